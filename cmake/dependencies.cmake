@@ -1,0 +1,20 @@
+# Every dependency, once, with why. Debian's packages are named in scripts/setup.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c) # messages and service descriptors
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)            # topologies: an event parser with line numbers
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)          # JSON in and out of kvctl
+pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)             # kvctl shell: line editing and history
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)         # digests of whole states, configuration hash
+find_package(cmocka REQUIRED)                                        # unit tests
+
+find_library(LMDB_LIBRARY lmdb REQUIRED)                             # the state: memory-mapped B+tree, MVCC readers
+add_library(lmdb INTERFACE)
+target_link_libraries(lmdb INTERFACE ${LMDB_LIBRARY})
+
+# NNG: REQ/REP and PUB/SUB. Linked statically, because two fatal bugs of 1.5.2 are mended at link time
+# (src/rpc/nng_mend.c). libnng.a brings TLS, hence mbedtls.
+find_library(NNG_STATIC NAMES libnng.a REQUIRED)
+add_library(nng_static INTERFACE)
+target_compile_definitions(nng_static INTERFACE NNG_STATIC_LIB)
+target_link_libraries(nng_static INTERFACE ${NNG_STATIC} mbedtls mbedx509 mbedcrypto atomic Threads::Threads)

@@ -1,0 +1,20 @@
+/* Time. CLOCK_BOOTTIME for everything that is compared (R35); wall time for people only.
+ * Inside the project times are nanoseconds; the wire and YAML say milliseconds. Any thread. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+
+uint64_t clock_boot_ns(void);
+uint64_t clock_wall_ms(void);
+
+/* Rounded up: an age or a bound is never told shorter than it is. */
+static inline uint64_t ns_to_ms_up(uint64_t ns)
+{
+    return ns / NS_PER_MS + (ns % NS_PER_MS != 0);
+}
+
+#endif

@@ -1,0 +1,137 @@
+#include "base/queue.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+struct queue {
+    pthread_mutex_t lock;
+    pthread_cond_t arrived;
+    void **ring;
+    size_t ring_size;
+    size_t head;
+    size_t count;
+    size_t capacity;
+    bool closed;
+};
+
+struct queue *queue_new(size_t capacity)
+{
+    struct queue *queue = calloc(1, sizeof *queue);
+    ASSERT(queue != NULL && capacity > 0);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_cond_init(&queue->arrived, &attributes);
+    pthread_condattr_destroy(&attributes);
+    queue->capacity = capacity;
+    queue->ring_size = capacity < 64 ? capacity : 64;
+    queue->ring = malloc(queue->ring_size * sizeof *queue->ring);
+    ASSERT(queue->ring != NULL);
+    return queue;
+}
+
+void queue_free(struct queue *queue)
+{
+    if (queue == NULL)
+        return;
+    ASSERT(queue->count == 0);
+    pthread_cond_destroy(&queue->arrived);
+    pthread_mutex_destroy(&queue->lock);
+    free(queue->ring);
+    free(queue);
+}
+
+static void grow_ring(struct queue *queue)
+{
+    size_t size = queue->ring_size * 2;
+    void **ring = malloc(size * sizeof *ring);
+    ASSERT(ring != NULL);
+    for (size_t i = 0; i < queue->count; i++)
+        ring[i] = queue->ring[(queue->head + i) % queue->ring_size];
+    free(queue->ring);
+    queue->ring = ring;
+    queue->ring_size = size;
+    queue->head = 0;
+}
+
+static bool push(struct queue *queue, void *item, size_t capacity)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool taken = !queue->closed && queue->count < capacity;
+    if (taken) {
+        if (queue->count == queue->ring_size)
+            grow_ring(queue);
+        queue->ring[(queue->head + queue->count) % queue->ring_size] = item;
+        queue->count++;
+        if (queue->count == 1)
+            pthread_cond_signal(&queue->arrived);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return taken;
+}
+
+bool queue_push(struct queue *queue, void *item)
+{
+    return push(queue, item, queue->capacity);
+}
+
+bool queue_push_always(struct queue *queue, void *item)
+{
+    return push(queue, item, SIZE_MAX);
+}
+
+/* The condition waits on CLOCK_MONOTONIC (pthreads have no BOOTTIME); after a suspend it wakes late
+ * by at most the time it had left, and the caller looks at CLOCK_BOOTTIME again. */
+static bool wait_until(struct queue *queue, uint64_t until_ns)
+{
+    if (until_ns == UINT64_MAX) {
+        pthread_cond_wait(&queue->arrived, &queue->lock);
+        return true;
+    }
+    uint64_t now_ns = clock_boot_ns();
+    if (now_ns >= until_ns)
+        return false;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    uint64_t wake_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec + (until_ns - now_ns);
+    t.tv_sec = (time_t)(wake_ns / NS_PER_S);
+    t.tv_nsec = (long)(wake_ns % NS_PER_S);
+    pthread_cond_timedwait(&queue->arrived, &queue->lock, &t);
+    return true;
+}
+
+size_t queue_pop(struct queue *queue, void **out, size_t most, uint64_t until_ns)
+{
+    pthread_mutex_lock(&queue->lock);
+    while (queue->count == 0 && !queue->closed)
+        if (until_ns == 0 || !wait_until(queue, until_ns))
+            break;
+    size_t taken = queue->count < most ? queue->count : most;
+    for (size_t i = 0; i < taken; i++)
+        out[i] = queue->ring[(queue->head + i) % queue->ring_size];
+    queue->head = (queue->head + taken) % queue->ring_size;
+    queue->count -= taken;
+    pthread_mutex_unlock(&queue->lock);
+    return taken;
+}
+
+void queue_close(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->closed = true;
+    pthread_cond_broadcast(&queue->arrived);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+bool queue_closed(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool closed = queue->closed;
+    pthread_mutex_unlock(&queue->lock);
+    return closed;
+}

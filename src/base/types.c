@@ -1,0 +1,221 @@
+#include "base/types.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+struct slice slice_of(const void *bytes, size_t length)
+{
+    return (struct slice){.bytes = bytes, .length = length};
+}
+
+int slice_compare(struct slice a, struct slice b)
+{
+    size_t shared = a.length < b.length ? a.length : b.length;
+    int order = shared == 0 ? 0 : memcmp(a.bytes, b.bytes, shared);
+    if (order != 0)
+        return order;
+    return (a.length > b.length) - (a.length < b.length);
+}
+
+bool slice_equal(struct slice a, struct slice b)
+{
+    return a.length == b.length && slice_compare(a, b) == 0;
+}
+
+static bool node_id_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+bool node_id_parse(const char *text, size_t length, struct node_id *out)
+{
+    *out = (struct node_id){0};
+    if (length == 0 || length >= sizeof out->text)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!node_id_byte(text[i]))
+            return false;
+    memcpy(out->text, text, length);
+    return true;
+}
+
+struct node_id node_id_of(const char *text)
+{
+    struct node_id id;
+    bool ok = node_id_parse(text, strlen(text), &id);
+    ASSERT(ok);
+    return id;
+}
+
+bool node_id_equal(struct node_id a, struct node_id b)
+{
+    return memcmp(a.text, b.text, sizeof a.text) == 0;
+}
+
+bool node_id_empty(struct node_id id)
+{
+    return id.text[0] == '\0';
+}
+
+int epoch_compare(struct epoch a, struct epoch b)
+{
+    if (a.generation != b.generation)
+        return a.generation < b.generation ? -1 : 1;
+    if (a.term != b.term)
+        return a.term < b.term ? -1 : 1;
+    return memcmp(a.owner.text, b.owner.text, sizeof a.owner.text);
+}
+
+bool epoch_equal(struct epoch a, struct epoch b)
+{
+    return epoch_compare(a, b) == 0;
+}
+
+bool epoch_none(struct epoch e)
+{
+    return e.term == 0;
+}
+
+int pos_compare(struct pos a, struct pos b)
+{
+    int order = epoch_compare(a.epoch, b.epoch);
+    if (order != 0)
+        return order;
+    return (a.seq > b.seq) - (a.seq < b.seq);
+}
+
+bool pos_equal(struct pos a, struct pos b)
+{
+    return pos_compare(a, b) == 0;
+}
+
+char *epoch_text(struct epoch e, char out[EPOCH_TEXT_BYTES])
+{
+    if (epoch_none(e))
+        snprintf(out, EPOCH_TEXT_BYTES, "none");
+    else
+        snprintf(out, EPOCH_TEXT_BYTES, "g%" PRIu64 ".t%" PRIu64 ".%s", e.generation, e.term,
+                 e.owner.text);
+    return out;
+}
+
+char *pos_text(struct pos p, char out[POS_TEXT_BYTES])
+{
+    char epoch[EPOCH_TEXT_BYTES];
+    snprintf(out, POS_TEXT_BYTES, "%s:%" PRIu64, epoch_text(p.epoch, epoch), p.seq);
+    return out;
+}
+
+void epoch_history_init(struct epoch_history *history)
+{
+    history->count = 0;
+    history->starts = calloc(LIMIT_EPOCH_HISTORY, sizeof *history->starts);
+    ASSERT(history->starts != NULL);
+}
+
+void epoch_history_free(struct epoch_history *history)
+{
+    free(history->starts);
+    *history = (struct epoch_history){0};
+}
+
+void epoch_history_copy(struct epoch_history *to, const struct epoch_history *from)
+{
+    ASSERT(from->count <= LIMIT_EPOCH_HISTORY);
+    to->count = from->count;
+    memcpy(to->starts, from->starts, from->count * sizeof *from->starts);
+}
+
+void epoch_history_append(struct epoch_history *history, struct epoch epoch, uint64_t first_seq)
+{
+    if (history->count > 0) {
+        const struct epoch_start *newest = &history->starts[history->count - 1];
+        ASSERT(epoch_compare(newest->epoch, epoch) < 0);
+        ASSERT(newest->first_seq < first_seq);
+    }
+    if (history->count == LIMIT_EPOCH_HISTORY) {
+        memmove(history->starts, history->starts + 1,
+                (LIMIT_EPOCH_HISTORY - 1) * sizeof *history->starts);
+        history->count--;
+    }
+    history->starts[history->count++] = (struct epoch_start){epoch, first_seq};
+}
+
+void epoch_history_truncate(struct epoch_history *history, uint64_t seq)
+{
+    while (history->count > 0 && history->starts[history->count - 1].first_seq > seq)
+        history->count--;
+}
+
+struct epoch epoch_history_at(const struct epoch_history *history, uint64_t seq)
+{
+    for (uint32_t i = history->count; i-- > 0;)
+        if (history->starts[i].first_seq <= seq)
+            return history->starts[i].epoch;
+    return (struct epoch){0};
+}
+
+/* The last seq of the i-th epoch. */
+static uint64_t epoch_end(const struct epoch_history *history, uint32_t i, uint64_t last)
+{
+    return i + 1 < history->count ? history->starts[i + 1].first_seq - 1 : last;
+}
+
+uint64_t epoch_history_common(const struct epoch_history *a, uint64_t a_last,
+                              const struct epoch_history *b, uint64_t b_last)
+{
+    uint32_t i = a->count;
+    uint32_t j = b->count;
+    while (i > 0 && j > 0) {
+        int order = epoch_compare(a->starts[i - 1].epoch, b->starts[j - 1].epoch);
+        if (order == 0)
+            return min_u64(epoch_end(a, i - 1, a_last), epoch_end(b, j - 1, b_last));
+        if (order > 0)
+            i--;
+        else
+            j--;
+    }
+    return 0;
+}
+
+const char *node_role_name(enum node_role role)
+{
+    static const char *const names[] = {"unknown", "primary", "replica", "reader"};
+    ASSERT((unsigned)role < sizeof names / sizeof names[0]);
+    return names[role];
+}
+
+const char *node_state_name(enum node_state state)
+{
+    static const char *const names[] = {"UNKNOWN", "FRESH", "STALE", "SYNCING", "EXPIRED", "FORKED"};
+    ASSERT((unsigned)state < sizeof names / sizeof names[0]);
+    return names[state];
+}
+
+const char *ack_level_name(enum ack_level ack)
+{
+    static const char *const names[] = {"NONE", "LOCAL", "MAJORITY", "ALL"};
+    ASSERT((unsigned)ack < sizeof names / sizeof names[0]);
+    return names[ack];
+}
+
+const struct member *members_find(const struct members *members, struct node_id id)
+{
+    for (uint32_t i = 0; i < members->count; i++)
+        if (node_id_equal(members->list[i].id, id))
+            return &members->list[i];
+    return NULL;
+}
+
+uint32_t members_voters(const struct members *members)
+{
+    uint32_t voters = 0;
+    for (uint32_t i = 0; i < members->count; i++)
+        voters += members->list[i].voter;
+    return voters;
+}

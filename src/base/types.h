@@ -1,0 +1,128 @@
+/* The words of PROTOCOL §1 as C types. Plain values: copy them freely, any thread. */
+#ifndef BASE_TYPES_H
+#define BASE_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+
+/* Bytes owned by somebody else. */
+struct slice {
+    const uint8_t *bytes;
+    size_t length;
+};
+
+struct slice slice_of(const void *bytes, size_t length);
+bool slice_equal(struct slice a, struct slice b);
+int slice_compare(struct slice a, struct slice b); /* bytewise, shorter first */
+
+/* A node's id from the topology: zero-padded, terminated; "" is nobody. */
+struct node_id {
+    char text[LIMIT_NODE_ID_BYTES];
+};
+
+/* False when `text` is empty, too long, or has a byte outside [A-Za-z0-9._-]; `out` is then "". */
+bool node_id_parse(const char *text, size_t length, struct node_id *out);
+struct node_id node_id_of(const char *text); /* ASSERTs that it parses; for literals and tests */
+bool node_id_equal(struct node_id a, struct node_id b);
+bool node_id_empty(struct node_id id);
+
+/* A period of leadership: compared generation, then term, then owner bytewise. All zero: none. */
+struct epoch {
+    uint64_t generation;
+    uint64_t term;
+    struct node_id owner;
+};
+
+int epoch_compare(struct epoch a, struct epoch b);
+bool epoch_equal(struct epoch a, struct epoch b);
+bool epoch_none(struct epoch e);
+
+/* A position in the log; equal positions mean equal logs up to them. seq 0: before all. */
+struct pos {
+    struct epoch epoch;
+    uint64_t seq;
+};
+
+int pos_compare(struct pos a, struct pos b); /* epoch first, then seq */
+bool pos_equal(struct pos a, struct pos b);
+
+/* "g1.t7.a" and "g1.t7.a:1042"; the buffers hold any value. Return `out`. */
+#define EPOCH_TEXT_BYTES (LIMIT_NODE_ID_BYTES + 48)
+#define POS_TEXT_BYTES (EPOCH_TEXT_BYTES + 24)
+char *epoch_text(struct epoch e, char out[EPOCH_TEXT_BYTES]);
+char *pos_text(struct pos p, char out[POS_TEXT_BYTES]);
+
+/* Names one attempted write over all its retries (R46). number 0: none was given. */
+struct request_id {
+    uint8_t client[16];
+    uint64_t number;
+};
+
+/* The epochs of a log, oldest first: each begins with its EPOCH_START record at first_seq.
+ * Owner of the array: the struct itself; it is bounded by LIMIT_EPOCH_HISTORY. */
+struct epoch_start {
+    struct epoch epoch;
+    uint64_t first_seq;
+};
+
+struct epoch_history {
+    uint32_t count;
+    struct epoch_start *starts; /* malloc'd, capacity LIMIT_EPOCH_HISTORY */
+};
+
+void epoch_history_init(struct epoch_history *history);
+void epoch_history_free(struct epoch_history *history);
+void epoch_history_copy(struct epoch_history *to, const struct epoch_history *from);
+/* Appends a start; the newest one must be lower in epoch and in first_seq. Forgets the oldest at the limit. */
+void epoch_history_append(struct epoch_history *history, struct epoch epoch, uint64_t first_seq);
+/* Forgets the epochs that begin above `seq`. */
+void epoch_history_truncate(struct epoch_history *history, uint64_t seq);
+/* The epoch of the record at `seq`; none when seq is 0 or older than the history. */
+struct epoch epoch_history_at(const struct epoch_history *history, uint64_t seq);
+/* Highest seq at which two logs (histories and last seqs) are known equal; 0 when none (R11). */
+uint64_t epoch_history_common(const struct epoch_history *a, uint64_t a_last,
+                              const struct epoch_history *b, uint64_t b_last);
+
+enum node_role { ROLE_UNKNOWN, ROLE_PRIMARY, ROLE_REPLICA, ROLE_READER };
+/* DESIGN §2. The numbers are those of rpc.proto. */
+enum node_state { STATE_UNKNOWN, STATE_FRESH, STATE_STALE, STATE_SYNCING, STATE_EXPIRED, STATE_FORKED };
+const char *node_role_name(enum node_role role);    /* "primary" ... */
+const char *node_state_name(enum node_state state); /* "FRESH" ... */
+
+/* What a write asks for and reaches (DESIGN §2). Numbers as kv.proto's AckLevel; ACK_NONE: not a client's. */
+enum ack_level { ACK_NONE = 0, ACK_LOCAL = 1, ACK_MAJORITY = 2, ACK_ALL = 3 };
+const char *ack_level_name(enum ack_level ack); /* "NONE", "LOCAL" ... */
+
+/* Who belongs to the cluster, as its log says (R4, R29). store_id 0: not yet admitted. */
+struct member {
+    struct node_id id;
+    uint64_t store_id;
+    bool voter;
+};
+
+struct members {
+    uint32_t count;
+    struct member list[LIMIT_NODES];
+};
+
+const struct member *members_find(const struct members *members, struct node_id id);
+uint32_t members_voters(const struct members *members); /* configured voters (R17) */
+
+/* Saturating: the difference of two positions or times is never negative (R39). */
+static inline uint64_t saturating_sub(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+static inline uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+#endif

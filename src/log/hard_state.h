@@ -1,0 +1,31 @@
+/* Hard state (R2): what a node promised and who it is. Its own small file, never inside what a snapshot
+ * replaces or a checkpoint copies. Written whole: temporary file, fdatasync, rename, fsync of the directory.
+ *
+ * Threads: the writer thread saves; load before threads start. */
+#ifndef LOG_HARD_STATE_H
+#define LOG_HARD_STATE_H
+
+#include <candor/status.h>
+
+#include "base/types.h"
+
+struct hard_state {
+    uint64_t cluster_id;     /* 0: belongs to no cluster yet */
+    uint64_t store_id;       /* drawn when the directory was made */
+    uint64_t boot;           /* how often it was started */
+    struct epoch epoch;      /* highest epoch adopted or voted for: a vote is for its owner (R23) */
+    uint64_t known_commit;   /* a lower bound */
+    bool clean_shutdown;     /* false while running */
+    char os_boot_id[40];     /* the machine's boot when it was written: tells a crash from a reboot (DESIGN §5) */
+};
+
+/* Reads `dir/hard_state`. NOT_FOUND when there is none; CANDOR_DATA_LOSS when it fails its checksum. */
+enum candor_code hard_state_load(const char *dir, struct hard_state *out, struct candor_error *err);
+/* Durable when it returns OK. CANDOR_DATA_LOSS on a failed fsync: stop (R3). */
+enum candor_code hard_state_save(const char *dir, const struct hard_state *state,
+                                 struct candor_error *err);
+
+/* The running kernel's boot id. */
+void os_boot_id(char out[40]);
+
+#endif

@@ -1,0 +1,77 @@
+/* Replication log: append-only segments of record batches on one disk. The log is the truth (DESIGN §5).
+ *
+ * Files in `dir`: `<first_seq, 20 digits>.log`, preallocated to LIMIT_SEGMENT_BYTES, zeros behind the tail;
+ * a segment begins with a 4 KiB header (magic, version, first_seq, crc).
+ *
+ * Threads: the writer thread appends, truncates, resets, trims and closes; any thread may log_read()
+ * and ask for first/last/bytes at the same time.
+ * Ownership: log_open() gives a log that the caller must log_close().
+ * Errors: CANDOR_DATA_LOSS: a checksum failed before the tail, a failed fsync, or a gap; the message names
+ * segment, offset and the way out; the process must stop with exit status 3 (R3). RESOURCE_EXHAUSTED/DISK_FULL:
+ * no room; nothing was appended and the log is as before. */
+#ifndef LOG_LOG_H
+#define LOG_LOG_H
+
+#include <candor/status.h>
+
+#include "base/types.h"
+#include "record/batch.h"
+
+struct log;
+
+enum log_durability {
+    LOG_DURABLE_ALWAYS,   /* one fdatasync a log_append() */
+    LOG_DURABLE_INTERVAL, /* log_append() does not sync; the writer calls log_sync() every so often */
+    LOG_DURABLE_OS,       /* the kernel decides; survives a killed process, not a lost machine */
+};
+
+struct log_options {
+    const char *dir;         /* made if missing */
+    uint64_t segment_bytes;  /* 0: LIMIT_SEGMENT_BYTES; tests use small ones */
+    enum log_durability durability;
+};
+
+/* What log_open() found and mended. */
+struct log_recovery {
+    uint64_t torn_bytes;         /* cut from the tail; 0: a clean tail */
+    char torn_segment[64];       /* name of the segment that was cut */
+    uint64_t torn_offset;
+};
+
+/* Opens or creates. Scans the last segment (and checks every earlier one's header chain); cuts a torn tail:
+ * an incomplete or checksum-failing batch is a torn tail only when no valid batch follows it in the
+ * log; otherwise CANDOR_DATA_LOSS. A second open of the same dir (any process) fails with
+ * FAILED_PRECONDITION (flock on `dir/lock`). */
+enum candor_code log_open(const struct log_options *options, struct log **out,
+                          struct log_recovery *recovery, struct candor_error *err);
+void log_close(struct log *log);
+
+/* Appends encoded batches (one or more, back to back, contiguous from log_last() + 1) with one write and,
+ * under LOG_DURABLE_ALWAYS, one fdatasync; returns once they are as durable as the mode says. */
+enum candor_code log_append(struct log *log, struct slice batches, struct candor_error *err);
+/* fdatasync of what was appended so far. */
+enum candor_code log_sync(struct log *log, struct candor_error *err);
+
+uint64_t log_first(const struct log *log); /* seq of the oldest record held; log_last() + 1 when empty */
+uint64_t log_last(const struct log *log);  /* seq of the newest; 0 for a log that never held one */
+uint64_t log_bytes(const struct log *log); /* of batches held */
+
+/* Appends to `out` whole batches, cut to begin exactly at `from_seq`, until `most_bytes` (at least one
+ * batch), and none beyond `upto_seq` (the last one is cut there). OUT_OF_RANGE when from_seq is below
+ * log_first() (trimmed) or above log_last() + 1; an empty `out` when from_seq is log_last() + 1. Any thread. */
+enum candor_code log_read(struct log *log, uint64_t from_seq, uint64_t upto_seq, size_t most_bytes,
+                          struct buffer *out, struct candor_error *err);
+
+/* Discards everything above `to_seq`, durably. Safe against a crash at any point: afterwards the log ends
+ * at `to_seq` or where it did before. */
+enum candor_code log_truncate(struct log *log, uint64_t to_seq, struct candor_error *err);
+/* Discards everything; the next append must begin at `next_seq` (after a snapshot). Durable. */
+enum candor_code log_reset(struct log *log, uint64_t next_seq, struct candor_error *err);
+/* Gives back whole segments whose records are all at or below `upto_seq`. Keeps the newest segment. */
+enum candor_code log_trim(struct log *log, uint64_t upto_seq, struct candor_error *err);
+
+/* For tests: the next `after` bytes of appends succeed, then the write fails with `error_number` (ENOSPC, EIO);
+ * error_number 0 ends it. fdatasync fails with EIO when `fail_sync`. */
+void log_inject_fault(struct log *log, uint64_t after_bytes, int error_number, bool fail_sync);
+
+#endif

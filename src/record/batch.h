@@ -1,0 +1,108 @@
+/* Record batches: the unit of the log, of the stream and of Fetch. Encoded once, at the primary;
+ * the bytes on its disk are the bytes on the wire and on every replica's disk.
+ *
+ * One batch holds records of one epoch and one type, contiguous in seq. Little-endian layout:
+ *
+ *   0  u32 magic        "CBR1"
+ *   4  u32 crc32c       over everything behind this field
+ *   8  u32 length       of the whole batch, this header included
+ *  12  u32 count        records, at least 1
+ *  16  u64 first_seq
+ *  24  u64 generation
+ *  32  u64 term
+ *  40  u8  owner[32]    zero-padded, terminated
+ *  72  u8  type         enum record_type
+ *  73  u8  reserved[7]  zero
+ *  80  records          each: u32 length, then its body
+ *
+ * Body of a WRITE: u8 ack, u64 wall_ms, u8 client[16], u64 number, u32 op_count, then per op:
+ *   u8 kind, u16 key_length, u32 value_length, key, value (a DELETE has no value).
+ * Body of EPOCH_START and MEMBERS (always alone in their batch): u64 wall_ms, u64 cluster_id,
+ *   u32 member_count, then per member: u8 id[32], u64 store_id, u8 voter.
+ *
+ * Threads: pure functions; a batch's slices point into the bytes it was decoded from. */
+#ifndef RECORD_BATCH_H
+#define RECORD_BATCH_H
+
+#include <candor/status.h>
+
+#include "base/buffer.h"
+#include "base/types.h"
+
+#define BATCH_HEADER_BYTES 80
+
+enum record_type {
+    RECORD_WRITE = 1,       /* a client's operation: effects, never conditions (R47) */
+    RECORD_EPOCH_START = 2, /* opens an epoch (R24); carries the members as they stand */
+    RECORD_MEMBERS = 3,     /* changes the members (R4, R29) */
+};
+
+enum record_op_kind { RECORD_PUT = 1, RECORD_DELETE = 2 };
+
+struct record_op {
+    enum record_op_kind kind;
+    struct slice key;   /* 1..LIMIT_KEY_BYTES */
+    struct slice value; /* PUT only */
+};
+
+/* A decoded batch header over bytes that passed every check of batch_decode. */
+struct batch {
+    struct epoch epoch;
+    uint64_t first_seq;
+    uint32_t count;
+    enum record_type type;
+    struct slice bytes; /* the whole batch */
+};
+
+static inline uint64_t batch_last_seq(const struct batch *batch)
+{
+    return batch->first_seq + batch->count - 1;
+}
+
+/* One record of a decoded batch. */
+struct record {
+    uint64_t seq;
+    struct epoch epoch;
+    enum record_type type;
+    uint64_t wall_ms;
+    /* WRITE */
+    enum ack_level ack; /* the level its client asked for */
+    struct request_id request;
+    uint32_t op_count;
+    struct slice ops; /* for record_op_next() */
+    /* EPOCH_START, MEMBERS */
+    uint64_t cluster_id;
+    struct members members;
+};
+
+/* Encoding: begin, add at least one, end. The buffer is appended to, so batches can be chained. */
+struct batch_writer {
+    struct buffer *out;
+    size_t start;
+    uint32_t count;
+};
+
+struct batch_writer batch_begin(struct buffer *out, enum record_type type, struct epoch epoch,
+                                uint64_t first_seq);
+void batch_add_write(struct batch_writer *writer, enum ack_level ack, uint64_t wall_ms,
+                     struct request_id request, const struct record_op *ops, uint32_t op_count);
+void batch_add_members(struct batch_writer *writer, uint64_t wall_ms, uint64_t cluster_id,
+                       const struct members *members); /* for EPOCH_START and MEMBERS */
+void batch_end(struct batch_writer *writer);
+size_t batch_bytes(const struct batch_writer *writer); /* so far, header included */
+
+/* Decodes and checks the batch that `*bytes` begins with (magic, length, crc, every record's shape and
+ * the key and value limits), and moves `*bytes` behind it. CANDOR_DATA_LOSS with reason MALFORMED otherwise. */
+enum candor_code batch_decode(struct slice *bytes, struct batch *out, struct candor_error *err);
+
+/* Walks the records of a decoded batch: `*cursor` starts as 0. False at the end. */
+bool batch_next(const struct batch *batch, size_t *cursor, struct record *out);
+/* Walks the ops of a WRITE: `*ops` starts as record->ops. False at the end. */
+bool record_op_next(struct slice *ops, struct record_op *out);
+
+/* Appends to `out` a batch with the records of `batch` from `from_seq` on (which it must hold). */
+void batch_tail(const struct batch *batch, uint64_t from_seq, struct buffer *out);
+/* Likewise the records up to `to_seq`. */
+void batch_head(const struct batch *batch, uint64_t to_seq, struct buffer *out);
+
+#endif

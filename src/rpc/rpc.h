@@ -1,0 +1,100 @@
+/* RPC over NNG REQ/REP, gRPC-style: services are protobuf-c service descriptors (DESIGN §4).
+ *
+ * A request is one message whose body is a candor.v1.RpcRequest, a reply one RpcReply. The server finds the
+ * method by name in the descriptors it was given, unpacks the request into the call's arena, and invokes the
+ * generated service; the client is a ProtobufCService whose invoke() sends, so callers use the generated stubs.
+ *
+ * This folder, with src/stream, is the only one that knows nng_*. */
+#ifndef RPC_RPC_H
+#define RPC_RPC_H
+
+#include <candor/status.h>
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/types.h"
+#include "candor/v1/rpc.pb-c.h"
+
+/* ---- Server ---------------------------------------------------------------------------------------- */
+
+struct rpc_server;
+struct rpc_call; /* one request being answered */
+
+struct rpc_server_options {
+    const char *address;        /* NNG address to listen on */
+    size_t message_bytes;       /* NNG_OPT_RECVMAXSZ: larger requests are dropped with their connection */
+    uint32_t contexts;          /* requests in flight; 0: LIMIT_RPC_CONTEXTS */
+    ProtobufCService **services; /* generated services; a method's last argument is a struct rpc_call * */
+    size_t service_count;
+    /* Fills freshness into a reply that its handler did not fill (malformed envelope, unknown method, errors). */
+    void (*freshness)(void *closure, struct rpc_call *call);
+    void *closure;
+};
+
+/* Binds and serves. UNAVAILABLE with the address in the message when it is in use or malformed. The reflection
+ * service (rpc.proto) is served without being listed. */
+enum candor_code rpc_server_open(const struct rpc_server_options *options, struct rpc_server **out,
+                                 struct candor_error *err);
+/* Stops taking requests; then waits until every call has been finished by its handler; then frees. */
+void rpc_server_close(struct rpc_server *server);
+
+/* A handler is the generated method `void f(Service *, const Request *, Closure closure, void *closure_data)`.
+ * It runs on an NNG thread and must not block on anything but a short read of the state; a call that has to wait is
+ * handed to another thread. closure_data is the struct rpc_call *; the request lives until the call is finished.
+ * Every call is finished exactly once, by any thread: closure(response, closure_data), which packs the
+ * response before it returns (so it may point to foreign memory), or rpc_call_fail(). */
+void rpc_call_fail(struct rpc_call *call, const struct candor_error *error);
+
+/* Room that lives as long as the call; NULL beyond its limit. */
+void *rpc_call_alloc(struct rpc_call *call, size_t bytes);
+char *rpc_call_string(struct rpc_call *call, const char *text);
+/* CLOCK_BOOTTIME at which the caller stops waiting. */
+uint64_t rpc_call_deadline_ns(const struct rpc_call *call);
+/* As the request gave it: request_id (NULL when absent), hops, credentials. */
+const Candor__V1__RpcRequest *rpc_call_envelope(const struct rpc_call *call);
+/* The reply's envelope, initialised; the handler sets freshness and retry (memory from rpc_call_alloc or longer-lived). */
+Candor__V1__RpcReply *rpc_call_reply(struct rpc_call *call);
+
+/* ---- Client ---------------------------------------------------------------------------------------- */
+
+struct rpc_client; /* one connection's worth: a REQ socket with one dialer, many contexts; any thread */
+
+/* Returns at once; connects and re-connects in the background. INVALID_ARGUMENT for a malformed address. */
+enum candor_code rpc_client_open(const char *address, size_t message_bytes, struct rpc_client **out,
+                                 struct candor_error *err);
+/* Ends calls in flight with CANCELLED, waits for their closures, frees. Not from a closure. */
+void rpc_client_close(struct rpc_client *client);
+const char *rpc_client_address(const struct rpc_client *client);
+
+/* Of one call, in and out. Passed as closure_data to a generated stub; must live until the closure has run. */
+struct rpc_exchange {
+    /* in */
+    uint32_t deadline_ms;             /* 0: LIMIT_RPC_DEADLINE_MS_DEFAULT */
+    const Candor__V1__RequestId *request_id; /* NULL: none */
+    char **hops;                      /* ids that redirected this call, oldest first */
+    size_t hop_count;
+    void *closure_data;               /* the caller's own */
+    /* out, valid while the closure runs (rpc_exchange_take keeps them) */
+    struct candor_error error;        /* code OK when the reply's is; DEADLINE_EXCEEDED, UNAVAILABLE ... from here too */
+    Candor__V1__RpcReply *reply;      /* the envelope; NULL when none came */
+};
+
+/* The client's side of a service, for the generated stubs:
+ *     ProtobufCService *kv = rpc_client_service(client, &candor__v1__kv__descriptor);
+ *     candor__v1__kv__get(kv, &request, closure, &exchange);
+ * The closure runs once, on an NNG thread (or the caller's, when sending failed at once), with the response
+ * or NULL; it must not block or close the client. Lives as long as the client. */
+ProtobufCService *rpc_client_service(struct rpc_client *client,
+                                     const ProtobufCServiceDescriptor *descriptor);
+
+/* Any method by name with packed bytes; the closure gets the packed response (empty on error). For kvctl rpc and redirect-following callers. */
+void rpc_client_call(struct rpc_client *client, const char *method, struct slice body,
+                     void (*closure)(struct slice response, struct rpc_exchange *exchange),
+                     struct rpc_exchange *exchange);
+/* Waits for it. `response` is malloc'd (caller frees); `reply` too when not NULL (free with
+ * candor__v1__rpc_reply__free_unpacked(reply, NULL)); both are NULL when nothing came. */
+enum candor_code rpc_client_call_wait(struct rpc_client *client, const char *method,
+                                      struct slice body, struct rpc_exchange *exchange,
+                                      uint8_t **response, size_t *response_bytes,
+                                      Candor__V1__RpcReply **reply, struct candor_error *err);
+
+#endif

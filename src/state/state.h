@@ -1,0 +1,131 @@
+/* State: the keys and values, applied from the log, in LMDB with MDB_NOSYNC (DESIGN §5).
+ *
+ * applied, epoch history and members stand in the same transaction as the data, so a killed process finds
+ * them agreeing. After a reboot without a clean shutdown the caller calls state_rebuild() before state_open().
+ *
+ * Files below `dir`: `current/` (the LMDB environment), `checkpoint/` (newest checkpoint), `incoming/`
+ * (a snapshot while it arrives).
+ *
+ * Threads: one writer thread calls everything marked (writer); any thread reads through a state_view.
+ * Readers never block the writer nor each other, except for the moment in which an installed snapshot is swapped in.
+ * Ownership: state_open() gives what the caller must state_close() after the last state_view_end().
+ * Errors: CANDOR_DATA_LOSS: LMDB found itself damaged; stop (R3). RESOURCE_EXHAUSTED: the map or disk is full;
+ * the transaction had no effect. */
+#ifndef STATE_STATE_H
+#define STATE_STATE_H
+
+#include <candor/status.h>
+
+#include "base/types.h"
+#include "record/batch.h"
+
+struct state;
+
+struct state_options {
+    const char *dir;
+    uint64_t map_bytes; /* 0: LIMIT_STATE_BYTES_DEFAULT */
+};
+
+enum candor_code state_open(const struct state_options *options, struct state **out,
+                            struct candor_error *err);
+void state_close(struct state *state);
+
+/* What the data stand at; all of one transaction. */
+struct state_position {
+    struct pos applied;
+    uint64_t cluster_id;  /* of the newest EPOCH_START or MEMBERS; 0 before */
+    uint64_t undo_floor;  /* records at or below it can no longer be undone: they were committed */
+    uint64_t rewinds;     /* counts undos and installs: two equal numbers mean no record was taken back between */
+    uint64_t keys;
+    struct members members;      /* as of applied */
+};
+
+/* A copy of the position and, when `history` is not NULL (initialised by the caller), of the epoch history. Any thread. */
+void state_position(struct state *state, struct state_position *out, struct epoch_history *history);
+
+/* (writer) Applies batches (back to back, contiguous from applied + 1) in one transaction, keeps a pre-image of
+ * what each record above `commit` overwrites, and drops the pre-images of those at or below it.
+ * The key's mod_seq becomes the record's seq, its version counts up from 1 (a delete ends it).
+ * When `existed` is not NULL, the caller gives room for one bool per *op* of the WRITE records, in order: whether
+ * the key existed before that op. */
+enum candor_code state_apply(struct state *state, struct slice batches, uint64_t commit,
+                             bool *existed, struct candor_error *err);
+/* (writer) Drops the pre-images up to `commit`, in bounded transactions; cheap when there is nothing to do. */
+enum candor_code state_commit(struct state *state, uint64_t commit, struct candor_error *err);
+/* (writer) Takes back at most `most` records, newest first, until applied == to_seq (R12); sets `*done` then.
+ * FAILED_PRECONDITION / FORKED when to_seq < undo_floor. */
+enum candor_code state_undo(struct state *state, uint64_t to_seq, uint32_t most, bool *done,
+                            struct candor_error *err);
+
+/* Reading. A view is one LMDB read transaction: everything through it is of one moment. Short-lived. */
+struct state_view;
+
+struct state_view *state_view_begin(struct state *state); /* never NULL: waits for a reader slot */
+void state_view_end(struct state_view *view);
+struct pos state_view_applied(const struct state_view *view);
+uint64_t state_view_rewinds(const struct state_view *view);
+
+struct state_item {
+    struct slice key;
+    struct slice value; /* zero-copy: valid until state_view_end() */
+    uint64_t mod_seq;
+    uint64_t version;
+};
+
+/* False when there is no such key. */
+bool state_get(const struct state_view *view, struct slice key, struct state_item *out);
+
+struct state_scan {
+    struct slice start;  /* first key wanted in ascending order; empty: no bound */
+    struct slice end;    /* first key not wanted in ascending order; empty: no bound */
+    struct slice after;  /* only keys beyond this one in the direction of the scan; empty: none */
+    bool reverse;        /* descending over the same range [start, end) */
+};
+
+/* Calls `each` in order until it returns false or the range ends. */
+void state_scan(const struct state_view *view, const struct state_scan *scan,
+                bool (*each)(const struct state_item *item, void *closure), void *closure);
+
+/* A 64-bit hash over every key, value, mod_seq and version in order, and the applied seq: two equal nodes have equal digests. Slow; any thread. */
+uint64_t state_digest(struct state *state);
+uint64_t state_bytes(struct state *state); /* used pages of the map */
+
+/* Checkpoints and snapshots: a consistent copy (mdb_env_copy2, compacting), fsynced, beside the state.
+ * Any one thread at a time (the snapshot thread), while the writer goes on. Replaces `checkpoint/` by one rename. */
+struct state_checkpoint {
+    struct pos pos;
+    uint64_t bytes; /* of its data file */
+    char path[LIMIT_PATH_BYTES]; /* the data file, to be read by offset */
+};
+enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *out,
+                                  struct candor_error *err);
+/* The newest checkpoint, NOT_FOUND when there is none. */
+enum candor_code state_checkpoint_find(const char *state_dir, struct state_checkpoint *out,
+                                       struct candor_error *err);
+/* Removes the checkpoint when it is above `seq` (before the log is cut there). (writer) */
+enum candor_code state_checkpoint_drop_above(struct state *state, uint64_t seq,
+                                             struct candor_error *err);
+
+/* Receiving a snapshot: the data file's bytes in order into `incoming/`, then checked, then swapped in (R14).
+ * incoming_* : any one thread at a time. */
+struct state_incoming;
+enum candor_code state_incoming_begin(struct state *state, struct state_incoming **out,
+                                      struct candor_error *err);
+enum candor_code state_incoming_write(struct state_incoming *incoming, struct slice bytes,
+                                      struct candor_error *err);
+/* fsyncs, opens and checks it; fills what it stands at. The caller then asks the core whether it may be installed. */
+enum candor_code state_incoming_finish(struct state_incoming *incoming,
+                                       struct state_position *position,
+                                       struct epoch_history *history, struct candor_error *err);
+void state_incoming_discard(struct state_incoming *incoming);
+/* (writer) Makes the finished snapshot the state: durable, one rename (RENAME_EXCHANGE); rewinds goes beyond what both had;
+ * its copy also becomes the checkpoint. Consumes `incoming`. A crash leaves the old or the new one, whole. */
+enum candor_code state_install(struct state *state, struct state_incoming *incoming,
+                               struct candor_error *err);
+
+/* Before state_open(), after a reboot: throws `current/` away and starts again from `checkpoint/` (or from nothing). */
+enum candor_code state_rebuild(const char *state_dir, struct candor_error *err);
+/* (writer) fsync of the environment: at a clean shutdown. */
+enum candor_code state_sync(struct state *state, struct candor_error *err);
+
+#endif

@@ -1,0 +1,158 @@
+/* links: base */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/crc32c.h"
+#include "base/rng.h"
+#include "base/types.h"
+#include "base/units.h"
+
+static void crc32c_matches_the_published_vectors(void **state)
+{
+    (void)state;
+    assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283u);
+    uint8_t zeros[32] = {0};
+    assert_int_equal(crc32c(0, zeros, 32), 0x8a9136aau);
+    /* In two pieces as in one. */
+    assert_int_equal(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
+}
+
+static void durations_need_a_unit_and_round_trip(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool ok;
+        uint64_t ms;
+    } cases[] = {{"500ms", true, 500}, {"5s", true, 5000},  {"1.5s", true, 1500}, {"2m", true, 120000},
+                 {"1h", true, 3600000}, {"0", true, 0},     {"5", false, 0},      {"-5s", false, 0},
+                 {"5 s", true, 5000},  {"s", false, 0},     {"", false, 0},       {"5sec", false, 0},
+                 {"99999999999999999999s", false, 0},       {"18446744073709551615h", false, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t ms = 77;
+        assert_int_equal(duration_parse(cases[i].text, &ms), cases[i].ok);
+        assert_int_equal(ms, cases[i].ok ? cases[i].ms : 77);
+    }
+    char text[UNIT_TEXT_BYTES];
+    assert_string_equal(duration_text(1500, text), "1500ms");
+    assert_string_equal(duration_text(120000, text), "2m");
+    assert_string_equal(size_text(65536, text), "64KiB");
+    uint64_t bytes;
+    assert_true(size_parse("1.5MiB", &bytes));
+    assert_int_equal(bytes, 1572864);
+    assert_false(size_parse("1MB", &bytes));
+}
+
+static struct epoch epoch_of(uint64_t generation, uint64_t term, const char *owner)
+{
+    return (struct epoch){generation, term, node_id_of(owner)};
+}
+
+static void epochs_compare_generation_then_term_then_owner(void **state)
+{
+    (void)state;
+    struct epoch ordered[] = {{0}, epoch_of(1, 1, "a"), epoch_of(1, 1, "b"), epoch_of(1, 2, "a"),
+                              epoch_of(2, 1, "a")};
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < 5; j++) {
+            int order = epoch_compare(ordered[i], ordered[j]);
+            assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+        }
+}
+
+static void histories_share_what_their_newest_common_epoch_shares(void **state)
+{
+    (void)state;
+    struct epoch_history a;
+    struct epoch_history b;
+    epoch_history_init(&a);
+    epoch_history_init(&b);
+    assert_int_equal(epoch_history_common(&a, 0, &b, 0), 0);
+    epoch_history_append(&a, epoch_of(1, 1, "a"), 1);
+    epoch_history_append(&b, epoch_of(1, 1, "a"), 1);
+    assert_int_equal(epoch_history_common(&a, 10, &b, 7), 7);
+    epoch_history_append(&b, epoch_of(1, 2, "b"), 6);
+    assert_int_equal(epoch_history_common(&a, 10, &b, 9), 5);
+    epoch_history_append(&a, epoch_of(1, 3, "c"), 11);
+    assert_int_equal(epoch_history_common(&a, 12, &b, 9), 5);
+    assert_true(epoch_equal(epoch_history_at(&b, 5), epoch_of(1, 1, "a")));
+    assert_true(epoch_equal(epoch_history_at(&b, 6), epoch_of(1, 2, "b")));
+    assert_true(epoch_none(epoch_history_at(&b, 0)));
+    epoch_history_truncate(&b, 5);
+    assert_int_equal(b.count, 1);
+    epoch_history_free(&a);
+    epoch_history_free(&b);
+}
+
+static void history_forgets_its_oldest_epoch_at_the_limit(void **state)
+{
+    (void)state;
+    struct epoch_history h;
+    epoch_history_init(&h);
+    for (uint64_t term = 1; term <= LIMIT_EPOCH_HISTORY + 5; term++)
+        epoch_history_append(&h, epoch_of(1, term, "a"), term * 10);
+    assert_int_equal(h.count, LIMIT_EPOCH_HISTORY);
+    assert_int_equal(h.starts[0].epoch.term, 6);
+    epoch_history_free(&h);
+}
+
+static void reader_past_the_end_gives_zero_and_says_so(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    buffer_put_u32(&buffer, 7);
+    buffer_put_u16(&buffer, 9);
+    struct reader reader = reader_of(buffer_slice(&buffer));
+    assert_int_equal(read_u32(&reader), 7);
+    assert_int_equal(read_u64(&reader), 0);
+    assert_false(reader.ok);
+    assert_int_equal(read_u16(&reader), 0);
+    buffer_free(&buffer);
+}
+
+static void arena_stops_at_its_limit_and_is_reused(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 100000);
+    void *first = arena_alloc(&arena, 10);
+    assert_non_null(first);
+    assert_non_null(arena_alloc(&arena, 50000));
+    assert_null(arena_alloc(&arena, 50000));
+    arena_reset(&arena);
+    assert_ptr_equal(arena_alloc(&arena, 10), first);
+    arena_free(&arena);
+}
+
+static void node_ids_take_only_plain_names(void **state)
+{
+    (void)state;
+    struct node_id id;
+    assert_true(node_id_parse("node-1.east_b", 13, &id));
+    assert_false(node_id_parse("", 0, &id));
+    assert_false(node_id_parse("a b", 3, &id));
+    assert_false(node_id_parse("a\0b", 3, &id));
+    assert_false(node_id_parse("0123456789012345678901234567890123", 34, &id));
+    assert_true(node_id_empty(id));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(crc32c_matches_the_published_vectors),
+        cmocka_unit_test(durations_need_a_unit_and_round_trip),
+        cmocka_unit_test(epochs_compare_generation_then_term_then_owner),
+        cmocka_unit_test(histories_share_what_their_newest_common_epoch_shares),
+        cmocka_unit_test(history_forgets_its_oldest_epoch_at_the_limit),
+        cmocka_unit_test(reader_past_the_end_gives_zero_and_says_so),
+        cmocka_unit_test(arena_stops_at_its_limit_and_is_reused),
+        cmocka_unit_test(node_ids_take_only_plain_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
