@@ -1,0 +1,500 @@
+#include <stdio.h>
+
+#include "core/internal.h"
+
+/* ---- Whether and when to stand ---------------------------------------------------------------------- */
+
+static bool round_under_way(const struct core *core)
+{
+    return core->phase > PHASE_FOLLOWER && core->phase < PHASE_OPENING;
+}
+
+static bool stands_by_timer(const struct core *core)
+{
+    return core->config.automatic_failover && is_voter(core) && is_admitted(core) && !core->forked;
+}
+
+/* R22: a random time in [T, 2T] after the last heartbeat; at once when its connection closed. */
+static uint64_t timer_due_ns(struct core *core)
+{
+    uint64_t t_ns = core->config.election_timeout_ns;
+    if (core->suspect)
+        return core->now_ns + rng_below(&core->rng, core->config.heartbeat_interval_ns / 4 + 1);
+    return core->now_ns + t_ns + rng_below(&core->rng, t_ns + 1);
+}
+
+void plan_campaign(struct core *core)
+{
+    core->campaign_due_ns = UINT64_MAX;
+    if (core->phase != PHASE_FOLLOWER)
+        return;
+    if (core->promote_ticket != 0 || core->founding || core->resuming)
+        core->campaign_due_ns = core->now_ns;
+    else if (stands_by_timer(core))
+        core->campaign_due_ns = timer_due_ns(core);
+}
+
+static void retry_later(struct core *core)
+{
+    if (core->promote_ticket != 0 || core->founding || core->resuming)
+        core->campaign_due_ns = core->now_ns + jitter(core, 2 * core->config.heartbeat_interval_ns);
+    else
+        plan_campaign(core);
+}
+
+/* R24: the own log is durable, and nothing is about to change it. */
+static bool may_stand(const struct core *core)
+{
+    if (core->work_outstanding > 0 || core->attach == ATTACH_TRUNCATING ||
+        core->attach == ATTACH_INSTALLING || core->forked)
+        return false;
+    if (core->founding)
+        return is_blank(core);
+    if (core->forcing)
+        return !is_blank(core);
+    return is_admitted(core) && is_voter(core);
+}
+
+void campaign_cancel(struct core *core)
+{
+    if (!round_under_way(core))
+        return;
+    core->phase = PHASE_FOLLOWER;
+    for (uint32_t i = 0; i < core->peer_count; i++)
+        core->peers[i].campaign_nonce = 0;
+}
+
+/* ---- Asking ----------------------------------------------------------------------------------------- */
+
+static const struct members *electorate(const struct core *core)
+{
+    return core->founding ? &core->config.configured : &core->members;
+}
+
+static bool peer_votes(const struct core *core, const struct peer *peer)
+{
+    const struct member *member = members_find(electorate(core), peer->id);
+    return member != NULL && member->voter;
+}
+
+static void ask_all(struct core *core, enum core_msg_type type)
+{
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        struct peer *peer = &core->peers[i];
+        peer->campaign_nonce = 0;
+        peer->answered = peer->granted = peer->failed = false;
+        peer->refusal[0] = '\0';
+        /* Readers are asked too when a cluster is founded: they may hold one already. */
+        if (!peer_votes(core, peer) && !(core->founding && type == CORE_MSG_PRE_VOTE))
+            continue;
+        struct core_msg *msg = message_new(core, type);
+        msg->vote.epoch = core->campaign_epoch;
+        msg->vote.last = durable_pos(core);
+        peer->campaign_nonce = call(core, peer->id, msg);
+    }
+}
+
+/* ---- Counting --------------------------------------------------------------------------------------- */
+
+struct tally {
+    uint32_t voters;
+    uint32_t granted; /* the own vote included */
+    uint32_t open;    /* asked, not answered yet */
+};
+
+static struct tally count_votes(const struct core *core)
+{
+    struct tally tally = {.voters = members_voters(electorate(core)),
+                          .granted = is_voter(core) ? 1 : 0};
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = &core->peers[i];
+        if (peer->campaign_nonce == 0 || !peer_votes(core, peer))
+            continue;
+        if (!peer->answered && !peer->failed)
+            tally.open++;
+        /* R4: only the admitted disk of a voter counts. */
+        bool counts = core->founding || peer_is_member(core, peer) ||
+                      mutated(core, CORE_MUTATION_JOINING_VOTES);
+        if (peer->granted && counts)
+            tally.granted++;
+    }
+    return tally;
+}
+
+/* The cluster is founded only when every voter is there and blank, and no reader says otherwise. */
+static bool all_blank(const struct core *core, bool *open, bool *taken)
+{
+    bool blank = true;
+    *open = *taken = false;
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = &core->peers[i];
+        if (!peer->answered && !peer->failed)
+            *open = true;
+        if (peer->answered && !peer->blank)
+            *taken = true;
+        if (peer_votes(core, peer) && !peer->granted)
+            blank = false;
+    }
+    return blank && !*open && !*taken;
+}
+
+static void describe_refusals(const struct core *core, char text[CORE_TEXT_BYTES])
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (uint32_t i = 0; i < core->peer_count && used < CORE_TEXT_BYTES; i++) {
+        const struct peer *peer = &core->peers[i];
+        if (peer->campaign_nonce == 0 || peer->granted || !peer_votes(core, peer))
+            continue;
+        const char *why = peer->answered ? peer->refusal : "no answer";
+        int wrote = snprintf(text + used, CORE_TEXT_BYTES - used, "%s%s: %s", used > 0 ? "; " : "",
+                             peer->id.text, why);
+        used += wrote > 0 ? (size_t)wrote : 0;
+    }
+}
+
+static void fail_promotion(struct core *core, const char *text)
+{
+    finish_text(core, core->promote_ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_MAJORITY,
+                (struct pos){0}, "no majority of the voters: %s", text);
+    core->promote_ticket = 0;
+    core->forcing = false;
+}
+
+static void round_failed(struct core *core)
+{
+    char text[CORE_TEXT_BYTES];
+    describe_refusals(core, text);
+    bool refused = count_votes(core).open == 0;
+    campaign_cancel(core);
+    if (core->promote_ticket != 0 && refused)
+        fail_promotion(core, text);
+    log_line(core, core->founding ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+             "campaign_failed founding=%d why=\"%s\"", core->founding, text);
+    retry_later(core);
+}
+
+/* ---- The steps of a round --------------------------------------------------------------------------- */
+
+/* Our own epoch, durable before anybody is asked for it (R22, R24). */
+static void promise(struct core *core)
+{
+    core->epoch = core->campaign_epoch;
+    if (core->founding)
+        core->cluster_id = core->config.new_cluster_id;
+    replica_reset(core);
+    core->phase = PHASE_PROMISING;
+    save_hard_state(core);
+}
+
+static void propose_own_members(struct core *core)
+{
+    struct members *members = &core->members_proposed;
+    *members = *electorate(core);
+    for (uint32_t i = 0; i < members->count; i++) {
+        struct member *member = &members->list[i];
+        const struct peer *peer = find_peer(core, member->id);
+        if (node_id_equal(member->id, core->config.self)) {
+            member->store_id = core->store_id;
+            member->voter = member->voter || core->forcing;
+        } else if (core->founding && peer != NULL && peer->answered) {
+            member->store_id = peer->answer_store_id;
+        }
+    }
+}
+
+static void win(struct core *core)
+{
+    propose_own_members(core);
+    primary_open(core);
+}
+
+static void weigh_founding(struct core *core)
+{
+    bool open;
+    bool taken;
+    if (all_blank(core, &open, &taken)) {
+        promise(core);
+        return;
+    }
+    if (taken) {
+        log_line(core, LOG_LEVEL_INFO, "not_founding why=\"the cluster exists\"");
+        campaign_cancel(core);
+        core->founding = false;
+        plan_campaign(core);
+    } else if (!open) {
+        round_failed(core);
+    }
+}
+
+static void weigh(struct core *core)
+{
+    if (core->phase == PHASE_PROBING && core->founding) {
+        weigh_founding(core);
+        return;
+    }
+    struct tally tally = count_votes(core);
+    bool won = tally.granted >= tally.voters / 2 + 1;
+    if (won && core->phase == PHASE_PROBING)
+        promise(core);
+    else if (won && core->phase == PHASE_VOTING)
+        win(core);
+    else if (!won && tally.open == 0)
+        round_failed(core);
+}
+
+static void start_round(struct core *core)
+{
+    core->campaign_due_ns = UINT64_MAX;
+    core->campaign_until_ns = core->now_ns + core->config.election_timeout_ns;
+    core->campaign_epoch = (struct epoch){
+        .generation = max_u64(core->epoch.generation, 1) + (core->forcing ? 1 : 0),
+        .term = core->epoch.term + 1,
+        .owner = core->config.self,
+    };
+    if (core->forcing) { /* R28: without votes */
+        promise(core);
+        return;
+    }
+    core->phase = PHASE_PROBING;
+    ask_all(core, CORE_MSG_PRE_VOTE);
+    weigh(core);
+}
+
+void campaign_saved(struct core *core)
+{
+    if (core->phase != PHASE_PROMISING || !hard_state_durable(core))
+        return;
+    ASSERT(epoch_equal(core->epoch, core->campaign_epoch));
+    if (core->forcing) {
+        win(core);
+        return;
+    }
+    core->phase = PHASE_VOTING;
+    ask_all(core, CORE_MSG_VOTE);
+    weigh(core);
+}
+
+void campaign_opened(struct core *core)
+{
+    core->founding = core->resuming = core->forcing = false;
+    core->campaign_due_ns = UINT64_MAX;
+    if (core->promote_ticket == 0)
+        return;
+    finish(core, core->promote_ticket, CANDOR_OK, CANDOR_REASON_NONE,
+           (struct pos){core->epoch, core->epoch_first}, ACK_NONE);
+    core->promote_ticket = 0;
+}
+
+/* ---- Answers ---------------------------------------------------------------------------------------- */
+
+void campaign_answer(struct core *core, struct peer *peer, uint64_t nonce,
+                     const struct core_msg *msg)
+{
+    if (!round_under_way(core) || nonce == 0 || nonce != peer->campaign_nonce || peer->answered)
+        return; /* R8: of another attempt */
+    peer->answered = true;
+    peer->granted = msg->vote_answer.granted;
+    peer->blank = msg->vote_answer.blank;
+    peer->answer_store_id = msg->header.store_id;
+    memcpy(peer->refusal, msg->vote_answer.refusal, sizeof peer->refusal);
+    peer->refusal[sizeof peer->refusal - 1] = '\0';
+    weigh(core);
+}
+
+bool campaign_call_failed(struct core *core, uint64_t nonce)
+{
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        struct peer *peer = &core->peers[i];
+        if (nonce == 0 || peer->campaign_nonce != nonce)
+            continue;
+        peer->failed = !peer->answered;
+        if (round_under_way(core) && core->phase != PHASE_PROMISING)
+            weigh(core);
+        return true;
+    }
+    return false;
+}
+
+/* ---- Voting for others (R23) ------------------------------------------------------------------------ */
+
+static bool hears_live_primary(const struct core *core, const struct peer *candidate)
+{
+    uint64_t t_ns = core->config.election_timeout_ns;
+    if (core->phase == PHASE_PRIMARY)
+        return saturating_sub(core->now_ns, max_u64(core->confirmed_ns, core->opened_ns)) < t_ns;
+    return core->heard && !core->suspect && core->now_ns - core->heartbeat_ns < t_ns &&
+           !node_id_equal(core->epoch.owner, candidate->id);
+}
+
+static bool may_vote(const struct core *core, const struct peer *candidate,
+                     const struct core_msg *msg)
+{
+    if (mutated(core, CORE_MUTATION_JOINING_VOTES))
+        return true;
+    if (is_blank(core)) /* only to found the cluster */
+        return msg->vote.last.seq == 0 &&
+               node_id_equal(candidate->id, core->config.initial_primary);
+    return is_admitted(core);
+}
+
+/* Why not; NULL: the vote is given. */
+static const char *refusal(struct core *core, const struct peer *candidate,
+                           const struct core_msg *msg, char text[CORE_REFUSAL_BYTES])
+{
+    char mine[POS_TEXT_BYTES];
+    if (candidate == NULL)
+        return "a foreign cluster or an unknown node";
+    if (!node_id_equal(msg->vote.epoch.owner, candidate->id))
+        return "the epoch names another owner";
+    if (!is_voter(core))
+        return "a reader does not vote";
+    if (!may_vote(core, candidate, msg))
+        return "JOINING: this disk is not admitted yet";
+    if (core->forked)
+        return "FORKED";
+    int order = epoch_compare(msg->vote.epoch, core->epoch);
+    if (order < 0 || (order == 0 && msg->type == CORE_MSG_PRE_VOTE)) {
+        snprintf(text, CORE_REFUSAL_BYTES, "it knows epoch %s", epoch_text(core->epoch, mine));
+        return text;
+    }
+    if (!msg->vote.transfer && hears_live_primary(core, candidate)) {
+        snprintf(text, CORE_REFUSAL_BYTES, "it hears the live primary %s", core->epoch.owner.text);
+        return text;
+    }
+    struct pos own = durable_pos(core);
+    if (pos_compare(msg->vote.last, own) < 0 && !mutated(core, CORE_MUTATION_VOTE_ANY_LOG)) {
+        snprintf(text, CORE_REFUSAL_BYTES, "its log is longer: %s", pos_text(own, mine));
+        return text;
+    }
+    return NULL;
+}
+
+static void answer_vote(struct core *core, uint64_t ticket, bool granted, bool blank,
+                        const char *why)
+{
+    struct core_msg *reply = message_new(core, CORE_MSG_VOTE_ANSWER);
+    reply->vote_answer.granted = granted;
+    reply->vote_answer.blank = blank;
+    snprintf(reply->vote_answer.refusal, sizeof reply->vote_answer.refusal, "%s", why);
+    answer(core, ticket, reply);
+}
+
+/* R1: the promise is on disk before it is given. */
+static void grant(struct core *core, uint64_t ticket, const struct core_msg *msg)
+{
+    if (core->answer_count == PENDING_ANSWERS) {
+        answer_vote(core, ticket, false, is_blank(core), "too many votes are being saved");
+        return;
+    }
+    if (is_blank(core))
+        core->cluster_id = msg->header.cluster_id;
+    if (epoch_compare(msg->vote.epoch, core->epoch) > 0)
+        adopt_epoch(core, msg->vote.epoch);
+    if (hard_state_durable(core) || mutated(core, CORE_MUTATION_VOTE_NOT_PERSISTED)) {
+        answer_vote(core, ticket, true, is_blank(core), "");
+        return;
+    }
+    core->answers[core->answer_count++] = (struct pending_answer){
+        .ticket = ticket, .hard_version = core->hard_version, .epoch = msg->vote.epoch};
+}
+
+void campaign_vote_request(struct core *core, struct peer *peer, uint64_t ticket,
+                           const struct core_msg *msg)
+{
+    char text[CORE_REFUSAL_BYTES];
+    const char *why = refusal(core, peer, msg, text);
+    if (why != NULL || msg->type == CORE_MSG_PRE_VOTE)
+        answer_vote(core, ticket, why == NULL, is_blank(core), why == NULL ? "" : why);
+    else
+        grant(core, ticket, msg);
+}
+
+void campaign_votes_saved(struct core *core)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < core->answer_count; i++) {
+        const struct pending_answer *pending = &core->answers[i];
+        if (pending->hard_version > core->hard_saved) {
+            core->answers[kept++] = *pending;
+            continue;
+        }
+        bool current = epoch_equal(pending->epoch, core->epoch);
+        answer_vote(core, pending->ticket, current, is_blank(core),
+                    current ? "" : "it adopted a higher epoch meanwhile");
+    }
+    core->answer_count = kept;
+}
+
+/* ---- Operators, hints, time -------------------------------------------------------------------------- */
+
+void campaign_promote(struct core *core, const struct core_event *event)
+{
+    struct pos none = {0};
+    const char *why = NULL;
+    if (core->phase == PHASE_PRIMARY) {
+        finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE,
+               (struct pos){core->epoch, core->epoch_first}, ACK_NONE);
+        return;
+    }
+    if (core->promote_ticket != 0)
+        why = "a promotion is under way already";
+    else if (core->forked)
+        why = "this node is FORKED: kvctl accept-history first";
+    else if (is_blank(core))
+        why = "this node holds no data";
+    else if (!event->promote.force && !is_voter(core))
+        why = "this node is a reader; only a voter can be elected";
+    else if (!event->promote.force && !is_admitted(core))
+        why = "this node's disk is not admitted yet";
+    if (why != NULL) {
+        finish_text(core, event->ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE, none, "%s",
+                    why);
+        return;
+    }
+    core->promote_ticket = event->ticket;
+    core->promote_deadline_ns = event->promote.deadline_ns;
+    core->forcing = event->promote.force;
+    campaign_cancel(core);
+    plan_campaign(core);
+}
+
+void campaign_peer_lost(struct core *core, struct node_id peer)
+{
+    if (!core->config.automatic_failover || core->phase != PHASE_FOLLOWER || !core->heard ||
+        !node_id_equal(peer, core->epoch.owner))
+        return;
+    core->suspect = true;
+    if (stands_by_timer(core))
+        core->campaign_due_ns = min_u64(core->campaign_due_ns, timer_due_ns(core));
+}
+
+void campaign_tick(struct core *core)
+{
+    if (core->promote_ticket != 0 && core->now_ns >= core->promote_deadline_ns &&
+        core->phase < PHASE_OPENING) {
+        char text[CORE_TEXT_BYTES];
+        describe_refusals(core, text);
+        campaign_cancel(core);
+        fail_promotion(core, text[0] == '\0' ? "the deadline passed" : text);
+        plan_campaign(core);
+    }
+    if (round_under_way(core) && core->phase != PHASE_PROMISING &&
+        core->now_ns >= core->campaign_until_ns)
+        round_failed(core);
+    if (core->phase == PHASE_FOLLOWER && core->now_ns >= core->campaign_due_ns && may_stand(core))
+        start_round(core);
+}
+
+uint64_t campaign_wake_ns(const struct core *core)
+{
+    uint64_t wake_ns = UINT64_MAX;
+    if (core->promote_ticket != 0 && core->phase < PHASE_OPENING)
+        wake_ns = core->promote_deadline_ns;
+    if (round_under_way(core) && core->phase != PHASE_PROMISING)
+        wake_ns = min_u64(wake_ns, core->campaign_until_ns);
+    /* Who may not stand yet waits for the writer, whose event comes by itself. */
+    if (core->phase == PHASE_FOLLOWER && may_stand(core))
+        wake_ns = min_u64(wake_ns, core->campaign_due_ns);
+    return wake_ns;
+}

@@ -1,0 +1,62 @@
+#include "core/internal.h"
+
+/* What one node can see of PROTOCOL §12. */
+void core_check(const struct core *core)
+{
+    ASSERT_U64(core->durable, <=, core->last); /* I4 */
+    ASSERT_U64(core->commit, <=, core->durable);
+    if (core->phase < PHASE_OPENING)
+        ASSERT_U64(core->match, <=, core->last);
+    if (core->attach != ATTACH_DONE && core->config.mutation == 0)
+        ASSERT_U64(core->match, ==, 0);   /* R15 */
+    if (core->phase >= PHASE_PROMISING) { /* I1 */
+        ASSERT(node_id_equal(core->epoch.owner, core->config.self));
+        ASSERT(core->attach == ATTACH_NONE);
+    }
+    if (core->phase == PHASE_PRIMARY) {
+        ASSERT(core->epoch_first > 0);
+        ASSERT(epoch_equal(epoch_history_at(&core->history, core->durable), core->epoch));
+    }
+    for (uint32_t i = 0; i + 1 < core->history.count; i++) {
+        ASSERT_U64(core->history.starts[i].first_seq, <, core->history.starts[i + 1].first_seq);
+        ASSERT(epoch_compare(core->history.starts[i].epoch, core->history.starts[i + 1].epoch) < 0);
+    }
+    if (core->history.count > 0)
+        ASSERT_U64(core->history.starts[core->history.count - 1].first_seq, <=, core->last);
+    ASSERT_U64(core->hard_saved, <=, core->hard_version);
+    ASSERT_U64(core->appends_outstanding, <=, core->work_outstanding);
+    ASSERT_U64(core->read_count, <=, LIMIT_PENDING_READS); /* I14 */
+    ASSERT_U64(core->with_writer.count + core->with_voters.count, <=, LIMIT_PENDING_WRITES);
+    ASSERT_U64(core->pending_count, <=, LIMIT_EVIDENCE);
+    ASSERT_U64(core->answer_count, <=, PENDING_ANSWERS);
+}
+
+const char *core_mutation_name(enum core_mutation mutation)
+{
+    static const char *const names[CORE_MUTATION_COUNT] = {
+        [CORE_MUTATION_NONE] = "none",
+        [CORE_MUTATION_NEVER_STALE] = "never_stale",
+        [CORE_MUTATION_ACK_BEFORE_FSYNC] = "ack_before_fsync",
+        [CORE_MUTATION_VOTE_NOT_PERSISTED] = "vote_not_persisted",
+        [CORE_MUTATION_RESUME_EPOCH] = "resume_epoch",
+        [CORE_MUTATION_COMMIT_OLD_EPOCH] = "commit_old_epoch",
+        [CORE_MUTATION_COMMIT_WITHOUT_SELF] = "commit_without_self",
+        [CORE_MUTATION_COMMIT_ALIVE] = "commit_alive",
+        [CORE_MUTATION_MATCH_UNATTACHED] = "match_unattached",
+        [CORE_MUTATION_COMMIT_UNVERIFIED] = "commit_unverified",
+        [CORE_MUTATION_ACK_OLD_EPOCH] = "ack_old_epoch",
+        [CORE_MUTATION_OLD_EPOCH_ACCEPTED] = "old_epoch_accepted",
+        [CORE_MUTATION_OLD_BOOT_ACCEPTED] = "old_boot_accepted",
+        [CORE_MUTATION_NO_ATTACH] = "no_attach",
+        [CORE_MUTATION_TRUNCATE_COMMITTED] = "truncate_committed",
+        [CORE_MUTATION_VOTE_ANY_LOG] = "vote_any_log",
+        [CORE_MUTATION_JOINING_VOTES] = "joining_votes",
+        [CORE_MUTATION_ECHO_UNCONFIRMED] = "echo_unconfirmed",
+        [CORE_MUTATION_ARRIVAL_IS_EVIDENCE] = "arrival_is_evidence",
+        [CORE_MUTATION_EVIDENCE_KEPT] = "evidence_kept",
+        [CORE_MUTATION_SNAPSHOT_ANY_EPOCH] = "snapshot_any_epoch",
+        [CORE_MUTATION_STALLED_REIGNS] = "stalled_reigns",
+    };
+    ASSERT((unsigned)mutation < CORE_MUTATION_COUNT);
+    return names[mutation];
+}

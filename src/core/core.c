@@ -1,0 +1,614 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/internal.h"
+
+/* ---- Actions ---------------------------------------------------------------------------------------- */
+
+struct core_action *act(struct core *core, enum core_action_type type)
+{
+    struct core_actions *actions = core->actions;
+    if (actions->count == actions->capacity) {
+        size_t capacity = actions->capacity == 0 ? 16 : actions->capacity * 2;
+        actions->list = realloc(actions->list, capacity * sizeof *actions->list);
+        ASSERT(actions->list != NULL);
+        actions->capacity = capacity;
+    }
+    struct core_action *action = &actions->list[actions->count++];
+    memset(action, 0, offsetof(struct core_action, text));
+    action->text[0] = '\0';
+    action->type = type;
+    return action;
+}
+
+void core_actions_free(struct core_actions *actions)
+{
+    free(actions->list);
+    *actions = (struct core_actions){0};
+}
+
+struct core_msg *message_new(struct core *core, enum core_msg_type type)
+{
+    if (core->message_count == core->message_capacity) {
+        uint32_t capacity = core->message_capacity == 0 ? 8 : core->message_capacity * 2;
+        core->messages = realloc(core->messages, capacity * sizeof(struct core_msg *));
+        ASSERT(core->messages != NULL);
+        for (uint32_t i = core->message_capacity; i < capacity; i++) {
+            core->messages[i] = malloc(sizeof(struct core_msg));
+            ASSERT(core->messages[i] != NULL);
+        }
+        core->message_capacity = capacity;
+    }
+    struct core_msg *msg = core->messages[core->message_count++];
+    memset(msg, 0, sizeof *msg);
+    msg->type = type;
+    msg->header = (struct core_header){
+        .cluster_id = core->cluster_id,
+        .config_hash = core->config.config_hash,
+        .node = core->config.self,
+        .store_id = core->store_id,
+        .boot = core->boot,
+        .epoch = core->epoch,
+    };
+    return msg;
+}
+
+void publish(struct core *core, struct core_msg *msg)
+{
+    act(core, CORE_ACTION_PUBLISH)->msg = msg;
+}
+
+uint64_t call(struct core *core, struct node_id peer, struct core_msg *msg)
+{
+    struct core_action *action = act(core, CORE_ACTION_CALL);
+    action->peer = peer;
+    action->nonce = core->next_nonce++;
+    action->msg = msg;
+    return action->nonce;
+}
+
+void answer(struct core *core, uint64_t ticket, struct core_msg *msg)
+{
+    struct core_action *action = act(core, CORE_ACTION_ANSWER);
+    action->ticket = ticket;
+    action->msg = msg;
+}
+
+void finish(struct core *core, uint64_t ticket, enum candor_code code, enum candor_reason reason,
+            struct pos pos, enum ack_level ack)
+{
+    ASSERT(ticket != 0);
+    struct core_action *action = act(core, CORE_ACTION_FINISH);
+    action->ticket = ticket;
+    action->code = code;
+    action->reason = reason;
+    action->pos = pos;
+    action->ack = ack;
+}
+
+void finish_text(struct core *core, uint64_t ticket, enum candor_code code,
+                 enum candor_reason reason, struct pos pos, const char *format, ...)
+{
+    finish(core, ticket, code, reason, pos, ACK_NONE);
+    char *text = core->actions->list[core->actions->count - 1].text;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, CORE_TEXT_BYTES, format, args);
+    va_end(args);
+}
+
+void log_line(struct core *core, enum log_level level, const char *format, ...)
+{
+    struct core_action *action = act(core, CORE_ACTION_LOG);
+    action->seq = (uint64_t)level;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(action->text, sizeof action->text, format, args);
+    va_end(args);
+}
+
+static bool is_append(enum core_action_type type)
+{
+    return type == CORE_ACTION_APPEND || type == CORE_ACTION_WRITE ||
+           type == CORE_ACTION_EPOCH_START || type == CORE_ACTION_MEMBERS;
+}
+
+static void grow_work(struct core *core)
+{
+    uint32_t capacity = core->work_capacity == 0 ? 64 : core->work_capacity * 2;
+    enum core_action_type *work = malloc(capacity * sizeof *work);
+    ASSERT(work != NULL);
+    for (uint32_t i = 0; i < core->work_outstanding; i++)
+        work[i] = core->work[(core->work_head + i) % core->work_capacity];
+    free(core->work);
+    core->work = work;
+    core->work_capacity = capacity;
+    core->work_head = 0;
+}
+
+struct core_action *give_work(struct core *core, enum core_action_type type)
+{
+    if (core->work_outstanding == 0)
+        core->work_since_ns = core->now_ns;
+    if (core->work_outstanding == core->work_capacity)
+        grow_work(core);
+    core->work[(core->work_head + core->work_outstanding) % core->work_capacity] = type;
+    core->work_outstanding++;
+    core->appends_outstanding += is_append(type);
+    return act(core, type);
+}
+
+/* The writer answers in order: what it answers is the oldest of what it was given. */
+static enum core_action_type work_answered(struct core *core)
+{
+    ASSERT(core->work_outstanding > 0);
+    enum core_action_type type = core->work[core->work_head];
+    core->work_head = (core->work_head + 1) % core->work_capacity;
+    core->work_outstanding--;
+    core->appends_outstanding -= is_append(type);
+    core->work_since_ns = core->now_ns;
+    return type;
+}
+
+/* ---- Hard state (R2) -------------------------------------------------------------------------------- */
+
+void save_hard_state(struct core *core)
+{
+    core->hard_version++;
+    struct core_action *action = give_work(core, CORE_ACTION_SAVE);
+    action->cluster_id = core->cluster_id;
+    action->epoch = core->epoch;
+    action->seq = core->commit;
+}
+
+bool hard_state_durable(const struct core *core)
+{
+    return core->hard_saved == core->hard_version;
+}
+
+bool settled(const struct core *core)
+{
+    return core->appends_outstanding == 0;
+}
+
+/* ---- Who is who ------------------------------------------------------------------------------------- */
+
+struct peer *find_peer(struct core *core, struct node_id id)
+{
+    for (uint32_t i = 0; i < core->peer_count; i++)
+        if (node_id_equal(core->peers[i].id, id))
+            return &core->peers[i];
+    return NULL;
+}
+
+struct pos durable_pos(const struct core *core)
+{
+    return (struct pos){epoch_history_at(&core->history, core->durable), core->durable};
+}
+
+bool is_blank(const struct core *core)
+{
+    return core->last == 0 && core->commit == 0 && core->members.count == 0;
+}
+
+bool is_admitted(const struct core *core)
+{
+    const struct member *me = members_find(&core->members, core->config.self);
+    return me != NULL && me->store_id == core->store_id;
+}
+
+/* As the log says; before there is one, as the topology says. */
+bool is_voter(const struct core *core)
+{
+    const struct members *members =
+        core->members.count > 0 ? &core->members : &core->config.configured;
+    const struct member *me = members_find(members, core->config.self);
+    return me != NULL && me->voter;
+}
+
+bool peer_is_member(const struct core *core, const struct peer *peer)
+{
+    const struct member *member = members_find(&core->members, peer->id);
+    return member != NULL && member->store_id != 0 && member->store_id == peer->store_id;
+}
+
+uint64_t jitter(struct core *core, uint64_t base_ns)
+{
+    return base_ns / 2 + rng_below(&core->rng, base_ns + 1);
+}
+
+/* ---- Epochs ----------------------------------------------------------------------------------------- */
+
+/* R7: a higher epoch is adopted durably before anything of it counts. */
+void adopt_epoch(struct core *core, struct epoch epoch)
+{
+    ASSERT(epoch_compare(epoch, core->epoch) > 0);
+    char text[EPOCH_TEXT_BYTES];
+    log_line(core, LOG_LEVEL_INFO, "epoch_adopted epoch=%s", epoch_text(epoch, text));
+    if (core->phase >= PHASE_OPENING)
+        primary_step_down(core, "a higher epoch was seen");
+    campaign_cancel(core);
+    core->epoch = epoch;
+    if (!node_id_equal(epoch.owner, core->config.self))
+        core->resuming = false;
+    replica_reset(core);
+    save_hard_state(core);
+    plan_campaign(core);
+}
+
+static bool same_cluster(const struct core *core, const struct core_header *header)
+{
+    if (header->config_hash != core->config.config_hash)
+        return false;
+    /* The blank belong to nobody yet, on either side. */
+    return header->cluster_id == core->cluster_id || header->cluster_id == 0 || is_blank(core);
+}
+
+static void note_foreign(struct core *core, struct peer *peer, const struct core_header *header)
+{
+    if (peer->foreign_logged)
+        return;
+    peer->foreign_logged = true;
+    log_line(core, LOG_LEVEL_WARN,
+             "foreign_peer node=%s its_cluster=%016" PRIx64 " our_cluster=%016" PRIx64
+             " same_topology_name=%s",
+             peer->id.text, header->cluster_id, core->cluster_id,
+             header->config_hash == core->config.config_hash ? "yes" : "no");
+}
+
+/* A new life or a new disk of a peer: what its former self said no longer counts (R4, R8). */
+static void peer_reborn(struct peer *peer, const struct core_header *header)
+{
+    peer->store_id = header->store_id;
+    peer->boot = header->boot;
+    peer->match = 0;
+    peer->answered_ns = 0;
+    peer->sample_count = 0;
+    peer->has_echo = false;
+    peer->echo_ts_ns = 0;
+}
+
+/* The sender, when its message counts; NULL drops it. */
+static struct peer *known_sender(struct core *core, const struct core_header *header)
+{
+    struct peer *peer = find_peer(core, header->node);
+    if (peer == NULL || header->store_id == 0)
+        return NULL;
+    if (!same_cluster(core, header)) {
+        note_foreign(core, peer, header);
+        return NULL;
+    }
+    bool old_life = peer->store_id == header->store_id && header->boot < peer->boot;
+    if (old_life && !mutated(core, CORE_MUTATION_OLD_BOOT_ACCEPTED))
+        return NULL;
+    if (!old_life && (peer->store_id != header->store_id || peer->boot != header->boot))
+        peer_reborn(peer, header);
+    peer->heard = true;
+    peer->heard_ns = core->now_ns;
+    return peer;
+}
+
+/* A blank node that hears of a founded cluster belongs to it from now on. */
+static void join_cluster(struct core *core, const struct core_header *header)
+{
+    if (!is_blank(core) || header->cluster_id == 0 || header->cluster_id == core->cluster_id)
+        return;
+    core->cluster_id = header->cluster_id;
+    core->founding = false;
+    campaign_cancel(core);
+    log_line(core, LOG_LEVEL_INFO, "joining cluster=%016" PRIx64, core->cluster_id);
+    save_hard_state(core);
+}
+
+static void learn_epoch(struct core *core, const struct core_header *header)
+{
+    if (header->cluster_id != 0 && epoch_compare(header->epoch, core->epoch) > 0)
+        adopt_epoch(core, header->epoch);
+}
+
+/* ---- Dispatch --------------------------------------------------------------------------------------- */
+
+static void on_stream(struct core *core, const struct core_msg *msg)
+{
+    struct peer *peer = known_sender(core, &msg->header);
+    if (peer == NULL)
+        return;
+    if (msg->type == CORE_MSG_HEARTBEAT)
+        join_cluster(core, &msg->header);
+    learn_epoch(core, &msg->header);
+    bool old_epoch = epoch_compare(msg->header.epoch, core->epoch) < 0;
+    if (old_epoch && !mutated(core, CORE_MUTATION_OLD_EPOCH_ACCEPTED)) {
+        if (msg->type == CORE_MSG_STATUS)
+            peer->state = msg->status.state;
+        return; /* R7 */
+    }
+    bool from_owner = node_id_equal(msg->header.node, core->epoch.owner) ||
+                      (old_epoch && node_id_equal(msg->header.node, msg->header.epoch.owner));
+    switch (msg->type) {
+    case CORE_MSG_HEARTBEAT:
+        if (from_owner && core->phase < PHASE_OPENING)
+            replica_heartbeat(core, msg);
+        break;
+    case CORE_MSG_RECORDS:
+        if (from_owner && core->phase < PHASE_OPENING)
+            replica_records(core, msg);
+        break;
+    case CORE_MSG_STATUS:
+        peer->state = msg->status.state;
+        if (core->phase == PHASE_PRIMARY)
+            primary_status(core, peer, msg);
+        break;
+    default:
+        break; /* not a stream message: hostile */
+    }
+}
+
+static void on_request(struct core *core, uint64_t ticket, const struct core_msg *msg)
+{
+    struct peer *peer = known_sender(core, &msg->header);
+    switch (msg->type) {
+    case CORE_MSG_PRE_VOTE:
+    case CORE_MSG_VOTE:
+        campaign_vote_request(core, peer, ticket, msg);
+        return;
+    case CORE_MSG_ATTACH:
+        if (peer != NULL)
+            learn_epoch(core, &msg->header);
+        primary_attach(core, peer, ticket, msg);
+        return;
+    case CORE_MSG_READ_INDEX:
+        answer(core, ticket, message_new(core, CORE_MSG_READ_INDEX_ANSWER));
+        return;
+    default:
+        answer(core, ticket, message_new(core, CORE_MSG_ATTACH_ANSWER));
+    }
+}
+
+static void on_reply(struct core *core, uint64_t nonce, const struct core_msg *msg)
+{
+    struct peer *peer = known_sender(core, &msg->header);
+    if (peer == NULL) {
+        if (!campaign_call_failed(core, nonce))
+            replica_call_failed(core, nonce);
+        return;
+    }
+    learn_epoch(core, &msg->header);
+    switch (msg->type) {
+    case CORE_MSG_VOTE_ANSWER:
+        campaign_answer(core, peer, nonce, msg);
+        break;
+    case CORE_MSG_ATTACH_ANSWER:
+        if (nonce == core->attach_nonce) /* R8 */
+            replica_attach_answer(core, msg);
+        break;
+    case CORE_MSG_FETCH_ANSWER:
+        if (nonce == core->fetch_nonce)
+            replica_fetch_answer(core, msg);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_saved(struct core *core)
+{
+    enum core_action_type work = work_answered(core);
+    ASSERT(work == CORE_ACTION_SAVE);
+    core->hard_saved++;
+    ASSERT_U64(core->hard_saved, <=, core->hard_version);
+    campaign_votes_saved(core);
+    campaign_saved(core);
+}
+
+/* Stored members become the members when the log holds them (R29). */
+static void members_stored(struct core *core)
+{
+    uint32_t i = 0;
+    while (i < core->pending_member_count && core->pending_members[i].seq <= core->durable)
+        core->members = core->pending_members[i++].members;
+    memmove(core->pending_members, core->pending_members + i,
+            (core->pending_member_count - i) * sizeof core->pending_members[0]);
+    core->pending_member_count -= i;
+}
+
+/* The own EPOCH_START and MEMBERS are in the log, whatever has become of the reign that wrote them. */
+static void own_meta_stored(struct core *core, enum core_action_type work,
+                            const struct core_event *event)
+{
+    if (work == CORE_ACTION_EPOCH_START)
+        epoch_history_append(&core->history, event->appended.epoch, event->appended.first_seq);
+    if (work == CORE_ACTION_EPOCH_START || work == CORE_ACTION_MEMBERS)
+        core->members = core->members_proposed;
+}
+
+static void on_appended(struct core *core, const struct core_event *event)
+{
+    enum core_action_type work = work_answered(core);
+    ASSERT(is_append(work));
+    if (event->appended.code == CANDOR_OK && event->appended.last_seq > core->durable) {
+        core->durable = event->appended.last_seq;
+        core->last = max_u64(core->last, core->durable);
+        members_stored(core);
+        own_meta_stored(core, work, event);
+    }
+    bool reigns = core->phase >= PHASE_OPENING && epoch_equal(event->appended.epoch, core->epoch);
+    if (work == CORE_ACTION_WRITE)
+        writer_answered_write(core, event);
+    else if (work == CORE_ACTION_APPEND)
+        replica_appended(core, event);
+    else if (reigns)
+        primary_appended(core, event);
+}
+
+static void dispatch(struct core *core, const struct core_event *event)
+{
+    switch (event->type) {
+    case CORE_EVENT_TICK:
+        break;
+    case CORE_EVENT_STREAM:
+        on_stream(core, event->msg);
+        break;
+    case CORE_EVENT_REQUEST:
+        on_request(core, event->ticket, event->msg);
+        break;
+    case CORE_EVENT_REPLY:
+        on_reply(core, event->nonce, event->msg);
+        break;
+    case CORE_EVENT_CALL_FAILED:
+        if (!campaign_call_failed(core, event->nonce))
+            replica_call_failed(core, event->nonce);
+        break;
+    case CORE_EVENT_PEER_LOST:
+        campaign_peer_lost(core, event->peer);
+        break;
+    case CORE_EVENT_SAVED:
+        on_saved(core);
+        break;
+    case CORE_EVENT_APPENDED:
+        on_appended(core, event);
+        break;
+    case CORE_EVENT_TRUNCATED:
+        (void)work_answered(core);
+        replica_truncated(core, event);
+        break;
+    case CORE_EVENT_INSTALLED:
+        (void)work_answered(core);
+        replica_installed(core, event);
+        break;
+    case CORE_EVENT_SNAPSHOT_READY:
+        replica_snapshot_ready(core, event);
+        break;
+    case CORE_EVENT_SNAPSHOT_FAILED:
+        replica_snapshot_failed(core);
+        break;
+    case CORE_EVENT_WRITE:
+        primary_write(core, event);
+        break;
+    case CORE_EVENT_WAIT:
+        wait_read(core, event);
+        break;
+    case CORE_EVENT_PROMOTE:
+        campaign_promote(core, event);
+        break;
+    case CORE_EVENT_ACCEPT_HISTORY:
+        replica_accept_history(core, event->ticket);
+        break;
+    case CORE_EVENT_TRIMMED:
+        core->log_first = max_u64(core->log_first, event->trimmed.log_first);
+        break;
+    }
+}
+
+/* A peer that was not heard for too long has a dead connection, or a partition has healed behind it. */
+static uint64_t silence_ns(const struct core *core)
+{
+    return max_u64(core->config.stale_after_ns, 5 * core->config.heartbeat_interval_ns);
+}
+
+static void reset_silent_peers(struct core *core)
+{
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        struct peer *peer = &core->peers[i];
+        uint64_t since_ns = max_u64(peer->heard_ns, peer->reset_ns);
+        if (saturating_sub(core->now_ns, since_ns) < silence_ns(core))
+            continue;
+        peer->reset_ns = core->now_ns;
+        act(core, CORE_ACTION_RESET_PEER)->peer = peer->id;
+    }
+}
+
+void core_step(struct core *core, const struct core_event *event, uint64_t now_ns,
+               struct core_actions *actions)
+{
+    ASSERT_U64(now_ns, >=, core->now_ns);
+    core->now_ns = now_ns;
+    core->actions = actions;
+    actions->count = 0;
+    core->message_count = 0;
+
+    dispatch(core, event);
+    campaign_tick(core);
+    primary_tick(core);
+    replica_tick(core);
+    wait_progress(core);
+    reset_silent_peers(core);
+    core->actions = NULL;
+}
+
+uint64_t core_next_wake_ns(const struct core *core)
+{
+    uint64_t wake_ns = min_u64(min_u64(campaign_wake_ns(core), primary_wake_ns(core)),
+                               min_u64(replica_wake_ns(core), wait_wake_ns(core)));
+    for (uint32_t i = 0; i < core->peer_count; i++)
+        wake_ns = min_u64(wake_ns, max_u64(core->peers[i].heard_ns, core->peers[i].reset_ns) +
+                                       silence_ns(core));
+    return wake_ns;
+}
+
+/* ---- Birth ------------------------------------------------------------------------------------------ */
+
+static void add_peers(struct core *core, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < core->config.configured.count; i++) {
+        struct node_id id = core->config.configured.list[i].id;
+        if (!node_id_equal(id, core->config.self))
+            core->peers[core->peer_count++] = (struct peer){.id = id, .reset_ns = now_ns};
+    }
+}
+
+struct core *core_new(const struct core_config *config, const struct core_boot *boot,
+                      uint64_t now_ns)
+{
+    ASSERT(config->configured.count > 0 && config->configured.count <= LIMIT_NODES);
+    ASSERT(members_find(&config->configured, config->self) != NULL);
+    ASSERT(boot->store_id != 0 && boot->boot != 0);
+    ASSERT_U64(boot->commit, <=, boot->last);
+    struct core *core = calloc(1, sizeof *core);
+    ASSERT(core != NULL);
+    core->config = *config;
+    rng_seed(&core->rng, config->seed);
+    core->now_ns = now_ns;
+    core->cluster_id = boot->cluster_id;
+    core->store_id = boot->store_id;
+    core->boot = boot->boot;
+    core->epoch = boot->epoch;
+    core->last = core->durable = boot->last;
+    core->log_first = boot->log_first;
+    core->commit = boot->commit;
+    core->rewinds = boot->rewinds;
+    epoch_history_init(&core->history);
+    epoch_history_copy(&core->history, boot->history);
+    core->members = *boot->members;
+    core->next_nonce = rng_next(&core->rng) | 1; /* another life's answers do not match */
+    add_peers(core, now_ns);
+
+    core->founding =
+        is_blank(core) && node_id_equal(config->self, config->initial_primary) && is_voter(core);
+    /* R5: a primary that restarts does not go on in its epoch; in manual mode it stands for a new one. */
+    core->resuming = !config->automatic_failover && is_admitted(core) &&
+                     node_id_equal(core->epoch.owner, config->self);
+    core->status_due_ns = now_ns;
+    plan_campaign(core);
+    if (mutated(core, CORE_MUTATION_RESUME_EPOCH) && core->resuming &&
+        epoch_equal(epoch_history_at(&core->history, core->last), core->epoch))
+        primary_continue(core);
+    return core;
+}
+
+void core_free(struct core *core)
+{
+    if (core == NULL)
+        return;
+    epoch_history_free(&core->history);
+    buffer_free(&core->append);
+    buffer_free(&core->scratch);
+    write_ring_free(&core->with_writer);
+    write_ring_free(&core->with_voters);
+    free(core->reads);
+    free(core->work);
+    for (uint32_t i = 0; i < core->message_capacity; i++)
+        free(core->messages[i]);
+    free(core->messages);
+    free(core);
+}

@@ -1,0 +1,303 @@
+/* Inside the core: its state, and what its files call of each other. Nobody outside src/core includes this.
+ *
+ *   core.c      birth, dispatch, timers, what a header teaches (epochs, boots, clusters)
+ *   replica.c   following: attach, records, fetch, truncate, snapshot; evidence of freshness
+ *   primary.c   leading: heartbeats, progress, commit, writes, admission
+ *   campaign.c  becoming primary: founding, pre-vote, vote, force; voting for others
+ *   wait.c      reads that wait for a session's position
+ *   view.c      what readers see, and the read contract
+ *   check.c     the invariants of one node */
+#ifndef CORE_INTERNAL_H
+#define CORE_INTERNAL_H
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/logging.h"
+#include "base/rng.h"
+#include "core/core.h"
+#include "record/batch.h"
+
+enum phase {
+    PHASE_FOLLOWER,
+    PHASE_PROBING,   /* pre-vote, or asking whether all are blank */
+    PHASE_PROMISING, /* the own epoch is on its way to the disk (R24) */
+    PHASE_VOTING,
+    PHASE_OPENING, /* EPOCH_START is on its way to the disk */
+    PHASE_PRIMARY,
+};
+
+enum attach_phase {
+    ATTACH_NONE,
+    ATTACH_ASKED,
+    ATTACH_TRUNCATING,
+    ATTACH_DOWNLOADING,
+    ATTACH_INSTALLING,
+    ATTACH_DONE,
+};
+
+/* A Status's time stamp and when it came; waits to be echoed (R36). */
+struct sample {
+    uint64_t ts_ns;
+    uint64_t arrival_ns;
+};
+
+enum { SAMPLES = 16, PENDING_MEMBERS = 8, PENDING_ANSWERS = 64 };
+
+struct peer {
+    struct node_id id;
+    uint64_t store_id; /* of its newest message; 0: never heard */
+    uint64_t boot;
+    bool heard;
+    uint64_t heard_ns;
+    uint64_t reset_ns; /* when its connection was last dropped */
+    enum node_state state;
+    bool foreign_logged;
+    /* At the primary, within its epoch and for the peer's present boot and store. */
+    uint64_t match;       /* verified and durable there (R16) */
+    uint64_t answered_ns; /* send time of the newest heartbeat it answered; 0: none */
+    struct sample samples[SAMPLES];
+    uint32_t sample_count;
+    bool has_echo;
+    uint64_t echo_ts_ns;
+    /* In a campaign. */
+    uint64_t campaign_nonce;
+    bool answered;
+    bool granted;
+    bool blank;
+    bool failed;
+    uint64_t answer_store_id;
+    char refusal[CORE_REFUSAL_BYTES];
+};
+
+struct pending_write {
+    uint64_t ticket;
+    enum ack_level ack;
+    uint64_t last_seq; /* 0 while with the writer */
+    uint64_t deadline_ns;
+    uint32_t records;
+};
+
+/* A growing ring, bounded by who pushes. */
+struct write_ring {
+    struct pending_write *list;
+    uint32_t capacity;
+    uint32_t head;
+    uint32_t count;
+};
+
+struct pending_read {
+    uint64_t ticket;
+    struct pos pos;
+    uint64_t deadline_ns;
+};
+
+struct evidence {
+    uint64_t last; /* what applied must reach */
+    uint64_t ts_ns;
+};
+
+struct pending_answer { /* a granted vote, until the hard state is saved (R1) */
+    uint64_t ticket;
+    uint64_t hard_version;
+    struct epoch epoch;
+};
+
+struct core {
+    struct core_config config;
+    struct rng rng;
+    uint64_t now_ns;
+    struct core_actions *actions; /* of the step under way */
+
+    /* Who we are; hard state. */
+    uint64_t cluster_id;
+    uint64_t store_id;
+    uint64_t boot;
+    struct epoch epoch;
+    uint64_t hard_version; /* counts SAVE actions */
+    uint64_t hard_saved;   /* counts SAVED events */
+    struct pending_answer answers[PENDING_ANSWERS];
+    uint32_t answer_count;
+
+    /* The log, as handed to the writer (last) and as stored (durable == applied). */
+    uint64_t last;
+    uint64_t durable;
+    uint64_t log_first;
+    uint64_t commit;
+    uint64_t rewinds;
+    struct epoch_history history; /* up to last */
+    struct members members;       /* up to durable */
+    struct {
+        uint64_t seq;
+        struct members members;
+    } pending_members[PENDING_MEMBERS]; /* accepted, not stored */
+    uint32_t pending_member_count;
+    struct buffer append;
+    struct buffer scratch;
+
+    /* The writer. */
+    uint32_t appends_outstanding; /* APPEND, WRITE, EPOCH_START, MEMBERS */
+    uint32_t work_outstanding;    /* all that will be answered */
+    enum core_action_type *work;  /* a ring of it, oldest first */
+    uint32_t work_head;
+    uint32_t work_capacity;
+    uint64_t work_since_ns; /* since when it owes the next answer */
+
+    struct peer peers[LIMIT_NODES];
+    uint32_t peer_count;
+    uint64_t next_nonce;
+
+    enum phase phase;
+    bool forked;
+    bool accepting_history; /* the operator gave the own branch up (R28) */
+    uint64_t accept_ticket;
+
+    /* Following. */
+    enum attach_phase attach;
+    uint64_t attach_nonce;
+    uint64_t attach_retry_ns;
+    uint32_t attach_failures;
+    uint64_t match;       /* R15 */
+    uint64_t fetch_nonce; /* 0: none under way */
+    uint64_t fetch_retry_ns;
+    bool heard;
+    bool suspect; /* the primary's connection closed since its last heartbeat (R22) */
+    uint64_t heartbeat_ns;
+    bool contacted;
+    uint64_t contact_ns;
+    uint64_t heard_hb_id;
+    uint64_t announced;        /* newest heartbeat.last or record seen */
+    uint64_t announced_before; /* heartbeat.last of the heartbeat before */
+    uint64_t announced_commit;
+    char primary_rpc[LIMIT_ADDRESS_BYTES];
+    bool proven;
+    struct evidence evidence;
+    struct evidence pending[LIMIT_EVIDENCE];
+    uint32_t pending_count;
+    uint64_t status_due_ns;
+
+    /* Leading. */
+    uint64_t epoch_first; /* seq of the own EPOCH_START */
+    uint64_t opened_ns;
+    uint64_t hb_id;
+    uint64_t hb_sent_ns[LIMIT_HEARTBEATS_IN_FLIGHT];
+    uint64_t heartbeat_due_ns;
+    uint64_t confirmed_ns; /* s_conf (R31); 0: none */
+    struct write_ring with_writer;
+    struct write_ring with_voters; /* MAJORITY and ALL, stored, waiting for commit */
+    uint32_t records_with_writer;
+    bool members_in_flight;
+    uint64_t members_seq; /* of the newest membership record of this epoch; 0: none */
+    struct members members_proposed;
+
+    /* Becoming. */
+    bool founding;
+    bool resuming; /* manual mode: was primary, stands again by itself */
+    bool forcing;
+    uint64_t promote_ticket;
+    uint64_t promote_deadline_ns;
+    uint64_t campaign_due_ns;   /* start a round then; UINT64_MAX: not planned */
+    uint64_t campaign_until_ns; /* the round under way ends then */
+    struct epoch campaign_epoch;
+
+    /* Waiting reads. */
+    struct pending_read *reads;
+    uint32_t read_count;
+    uint32_t read_capacity;
+
+    struct core_msg **messages; /* of this step's actions */
+    uint32_t message_count;
+    uint32_t message_capacity;
+};
+
+static inline bool mutated(const struct core *core, enum core_mutation mutation)
+{
+    return core->config.mutation == (uint32_t)mutation;
+}
+
+/* core.c */
+struct core_action *act(struct core *core, enum core_action_type type);
+struct core_msg *message_new(struct core *core,
+                             enum core_msg_type type); /* header filled; lives to the next step */
+void publish(struct core *core, struct core_msg *msg);
+uint64_t call(struct core *core, struct node_id peer, struct core_msg *msg); /* returns the nonce */
+void answer(struct core *core, uint64_t ticket, struct core_msg *msg);
+void finish(struct core *core, uint64_t ticket, enum candor_code code, enum candor_reason reason,
+            struct pos pos, enum ack_level ack);
+__attribute__((format(printf, 6, 7))) void finish_text(struct core *core, uint64_t ticket,
+                                                       enum candor_code code,
+                                                       enum candor_reason reason, struct pos pos,
+                                                       const char *format, ...);
+__attribute__((format(printf, 3, 4))) void log_line(struct core *core, enum log_level level,
+                                                    const char *format, ...);
+struct core_action *give_work(struct core *core, enum core_action_type type); /* to the writer */
+void save_hard_state(struct core *core);
+bool hard_state_durable(const struct core *core);
+bool settled(const struct core *core); /* nothing is on its way into the log */
+struct peer *find_peer(struct core *core, struct node_id id);
+void adopt_epoch(struct core *core, struct epoch epoch);
+struct pos durable_pos(const struct core *core);
+bool is_blank(const struct core *core);    /* holds nothing and belongs to nothing */
+bool is_admitted(const struct core *core); /* R4 */
+bool is_voter(const struct core *core);
+bool peer_is_member(const struct core *core,
+                    const struct peer *peer); /* its present store is the admitted one (R4) */
+uint64_t jitter(struct core *core, uint64_t base_ns); /* base/2 .. 3/2 base */
+void plan_campaign(struct core *core); /* after anything that changes whether and when to stand */
+
+/* replica.c */
+void replica_reset(struct core *core); /* a new epoch: attached to nobody, nothing proven (R37) */
+void replica_forget_evidence(struct core *core);
+void replica_heartbeat(struct core *core, const struct core_msg *msg);
+void replica_records(struct core *core, const struct core_msg *msg);
+void replica_attach_answer(struct core *core, const struct core_msg *msg);
+void replica_fetch_answer(struct core *core, const struct core_msg *msg);
+void replica_call_failed(struct core *core, uint64_t nonce);
+void replica_appended(struct core *core, const struct core_event *event);
+void replica_truncated(struct core *core, const struct core_event *event);
+void replica_installed(struct core *core, const struct core_event *event);
+void replica_snapshot_ready(struct core *core, const struct core_event *event);
+void replica_snapshot_failed(struct core *core);
+void replica_accept_history(struct core *core, uint64_t ticket);
+void replica_tick(struct core *core);
+uint64_t replica_wake_ns(const struct core *core);
+void publish_status(struct core *core);
+void learn_commit(struct core *core, uint64_t announced);
+
+/* primary.c */
+void primary_open(struct core *core);     /* the vote is won: hand EPOCH_START to the writer */
+void primary_continue(struct core *core); /* tests only: the mutation that breaks R5 */
+void primary_step_down(struct core *core, const char *why);
+void primary_appended(struct core *core, const struct core_event *event);
+void primary_write(struct core *core, const struct core_event *event);
+void primary_status(struct core *core, struct peer *peer, const struct core_msg *msg);
+void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
+                    const struct core_msg *msg);
+void primary_tick(struct core *core);
+uint64_t primary_wake_ns(const struct core *core);
+void writer_answered_write(struct core *core, const struct core_event *event);
+void write_ring_free(struct write_ring *ring);
+
+/* campaign.c */
+void campaign_tick(struct core *core);
+void campaign_cancel(struct core *core); /* of the round; the wish to become primary stays */
+void campaign_saved(struct core *core);
+void campaign_answer(struct core *core, struct peer *peer, uint64_t nonce,
+                     const struct core_msg *msg);
+bool campaign_call_failed(struct core *core, uint64_t nonce); /* true: it was one of its calls */
+void campaign_promote(struct core *core, const struct core_event *event);
+void campaign_vote_request(struct core *core, struct peer *peer, uint64_t ticket,
+                           const struct core_msg *msg);
+void campaign_votes_saved(struct core *core);
+void campaign_peer_lost(struct core *core, struct node_id peer);
+void campaign_opened(struct core *core);
+uint64_t campaign_wake_ns(const struct core *core);
+
+/* wait.c */
+void wait_read(struct core *core, const struct core_event *event);
+void wait_progress(struct core *core); /* applied, commit or history changed, or time passed */
+uint64_t wait_wake_ns(const struct core *core);
+
+#endif

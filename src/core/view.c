@@ -1,0 +1,226 @@
+#include "core/internal.h"
+
+static enum node_role role_of(const struct core *core)
+{
+    if (core->phase == PHASE_PRIMARY)
+        return ROLE_PRIMARY;
+    return is_voter(core) ? ROLE_REPLICA : ROLE_READER;
+}
+
+static void view_primary(const struct core *core, struct core_view *view)
+{
+    if (core->phase == PHASE_PRIMARY) {
+        view->primary = core->config.self;
+        memcpy(view->primary_rpc, core->config.rpc, sizeof view->primary_rpc);
+    } else if (!epoch_none(core->epoch) && !node_id_equal(core->epoch.owner, core->config.self)) {
+        view->primary = core->epoch.owner;
+        memcpy(view->primary_rpc, core->primary_rpc, sizeof view->primary_rpc);
+    }
+}
+
+static void view_freshness(const struct core *core, struct core_view *view)
+{
+    bool leads = core->phase == PHASE_PRIMARY;
+    uint64_t lag = saturating_sub(core->announced, core->durable); /* R39 */
+    view->attached = leads || core->attach == ATTACH_DONE;
+    view->catching_up =
+        !leads && (core->attach == ATTACH_TRUNCATING || core->attach == ATTACH_DOWNLOADING ||
+                   core->attach == ATTACH_INSTALLING || is_blank(core) ||
+                   (core->config.max_lag > 0 && lag > core->config.max_lag));
+    view->behind = !leads && core->pending_count > 0 && core->pending[0].last > core->durable;
+    view->contacted = leads || core->contacted;
+    view->contact_ns = leads ? core->now_ns : core->contact_ns;
+    view->heard = leads || core->heard;
+    view->heartbeat_ns = leads ? core->now_ns : core->heartbeat_ns;
+    view->proven = leads ? core->confirmed_ns != 0 : core->proven;
+    view->evidence_ns = leads ? core->confirmed_ns : core->evidence.ts_ns; /* R37 */
+    view->evidence_seq = leads ? 0 : core->evidence.last;
+}
+
+static void view_peers(const struct core *core, struct core_view *view)
+{
+    view->peer_count = core->peer_count;
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = &core->peers[i];
+        const struct member *member = members_find(
+            core->members.count > 0 ? &core->members : &core->config.configured, peer->id);
+        view->peers[i] = (struct core_peer_view){
+            .node = peer->id,
+            .heard = peer->heard,
+            .heard_ns = peer->heard_ns,
+            .match = core->phase == PHASE_PRIMARY ? peer->match : 0,
+            .state = peer->state,
+            .voter = member != NULL && member->voter,
+        };
+    }
+}
+
+void core_view(const struct core *core, struct core_view *view)
+{
+    bool leads = core->phase == PHASE_PRIMARY;
+    memset(view, 0, sizeof *view);
+    view->self = core->config.self;
+    view->role = role_of(core);
+    view->epoch = core->epoch;
+    view_primary(core, view);
+    view->cluster_id = core->cluster_id;
+    view->store_id = core->store_id;
+    view->boot = core->boot;
+    view->accepts_writes = leads;
+    view->admitted = is_admitted(core);
+    view->forked = core->forked;
+    view_freshness(core, view);
+    view->last = core->last;
+    view->durable = core->durable;
+    view->match = leads ? core->durable : core->match;
+    view->applied = core->durable;
+    view->commit = core->commit;
+    view->applied_epoch = epoch_history_at(&core->history, core->durable);
+    for (uint32_t i = core->history.count; i-- > 0;)
+        if (core->history.starts[i].first_seq <= core->durable) {
+            view->applied_epoch_first = core->history.starts[i].first_seq;
+            break;
+        }
+    view->primary_seq = leads ? core->durable : core->announced;
+    view->at_risk = leads ? saturating_sub(core->durable, core->commit) : 0;
+    view->log_first = core->log_first;
+    view->rewinds = core->rewinds;
+    view->stale_after_ns = core->config.stale_after_ns;
+    view->reject_after_ns = core->config.reject_after_ns;
+    view->drift_ppm = core->config.drift_ppm;
+    if (mutated(core, CORE_MUTATION_NEVER_STALE))
+        view->stale_after_ns = UINT64_MAX / 4;
+    view_peers(core, view);
+}
+
+void core_history(const struct core *core, struct epoch_history *out)
+{
+    epoch_history_copy(out, &core->history);
+}
+
+/* ---- Freshness -------------------------------------------------------------------------------------- */
+
+/* R36: an age on this clock, made long enough for what the clock may have lost, and one tick. */
+static uint64_t bound_ns(const struct core_view *view, uint64_t now_ns)
+{
+    uint64_t age_ns = saturating_sub(now_ns, view->evidence_ns);
+    return age_ns + age_ns / 1000000 * view->drift_ppm +
+           age_ns % 1000000 * view->drift_ppm / 1000000 + NS_PER_MS;
+}
+
+static enum node_state state_of(const struct core_view *view, bool has_bound, uint64_t bound,
+                                uint64_t now_ns)
+{
+    bool fresh_bound = has_bound && bound <= view->stale_after_ns;
+    if (view->forked)
+        return STATE_FORKED;
+    if (view->role == ROLE_PRIMARY)
+        return fresh_bound ? STATE_FRESH : STATE_STALE;
+    if (view->reject_after_ns != 0 &&
+        (!view->contacted || saturating_sub(now_ns, view->contact_ns) > view->reject_after_ns))
+        return STATE_EXPIRED;
+    if (view->applied == 0)
+        return STATE_SYNCING; /* blank: there is nothing to answer with */
+    if (!view->heard || saturating_sub(now_ns, view->heartbeat_ns) > view->stale_after_ns)
+        return STATE_STALE;
+    if (!view->attached || view->catching_up)
+        return STATE_SYNCING;
+    if (fresh_bound)
+        return STATE_FRESH;
+    return view->behind ? STATE_SYNCING : STATE_STALE;
+}
+
+void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_t now_ns,
+                         struct core_freshness *out)
+{
+    memset(out, 0, sizeof *out);
+    out->node = view->self;
+    out->role = view->role;
+    out->epoch = view->epoch;
+    out->has_heartbeat_age = view->heard;
+    if (view->role != ROLE_PRIMARY && view->heard)
+        out->heartbeat_age_ms = ns_to_ms_up(saturating_sub(now_ns, view->heartbeat_ns)); /* R38 */
+    /* Evidence speaks of data that hold evidence_seq: older data are not covered by it. */
+    out->has_bound = view->proven && applied >= view->evidence_seq;
+    uint64_t bound = out->has_bound ? bound_ns(view, now_ns) : 0;
+    out->bound_ms = ns_to_ms_up(bound);
+    out->state = state_of(view, out->has_bound, bound, now_ns);
+    out->stale = out->state != STATE_FRESH;
+    out->applied_seq = applied;
+    out->primary_seq = view->primary_seq;
+    out->commit_seq = view->commit;
+}
+
+/* ---- The read contract (DESIGN §2) ------------------------------------------------------------------ */
+
+static struct core_read_decision serve(void)
+{
+    return (struct core_read_decision){CORE_SERVE, CANDOR_OK, CANDOR_REASON_NONE};
+}
+
+static struct core_read_decision refuse(enum candor_code code, enum candor_reason reason)
+{
+    return (struct core_read_decision){CORE_REFUSE, code, reason};
+}
+
+/* R45: never to itself, and never to nobody. */
+static struct core_read_decision redirect(const struct core_view *view, enum candor_reason reason)
+{
+    if (node_id_empty(view->primary) || node_id_equal(view->primary, view->self))
+        return refuse(CANDOR_UNAVAILABLE, reason);
+    return (struct core_read_decision){CORE_REDIRECT, CANDOR_FAILED_PRECONDITION, reason};
+}
+
+static struct core_read_decision decide_session(const struct core_view *view,
+                                                const struct core_freshness *fresh,
+                                                const struct core_read *read)
+{
+    if (read->token_cluster_id != 0 && read->token_cluster_id != view->cluster_id)
+        return refuse(CANDOR_INVALID_ARGUMENT, CANDOR_REASON_FOREIGN_CLUSTER); /* R44 */
+    if (read->token.seq == 0)
+        return serve();
+    /* The common case without asking the core: a position of the newest epoch here. */
+    bool here = epoch_equal(read->token.epoch, view->applied_epoch) &&
+                read->token.seq >= view->applied_epoch_first &&
+                read->token.seq <= min_u64(fresh->applied_seq, view->applied);
+    if (here)
+        return serve();
+    return (struct core_read_decision){CORE_WAIT, CANDOR_OK, CANDOR_REASON_NONE};
+}
+
+struct core_read_decision core_decide_read(const struct core_view *view,
+                                           const struct core_freshness *fresh,
+                                           const struct core_read *read)
+{
+    if (fresh->state == STATE_FORKED)
+        return refuse(CANDOR_UNAVAILABLE, CANDOR_REASON_FORKED);
+    if (fresh->state == STATE_EXPIRED)
+        return refuse(CANDOR_UNAVAILABLE, CANDOR_REASON_EXPIRED);
+    bool may_sync = read->level == CORE_READ_EVENTUAL && read->allow_syncing;
+    if (fresh->state == STATE_SYNCING && !may_sync)
+        return redirect(view, CANDOR_REASON_SYNCING);
+    switch (read->level) {
+    case CORE_READ_EVENTUAL:
+        return serve();
+    case CORE_READ_BOUNDED:
+        if (fresh->has_bound && fresh->bound_ms <= read->max_staleness_ms)
+            return serve();
+        return redirect(view, CANDOR_REASON_TOO_STALE);
+    case CORE_READ_SESSION:
+        return decide_session(view, fresh, read);
+    case CORE_READ_LINEARIZABLE:
+        break;
+    }
+    return refuse(CANDOR_UNIMPLEMENTED, CANDOR_REASON_LEVEL_UNAVAILABLE);
+}
+
+bool core_view_may_fetch(const struct core_view *view, const struct core_header *from,
+                         uint64_t *upto_seq)
+{
+    *upto_seq = 0;
+    if (from->cluster_id != view->cluster_id || !epoch_equal(from->epoch, view->epoch) ||
+        !view->attached || node_id_equal(from->node, view->self))
+        return false;
+    *upto_seq = min_u64(view->match, view->durable);
+    return true;
+}
