@@ -1,0 +1,325 @@
+/* The Candor client.
+ *
+ *     const char *endpoints[] = {"tcp://127.0.0.1:7000", "tcp://127.0.0.1:7010"};
+ *     struct candor_client_options options = {.endpoints = endpoints, .endpoint_count = 2};
+ *     struct candor_client *client;
+ *     struct candor_error error;
+ *     if (candor_client_open(&options, &client, &error) != CANDOR_OK)
+ *         die(error.message);
+ *
+ *     struct candor_result result;
+ *     struct candor_read_options bounded = {.level = CANDOR_READ_BOUNDED, .max_staleness_ms = 500};
+ *     if (candor_get(client, candor_text("greeting"), &bounded, &result) == CANDOR_OK && result.items[0].found)
+ *         printf("%.*s, from %s, at most %" PRIu64 " ms old\n", (int)result.items[0].value.length,
+ *                (const char *)result.items[0].value.data, result.freshness.node,
+ *                result.freshness.staleness_bound_ms);
+ *     candor_result_free(&result);
+ *     candor_client_close(client);
+ *
+ * What a client does by itself, in every call, until the call's deadline:
+ * - it looks for the primary among its endpoints and follows redirects, at most 8 in a row (UNAVAILABLE/MAX_HOPS
+ *   beyond, with the trail in the message);
+ * - it backs off, with jitter, when nobody can answer now;
+ * - it keeps the session token: the newest position that this client wrote or read;
+ * - it adds to the staleness bound the time that has passed on its own clock since it sent the request;
+ * - it checks that no node goes back on what it promised earlier, and reports it (`violation`).
+ *
+ * Retries. A read is retried at will. A write keeps its request id over its retries and is repeated only when it is
+ * certain that it was not executed: a redirect, no primary, an overloaded node. When the connection dies
+ * or the deadline passes after a write was sent, nobody can know: the call ends with DEADLINE_EXCEEDED or
+ * UNAVAILABLE and reason OUTCOME_UNKNOWN, and the caller decides (a put may simply be repeated; read first otherwise).
+ *
+ * Threads: any thread may use a client at any time, except while it is being closed. Calls block. A result belongs to
+ * the thread that made the call. fork(): a client does not survive it. */
+#ifndef CANDOR_CLIENT_H
+#define CANDOR_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <candor/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    CANDOR_NODE_ID_BYTES = 32,  /* a node's id, with the terminator */
+    CANDOR_ADDRESS_BYTES = 128, /* an address, with the terminator */
+    CANDOR_CLIENT_ID_BYTES = 16,
+    CANDOR_TOKEN_BYTES_MAX = 96, /* an exported session token */
+    CANDOR_KEY_BYTES_MAX = 511,
+    CANDOR_BATCH_OPS_MAX = 4096, /* operations of a batch, keys of an mget */
+};
+
+/* Bytes that belong to somebody else. */
+struct candor_bytes {
+    const void *data;
+    size_t length;
+};
+
+/* The bytes of a string, without its terminator. */
+static inline struct candor_bytes candor_text(const char *text)
+{
+    struct candor_bytes bytes = {text, strlen(text)};
+    return bytes;
+}
+
+/* ---- What an answer says about its age ---------------------------------------------------------------- */
+
+/* A period of leadership. Compared generation, then term, then owner. */
+struct candor_epoch {
+    uint64_t generation; /* raised by a forced promotion alone */
+    uint64_t term;       /* raised by every change of primary: the number to show people */
+    char owner[CANDOR_NODE_ID_BYTES]; /* the primary of this epoch */
+};
+
+/* A position in the log. Equal positions mean equal logs up to them. */
+struct candor_pos {
+    struct candor_epoch epoch;
+    uint64_t seq; /* 0: before the first record */
+};
+
+int candor_epoch_compare(const struct candor_epoch *a, const struct candor_epoch *b);
+int candor_pos_compare(const struct candor_pos *a, const struct candor_pos *b);
+
+enum candor_role {
+    CANDOR_ROLE_UNKNOWN = 0,
+    CANDOR_ROLE_PRIMARY = 1,
+    CANDOR_ROLE_REPLICA = 2, /* votes */
+    CANDOR_ROLE_READER = 3,  /* replicates, does not vote */
+};
+
+enum candor_state {
+    CANDOR_STATE_UNKNOWN = 0,
+    CANDOR_STATE_FRESH = 1,   /* heard its primary and proven recent, within stale_after */
+    CANDOR_STATE_STALE = 2,   /* nothing proves that the data are recent */
+    CANDOR_STATE_SYNCING = 3, /* catching up: redirects */
+    CANDOR_STATE_EXPIRED = 4, /* older than the operator's reject_after: refuses */
+    CANDOR_STATE_FORKED = 5,  /* serves nothing until an operator has decided */
+};
+
+const char *candor_role_name(enum candor_role role);    /* "primary" ...; static */
+const char *candor_state_name(enum candor_state state); /* "FRESH" ...; static */
+
+struct candor_freshness {
+    char node[CANDOR_NODE_ID_BYTES]; /* who answered */
+    enum candor_role role;
+    enum candor_state state;
+    struct candor_epoch epoch; /* newest one the node has adopted; all zero before the first */
+    bool has_heartbeat_age;    /* false: none heard in this epoch yet */
+    uint64_t
+        heartbeat_age_ms; /* since the newest heartbeat arrived, when the node answered; 0 at the primary */
+    bool stale;           /* state is not FRESH */
+    bool has_staleness_bound; /* false: nothing proves how old the data are */
+    uint64_t
+        staleness_bound_ms; /* no write acknowledged longer ago than this, counted back from the return of the
+                                  * call, is missing. The time since the request was sent is already added. */
+    uint64_t applied_seq; /* newest record in the data that were read */
+    uint64_t primary_seq; /* newest record that the primary announced */
+    uint64_t commit_seq;  /* newest record known to be committed */
+};
+
+/* What a session has seen. */
+struct candor_token {
+    uint64_t cluster_id; /* 0: the token is empty */
+    struct candor_pos pos;
+};
+
+/* To keep a token: at most CANDOR_TOKEN_BYTES_MAX bytes (a candor.v1.SessionToken). Returns the length; 0: empty. */
+size_t candor_token_export(const struct candor_token *token, uint8_t out[CANDOR_TOKEN_BYTES_MAX]);
+/* INVALID_ARGUMENT/MALFORMED when the bytes are not a token. No bytes: the empty token. */
+enum candor_code candor_token_import(struct candor_bytes bytes, struct candor_token *out,
+                                     struct candor_error *err);
+
+/* ---- A client ----------------------------------------------------------------------------------------- */
+
+struct candor_client;
+
+struct candor_client_options {
+    /* NNG addresses ("tcp://host:port", "ipc:///path"), the nearest first: reads stay with the first that answers,
+     * writes go to the primary wherever it is. Copied. */
+    const char *const *endpoints;
+    size_t endpoint_count;
+    bool
+        no_redirect; /* a redirect ends the call: FAILED_PRECONDITION, with `primary` and `endpoint` set */
+    uint32_t deadline_ms; /* of a call that names none; 0: 5000 */
+    size_t
+        message_bytes; /* largest reply taken; 0: 4 MiB. At least the topology's limits.message */
+    const uint8_t
+        *client_id; /* CANDOR_CLIENT_ID_BYTES; NULL: drawn. Two clients must never share one */
+    /* Told of each violation, from the thread whose call found it, before that call returns. May be NULL. */
+    void (*violation)(void *closure, const char *text);
+    void *closure;
+};
+
+/* Returns at once: connections are made when they are needed. INVALID_ARGUMENT for no endpoint, too many or a malformed one. */
+enum candor_code candor_client_open(const struct candor_client_options *options,
+                                    struct candor_client **out, struct candor_error *err);
+/* No call may be running. NULL is fine. */
+void candor_client_close(struct candor_client *client);
+
+/* The session: the newest position that this client wrote or read. It never goes back. */
+void candor_client_token(struct candor_client *client, struct candor_token *out);
+/* Goes on with a session of earlier or elsewhere. Takes the newer of `token` and its own;
+ * INVALID_ARGUMENT/FOREIGN_CLUSTER when they are of two clusters. */
+enum candor_code candor_client_join(struct candor_client *client, const struct candor_token *token,
+                                    struct candor_error *err);
+/* Begins the session anew, from `token` (NULL: from nothing). After SESSION_LOST, result.token is where to go on;
+ * this call is how a caller says that it has understood what was lost. */
+void candor_client_restart_session(struct candor_client *client, const struct candor_token *token);
+/* How many violations this client has seen. */
+uint64_t candor_client_violations(struct candor_client *client);
+
+/* ---- Results ------------------------------------------------------------------------------------------ */
+
+struct candor_item {
+    struct candor_bytes key;
+    struct candor_bytes value;
+    bool found;       /* false: no such key, and nothing else is set */
+    uint64_t mod_seq; /* seq of the record that wrote it last */
+    uint64_t version; /* 1 when created, counted up by each write since */
+};
+
+enum candor_ack {
+    CANDOR_ACK_DEFAULT = 0,  /* LOCAL */
+    CANDOR_ACK_LOCAL = 1,    /* durable on the primary */
+    CANDOR_ACK_MAJORITY = 2, /* durable on a majority of the voters */
+    CANDOR_ACK_ALL = 3,
+};
+
+/* What a call gave. Every call fills all of it, whatever it returns; candor_result_free() afterwards. */
+struct candor_result {
+    struct candor_error error; /* its code is what the call returned */
+    bool has_freshness;        /* false: no node answered */
+    struct candor_freshness freshness;
+    struct candor_token token; /* position of this answer; empty when it has none */
+    char primary
+        [CANDOR_NODE_ID_BYTES]; /* of a redirect or refusal: the primary, as far as the node knew; "" */
+    char endpoint[CANDOR_ADDRESS_BYTES]; /* where it is reached; "" */
+    uint32_t retry_after_ms;
+    uint32_t redirects; /* followed by this call */
+    uint32_t attempts;  /* requests sent for this call */
+    bool
+        session_lost; /* this write or read proves that part of what the session saw was rolled back */
+    char violation[256]; /* what the node went back on; "" (the usual case): nothing */
+
+    /* Reads. */
+    size_t item_count;
+    struct candor_item *items;
+    bool more; /* scan: a limit ended it; go on with after = the last item's key */
+
+    /* Writes. */
+    struct candor_pos first; /* position of the first operation; the n-th has first.seq + n */
+    struct candor_pos last;
+    enum candor_ack ack; /* level reached */
+    size_t found_count;  /* delete: 1; batch: one an operation */
+    bool *found;         /* whether the key existed before it */
+
+    void *memory; /* private */
+};
+
+void candor_result_free(struct candor_result *result); /* may be called again */
+
+/* ---- Reads -------------------------------------------------------------------------------------------- */
+
+enum candor_read_level {
+    CANDOR_READ_DEFAULT = 0,  /* EVENTUAL */
+    CANDOR_READ_EVENTUAL = 1, /* whatever the node holds, flagged */
+    CANDOR_READ_BOUNDED = 2,  /* provably no older than max_staleness_ms when the node answered */
+    CANDOR_READ_SESSION =
+        3, /* sees at least the token's position; SESSION_LOST if it was rolled back */
+    CANDOR_READ_LINEARIZABLE = 4, /* UNIMPLEMENTED/LEVEL_UNAVAILABLE by servers of this version */
+};
+
+struct candor_read_options {
+    enum candor_read_level level;
+    uint64_t max_staleness_ms;        /* BOUNDED */
+    const struct candor_token *token; /* SESSION; NULL: the client's own */
+    bool allow_syncing;   /* EVENTUAL: take an answer even from a node that is catching up */
+    uint32_t deadline_ms; /* 0: the client's */
+};
+
+/* `options` may be NULL everywhere. All give the error's code. OK and item.found = false: there is no such key. */
+enum candor_code candor_get(struct candor_client *client, struct candor_bytes key,
+                            const struct candor_read_options *options,
+                            struct candor_result *result);
+/* All from one state; items in the order of the keys. */
+enum candor_code candor_mget(struct candor_client *client, const struct candor_bytes *keys,
+                             size_t count, const struct candor_read_options *options,
+                             struct candor_result *result);
+
+struct candor_range {
+    struct candor_bytes prefix; /* only keys with this prefix; excludes start and end */
+    struct candor_bytes start;  /* first key wanted; empty: from the first (reverse: the last) */
+    struct candor_bytes end; /* first key not wanted, in the direction of the scan; empty: no end */
+    struct candor_bytes after; /* resume: only keys beyond this one */
+    uint32_t limit;            /* items of this answer; 0: the node's limit */
+    bool reverse;
+    bool keys_only;
+};
+
+/* One page: while result->more, ask again with range.after = the last item's key. Pages are separate reads. */
+enum candor_code candor_scan(struct candor_client *client, const struct candor_range *range,
+                             const struct candor_read_options *options,
+                             struct candor_result *result);
+
+/* ---- Writes ------------------------------------------------------------------------------------------- */
+
+struct candor_write_options {
+    enum candor_ack ack;
+    uint32_t deadline_ms; /* 0: the client's */
+};
+
+enum candor_code candor_put(struct candor_client *client, struct candor_bytes key,
+                            struct candor_bytes value, const struct candor_write_options *options,
+                            struct candor_result *result);
+enum candor_code candor_delete(struct candor_client *client, struct candor_bytes key,
+                               const struct candor_write_options *options,
+                               struct candor_result *result);
+
+struct candor_op {
+    bool is_delete;
+    struct candor_bytes key;
+    struct candor_bytes value; /* put */
+};
+
+/* Many writes in one message, each with a position of its own, in order; not atomic as a whole. */
+enum candor_code candor_batch(struct candor_client *client, const struct candor_op *ops,
+                              size_t count, const struct candor_write_options *options,
+                              struct candor_result *result);
+
+/* ---- Status ------------------------------------------------------------------------------------------- */
+
+/* One node, as it sees itself. Freshness is in the result. */
+struct candor_status {
+    char node[CANDOR_NODE_ID_BYTES];
+    char version[32];
+    char primary[CANDOR_NODE_ID_BYTES]; /* that it follows; "": it knows none */
+    char rpc[CANDOR_ADDRESS_BYTES];
+    uint32_t pid;
+    uint64_t uptime_ms;
+    uint64_t cluster_id; /* 0: it has not joined a cluster */
+    uint64_t store_id;
+    uint64_t boot;
+    struct candor_pos last; /* newest record in its log */
+    uint64_t durable_seq;
+    uint64_t match_seq; /* newest record verified equal to the primary's */
+    uint64_t lag;       /* records behind the primary */
+    uint64_t at_risk;   /* acknowledged LOCAL records that are not committed; at the primary only */
+    uint64_t rollback_count;
+    uint64_t keys;
+    bool admitted;
+};
+
+/* Of the node at `endpoint`, without redirects or other endpoints. NULL: of the first endpoint. */
+enum candor_code candor_status(struct candor_client *client, const char *endpoint,
+                               uint32_t deadline_ms, struct candor_status *out,
+                               struct candor_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,379 @@
+/* The client contract of DESIGN §2: one call, over as many attempts as its deadline allows. */
+#include "client/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "candor/v1/cluster.pb-c.h"
+
+/* What to do after an attempt. */
+enum next {
+    NEXT_RETURN, /* it is answered, or cannot be */
+    NEXT_FOLLOW, /* a redirect: ask result->endpoint at once */
+    NEXT_RETRY,  /* ask elsewhere, after a pause */
+};
+
+struct progress {
+    uint64_t deadline_ns;
+    size_t target;     /* connection to ask */
+    uint32_t failures; /* since the call began: the pause grows with them */
+    size_t hop_count;  /* redirects in a row */
+    char hops[LIMIT_HOPS + 1][LIMIT_NODE_ID_BYTES]; /* who gave them, oldest first (R45) */
+    char *hop_list[LIMIT_HOPS + 1];
+    uint8_t client_id[CANDOR_CLIENT_ID_BYTES];
+    Candor__V1__RequestId request_id;
+};
+
+static size_t first_target(struct candor_client *client, const struct call *call)
+{
+    if (call->single)
+        return call->only;
+    bool at_primary =
+        call->write || (call->read != NULL && call->read->level == CANDOR_READ_LINEARIZABLE);
+    pthread_mutex_lock(&client->lock);
+    size_t target =
+        at_primary && client->primary != CONNECTIONS_MAX ? client->primary : client->nearest;
+    pthread_mutex_unlock(&client->lock);
+    return target;
+}
+
+/* R46: one number for the call, however often it is sent. */
+static void draw_request_id(struct candor_client *client, struct progress *progress)
+{
+    Candor__V1__RequestId *id = &progress->request_id;
+    candor__v1__request_id__init(id);
+    memcpy(progress->client_id, client->client_id, sizeof progress->client_id);
+    id->client_id.data = progress->client_id;
+    id->client_id.len = sizeof progress->client_id;
+    pthread_mutex_lock(&client->lock);
+    id->number = ++client->number;
+    pthread_mutex_unlock(&client->lock);
+}
+
+static struct rpc_client *rpc_of(struct candor_client *client, size_t target, bool *proven)
+{
+    pthread_mutex_lock(&client->lock);
+    ASSERT_U64(target, <, client->connection_count);
+    struct rpc_client *rpc = client->connections[target].rpc;
+    *proven = client->connections[target].proven;
+    pthread_mutex_unlock(&client->lock);
+    return rpc;
+}
+
+static void set_proven(struct candor_client *client, size_t target, bool proven)
+{
+    pthread_mutex_lock(&client->lock);
+    client->connections[target].proven = proven;
+    pthread_mutex_unlock(&client->lock);
+}
+
+static uint32_t left_ms(const struct progress *progress)
+{
+    uint64_t left = saturating_sub(progress->deadline_ns, clock_boot_ns()) / NS_PER_MS;
+    return (uint32_t)min_u64(left, LIMIT_RPC_DEADLINE_MS_MAX);
+}
+
+/* A read that one node does not answer is asked elsewhere while there is time. A write is not: nobody could say
+ * whether the silent node executed it. */
+static uint32_t attempt_ms(const struct candor_client *client, const struct call *call,
+                           const struct progress *progress)
+{
+    uint32_t left = left_ms(progress);
+    bool alone = call->single || (client->endpoint_count == 1 && progress->hop_count == 0);
+    return call->write || alone ? left : (left + 1) / 2;
+}
+
+static void take_envelope(const Candor__V1__RpcReply *reply, struct candor_result *result)
+{
+    convert_freshness(reply->freshness, result);
+    if (reply->retry == NULL)
+        return;
+    convert_text(reply->retry->primary, result->primary, sizeof result->primary);
+    convert_text(reply->retry->endpoint, result->endpoint, sizeof result->endpoint);
+    result->retry_after_ms = reply->retry->retry_after_ms;
+}
+
+/* Of the attempt before; a call's counts stay. */
+static void clear_attempt(struct candor_result *result)
+{
+    candor_result_free(result);
+    uint32_t attempts = result->attempts;
+    uint32_t redirects = result->redirects;
+    memset(result, 0, sizeof *result);
+    result->attempts = attempts;
+    result->redirects = redirects;
+}
+
+/* Sends once and waits. Returns whether a node answered at all. */
+static bool attempt(struct candor_client *client, const struct call *call,
+                    struct progress *progress, struct rpc_client *rpc, struct candor_result *result)
+{
+    struct candor_token session;
+    candor_client_token(client, &session);
+    struct rpc_exchange exchange = {.deadline_ms =
+                                        (uint32_t)max_u64(1, attempt_ms(client, call, progress)),
+                                    .request_id = call->write ? &progress->request_id : NULL,
+                                    .hops = progress->hop_list,
+                                    .hop_count = progress->hop_count};
+    uint8_t *response = NULL;
+    size_t response_bytes = 0;
+    Candor__V1__RpcReply *reply = NULL;
+    clear_attempt(result);
+    result->attempts++;
+
+    uint64_t sent_ns = clock_boot_ns();
+    rpc_client_call_wait(rpc, call->method, call->body, &exchange, &response, &response_bytes,
+                         &reply, &result->error);
+    uint64_t received_ns = clock_boot_ns();
+
+    if (reply != NULL)
+        take_envelope(reply, result);
+    if (result->error.code == CANDOR_OK &&
+        !call->take(call, slice_of(response, response_bytes), result))
+        candor_error_set(&result->error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
+                         "the answer of node %s to %s does not decode",
+                         result->has_freshness ? result->freshness.node : "(unnamed)",
+                         call->method);
+    if (call->write && result->token.cluster_id != 0 &&
+        candor_pos_compare(&result->last, &result->token.pos) > 0)
+        result->token.pos =
+            result->last; /* the write's position is what the session has now seen */
+    promise_check(client, call, sent_ns, received_ns, &session, result);
+    if (result->error.code == CANDOR_OK)
+        client_see_token(client, &result->token, result);
+    /* The node's bound held when it answered, which was after the request was sent. */
+    if (result->freshness.has_staleness_bound)
+        result->freshness.staleness_bound_ms += ns_to_ms_up(clock_boot_ns() - sent_ns);
+
+    bool answered = reply != NULL;
+    if (reply != NULL)
+        candor__v1__rpc_reply__free_unpacked(reply, NULL);
+    free(response);
+    return answered;
+}
+
+/* Whether an answered refusal means that the write was not executed and never will be. */
+static bool surely_refused(const struct candor_error *error)
+{
+    switch (error->reason) {
+    case CANDOR_REASON_NOT_PRIMARY:
+    case CANDOR_REASON_NO_PRIMARY:
+    case CANDOR_REASON_NO_MAJORITY:
+    case CANDOR_REASON_SYNCING:
+    case CANDOR_REASON_EXPIRED:
+    case CANDOR_REASON_FORKED:
+    case CANDOR_REASON_OVERLOADED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The codes after which another attempt may succeed. */
+static bool worth_a_retry(const struct candor_error *error)
+{
+    switch (error->code) {
+    case CANDOR_UNAVAILABLE:
+    case CANDOR_DEADLINE_EXCEEDED:
+    case CANDOR_CANCELLED:
+        return true;
+    case CANDOR_RESOURCE_EXHAUSTED:
+        return error->reason == CANDOR_REASON_OVERLOADED;
+    case CANDOR_FAILED_PRECONDITION:
+        return error->reason != CANDOR_REASON_NONE && error->reason != CANDOR_REASON_SESSION_LOST;
+    default:
+        return false;
+    }
+}
+
+static enum next outcome_unknown(struct candor_result *result)
+{
+    result->error.reason = CANDOR_REASON_OUTCOME_UNKNOWN;
+    return NEXT_RETURN;
+}
+
+static enum next judge(const struct candor_client *client, const struct call *call, bool answered,
+                       struct candor_result *result)
+{
+    const struct candor_error *error = &result->error;
+    if (!worth_a_retry(error) || call->single)
+        return NEXT_RETURN;
+    if (call->write && (!answered || !surely_refused(error)))
+        return outcome_unknown(result); /* repeating it might execute it twice (R46) */
+    if (error->code == CANDOR_FAILED_PRECONDITION && client->no_redirect)
+        return NEXT_RETURN;
+    if (error->code == CANDOR_FAILED_PRECONDITION && result->endpoint[0] != '\0')
+        return NEXT_FOLLOW;
+    return NEXT_RETRY;
+}
+
+/* Asks a node that has not answered yet whether it lives, before a write is entrusted to it: a write
+ * that vanishes on a dead connection has an outcome that nobody knows. */
+static bool probe(struct candor_client *client, size_t target, struct rpc_client *rpc,
+                  struct progress *progress, struct candor_result *result)
+{
+    uint32_t most = client->endpoint_count == 1 ? left_ms(progress) : (left_ms(progress) + 1) / 2;
+    struct rpc_exchange exchange = {.deadline_ms = (uint32_t)max_u64(1, min_u64(most, PROBE_MS))};
+    uint8_t *response = NULL;
+    size_t response_bytes = 0;
+    Candor__V1__RpcReply *reply = NULL;
+    clear_attempt(result);
+    rpc_client_call_wait(rpc, "/candor.v1.Cluster/Health", slice_of(NULL, 0), &exchange, &response,
+                         &response_bytes, &reply, &result->error);
+    bool alive = reply != NULL;
+    set_proven(client, target, alive);
+    if (reply != NULL)
+        candor__v1__rpc_reply__free_unpacked(reply, NULL);
+    free(response);
+    return alive;
+}
+
+static enum next ask(struct candor_client *client, const struct call *call,
+                     struct progress *progress, struct candor_result *result)
+{
+    bool proven;
+    struct rpc_client *rpc = rpc_of(client, progress->target, &proven);
+    if (call->write && !proven && !probe(client, progress->target, rpc, progress, result))
+        return NEXT_RETRY; /* nothing was sent */
+    bool answered = attempt(client, call, progress, rpc, result);
+    set_proven(client, progress->target, answered);
+    return judge(client, call, answered, result);
+}
+
+/* R45: the call ends after LIMIT_HOPS redirects, with the trail. */
+static bool follow(struct candor_client *client, struct progress *progress,
+                   struct candor_result *result)
+{
+    if (progress->hop_count == LIMIT_HOPS) {
+        char trail[LIMIT_HOPS * (LIMIT_NODE_ID_BYTES + 4) + 1] = "";
+        for (size_t i = 0; i < progress->hop_count; i++) {
+            size_t used = strlen(trail);
+            snprintf(trail + used, sizeof trail - used, "%s%s", i == 0 ? "" : " -> ",
+                     progress->hops[i]);
+        }
+        candor_error_set(&result->error, CANDOR_UNAVAILABLE, CANDOR_REASON_MAX_HOPS,
+                         "redirected more than %d times: %s -> %s", LIMIT_HOPS, trail,
+                         result->primary);
+        return false;
+    }
+    size_t target;
+    struct candor_error error = {0};
+    if (!client_connect(client, result->endpoint, &target, &error)) {
+        candor_error_set(&result->error, error.code, error.reason, "redirected to %s: %s",
+                         result->endpoint, error.message);
+        return false;
+    }
+    char *hop = progress->hops[progress->hop_count];
+    convert_text(result->has_freshness ? result->freshness.node : "?", hop, LIMIT_NODE_ID_BYTES);
+    progress->hop_list[progress->hop_count++] = hop;
+    progress->target = target;
+    result->redirects++;
+    return true;
+}
+
+/* Full jitter: clients that failed together do not come back together. */
+static uint64_t pause_ns(struct candor_client *client, const struct progress *progress,
+                         uint32_t retry_after_ms)
+{
+    uint32_t rounds = progress->failures / (uint32_t)client->endpoint_count;
+    uint64_t most_ms = min_u64((uint64_t)BACKOFF_FIRST_MS << min_u64(rounds, 16), BACKOFF_MOST_MS);
+    pthread_mutex_lock(&client->lock);
+    uint64_t drawn = rng_below(&client->rng, most_ms * NS_PER_MS);
+    pthread_mutex_unlock(&client->lock);
+    return retry_after_ms * NS_PER_MS + drawn;
+}
+
+static void sleep_ns(uint64_t ns)
+{
+    struct timespec left = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+        ;
+}
+
+/* Goes to the next endpoint after a pause. False: the deadline comes first. */
+static bool back_off(struct candor_client *client, struct progress *progress,
+                     const struct candor_result *result)
+{
+    uint64_t pause = pause_ns(client, progress, result->retry_after_ms);
+    progress->failures++;
+    progress->hop_count = 0;
+    uint64_t left = saturating_sub(progress->deadline_ns, clock_boot_ns());
+    if (pause >= left)
+        return false;
+    sleep_ns(pause);
+
+    bool overloaded = result->error.code == CANDOR_RESOURCE_EXHAUSTED;
+    pthread_mutex_lock(&client->lock);
+    if (!overloaded) {
+        if (client->primary == progress->target)
+            client->primary = CONNECTIONS_MAX;
+        progress->target = progress->target < client->endpoint_count
+                               ? (progress->target + 1) % client->endpoint_count
+                               : 0;
+    }
+    pthread_mutex_unlock(&client->lock);
+    return true;
+}
+
+/* Where the next call begins. */
+static void remember(struct candor_client *client, const struct call *call,
+                     const struct progress *progress, const struct candor_result *result)
+{
+    if (result->error.code != CANDOR_OK || call->single)
+        return;
+    pthread_mutex_lock(&client->lock);
+    if (call->write || result->freshness.role == CANDOR_ROLE_PRIMARY)
+        client->primary = progress->target;
+    /* A read that was redirected comes back to the near node, which may have caught up by then. */
+    if (!call->write && progress->hop_count == 0 && progress->target < client->endpoint_count)
+        client->nearest = progress->target;
+    pthread_mutex_unlock(&client->lock);
+}
+
+static void gave_up(const struct progress *progress, uint32_t deadline_ms,
+                    struct candor_result *result)
+{
+    char message[CANDOR_ERROR_MESSAGE_BYTES];
+    convert_text(result->error.message, message, sizeof message);
+    candor_error_set(&result->error, result->error.code, result->error.reason,
+                     "%s (gave up after %u ms and %u attempts)", message, deadline_ms,
+                     progress->failures);
+}
+
+enum candor_code client_call(struct candor_client *client, struct call *call,
+                             struct candor_result *result)
+{
+    struct progress progress = {0};
+    uint32_t deadline_ms = call->deadline_ms != 0 ? call->deadline_ms : client->deadline_ms;
+    deadline_ms = (uint32_t)min_u64(deadline_ms, LIMIT_RPC_DEADLINE_MS_MAX);
+    progress.deadline_ns = clock_boot_ns() + deadline_ms * NS_PER_MS;
+    progress.target = first_target(client, call);
+    memset(result, 0, sizeof *result);
+    if (call->body.length + ENVELOPE_BYTES > client->message_bytes)
+        return candor_error_set(&result->error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
+                                "the request's %zu bytes are more than one message of %zu takes",
+                                call->body.length, client->message_bytes);
+    if (call->write)
+        draw_request_id(client, &progress);
+
+    for (;;) {
+        enum next next = ask(client, call, &progress, result);
+        if (next == NEXT_RETURN)
+            break;
+        if (next == NEXT_FOLLOW) {
+            if (!follow(client, &progress, result))
+                break;
+            continue;
+        }
+        if (!back_off(client, &progress, result)) {
+            gave_up(&progress, deadline_ms, result);
+            break;
+        }
+    }
+    remember(client, call, &progress, result);
+    return result->error.code;
+}

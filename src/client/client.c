@@ -1,0 +1,190 @@
+/* A client: its connections and its session. */
+#include "client/internal.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+static enum candor_code check_options(const struct candor_client_options *options,
+                                      struct candor_error *err)
+{
+    if (options->endpoint_count == 0)
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "endpoints: at least one is needed");
+    if (options->endpoint_count > LIMIT_NODES)
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "endpoints: %zu are more than the limit of %d",
+                                options->endpoint_count, LIMIT_NODES);
+    if (options->message_bytes > LIMIT_MESSAGE_BYTES_MAX)
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "message_bytes: %zu is more than the limit of %u",
+                                options->message_bytes, LIMIT_MESSAGE_BYTES_MAX);
+    return CANDOR_OK;
+}
+
+enum candor_code candor_client_open(const struct candor_client_options *options,
+                                    struct candor_client **out, struct candor_error *err)
+{
+    *out = NULL;
+    enum candor_code code = check_options(options, err);
+    if (code != CANDOR_OK)
+        return code;
+    struct candor_client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                                "out of memory");
+    pthread_mutex_init(&client->lock, NULL);
+    client->no_redirect = options->no_redirect;
+    client->deadline_ms =
+        options->deadline_ms != 0 ? options->deadline_ms : LIMIT_RPC_DEADLINE_MS_DEFAULT;
+    client->message_bytes =
+        options->message_bytes != 0 ? options->message_bytes : LIMIT_MESSAGE_BYTES_DEFAULT;
+    client->violation = options->violation;
+    client->closure = options->closure;
+    client->primary = CONNECTIONS_MAX;
+    rng_seed(&client->rng, random_u64_nonzero());
+    if (options->client_id != NULL)
+        memcpy(client->client_id, options->client_id, sizeof client->client_id);
+    else
+        random_bytes(client->client_id, sizeof client->client_id);
+
+    for (size_t i = 0; i < options->endpoint_count && code == CANDOR_OK; i++) {
+        size_t index;
+        if (!client_connect(client, options->endpoints[i], &index, err))
+            code = err == NULL ? CANDOR_INVALID_ARGUMENT : err->code;
+    }
+    client->endpoint_count = client->connection_count;
+    if (code != CANDOR_OK) {
+        candor_client_close(client);
+        return code;
+    }
+    *out = client;
+    return CANDOR_OK;
+}
+
+void candor_client_close(struct candor_client *client)
+{
+    if (client == NULL)
+        return;
+    for (size_t i = 0; i < client->connection_count; i++)
+        rpc_client_close(client->connections[i].rpc);
+    pthread_mutex_destroy(&client->lock);
+    free(client);
+}
+
+static bool find_connection(const struct candor_client *client, const char *address, size_t *index)
+{
+    for (size_t i = 0; i < client->connection_count; i++) {
+        if (strcmp(client->connections[i].address, address) == 0) {
+            *index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool client_connect(struct candor_client *client, const char *address, size_t *index,
+                    struct candor_error *err)
+{
+    struct candor_error local;
+    err = err == NULL ? &local : err;
+    bool good = false;
+    pthread_mutex_lock(&client->lock);
+    if (find_connection(client, address, index)) {
+        good = true;
+    } else if (strlen(address) >= LIMIT_ADDRESS_BYTES) {
+        candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                         "endpoint: %zu bytes are more than the limit of %d", strlen(address),
+                         LIMIT_ADDRESS_BYTES - 1);
+    } else if (client->connection_count == CONNECTIONS_MAX) {
+        candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                         "redirected to more than %d different addresses, last to %s",
+                         CONNECTIONS_MAX, address);
+    } else {
+        struct connection *connection = &client->connections[client->connection_count];
+        memset(connection, 0, sizeof *connection);
+        convert_text(address, connection->address, sizeof connection->address);
+        good = rpc_client_open(address, client->message_bytes, &connection->rpc, err) == CANDOR_OK;
+        if (good)
+            *index = client->connection_count++;
+    }
+    pthread_mutex_unlock(&client->lock);
+    return good;
+}
+
+/* The newest epoch began at or below `newer`, so what an older epoch wrote at or above it cannot be in that history. */
+static bool proves_loss(const struct candor_pos *older, const struct candor_pos *newer)
+{
+    return candor_epoch_compare(&older->epoch, &newer->epoch) < 0 && newer->seq <= older->seq;
+}
+
+/* R43: the newest position that the session wrote or read. It never goes back. */
+void client_see_token(struct candor_client *client, const struct candor_token *token,
+                      struct candor_result *result)
+{
+    if (token->cluster_id == 0)
+        return;
+    pthread_mutex_lock(&client->lock);
+    struct candor_token *own = &client->token;
+    if (own->cluster_id == 0) {
+        *own = *token;
+    } else if (own->cluster_id == token->cluster_id &&
+               candor_pos_compare(&token->pos, &own->pos) > 0) {
+        result->session_lost = proves_loss(&own->pos, &token->pos);
+        *own = *token;
+    }
+    pthread_mutex_unlock(&client->lock);
+}
+
+void candor_client_token(struct candor_client *client, struct candor_token *out)
+{
+    pthread_mutex_lock(&client->lock);
+    *out = client->token;
+    pthread_mutex_unlock(&client->lock);
+}
+
+enum candor_code candor_client_join(struct candor_client *client, const struct candor_token *token,
+                                    struct candor_error *err)
+{
+    enum candor_code code = CANDOR_OK;
+    pthread_mutex_lock(&client->lock);
+    struct candor_token *own = &client->token;
+    if (token->cluster_id != 0 && own->cluster_id != 0 && own->cluster_id != token->cluster_id)
+        code = candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_FOREIGN_CLUSTER,
+                                "the token is of another cluster than the client's session");
+    else if (token->cluster_id != 0 &&
+             (own->cluster_id == 0 || candor_pos_compare(&token->pos, &own->pos) > 0))
+        *own = *token;
+    pthread_mutex_unlock(&client->lock);
+    return code;
+}
+
+void candor_client_restart_session(struct candor_client *client, const struct candor_token *token)
+{
+    static const struct candor_token nothing;
+    pthread_mutex_lock(&client->lock);
+    client->token = token == NULL ? nothing : *token;
+    pthread_mutex_unlock(&client->lock);
+}
+
+uint64_t candor_client_violations(struct candor_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    uint64_t count = client->violations;
+    pthread_mutex_unlock(&client->lock);
+    return count;
+}
+
+void candor_result_free(struct candor_result *result)
+{
+    if (result->memory != NULL)
+        protobuf_c_message_free_unpacked(result->memory, NULL);
+    free(result->items);
+    free(result->found);
+    result->memory = NULL;
+    result->items = NULL;
+    result->item_count = 0;
+    result->found = NULL;
+    result->found_count = 0;
+}

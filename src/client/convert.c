@@ -1,0 +1,154 @@
+/* Wire messages to and from the public structs. Everything received is hostile. */
+#include "client/internal.h"
+
+#include <stdio.h>
+
+void convert_text(const char *from, char *to, size_t room)
+{
+    snprintf(to, room, "%s", from == NULL ? "" : from);
+}
+
+bool convert_epoch(const Candor__V1__Epoch *from, struct candor_epoch *to)
+{
+    memset(to, 0, sizeof *to);
+    if (from == NULL)
+        return true;
+    to->generation = from->generation;
+    to->term = from->term;
+    if (strlen(from->owner) >= sizeof to->owner)
+        return false;
+    convert_text(from->owner, to->owner, sizeof to->owner);
+    return true;
+}
+
+bool convert_pos(const Candor__V1__Pos *from, struct candor_pos *to)
+{
+    memset(to, 0, sizeof *to);
+    if (from == NULL)
+        return true;
+    to->seq = from->seq;
+    return convert_epoch(from->epoch, &to->epoch);
+}
+
+static bool token_from(const Candor__V1__SessionToken *from, struct candor_token *to)
+{
+    memset(to, 0, sizeof *to);
+    if (from == NULL)
+        return true;
+    to->cluster_id = from->cluster_id;
+    return convert_pos(from->pos, &to->pos);
+}
+
+/* A node that names itself, its epoch or its token badly counts as having said nothing of its age. */
+void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *result)
+{
+    struct candor_freshness *to = &result->freshness;
+    memset(to, 0, sizeof *to);
+    memset(&result->token, 0, sizeof result->token);
+    result->has_freshness = false;
+    struct node_id id;
+    if (from == NULL || !node_id_parse(from->node, strlen(from->node), &id) ||
+        !convert_epoch(from->epoch, &to->epoch) || !token_from(from->token, &result->token))
+        return;
+
+    convert_text(id.text, to->node, sizeof to->node);
+    if (from->role >= CANDOR_ROLE_PRIMARY && from->role <= CANDOR_ROLE_READER)
+        to->role = (enum candor_role)from->role;
+    if (from->state >= CANDOR_STATE_FRESH && from->state <= CANDOR_STATE_FORKED)
+        to->state = (enum candor_state)from->state;
+    to->has_heartbeat_age =
+        from->heartbeat_case == CANDOR__V1__FRESHNESS__HEARTBEAT_HEARTBEAT_AGE_MS;
+    to->heartbeat_age_ms = to->has_heartbeat_age ? from->heartbeat_age_ms : 0;
+    to->stale = from->stale;
+    to->has_staleness_bound = from->bound_case == CANDOR__V1__FRESHNESS__BOUND_STALENESS_BOUND_MS;
+    to->staleness_bound_ms = to->has_staleness_bound ? from->staleness_bound_ms : 0;
+    to->applied_seq = from->applied_seq;
+    to->primary_seq = from->primary_seq;
+    to->commit_seq = from->commit_seq;
+    result->has_freshness = true;
+}
+
+/* Packing does not write through these pointers; protobuf-c only lacks the const. */
+static char *wire_text(const char *text)
+{
+    union {
+        const char *in;
+        char *out;
+    } cast = {.in = text};
+    return cast.out;
+}
+
+Candor__V1__SessionToken *convert_token(const struct candor_token *token,
+                                        struct token_message *message)
+{
+    if (token->cluster_id == 0)
+        return NULL;
+    candor__v1__epoch__init(&message->epoch);
+    message->epoch.generation = token->pos.epoch.generation;
+    message->epoch.term = token->pos.epoch.term;
+    message->epoch.owner = wire_text(token->pos.epoch.owner);
+    candor__v1__pos__init(&message->pos);
+    message->pos.epoch = &message->epoch;
+    message->pos.seq = token->pos.seq;
+    candor__v1__session_token__init(&message->token);
+    message->token.cluster_id = token->cluster_id;
+    message->token.pos = &message->pos;
+    return &message->token;
+}
+
+size_t candor_token_export(const struct candor_token *token, uint8_t out[CANDOR_TOKEN_BYTES_MAX])
+{
+    struct token_message message;
+    Candor__V1__SessionToken *wire = convert_token(token, &message);
+    if (wire == NULL || candor__v1__session_token__get_packed_size(wire) > CANDOR_TOKEN_BYTES_MAX)
+        return 0;
+    return candor__v1__session_token__pack(wire, out);
+}
+
+enum candor_code candor_token_import(struct candor_bytes bytes, struct candor_token *out,
+                                     struct candor_error *err)
+{
+    memset(out, 0, sizeof *out);
+    if (bytes.length == 0)
+        return CANDOR_OK;
+    Candor__V1__SessionToken *wire = NULL;
+    if (bytes.length <= CANDOR_TOKEN_BYTES_MAX)
+        wire = candor__v1__session_token__unpack(NULL, bytes.length, bytes.data);
+    bool good = wire != NULL && token_from(wire, out) && out->cluster_id != 0;
+    if (wire != NULL)
+        candor__v1__session_token__free_unpacked(wire, NULL);
+    if (good)
+        return CANDOR_OK;
+    memset(out, 0, sizeof *out);
+    return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
+                            "these %zu bytes are not a session token", bytes.length);
+}
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+int candor_epoch_compare(const struct candor_epoch *a, const struct candor_epoch *b)
+{
+    int order = compare_u64(a->generation, b->generation);
+    if (order == 0)
+        order = compare_u64(a->term, b->term);
+    return order != 0 ? order : strcmp(a->owner, b->owner);
+}
+
+int candor_pos_compare(const struct candor_pos *a, const struct candor_pos *b)
+{
+    int order = candor_epoch_compare(&a->epoch, &b->epoch);
+    return order != 0 ? order : compare_u64(a->seq, b->seq);
+}
+
+const char *candor_role_name(enum candor_role role)
+{
+    return node_role_name((enum node_role)role);
+}
+
+const char *candor_state_name(enum candor_state state)
+{
+    return node_state_name((enum node_state)state);
+}

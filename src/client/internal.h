@@ -1,0 +1,112 @@
+/* The inside of the client. client.c: connections and the session; call.c: the retry loop; promise.c: what nodes
+ * promised; convert.c: wire messages to and from the public structs; operations.c: the calls. */
+#ifndef CLIENT_INTERNAL_H
+#define CLIENT_INTERNAL_H
+
+#include <pthread.h>
+
+#include <candor/client.h>
+
+#include "base/rng.h"
+#include "base/types.h"
+#include "candor/v1/rpc.pb-c.h"
+#include "rpc/rpc.h"
+
+/* Nodes that redirects may name beyond the endpoints that were given. At it: the redirect is not followed. */
+#define CONNECTIONS_MAX (2 * LIMIT_NODES)
+/* How long a node may take to show that it lives before a write is entrusted to its connection. */
+#define PROBE_MS 1000
+#define BACKOFF_FIRST_MS 10
+#define BACKOFF_MOST_MS 500
+/* Envelope around a request's body: method, ids, hops. */
+#define ENVELOPE_BYTES 1024
+
+struct connection {
+    char address[LIMIT_ADDRESS_BYTES];
+    struct rpc_client *rpc;
+    bool proven; /* has answered since its last failure */
+};
+
+/* What one node has shown so far. Times are this process's CLOCK_BOOTTIME. */
+struct promise {
+    struct node_id node;
+    struct candor_epoch epoch;
+    uint64_t epoch_since_ns; /* when a reply first showed `epoch` */
+    bool has_horizon;
+    uint64_t horizon_ns;    /* every write acknowledged before this was in the node's data */
+    uint64_t horizon_at_ns; /* when the reply that proved it came */
+};
+
+struct candor_client {
+    /* Fixed after open. */
+    size_t endpoint_count; /* the first connections */
+    bool no_redirect;
+    uint32_t deadline_ms;
+    size_t message_bytes;
+    uint8_t client_id[CANDOR_CLIENT_ID_BYTES];
+    void (*violation)(void *closure, const char *text);
+    void *closure;
+
+    pthread_mutex_t lock; /* of all below; never held during a call or a callback */
+    size_t connection_count;
+    struct connection connections[CONNECTIONS_MAX];
+    size_t nearest;  /* endpoint that reads begin with */
+    size_t primary;  /* connection that writes begin with; CONNECTIONS_MAX: unknown */
+    uint64_t number; /* of the newest request id */
+    struct rng rng;
+    struct candor_token token;
+    size_t promise_count;
+    struct promise promises[LIMIT_NODES];
+    uint64_t violations;
+};
+
+/* One call of the user, over all its attempts. */
+struct call {
+    const char *method;
+    struct slice body;
+    bool write;
+    bool single; /* asks connection `only` once */
+    size_t only;
+    uint32_t deadline_ms;
+    const struct candor_read_options *read; /* NULL: not a read of keys */
+    struct candor_token asked;              /* SESSION: what was sent */
+    size_t wanted; /* items that the answer must have, where that is known */
+    /* Takes the body of an OK reply into the result; false: it does not decode. */
+    bool (*take)(const struct call *call, struct slice body, struct candor_result *result);
+    void *out; /* of take */
+};
+
+/* call.c */
+enum candor_code client_call(struct candor_client *client, struct call *call,
+                             struct candor_result *result);
+
+/* client.c */
+/* The connection to `address`, made if missing. False: too many, or a malformed address. */
+bool client_connect(struct candor_client *client, const char *address, size_t *index,
+                    struct candor_error *err);
+void client_see_token(struct candor_client *client, const struct candor_token *token,
+                      struct candor_result *result);
+
+/* promise.c */
+/* Compares a reply with what the node and the call were promised, and remembers what it promises now. */
+void promise_check(struct candor_client *client, const struct call *call, uint64_t sent_ns,
+                   uint64_t received_ns, const struct candor_token *session,
+                   struct candor_result *result);
+
+/* convert.c */
+void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *result);
+bool convert_epoch(const Candor__V1__Epoch *from,
+                   struct candor_epoch *to); /* NULL: all zero; false: a bad owner */
+bool convert_pos(const Candor__V1__Pos *from, struct candor_pos *to);
+void convert_text(const char *from, char *to, size_t room); /* cut to fit */
+
+/* Messages of a token, ready to be packed; lives as long as `token` does. */
+struct token_message {
+    Candor__V1__SessionToken token;
+    Candor__V1__Pos pos;
+    Candor__V1__Epoch epoch;
+};
+Candor__V1__SessionToken *convert_token(const struct candor_token *token,
+                                        struct token_message *message);
+
+#endif

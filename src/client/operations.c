@@ -1,0 +1,354 @@
+/* The calls: each packs its request once and says how to take the answer. */
+#include "client/internal.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "candor/v1/cluster.pb-c.h"
+#include "candor/v1/kv.pb-c.h"
+
+/* Packing only reads; protobuf-c lacks the const. */
+static ProtobufCBinaryData binary(struct candor_bytes bytes)
+{
+    union {
+        const void *in;
+        uint8_t *out;
+    } cast = {.in = bytes.data};
+    return (ProtobufCBinaryData){.len = bytes.length, .data = bytes.length == 0 ? NULL : cast.out};
+}
+
+static struct candor_bytes bytes_of(ProtobufCBinaryData binary)
+{
+    return (struct candor_bytes){binary.data, binary.len};
+}
+
+static void *zeroed(size_t count, size_t size)
+{
+    void *memory = calloc(count == 0 ? 1 : count, size);
+    ASSERT(memory != NULL);
+    return memory;
+}
+
+/* Packs `message`, calls, frees. */
+static enum candor_code call_packed(struct candor_client *client, struct call *call,
+                                    const ProtobufCMessage *message, struct candor_result *result)
+{
+    size_t length = protobuf_c_message_get_packed_size(message);
+    uint8_t *body = zeroed(length, 1);
+    protobuf_c_message_pack(message, body);
+    call->body = slice_of(body, length);
+    enum candor_code code = client_call(client, call, result);
+    free(body);
+    return code;
+}
+
+/* ---- Reads ---- */
+
+struct read_message {
+    Candor__V1__ReadOptions options;
+    struct token_message token;
+};
+
+static Candor__V1__ReadOptions *read_options(struct candor_client *client,
+                                             const struct candor_read_options *options,
+                                             struct call *call, struct read_message *message)
+{
+    candor__v1__read_options__init(&message->options);
+    if (options == NULL)
+        return &message->options;
+    call->read = options;
+    call->deadline_ms = options->deadline_ms;
+    message->options.level = (Candor__V1__ReadLevel)options->level;
+    message->options.max_staleness_ms = options->max_staleness_ms;
+    message->options.allow_syncing = options->allow_syncing;
+    if (options->level == CANDOR_READ_SESSION) {
+        if (options->token != NULL)
+            call->asked = *options->token;
+        else
+            candor_client_token(client, &call->asked);
+        message->options.token = convert_token(&call->asked, &message->token);
+    }
+    return &message->options;
+}
+
+static struct candor_item item_of(const Candor__V1__KeyValue *from)
+{
+    return (struct candor_item){.key = bytes_of(from->key),
+                                .value = bytes_of(from->value),
+                                .found = from->found,
+                                .mod_seq = from->mod_seq,
+                                .version = from->version};
+}
+
+static void take_items(Candor__V1__KeyValue *const *items, size_t count,
+                       struct candor_result *result)
+{
+    result->items = zeroed(count, sizeof *result->items);
+    result->item_count = count;
+    for (size_t i = 0; i < count; i++)
+        result->items[i] = item_of(items[i]);
+}
+
+static bool take_get(const struct call *call, struct slice body, struct candor_result *result)
+{
+    (void)call;
+    Candor__V1__GetResponse *response =
+        candor__v1__get_response__unpack(NULL, body.length, body.bytes);
+    result->memory = response;
+    if (response == NULL || response->item == NULL)
+        return false;
+    take_items(&response->item, 1, result);
+    return true;
+}
+
+static bool take_mget(const struct call *call, struct slice body, struct candor_result *result)
+{
+    Candor__V1__MultiGetResponse *response =
+        candor__v1__multi_get_response__unpack(NULL, body.length, body.bytes);
+    result->memory = response;
+    if (response == NULL || response->n_items != call->wanted)
+        return false;
+    take_items(response->items, response->n_items, result);
+    return true;
+}
+
+static bool take_scan(const struct call *call, struct slice body, struct candor_result *result)
+{
+    (void)call;
+    Candor__V1__ScanResponse *response =
+        candor__v1__scan_response__unpack(NULL, body.length, body.bytes);
+    result->memory = response;
+    if (response == NULL || (response->more && response->n_items == 0))
+        return false; /* a page without an item could never be resumed */
+    take_items(response->items, response->n_items, result);
+    result->more = response->more;
+    return true;
+}
+
+enum candor_code candor_get(struct candor_client *client, struct candor_bytes key,
+                            const struct candor_read_options *options, struct candor_result *result)
+{
+    struct call call = {.method = "/candor.v1.KV/Get", .take = take_get};
+    struct read_message read;
+    Candor__V1__GetRequest request = CANDOR__V1__GET_REQUEST__INIT;
+    request.key = binary(key);
+    request.options = read_options(client, options, &call, &read);
+    return call_packed(client, &call, &request.base, result);
+}
+
+enum candor_code candor_mget(struct candor_client *client, const struct candor_bytes *keys,
+                             size_t count, const struct candor_read_options *options,
+                             struct candor_result *result)
+{
+    struct call call = {.method = "/candor.v1.KV/MultiGet", .take = take_mget, .wanted = count};
+    struct read_message read;
+    Candor__V1__MultiGetRequest request = CANDOR__V1__MULTI_GET_REQUEST__INIT;
+    request.keys = zeroed(count, sizeof *request.keys);
+    request.n_keys = count;
+    for (size_t i = 0; i < count; i++)
+        request.keys[i] = binary(keys[i]);
+    request.options = read_options(client, options, &call, &read);
+    enum candor_code code = call_packed(client, &call, &request.base, result);
+    free(request.keys);
+    return code;
+}
+
+enum candor_code candor_scan(struct candor_client *client, const struct candor_range *range,
+                             const struct candor_read_options *options,
+                             struct candor_result *result)
+{
+    struct call call = {.method = "/candor.v1.KV/Scan", .take = take_scan};
+    struct read_message read;
+    Candor__V1__ScanRequest request = CANDOR__V1__SCAN_REQUEST__INIT;
+    request.prefix = binary(range->prefix);
+    request.start = binary(range->start);
+    request.end = binary(range->end);
+    request.after = binary(range->after);
+    request.limit = range->limit;
+    request.reverse = range->reverse;
+    request.keys_only = range->keys_only;
+    request.options = read_options(client, options, &call, &read);
+    return call_packed(client, &call, &request.base, result);
+}
+
+/* ---- Writes ---- */
+
+static Candor__V1__WriteOptions *write_options(const struct candor_write_options *options,
+                                               struct call *call, Candor__V1__WriteOptions *message)
+{
+    candor__v1__write_options__init(message);
+    call->write = true;
+    if (options == NULL)
+        return message;
+    call->deadline_ms = options->deadline_ms;
+    message->ack = (Candor__V1__AckLevel)options->ack;
+    return message;
+}
+
+static bool take_written(const Candor__V1__Pos *first, const Candor__V1__Pos *last,
+                         Candor__V1__AckLevel ack, struct candor_result *result)
+{
+    if (first == NULL || last == NULL || !convert_pos(first, &result->first) ||
+        !convert_pos(last, &result->last))
+        return false;
+    result->ack = ack >= CANDOR_ACK_DEFAULT && ack <= CANDOR_ACK_ALL ? (enum candor_ack)ack
+                                                                     : CANDOR_ACK_DEFAULT;
+    return true;
+}
+
+static void take_found(const protobuf_c_boolean *found, size_t count, struct candor_result *result)
+{
+    result->found = zeroed(count, sizeof *result->found);
+    result->found_count = count;
+    for (size_t i = 0; i < count; i++)
+        result->found[i] = found[i];
+}
+
+static bool take_put(const struct call *call, struct slice body, struct candor_result *result)
+{
+    (void)call;
+    Candor__V1__PutResponse *response =
+        candor__v1__put_response__unpack(NULL, body.length, body.bytes);
+    result->memory = response;
+    return response != NULL && take_written(response->pos, response->pos, response->ack, result);
+}
+
+static bool take_delete(const struct call *call, struct slice body, struct candor_result *result)
+{
+    (void)call;
+    Candor__V1__DeleteResponse *response =
+        candor__v1__delete_response__unpack(NULL, body.length, body.bytes);
+    result->memory = response;
+    if (response == NULL || !take_written(response->pos, response->pos, response->ack, result))
+        return false;
+    take_found(&response->found, 1, result);
+    return true;
+}
+
+static bool take_batch(const struct call *call, struct slice body, struct candor_result *result)
+{
+    Candor__V1__BatchResponse *response =
+        candor__v1__batch_response__unpack(NULL, body.length, body.bytes);
+    result->memory = response;
+    if (response == NULL || response->n_found != call->wanted ||
+        !take_written(response->first, response->last, response->ack, result))
+        return false;
+    take_found(response->found, response->n_found, result);
+    return true;
+}
+
+enum candor_code candor_put(struct candor_client *client, struct candor_bytes key,
+                            struct candor_bytes value, const struct candor_write_options *options,
+                            struct candor_result *result)
+{
+    struct call call = {.method = "/candor.v1.KV/Put", .take = take_put};
+    Candor__V1__WriteOptions write;
+    Candor__V1__PutRequest request = CANDOR__V1__PUT_REQUEST__INIT;
+    request.key = binary(key);
+    request.value = binary(value);
+    request.options = write_options(options, &call, &write);
+    return call_packed(client, &call, &request.base, result);
+}
+
+enum candor_code candor_delete(struct candor_client *client, struct candor_bytes key,
+                               const struct candor_write_options *options,
+                               struct candor_result *result)
+{
+    struct call call = {.method = "/candor.v1.KV/Delete", .take = take_delete};
+    Candor__V1__WriteOptions write;
+    Candor__V1__DeleteRequest request = CANDOR__V1__DELETE_REQUEST__INIT;
+    request.key = binary(key);
+    request.options = write_options(options, &call, &write);
+    return call_packed(client, &call, &request.base, result);
+}
+
+/* One operation's messages, so that a batch of many takes two allocations. */
+struct op_message {
+    Candor__V1__BatchOp op;
+    union {
+        Candor__V1__PutRequest put;
+        Candor__V1__DeleteRequest remove;
+    };
+};
+
+static Candor__V1__BatchOp *op_message(const struct candor_op *op, struct op_message *message)
+{
+    candor__v1__batch_op__init(&message->op);
+    if (op->is_delete) {
+        candor__v1__delete_request__init(&message->remove);
+        message->remove.key = binary(op->key);
+        message->op.op_case = CANDOR__V1__BATCH_OP__OP_DELETE;
+        message->op.delete_ = &message->remove;
+    } else {
+        candor__v1__put_request__init(&message->put);
+        message->put.key = binary(op->key);
+        message->put.value = binary(op->value);
+        message->op.op_case = CANDOR__V1__BATCH_OP__OP_PUT;
+        message->op.put = &message->put;
+    }
+    return &message->op;
+}
+
+enum candor_code candor_batch(struct candor_client *client, const struct candor_op *ops,
+                              size_t count, const struct candor_write_options *options,
+                              struct candor_result *result)
+{
+    struct call call = {.method = "/candor.v1.KV/Batch", .take = take_batch, .wanted = count};
+    Candor__V1__WriteOptions write;
+    Candor__V1__BatchRequest request = CANDOR__V1__BATCH_REQUEST__INIT;
+    struct op_message *messages = zeroed(count, sizeof *messages);
+    request.ops = zeroed(count, sizeof *request.ops);
+    request.n_ops = count;
+    for (size_t i = 0; i < count; i++)
+        request.ops[i] = op_message(&ops[i], &messages[i]);
+    request.options = write_options(options, &call, &write);
+    enum candor_code code = call_packed(client, &call, &request.base, result);
+    free(request.ops);
+    free(messages);
+    return code;
+}
+
+/* ---- Status ---- */
+
+static bool take_status(const struct call *call, struct slice body, struct candor_result *result)
+{
+    struct candor_status *out = call->out;
+    Candor__V1__StatusResponse *response =
+        candor__v1__status_response__unpack(NULL, body.length, body.bytes);
+    result->memory = response;
+    if (response == NULL || !convert_pos(response->last, &out->last))
+        return false;
+    convert_text(response->node, out->node, sizeof out->node);
+    convert_text(response->version, out->version, sizeof out->version);
+    convert_text(response->primary, out->primary, sizeof out->primary);
+    convert_text(response->rpc, out->rpc, sizeof out->rpc);
+    out->pid = response->pid;
+    out->uptime_ms = response->uptime_ms;
+    out->cluster_id = response->cluster_id;
+    out->store_id = response->store_id;
+    out->boot = response->boot;
+    out->durable_seq = response->durable_seq;
+    out->match_seq = response->match_seq;
+    out->lag = response->lag;
+    out->at_risk = response->at_risk;
+    out->rollback_count = response->rollback_count;
+    out->keys = response->keys;
+    out->admitted = response->admitted;
+    return true;
+}
+
+enum candor_code candor_status(struct candor_client *client, const char *endpoint,
+                               uint32_t deadline_ms, struct candor_status *out,
+                               struct candor_result *result)
+{
+    struct call call = {.method = "/candor.v1.Cluster/Status",
+                        .single = true,
+                        .deadline_ms = deadline_ms,
+                        .take = take_status,
+                        .out = out};
+    memset(out, 0, sizeof *out);
+    memset(result, 0, sizeof *result);
+    if (endpoint != NULL && !client_connect(client, endpoint, &call.only, &result->error))
+        return result->error.code;
+    return client_call(client, &call, result);
+}
