@@ -52,9 +52,9 @@ void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *
         return;
 
     convert_text(id.text, to->node, sizeof to->node);
-    if (from->role >= CANDOR_ROLE_PRIMARY && from->role <= CANDOR_ROLE_READER)
+    if ((int)from->role >= CANDOR_ROLE_PRIMARY && (int)from->role <= CANDOR_ROLE_READER)
         to->role = (enum candor_role)from->role;
-    if (from->state >= CANDOR_STATE_FRESH && from->state <= CANDOR_STATE_FORKED)
+    if ((int)from->state >= CANDOR_STATE_FRESH && (int)from->state <= CANDOR_STATE_FORKED)
         to->state = (enum candor_state)from->state;
     to->has_heartbeat_age =
         from->heartbeat_case == CANDOR__V1__FRESHNESS__HEARTBEAT_HEARTBEAT_AGE_MS;

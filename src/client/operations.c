@@ -191,8 +191,9 @@ static bool take_written(const Candor__V1__Pos *first, const Candor__V1__Pos *la
     if (first == NULL || last == NULL || !convert_pos(first, &result->first) ||
         !convert_pos(last, &result->last))
         return false;
-    result->ack = ack >= CANDOR_ACK_DEFAULT && ack <= CANDOR_ACK_ALL ? (enum candor_ack)ack
-                                                                     : CANDOR_ACK_DEFAULT;
+    int level = (int)ack;
+    result->ack = level >= CANDOR_ACK_DEFAULT && level <= CANDOR_ACK_ALL ? (enum candor_ack)level
+                                                                         : CANDOR_ACK_DEFAULT;
     return true;
 }
 
