@@ -9,6 +9,9 @@
 #define LIMIT_ADDRESS_BYTES 128     /* an NNG address, with the terminator */
 #define LIMIT_PATH_BYTES 1024       /* a data directory's path, with the terminator */
 #define LIMIT_TOPOLOGY_FILE_BYTES (1u << 20)
+#define LIMIT_TOPOLOGY_VALUES 10000 /* scalars, lists and mappings in the file: bounds memory before anything is understood */
+#define LIMIT_TOPOLOGY_DEPTH 16     /* nesting in the file; a topology needs 3 */
+#define LIMIT_TOPOLOGY_PROBLEMS 100 /* reported for one file; beyond: counted, not kept */
 
 /* Client operations. Over it: RESOURCE_EXHAUSTED / TOO_LARGE naming the field. */
 #define LIMIT_KEY_BYTES 511                      /* LMDB's MDB_MAXKEYSIZE */
@@ -25,6 +28,13 @@
 #define LIMIT_RPC_CONTEXTS 256                   /* requests in flight on one REP socket; more wait in NNG */
 #define LIMIT_RPC_DEADLINE_MS_DEFAULT 5000       /* when the caller names none */
 #define LIMIT_RPC_DEADLINE_MS_MAX 600000         /* longer ones are cut to it */
+#define LIMIT_RPC_UNPACK_FACTOR 4                /* memory that a message may unfold to: this many times its bytes ... */
+#define LIMIT_RPC_UNPACK_SLACK_BYTES (2u << 20)  /* ... plus this (a full Batch of tiny operations fits); beyond: TOO_LARGE */
+#define LIMIT_RPC_CALL_ROOM_BYTES (8u << 20)     /* rpc_call_alloc() of one call; beyond: NULL */
+#define LIMIT_RPC_METHOD_BYTES 128               /* a method's name on the wire; over it: malformed */
+#define LIMIT_RPC_REPLY_WAIT_MS 5000             /* a peer that does not read its reply so long loses its connection */
+#define LIMIT_RPC_CLIENT_CALLS 1024              /* in flight at one rpc_client; beyond: OVERLOADED */
+#define LIMIT_RPC_CONNECT_GRACE_MS 300           /* a call waits so long for a connection; beyond: UNAVAILABLE */
 
 /* Replication. */
 #define LIMIT_RECORD_BATCH_BYTES (LIMIT_VALUE_BYTES_MAX + (1u << 20)) /* a batch on disk or stream; over it: malformed */
@@ -38,6 +48,7 @@
 #define LIMIT_HEARTBEATS_IN_FLIGHT 256           /* sent heartbeats remembered for s_conf (R31) */
 #define LIMIT_EVIDENCE 64                        /* heartbeats waiting for applied to reach them (R36); the oldest stays */
 #define LIMIT_STREAM_BUFFER_MESSAGES 8192        /* PUB queue per subscriber; beyond, NNG drops the oldest */
+#define LIMIT_STREAM_BUFFER_BYTES (256u << 20)   /* the same queue in bytes: large messages shorten it (never below 16) */
 #define LIMIT_SNAPSHOT_CHUNK_BYTES (1u << 20)    /* one Snapshot reply */
 
 /* Storage. */

@@ -24,6 +24,8 @@
  *       zone: east                        # optional
  *       durability: os                    # optional: overrides the cluster's
  *
+ * Addresses are tcp://host:port, tls+tcp://host:port or ipc:///path; peers dial them, so none may be a wildcard.
+ *
  * Threads: load before threads start; read-only afterwards, any thread. */
 #ifndef TOPOLOGY_TOPOLOGY_H
 #define TOPOLOGY_TOPOLOGY_H
@@ -41,7 +43,7 @@ struct topology_node {
     char rpc[LIMIT_ADDRESS_BYTES];
     char stream[LIMIT_ADDRESS_BYTES];
     char heartbeat[LIMIT_ADDRESS_BYTES];
-    char data[LIMIT_PATH_BYTES]; /* absolute */
+    char data[LIMIT_PATH_BYTES];    /* absolute */
     char zone[LIMIT_NODE_ID_BYTES]; /* "" when not given */
     bool voter;
     enum topology_durability durability;
@@ -57,6 +59,7 @@ struct topology {
     uint64_t election_timeout_ms;
     uint64_t writer_stall_ms;
     uint64_t max_lag;
+    enum topology_durability durability; /* of nodes that do not say; each node holds its own */
     uint64_t sync_interval_ms;
     uint64_t clock_drift_ppm;
     uint64_t limit_value_bytes;
@@ -73,8 +76,8 @@ struct topology_problem {
     bool warning; /* the topology can still be used */
     uint32_t line;
     uint32_t column;
-    char what[256];  /* "unknown key 'hartbeat_interval'" */
-    char mend[256];  /* "did you mean 'heartbeat_interval'?" */
+    char what[256]; /* "unknown key 'hartbeat_interval'" */
+    char mend[256]; /* "did you mean 'heartbeat_interval'?" */
 };
 
 struct topology_problems {
@@ -86,8 +89,12 @@ struct topology_problems {
  * (`out` is then unusable); NOT_FOUND when there is no such file. The caller frees `problems`. */
 enum candor_code topology_load(const char *path, struct topology *out,
                                struct topology_problems *problems, struct candor_error *err);
+/* As topology_load, of bytes in memory; relative data paths are relative to `folder`, an absolute path. */
+enum candor_code topology_parse(const char *bytes, size_t length, const char *folder,
+                                struct topology *out, struct topology_problems *problems,
+                                struct candor_error *err);
 void topology_problems_free(struct topology_problems *problems);
-/* `file:line:column: error: what; mend`, a line each. */
+/* `file:line:column: error: what; mend` (or `warning:`), a line each; without line and column when they are 0. */
 void topology_problems_print(const struct topology_problems *problems, const char *path, FILE *to);
 
 const struct topology_node *topology_find(const struct topology *topology, struct node_id id);
@@ -97,5 +104,9 @@ void topology_members(const struct topology *topology, struct members *out);
 uint64_t topology_hash(const struct topology *topology);
 /* Writes a complete YAML file that loads as the same topology. */
 void topology_write(const struct topology *topology, FILE *to);
+/* A picture for people: zones as boxes, their nodes, who begins as primary, what the timings mean. UTF-8. */
+void topology_draw(const struct topology *topology, FILE *to);
+/* Every key with its type, default, range and meaning, as Markdown: the second half of docs/topology.md. */
+void topology_reference(FILE *to);
 
 #endif

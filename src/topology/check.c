@@ -1,0 +1,378 @@
+/* What no single key can show: relations between settings, nodes and addresses. Each check speaks only of
+ * values that were read well, so that one mistake is told once. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/units.h"
+#include "topology/internal.h"
+
+#define ENVELOPE_BYTES (64u << 10) /* what a message holds besides the value */
+
+static size_t index_of(enum section section, const char *name)
+{
+    const struct key *key = key_find(section, name);
+    ASSERT(key != NULL);
+    return (size_t)(key - topology_keys);
+}
+
+static struct place *setting(struct draft *draft, const char *name)
+{
+    return &draft->keys[index_of(SECTION_CLUSTER, name)];
+}
+
+static struct place *node_setting(struct draft *draft, uint32_t node, const char *name)
+{
+    return &draft->node_keys[node][index_of(SECTION_NODE, name)];
+}
+
+static bool bad(const struct place *place)
+{
+    return place->given == GIVEN_BADLY;
+}
+
+/* Where to complain about a relation: at the first that the file gives, else at the whole. */
+static struct place blame(const struct draft *draft, const struct place *first,
+                          const struct place *second)
+{
+    if (first->given != GIVEN_NOT)
+        return *first;
+    return second->given != GIVEN_NOT ? *second : draft->whole;
+}
+
+static bool node_mapped(const struct draft *draft, uint32_t node)
+{
+    return draft->node[node].given == GIVEN_WELL;
+}
+
+/* A value that the file gives, or that was derived from one that it gives. */
+static bool usable(struct draft *draft, uint32_t node, const char *name)
+{
+    return node_mapped(draft, node) && node_setting(draft, node, name)->given == GIVEN_WELL;
+}
+
+/* Whether every node's `name` was read well or left to its default. */
+static bool nodes_clear(struct draft *draft, const char *name)
+{
+    for (uint32_t i = 0; i < draft->topology->node_count; i++)
+        if (!node_mapped(draft, i) || bad(node_setting(draft, i, name)))
+            return false;
+    return setting(draft, "nodes")->given == GIVEN_WELL;
+}
+
+static const char *node_name(const struct draft *draft, uint32_t node)
+{
+    const char *id = draft->topology->nodes[node].id.text;
+    return id[0] == '\0' ? "a node without id" : id;
+}
+
+/* ---- derived values ---- */
+
+static void derive_heartbeat(struct draft *draft, uint32_t node)
+{
+    struct topology_node *it = &draft->topology->nodes[node];
+    struct topology_problem why;
+    struct place *heartbeat = node_setting(draft, node, "heartbeat");
+    struct place *stream = node_setting(draft, node, "stream");
+    if (heartbeat->given != GIVEN_NOT || stream->given != GIVEN_WELL)
+        return;
+    *heartbeat = *stream;
+    if (address_heartbeat(it->stream, it->heartbeat, &why))
+        return;
+    struct topology_problem *problem = report(draft, *stream);
+    memcpy(problem->what, why.what, sizeof why.what);
+    memcpy(problem->mend, why.mend, sizeof why.mend);
+    heartbeat->given = GIVEN_BADLY;
+}
+
+static void derive_initial_primary(struct draft *draft)
+{
+    struct topology *topology = draft->topology;
+    if (setting(draft, "initial_primary")->given != GIVEN_NOT)
+        return;
+    for (uint32_t i = 0; i < topology->node_count; i++) {
+        if (!topology->nodes[i].voter || !node_mapped(draft, i))
+            continue;
+        topology->initial_primary = topology->nodes[i].id;
+        return;
+    }
+}
+
+void draft_derive(struct draft *draft)
+{
+    struct topology *topology = draft->topology;
+    if (setting(draft, "writer_stall")->given == GIVEN_NOT)
+        topology->writer_stall_ms = topology->election_timeout_ms;
+    for (uint32_t i = 0; i < topology->node_count; i++) {
+        derive_heartbeat(draft, i);
+        if (node_setting(draft, i, "durability")->given == GIVEN_NOT)
+            topology->nodes[i].durability = topology->durability;
+    }
+    derive_initial_primary(draft);
+}
+
+/* ---- timings ---- */
+
+static void at_least(struct topology_problem *problem, const char *key, uint64_t least_ms)
+{
+    char text[UNIT_TEXT_BYTES];
+    say(problem->mend, "raise %s to at least %s, or send heartbeats more often", key,
+        duration_text(least_ms, text));
+}
+
+static void check_stale_after(struct draft *draft)
+{
+    const struct topology *t = draft->topology;
+    const struct place *stale = setting(draft, "stale_after");
+    const struct place *interval = setting(draft, "heartbeat_interval");
+    if (bad(stale) || bad(interval) || t->stale_after_ms >= 4 * t->heartbeat_interval_ms)
+        return;
+    struct place at = blame(draft, stale, interval);
+    struct topology_problem *problem =
+        t->stale_after_ms < 2 * t->heartbeat_interval_ms ? report(draft, at) : warn(draft, at);
+    if (t->stale_after_ms < t->heartbeat_interval_ms)
+        say(problem->what,
+            "stale_after is shorter than heartbeat_interval: a healthy replica would be stale "
+            "between any two heartbeats (R10)");
+    else if (!problem->warning)
+        say(problem->what,
+            "stale_after is less than 2 heartbeat intervals: one late heartbeat would make a "
+            "healthy replica stale (R10)");
+    else
+        say(problem->what,
+            "stale_after is less than 4 heartbeat intervals: evidence travels back with the next "
+            "heartbeat, so a healthy replica may flap between FRESH and STALE");
+    at_least(problem, "stale_after", (problem->warning ? 4 : 2) * t->heartbeat_interval_ms);
+}
+
+static void check_election_timeout(struct draft *draft)
+{
+    const struct topology *t = draft->topology;
+    const struct place *timeout = setting(draft, "election_timeout");
+    const struct place *interval = setting(draft, "heartbeat_interval");
+    if (bad(timeout) || bad(interval) || t->election_timeout_ms >= 3 * t->heartbeat_interval_ms)
+        return;
+    struct topology_problem *problem = report(draft, blame(draft, timeout, interval));
+    say(problem->what,
+        "election_timeout is less than 3 heartbeat intervals: late heartbeats would call "
+        "elections (R10)");
+    at_least(problem, "election_timeout", 3 * t->heartbeat_interval_ms);
+}
+
+static void check_reject_after(struct draft *draft)
+{
+    const struct topology *t = draft->topology;
+    const struct place *reject = setting(draft, "reject_after");
+    const struct place *stale = setting(draft, "stale_after");
+    char text[UNIT_TEXT_BYTES];
+    if (bad(reject) || bad(stale) || t->reject_after_ms == 0 ||
+        t->reject_after_ms > t->stale_after_ms)
+        return;
+    struct topology_problem *problem = report(draft, blame(draft, reject, stale));
+    say(problem->what,
+        "reject_after is not longer than stale_after: a replica would refuse before it may say "
+        "that it is stale");
+    say(problem->mend, "write never, or more than %s", duration_text(t->stale_after_ms, text));
+}
+
+static void check_message(struct draft *draft)
+{
+    const struct topology *t = draft->topology;
+    const struct place *value = &draft->keys[index_of(SECTION_LIMITS, "value")];
+    const struct place *message = &draft->keys[index_of(SECTION_LIMITS, "message")];
+    char text[UNIT_TEXT_BYTES];
+    uint64_t least = t->limit_value_bytes + ENVELOPE_BYTES;
+    if (bad(value) || bad(message) || t->limit_message_bytes >= least)
+        return;
+    struct topology_problem *problem = report(draft, blame(draft, message, value));
+    say(problem->what,
+        "a value of the size that limits.value allows does not fit into limits.message");
+    say(problem->mend, "raise limits.message to at least %s", size_text(least, text));
+}
+
+/* ---- nodes ---- */
+
+static uint32_t count_voters(const struct topology *topology)
+{
+    uint32_t voters = 0;
+    for (uint32_t i = 0; i < topology->node_count; i++)
+        voters += topology->nodes[i].voter;
+    return voters;
+}
+
+static void check_even_voters(struct draft *draft, uint32_t voters)
+{
+    if (voters % 2 != 0)
+        return;
+    struct topology_problem *problem = warn(draft, *setting(draft, "nodes"));
+    say(problem->what, "%" PRIu32 " voters bear the loss of no more nodes than %" PRIu32 " do",
+        voters, voters - 1);
+    say(problem->mend, "make one a reader, or add a voter");
+}
+
+static void check_automatic_failover(struct draft *draft, uint32_t voters)
+{
+    if (!draft->topology->automatic_failover || voters > 2)
+        return;
+    struct topology_problem *problem = warn(draft, *setting(draft, "failover"));
+    say(problem->what,
+        "automatic failover with %" PRIu32
+        " voter%s: when one is lost, no majority is left to elect",
+        voters, voters == 1 ? "" : "s");
+    say(problem->mend, "use 3 voters, or 'failover: manual'");
+}
+
+static void check_voters(struct draft *draft)
+{
+    uint32_t voters = count_voters(draft->topology);
+    if (!nodes_clear(draft, "role"))
+        return;
+    if (voters == 0) {
+        bool none = draft->topology->node_count == 0;
+        struct topology_problem *problem = report(draft, *setting(draft, "nodes"));
+        say(problem->what, none ? "there are no nodes" : "no node is a voter");
+        say(problem->mend, none ? "list at least one" : "write 'role: voter' at one node at least");
+        return;
+    }
+    check_even_voters(draft, voters);
+    check_automatic_failover(draft, voters);
+}
+
+static void check_initial_primary(struct draft *draft)
+{
+    const struct topology *t = draft->topology;
+    const struct place *place = setting(draft, "initial_primary");
+    const struct topology_node *node = topology_find(t, t->initial_primary);
+    if (place->given != GIVEN_WELL || !nodes_clear(draft, "id"))
+        return;
+    if (node == NULL) {
+        struct topology_problem *problem = report(draft, *place);
+        say(problem->what, "initial_primary '%s' is not a node", t->initial_primary.text);
+        say(problem->mend, "name one of the voters");
+    } else if (!node->voter && nodes_clear(draft, "role")) {
+        struct topology_problem *problem = report(draft, *place);
+        say(problem->what, "initial_primary '%s' is a reader", t->initial_primary.text);
+        say(problem->mend, "name one of the voters, or make '%s' one", t->initial_primary.text);
+    }
+}
+
+static void check_ids(struct draft *draft, uint32_t one, uint32_t other)
+{
+    const struct topology *t = draft->topology;
+    const struct place *first = node_setting(draft, one, "id");
+    const struct place *second = node_setting(draft, other, "id");
+    if (!usable(draft, one, "id") || !usable(draft, other, "id") ||
+        !node_id_equal(t->nodes[one].id, t->nodes[other].id))
+        return;
+    struct topology_problem *problem = report(draft, *second);
+    say(problem->what, "duplicate node id '%s'", t->nodes[other].id.text);
+    say(problem->mend, "give each node its own; the first is at %" PRIu32 ":%" PRIu32, first->line,
+        first->column);
+}
+
+/* Nodes on different machines may well use the same path. */
+static void check_data(struct draft *draft, uint32_t one, uint32_t other)
+{
+    const struct topology_node *a = &draft->topology->nodes[one];
+    const struct topology_node *b = &draft->topology->nodes[other];
+    char quoted[QUOTE_BYTES];
+    if (!usable(draft, one, "data") || !usable(draft, other, "data") ||
+        strcmp(a->data, b->data) != 0)
+        return;
+    if (usable(draft, one, "rpc") && usable(draft, other, "rpc") &&
+        !address_same_host(a->rpc, b->rpc))
+        return;
+    struct topology_problem *problem = report(draft, *node_setting(draft, other, "data"));
+    say(problem->what, "%s is the data folder of '%s' already",
+        quote(b->data, strlen(b->data), quoted), node_name(draft, one));
+    say(problem->mend, "give each node its own");
+}
+
+static void check_pairs(struct draft *draft)
+{
+    for (uint32_t other = 1; other < draft->topology->node_count; other++)
+        for (uint32_t one = 0; one < other; one++) {
+            check_ids(draft, one, other);
+            check_data(draft, one, other);
+        }
+}
+
+/* ---- addresses ---- */
+
+#define CHANNELS 3
+
+struct socket {
+    char endpoint[ENDPOINT_BYTES];
+    const char *text;
+    const char *channel;
+    uint32_t node;
+    struct place at;
+};
+
+static size_t list_sockets(struct draft *draft, struct socket *out)
+{
+    size_t count = 0;
+    static const char *const channels[CHANNELS] = {"rpc", "stream", "heartbeat"};
+    for (uint32_t i = 0; i < draft->topology->node_count; i++) {
+        const struct topology_node *node = &draft->topology->nodes[i];
+        const char *const texts[CHANNELS] = {node->rpc, node->stream, node->heartbeat};
+        for (size_t c = 0; c < CHANNELS; c++) {
+            if (!usable(draft, i, channels[c]))
+                continue;
+            struct socket *socket = &out[count++];
+            *socket = (struct socket){.text = texts[c], .channel = channels[c], .node = i};
+            socket->at = *node_setting(draft, i, channels[c]);
+            address_endpoint(texts[c], socket->endpoint);
+        }
+    }
+    return count;
+}
+
+static void report_clash(struct draft *draft, const struct socket *first,
+                         const struct socket *second)
+{
+    char quoted[QUOTE_BYTES];
+    struct topology_problem *problem = report(draft, second->at);
+    say(problem->what, "%s, the %s address of '%s', is the %s address of '%s' already",
+        quote(second->text, strlen(second->text), quoted), second->channel,
+        node_name(draft, second->node), first->channel, node_name(draft, first->node));
+    say(problem->mend, "give each socket an address of its own");
+}
+
+static void check_relative_ipc(struct draft *draft, const struct socket *socket)
+{
+    char quoted[QUOTE_BYTES];
+    if (strncmp(socket->endpoint, "ipc .", 5) != 0)
+        return;
+    struct topology_problem *problem = warn(draft, socket->at);
+    say(problem->what, "%s is relative to the folder that each process starts in",
+        quote(socket->text, strlen(socket->text), quoted));
+    say(problem->mend, "write ipc:///path, from the root");
+}
+
+static void check_addresses(struct draft *draft)
+{
+    struct socket sockets[LIMIT_NODES * CHANNELS];
+    size_t count = list_sockets(draft, sockets);
+    for (size_t i = 0; i < count; i++) {
+        size_t first = 0;
+        while (strcmp(sockets[first].endpoint, sockets[i].endpoint) != 0)
+            first++;
+        if (first < i)
+            report_clash(draft, &sockets[first], &sockets[i]);
+        check_relative_ipc(draft, &sockets[i]);
+    }
+}
+
+void draft_check(struct draft *draft)
+{
+    check_stale_after(draft);
+    check_election_timeout(draft);
+    check_reject_after(draft);
+    check_message(draft);
+    check_voters(draft);
+    check_initial_primary(draft);
+    check_pairs(draft);
+    check_addresses(draft);
+}
