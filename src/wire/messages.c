@@ -1,0 +1,536 @@
+/* struct core_msg to and from the messages of replication.proto. */
+#include "wire/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+/* ---- Out --------------------------------------------------------------------------------------------- */
+
+/* An AttachRequest's history: one allocation, since it is long and rare. */
+struct wire_history {
+    Candor__V1__EpochStart *list[LIMIT_EPOCH_HISTORY];
+    Candor__V1__EpochStart starts[LIMIT_EPOCH_HISTORY];
+    Candor__V1__Epoch epochs[LIMIT_EPOCH_HISTORY];
+};
+
+static ProtobufCBinaryData binary_of(struct slice bytes)
+{
+    return (ProtobufCBinaryData){.len = bytes.length, .data = (uint8_t *)(uintptr_t)bytes.bytes};
+}
+
+static void fill_records(const struct core_msg *msg, struct wire_room *room)
+{
+    candor__v1__records__init(&room->records);
+    room->records.commit = msg->records.commit;
+    room->records.batches = binary_of(msg->records.batches);
+    room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_RECORDS;
+    room->stream.records = &room->records;
+}
+
+static void fill_heartbeat(const struct core_msg *msg, struct wire_room *room)
+{
+    Candor__V1__Heartbeat *heartbeat = &room->heartbeat;
+    candor__v1__heartbeat__init(heartbeat);
+    heartbeat->hb_id = msg->heartbeat.hb_id;
+    heartbeat->last = msg->heartbeat.last;
+    heartbeat->first = msg->heartbeat.first;
+    heartbeat->commit = msg->heartbeat.commit;
+    heartbeat->rpc = wire_string(msg->heartbeat.rpc);
+    ASSERT_U64(msg->heartbeat.echo_count, <=, LIMIT_NODES);
+    for (uint32_t i = 0; i < msg->heartbeat.echo_count; i++) {
+        const struct core_echo *from = &msg->heartbeat.echoes[i];
+        Candor__V1__Echo *echo = &room->echoes[i];
+        candor__v1__echo__init(echo);
+        echo->node = wire_string(from->node.text);
+        echo->boot = from->boot;
+        echo->ts_ns = from->ts_ns;
+        room->echo_list[i] = echo;
+    }
+    heartbeat->n_echoes = msg->heartbeat.echo_count;
+    heartbeat->echoes = room->echo_list;
+    room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_HEARTBEAT;
+    room->stream.heartbeat = heartbeat;
+}
+
+static void fill_status(const struct core_msg *msg, struct wire_room *room)
+{
+    Candor__V1__Status *status = &room->status;
+    candor__v1__status__init(status);
+    status->ts_ns = msg->status.ts_ns;
+    status->hb_id = msg->status.hb_id;
+    status->last = msg->status.last;
+    status->durable = msg->status.durable;
+    status->match = msg->status.match;
+    status->applied = msg->status.applied;
+    status->state = (Candor__V1__NodeState)msg->status.state;
+    room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_STATUS;
+    room->stream.status = status;
+}
+
+static ProtobufCMessage *stream_message(const struct core_msg *msg, struct wire_room *room)
+{
+    candor__v1__stream_message__init(&room->stream);
+    room->stream.header = &room->header.header;
+    if (msg->type == CORE_MSG_RECORDS)
+        fill_records(msg, room);
+    else if (msg->type == CORE_MSG_HEARTBEAT)
+        fill_heartbeat(msg, room);
+    else
+        fill_status(msg, room);
+    return &room->stream.base;
+}
+
+static ProtobufCMessage *attach_message(const struct core_msg *msg, struct wire_room *room)
+{
+    const struct epoch_history *from = &msg->attach.history;
+    ASSERT_U64(from->count, <=, LIMIT_EPOCH_HISTORY);
+    struct wire_history *history = malloc(sizeof *history);
+    ASSERT(history != NULL);
+    for (uint32_t i = 0; i < from->count; i++) {
+        wire_epoch(&from->starts[i].epoch, &history->epochs[i]);
+        candor__v1__epoch_start__init(&history->starts[i]);
+        history->starts[i].epoch = &history->epochs[i];
+        history->starts[i].first_seq = from->starts[i].first_seq;
+        history->list[i] = &history->starts[i];
+    }
+    room->history = history;
+    room->has_history = true;
+    candor__v1__attach_request__init(&room->attach);
+    room->attach.header = &room->header.header;
+    room->attach.last = msg->attach.last;
+    room->attach.n_history = from->count;
+    room->attach.history = history->list;
+    return &room->attach.base;
+}
+
+static ProtobufCMessage *attach_answer_message(const struct core_msg *msg, struct wire_room *room)
+{
+    candor__v1__attach_response__init(&room->attach_answer);
+    room->attach_answer.header = &room->header.header;
+    room->attach_answer.verdict = (Candor__V1__AttachResponse__Verdict)msg->attach_answer.verdict;
+    room->attach_answer.seq = msg->attach_answer.seq;
+    return &room->attach_answer.base;
+}
+
+static ProtobufCMessage *fetch_message(const struct core_msg *msg, struct wire_room *room)
+{
+    candor__v1__fetch_request__init(&room->fetch);
+    room->fetch.header = &room->header.header;
+    room->fetch.from_seq = msg->fetch.from_seq;
+    return &room->fetch.base;
+}
+
+static ProtobufCMessage *fetch_answer_message(const struct core_msg *msg, struct wire_room *room)
+{
+    candor__v1__fetch_response__init(&room->fetch_answer);
+    room->fetch_answer.header = &room->header.header;
+    room->fetch_answer.ok = msg->fetch_answer.ok;
+    room->fetch_answer.commit = msg->fetch_answer.commit;
+    room->fetch_answer.batches = binary_of(msg->fetch_answer.batches);
+    return &room->fetch_answer.base;
+}
+
+static ProtobufCMessage *vote_message(const struct core_msg *msg, struct wire_room *room)
+{
+    wire_epoch(&msg->vote.epoch, &room->epoch);
+    Candor__V1__Pos *last = wire_pos(&msg->vote.last, &room->last);
+    if (msg->type == CORE_MSG_PRE_VOTE) {
+        candor__v1__pre_vote_request__init(&room->pre_vote);
+        room->pre_vote.header = &room->header.header;
+        room->pre_vote.epoch = &room->epoch;
+        room->pre_vote.last = last;
+        room->pre_vote.transfer = msg->vote.transfer;
+        return &room->pre_vote.base;
+    }
+    candor__v1__vote_request__init(&room->vote);
+    room->vote.header = &room->header.header;
+    room->vote.epoch = &room->epoch;
+    room->vote.last = last;
+    room->vote.transfer = msg->vote.transfer;
+    return &room->vote.base;
+}
+
+static ProtobufCMessage *vote_answer_message(const struct core_msg *msg, struct wire_room *room)
+{
+    candor__v1__vote_response__init(&room->vote_answer);
+    room->vote_answer.header = &room->header.header;
+    room->vote_answer.granted = msg->vote_answer.granted;
+    room->vote_answer.blank = msg->vote_answer.blank;
+    room->vote_answer.refusal = wire_string(msg->vote_answer.refusal);
+    return &room->vote_answer.base;
+}
+
+static ProtobufCMessage *read_index_message(struct wire_room *room)
+{
+    candor__v1__read_index_request__init(&room->read_index);
+    room->read_index.header = &room->header.header;
+    return &room->read_index.base;
+}
+
+static ProtobufCMessage *read_index_answer_message(const struct core_msg *msg,
+                                                   struct wire_room *room)
+{
+    candor__v1__read_index_response__init(&room->read_index_answer);
+    room->read_index_answer.header = &room->header.header;
+    room->read_index_answer.ok = msg->read_index_answer.ok;
+    room->read_index_answer.seq = msg->read_index_answer.seq;
+    return &room->read_index_answer.base;
+}
+
+ProtobufCMessage *wire_message(const struct core_msg *msg, struct wire_room *room)
+{
+    room->has_history = false;
+    wire_header(&msg->header, &room->header);
+    switch (msg->type) {
+    case CORE_MSG_RECORDS:
+    case CORE_MSG_HEARTBEAT:
+    case CORE_MSG_STATUS:
+        return stream_message(msg, room);
+    case CORE_MSG_ATTACH:
+        return attach_message(msg, room);
+    case CORE_MSG_ATTACH_ANSWER:
+        return attach_answer_message(msg, room);
+    case CORE_MSG_FETCH:
+        return fetch_message(msg, room);
+    case CORE_MSG_FETCH_ANSWER:
+        return fetch_answer_message(msg, room);
+    case CORE_MSG_PRE_VOTE:
+    case CORE_MSG_VOTE:
+        return vote_message(msg, room);
+    case CORE_MSG_VOTE_ANSWER:
+        return vote_answer_message(msg, room);
+    case CORE_MSG_READ_INDEX:
+        return read_index_message(room);
+    case CORE_MSG_READ_INDEX_ANSWER:
+        return read_index_answer_message(msg, room);
+    }
+    ASSERT(!"a core_msg of no known type");
+    return NULL;
+}
+
+void wire_room_free(struct wire_room *room)
+{
+    if (room->has_history)
+        free(room->history);
+    room->has_history = false;
+}
+
+void wire_stream_pack(const struct core_msg *msg, struct buffer *out)
+{
+    struct wire_room room;
+    ProtobufCMessage *message = wire_message(msg, &room);
+    protobuf_c_message_pack(message, buffer_grow(out, protobuf_c_message_get_packed_size(message)));
+    wire_room_free(&room);
+}
+
+/* ---- In ---------------------------------------------------------------------------------------------- */
+
+static struct slice slice_of_binary(ProtobufCBinaryData data)
+{
+    return slice_of(data.data, data.len);
+}
+
+/* Text of a peer that goes on to clients or logs: printable ASCII without blanks. */
+static bool is_address(const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++)
+        if (*p < 0x21 || *p > 0x7e)
+            return false;
+    return true;
+}
+
+static enum candor_code check_numbers(const uint64_t *numbers, const char *const *fields,
+                                      size_t count, struct candor_error *err)
+{
+    enum candor_code code = CANDOR_OK;
+    for (size_t i = 0; i < count && code == CANDOR_OK; i++)
+        code = wire_check_number(numbers[i], fields[i], err);
+    return code;
+}
+
+static enum candor_code read_records(const Candor__V1__Records *records, struct core_msg *out,
+                                     struct candor_error *err)
+{
+    if (records == NULL)
+        return wire_malformed(err, "records", "missing");
+    out->type = CORE_MSG_RECORDS;
+    out->records.commit = records->commit;
+    out->records.batches = slice_of_binary(records->batches);
+    return wire_check_number(records->commit, "records.commit", err);
+}
+
+static enum candor_code read_echoes(const Candor__V1__Heartbeat *heartbeat, struct core_msg *out,
+                                    struct candor_error *err)
+{
+    if (heartbeat->n_echoes > LIMIT_NODES)
+        return wire_malformed(err, "heartbeat.echoes", "more than there can be nodes");
+    for (size_t i = 0; i < heartbeat->n_echoes; i++) {
+        const Candor__V1__Echo *from = heartbeat->echoes[i];
+        struct core_echo *echo = &out->heartbeat.echoes[i];
+        enum candor_code code =
+            wire_read_node(from->node, "heartbeat.echoes.node", &echo->node, err);
+        if (code == CANDOR_OK)
+            code = wire_check_number(from->boot, "heartbeat.echoes.boot", err);
+        if (code == CANDOR_OK)
+            code = wire_check_number(from->ts_ns, "heartbeat.echoes.ts_ns", err);
+        if (code != CANDOR_OK)
+            return code;
+        echo->boot = from->boot;
+        echo->ts_ns = from->ts_ns;
+    }
+    out->heartbeat.echo_count = (uint32_t)heartbeat->n_echoes;
+    return CANDOR_OK;
+}
+
+static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, struct core_msg *out,
+                                       struct candor_error *err)
+{
+    static const char *const fields[] = {"heartbeat.hb_id", "heartbeat.last", "heartbeat.first",
+                                         "heartbeat.commit"};
+    if (heartbeat == NULL)
+        return wire_malformed(err, "heartbeat", "missing");
+    const uint64_t numbers[] = {heartbeat->hb_id, heartbeat->last, heartbeat->first,
+                                heartbeat->commit};
+    enum candor_code code = check_numbers(numbers, fields, 4, err);
+    if (code != CANDOR_OK)
+        return code;
+    size_t length = strlen(heartbeat->rpc);
+    if (length >= LIMIT_ADDRESS_BYTES || !is_address(heartbeat->rpc))
+        return wire_malformed(err, "heartbeat.rpc", "not an address");
+    out->type = CORE_MSG_HEARTBEAT;
+    out->heartbeat.hb_id = heartbeat->hb_id;
+    out->heartbeat.last = heartbeat->last;
+    out->heartbeat.first = heartbeat->first;
+    out->heartbeat.commit = heartbeat->commit;
+    memcpy(out->heartbeat.rpc, heartbeat->rpc, length + 1);
+    return read_echoes(heartbeat, out, err);
+}
+
+static enum candor_code read_status(const Candor__V1__Status *status, struct core_msg *out,
+                                    struct candor_error *err)
+{
+    static const char *const fields[] = {"status.ts_ns",   "status.hb_id", "status.last",
+                                         "status.durable", "status.match", "status.applied"};
+    if (status == NULL)
+        return wire_malformed(err, "status", "missing");
+    const uint64_t numbers[] = {status->ts_ns,   status->hb_id, status->last,
+                                status->durable, status->match, status->applied};
+    enum candor_code code = check_numbers(numbers, fields, 6, err);
+    if (code != CANDOR_OK)
+        return code;
+    if ((int)status->state < STATE_UNKNOWN || (int)status->state > STATE_FORKED)
+        return wire_malformed(err, "status.state", "unknown value");
+    out->type = CORE_MSG_STATUS;
+    out->status.ts_ns = status->ts_ns;
+    out->status.hb_id = status->hb_id;
+    out->status.last = status->last;
+    out->status.durable = status->durable;
+    out->status.match = status->match;
+    out->status.applied = status->applied;
+    out->status.state = (enum node_state)status->state;
+    return CANDOR_OK;
+}
+
+static enum candor_code read_stream(const Candor__V1__StreamMessage *stream, struct core_msg *out,
+                                    struct candor_error *err)
+{
+    enum candor_code code = wire_read_header(stream->header, &out->header, err);
+    if (code != CANDOR_OK)
+        return code;
+    switch (stream->kind_case) {
+    case CANDOR__V1__STREAM_MESSAGE__KIND_RECORDS:
+        return read_records(stream->records, out, err);
+    case CANDOR__V1__STREAM_MESSAGE__KIND_HEARTBEAT:
+        return read_heartbeat(stream->heartbeat, out, err);
+    case CANDOR__V1__STREAM_MESSAGE__KIND_STATUS:
+        return read_status(stream->status, out, err);
+    default:
+        return wire_malformed(err, "kind", "missing");
+    }
+}
+
+/* The histories that the core joins and compares are in order, so a foreign one must be, too. */
+static enum candor_code read_start(const Candor__V1__EpochStart *from,
+                                   struct epoch_history *history, struct candor_error *err)
+{
+    struct epoch epoch;
+    enum candor_code code = wire_read_epoch(from->epoch, "history.epoch", &epoch, err);
+    if (code == CANDOR_OK)
+        code = wire_check_number(from->first_seq, "history.first_seq", err);
+    if (code != CANDOR_OK)
+        return code;
+    if (epoch_none(epoch) || from->first_seq == 0)
+        return wire_malformed(err, "history", "an epoch without a beginning");
+    if (history->count > 0) {
+        const struct epoch_start *newest = &history->starts[history->count - 1];
+        if (epoch_compare(newest->epoch, epoch) >= 0 || newest->first_seq >= from->first_seq)
+            return wire_malformed(err, "history", "not in order");
+    }
+    epoch_history_append(history, epoch, from->first_seq);
+    return CANDOR_OK;
+}
+
+static enum candor_code read_attach(const Candor__V1__AttachRequest *request, struct core_msg *out,
+                                    struct candor_error *err)
+{
+    enum candor_code code = wire_read_header(request->header, &out->header, err);
+    if (code == CANDOR_OK)
+        code = wire_check_number(request->last, "last", err);
+    if (code != CANDOR_OK)
+        return code;
+    if (request->n_history > LIMIT_EPOCH_HISTORY)
+        return wire_malformed(err, "history", "longer than a node remembers");
+    out->type = CORE_MSG_ATTACH;
+    out->attach.last = request->last;
+    epoch_history_init(&out->attach.history);
+    for (size_t i = 0; i < request->n_history && code == CANDOR_OK; i++)
+        code = read_start(request->history[i], &out->attach.history, err);
+    if (code != CANDOR_OK)
+        epoch_history_free(&out->attach.history);
+    return code;
+}
+
+static enum candor_code read_attach_answer(const Candor__V1__AttachResponse *response,
+                                           struct core_msg *out, struct candor_error *err)
+{
+    enum candor_code code = wire_read_header(response->header, &out->header, err);
+    if (code == CANDOR_OK)
+        code = wire_check_number(response->seq, "seq", err);
+    if (code != CANDOR_OK)
+        return code;
+    if ((int)response->verdict < CORE_REFUSED || (int)response->verdict > CORE_SNAPSHOT)
+        return wire_malformed(err, "verdict", "unknown value");
+    out->type = CORE_MSG_ATTACH_ANSWER;
+    out->attach_answer.verdict = (enum core_verdict)response->verdict;
+    out->attach_answer.seq = response->seq;
+    return CANDOR_OK;
+}
+
+static enum candor_code read_fetch(const Candor__V1__FetchRequest *request, struct core_msg *out,
+                                   struct candor_error *err)
+{
+    out->type = CORE_MSG_FETCH;
+    out->fetch.from_seq = request->from_seq;
+    enum candor_code code = wire_read_header(request->header, &out->header, err);
+    return code == CANDOR_OK ? wire_check_number(request->from_seq, "from_seq", err) : code;
+}
+
+static enum candor_code read_fetch_answer(const Candor__V1__FetchResponse *response,
+                                          struct core_msg *out, struct candor_error *err)
+{
+    out->type = CORE_MSG_FETCH_ANSWER;
+    out->fetch_answer.ok = response->ok;
+    out->fetch_answer.commit = response->commit;
+    out->fetch_answer.batches = slice_of_binary(response->batches);
+    enum candor_code code = wire_read_header(response->header, &out->header, err);
+    return code == CANDOR_OK ? wire_check_number(response->commit, "commit", err) : code;
+}
+
+static enum candor_code read_vote(const Candor__V1__PeerHeader *header,
+                                  const Candor__V1__Epoch *epoch, const Candor__V1__Pos *last,
+                                  struct core_msg *out, struct candor_error *err)
+{
+    enum candor_code code = wire_read_header(header, &out->header, err);
+    if (code == CANDOR_OK)
+        code = wire_read_epoch(epoch, "epoch", &out->vote.epoch, err);
+    if (code == CANDOR_OK)
+        code = wire_read_pos(last, "last", &out->vote.last, err);
+    if (code == CANDOR_OK && epoch_none(out->vote.epoch))
+        code = wire_malformed(err, "epoch", "missing");
+    return code;
+}
+
+static enum candor_code read_vote_answer(const Candor__V1__VoteResponse *response,
+                                         struct core_msg *out, struct candor_error *err)
+{
+    out->type = CORE_MSG_VOTE_ANSWER;
+    out->vote_answer.granted = response->granted;
+    out->vote_answer.blank = response->blank;
+    size_t length = 0;
+    for (const char *p = response->refusal; *p != '\0' && length < CORE_REFUSAL_BYTES - 1; p++)
+        out->vote_answer.refusal[length++] = *p >= ' ' && *p <= '~' ? *p : '?';
+    out->vote_answer.refusal[length] = '\0';
+    return wire_read_header(response->header, &out->header, err);
+}
+
+static enum candor_code read_read_index(const Candor__V1__ReadIndexRequest *request,
+                                        struct core_msg *out, struct candor_error *err)
+{
+    out->type = CORE_MSG_READ_INDEX;
+    return wire_read_header(request->header, &out->header, err);
+}
+
+static enum candor_code read_read_index_answer(const Candor__V1__ReadIndexResponse *response,
+                                               struct core_msg *out, struct candor_error *err)
+{
+    out->type = CORE_MSG_READ_INDEX_ANSWER;
+    out->read_index_answer.ok = response->ok;
+    out->read_index_answer.seq = response->seq;
+    enum candor_code code = wire_read_header(response->header, &out->header, err);
+    return code == CANDOR_OK ? wire_check_number(response->seq, "seq", err) : code;
+}
+
+static enum candor_code read_vote_request(const ProtobufCMessage *message, struct core_msg *out,
+                                          struct candor_error *err)
+{
+    if (message->descriptor == &candor__v1__pre_vote_request__descriptor) {
+        const Candor__V1__PreVoteRequest *request = (const Candor__V1__PreVoteRequest *)message;
+        out->type = CORE_MSG_PRE_VOTE;
+        out->vote.transfer = request->transfer;
+        return read_vote(request->header, request->epoch, request->last, out, err);
+    }
+    const Candor__V1__VoteRequest *request = (const Candor__V1__VoteRequest *)message;
+    out->type = CORE_MSG_VOTE;
+    out->vote.transfer = request->transfer;
+    return read_vote(request->header, request->epoch, request->last, out, err);
+}
+
+enum candor_code wire_read(const ProtobufCMessage *message, struct core_msg *out,
+                           struct candor_error *err)
+{
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    *out = (struct core_msg){0};
+    if (type == &candor__v1__stream_message__descriptor)
+        return read_stream((const Candor__V1__StreamMessage *)message, out, err);
+    if (type == &candor__v1__attach_request__descriptor)
+        return read_attach((const Candor__V1__AttachRequest *)message, out, err);
+    if (type == &candor__v1__attach_response__descriptor)
+        return read_attach_answer((const Candor__V1__AttachResponse *)message, out, err);
+    if (type == &candor__v1__fetch_request__descriptor)
+        return read_fetch((const Candor__V1__FetchRequest *)message, out, err);
+    if (type == &candor__v1__fetch_response__descriptor)
+        return read_fetch_answer((const Candor__V1__FetchResponse *)message, out, err);
+    if (type == &candor__v1__pre_vote_request__descriptor ||
+        type == &candor__v1__vote_request__descriptor)
+        return read_vote_request(message, out, err);
+    if (type == &candor__v1__vote_response__descriptor)
+        return read_vote_answer((const Candor__V1__VoteResponse *)message, out, err);
+    if (type == &candor__v1__read_index_request__descriptor)
+        return read_read_index((const Candor__V1__ReadIndexRequest *)message, out, err);
+    if (type == &candor__v1__read_index_response__descriptor)
+        return read_read_index_answer((const Candor__V1__ReadIndexResponse *)message, out, err);
+    return wire_malformed(err, type->name, "not a message between nodes");
+}
+
+void wire_msg_free(struct core_msg *msg)
+{
+    if (msg->type == CORE_MSG_ATTACH)
+        epoch_history_free(&msg->attach.history);
+}
+
+enum candor_code wire_stream_unpack(struct slice bytes, struct core_msg *msg,
+                                    Candor__V1__StreamMessage **unpacked, struct candor_error *err)
+{
+    *unpacked = candor__v1__stream_message__unpack(NULL, bytes.length, bytes.bytes);
+    if (*unpacked == NULL)
+        return wire_malformed(err, "stream message", "does not decode");
+    enum candor_code code = wire_read(&(*unpacked)->base, msg, err);
+    if (code != CANDOR_OK) {
+        candor__v1__stream_message__free_unpacked(*unpacked, NULL);
+        *unpacked = NULL;
+    }
+    return code;
+}

@@ -1,0 +1,460 @@
+/* links: wire core record proto */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "wire/wire.h"
+
+static struct epoch epoch_of(uint64_t generation, uint64_t term, const char *owner)
+{
+    return (struct epoch){generation, term, node_id_of(owner)};
+}
+
+static struct core_msg message_of(enum core_msg_type type)
+{
+    return (struct core_msg){.type = type,
+                             .header = {.cluster_id = 0xc1,
+                                        .config_hash = 0xcf,
+                                        .node = node_id_of("a"),
+                                        .store_id = 7,
+                                        .boot = 3,
+                                        .epoch = epoch_of(1, 4, "a")}};
+}
+
+static void assert_headers_equal(const struct core_header *a, const struct core_header *b)
+{
+    assert_int_equal(a->cluster_id, b->cluster_id);
+    assert_int_equal(a->config_hash, b->config_hash);
+    assert_string_equal(a->node.text, b->node.text);
+    assert_int_equal(a->store_id, b->store_id);
+    assert_int_equal(a->boot, b->boot);
+    assert_true(epoch_equal(a->epoch, b->epoch));
+}
+
+/* Over the wire and back: packed, unpacked by type, read. The caller frees *message and *out. */
+static void travel(const struct core_msg *msg, ProtobufCMessage **message, struct core_msg *out)
+{
+    struct wire_room room;
+    ProtobufCMessage *sent = wire_message(msg, &room);
+    size_t bytes = protobuf_c_message_get_packed_size(sent);
+    uint8_t *packed = malloc(bytes);
+    assert_non_null(packed);
+    assert_int_equal(protobuf_c_message_pack(sent, packed), bytes);
+    *message = protobuf_c_message_unpack(sent->descriptor, NULL, bytes, packed);
+    assert_non_null(*message);
+    struct candor_error err = {0};
+    assert_int_equal(wire_read(*message, out, &err), CANDOR_OK);
+    assert_headers_equal(&out->header, &msg->header);
+    assert_int_equal(out->type, msg->type);
+    free(packed);
+    wire_room_free(&room);
+}
+
+static void done(ProtobufCMessage *message, struct core_msg *msg)
+{
+    wire_msg_free(msg);
+    protobuf_c_message_free_unpacked(message, NULL);
+}
+
+static void stream_messages_round_trip(void **state)
+{
+    (void)state;
+    ProtobufCMessage *message;
+    struct core_msg out;
+
+    struct core_msg records = message_of(CORE_MSG_RECORDS);
+    records.records.commit = 41;
+    records.records.batches = slice_of("\0bytes\0", 7);
+    travel(&records, &message, &out);
+    assert_int_equal(out.records.commit, 41);
+    assert_true(slice_equal(out.records.batches, records.records.batches));
+    done(message, &out);
+
+    struct core_msg heartbeat = message_of(CORE_MSG_HEARTBEAT);
+    heartbeat.heartbeat.hb_id = 9;
+    heartbeat.heartbeat.last = 8;
+    heartbeat.heartbeat.first = 2;
+    heartbeat.heartbeat.commit = 7;
+    strcpy(heartbeat.heartbeat.rpc, "tcp://127.0.0.1:7000");
+    heartbeat.heartbeat.echo_count = LIMIT_NODES;
+    for (uint32_t i = 0; i < LIMIT_NODES; i++)
+        heartbeat.heartbeat.echoes[i] = (struct core_echo){node_id_of("b"), i, 1000 + i};
+    travel(&heartbeat, &message, &out);
+    assert_int_equal(out.heartbeat.hb_id, 9);
+    assert_int_equal(out.heartbeat.last, 8);
+    assert_int_equal(out.heartbeat.first, 2);
+    assert_int_equal(out.heartbeat.commit, 7);
+    assert_string_equal(out.heartbeat.rpc, "tcp://127.0.0.1:7000");
+    assert_int_equal(out.heartbeat.echo_count, LIMIT_NODES);
+    assert_string_equal(out.heartbeat.echoes[31].node.text, "b");
+    assert_int_equal(out.heartbeat.echoes[31].boot, 31);
+    assert_int_equal(out.heartbeat.echoes[31].ts_ns, 1031);
+    done(message, &out);
+
+    struct core_msg status = message_of(CORE_MSG_STATUS);
+    status.status.ts_ns = 1;
+    status.status.hb_id = 2;
+    status.status.last = 3;
+    status.status.durable = 4;
+    status.status.match = 5;
+    status.status.applied = 6;
+    status.status.state = STATE_SYNCING;
+    travel(&status, &message, &out);
+    assert_int_equal(out.status.ts_ns, 1);
+    assert_int_equal(out.status.hb_id, 2);
+    assert_int_equal(out.status.last, 3);
+    assert_int_equal(out.status.durable, 4);
+    assert_int_equal(out.status.match, 5);
+    assert_int_equal(out.status.applied, 6);
+    assert_int_equal(out.status.state, STATE_SYNCING);
+    done(message, &out);
+}
+
+static void attach_round_trips_with_its_history(void **state)
+{
+    (void)state;
+    ProtobufCMessage *message;
+    struct core_msg out;
+    struct core_msg attach = message_of(CORE_MSG_ATTACH);
+    attach.attach.last = 500;
+    epoch_history_init(&attach.attach.history);
+    for (uint64_t i = 1; i <= LIMIT_EPOCH_HISTORY; i++)
+        epoch_history_append(&attach.attach.history, epoch_of(1, i, "a"), i * 2);
+    travel(&attach, &message, &out);
+    assert_int_equal(out.attach.last, 500);
+    assert_int_equal(out.attach.history.count, LIMIT_EPOCH_HISTORY);
+    assert_int_equal(out.attach.history.starts[1023].first_seq, 2048);
+    assert_true(epoch_equal(out.attach.history.starts[1023].epoch, epoch_of(1, 1024, "a")));
+    done(message, &out);
+    epoch_history_free(&attach.attach.history);
+
+    for (int verdict = CORE_REFUSED; verdict <= CORE_SNAPSHOT; verdict++) {
+        struct core_msg answer = message_of(CORE_MSG_ATTACH_ANSWER);
+        answer.attach_answer.verdict = (enum core_verdict)verdict;
+        answer.attach_answer.seq = 77;
+        travel(&answer, &message, &out);
+        assert_int_equal(out.attach_answer.verdict, verdict);
+        assert_int_equal(out.attach_answer.seq, 77);
+        done(message, &out);
+    }
+}
+
+static void fetches_and_read_indexes_round_trip(void **state)
+{
+    (void)state;
+    ProtobufCMessage *message;
+    struct core_msg out;
+    struct core_msg fetch = message_of(CORE_MSG_FETCH);
+    fetch.fetch.from_seq = 12;
+    travel(&fetch, &message, &out);
+    assert_int_equal(out.fetch.from_seq, 12);
+    done(message, &out);
+
+    struct core_msg fetched = message_of(CORE_MSG_FETCH_ANSWER);
+    fetched.fetch_answer.ok = true;
+    fetched.fetch_answer.commit = 13;
+    fetched.fetch_answer.batches = slice_of("batch", 5);
+    travel(&fetched, &message, &out);
+    assert_true(out.fetch_answer.ok);
+    assert_int_equal(out.fetch_answer.commit, 13);
+    assert_true(slice_equal(out.fetch_answer.batches, slice_of("batch", 5)));
+    done(message, &out);
+
+    struct core_msg ask = message_of(CORE_MSG_READ_INDEX);
+    travel(&ask, &message, &out);
+    done(message, &out);
+
+    struct core_msg index = message_of(CORE_MSG_READ_INDEX_ANSWER);
+    index.read_index_answer.ok = true;
+    index.read_index_answer.seq = 14;
+    travel(&index, &message, &out);
+    assert_true(out.read_index_answer.ok);
+    assert_int_equal(out.read_index_answer.seq, 14);
+    done(message, &out);
+}
+
+static void votes_round_trip(void **state)
+{
+    (void)state;
+    ProtobufCMessage *message;
+    struct core_msg out;
+    const enum core_msg_type types[] = {CORE_MSG_PRE_VOTE, CORE_MSG_VOTE};
+    for (int i = 0; i < 2; i++) {
+        struct core_msg vote = message_of(types[i]);
+        vote.vote.epoch = epoch_of(2, 9, "a");
+        vote.vote.last = (struct pos){epoch_of(1, 4, "b"), 300};
+        vote.vote.transfer = i == 1;
+        travel(&vote, &message, &out);
+        assert_true(epoch_equal(out.vote.epoch, vote.vote.epoch));
+        assert_true(pos_equal(out.vote.last, vote.vote.last));
+        assert_int_equal(out.vote.transfer, i == 1);
+        done(message, &out);
+    }
+    struct core_msg blank =
+        message_of(CORE_MSG_PRE_VOTE); /* founding: nothing in the log, no epoch */
+    blank.header.epoch = (struct epoch){0};
+    blank.vote.epoch = epoch_of(1, 1, "a");
+    travel(&blank, &message, &out);
+    assert_int_equal(out.vote.last.seq, 0);
+    assert_true(epoch_none(out.vote.last.epoch));
+    done(message, &out);
+
+    struct core_msg answer = message_of(CORE_MSG_VOTE_ANSWER);
+    answer.vote_answer.granted = true;
+    answer.vote_answer.blank = true;
+    memset(answer.vote_answer.refusal, 'x', CORE_REFUSAL_BYTES - 1);
+    travel(&answer, &message, &out);
+    assert_true(out.vote_answer.granted);
+    assert_true(out.vote_answer.blank);
+    assert_string_equal(out.vote_answer.refusal, answer.vote_answer.refusal);
+    done(message, &out);
+}
+
+static void freshness_keeps_absent_apart_from_zero(void **state)
+{
+    (void)state;
+    struct core_freshness fresh = {.node = node_id_of("b"),
+                                   .role = ROLE_REPLICA,
+                                   .state = STATE_STALE,
+                                   .epoch = epoch_of(1, 2, "a"),
+                                   .stale = true,
+                                   .applied_seq = 5,
+                                   .primary_seq = 6,
+                                   .commit_seq = 4};
+    struct pos token = {epoch_of(1, 2, "a"), 5};
+    struct wire_freshness room;
+    struct core_freshness back;
+    struct candor_error err = {0};
+    Candor__V1__Freshness *f = wire_freshness(&fresh, &token, 0xc1, &room);
+    assert_int_equal(wire_read_freshness(f, &back, &err), CANDOR_OK);
+    assert_false(back.has_bound);
+    assert_false(back.has_heartbeat_age);
+    assert_true(back.stale);
+    assert_int_equal(back.state, STATE_STALE);
+    assert_int_equal(back.role, ROLE_REPLICA);
+    assert_true(epoch_equal(back.epoch, fresh.epoch));
+    assert_int_equal(back.applied_seq, 5);
+    assert_int_equal(back.primary_seq, 6);
+    assert_int_equal(back.commit_seq, 4);
+    struct pos pos;
+    uint64_t cluster_id;
+    assert_int_equal(wire_read_token(f->token, &pos, &cluster_id, &err), CANDOR_OK);
+    assert_true(pos_equal(pos, token));
+    assert_int_equal(cluster_id, 0xc1);
+
+    fresh.has_bound = fresh.has_heartbeat_age = true; /* zero, and said so */
+    f = wire_freshness(&fresh, &(struct pos){0}, 0xc1, &room);
+    assert_null(f->token);
+    assert_int_equal(wire_read_freshness(f, &back, &err), CANDOR_OK);
+    assert_true(back.has_bound);
+    assert_true(back.has_heartbeat_age);
+    assert_int_equal(back.bound_ms, 0);
+}
+
+/* ---- Hostile messages: each case breaks one thing of a good message ---------------------------------- */
+
+static void assert_refused(const ProtobufCMessage *message)
+{
+    struct core_msg out;
+    struct candor_error err = {0};
+    assert_int_equal(wire_read(message, &out, &err), CANDOR_INVALID_ARGUMENT);
+    assert_int_equal(err.reason, CANDOR_REASON_MALFORMED);
+    assert_true(err.message[0] != '\0');
+}
+
+static void a_missing_or_wrong_header_is_refused(void **state)
+{
+    (void)state;
+    struct wire_room room;
+    struct core_msg msg = message_of(CORE_MSG_FETCH);
+    Candor__V1__FetchRequest *fetch = (Candor__V1__FetchRequest *)wire_message(&msg, &room);
+    Candor__V1__PeerHeader *header = fetch->header;
+    fetch->header = NULL;
+    assert_refused(&fetch->base);
+    fetch->header = header;
+    static const char *const bad[] = {"", "a b", "a/b", "0123456789012345678901234567890123",
+                                      "\xff"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        header->node = wire_string(bad[i]);
+        assert_refused(&fetch->base);
+    }
+    header->node = wire_string("a");
+    header->epoch->owner = wire_string("");
+    assert_refused(&fetch->base);
+    header->epoch->owner = wire_string("a");
+    header->epoch->term = UINT64_MAX;
+    assert_refused(&fetch->base);
+    header->epoch->term = 1;
+    header->boot = UINT64_MAX;
+    assert_refused(&fetch->base);
+    header->boot = 1;
+    fetch->from_seq = UINT64_MAX;
+    assert_refused(&fetch->base);
+    fetch->from_seq = 1;
+    struct core_msg out;
+    assert_int_equal(wire_read(&fetch->base, &out, NULL),
+                     CANDOR_OK); /* mended: the cases above had one fault */
+}
+
+static void counts_over_their_limits_are_refused(void **state)
+{
+    (void)state;
+    struct wire_room room;
+    struct core_msg msg = message_of(CORE_MSG_HEARTBEAT);
+    msg.heartbeat.echo_count = 1;
+    msg.heartbeat.echoes[0].node = node_id_of("b");
+    Candor__V1__StreamMessage *stream = (Candor__V1__StreamMessage *)wire_message(&msg, &room);
+    Candor__V1__Echo *echoes[LIMIT_NODES + 1];
+    for (int i = 0; i <= LIMIT_NODES; i++)
+        echoes[i] = stream->heartbeat->echoes[0];
+    stream->heartbeat->echoes = echoes;
+    stream->heartbeat->n_echoes = LIMIT_NODES + 1;
+    assert_refused(&stream->base);
+    stream->heartbeat->n_echoes = LIMIT_NODES;
+    char address[LIMIT_ADDRESS_BYTES + 1];
+    memset(address, 'x', sizeof address);
+    address[LIMIT_ADDRESS_BYTES] = '\0';
+    stream->heartbeat->rpc = address;
+    assert_refused(&stream->base);
+    stream->heartbeat->rpc = wire_string("tcp://a\nb");
+    assert_refused(&stream->base);
+    stream->heartbeat->rpc = wire_string("");
+    struct core_msg out;
+    assert_int_equal(wire_read(&stream->base, &out, NULL), CANDOR_OK);
+}
+
+static void a_history_out_of_order_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t term[2];
+        uint64_t first[2];
+    } cases[] = {
+        {{2, 1}, {1, 5}}, {{1, 1}, {1, 5}}, {{1, 2}, {5, 5}}, {{1, 2}, {5, 4}}, {{1, 2}, {0, 4}}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct core_msg msg = message_of(CORE_MSG_ATTACH);
+        struct epoch_start starts[2] = {{epoch_of(1, cases[i].term[0], "a"), cases[i].first[0]},
+                                        {epoch_of(1, cases[i].term[1], "a"), cases[i].first[1]}};
+        msg.attach.history = (struct epoch_history){2, starts};
+        struct wire_room room;
+        assert_refused(wire_message(&msg, &room));
+        wire_room_free(&room);
+    }
+    Candor__V1__AttachRequest request = CANDOR__V1__ATTACH_REQUEST__INIT;
+    struct core_header header = message_of(CORE_MSG_ATTACH).header;
+    struct wire_header room;
+    request.header = wire_header(&header, &room);
+    request.n_history = LIMIT_EPOCH_HISTORY + 1; /* refused before an element is looked at */
+    assert_refused(&request.base);
+}
+
+static void unknown_enum_values_are_refused(void **state)
+{
+    (void)state;
+    struct wire_room room;
+    struct core_msg msg = message_of(CORE_MSG_STATUS);
+    Candor__V1__StreamMessage *stream = (Candor__V1__StreamMessage *)wire_message(&msg, &room);
+    const int bad[] = {6, -1, 1000000};
+    for (int i = 0; i < 3; i++) {
+        stream->status->state = (Candor__V1__NodeState)bad[i];
+        assert_refused(&stream->base);
+    }
+    stream->kind_case = CANDOR__V1__STREAM_MESSAGE__KIND__NOT_SET;
+    assert_refused(&stream->base);
+
+    struct core_msg answer = message_of(CORE_MSG_ATTACH_ANSWER);
+    Candor__V1__AttachResponse *response =
+        (Candor__V1__AttachResponse *)wire_message(&answer, &room);
+    response->verdict = (Candor__V1__AttachResponse__Verdict)4;
+    assert_refused(&response->base);
+    response->verdict = (Candor__V1__AttachResponse__Verdict)-1;
+    assert_refused(&response->base);
+}
+
+static void a_position_needs_both_its_halves(void **state)
+{
+    (void)state;
+    struct wire_room room;
+    struct core_msg msg = message_of(CORE_MSG_VOTE);
+    msg.vote.epoch = epoch_of(1, 2, "a");
+    msg.vote.last = (struct pos){epoch_of(1, 1, "a"), 0};
+    assert_refused(wire_message(&msg, &room));
+    msg.vote.last = (struct pos){{0}, 4};
+    assert_refused(wire_message(&msg, &room));
+    msg.vote.last.seq = 0;
+    msg.vote.epoch = (struct epoch){0};
+    assert_refused(wire_message(&msg, &room)); /* a vote for no epoch */
+}
+
+static void another_message_is_refused(void **state)
+{
+    (void)state;
+    Candor__V1__Epoch epoch = CANDOR__V1__EPOCH__INIT;
+    assert_refused(&epoch.base);
+}
+
+/* Neither a cut nor a flipped message crashes; what still reads is within the limits. */
+static void cut_and_flipped_messages_never_crash(void **state)
+{
+    (void)state;
+    struct core_msg msg = message_of(CORE_MSG_HEARTBEAT);
+    msg.heartbeat.hb_id = 300;
+    msg.heartbeat.echo_count = 3;
+    for (int i = 0; i < 3; i++)
+        msg.heartbeat.echoes[i] = (struct core_echo){node_id_of("b"), 1, 70000};
+    strcpy(msg.heartbeat.rpc, "tcp://h:1");
+    struct buffer good = {0};
+    wire_stream_pack(&msg, &good);
+    struct rng rng;
+    rng_seed(&rng, 4711);
+    size_t refused = 0;
+    for (int round = 0; round < 20000; round++) {
+        /* Of exactly its size, so that a sanitizer sees a read beyond it. */
+        size_t length = round < (int)good.length ? (size_t)round : good.length;
+        uint8_t *bytes = malloc(length + (length == 0));
+        assert_non_null(bytes);
+        memcpy(bytes, good.bytes, length);
+        for (uint64_t flips = rng_below(&rng, 4); length > 0 && flips > 0; flips--)
+            bytes[rng_below(&rng, length)] ^= (uint8_t)(1u << rng_below(&rng, 8));
+        struct core_msg out;
+        Candor__V1__StreamMessage *unpacked;
+        struct candor_error err;
+        if (wire_stream_unpack(slice_of(bytes, length), &out, &unpacked, &err) == CANDOR_OK) {
+            assert_true(out.header.node.text[0] != '\0');
+            assert_true(out.type != CORE_MSG_HEARTBEAT || out.heartbeat.echo_count <= LIMIT_NODES);
+            wire_msg_free(&out);
+            candor__v1__stream_message__free_unpacked(unpacked, NULL);
+        } else {
+            assert_null(unpacked);
+            refused++;
+        }
+        free(bytes);
+    }
+    assert_true(refused > 1000);
+    buffer_free(&good);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stream_messages_round_trip),
+        cmocka_unit_test(attach_round_trips_with_its_history),
+        cmocka_unit_test(fetches_and_read_indexes_round_trip),
+        cmocka_unit_test(votes_round_trip),
+        cmocka_unit_test(freshness_keeps_absent_apart_from_zero),
+        cmocka_unit_test(a_missing_or_wrong_header_is_refused),
+        cmocka_unit_test(counts_over_their_limits_are_refused),
+        cmocka_unit_test(a_history_out_of_order_is_refused),
+        cmocka_unit_test(unknown_enum_values_are_refused),
+        cmocka_unit_test(a_position_needs_both_its_halves),
+        cmocka_unit_test(another_message_is_refused),
+        cmocka_unit_test(cut_and_flipped_messages_never_crash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
