@@ -1,0 +1,610 @@
+/* links: core record */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "core/core.h"
+#include "record/batch.h"
+
+/* ---- A cluster in one thread: the writer and the network answer at once, in order ------------------- */
+
+enum { NODES = 3, QUEUE = 4096 };
+
+struct host {
+    struct core *core;
+    struct node_id id;
+    struct epoch epoch; /* hard state */
+    uint64_t cluster_id;
+    struct buffer log; /* batches, back to back */
+    uint64_t last;
+    struct members members;
+    struct epoch_history history;
+    uint64_t boot;
+    bool cut; /* from everybody */
+    /* what FINISH said last */
+    uint64_t finished;
+    enum candor_code code;
+    enum candor_reason reason;
+    struct pos pos;
+};
+
+struct letter {
+    int to;
+    struct core_event event;
+    struct core_msg msg;
+    struct epoch_history history; /* owned, for ATTACH */
+    struct buffer bytes;          /* owned, what msg's slices point to */
+    int from;
+    uint64_t nonce;
+};
+
+struct cluster {
+    struct host hosts[NODES];
+    struct letter *queue;
+    size_t head;
+    size_t count;
+    uint64_t now_ns;
+    struct {
+        int from;
+        uint64_t nonce;
+    } asked[256]; /* by ticket */
+    uint64_t next_ticket;
+};
+
+static void deliver(struct cluster *c, int node, const struct core_event *event);
+
+static int host_of(struct cluster *c, struct node_id id)
+{
+    for (int i = 0; i < NODES; i++)
+        if (node_id_equal(c->hosts[i].id, id))
+            return i;
+    fail();
+    return -1;
+}
+
+static struct letter *post(struct cluster *c, int from, int to)
+{
+    assert_true(c->count < QUEUE);
+    struct letter *letter = &c->queue[(c->head + c->count++) % QUEUE];
+    memset(letter, 0, sizeof *letter);
+    letter->from = from;
+    letter->to = to;
+    return letter;
+}
+
+static void carry(struct letter *letter, const struct core_msg *msg)
+{
+    letter->msg = *msg;
+    if (msg->type == CORE_MSG_ATTACH) {
+        epoch_history_init(&letter->history);
+        epoch_history_copy(&letter->history, &msg->attach.history);
+        letter->msg.attach.history = letter->history;
+    }
+    const struct slice *batches = msg->type == CORE_MSG_RECORDS        ? &msg->records.batches
+                                  : msg->type == CORE_MSG_FETCH_ANSWER ? &msg->fetch_answer.batches
+                                                                       : NULL;
+    if (batches == NULL)
+        return;
+    buffer_put(&letter->bytes, batches->bytes, batches->length);
+    if (msg->type == CORE_MSG_RECORDS)
+        letter->msg.records.batches = buffer_slice(&letter->bytes);
+    else
+        letter->msg.fetch_answer.batches = buffer_slice(&letter->bytes);
+}
+
+/* The host's log takes batches; returns the event that the writer owes. */
+static void store(struct cluster *c, int node, const struct core_action *action,
+                  struct buffer *made)
+{
+    struct host *host = &c->hosts[node];
+    struct slice bytes = action->batches;
+    if (action->type == CORE_ACTION_WRITE) {
+        struct batch_writer w = batch_begin(made, RECORD_WRITE, action->epoch, host->last + 1);
+        struct record_op op = {RECORD_PUT, slice_of("k", 1), slice_of("v", 1)};
+        batch_add_write(&w, ACK_LOCAL, 1, (struct request_id){0}, &op, 1);
+        batch_end(&w);
+        bytes = buffer_slice(made);
+    } else if (action->type != CORE_ACTION_APPEND) {
+        enum record_type type =
+            action->type == CORE_ACTION_EPOCH_START ? RECORD_EPOCH_START : RECORD_MEMBERS;
+        struct batch_writer w = batch_begin(made, type, action->epoch, host->last + 1);
+        batch_add_members(&w, 1, action->cluster_id, action->members);
+        batch_end(&w);
+        bytes = buffer_slice(made);
+    }
+    buffer_put(&host->log, bytes.bytes, bytes.length);
+    struct slice rest = bytes;
+    uint64_t first = host->last + 1;
+    while (rest.length > 0) {
+        struct batch batch;
+        assert_int_equal(batch_decode(&rest, &batch, NULL), CANDOR_OK);
+        assert_int_equal(batch.first_seq, host->last + 1);
+        host->last = batch_last_seq(&batch);
+    }
+    struct core_event event = {.type = CORE_EVENT_APPENDED};
+    event.appended.code = CANDOR_OK;
+    event.appended.epoch = action->epoch;
+    event.appended.first_seq = first;
+    event.appended.last_seq = host->last;
+    event.appended.batches = action->type == CORE_ACTION_APPEND ? (struct slice){0} : bytes;
+    event.appended.ticket = action->type == CORE_ACTION_WRITE ? action->ticket : 0;
+    struct letter *letter = post(c, node, node);
+    letter->event = event;
+    if (event.appended.batches.length > 0) {
+        buffer_put(&letter->bytes, bytes.bytes, bytes.length);
+        letter->event.appended.batches = buffer_slice(&letter->bytes);
+    }
+}
+
+static void perform(struct cluster *c, int node, const struct core_action *action)
+{
+    struct host *host = &c->hosts[node];
+    struct buffer made = {0};
+    switch (action->type) {
+    case CORE_ACTION_PUBLISH:
+        for (int i = 0; i < NODES; i++) {
+            if (i == node || host->cut || c->hosts[i].cut)
+                continue;
+            struct letter *letter = post(c, node, i);
+            letter->event.type = CORE_EVENT_STREAM;
+            carry(letter, action->msg);
+        }
+        break;
+    case CORE_ACTION_CALL: {
+        int to = host_of(c, action->peer);
+        bool lost = host->cut || c->hosts[to].cut;
+        struct letter *letter = post(c, node, lost ? node : to);
+        letter->event.type = lost ? CORE_EVENT_CALL_FAILED : CORE_EVENT_REQUEST;
+        letter->event.nonce = action->nonce;
+        letter->nonce = action->nonce;
+        carry(letter, action->msg);
+        break;
+    }
+    case CORE_ACTION_ANSWER: {
+        struct letter *letter = post(c, node, c->asked[action->ticket % 256].from);
+        letter->event.type = CORE_EVENT_REPLY;
+        letter->event.nonce = c->asked[action->ticket % 256].nonce;
+        carry(letter, action->msg);
+        break;
+    }
+    case CORE_ACTION_SAVE:
+        host->epoch = action->epoch;
+        host->cluster_id = action->cluster_id;
+        post(c, node, node)->event.type = CORE_EVENT_SAVED;
+        break;
+    case CORE_ACTION_APPEND:
+    case CORE_ACTION_WRITE:
+    case CORE_ACTION_EPOCH_START:
+    case CORE_ACTION_MEMBERS:
+        store(c, node, action, &made);
+        break;
+    case CORE_ACTION_TRUNCATE: {
+        struct slice rest = buffer_slice(&host->log);
+        struct buffer kept = {0};
+        struct batch batch;
+        host->last = action->seq;
+        while (rest.length > 0 && batch_decode(&rest, &batch, NULL) == CANDOR_OK &&
+               batch.first_seq <= action->seq) {
+            if (batch_last_seq(&batch) > action->seq)
+                batch_head(&batch, action->seq, &kept);
+            else
+                buffer_put(&kept, batch.bytes.bytes, batch.bytes.length);
+        }
+        buffer_free(&host->log);
+        host->log = kept;
+        struct letter *letter = post(c, node, node);
+        letter->event.type = CORE_EVENT_TRUNCATED;
+        letter->event.truncated.last = action->seq;
+        letter->event.truncated.rewinds = 1;
+        letter->event.truncated.members = &host->members;
+        break;
+    }
+    case CORE_ACTION_FINISH:
+        host->finished = action->ticket;
+        host->code = action->code;
+        host->reason = action->reason;
+        host->pos = action->pos;
+        break;
+    default:
+        break;
+    }
+    buffer_free(&made);
+}
+
+static void deliver(struct cluster *c, int node, const struct core_event *event)
+{
+    struct core_actions actions = {0};
+    core_step(c->hosts[node].core, event, c->now_ns, &actions);
+    core_check(c->hosts[node].core);
+    for (size_t i = 0; i < actions.count; i++)
+        perform(c, node, &actions.list[i]);
+    core_actions_free(&actions);
+}
+
+static void serve_fetch(struct cluster *c, const struct letter *letter)
+{
+    struct host *host = &c->hosts[letter->to];
+    struct core_view view;
+    core_view(host->core, &view);
+    struct core_msg reply = {.type = CORE_MSG_FETCH_ANSWER, .header = letter->msg.header};
+    reply.header.node = host->id;
+    reply.header.store_id = view.store_id;
+    reply.header.boot = view.boot;
+    reply.header.epoch = view.epoch;
+    uint64_t upto;
+    reply.fetch_answer.ok = core_view_may_fetch(&view, &letter->msg.header, &upto);
+    reply.fetch_answer.commit = view.commit;
+    reply.fetch_answer.batches = buffer_slice(&host->log); /* all: the rest is known already */
+    struct letter *back = post(c, letter->to, letter->from);
+    back->event.type = CORE_EVENT_REPLY;
+    back->event.nonce = letter->nonce;
+    carry(back, &reply);
+}
+
+static void pump(struct cluster *c)
+{
+    while (c->count > 0) {
+        struct letter letter = c->queue[c->head];
+        c->head = (c->head + 1) % QUEUE;
+        c->count--;
+        if (letter.msg.type != 0)
+            letter.event.msg = &letter.msg;
+        if (letter.event.type == CORE_EVENT_REQUEST && letter.msg.type == CORE_MSG_FETCH) {
+            serve_fetch(c, &letter);
+        } else {
+            if (letter.event.type == CORE_EVENT_REQUEST) {
+                letter.event.ticket = ++c->next_ticket;
+                c->asked[letter.event.ticket % 256].from = letter.from;
+                c->asked[letter.event.ticket % 256].nonce = letter.nonce;
+            }
+            deliver(c, letter.to, &letter.event);
+        }
+        buffer_free(&letter.bytes);
+        if (letter.msg.type == CORE_MSG_ATTACH)
+            epoch_history_free(&letter.history);
+    }
+}
+
+static void run_ms(struct cluster *c, uint64_t ms)
+{
+    for (uint64_t i = 0; i < ms; i++) {
+        c->now_ns += NS_PER_MS;
+        for (int n = 0; n < NODES; n++)
+            if (core_next_wake_ns(c->hosts[n].core) <= c->now_ns) {
+                deliver(c, n, &(struct core_event){.type = CORE_EVENT_TICK});
+                pump(c);
+            }
+    }
+}
+
+static struct core_config config_of(struct cluster *c, int node, bool automatic)
+{
+    struct core_config config = {
+        .self = c->hosts[node].id,
+        .config_hash = 42,
+        .initial_primary = node_id_of("a"),
+        .automatic_failover = automatic,
+        .heartbeat_interval_ns = 100 * NS_PER_MS,
+        .stale_after_ns = 500 * NS_PER_MS,
+        .election_timeout_ns = 1000 * NS_PER_MS,
+        .writer_stall_ns = 1000 * NS_PER_MS,
+        .max_uncommitted = 1000,
+        .drift_ppm = 200,
+        .seed = 7 + (uint64_t)node,
+        .new_cluster_id = 99,
+    };
+    for (int i = 0; i < NODES; i++)
+        config.configured.list[config.configured.count++] =
+            (struct member){c->hosts[i].id, 0, true};
+    return config;
+}
+
+static void start(struct cluster *c, int node, bool automatic)
+{
+    struct host *host = &c->hosts[node];
+    struct core_config config = config_of(c, node, automatic);
+    struct core_boot boot = {.cluster_id = host->cluster_id,
+                             .store_id = 1000 + (uint64_t)node,
+                             .boot = ++host->boot,
+                             .epoch = host->epoch,
+                             .last = host->last,
+                             .log_first = 1,
+                             .history = &host->history,
+                             .members = &host->members};
+    host->core = core_new(&config, &boot, c->now_ns);
+}
+
+static struct cluster *cluster_new(bool automatic)
+{
+    static const char *const names[NODES] = {"a", "b", "c"};
+    struct cluster *c = calloc(1, sizeof *c);
+    c->queue = calloc(QUEUE, sizeof *c->queue);
+    c->now_ns = 5 * NS_PER_S;
+    for (int i = 0; i < NODES; i++) {
+        c->hosts[i].id = node_id_of(names[i]);
+        epoch_history_init(&c->hosts[i].history);
+    }
+    for (int i = 0; i < NODES; i++)
+        start(c, i, automatic);
+    return c;
+}
+
+static void cluster_free(struct cluster *c)
+{
+    for (int i = 0; i < NODES; i++) {
+        core_free(c->hosts[i].core);
+        buffer_free(&c->hosts[i].log);
+        epoch_history_free(&c->hosts[i].history);
+    }
+    free(c->queue);
+    free(c);
+}
+
+static struct core_view view_of(struct cluster *c, int node)
+{
+    struct core_view view;
+    core_view(c->hosts[node].core, &view);
+    return view;
+}
+
+static struct core_freshness fresh_of(struct cluster *c, int node)
+{
+    struct core_view view = view_of(c, node);
+    struct core_freshness fresh;
+    core_view_freshness(&view, view.applied, c->now_ns, &fresh);
+    return fresh;
+}
+
+static void write_at(struct cluster *c, int node, uint64_t ticket, enum ack_level ack)
+{
+    struct core_event event = {.type = CORE_EVENT_WRITE, .ticket = ticket};
+    event.write.ack = ack;
+    event.write.records = 1;
+    event.write.deadline_ns = c->now_ns + NS_PER_S;
+    deliver(c, node, &event);
+    pump(c);
+}
+
+/* ---- Tests ------------------------------------------------------------------------------------------ */
+
+static void blank_nodes_found_a_cluster_and_become_fresh(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    for (int i = 0; i < NODES; i++) {
+        assert_int_equal(fresh_of(c, i).state, STATE_FRESH);
+        assert_true(view_of(c, i).admitted);
+        assert_int_equal(view_of(c, i).cluster_id, 99);
+        assert_int_equal(view_of(c, i).commit, view_of(c, 0).last);
+    }
+    cluster_free(c);
+}
+
+static void writes_reach_every_replica_and_commit(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    write_at(c, 0, 5, ACK_LOCAL);
+    assert_int_equal(c->hosts[0].finished, 5);
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    write_at(c, 0, 6, ACK_MAJORITY);
+    assert_int_equal(c->hosts[0].finished, 6);
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    run_ms(c, 300);
+    assert_int_equal(view_of(c, 1).applied, view_of(c, 0).last);
+    assert_int_equal(view_of(c, 2).commit, view_of(c, 0).last);
+    cluster_free(c);
+}
+
+static void replica_cut_off_flags_within_stale_after_and_comes_back(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[2].cut = true;
+    run_ms(c, 600);
+    struct core_freshness fresh = fresh_of(c, 2);
+    assert_true(fresh.stale);
+    assert_int_equal(fresh.state, STATE_STALE);
+    assert_true(fresh.heartbeat_age_ms >= 500);
+    assert_true(fresh.has_bound);
+    for (uint64_t i = 0; i < 10; i++)
+        write_at(c, 0, 100 + i, ACK_LOCAL);
+    c->hosts[2].cut = false;
+    run_ms(c, 1000);
+    assert_int_equal(fresh_of(c, 2).state, STATE_FRESH);
+    assert_int_equal(view_of(c, 2).applied, view_of(c, 0).last);
+    cluster_free(c);
+}
+
+static void write_at_a_replica_is_refused(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    write_at(c, 1, 5, ACK_LOCAL);
+    assert_int_equal(c->hosts[1].code, CANDOR_FAILED_PRECONDITION);
+    assert_int_equal(c->hosts[1].reason, CANDOR_REASON_NOT_PRIMARY);
+    assert_string_equal(view_of(c, 1).primary.text, "a");
+    cluster_free(c);
+}
+
+static void promote(struct cluster *c, int node, uint64_t ticket, bool force)
+{
+    struct core_event event = {.type = CORE_EVENT_PROMOTE, .ticket = ticket};
+    event.promote.force = force;
+    event.promote.deadline_ns = c->now_ns + 3 * NS_PER_S;
+    deliver(c, node, &event);
+    pump(c);
+}
+
+static void deposed_primary_rolls_back_and_follows(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[0].cut = true;
+    run_ms(c, 1100);
+    write_at(c, 0, 5, ACK_LOCAL);
+    write_at(c, 0, 6, ACK_LOCAL);
+    promote(c, 1, 7, false);
+    run_ms(c, 100);
+    assert_int_equal(c->hosts[1].finished, 7);
+    assert_int_equal(c->hosts[1].code, CANDOR_OK);
+    write_at(c, 1, 8, ACK_LOCAL);
+    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY); /* it cannot know */
+    assert_true(fresh_of(c, 0).stale);
+    c->hosts[0].cut = false;
+    run_ms(c, 1500);
+    assert_int_equal(view_of(c, 0).role, ROLE_REPLICA);
+    assert_int_equal(fresh_of(c, 0).state, STATE_FRESH);
+    assert_int_equal(view_of(c, 0).applied, view_of(c, 1).last);
+    assert_int_equal(c->hosts[0].log.length, c->hosts[1].log.length);
+    assert_memory_equal(c->hosts[0].log.bytes, c->hosts[1].log.bytes, c->hosts[0].log.length);
+    cluster_free(c);
+}
+
+static void promotion_is_refused_while_the_primary_lives(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    promote(c, 1, 7, false);
+    run_ms(c, 100);
+    assert_int_equal(c->hosts[1].code, CANDOR_UNAVAILABLE);
+    assert_int_equal(c->hosts[1].reason, CANDOR_REASON_NO_MAJORITY);
+    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    cluster_free(c);
+}
+
+static void forced_promotion_wins_everywhere_after_healing(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[2].cut = true;
+    run_ms(c, 700);
+    promote(c, 2, 7, true);
+    assert_int_equal(c->hosts[2].code, CANDOR_OK);
+    write_at(c, 2, 8, ACK_LOCAL);
+    c->hosts[2].cut = false;
+    run_ms(c, 2000);
+    for (int i = 0; i < NODES; i++) {
+        assert_int_equal(view_of(c, i).epoch.generation, 2);
+        assert_int_equal(fresh_of(c, i).state, STATE_FRESH);
+        assert_int_equal(view_of(c, i).applied, view_of(c, 2).last);
+    }
+    cluster_free(c);
+}
+
+static void automatic_failover_elects_a_new_primary(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(true);
+    run_ms(c, 1500);
+    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    c->hosts[0].cut = true;
+    run_ms(c, 4000);
+    assert_int_equal(view_of(c, 0).role, ROLE_REPLICA); /* R25 */
+    assert_int_equal((view_of(c, 1).role == ROLE_PRIMARY) + (view_of(c, 2).role == ROLE_PRIMARY),
+                     1);
+    cluster_free(c);
+}
+
+static void session_read_waits_for_its_position(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[2].cut = true;
+    write_at(c, 0, 5, ACK_LOCAL);
+    struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = 9};
+    event.wait.pos = c->hosts[0].pos;
+    event.wait.deadline_ns = c->now_ns + 10 * NS_PER_S;
+    deliver(c, 2, &event);
+    assert_int_equal(c->hosts[2].finished, 0);
+    c->hosts[2].cut = false;
+    run_ms(c, 1000);
+    assert_int_equal(c->hosts[2].finished, 9);
+    assert_int_equal(c->hosts[2].code, CANDOR_OK);
+    cluster_free(c);
+}
+
+/* DESIGN §2, row by row. */
+static void read_contract_table(void **state)
+{
+    (void)state;
+    static const struct {
+        enum node_state state;
+        enum core_read_level level;
+        bool allow_syncing;
+        bool has_bound;
+        uint64_t bound_ms;
+        bool primary_known;
+        enum core_decision decision;
+        enum candor_reason reason;
+    } cases[] = {
+        {STATE_FRESH, CORE_READ_EVENTUAL, false, true, 10, true, CORE_SERVE, 0},
+        {STATE_STALE, CORE_READ_EVENTUAL, false, false, 0, true, CORE_SERVE, 0},
+        {STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, true, CORE_REDIRECT,
+         CANDOR_REASON_SYNCING},
+        {STATE_SYNCING, CORE_READ_EVENTUAL, true, true, 10, true, CORE_SERVE, 0},
+        {STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, false, CORE_REFUSE,
+         CANDOR_REASON_SYNCING},
+        {STATE_EXPIRED, CORE_READ_EVENTUAL, true, true, 10, true, CORE_REFUSE,
+         CANDOR_REASON_EXPIRED},
+        {STATE_FORKED, CORE_READ_EVENTUAL, true, true, 10, true, CORE_REFUSE, CANDOR_REASON_FORKED},
+        {STATE_FRESH, CORE_READ_BOUNDED, false, true, 100, true, CORE_SERVE, 0},
+        {STATE_STALE, CORE_READ_BOUNDED, false, true, 100, true, CORE_SERVE, 0},
+        {STATE_FRESH, CORE_READ_BOUNDED, false, true, 101, true, CORE_REDIRECT,
+         CANDOR_REASON_TOO_STALE},
+        {STATE_STALE, CORE_READ_BOUNDED, false, false, 0, true, CORE_REDIRECT,
+         CANDOR_REASON_TOO_STALE},
+        {STATE_STALE, CORE_READ_BOUNDED, false, false, 0, false, CORE_REFUSE,
+         CANDOR_REASON_TOO_STALE},
+        {STATE_SYNCING, CORE_READ_BOUNDED, true, true, 1, true, CORE_REDIRECT,
+         CANDOR_REASON_SYNCING},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct core_view view = {.self = node_id_of("b")};
+        if (cases[i].primary_known)
+            view.primary = node_id_of("a");
+        struct core_freshness fresh = {.state = cases[i].state,
+                                       .has_bound = cases[i].has_bound,
+                                       .bound_ms = cases[i].bound_ms};
+        struct core_read read = {.level = cases[i].level,
+                                 .max_staleness_ms = 100,
+                                 .allow_syncing = cases[i].allow_syncing};
+        struct core_read_decision got = core_decide_read(&view, &fresh, &read);
+        if (got.decision != cases[i].decision || got.reason != cases[i].reason)
+            fail_msg("case %zu: decision %d reason %d", i, got.decision, got.reason);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blank_nodes_found_a_cluster_and_become_fresh),
+        cmocka_unit_test(writes_reach_every_replica_and_commit),
+        cmocka_unit_test(replica_cut_off_flags_within_stale_after_and_comes_back),
+        cmocka_unit_test(write_at_a_replica_is_refused),
+        cmocka_unit_test(deposed_primary_rolls_back_and_follows),
+        cmocka_unit_test(promotion_is_refused_while_the_primary_lives),
+        cmocka_unit_test(forced_promotion_wins_everywhere_after_healing),
+        cmocka_unit_test(automatic_failover_elects_a_new_primary),
+        cmocka_unit_test(session_read_waits_for_its_position),
+        cmocka_unit_test(read_contract_table),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
