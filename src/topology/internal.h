@@ -3,6 +3,8 @@
 #ifndef TOPOLOGY_INTERNAL_H
 #define TOPOLOGY_INTERNAL_H
 
+#include <yaml.h>
+
 #include "topology/topology.h"
 
 /* Where a key may stand. */
@@ -122,6 +124,16 @@ bool address_same_host(const char *a, const char *b);
 bool address_heartbeat(const char *stream, char out[LIMIT_ADDRESS_BYTES],
                        struct topology_problem *why);
 
+static inline struct place place_of(yaml_mark_t mark)
+{
+    return (struct place){.line = (uint32_t)mark.line + 1, .column = (uint32_t)mark.column + 1};
+}
+
+/* The steps of a load, in their order; each reports what it finds wrong. */
+void draft_defaults(struct draft *draft); /* outside nodes */
+void draft_read(struct draft *draft, const char *bytes,
+                size_t length); /* parses, then calls draft_load() */
+void draft_load(struct draft *draft, yaml_document_t *document); /* then derives and checks */
 /* Fills what the file left out and follows from the rest, then checks what no single key can show. */
 void draft_derive(struct draft *draft);
 void draft_check(struct draft *draft);
