@@ -1,0 +1,202 @@
+"""Real clusters for tests: kvd and kvctl as a user runs them.
+
+Everything lives in a temporary directory on free ports, and only processes started here are ended. Tests
+wait for conditions with a deadline (`until`), never for a time.
+"""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BIN = os.environ.get("CANDOR_BIN") or os.path.join(os.path.dirname(__file__), "../../build/bin")
+KVD = os.path.join(BIN, "kvd")
+KVCTL = os.path.join(BIN, "kvctl")
+DEADLINE_S = float(os.environ.get("CANDOR_TEST_DEADLINE_S", "60"))
+
+
+class Timeout(AssertionError):
+    pass
+
+
+def until(condition, what, deadline_s=DEADLINE_S):
+    """Calls `condition` until it returns something true, and returns that."""
+    end = time.monotonic() + deadline_s
+    last = None
+    while time.monotonic() < end:
+        try:
+            last = condition()
+            if last:
+                return last
+        except (Refused, json.JSONDecodeError, KeyError) as error:
+            last = error
+        time.sleep(0.02)
+    raise Timeout(f"not within {deadline_s} s: {what}; last seen: {last!r}")
+
+
+def free_ports(count):
+    """Ports that were free a moment ago; held all at once so that they differ."""
+    with contextlib.ExitStack() as stack:
+        ports = []
+        for _ in range(count):
+            s = stack.enter_context(socket.socket())
+            s.bind(("127.0.0.1", 0))
+            ports.append(s.getsockname()[1])
+        return ports
+
+
+class Refused(Exception):
+    """kvctl ended with a status other than 0."""
+
+    def __init__(self, args, status, out, err):
+        super().__init__(f"{' '.join(args)}: status {status}: {err.strip() or out.strip()}")
+        self.status, self.out, self.err = status, out, err
+
+
+class Cluster:
+    """A topology and its nodes. `nodes` maps ids to roles, e.g. {"a": "voter", "b": "reader"}."""
+
+    def __init__(self, nodes=None, fault_proxy=False, **settings):
+        self.nodes = nodes or {"a": "voter", "b": "voter", "c": "voter"}
+        self.dir = tempfile.mkdtemp(prefix="candor-test-")
+        self.run_dir = os.path.join(self.dir, "run")
+        self.topology = os.path.join(self.dir, "topology.yaml")
+        self.fault_proxy = fault_proxy
+        self.settings = settings
+        self._write_topology()
+
+    def _write_topology(self):
+        ports = iter(free_ports(3 * len(self.nodes)))
+        settings = {"cluster": "test-" + os.path.basename(self.dir)[-8:], "failover": "manual",
+                    "heartbeat_interval": "50ms", "stale_after": "400ms", "election_timeout": "800ms"}
+        settings.update(self.settings)
+        lines = []
+        for key, value in settings.items():
+            if isinstance(value, dict):
+                lines.append(f"{key}:")
+                lines += [f"  {k}: {v}" for k, v in value.items()]
+            else:
+                lines.append(f"{key}: {value}")
+        lines.append("nodes:")
+        for node, role in self.nodes.items():
+            lines += [f"  - id: {node}", f"    rpc: tcp://127.0.0.1:{next(ports)}",
+                      f"    stream: tcp://127.0.0.1:{next(ports)}",
+                      f"    heartbeat: tcp://127.0.0.1:{next(ports)}",
+                      f"    data: {self.dir}/data/{node}", f"    role: {role}"]
+        with open(self.topology, "w") as f:
+            f.write("\n".join(lines) + "\n")
+
+    # -- kvctl ------------------------------------------------------------------------------------
+
+    def kvctl(self, *args, status=0, input=None, timeout_s=120):
+        """Runs kvctl and gives (stdout, stderr); any other exit status than `status` (or those of a tuple) is Refused."""
+        command = [KVCTL, args[0], "--topology", self.topology, *map(str, args[1:])]
+        if args[0] in ("up", "down", "node", "fault", "logs"):
+            command = [KVCTL, args[0], "--run-dir", self.run_dir, *map(str, args[1:])]
+        done = subprocess.run(command, input=input, capture_output=True, text=True,
+                              timeout=timeout_s, check=False)
+        wanted = status if isinstance(status, tuple) else (status,)
+        if done.returncode not in wanted:
+            raise Refused(command, done.returncode, done.stdout, done.stderr)
+        return done.stdout, done.stderr
+
+    def json(self, *args, **kwargs):
+        out, _ = self.kvctl(args[0], "-o", "json", *args[1:], **kwargs)
+        return json.loads(out)
+
+    # -- life of the nodes ------------------------------------------------------------------------
+
+    def up(self, *args):
+        extra = ["--with-fault-proxy"] if self.fault_proxy else []
+        self.kvctl("up", self.topology, *extra, *args)
+        return self
+
+    def kill(self, node):
+        self.kvctl("node", "kill", node)
+
+    def start(self, node):
+        self.kvctl("node", "start", node)
+
+    def pause(self, node):
+        self.kvctl("node", "pause", node)
+
+    def resume(self, node):
+        self.kvctl("node", "continue", node)
+
+    def cut(self, a, b):
+        self.kvctl("fault", "cut", a, b)
+
+    def isolate(self, node):
+        for other in self.nodes:
+            if other != node:
+                self.cut(node, other)
+
+    def heal(self):
+        self.kvctl("fault", "heal", "--all")
+
+    def log_of(self, node):
+        return self.kvctl("logs", node)[0]
+
+    # -- what the cluster says --------------------------------------------------------------------
+
+    def status(self):
+        return {n["node"]: n for n in self.json("status", status=(0, 5))["nodes"]}
+
+    def wait_fresh(self, *nodes, deadline_s=DEADLINE_S):
+        nodes = nodes or tuple(self.nodes)
+        return until(lambda: all(self.status()[n]["state"] == "FRESH" for n in nodes),
+                     f"{', '.join(nodes)} FRESH", deadline_s)
+
+    def wait_equal(self, deadline_s=DEADLINE_S):
+        """All nodes FRESH at the same applied_seq."""
+        def equal():
+            rows = self.status().values()
+            return all(r["state"] == "FRESH" for r in rows) and \
+                len({r["applied_seq"] for r in rows}) == 1
+        return until(equal, "all nodes equal", deadline_s)
+
+    def primary(self):
+        return until(lambda: [n for n, r in self.status().items() if r["role"] == "primary"],
+                     "a primary")[0]
+
+    def put(self, key, value, *args, **kwargs):
+        return self.json("put", key, value, *args, **kwargs)
+
+    def get(self, key, *args, **kwargs):
+        return self.json("get", key, *args, **kwargs)
+
+    def export(self, node):
+        """All keys of one node, as its own bytes."""
+        return self.kvctl("export", "--node", node, "--no-redirect")[0]
+
+    def close(self):
+        for args in (("down", "--kill"),):
+            with contextlib.suppress(Exception):
+                self.kvctl(*args)
+        if os.environ.get("CANDOR_TEST_KEEP"):
+            print("kept", self.dir, file=sys.stderr)
+        else:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, traceback):
+        if kind is not None:
+            self.dump_logs()
+        self.close()
+
+    def dump_logs(self):
+        for node in self.nodes:
+            with contextlib.suppress(Exception):
+                print(f"---- log of {node}\n{self.log_of(node)[-4000:]}", file=sys.stderr)
+
+
+def main():
+    unittest.main(verbosity=2)

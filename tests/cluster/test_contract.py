@@ -1,0 +1,86 @@
+"""The read contract over a real partition (DESIGN §2)."""
+import time
+import unittest
+
+from harness import Cluster, Refused, main, until
+
+
+class ReadContract(unittest.TestCase):
+    def test_replica_cut_off_flags_ages_and_comes_back_fresh(self):
+        with Cluster(fault_proxy=True) as c:
+            c.up().wait_fresh()
+            c.put("k", "v1")
+            c.wait_equal()
+            cut_at = time.monotonic()
+            c.isolate("c")
+            # The data, flagged no later than stale_after + one interval (400 + 50 ms), however slow this machine
+            # polls: an answer given later than that must be stale.
+            first_stale = None
+            while first_stale is None:
+                asked = time.monotonic()
+                reply = c.get("k", "--node", "c", "--no-redirect")
+                self.assertEqual(reply["value"], "v1")
+                if reply["freshness"]["stale"]:
+                    first_stale = reply
+                else:
+                    self.assertLess(asked - cut_at, 0.450 + 0.1, reply)  # 0.1: the cut itself takes time
+            age = first_stale["freshness"]["heartbeat_age_ms"]
+            self.assertGreaterEqual(age, 400)
+            c.put("k", "v2")  # unseen by c
+            later = until(lambda: (r := c.get("k", "--node", "c", "--no-redirect"))
+                          ["freshness"]["heartbeat_age_ms"] > age and r, "the age grows")
+            self.assertEqual(later["value"], "v1")
+            self.assertEqual(later["freshness"]["state"], "STALE")
+            self.assertGreater(later["freshness"]["staleness_bound_ms"],
+                               first_stale["freshness"]["staleness_bound_ms"])
+
+            # BOUNDED: a redirect that names the primary, and with redirects followed, its answer.
+            with self.assertRaises(Refused) as refused:
+                c.get("k", "--node", "c", "--level", "bounded", "--max-staleness", "100ms",
+                      "--no-redirect")
+            self.assertEqual(refused.exception.status, 4)
+            self.assertIn("TOO_STALE", refused.exception.err)
+            followed = c.get("k", "--node", "c", "--level", "bounded", "--max-staleness", "2s") \
+                if later["freshness"]["staleness_bound_ms"] > 2000 else \
+                c.get("k", "--node", "c", "--level", "bounded", "--max-staleness", "300ms")
+            self.assertEqual(followed["value"], "v2")
+            self.assertEqual(followed["freshness"]["node"], c.primary())
+
+            c.heal()
+            c.wait_fresh()  # no restart, no operator
+            self.assertEqual(c.get("k", "--node", "c", "--no-redirect")["value"], "v2")
+
+    def test_write_at_a_replica_is_redirected(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            primary = c.primary()
+            replica = next(n for n in c.nodes if n != primary)
+            with self.assertRaises(Refused) as refused:
+                c.put("k", "v", "--node", replica, "--no-redirect")
+            self.assertEqual(refused.exception.status, 4)
+            self.assertIn("NOT_PRIMARY", refused.exception.err)
+            reply = c.put("k", "v", "--node", replica)
+            self.assertEqual(reply["freshness"]["node"], primary)
+
+    def test_session_reads_its_writes_at_any_node(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            session = c.dir + "/session"
+            for i in range(30):
+                c.put("k", str(i), "--session", session)
+                for node in c.nodes:
+                    reply = c.get("k", "--node", node, "--level", "session", "--session", session,
+                                  "--no-redirect")
+                    self.assertEqual(reply["value"], str(i), reply)
+
+    def test_levels_not_served_yet_say_so(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            for args in (("get", "k", "--level", "linearizable"), ("put", "k", "v", "--ack", "majority")):
+                with self.assertRaises(Refused) as refused:
+                    c.json(*args)
+                self.assertIn("UNIMPLEMENTED", refused.exception.err)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Coming back: partial resync, snapshot, an empty disk (R11-R14, R4)."""
+import json
+import os
+import shutil
+import unittest
+
+from harness import Cluster, main, until
+
+
+def import_lines(cluster, count, size=20, prefix="key"):
+    path = os.path.join(cluster.dir, f"{prefix}.jsonl")
+    with open(path, "w") as f:
+        for i in range(count):
+            f.write(json.dumps({"key": f"{prefix}-{i:07d}", "value": "x" * size}) + "\n")
+    return cluster.json("import", path, "--format", "jsonl", timeout_s=240)
+
+
+class Resync(unittest.TestCase):
+    def test_away_for_100000_writes_comes_back_without_a_snapshot(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            c.kill("c")
+            import_lines(c, 100000)
+            c.start("c")
+            c.wait_equal()
+            self.assertNotIn("snapshot_wanted", c.log_of("c"))
+            self.assertEqual(c.export("c"), c.export("a"))
+
+    def test_away_longer_than_the_log_comes_back_by_snapshot_while_writes_go_on(self):
+        # A small log: what an absent replica needs is trimmed.
+        with Cluster(retention={"log": "1MiB"}) as c:
+            c.up().wait_fresh()
+            c.kill("c")
+            until(lambda: import_lines(c, 60000, size=2000, prefix="big") and
+                  c.status()["a"]["log_first_seq"] > 1, "the primary trims its log", 200)
+            c.start("c")
+            n = 0
+            while c.status()["c"]["state"] != "FRESH" or n < 5:
+                n += 1
+                c.put(f"during-{n}", "x")
+            c.wait_equal()
+            self.assertIn("snapshot_installed", c.log_of("c"))
+            self.assertEqual(c.export("c"), c.export("a"))
+
+    def test_empty_data_directory_is_filled_and_readmitted(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            import_lines(c, 2000)
+            c.wait_equal()
+            c.kill("c")
+            shutil.rmtree(f"{c.dir}/data/c")
+            c.start("c")
+            c.wait_equal()
+            until(lambda: c.status()["c"]["admitted"], "c is admitted again")
+            self.assertEqual(c.export("c"), c.export("a"))
+
+
+if __name__ == "__main__":
+    main()

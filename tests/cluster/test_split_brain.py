@@ -1,0 +1,61 @@
+"""Two primaries by forced promotion, writes on both: one epoch wins, the other's writes are archived (R28, R40)."""
+import json
+import unittest
+
+from harness import Cluster, main, until
+
+
+class SplitBrain(unittest.TestCase):
+    def test_one_epoch_wins_and_every_discarded_write_is_archived(self):
+        with Cluster(fault_proxy=True) as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            new = next(n for n in c.nodes if n != old)
+            c.put("shared", "before")
+            c.wait_equal()
+            c.isolate(old)
+            c.kvctl("promote", new, "--force", "--yes")
+            lost = {f"old-{i}": f"lost-{i}" for i in range(20)}
+            for key, value in lost.items():
+                c.put(key, value, "--node", old, "--no-redirect")
+            c.put("shared", "by the old", "--node", old, "--no-redirect")
+            for i in range(10):
+                c.put(f"new-{i}", f"won-{i}", "--node", new, "--no-redirect")
+            c.put("shared", "by the new", "--node", new, "--no-redirect")
+            c.heal()
+            c.wait_equal()
+
+            self.assertEqual(len({r["epoch"] for r in c.status().values()}), 1)
+            self.assertEqual(c.primary(), new)
+            self.assertEqual(len({c.export(n) for n in c.nodes}), 1)
+            self.assertEqual(c.get("shared")["value"], "by the new")
+
+            archives = c.json("rollback", "ls", "--node", old)["archives"]
+            self.assertEqual(len(archives), 1)
+            shown = c.json("rollback", "show", archives[0]["id"], "--node", old)
+            ops = [op for record in shown["records"] for op in record["ops"]]
+            archived = {op["key"]: op["new_value"] for op in ops}
+            self.assertEqual(archived, {**lost, "shared": "by the old"})
+            shared = next(op for op in ops if op["key"] == "shared")
+            self.assertEqual(shared["old_value"], "before")
+
+    def test_elected_promotion_deposes_a_primary_that_was_cut_off(self):
+        with Cluster(fault_proxy=True) as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            new = next(n for n in c.nodes if n != old)
+            c.put("k", "before")
+            c.wait_equal()
+            c.isolate(old)
+            until(lambda: c.kvctl("promote", new, status=(0, 5)) and
+                  c.status()[new]["role"] == "primary", "the vote is won")
+            c.put("k", "old side", "--node", old, "--no-redirect")
+            c.put("k", "new side", "--node", new, "--no-redirect")
+            c.heal()
+            c.wait_equal()
+            self.assertEqual(c.get("k", "--node", old, "--no-redirect")["value"], "new side")
+            self.assertEqual(c.status()[old]["role"], "replica")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Starting, and refusing to start: each reason has its message and exit status."""
+import glob
+import os
+import socket
+import subprocess
+import unittest
+
+from harness import KVD, Cluster, main, until
+
+
+def kvd(cluster, node, *args, timeout_s=30):
+    return subprocess.run([KVD, "--topology", cluster.topology, "--node", node, *args],
+                          capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+class Start(unittest.TestCase):
+    def test_second_kvd_on_the_same_data_is_refused(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            done = kvd(c, "a")
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn("data/a", done.stderr)
+            self.assertEqual(c.status()["a"]["state"], "FRESH")
+
+    def test_port_in_use_is_named(self):
+        with Cluster({"a": "voter"}) as c:
+            with open(c.topology) as f:
+                address = next(line.split()[-1] for line in f if "rpc:" in line)
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", int(address.rsplit(":", 1)[1])))
+                s.listen()
+                done = kvd(c, "a")
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn(address, done.stderr)
+
+    def test_unknown_node_and_broken_topology_exit_2(self):
+        with Cluster({"a": "voter"}) as c:
+            self.assertEqual(kvd(c, "nobody").returncode, 2)
+            with open(c.topology, "a") as f:
+                f.write("hartbeat_interval: 5s\n")
+            done = kvd(c, "a")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("heartbeat_interval", done.stderr)
+            self.assertRegex(done.stderr, r"topology.yaml:\d+:\d+: ")
+
+    def test_damage_in_the_middle_of_the_log_stops_the_node_with_status_3(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            for i in range(10):
+                c.put(f"k{i}", "v" * 100)
+            c.kvctl("down")
+            segment = sorted(glob.glob(f"{c.dir}/data/a/**/*.log", recursive=True))[0]
+            with open(segment, "r+b") as f:
+                content = f.read(1 << 20)
+                at = content.index(b"k3") + 40
+                f.seek(at)
+                f.write(bytes([content[at] ^ 1]))
+            done = kvd(c, "a")
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertIn(os.path.basename(segment), done.stderr)
+            self.assertRegex(done.stderr, r"offset \d+")
+
+    def test_torn_tail_is_cut_and_the_node_serves(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            for i in range(10):
+                c.put(f"k{i}", "v" * 100)
+            c.kvctl("down")
+            segment = sorted(glob.glob(f"{c.dir}/data/a/**/*.log", recursive=True))[-1]
+            with open(segment, "r+b") as f:
+                content = f.read(1 << 20)
+                end = len(content.rstrip(b"\0"))
+                f.seek(end)
+                f.write(b"CBR1" + os.urandom(60))  # what a crash in mid-write leaves
+            c.up().wait_fresh()
+            self.assertIn("torn", c.log_of("a"))
+            self.assertEqual(c.get("k9")["value"], "v" * 100)
+
+    def test_sigterm_ends_cleanly(self):
+        with Cluster({"a": "voter"}) as c:
+            process = subprocess.Popen([KVD, "--topology", c.topology, "--node", "a"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            try:
+                self.assertIn("ready", process.stdout.readline())
+                process.terminate()
+                self.assertEqual(process.wait(30), 0)
+            finally:
+                process.kill()
+                process.communicate()
+
+
+if __name__ == "__main__":
+    main()
