@@ -37,7 +37,7 @@ enum command_status {
     EXIT_USAGE = 2,       /* wrong usage or bad input: repeating it cannot help */
     EXIT_REDIRECTED = 4,  /* refused with a redirect, under --no-redirect or --node */
     EXIT_UNAVAILABLE = 5, /* nobody answered in time, or nobody may answer now */
-    EXIT_CONFLICT = 6,    /* lost against another write, or its outcome is unknown */
+    EXIT_CONFLICT = 6,    /* lost against another write, or against a rollback */
 };
 
 /* ---- A command --------------------------------------------------------------------------------------- */
@@ -170,6 +170,8 @@ const char *nearest_word(const char *word, const char *const *words);
 
 /* Sets `name` to a string, or `name`_b64 to base64 when the bytes are not UTF-8 (or hold a NUL). */
 void json_set_bytes(json_t *object, const char *name, const void *bytes, size_t length);
+/* An integer; beyond 2^63 - 1 it stays there. */
+json_t *json_u64(uint64_t value);
 /* The object of a read's "freshness". */
 json_t *json_freshness(const struct candor_freshness *freshness);
 /* "1h2m", "350ms": ages for people, two units at most. Returns `out`. */

@@ -8,7 +8,6 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "candor/v1/cluster.pb-c.h"
 
 /* What to do after an attempt. */
 enum next {
@@ -51,23 +50,6 @@ static void draw_request_id(struct candor_client *client, struct progress *progr
     id->client_id.len = sizeof progress->client_id;
     pthread_mutex_lock(&client->lock);
     id->number = ++client->number;
-    pthread_mutex_unlock(&client->lock);
-}
-
-static struct rpc_client *rpc_of(struct candor_client *client, size_t target, bool *proven)
-{
-    pthread_mutex_lock(&client->lock);
-    ASSERT_U64(target, <, client->connection_count);
-    struct rpc_client *rpc = client->connections[target].rpc;
-    *proven = client->connections[target].proven;
-    pthread_mutex_unlock(&client->lock);
-    return rpc;
-}
-
-static void set_proven(struct candor_client *client, size_t target, bool proven)
-{
-    pthread_mutex_lock(&client->lock);
-    client->connections[target].proven = proven;
     pthread_mutex_unlock(&client->lock);
 }
 
@@ -156,9 +138,11 @@ static bool attempt(struct candor_client *client, const struct call *call,
     return answered;
 }
 
-/* Whether an answered refusal means that the write was not executed and never will be. */
-static bool surely_refused(const struct candor_error *error)
+/* Whether a write that failed so was not executed and never will be. */
+static bool surely_refused(const struct candor_error *error, bool answered)
 {
+    if (!answered) /* never sent: rpc.h */
+        return error->reason == CANDOR_REASON_NONE || error->reason == CANDOR_REASON_OVERLOADED;
     switch (error->reason) {
     case CANDOR_REASON_NOT_PRIMARY:
     case CANDOR_REASON_NO_PRIMARY:
@@ -179,7 +163,6 @@ static bool worth_a_retry(const struct candor_error *error)
     switch (error->code) {
     case CANDOR_UNAVAILABLE:
     case CANDOR_DEADLINE_EXCEEDED:
-    case CANDOR_CANCELLED:
         return true;
     case CANDOR_RESOURCE_EXHAUSTED:
         return error->reason == CANDOR_REASON_OVERLOADED;
@@ -190,20 +173,18 @@ static bool worth_a_retry(const struct candor_error *error)
     }
 }
 
-static enum next outcome_unknown(struct candor_result *result)
-{
-    result->error.reason = CANDOR_REASON_OUTCOME_UNKNOWN;
-    return NEXT_RETURN;
-}
-
 static enum next judge(const struct candor_client *client, const struct call *call, bool answered,
                        struct candor_result *result)
 {
     const struct candor_error *error = &result->error;
+    if (!call->write && error->reason == CANDOR_REASON_OUTCOME_UNKNOWN)
+        result->error.reason = CANDOR_REASON_NONE; /* a read has no outcome but its answer */
     if (!worth_a_retry(error) || call->single)
         return NEXT_RETURN;
-    if (call->write && (!answered || !surely_refused(error)))
-        return outcome_unknown(result); /* repeating it might execute it twice (R46) */
+    if (call->write && !surely_refused(error, answered)) {
+        result->error.reason = CANDOR_REASON_OUTCOME_UNKNOWN;
+        return NEXT_RETURN; /* repeating it might execute it twice (R46) */
+    }
     if (error->code == CANDOR_FAILED_PRECONDITION && client->no_redirect)
         return NEXT_RETURN;
     if (error->code == CANDOR_FAILED_PRECONDITION && result->endpoint[0] != '\0')
@@ -211,36 +192,14 @@ static enum next judge(const struct candor_client *client, const struct call *ca
     return NEXT_RETRY;
 }
 
-/* Asks a node that has not answered yet whether it lives, before a write is entrusted to it: a write
- * that vanishes on a dead connection has an outcome that nobody knows. */
-static bool probe(struct candor_client *client, size_t target, struct rpc_client *rpc,
-                  struct progress *progress, struct candor_result *result)
-{
-    uint32_t most = client->endpoint_count == 1 ? left_ms(progress) : (left_ms(progress) + 1) / 2;
-    struct rpc_exchange exchange = {.deadline_ms = (uint32_t)max_u64(1, min_u64(most, PROBE_MS))};
-    uint8_t *response = NULL;
-    size_t response_bytes = 0;
-    Candor__V1__RpcReply *reply = NULL;
-    clear_attempt(result);
-    rpc_client_call_wait(rpc, "/candor.v1.Cluster/Health", slice_of(NULL, 0), &exchange, &response,
-                         &response_bytes, &reply, &result->error);
-    bool alive = reply != NULL;
-    set_proven(client, target, alive);
-    if (reply != NULL)
-        candor__v1__rpc_reply__free_unpacked(reply, NULL);
-    free(response);
-    return alive;
-}
-
 static enum next ask(struct candor_client *client, const struct call *call,
                      struct progress *progress, struct candor_result *result)
 {
-    bool proven;
-    struct rpc_client *rpc = rpc_of(client, progress->target, &proven);
-    if (call->write && !proven && !probe(client, progress->target, rpc, progress, result))
-        return NEXT_RETRY; /* nothing was sent */
+    pthread_mutex_lock(&client->lock);
+    ASSERT_U64(progress->target, <, client->connection_count);
+    struct rpc_client *rpc = client->connections[progress->target].rpc;
+    pthread_mutex_unlock(&client->lock);
     bool answered = attempt(client, call, progress, rpc, result);
-    set_proven(client, progress->target, answered);
     return judge(client, call, answered, result);
 }
 

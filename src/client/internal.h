@@ -14,8 +14,6 @@
 
 /* Nodes that redirects may name beyond the endpoints that were given. At it: the redirect is not followed. */
 #define CONNECTIONS_MAX (2 * LIMIT_NODES)
-/* How long a node may take to show that it lives before a write is entrusted to its connection. */
-#define PROBE_MS 1000
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_MOST_MS 500
 /* Envelope around a request's body: method, ids, hops. */
@@ -24,7 +22,6 @@
 struct connection {
     char address[LIMIT_ADDRESS_BYTES];
     struct rpc_client *rpc;
-    bool proven; /* has answered since its last failure */
 };
 
 /* What one node has shown so far. Times are this process's CLOCK_BOOTTIME. */

@@ -1,0 +1,16 @@
+/* The command line of Candor. Commands are in cmd_*.c, their contract in command.h. */
+#include <signal.h>
+#include <stdio.h>
+
+#include "cli/command.h"
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_DFL); /* `kvctl scan | head` ends quietly */
+    int status = command_execute(NULL, argc - 1, argv + 1);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("kvctl: standard output");
+        return status != EXIT_DONE ? status : EXIT_OTHER;
+    }
+    return status;
+}
