@@ -142,7 +142,7 @@ static void text_that_is_no_yaml_is_told_at_its_place(void **state)
          "indentation; indent with blanks, not with tabs\n"},
         {"cluster: \xff\n",
          "t.yaml:1:10: error: not YAML: invalid leading UTF-8 octet; write plain UTF-8\n"},
-        {"cluster: s\n---\ncluster: t\n",
+        {"cluster: s\n---\ncluster: t\n---\ncluster: u\n",
          "t.yaml:2:1: error: a second document begins here; a topology is one document\n"},
         {"cluster: &x s\ninitial_primary: *x\n" ONE_NODE,
          "t.yaml:2:18: error: aliases are not taken; write the value out\n"},
@@ -506,6 +506,33 @@ static void as_many_nodes_as_the_limit_load_and_one_more_is_refused(void **state
     topology_problems_free(&bad.problems);
 }
 
+/* What is said of a file whose one node has paths of these lengths; "" when it is good. */
+static void expect_lengths(size_t rpc, size_t stream, size_t data, const char *wanted)
+{
+    char name[2 * LIMIT_PATH_BYTES];
+    char yaml[4 * LIMIT_PATH_BYTES];
+    memset(name, 'x', sizeof name);
+    snprintf(yaml, sizeof yaml,
+             "cluster: s\nnodes:\n  - {id: a, rpc: 'ipc:///%.*s', stream: 'ipc:///%.*s', data: "
+             "'/%.*s'}\n",
+             (int)rpc - 1, name, (int)stream - 1, name + 1, (int)data - 1, name);
+    struct loaded it = parse(yaml);
+    assert_int_equal(it.problems.count, wanted[0] == '\0' ? 0 : 1);
+    if (wanted[0] != '\0')
+        assert_non_null(strstr(it.problems.list[0].what, wanted));
+    topology_problems_free(&it.problems);
+}
+
+static void paths_that_the_kernel_would_refuse_are_refused(void **state)
+{
+    (void)state;
+    expect_lengths(107, 97, LIMIT_PATH_BYTES - 1, "");
+    expect_lengths(108, 97, 10, "has too long a path");
+    expect_lengths(125, 97, 10, "is too long");
+    expect_lengths(10, 98, 10, "gives no heartbeat address");
+    expect_lengths(10, 20, LIMIT_PATH_BYTES, "is too long");
+}
+
 static void a_file_over_its_limit_is_refused_unread(void **state)
 {
     (void)state;
@@ -553,21 +580,26 @@ static void a_hostile_file_costs_no_more_than_the_limits(void **state)
     free(items);
 }
 
-/* Warnings must not crowd out the error that makes the topology unusable. */
-static void an_error_is_told_however_many_warnings_there_are(void **state)
+/* Warnings must not crowd out the errors that make the topology unusable. */
+static void errors_are_told_however_many_warnings_there_are(void **state)
 {
     (void)state;
     char *text = NULL;
     size_t length = 0;
+    size_t errors = 0;
     FILE *to = open_memstream(&text, &length);
-    fprintf(to, "cluster: s\nnodes:\n");
+    fprintf(to, "cluster: s\nstale_after: 300ms\nnodes:\n");
     for (size_t i = 0; i < LIMIT_NODES; i++)
         fprintf(to, "  - {id: n%zu, data: d%zu, rpc: 'ipc://r%zu', stream: 'ipc://s%zu'}\n", i, i,
-                i, i == LIMIT_NODES - 1 ? 0 : i);
+                i, i >= LIMIT_NODES - 2 ? 0 : i);
     fclose(to);
     struct loaded it = parse(text);
     assert_int_equal(it.code, CANDOR_INVALID_ARGUMENT);
-    assert_non_null(strstr(it.err.message, "'ipc://s0', the stream address of 'n31'"));
+    for (size_t i = 0; i < it.problems.count; i++)
+        errors += !it.problems.list[i].warning;
+    assert_int_equal(errors, 4); /* two nodes, each with its stream and its heartbeats */
+    assert_int_equal(it.problems.count - errors, LIMIT_TOPOLOGY_PROBLEMS / 2);
+    assert_non_null(strstr(it.err.message, "'ipc://s0', the stream address of 'n30'"));
     topology_problems_free(&it.problems);
     free(text);
 }
@@ -970,9 +1002,10 @@ int main(void)
         cmocka_unit_test(voters_that_cannot_serve_are_refused_and_poor_sets_warned_of),
         cmocka_unit_test(every_problem_is_told_at_once_in_the_order_of_the_file),
         cmocka_unit_test(as_many_nodes_as_the_limit_load_and_one_more_is_refused),
+        cmocka_unit_test(paths_that_the_kernel_would_refuse_are_refused),
         cmocka_unit_test(a_file_over_its_limit_is_refused_unread),
         cmocka_unit_test(a_hostile_file_costs_no_more_than_the_limits),
-        cmocka_unit_test(an_error_is_told_however_many_warnings_there_are),
+        cmocka_unit_test(errors_are_told_however_many_warnings_there_are),
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(nodes_are_found_counted_and_told_from_foreign_ones),
         cmocka_unit_test(what_is_written_loads_as_the_same),
