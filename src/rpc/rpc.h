@@ -21,11 +21,12 @@ struct rpc_call; /* one request being answered */
 
 struct rpc_server_options {
     const char *address;        /* NNG address to listen on */
-    size_t message_bytes;       /* NNG_OPT_RECVMAXSZ: larger requests are dropped with their connection */
+    size_t message_bytes;       /* larger requests are dropped with their connection, larger replies become TOO_LARGE */
     uint32_t contexts;          /* requests in flight; 0: LIMIT_RPC_CONTEXTS */
     ProtobufCService **services; /* generated services; a method's last argument is a struct rpc_call * */
     size_t service_count;
-    /* Fills freshness into a reply that its handler did not fill (malformed envelope, unknown method, errors). */
+    /* Fills freshness into a reply that its handler did not fill (malformed envelope, unknown method, errors), just
+     * before it is packed (R38), on the finishing thread. NULL: replies may go without. */
     void (*freshness)(void *closure, struct rpc_call *call);
     void *closure;
 };
@@ -34,7 +35,7 @@ struct rpc_server_options {
  * service (rpc.proto) is served without being listed. */
 enum candor_code rpc_server_open(const struct rpc_server_options *options, struct rpc_server **out,
                                  struct candor_error *err);
-/* Stops taking requests; then waits until every call has been finished by its handler; then frees. */
+/* Stops taking requests; then waits until every call has been finished by its handler; then frees. Not from a handler. */
 void rpc_server_close(struct rpc_server *server);
 
 /* A handler is the generated method `void f(Service *, const Request *, Closure closure, void *closure_data)`.
@@ -42,14 +43,16 @@ void rpc_server_close(struct rpc_server *server);
  * handed to another thread. closure_data is the struct rpc_call *; the request lives until the call is finished.
  * Every call is finished exactly once, by any thread: closure(response, closure_data), which packs the
  * response before it returns (so it may point to foreign memory), or rpc_call_fail(). */
+/* The error is copied; its message is made printable UTF-8, so it may quote the request. */
 void rpc_call_fail(struct rpc_call *call, const struct candor_error *error);
 
-/* Room that lives as long as the call; NULL beyond its limit. */
+/* Room that lives as long as the call; NULL beyond LIMIT_RPC_CALL_ROOM_BYTES. */
 void *rpc_call_alloc(struct rpc_call *call, size_t bytes);
 char *rpc_call_string(struct rpc_call *call, const char *text);
 /* CLOCK_BOOTTIME at which the caller stops waiting. */
 uint64_t rpc_call_deadline_ns(const struct rpc_call *call);
-/* As the request gave it: request_id (NULL when absent), hops, credentials. */
+/* As the request gave it: request_id (NULL when absent; else its client_id has 16 bytes), hops (printable, each shorter
+ * than LIMIT_NODE_ID_BYTES), credentials (printable). */
 const Candor__V1__RpcRequest *rpc_call_envelope(const struct rpc_call *call);
 /* The reply's envelope, initialised; the handler sets freshness and retry (memory from rpc_call_alloc or longer-lived). */
 Candor__V1__RpcReply *rpc_call_reply(struct rpc_call *call);
@@ -58,12 +61,30 @@ Candor__V1__RpcReply *rpc_call_reply(struct rpc_call *call);
 
 struct rpc_client; /* one connection's worth: a REQ socket with one dialer, many contexts; any thread */
 
-/* Returns at once; connects and re-connects in the background. INVALID_ARGUMENT for a malformed address. */
+/* Returns at once; connects and re-connects in the background. INVALID_ARGUMENT for a malformed address (and for
+ * ws://, which only listens). Replies over `message_bytes` cost the connection; requests over it are not sent. */
 enum candor_code rpc_client_open(const char *address, size_t message_bytes, struct rpc_client **out,
                                  struct candor_error *err);
 /* Ends calls in flight with CANCELLED, waits for their closures, frees. Not from a closure. */
 void rpc_client_close(struct rpc_client *client);
 const char *rpc_client_address(const struct rpc_client *client);
+
+/* What becomes of a call that gets no reply. Nothing is ever sent twice (R48): retries are the caller's.
+ *
+ *   never sent: another node may be asked at once, the request had no effect
+ *     UNAVAILABLE, NONE               no connection within min(deadline, LIMIT_RPC_CONNECT_GRACE_MS) of the call or of
+ *                                     the loss of the last connection, whichever is later: "nothing answers at ..."
+ *     DEADLINE_EXCEEDED, NONE         connected, but the peer took nothing more up to the deadline
+ *     RESOURCE_EXHAUSTED, OVERLOADED  LIMIT_RPC_CLIENT_CALLS in flight; TOO_LARGE: the request is over message_bytes
+ *   sent: it may have taken effect, or still will
+ *     UNAVAILABLE, OUTCOME_UNKNOWN    the connection was lost; told at once, not at the deadline
+ *     DEADLINE_EXCEEDED, OUTCOME_UNKNOWN
+ *     INTERNAL, MALFORMED             a reply came that does not decode
+ *   CANCELLED                         rpc_client_close(), sent or not
+ *
+ * A call that timed out after a second or more, on a connection that was silent for all that time, puts the connection
+ * in doubt; the next call drops it and waits for a new one (a healed partition is not waited for through TCP's
+ * doubling retries). So does a connect that hangs for a second. */
 
 /* Of one call, in and out. Passed as closure_data to a generated stub; must live until the closure has run. */
 struct rpc_exchange {
@@ -73,8 +94,8 @@ struct rpc_exchange {
     char **hops;                      /* ids that redirected this call, oldest first */
     size_t hop_count;
     void *closure_data;               /* the caller's own */
-    /* out, valid while the closure runs (rpc_exchange_take keeps them) */
-    struct candor_error error;        /* code OK when the reply's is; DEADLINE_EXCEEDED, UNAVAILABLE ... from here too */
+    /* out, valid while the closure runs */
+    struct candor_error error;        /* code OK when the reply's is; else the reply's, or one of the above */
     Candor__V1__RpcReply *reply;      /* the envelope; NULL when none came */
 };
 
@@ -82,7 +103,8 @@ struct rpc_exchange {
  *     ProtobufCService *kv = rpc_client_service(client, &candor__v1__kv__descriptor);
  *     candor__v1__kv__get(kv, &request, closure, &exchange);
  * The closure runs once, on an NNG thread (or the caller's, when sending failed at once), with the response
- * or NULL; it must not block or close the client. Lives as long as the client. */
+ * or NULL; it must not block or close the client. The request may be freed when the stub returns.
+ * The service lives as long as the client. */
 ProtobufCService *rpc_client_service(struct rpc_client *client,
                                      const ProtobufCServiceDescriptor *descriptor);
 
@@ -90,8 +112,9 @@ ProtobufCService *rpc_client_service(struct rpc_client *client,
 void rpc_client_call(struct rpc_client *client, const char *method, struct slice body,
                      void (*closure)(struct slice response, struct rpc_exchange *exchange),
                      struct rpc_exchange *exchange);
-/* Waits for it. `response` is malloc'd (caller frees); `reply` too when not NULL (free with
- * candor__v1__rpc_reply__free_unpacked(reply, NULL)); both are NULL when nothing came. */
+/* Waits for it. `response` is malloc'd (caller frees; NULL unless the code is OK); `reply` too when not NULL (free with
+ * candor__v1__rpc_reply__free_unpacked(reply, NULL)), without its body, NULL when no reply came.
+ * Returns the code; `err` gets exchange->error. Not from a closure or a handler: they would wait for themselves. */
 enum candor_code rpc_client_call_wait(struct rpc_client *client, const char *method,
                                       struct slice body, struct rpc_exchange *exchange,
                                       uint8_t **response, size_t *response_bytes,

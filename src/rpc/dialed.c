@@ -1,0 +1,112 @@
+#include "rpc/dialed.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/logging.h"
+
+#define RECONNECT_FIRST_MS 10
+#define RECONNECT_MOST_MS 250
+
+static void set_pipe(struct dialed *dialed, uint32_t pipe)
+{
+    atomic_store(&dialed->since_ns, clock_boot_ns());
+    atomic_store(&dialed->pipe, pipe);
+    if (dialed->changed != NULL)
+        dialed->changed(dialed->closure, pipe != 0);
+}
+
+/* A removal may overtake the addition of the same pipe: they run on two threads. */
+static void pipe_added(nng_pipe pipe, nng_pipe_ev event, void *closure)
+{
+    struct dialed *dialed = closure;
+    (void)event;
+    uint32_t id = (uint32_t)nng_pipe_id(pipe);
+    pthread_mutex_lock(&dialed->lock);
+    if (id != dialed->removed)
+        set_pipe(dialed, id);
+    pthread_mutex_unlock(&dialed->lock);
+}
+
+static void pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *closure)
+{
+    struct dialed *dialed = closure;
+    (void)event;
+    uint32_t id = (uint32_t)nng_pipe_id(pipe);
+    pthread_mutex_lock(&dialed->lock);
+    dialed->removed = id;
+    if (atomic_load(&dialed->pipe) == id)
+        set_pipe(dialed, 0);
+    pthread_mutex_unlock(&dialed->lock);
+}
+
+static int dial(struct dialed *dialed)
+{
+    dialed->dialed_ns = clock_boot_ns();
+    int error = nng_dialer_create(&dialed->dialer, dialed->socket, dialed->address);
+    if (error == 0)
+        error = nng_dialer_start(dialed->dialer, NNG_FLAG_NONBLOCK);
+    return error;
+}
+
+int dialed_start(struct dialed *dialed, nng_socket socket, const char *address,
+                 void (*changed)(void *closure, bool up), void *closure)
+{
+    *dialed = (struct dialed){.socket = socket, .changed = changed, .closure = closure};
+    pthread_mutex_init(&dialed->lock, NULL);
+    atomic_store(&dialed->since_ns, clock_boot_ns());
+    int length = snprintf(dialed->address, sizeof dialed->address, "%s", address);
+    if (length < 0 || (size_t)length >= sizeof dialed->address)
+        return NNG_EADDRINVAL;
+    /* ws:// dialers leak and may panic in 1.5.2 (DESIGN §4). */
+    if (address[0] == 'w' && address[1] == 's')
+        return NNG_ENOTSUP;
+
+    int error = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_FIRST_MS);
+    if (error == 0)
+        error = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MOST_MS);
+    if (error == 0)
+        error = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, pipe_added, dialed);
+    if (error == 0)
+        error = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, pipe_removed, dialed);
+    return error == 0 ? dial(dialed) : error;
+}
+
+void dialed_free(struct dialed *dialed)
+{
+    pthread_mutex_destroy(&dialed->lock);
+}
+
+uint32_t dialed_pipe(struct dialed *dialed, uint64_t *since_ns)
+{
+    uint32_t pipe = (uint32_t)atomic_load(&dialed->pipe);
+    *since_ns = atomic_load(&dialed->since_ns);
+    return pipe;
+}
+
+void dialed_drop(struct dialed *dialed, uint32_t pipe)
+{
+    /* Ids are not used again soon: closing one that is gone does nothing. */
+    if (pipe != 0 && pipe == atomic_load(&dialed->pipe))
+        nng_pipe_close((nng_pipe){.id = pipe});
+}
+
+void dialed_redial(struct dialed *dialed, uint64_t patience_ns)
+{
+    if (atomic_load(&dialed->pipe) != 0)
+        return;
+    pthread_mutex_lock(&dialed->lock);
+    uint64_t now_ns = clock_boot_ns();
+    bool waited = saturating_sub(now_ns, dialed->dialed_ns) >= patience_ns &&
+                  saturating_sub(now_ns, atomic_load(&dialed->since_ns)) >= patience_ns;
+    if (waited && atomic_load(&dialed->pipe) == 0) {
+        nng_dialer_close(dialed->dialer);
+        int error =
+            dial(dialed); /* it was well-formed before: only memory or descriptors can lack */
+        if (error != 0)
+            log_warn("dial_failed", "address=%s error=\"%s\"", dialed->address,
+                     nng_strerror(error));
+    }
+    pthread_mutex_unlock(&dialed->lock);
+}

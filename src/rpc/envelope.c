@@ -1,0 +1,59 @@
+#include "rpc/envelope.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+#define WIRE_TYPE_BYTES 2
+
+static size_t varint_put(uint8_t *out, uint64_t value)
+{
+    size_t bytes = 0;
+    while (value >= 0x80) {
+        out[bytes++] = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    out[bytes++] = (uint8_t)value;
+    return bytes;
+}
+
+static size_t body_bytes(struct envelope_body body)
+{
+    return body.message != NULL ? protobuf_c_message_get_packed_size(body.message)
+                                : body.packed.length;
+}
+
+static void body_put(struct envelope_body body, uint8_t *out, size_t bytes)
+{
+    if (body.message != NULL)
+        ASSERT_U64(protobuf_c_message_pack(body.message, out), ==, bytes);
+    else
+        memcpy(out, body.packed.bytes, bytes);
+}
+
+size_t envelope_pack(const ProtobufCMessage *envelope, uint32_t body_field,
+                     struct envelope_body body, size_t limit_bytes, nng_msg **out)
+{
+    *out = NULL;
+    size_t head_bytes = protobuf_c_message_get_packed_size(envelope);
+    size_t length = body_bytes(body);
+    uint8_t frame[1 + 10]; /* the field's tag and length */
+    size_t frame_bytes = 0;
+    if (length > 0) { /* proto3: an empty field is left out */
+        frame[0] = (uint8_t)(body_field << 3 | WIRE_TYPE_BYTES);
+        frame_bytes = 1 + varint_put(frame + 1, length);
+    }
+    size_t total = head_bytes + frame_bytes + length;
+    if (total > limit_bytes)
+        return total;
+
+    nng_msg *message;
+    ASSERT(nng_msg_alloc(&message, total) == 0);
+    uint8_t *at = nng_msg_body(message);
+    ASSERT_U64(protobuf_c_message_pack(envelope, at), ==, head_bytes);
+    memcpy(at + head_bytes, frame, frame_bytes);
+    if (length > 0)
+        body_put(body, at + head_bytes + frame_bytes, length);
+    *out = message;
+    return total;
+}

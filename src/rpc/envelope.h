@@ -1,0 +1,22 @@
+/* A message around a message, packed once: the body goes straight to its place in the NNG message. Any thread. */
+#ifndef RPC_ENVELOPE_H
+#define RPC_ENVELOPE_H
+
+#include <nng/nng.h>
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/types.h"
+
+/* The number of the `bytes body` field. */
+enum { ENVELOPE_REQUEST_BODY = 5, ENVELOPE_REPLY_BODY = 6 };
+
+struct envelope_body {
+    const ProtobufCMessage *message; /* NULL: `packed` is it */
+    struct slice packed;
+};
+
+/* `envelope` with its own body field unset. Returns the size; *out is NULL when that is over `limit_bytes`. */
+size_t envelope_pack(const ProtobufCMessage *envelope, uint32_t body_field,
+                     struct envelope_body body, size_t limit_bytes, nng_msg **out);
+
+#endif

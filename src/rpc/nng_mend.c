@@ -1,0 +1,103 @@
+#include "rpc/nng_mend.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <nng/nng.h>
+
+/* 1. A peer that connects, sends FIN and resets before the SP handshake: sendmsg() gives EPIPE, NNG makes it
+ *    NNG_ECLOSED, and the listener takes that for its own closing: it never accepts again. ECONNRESET is told apart.
+ *
+ * 2. A stream operation that is submitted again from its own callback (the rest of a message or of a handshake), on an
+ *    aio that was closed meanwhile, is refused without a callback. The operation above it waits for ever: the pipe is
+ *    never freed, its descriptors leak, nng_close() hangs. So the wrapper finishes such an aio itself. Only in that
+ *    case: another refused operation is told by its caller, and would be finished twice. This thread is inside the
+ *    callback of an aio exactly when that aio's result was the last one it read. */
+
+/* tests/unit/test_nng_unmended.c defines NNG_UNMENDED to show both bugs. */
+#if NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION < 6 && !defined(NNG_UNMENDED)
+#define MEND true
+#else
+#define MEND false
+#endif
+
+ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+int __real_nni_aio_begin(nng_aio *aio);
+int __wrap_nni_aio_begin(nng_aio *aio);
+int __real_nni_aio_result(nng_aio *aio);
+int __wrap_nni_aio_result(nng_aio *aio);
+struct nng_stream;
+void __real_nng_stream_recv(struct nng_stream *stream, nng_aio *aio);
+void __wrap_nng_stream_recv(struct nng_stream *stream, nng_aio *aio);
+void __real_nng_stream_send(struct nng_stream *stream, nng_aio *aio);
+void __wrap_nng_stream_send(struct nng_stream *stream, nng_aio *aio);
+void nni_aio_finish_error(nng_aio *aio, int error);
+
+static atomic_uint_fast64_t broken_pipes;
+static atomic_uint_fast64_t lost_operations;
+
+/* The stream operation that this thread is submitting. */
+struct submission {
+    nng_aio *aio;
+    bool refused;
+};
+static _Thread_local struct submission submission;
+static _Thread_local nng_aio *last_result;
+
+struct nng_mend_counts nng_mend_counts(void)
+{
+    return (struct nng_mend_counts){atomic_load(&broken_pipes), atomic_load(&lost_operations)};
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    ssize_t sent = __real_sendmsg(fd, message, flags);
+    if (sent < 0 && errno == EPIPE && MEND) {
+        atomic_fetch_add(&broken_pipes, 1);
+        errno = ECONNRESET;
+    }
+    return sent;
+}
+
+int __wrap_nni_aio_begin(nng_aio *aio)
+{
+    int error = __real_nni_aio_begin(aio);
+    if (error != 0 && aio == submission.aio)
+        submission.refused = true;
+    return error;
+}
+
+int __wrap_nni_aio_result(nng_aio *aio)
+{
+    last_result = aio;
+    return __real_nni_aio_result(aio);
+}
+
+static void submit(void (*operation)(struct nng_stream *, nng_aio *), struct nng_stream *stream,
+                   nng_aio *aio)
+{
+    struct submission outer = submission; /* TLS submits to TCP inside its own submission */
+    bool in_callback = last_result == aio;
+    submission = (struct submission){.aio = aio};
+    operation(stream, aio);
+    bool refused = submission.refused;
+    submission = outer;
+    if (!refused || !in_callback || !MEND)
+        return;
+    atomic_fetch_add(&lost_operations, 1);
+    nni_aio_finish_error(aio, NNG_ECLOSED);
+}
+
+void __wrap_nng_stream_recv(struct nng_stream *stream, nng_aio *aio)
+{
+    submit(__real_nng_stream_recv, stream, aio);
+}
+
+void __wrap_nng_stream_send(struct nng_stream *stream, nng_aio *aio)
+{
+    submit(__real_nng_stream_send, stream, aio);
+}

@@ -1,0 +1,15 @@
+/* The mend of two fatal bugs in the TCP code of NNG 1.5.2 (DESIGN §4), at link time. With 1.6 and newer it does nothing. */
+#ifndef RPC_NNG_MEND_H
+#define RPC_NNG_MEND_H
+
+#include <stdint.h>
+
+struct nng_mend_counts {
+    uint64_t broken_pipes;    /* EPIPE told as ECONNRESET */
+    uint64_t lost_operations; /* finished here, because nobody else would have */
+};
+
+/* How often each would have struck since the start of the process. Any thread. */
+struct nng_mend_counts nng_mend_counts(void);
+
+#endif

@@ -1,1 +1,0 @@
-#include "rpc/rpc.h"
