@@ -55,6 +55,8 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_ARRIVAL_IS_EVIDENCE] = "arrival_is_evidence",
         [CORE_MUTATION_EVIDENCE_KEPT] = "evidence_kept",
         [CORE_MUTATION_SNAPSHOT_ANY_EPOCH] = "snapshot_any_epoch",
+        [CORE_MUTATION_READ_UNCONFIRMED] = "read_unconfirmed",
+        [CORE_MUTATION_READ_UNCOMMITTED] = "read_uncommitted",
         [CORE_MUTATION_STALLED_REIGNS] = "stalled_reigns",
     };
     ASSERT((unsigned)mutation < CORE_MUTATION_COUNT);

@@ -263,7 +263,7 @@ static void peer_reborn(struct peer *peer, const struct core_header *header)
     peer->store_id = header->store_id;
     peer->boot = header->boot;
     peer->match = 0;
-    peer->answered_ns = 0;
+    peer->answered_hb = 0;
     peer->sample_count = 0;
     peer->has_echo = false;
     peer->echo_ts_ns = 0;
@@ -358,19 +358,26 @@ static void on_request(struct core *core, uint64_t ticket, const struct core_msg
         primary_attach(core, peer, ticket, msg);
         return;
     case CORE_MSG_READ_INDEX:
-        answer(core, ticket, message_new(core, CORE_MSG_READ_INDEX_ANSWER));
+        if (peer != NULL)
+            learn_epoch(core, &msg->header);
+        wait_remote(core, peer, ticket, msg);
         return;
     default:
         answer(core, ticket, message_new(core, CORE_MSG_ATTACH_ANSWER));
     }
 }
 
+static void call_failed(struct core *core, uint64_t nonce)
+{
+    if (!campaign_call_failed(core, nonce) && !wait_call_failed(core, nonce))
+        replica_call_failed(core, nonce);
+}
+
 static void on_reply(struct core *core, uint64_t nonce, const struct core_msg *msg)
 {
     struct peer *peer = known_sender(core, &msg->header);
     if (peer == NULL) {
-        if (!campaign_call_failed(core, nonce))
-            replica_call_failed(core, nonce);
+        call_failed(core, nonce);
         return;
     }
     learn_epoch(core, &msg->header);
@@ -385,6 +392,9 @@ static void on_reply(struct core *core, uint64_t nonce, const struct core_msg *m
     case CORE_MSG_FETCH_ANSWER:
         if (nonce == core->fetch_nonce)
             replica_fetch_answer(core, msg);
+        break;
+    case CORE_MSG_READ_INDEX_ANSWER:
+        wait_index_answer(core, nonce, msg);
         break;
     default:
         break;
@@ -456,8 +466,7 @@ static void dispatch(struct core *core, const struct core_event *event)
         on_reply(core, event->nonce, event->msg);
         break;
     case CORE_EVENT_CALL_FAILED:
-        if (!campaign_call_failed(core, event->nonce))
-            replica_call_failed(core, event->nonce);
+        call_failed(core, event->nonce);
         break;
     case CORE_EVENT_PEER_LOST:
         campaign_peer_lost(core, event->peer);
@@ -529,9 +538,10 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now_n
 
     dispatch(core, event);
     campaign_tick(core);
+    wait_progress(core); /* may want a heartbeat */
     primary_tick(core);
     replica_tick(core);
-    wait_progress(core);
+    wait_progress(core); /* which confirms at once where a majority is one */
     reset_silent_peers(core);
     core->actions = NULL;
 }

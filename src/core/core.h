@@ -182,6 +182,13 @@ enum core_event_type {
     CORE_EVENT_TRIMMED,        /* the log now begins at log_first */
 };
 
+/* What a read waits for. */
+enum core_wait {
+    CORE_WAIT_SESSION,      /* the position is applied (R43) */
+    CORE_WAIT_LINEARIZABLE, /* leadership was confirmed after the read arrived, and what was committed then is applied here (R32, R33) */
+    CORE_WAIT_COMMIT, /* this node knows that pos.seq is committed: what a view at it shows cannot be rolled back */
+};
+
 struct core_event {
     enum core_event_type type;
     uint64_t ticket; /* of the shell's choosing, never 0 */
@@ -221,7 +228,8 @@ struct core_event {
             uint64_t deadline_ns; /* MAJORITY, ALL: when the caller stops waiting (R21) */
         } write;
         struct {
-            struct pos pos; /* the token's */
+            enum core_wait kind;
+            struct pos pos; /* SESSION: the token's; COMMIT: its seq */
             uint64_t deadline_ns;
         } wait;
         struct {
@@ -384,7 +392,10 @@ struct core_freshness {
 void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_t now_ns,
                          struct core_freshness *out);
 
-/* The read contract's table (DESIGN §2). */
+/* The read contract's table (DESIGN §2).
+ *
+ * A LINEARIZABLE read is three steps: WAIT LINEARIZABLE; then open a view of the state, at `applied`; when the core's commit is below
+ * it, WAIT COMMIT for it with the view kept open; then answer from that view. */
 enum core_read_level {
     CORE_READ_EVENTUAL,
     CORE_READ_BOUNDED,
@@ -447,7 +458,9 @@ enum core_mutation {
     CORE_MUTATION_ARRIVAL_IS_EVIDENCE, /* the arrival of a heartbeat proves freshness (R36) */
     CORE_MUTATION_EVIDENCE_KEPT,       /* evidence survives a change of epoch or a rewind (R37) */
     CORE_MUTATION_SNAPSHOT_ANY_EPOCH,  /* a snapshot of another epoch is installed (R14) */
-    CORE_MUTATION_STALLED_REIGNS,      /* a primary whose writer stalls goes on (R6) */
+    CORE_MUTATION_READ_UNCONFIRMED, /* a linearizable read does not wait for a heartbeat sent after it arrived (R32) */
+    CORE_MUTATION_READ_UNCOMMITTED, /* a linearizable read shows data that can be rolled back (R32) */
+    CORE_MUTATION_STALLED_REIGNS,   /* a primary whose writer stalls goes on (R6) */
     CORE_MUTATION_COUNT,
 };
 

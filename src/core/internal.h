@@ -57,7 +57,7 @@ struct peer {
     bool foreign_logged;
     /* At the primary, within its epoch and for the peer's present boot and store. */
     uint64_t match;       /* verified and durable there (R16) */
-    uint64_t answered_ns; /* send time of the newest heartbeat it answered; 0: none */
+    uint64_t answered_hb; /* newest heartbeat it answered; 0: none */
     struct sample samples[SAMPLES];
     uint32_t sample_count;
     bool has_echo;
@@ -88,10 +88,20 @@ struct write_ring {
     uint32_t count;
 };
 
+/* A read, or at the primary a replica's ReadIndex, that waits. */
 struct pending_read {
     uint64_t ticket;
+    enum core_wait kind;
+    bool remote; /* a ReadIndex request: answered, not finished */
     struct pos pos;
     uint64_t deadline_ns;
+    /* LINEARIZABLE */
+    struct epoch epoch; /* at the primary: the reign in which it arrived */
+    uint64_t
+        heartbeat; /* at the primary: this one, or a later, must be confirmed; 0: not asked here yet */
+    uint64_t round; /* at a replica: the ReadIndex call that speaks for it; 0: none yet */
+    bool has_index;
+    uint64_t index; /* what must be applied, and at the primary committed */
 };
 
 struct evidence {
@@ -184,7 +194,9 @@ struct core {
     uint64_t hb_id;
     uint64_t hb_sent_ns[LIMIT_HEARTBEATS_IN_FLIGHT];
     uint64_t heartbeat_due_ns;
-    uint64_t confirmed_ns; /* s_conf (R31); 0: none */
+    uint64_t confirmed_hb; /* newest heartbeat that a majority has answered; 0: none */
+    uint64_t confirmed_ns; /* its send time: s_conf (R31); 0: none */
+    bool confirm_wanted;   /* a read waits for a heartbeat that was not sent yet */
     struct write_ring with_writer;
     struct write_ring with_voters; /* MAJORITY and ALL, stored, waiting for commit */
     uint32_t records_with_writer;
@@ -206,6 +218,9 @@ struct core {
     struct pending_read *reads;
     uint32_t read_count;
     uint32_t read_capacity;
+    uint64_t index_nonce; /* the ReadIndex call under way; 0: none */
+    uint64_t index_round; /* counts them */
+    uint64_t index_retry_ns;
 
     struct core_msg **messages; /* of this step's actions */
     uint32_t message_count;
@@ -297,6 +312,10 @@ uint64_t campaign_wake_ns(const struct core *core);
 
 /* wait.c */
 void wait_read(struct core *core, const struct core_event *event);
+void wait_remote(struct core *core, const struct peer *peer, uint64_t ticket,
+                 const struct core_msg *msg); /* a replica's ReadIndex */
+void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg *msg);
+bool wait_call_failed(struct core *core, uint64_t nonce);
 void wait_progress(struct core *core); /* applied, commit or history changed, or time passed */
 uint64_t wait_wake_ns(const struct core *core);
 

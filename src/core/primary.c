@@ -81,15 +81,17 @@ static uint64_t of_majority(const struct core *core, uint64_t own,
 static uint64_t answered_of(const struct core *core, const struct peer *peer)
 {
     (void)core;
-    return peer->answered_ns;
+    return peer->answered_hb;
 }
 
 static void confirm(struct core *core)
 {
-    uint64_t newest_ns = core->hb_sent_ns[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT];
-    uint64_t confirmed_ns = of_majority(core, core->hb_id > 0 ? newest_ns : 0, answered_of);
-    if (confirmed_ns > core->confirmed_ns)
-        core->confirmed_ns = confirmed_ns;
+    uint64_t confirmed = of_majority(core, core->hb_id, answered_of);
+    bool remembered = core->hb_id - confirmed < LIMIT_HEARTBEATS_IN_FLIGHT;
+    if (confirmed <= core->confirmed_hb || !remembered)
+        return;
+    core->confirmed_hb = confirmed;
+    core->confirmed_ns = core->hb_sent_ns[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT];
 }
 
 /* ---- Commit (R16) ----------------------------------------------------------------------------------- */
@@ -171,13 +173,15 @@ static void forget_progress(struct core *core)
     for (uint32_t i = 0; i < core->peer_count; i++) {
         struct peer *peer = &core->peers[i];
         peer->match = 0;
-        peer->answered_ns = 0;
+        peer->answered_hb = 0;
         peer->sample_count = 0;
         peer->has_echo = false;
         peer->echo_ts_ns = 0;
     }
     core->hb_id = 0;
+    core->confirmed_hb = 0;
     core->confirmed_ns = 0;
+    core->confirm_wanted = false;
     core->members_in_flight = false;
     core->members_seq = 0;
 }
@@ -348,12 +352,10 @@ void writer_answered_write(struct core *core, const struct core_event *event)
 
 /* ---- Replicas, as the primary sees them -------------------------------------------------------------- */
 
-static void note_answer(struct core *core, struct peer *peer, uint64_t hb_id)
+static void note_answer(const struct core *core, struct peer *peer, uint64_t hb_id)
 {
-    if (hb_id == 0 || hb_id > core->hb_id || core->hb_id - hb_id >= LIMIT_HEARTBEATS_IN_FLIGHT)
-        return;
-    peer->answered_ns =
-        max_u64(peer->answered_ns, core->hb_sent_ns[hb_id % LIMIT_HEARTBEATS_IN_FLIGHT]);
+    if (hb_id <= core->hb_id) /* what was never sent nobody can have heard: hostile */
+        peer->answered_hb = max_u64(peer->answered_hb, hb_id);
 }
 
 /* The oldest samples stay: s_conf reaches them first, so a burst of statuses cannot starve the echo. */
@@ -452,6 +454,7 @@ static void choose_echo(struct core *core, struct peer *peer)
 static void send_heartbeat(struct core *core)
 {
     core->hb_id++;
+    core->confirm_wanted = false;
     core->hb_sent_ns[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT] = core->now_ns;
     confirm(core); /* a lone voter is its own majority */
     struct core_msg *msg = message_new(core, CORE_MSG_HEARTBEAT);
@@ -495,7 +498,9 @@ void primary_tick(struct core *core)
         plan_campaign(core);
         return;
     }
-    if (core->now_ns >= core->heartbeat_due_ns)
+    /* One confirmation round serves all reads that wait; the next begins when it is over (R32). */
+    bool confirm_now = core->confirm_wanted && core->confirmed_hb == core->hb_id;
+    if (core->now_ns >= core->heartbeat_due_ns || confirm_now)
         send_heartbeat(core);
     admit_newcomers(core);
     if (core->with_voters.count > 0)

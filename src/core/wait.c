@@ -4,9 +4,11 @@
 
 enum verdict { STILL_WAITING, READY, LOST, TOO_LATE };
 
-/* R43, R44. Where a newer epoch stands at a committed seq, the token's record can never come back; where it is
- * not committed, or an older epoch stands there, this node itself may be the one that rolls back. */
-static enum verdict judge(const struct core *core, const struct pending_read *read)
+/* ---- Sessions (R43, R44) ---------------------------------------------------------------------------- */
+
+/* Where a newer epoch stands at a committed seq, the token's record can never come back; where it is not
+ * committed, or an older epoch stands there, this node itself may be the one that rolls back. */
+static enum verdict judge_session(const struct core *core, const struct pending_read *read)
 {
     uint64_t seq = read->pos.seq;
     struct epoch here = epoch_history_at(&core->history, seq);
@@ -15,7 +17,7 @@ static enum verdict judge(const struct core *core, const struct pending_read *re
         return READY;
     if (seq <= core->commit && order > 0)
         return LOST;
-    return core->now_ns >= read->deadline_ns ? TOO_LATE : STILL_WAITING;
+    return STILL_WAITING;
 }
 
 /* Where this log and one that ends in the token's epoch part, as far as this node knows. */
@@ -32,62 +34,209 @@ static struct pos parting(const struct core *core, struct pos token)
     return (struct pos){0};
 }
 
-static void conclude(struct core *core, const struct pending_read *read, enum verdict verdict)
+/* ---- Linearizable reads (R32, R33) ------------------------------------------------------------------ */
+
+/* At the primary: notes what must be confirmed. Again after a change of reign: the old promise is void. */
+static void ask_here(struct core *core, struct pending_read *read)
+{
+    if (read->heartbeat != 0 && epoch_equal(read->epoch, core->epoch))
+        return;
+    read->epoch = core->epoch;
+    read->heartbeat = core->hb_id + 1;
+    read->index = core->durable;
+    core->confirm_wanted = true;
+}
+
+static bool confirmed_here(const struct core *core, const struct pending_read *read)
+{
+    bool confirmed =
+        core->confirmed_hb >= read->heartbeat || mutated(core, CORE_MUTATION_READ_UNCONFIRMED);
+    bool committed = core->commit >= max_u64(read->index, core->epoch_first) ||
+                     mutated(core, CORE_MUTATION_READ_UNCOMMITTED);
+    return confirmed && committed;
+}
+
+static enum verdict judge_linearizable(struct core *core, struct pending_read *read)
+{
+    if (core->phase == PHASE_PRIMARY) {
+        ask_here(core, read);
+        return confirmed_here(core, read) ? READY : STILL_WAITING;
+    }
+    read->heartbeat = 0;
+    if (read->remote)
+        return TOO_LATE; /* no longer the primary: the replica asks the next one */
+    bool applied = read->has_index && core->attach == ATTACH_DONE && core->match >= read->index &&
+                   core->durable >= read->index;
+    return applied ? READY : STILL_WAITING;
+}
+
+/* A replica's reads share calls: one that arrives while a call is under way waits for the next. */
+static void ask_index(struct core *core)
+{
+    bool wanted = false;
+    for (uint32_t i = 0; i < core->read_count; i++)
+        wanted = wanted || (core->reads[i].kind == CORE_WAIT_LINEARIZABLE &&
+                            !core->reads[i].remote && !core->reads[i].has_index);
+    if (!wanted || core->index_nonce != 0 || core->phase != PHASE_FOLLOWER ||
+        core->attach != ATTACH_DONE || core->now_ns < core->index_retry_ns)
+        return;
+    core->index_round++;
+    for (uint32_t i = 0; i < core->read_count; i++)
+        if (core->reads[i].kind == CORE_WAIT_LINEARIZABLE && !core->reads[i].has_index)
+            core->reads[i].round = core->index_round;
+    core->index_nonce = call(core, core->epoch.owner, message_new(core, CORE_MSG_READ_INDEX));
+}
+
+void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)
+{
+    if (nonce == 0 || nonce != core->index_nonce)
+        return; /* R8: of another attempt */
+    core->index_nonce = 0;
+    if (!msg->read_index_answer.ok || !epoch_equal(msg->header.epoch, core->epoch)) {
+        core->index_retry_ns = core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
+        return;
+    }
+    for (uint32_t i = 0; i < core->read_count; i++) {
+        struct pending_read *read = &core->reads[i];
+        if (read->kind == CORE_WAIT_LINEARIZABLE && !read->remote && !read->has_index &&
+            read->round == core->index_round) {
+            read->has_index = true;
+            read->index = msg->read_index_answer.seq;
+        }
+    }
+    learn_commit(core, msg->read_index_answer.seq); /* what the primary returns is committed */
+}
+
+bool wait_call_failed(struct core *core, uint64_t nonce)
+{
+    if (nonce == 0 || nonce != core->index_nonce)
+        return false;
+    core->index_nonce = 0;
+    core->index_retry_ns = core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
+    return true;
+}
+
+/* ---- Waiting ---------------------------------------------------------------------------------------- */
+
+static enum verdict judge(struct core *core, struct pending_read *read)
+{
+    enum verdict verdict = STILL_WAITING;
+    switch (read->kind) {
+    case CORE_WAIT_SESSION:
+        verdict = judge_session(core, read);
+        break;
+    case CORE_WAIT_LINEARIZABLE:
+        verdict = judge_linearizable(core, read);
+        break;
+    case CORE_WAIT_COMMIT:
+        if (core->commit >= read->pos.seq || mutated(core, CORE_MUTATION_READ_UNCOMMITTED))
+            verdict = READY;
+        break;
+    }
+    if (verdict == STILL_WAITING && core->now_ns >= read->deadline_ns)
+        return TOO_LATE;
+    return verdict;
+}
+
+static void too_late(struct core *core, const struct pending_read *read)
 {
     char text[POS_TEXT_BYTES];
-    char parted[POS_TEXT_BYTES];
-    switch (verdict) {
-    case READY:
+    char here[POS_TEXT_BYTES];
+    struct pos own = durable_pos(core);
+    if (read->kind == CORE_WAIT_SESSION)
+        finish_text(core, read->ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_SESSION_BEHIND,
+                    own, "this node has applied up to %s, the session wants %s",
+                    pos_text(own, here), pos_text(read->pos, text));
+    else
+        finish_text(core, read->ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_MAJORITY, own,
+                    "leadership was not confirmed by a majority before the deadline");
+}
+
+static void answer_index(struct core *core, const struct pending_read *read, bool ok)
+{
+    struct core_msg *reply = message_new(core, CORE_MSG_READ_INDEX_ANSWER);
+    reply->read_index_answer.ok = ok;
+    reply->read_index_answer.seq = core->commit;
+    answer(core, read->ticket, reply);
+}
+
+static void conclude(struct core *core, const struct pending_read *read, enum verdict verdict)
+{
+    if (read->remote) {
+        answer_index(core, read, verdict == READY);
+        return;
+    }
+    if (verdict == READY) {
         finish(core, read->ticket, CANDOR_OK, CANDOR_REASON_NONE, durable_pos(core), ACK_NONE);
-        break;
-    case LOST: {
+    } else if (verdict == TOO_LATE) {
+        too_late(core, read);
+    } else {
+        char text[POS_TEXT_BYTES];
+        char parted[POS_TEXT_BYTES];
         struct pos common = parting(core, read->pos);
         finish_text(core, read->ticket, CANDOR_ABORTED, CANDOR_REASON_SESSION_LOST, common,
                     "the session's position %s was rolled back; the histories part after %s",
                     pos_text(read->pos, text), pos_text(common, parted));
-        break;
-    }
-    case TOO_LATE:
-        finish_text(core, read->ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_SESSION_BEHIND,
-                    durable_pos(core), "this node has applied up to %s, the session wants %s",
-                    pos_text(durable_pos(core), parted), pos_text(read->pos, text));
-        break;
-    case STILL_WAITING:
-        break;
     }
 }
 
-void wait_read(struct core *core, const struct core_event *event)
+static struct pending_read *add_read(struct core *core, uint64_t ticket, uint64_t deadline_ns)
 {
-    if (core->read_count == LIMIT_PENDING_READS) {
-        finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
-                    (struct pos){0}, "%d reads are waiting already", LIMIT_PENDING_READS);
-        return;
-    }
+    if (core->read_count == LIMIT_PENDING_READS)
+        return NULL;
     if (core->read_count == core->read_capacity) {
         uint32_t capacity = core->read_capacity == 0 ? 16 : core->read_capacity * 2;
         core->reads = realloc(core->reads, capacity * sizeof *core->reads);
         ASSERT(core->reads != NULL);
         core->read_capacity = capacity;
     }
-    core->reads[core->read_count++] = (struct pending_read){
-        .ticket = event->ticket,
-        .pos = event->wait.pos,
-        .deadline_ns = event->wait.deadline_ns,
-    };
+    struct pending_read *read = &core->reads[core->read_count++];
+    *read = (struct pending_read){.ticket = ticket, .deadline_ns = deadline_ns};
+    return read;
+}
+
+void wait_read(struct core *core, const struct core_event *event)
+{
+    struct pending_read *read = add_read(core, event->ticket, event->wait.deadline_ns);
+    if (read == NULL) {
+        finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
+                    (struct pos){0}, "%d reads are waiting already", LIMIT_PENDING_READS);
+        return;
+    }
+    read->kind = event->wait.kind;
+    read->pos = event->wait.pos;
+}
+
+void wait_remote(struct core *core, const struct peer *peer, uint64_t ticket,
+                 const struct core_msg *msg)
+{
+    struct pending_read refused = {.ticket = ticket, .remote = true};
+    bool mine =
+        peer != NULL && core->phase == PHASE_PRIMARY && epoch_equal(msg->header.epoch, core->epoch);
+    struct pending_read *read =
+        mine ? add_read(core, ticket, core->now_ns + core->config.election_timeout_ns) : NULL;
+    if (read == NULL) {
+        answer_index(core, &refused, false);
+        return;
+    }
+    read->kind = CORE_WAIT_LINEARIZABLE;
+    read->remote = true;
 }
 
 void wait_progress(struct core *core)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < core->read_count; i++) {
-        enum verdict verdict = judge(core, &core->reads[i]);
+        struct pending_read read = core->reads[i];
+        enum verdict verdict = judge(core, &read);
         if (verdict == STILL_WAITING)
-            core->reads[kept++] = core->reads[i];
+            core->reads[kept++] = read;
         else
-            conclude(core, &core->reads[i], verdict);
+            conclude(core, &read, verdict);
     }
     core->read_count = kept;
+    if (kept > 0)
+        ask_index(core);
 }
 
 uint64_t wait_wake_ns(const struct core *core)
@@ -95,5 +244,7 @@ uint64_t wait_wake_ns(const struct core *core)
     uint64_t wake_ns = UINT64_MAX;
     for (uint32_t i = 0; i < core->read_count; i++)
         wake_ns = min_u64(wake_ns, core->reads[i].deadline_ns);
+    if (core->read_count > 0 && core->index_nonce == 0 && core->index_retry_ns > core->now_ns)
+        wake_ns = min_u64(wake_ns, core->index_retry_ns);
     return wake_ns;
 }

@@ -541,6 +541,43 @@ static void session_read_waits_for_its_position(void **state)
     cluster_free(c);
 }
 
+static void wait_linearizable(struct cluster *c, int node, uint64_t ticket)
+{
+    struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = ticket};
+    event.wait.kind = CORE_WAIT_LINEARIZABLE;
+    event.wait.deadline_ns = c->now_ns + NS_PER_S;
+    deliver(c, node, &event);
+    pump(c);
+}
+
+static void linearizable_read_is_confirmed_at_every_node(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    for (int node = 0; node < NODES; node++) {
+        wait_linearizable(c, node, 20 + (uint64_t)node);
+        run_ms(c, 5); /* no heartbeat interval is waited for */
+        assert_int_equal(c->hosts[node].finished, 20 + node);
+        assert_int_equal(c->hosts[node].code, CANDOR_OK);
+    }
+    cluster_free(c);
+}
+
+static void linearizable_read_at_a_deposed_primary_is_never_served(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[0].cut = true;
+    wait_linearizable(c, 0, 20);
+    assert_int_equal(c->hosts[0].finished, 0);
+    run_ms(c, 1100);
+    assert_int_equal(c->hosts[0].finished, 20);
+    assert_int_equal(c->hosts[0].code, CANDOR_UNAVAILABLE);
+    cluster_free(c);
+}
+
 /* DESIGN §2, row by row. */
 static void read_contract_table(void **state)
 {
@@ -604,6 +641,8 @@ int main(void)
         cmocka_unit_test(forced_promotion_wins_everywhere_after_healing),
         cmocka_unit_test(automatic_failover_elects_a_new_primary),
         cmocka_unit_test(session_read_waits_for_its_position),
+        cmocka_unit_test(linearizable_read_is_confirmed_at_every_node),
+        cmocka_unit_test(linearizable_read_at_a_deposed_primary_is_never_served),
         cmocka_unit_test(read_contract_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
