@@ -391,6 +391,21 @@ static void propose_members(struct core *core, const struct members *members)
     action->members = &core->members_proposed;
 }
 
+/* The members with `peer`'s present disk. Who is new to the cluster replicates, but does not vote. */
+static bool members_with(const struct core *core, const struct peer *peer, struct members *out)
+{
+    *out = core->members;
+    for (uint32_t i = 0; i < out->count; i++)
+        if (node_id_equal(out->list[i].id, peer->id)) {
+            out->list[i].store_id = peer->store_id;
+            return true;
+        }
+    if (out->count == LIMIT_NODES)
+        return false;
+    out->list[out->count++] = (struct member){peer->id, peer->store_id, false};
+    return true;
+}
+
 /* R4: a new disk under a known id counts once a committed record says so. One change at a time, and only when
  * the last one and a record of this epoch are committed (R29). */
 static void admit_newcomers(struct core *core)
@@ -400,12 +415,10 @@ static void admit_newcomers(struct core *core)
         return;
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
-        if (peer->store_id == 0 || peer->match == 0 || peer_is_member(core, peer))
+        struct members members;
+        if (peer->store_id == 0 || peer->match == 0 || peer_is_member(core, peer) ||
+            !members_with(core, peer, &members))
             continue;
-        struct members members = core->members;
-        for (uint32_t j = 0; j < members.count; j++)
-            if (node_id_equal(members.list[j].id, peer->id))
-                members.list[j].store_id = peer->store_id;
         log_line(core, LOG_LEVEL_INFO, "admitting node=%s store=%016" PRIx64, peer->id.text,
                  peer->store_id);
         propose_members(core, &members);
