@@ -133,6 +133,7 @@ struct core_action *give_work(struct core *core, enum core_action_type type)
         core->work_since_ns = core->now_ns;
     if (core->work_outstanding == core->work_capacity)
         grow_work(core);
+    ASSERT(core->work_capacity > 0);
     core->work[(core->work_head + core->work_outstanding) % core->work_capacity] = type;
     core->work_outstanding++;
     core->appends_outstanding += is_append(type);

@@ -57,7 +57,7 @@ static uint64_t majority_reached(uint64_t *reached, uint32_t count, uint32_t vot
 static uint64_t of_majority(const struct core *core, uint64_t own,
                             uint64_t (*of)(const struct core *core, const struct peer *peer))
 {
-    uint64_t reached[LIMIT_NODES];
+    uint64_t reached[LIMIT_NODES] = {0};
     uint32_t count = 0;
     uint32_t voters = members_voters(&core->members); /* R17 */
     const struct member *me = members_find(&core->members, core->config.self);
