@@ -35,7 +35,7 @@ enum command_status {
     EXIT_OTHER = 1,       /* anything without a number of its own */
     EXIT_NOT_FOUND = 1,   /* no such key, node, archive ... */
     EXIT_USAGE = 2,       /* wrong usage or bad input: repeating it cannot help */
-    EXIT_REDIRECTED = 4,  /* refused with a redirect, under --no-redirect or --node */
+    EXIT_REDIRECTED = 4,  /* refused with a redirect, under --no-redirect */
     EXIT_UNAVAILABLE = 5, /* nobody answered in time, or nobody may answer now */
     EXIT_CONFLICT = 6,    /* lost against another write, or against a rollback */
 };
@@ -122,8 +122,8 @@ const char *context_topology_path(const struct command_context *ctx);
 /* Where to reach one node: `node` (NULL: --endpoint, else --node, else any: the topology's initial primary).
  * NULL after an error was reported (an unknown node with the nearest one). */
 const char *context_address(struct command_context *ctx, const char *node, int *status);
-/* A client for what the options say: all nodes of the topology; with --endpoint or --node that one alone, and
- * redirects are then reported instead of followed when the command has a --no-redirect or --node was given.
+/* A client for what the options say: all nodes of the topology; with --endpoint or --node that one to begin with.
+ * Redirects are followed unless the command has a --no-redirect and it was given.
  * NULL after an error was reported. Opened once; closed by the framework. */
 struct candor_client *context_client(struct command_context *ctx, int *status);
 
@@ -204,6 +204,10 @@ struct command_defaults {
 
 /* Runs one command line without the program's name: {"get", "k"}. argv[argc] is NULL; argv may be permuted. */
 int command_execute(const struct command_defaults *defaults, int argc, char **argv);
+/* Asks on the terminal; true for "y" or "yes", or when `yes` is set. Without a terminal: a usage error (EXIT_USAGE in
+ * *status) that names --yes. A no gives EXIT_OTHER. */
+bool confirm(struct command_context *ctx, bool yes, const char *question, int *status);
+
 /* The command that argv begins with; *words is how many words its name took. NULL: none. */
 const struct command *command_find(int argc, char **argv, int *words);
 

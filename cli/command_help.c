@@ -24,25 +24,27 @@ static int width(void)
 static void wrap(const char *text, int indent, int column)
 {
     int most = width();
+    bool first = true;
     while (*text != '\0') {
         int length = (int)strcspn(text, " \n");
-        if (column > indent && column + length > most) {
+        if (!first && column + 1 + length > most) {
             printf("\n%*s", indent, "");
             column = indent;
+        } else if (!first) {
+            putchar(' ');
+            column++;
         }
         printf("%.*s", length, text);
         column += length;
+        first = false;
         text += length;
         if (strncmp(text, "\n\n", 2) == 0) {
             printf("\n\n%*s", indent, "");
             column = indent;
-            text += 2;
-        } else if (*text != '\0') {
-            if (text[1] != '\0' && column < most)
-                putchar(' ');
-            column++;
+            first = true;
             text++;
         }
+        text += *text != '\0';
     }
     putchar('\n');
 }
@@ -128,10 +130,10 @@ void help_family(const char *word)
 
 void help_all(void)
 {
-    printf(
-        "Usage: kvctl COMMAND [OPTIONS] ...\n\n"
-        "Reads, writes and operates a Candor cluster: a replicated key-value store whose answers\n"
-        "never lie about their age.\n");
+    printf("Usage: kvctl COMMAND [OPTIONS] ...\n\n"
+           "Reads, writes and operates a Candor cluster: a replicated key-value store whose "
+           "answers\n"
+           "never lie about their age.\n");
     for (int group = 0; group < GROUP_COUNT; group++) {
         bool any = false;
         for (size_t i = 0; commands[i] != NULL; i++) {

@@ -140,9 +140,9 @@ int report_result(struct command_context *ctx, const struct candor_error *error,
     int status = status_of(error);
     if (mend == NULL && status == EXIT_REDIRECTED && result != NULL &&
         result->endpoint[0] != '\0') {
-        snprintf(redirect, sizeof redirect, "the primary is %s at %s: ask it, or leave out %s",
-                 result->primary[0] != '\0' ? result->primary : "(unnamed)", result->endpoint,
-                 context_node(ctx) != NULL ? "--node" : "--no-redirect");
+        snprintf(redirect, sizeof redirect,
+                 "the primary is %s at %s: ask it, or leave out --no-redirect",
+                 result->primary[0] != '\0' ? result->primary : "(unnamed)", result->endpoint);
         mend = redirect;
     }
     if (status == EXIT_REDIRECTED && (result == NULL || result->endpoint[0] == '\0'))

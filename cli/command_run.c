@@ -42,6 +42,44 @@ static bool is_family(const char *word)
     return false;
 }
 
+/* Whether an option of a family's commands takes a value that stands in the next word. */
+static bool takes_next_word(const char *family, const char *option)
+{
+    if (strchr(option, '=') != NULL)
+        return false;
+    bool is_long = strncmp(option, "--", 2) == 0;
+    size_t length = strlen(family);
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        if (strncmp(commands[i]->name, family, length) != 0 || commands[i]->name[length] != ' ')
+            continue;
+        const struct option_spec *lists[] = {commands[i]->options, common_options};
+        for (size_t j = 0; j < 2; j++) {
+            for (const struct option_spec *s = lists[j]; s != NULL && s->name != NULL; s++) {
+                bool same = is_long ? strcmp(s->name, option + 2) == 0
+                                    : s->letter == option[1] && option[2] == '\0';
+                if (same)
+                    return s->argument != NULL;
+            }
+        }
+    }
+    return false;
+}
+
+/* `kvctl rollback -o json ls`: moves a family's second word, where options stand before it, to its place. */
+static void gather_name(int argc, char **argv)
+{
+    if (argc < 3 || argv[1][0] != '-' || !is_family(argv[0]))
+        return;
+    int at = 1;
+    while (at < argc && argv[at][0] == '-')
+        at += takes_next_word(argv[0], argv[at]) ? 2 : 1;
+    if (at >= argc)
+        return;
+    char *word = argv[at];
+    memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof *argv);
+    argv[1] = word;
+}
+
 static int report_unknown(struct command_context *ctx, const char *family, const char *word)
 {
     static const char *const own[] = {"help", NULL};
@@ -126,6 +164,7 @@ int command_execute(const struct command_defaults *defaults, int argc, char **ar
     ctx->json = ctx->defaults->json;
     int words = 0;
     int status;
+    gather_name(argc, argv);
     const struct command *command = command_find(argc, argv, &words);
     if (command != NULL) {
         ctx->command = command;

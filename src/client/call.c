@@ -69,16 +69,6 @@ static uint32_t attempt_ms(const struct candor_client *client, const struct call
     return call->write || alone ? left : (left + 1) / 2;
 }
 
-static void take_envelope(const Candor__V1__RpcReply *reply, struct candor_result *result)
-{
-    convert_freshness(reply->freshness, result);
-    if (reply->retry == NULL)
-        return;
-    convert_text(reply->retry->primary, result->primary, sizeof result->primary);
-    convert_text(reply->retry->endpoint, result->endpoint, sizeof result->endpoint);
-    result->retry_after_ms = reply->retry->retry_after_ms;
-}
-
 /* Of the attempt before; a call's counts stay. */
 static void clear_attempt(struct candor_result *result)
 {
@@ -113,7 +103,7 @@ static bool attempt(struct candor_client *client, const struct call *call,
     uint64_t received_ns = clock_boot_ns();
 
     if (reply != NULL)
-        take_envelope(reply, result);
+        convert_envelope(reply, result);
     if (result->error.code == CANDOR_OK &&
         !call->take(call, slice_of(response, response_bytes), result))
         candor_error_set(&result->error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,

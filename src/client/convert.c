@@ -1,7 +1,9 @@
 /* Wire messages to and from the public structs. Everything received is hostile. */
-#include "client/internal.h"
+#include "client/convert.h"
 
 #include <stdio.h>
+
+#include "base/types.h"
 
 void convert_text(const char *from, char *to, size_t room)
 {
@@ -66,6 +68,16 @@ void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *
     to->primary_seq = from->primary_seq;
     to->commit_seq = from->commit_seq;
     result->has_freshness = true;
+}
+
+void convert_envelope(const Candor__V1__RpcReply *reply, struct candor_result *result)
+{
+    convert_freshness(reply->freshness, result);
+    if (reply->retry == NULL)
+        return;
+    convert_text(reply->retry->primary, result->primary, sizeof result->primary);
+    convert_text(reply->retry->endpoint, result->endpoint, sizeof result->endpoint);
+    result->retry_after_ms = reply->retry->retry_after_ms;
 }
 
 /* Packing does not write through these pointers; protobuf-c only lacks the const. */

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/types.h"
 #include "candor/v1/rpc.pb-c.h"
+#include "client/convert.h"
 #include "rpc/rpc.h"
 
 /* Nodes that redirects may name beyond the endpoints that were given. At it: the redirect is not followed. */
@@ -89,21 +90,5 @@ void client_see_token(struct candor_client *client, const struct candor_token *t
 void promise_check(struct candor_client *client, const struct call *call, uint64_t sent_ns,
                    uint64_t received_ns, const struct candor_token *session,
                    struct candor_result *result);
-
-/* convert.c */
-void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *result);
-bool convert_epoch(const Candor__V1__Epoch *from,
-                   struct candor_epoch *to); /* NULL: all zero; false: a bad owner */
-bool convert_pos(const Candor__V1__Pos *from, struct candor_pos *to);
-void convert_text(const char *from, char *to, size_t room); /* cut to fit */
-
-/* Messages of a token, ready to be packed; lives as long as `token` does. */
-struct token_message {
-    Candor__V1__SessionToken token;
-    Candor__V1__Pos pos;
-    Candor__V1__Epoch epoch;
-};
-Candor__V1__SessionToken *convert_token(const struct candor_token *token,
-                                        struct token_message *message);
 
 #endif

@@ -331,6 +331,9 @@ static bool take_status(const struct call *call, struct slice body, struct cando
     out->durable_seq = response->durable_seq;
     out->match_seq = response->match_seq;
     out->lag = response->lag;
+    out->log_first_seq = response->log_first_seq;
+    out->log_bytes = response->log_bytes;
+    out->state_bytes = response->state_bytes;
     out->at_risk = response->at_risk;
     out->rollback_count = response->rollback_count;
     out->keys = response->keys;
