@@ -15,10 +15,23 @@ import tempfile
 import time
 import unittest
 
-BIN = os.environ.get("CANDOR_BIN") or os.path.join(os.path.dirname(__file__), "../../build/bin")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get("CANDOR_BIN") or os.path.join(ROOT, "build/bin")
 KVD = os.path.join(BIN, "kvd")
 KVCTL = os.path.join(BIN, "kvctl")
 DEADLINE_S = float(os.environ.get("CANDOR_TEST_DEADLINE_S", "60"))
+
+
+def python_client():
+    """The module of examples/clients/python, with messages generated from the .proto files."""
+    clients = os.path.join(ROOT, "examples/clients/python")
+    generated = tempfile.mkdtemp(prefix="candor-python-")
+    subprocess.run([os.path.join(clients, "generate"), generated], check=True)
+    sys.path[:0] = [generated, clients]
+    import candor_client
+    from candor.v1 import kv_pb2
+    shutil.rmtree(generated, ignore_errors=True)
+    return candor_client, kv_pb2
 
 
 class Timeout(AssertionError):
@@ -91,6 +104,13 @@ class Cluster:
                       f"    data: {self.dir}/data/{node}", f"    role: {role}"]
         with open(self.topology, "w") as f:
             f.write("\n".join(lines) + "\n")
+
+    def addresses(self):
+        """rpc address of each node."""
+        with open(self.topology) as f:
+            lines = [line.split() for line in f]
+        ids = [line[2] for line in lines if line[:2] == ["-", "id:"]]
+        return dict(zip(ids, (line[1] for line in lines if line and line[0] == "rpc:")))
 
     # -- kvctl ------------------------------------------------------------------------------------
 

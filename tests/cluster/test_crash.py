@@ -1,27 +1,32 @@
 """kill -9, SIGSTOP and restarts under load: nothing acknowledged is lost, nobody needs an operator."""
+import json
 import random
 import threading
 import unittest
 
-from harness import Cluster, Refused, main, until
+from harness import Cluster, main, python_client, until
+
+
+candor_client, _ = python_client()
 
 
 class Writer(threading.Thread):
     """Writes numbered keys one after the other and remembers what was acknowledged."""
 
-    def __init__(self, cluster):
+    def __init__(self, cluster, name):
         super().__init__(daemon=True)
-        self.cluster, self.acked, self.halt = cluster, {}, threading.Event()
+        self.client = candor_client.Client(cluster.addresses().values(), deadline_s=2)
+        self.prefix, self.acked, self.halt = name, {}, threading.Event()
 
     def run(self):
         n = 0
         while not self.halt.is_set():
             n += 1
-            key = f"key-{n % 500:03d}-{n}"
+            key = f"{self.prefix}-{n}"
             try:
-                self.cluster.put(key, f"value-{n}", "--deadline", "2s")
+                self.client.put(key.encode(), f"value-{n}".encode())
                 self.acked[key] = f"value-{n}"
-            except Refused:
+            except candor_client.CandorError:
                 pass  # not acknowledged: anything may have become of it
 
     def stop(self):
@@ -30,7 +35,6 @@ class Writer(threading.Thread):
 
 
 def export_map(cluster, node):
-    import json
     pairs = {}
     for line in cluster.export(node).splitlines():
         item = json.loads(line)
@@ -43,7 +47,7 @@ class Crash(unittest.TestCase):
         rng = random.Random(1)
         with Cluster() as c:
             c.up().wait_fresh()
-            writers = [Writer(c) for _ in range(3)]
+            writers = [Writer(c, f"w{i}") for i in range(3)]
             for w in writers:
                 w.start()
             for round in range(50):
