@@ -58,4 +58,25 @@
 #define LIMIT_STATE_READERS 1024                 /* LMDB reader slots */
 #define LIMIT_ARCHIVES 1024                      /* rollback archives kept; at it the node warns and still writes */
 
+/* The running node. */
+#define LIMIT_NODE_EVENTS 65536                  /* waiting for the node thread; beyond: stream messages are dropped, requests OVERLOADED */
+#define LIMIT_BACKGROUND_JOBS 1024               /* snapshot chunks, archive listings, resumed reads; beyond: OVERLOADED */
+#define LIMIT_READ_ATTEMPTS 8                    /* a read opens the state again while the core has not caught up with it; then: SYNCING */
+#define LIMIT_ROLLBACK_SHOW_RECORDS 1000         /* of one RollbackShow reply; more = true beyond */
+#define LIMIT_ROLLBACK_SHOW_BYTES (1u << 20)     /* likewise */
+#define LIMIT_SNAPSHOT_FAILURES 20               /* chunks in a row that may fail before a download begins again */
+#define LIMIT_CHECKPOINT_GROWTH_BYTES (64u << 20) /* a checkpoint is not cut before the log has grown by this (DESIGN §5) */
+#define LIMIT_REPLAY_CHUNK_BYTES (4u << 20)      /* one transaction of a replay at start */
+
+/* The command line's own processes. */
+#define LIMIT_PROXY_HELD_BYTES (1u << 20)        /* bytes the fault proxy holds of one direction; beyond: it stops reading, as a full network does */
+#define LIMIT_PROXY_CONTROLS 16                  /* control connections at once; beyond: the newest is closed */
+#define LIMIT_PROXY_LINE_BYTES 4096              /* a control request; over it: refused, and the connection is closed */
+#define LIMIT_PROXY_DELAY_MS 60000               /* longest delay the fault proxy takes */
+#define LIMIT_DYNAMIC_DEPTH 64                   /* nesting of messages in `kvctl rpc`; beyond: refused */
+#define LIMIT_DYNAMIC_VALUES 1000000             /* values one message may unfold to as JSON; beyond: refused */
+#define LIMIT_DYNAMIC_SCHEMA_BYTES (4u << 20)    /* descriptors a node may hand out; beyond: refused */
+#define LIMIT_SHELL_LINE_BYTES (1u << 20)        /* a line of a script for `kvctl shell`; over it: refused */
+#define LIMIT_RUN_STATE_BYTES (1u << 20)         /* the file that `kvctl up` leaves for `kvctl down`; over it: refused */
+
 #endif

@@ -1,0 +1,205 @@
+/* Looking at a node and operating it (cluster.proto). */
+#include "node/internal.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* ---- Status ---------------------------------------------------------------------------------------------------- */
+
+static Candor__V1__Role peer_role(const struct core_view *view, const struct core_peer_view *peer)
+{
+    if (node_id_equal(view->primary, peer->node))
+        return CANDOR__V1__ROLE__ROLE_PRIMARY;
+    return peer->voter ? CANDOR__V1__ROLE__ROLE_REPLICA : CANDOR__V1__ROLE__ROLE_READER;
+}
+
+static void fill_peer(const struct core_view *view, const struct core_peer_view *peer,
+                      uint64_t now_ns, Candor__V1__PeerStatus *out)
+{
+    candor__v1__peer_status__init(out);
+    out->node = wire_string(peer->node.text);
+    out->role = peer_role(view, peer);
+    if (peer->heard) {
+        out->heard_case = CANDOR__V1__PEER_STATUS__HEARD_HEARD_AGE_MS;
+        out->heard_age_ms = ns_to_ms_up(saturating_sub(now_ns, peer->heard_ns));
+    }
+    out->match_seq = peer->match;
+    out->state = (Candor__V1__NodeState)peer->state;
+}
+
+static void fill_status(struct node *node, const struct core_view *view,
+                        const struct state_position *position, uint64_t now_ns,
+                        Candor__V1__StatusResponse *out)
+{
+    out->node = wire_string(view->self.text);
+    out->version = wire_string(CANDOR_VERSION);
+    out->pid = (uint32_t)getpid();
+    out->uptime_ms = (now_ns - node->started_ns) / NS_PER_MS;
+    out->cluster_id = view->cluster_id;
+    out->store_id = view->store_id;
+    out->boot = view->boot;
+    out->durable_seq = view->durable;
+    out->match_seq = view->match;
+    out->lag = saturating_sub(view->primary_seq, view->applied); /* R39 */
+    out->log_first_seq = view->log_first;
+    out->log_bytes = log_bytes(node->log);
+    out->state_bytes = state_bytes(node->state);
+    out->rollback_count = atomic_load(&node->archives);
+    out->at_risk = view->at_risk;
+    out->admitted = view->admitted;
+    out->primary = wire_string(view->primary.text);
+    out->rpc = wire_string(node->self->rpc);
+    out->keys = position->keys;
+}
+
+static void status(Candor__V1__Cluster_Service *service, const Candor__V1__StatusRequest *request,
+                   Candor__V1__StatusResponse_Closure closure, void *closure_data)
+{
+    (void)request;
+    struct node *node = ((struct cluster_service *)service)->node;
+    struct core_view view;
+    struct state_position position;
+    struct reply_room room;
+    struct wire_pos last_room;
+    Candor__V1__PeerStatus peers[LIMIT_NODES];
+    Candor__V1__PeerStatus *peer_list[LIMIT_NODES];
+    state_position(node->state, &position, NULL);
+    view_read(&node->view, &view);
+    uint64_t now_ns = clock_boot_ns();
+    Candor__V1__StatusResponse response = CANDOR__V1__STATUS_RESPONSE__INIT;
+    fill_status(node, &view, &position, now_ns, &response);
+    struct pos last = {view.applied_epoch, view.applied};
+    response.last = wire_pos(&last, &last_room);
+    for (uint32_t i = 0; i < view.peer_count; i++) {
+        fill_peer(&view, &view.peers[i], now_ns, &peers[i]);
+        peer_list[i] = &peers[i];
+    }
+    response.n_peers = view.peer_count;
+    response.peers = peer_list;
+    reply_freshness(closure_data, &view, view.applied, &last, &room);
+    closure(&response, closure_data);
+}
+
+/* ---- Health ------------------------------------------------------------------------------------------------------ */
+
+static Candor__V1__HealthResponse__ServingStatus health_of(const char *service,
+                                                           enum node_state state)
+{
+    bool known = service[0] == '\0' || strcmp(service, "candor.v1.KV") == 0 ||
+                 strcmp(service, "candor.v1.Cluster") == 0 ||
+                 strcmp(service, "candor.v1.Replication") == 0;
+    if (!known)
+        return CANDOR__V1__HEALTH_RESPONSE__SERVING_STATUS__SERVING_STATUS_SERVICE_UNKNOWN;
+    if (state == STATE_FRESH || state == STATE_STALE)
+        return CANDOR__V1__HEALTH_RESPONSE__SERVING_STATUS__SERVING_STATUS_SERVING;
+    return CANDOR__V1__HEALTH_RESPONSE__SERVING_STATUS__SERVING_STATUS_NOT_SERVING;
+}
+
+static void health(Candor__V1__Cluster_Service *service, const Candor__V1__HealthRequest *request,
+                   Candor__V1__HealthResponse_Closure closure, void *closure_data)
+{
+    struct node *node = ((struct cluster_service *)service)->node;
+    struct core_view view;
+    struct reply_room room;
+    view_read_without_peers(&node->view, &view);
+    reply_freshness(closure_data, &view, view.applied, &(struct pos){0}, &room);
+    Candor__V1__HealthResponse response = CANDOR__V1__HEALTH_RESPONSE__INIT;
+    response.status = health_of(request->service, room.fresh.state);
+    closure(&response, closure_data);
+}
+
+/* ---- Promote, AcceptHistory ---------------------------------------------------------------------------------------- */
+
+static void fill_freshness(struct ticket *ticket, struct core_view *view, struct reply_room *room)
+{
+    view_read_without_peers(&ticket->node->view, view);
+    reply_freshness(ticket->call, view, view->applied, &(struct pos){0}, room);
+}
+
+static void promoted(struct ticket *ticket, const struct outcome *outcome)
+{
+    if (outcome->code != CANDOR_OK) {
+        reply_outcome_failed(ticket, outcome);
+        return;
+    }
+    struct core_view view;
+    struct reply_room room;
+    Candor__V1__Epoch epoch;
+    fill_freshness(ticket, &view, &room);
+    wire_epoch(&outcome->pos.epoch, &epoch);
+    Candor__V1__PromoteResponse response = CANDOR__V1__PROMOTE_RESPONSE__INIT;
+    response.epoch = &epoch;
+    ticket->reply(&response.base, ticket->call);
+}
+
+static void accepted(struct ticket *ticket, const struct outcome *outcome)
+{
+    if (outcome->code != CANDOR_OK) {
+        reply_outcome_failed(ticket, outcome);
+        return;
+    }
+    struct core_view view;
+    struct reply_room room;
+    fill_freshness(ticket, &view, &room);
+    Candor__V1__AcceptHistoryResponse response = CANDOR__V1__ACCEPT_HISTORY_RESPONSE__INIT;
+    ticket->reply(&response.base, ticket->call);
+}
+
+static struct ticket *operator_ticket(Candor__V1__Cluster_Service *service, struct rpc_call *call,
+                                      ProtobufCClosure reply)
+{
+    struct node *node = ((struct cluster_service *)service)->node;
+    struct ticket *ticket = ticket_new(node, call, reply, sizeof *ticket);
+    if (ticket == NULL)
+        reply_fail_busy(node, call);
+    return ticket;
+}
+
+static void submit(struct ticket *ticket)
+{
+    struct node *node = ticket->node;
+    struct rpc_call *call = ticket->call;
+    if (!ticket_push(ticket))
+        reply_fail_busy(node, call);
+}
+
+static void promote(Candor__V1__Cluster_Service *service, const Candor__V1__PromoteRequest *request,
+                    Candor__V1__PromoteResponse_Closure closure, void *closure_data)
+{
+    struct ticket *ticket = operator_ticket(service, closure_data, (ProtobufCClosure)closure);
+    if (ticket == NULL)
+        return;
+    ticket->finished = promoted;
+    ticket->event.core.type = CORE_EVENT_PROMOTE;
+    ticket->event.core.promote.force = request->force;
+    ticket->event.core.promote.deadline_ns = reply_deadline_ns(closure_data);
+    submit(ticket);
+}
+
+static void accept_history(Candor__V1__Cluster_Service *service,
+                           const Candor__V1__AcceptHistoryRequest *request,
+                           Candor__V1__AcceptHistoryResponse_Closure closure, void *closure_data)
+{
+    (void)request;
+    struct ticket *ticket = operator_ticket(service, closure_data, (ProtobufCClosure)closure);
+    if (ticket == NULL)
+        return;
+    ticket->finished = accepted;
+    ticket->event.core.type = CORE_EVENT_ACCEPT_HISTORY;
+    submit(ticket);
+}
+
+void cluster_service_init(struct node *node)
+{
+    node->cluster.node = node;
+    node->cluster.base = (Candor__V1__Cluster_Service){
+        .base = CANDOR__V1__CLUSTER__BASE_INIT,
+        .status = status,
+        .health = health,
+        .promote = promote,
+        .rollback_list = cluster_rollback_list,
+        .rollback_show = cluster_rollback_show,
+        .rollback_drop = cluster_rollback_drop,
+        .accept_history = accept_history,
+    };
+}

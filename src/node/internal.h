@@ -1,0 +1,395 @@
+/* What the files of src/node share.
+ *
+ *   node.c       birth and end: wiring, order of shutdown
+ *   open.c       recovery of a data directory
+ *   loop.c       the node thread: events into the core, actions out of it
+ *   view.c       the core's view, published to readers
+ *   writer.c     the writer thread: its queue, hard state, commit, trim
+ *   group.c      group commit of writes and of a replica's records
+ *   rollback.c   truncate and install: archive, undo, cut
+ *   snapshot.c   checkpoints, and serving them
+ *   download.c   fetching a snapshot
+ *   background.c jobs that may block a little
+ *   peers.c      calls to other nodes
+ *   reply.c      freshness, redirects and errors of replies
+ *   kv_read.c kv_write.c cluster_service.c archive_service.c replication_service.c   the services
+ *
+ * Locks: writer.checkpoint_lock and those of snapshot.c, download.c and background.c are never held together,
+ * except checkpoint_lock before the snapshot's. */
+#ifndef NODE_INTERNAL_H
+#define NODE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/logging.h"
+#include "base/queue.h"
+#include "candor/v1/cluster.pb-c.h"
+#include "candor/v1/kv.pb-c.h"
+#include "core/core.h"
+#include "log/hard_state.h"
+#include "log/log.h"
+#include "node/node.h"
+#include "rpc/rpc.h"
+#include "state/archive.h"
+#include "state/state.h"
+#include "stream/stream.h"
+#include "topology/topology.h"
+#include "wire/wire.h"
+
+/* ---- Tickets: what was asked of the core and is finished exactly once -------------------------------- */
+
+struct outcome { /* of a FINISH action */
+    enum candor_code code;
+    enum candor_reason reason;
+    struct pos pos;
+    enum ack_level ack;
+    char text[CORE_TEXT_BYTES];
+};
+
+/* Anything that happened, on its way to the node thread. Owns what it points to; event_free() gives it back. */
+struct node_event {
+    struct core_event core;
+    struct ticket *ticket; /* the event is part of it, and begins its life in the core */
+    bool embedded;         /* part of something else: not freed by itself */
+    bool drained; /* not the core's: the writer has done all that came before the shutdown */
+    bool stop;    /* not the core's: shut down */
+    struct core_msg *msg;
+    Candor__V1__StreamMessage *unpacked; /* msg's slices point into it */
+    struct buffer bytes;                 /* or msg's or core's slices into this */
+    struct epoch_history history;
+    struct members members;
+    struct state_incoming *incoming; /* of a SNAPSHOT_READY */
+    uint64_t download;               /* number of the download */
+    size_t backlog_bytes;            /* counted in node->backlog_bytes */
+};
+
+/* Lives in its call's arena (rpc_call_alloc), so it ends with the reply. */
+struct ticket {
+    struct ticket *next; /* the node thread's list of open ones */
+    struct ticket *previous;
+    struct ticket *next_done;
+    struct node *node;
+    struct rpc_call *call;
+    ProtobufCClosure reply;
+    struct node_event event;
+    /* (node thread) Replies; must not block. Exactly one of the two is called, once. */
+    void (*finished)(struct ticket *ticket, const struct outcome *outcome);
+    void (*answered)(struct ticket *ticket, const struct core_msg *msg);
+    struct outcome outcome;
+};
+
+/* A ticket is its own number in the core. */
+static inline uint64_t ticket_number(const struct ticket *ticket)
+{
+    return (uint64_t)(uintptr_t)ticket;
+}
+
+/* ---- The writer --------------------------------------------------------------------------------------- */
+
+/* One piece of storage work, on its way to the writer thread. */
+struct work {
+    enum core_action_type type;
+    bool drain;                 /* not the core's: answer with a `drained` event */
+    struct write_ticket *write; /* WRITE: the work is part of it */
+    struct epoch epoch;
+    uint64_t seq;
+    uint64_t cluster_id;
+    struct buffer bytes;             /* APPEND */
+    size_t backlog_bytes;            /* APPEND: counted in node->backlog_bytes */
+    struct members members;          /* EPOCH_START, MEMBERS */
+    struct state_incoming *incoming; /* INSTALL */
+};
+
+struct write_ticket {
+    struct ticket ticket;
+    enum ack_level ack;
+    struct request_id request;
+    uint32_t op_count;
+    struct record_op *ops;
+    bool *existed; /* per op: the key was there before */
+    size_t bytes;  /* counted in node->write_bytes */
+    struct work work;
+    struct node_event appended;
+};
+
+struct writer {
+    struct queue *queue;
+    pthread_t thread;
+    bool running;
+    /* Held while a checkpoint is cut, and while the state is taken back or replaced. */
+    pthread_mutex_t checkpoint_lock;
+    /* (writer thread) */
+    struct hard_state hard;
+    struct epoch tail_epoch; /* of the log's newest record */
+    uint64_t commit;
+    struct buffer group;
+    bool *existed;
+    size_t existed_capacity;
+    bool dirty; /* appended and not synced (durability: interval) */
+    uint64_t sync_due_ns;
+    uint64_t full_logged_ns; /* when DISK_FULL was last logged */
+};
+
+/* ---- Snapshots ---------------------------------------------------------------------------------------- */
+
+struct snapshots {
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool stop;
+    bool wanted; /* a replica waits for one */
+    bool cutting;
+    _Atomic uint64_t grown_bytes; /* of the log since the newest checkpoint */
+    _Atomic uint64_t newest_seq;  /* the newest checkpoint's; 0: none */
+    /* What is served: an open file, which a newer checkpoint does not take away. */
+    int fd; /* -1: none */
+    struct pos pos;
+    uint64_t bytes;
+    uint64_t digest;
+    char name[POS_TEXT_BYTES + 24];
+    uint64_t asked_ns; /* when somebody last asked for it */
+};
+
+struct download {
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool stop;
+    uint64_t number; /* of the newest FETCH or DROP: an older download is over */
+    bool wanted;     /* `number` is a FETCH that was not begun */
+    struct node_id peer;
+    struct epoch epoch;
+    struct state_incoming *discard[4];
+    uint32_t discard_count;
+};
+
+struct background {
+    struct queue *queue;
+    pthread_t thread;
+    bool running;
+};
+
+/* Runs on the background thread. The struct is the caller's, usually in a call's arena. */
+struct job {
+    void (*run)(struct job *job);
+};
+
+/* ---- The node ------------------------------------------------------------------------------------------ */
+
+#define VIEW_WORDS ((sizeof(struct core_view) + 7) / 8)
+
+struct published_view {
+    _Atomic uint64_t sequence; /* odd: being written */
+    _Atomic uint64_t words[VIEW_WORDS];
+};
+
+struct peer_client {
+    struct node_id id;
+    struct rpc_client *client;
+    ProtobufCService *replication;
+};
+
+struct kv_service {
+    Candor__V1__KV_Service base;
+    struct node *node;
+};
+
+struct cluster_service {
+    Candor__V1__Cluster_Service base;
+    struct node *node;
+};
+
+struct replication_service {
+    Candor__V1__Replication_Service base;
+    struct node *node;
+};
+
+struct node {
+    const struct topology *topology;
+    const struct topology_node *self;
+    struct node_options options;
+    uint64_t config_hash;
+    uint64_t started_ns;
+    char data[LIMIT_PATH_BYTES];
+    char log_dir[LIMIT_PATH_BYTES + 16];
+    char state_dir[LIMIT_PATH_BYTES + 16];
+    char archive_dir[LIMIT_PATH_BYTES + 16];
+    int lock_fd;
+
+    struct log *log;
+    struct state *state;
+    struct core *core; /* node thread */
+    struct published_view view;
+
+    /* The node thread. */
+    struct queue *events;
+    pthread_t thread;
+    bool running;
+    struct ticket *open; /* in the core */
+    struct ticket *done; /* to be replied to when the view is published, oldest first */
+    struct ticket **done_end;
+    struct core_actions actions;
+    struct buffer packed;
+    uint64_t commit_seq; /* to be given to the writer; 0: none */
+    bool draining;
+    bool drained;
+    struct state_incoming *incoming; /* downloaded, not yet installed */
+    uint64_t download_number;        /* of the newest FETCH_SNAPSHOT */
+
+    _Atomic bool stopping;
+    _Atomic size_t backlog_bytes; /* records taken in, not yet on disk */
+    _Atomic size_t write_bytes;   /* client writes taken in, not yet answered */
+    _Atomic uint64_t archives;
+
+    struct writer writer;
+    struct snapshots snapshots;
+    struct download download;
+    struct background background;
+
+    struct rpc_server *server;
+    struct stream *stream;
+    struct peer_client peers[LIMIT_NODES];
+    uint32_t peer_count;
+    struct kv_service kv;
+    struct cluster_service cluster;
+    struct replication_service replication;
+};
+
+/* open.c */
+enum candor_code node_recover(struct node *node, struct core_boot *boot,
+                              struct epoch_history *history, struct members *members,
+                              struct candor_error *err);
+void node_close_disk(struct node *node, bool clean);
+
+/* node.c */
+_Noreturn void node_fatal(struct node *node, const struct candor_error *err); /* R3 */
+uint64_t node_message_bytes(const struct node *node); /* largest message between nodes */
+void node_header(const struct node *node, const struct core_view *view, struct core_header *out);
+
+/* loop.c */
+enum candor_code node_thread_start(struct node *node, struct candor_error *err);
+void node_publish_view(struct node *node);               /* node thread, or before it starts */
+struct node_event *event_new(enum core_event_type type); /* malloc'd, cleared */
+void event_free(struct node *node, struct node_event *event);
+/* For completions: always taken. Frees the event when the node thread has ended. */
+void event_push(struct node *node, struct node_event *event);
+/* Takes a ticket's event; false when the node is stopping or its queue is full, and the caller replies. */
+bool ticket_push(struct ticket *ticket);
+void *ticket_new(struct node *node, struct rpc_call *call, ProtobufCClosure reply, size_t bytes);
+
+/* view.c */
+void view_publish(struct published_view *published, const struct core_view *view);
+void view_read(const struct published_view *published, struct core_view *out);
+void view_read_without_peers(const struct published_view *published, struct core_view *out);
+
+/* writer.c */
+enum candor_code writer_start(struct node *node, struct candor_error *err);
+void writer_give(struct node *node, struct work *work);
+struct work *work_new(enum core_action_type type);
+void work_answer(struct node *node, struct node_event *event);
+/* (writer) Saves writer.hard. False: there is no room and the node is stopping; nothing was promised. */
+bool writer_save(struct node *node);
+/* (writer) A pause; false when the node is stopping. */
+bool writer_wait_for_room(struct node *node, const struct candor_error *err);
+
+/* group.c: each takes the first works of the list and returns how many. */
+size_t group_writes(struct node *node, struct work **works, size_t count);
+size_t group_appends(struct node *node, struct work **works, size_t count);
+void group_meta(struct node *node, struct work *work); /* EPOCH_START, MEMBERS */
+
+/* rollback.c */
+void rollback_truncate(struct node *node, struct work *work);
+void rollback_install(struct node *node, struct work *work);
+
+/* snapshot.c */
+void snapshots_init(struct node *node);
+enum candor_code snapshots_start(struct node *node, struct candor_error *err);
+void snapshots_stop(struct node *node);
+void snapshots_note_growth(struct node *node, size_t bytes);
+void snapshots_note_rewind(struct node *node);    /* (writer) the newest checkpoint may be gone */
+uint64_t snapshots_trim_limit(struct node *node); /* the log is needed above it */
+void snapshot_serve(struct node *node, const Candor__V1__SnapshotRequest *request,
+                    ProtobufCClosure reply, struct rpc_call *call);
+
+/* download.c */
+enum candor_code download_start(struct node *node, struct candor_error *err);
+void download_stop(struct node *node);
+uint64_t download_fetch(struct node *node, struct node_id peer,
+                        struct epoch epoch); /* its number */
+void download_drop(struct node *node);
+void download_discard(struct node *node, struct state_incoming *incoming);
+
+/* background.c */
+enum candor_code background_start(struct node *node, struct candor_error *err);
+void background_stop(struct node *node);
+bool background_push(struct node *node, struct job *job); /* false: full */
+
+/* peers.c */
+enum candor_code peers_open(struct node *node, struct candor_error *err);
+void peers_close(struct node *node);
+void peers_call(struct node *node, struct node_id peer, uint64_t nonce, const struct core_msg *msg);
+
+/* reply.c */
+struct reply_room {
+    struct core_freshness fresh;
+    struct wire_freshness freshness;
+    Candor__V1__RetryHint retry;
+};
+/* Fills the reply's freshness; `room` lives until the reply is packed. token->seq 0: no token. */
+void reply_freshness(struct rpc_call *call, const struct core_view *view, uint64_t applied,
+                     const struct pos *token, struct reply_room *room);
+/* Fails the call with freshness, and with a hint where a retry elsewhere or later helps. An empty text is made up. */
+void reply_fail(struct node *node, struct rpc_call *call, const struct core_view *view,
+                enum candor_code code, enum candor_reason reason, const char *text);
+/* As reply_fail, with the view of now. */
+void reply_fail_now(struct node *node, struct rpc_call *call, enum candor_code code,
+                    enum candor_reason reason, const char *text);
+void reply_fail_busy(struct node *node, struct rpc_call *call); /* stopping or overloaded */
+void reply_outcome_failed(struct ticket *ticket, const struct outcome *outcome);
+/* The server's own errors carry freshness, too. */
+void reply_server_freshness(void *closure, struct rpc_call *call);
+/* R45: false when the call was redirected too often, and failed. */
+bool reply_check_hops(struct node *node, struct rpc_call *call);
+/* When to give up, so that the caller still hears why. */
+uint64_t reply_deadline_ns(const struct rpc_call *call);
+
+/* The services */
+void kv_service_init(struct node *node);
+void cluster_service_init(struct node *node);
+void replication_service_init(struct node *node);
+void kv_get(Candor__V1__KV_Service *service, const Candor__V1__GetRequest *request,
+            Candor__V1__GetResponse_Closure closure, void *closure_data);
+void kv_multi_get(Candor__V1__KV_Service *service, const Candor__V1__MultiGetRequest *request,
+                  Candor__V1__MultiGetResponse_Closure closure, void *closure_data);
+void kv_scan(Candor__V1__KV_Service *service, const Candor__V1__ScanRequest *request,
+             Candor__V1__ScanResponse_Closure closure, void *closure_data);
+bool kv_check_key(struct node *node, struct rpc_call *call, const char *field,
+                  ProtobufCBinaryData key);
+void archives_count(struct node *node); /* for Status; any thread */
+void cluster_rollback_list(Candor__V1__Cluster_Service *service,
+                           const Candor__V1__RollbackListRequest *request,
+                           Candor__V1__RollbackListResponse_Closure closure, void *closure_data);
+void cluster_rollback_show(Candor__V1__Cluster_Service *service,
+                           const Candor__V1__RollbackShowRequest *request,
+                           Candor__V1__RollbackShowResponse_Closure closure, void *closure_data);
+void cluster_rollback_drop(Candor__V1__Cluster_Service *service,
+                           const Candor__V1__RollbackDropRequest *request,
+                           Candor__V1__RollbackDropResponse_Closure closure, void *closure_data);
+
+static inline struct slice binary_slice(ProtobufCBinaryData data)
+{
+    return slice_of(data.data, data.len);
+}
+
+static inline ProtobufCBinaryData slice_binary(struct slice bytes)
+{
+    return (ProtobufCBinaryData){.len = bytes.length, .data = (uint8_t *)(uintptr_t)bytes.bytes};
+}
+
+#endif

@@ -1,0 +1,315 @@
+/* Birth and end of a node: what is wired to what, and in which order it is taken apart. */
+#include "node/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+
+_Noreturn void node_fatal(struct node *node, const struct candor_error *err)
+{
+    if (node->options.fatal != NULL)
+        node->options.fatal(node->options.closure, err);
+    log_error("integrity", "code=%s what=\"%s\" exit=%d", candor_code_name(err->code), err->message,
+              NODE_EXIT_INTEGRITY);
+    _exit(NODE_EXIT_INTEGRITY); /* nothing is flushed: what is on the disk is what is known */
+}
+
+/* A batch of records is at most a group commit, or one record of the largest value alone. */
+uint64_t node_message_bytes(const struct node *node)
+{
+    return node->topology->limit_message_bytes + 2 * (uint64_t)LIMIT_GROUP_COMMIT_BYTES;
+}
+
+void node_header(const struct node *node, const struct core_view *view, struct core_header *out)
+{
+    *out = (struct core_header){
+        .cluster_id = view->cluster_id,
+        .config_hash = node->config_hash,
+        .node = view->self,
+        .store_id = view->store_id,
+        .boot = view->boot,
+        .epoch = view->epoch,
+    };
+}
+
+/* ---- The stream ---------------------------------------------------------------------------------------------------- */
+
+/* A replica whose disk lags takes no more records than it has room for; it fetches them later (R13). */
+static bool has_room(struct node *node, const struct core_msg *msg)
+{
+    return msg->type != CORE_MSG_RECORDS ||
+           atomic_load(&node->backlog_bytes) + msg->records.batches.length <=
+               LIMIT_WRITER_BACKLOG_BYTES;
+}
+
+static void take_stream_event(struct node *node, struct node_event *event)
+{
+    if (event->msg->type == CORE_MSG_RECORDS) {
+        event->backlog_bytes = event->msg->records.batches.length;
+        atomic_fetch_add(&node->backlog_bytes, event->backlog_bytes);
+    }
+    if (!queue_push(node->events, event))
+        event_free(node, event);
+}
+
+/* On an NNG thread. */
+static void stream_received(void *closure, struct node_id peer, enum stream_channel channel,
+                            struct slice bytes)
+{
+    (void)channel;
+    struct node *node = closure;
+    struct node_event *event = event_new(CORE_EVENT_STREAM);
+    event->msg = malloc(sizeof *event->msg);
+    ASSERT(event->msg != NULL);
+    struct candor_error err = {0};
+    if (wire_stream_unpack(bytes, event->msg, &event->unpacked, &err) != CANDOR_OK) {
+        log_debug("malformed_message", "from=%s what=\"%s\"", peer.text, err.message);
+        event->msg->type = CORE_MSG_STATUS; /* nothing of it needs freeing */
+        event_free(node, event);
+        return;
+    }
+    event->core.msg = event->msg;
+    if (has_room(node, event->msg))
+        take_stream_event(node, event);
+    else
+        event_free(node, event);
+}
+
+static void stream_connected(void *closure, struct node_id peer, bool up)
+{
+    struct node *node = closure;
+    if (up)
+        return;
+    struct node_event *event = event_new(CORE_EVENT_PEER_LOST);
+    event->core.peer = peer;
+    if (!queue_push(node->events, event))
+        event_free(node, event);
+}
+
+static enum candor_code open_stream(struct node *node, struct candor_error *err)
+{
+    struct stream_options options = {
+        .records_address = node->self->stream,
+        .heartbeat_address = node->self->heartbeat,
+        .message_bytes = node_message_bytes(node),
+        .received = stream_received,
+        .connected = stream_connected,
+        .closure = node,
+    };
+    enum candor_code code = stream_open(&options, &node->stream, err);
+    for (uint32_t i = 0; i < node->topology->node_count && code == CANDOR_OK; i++) {
+        const struct topology_node *peer = &node->topology->nodes[i];
+        if (peer != node->self)
+            code = stream_subscribe(node->stream, peer->id, peer->stream, peer->heartbeat, err);
+    }
+    return code;
+}
+
+/* ---- The server ----------------------------------------------------------------------------------------------------- */
+
+static enum candor_code open_server(struct node *node, struct candor_error *err)
+{
+    kv_service_init(node);
+    cluster_service_init(node);
+    replication_service_init(node);
+    ProtobufCService *services[] = {&node->kv.base.base, &node->cluster.base.base,
+                                    &node->replication.base.base};
+    struct rpc_server_options options = {
+        .address = node->self->rpc,
+        .message_bytes =
+            node_message_bytes(node), /* Fetch answers need more than clients may send */
+        .services = services,
+        .service_count = sizeof services / sizeof services[0],
+        .freshness = reply_server_freshness,
+        .closure = node,
+    };
+    return rpc_server_open(&options, &node->server, err);
+}
+
+/* ---- Birth ---------------------------------------------------------------------------------------------------------- */
+
+static void fill_config(const struct node *node, struct core_config *config)
+{
+    const struct topology *topology = node->topology;
+    *config = (struct core_config){
+        .self = node->self->id,
+        .config_hash = node->config_hash,
+        .initial_primary = topology->initial_primary,
+        .automatic_failover = topology->automatic_failover,
+        .heartbeat_interval_ns = topology->heartbeat_interval_ms * NS_PER_MS,
+        .stale_after_ns = topology->stale_after_ms * NS_PER_MS,
+        .reject_after_ns = topology->reject_after_ms * NS_PER_MS,
+        .election_timeout_ns = topology->election_timeout_ms * NS_PER_MS,
+        .writer_stall_ns = topology->writer_stall_ms * NS_PER_MS,
+        .max_lag = topology->max_lag,
+        .max_uncommitted = topology->max_uncommitted,
+        .drift_ppm = topology->clock_drift_ppm,
+        .seed = random_u64_nonzero(),
+        .new_cluster_id = random_u64_nonzero(),
+    };
+    topology_members(topology, &config->configured);
+    memcpy(config->rpc, node->self->rpc, sizeof config->rpc);
+}
+
+static void init_lock(pthread_mutex_t *lock, pthread_cond_t *changed)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(lock, NULL);
+    pthread_cond_init(changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static struct node *node_new(const struct topology *topology, const struct topology_node *self,
+                             const struct node_options *options)
+{
+    struct node *node = calloc(1, sizeof *node);
+    ASSERT(node != NULL);
+    node->topology = topology;
+    node->self = self;
+    if (options != NULL)
+        node->options = *options;
+    node->config_hash = topology_hash(topology);
+    node->started_ns = clock_boot_ns();
+    node->lock_fd = -1;
+    node->snapshots.fd = -1;
+    node->done_end = &node->done;
+    node->events = queue_new(LIMIT_NODE_EVENTS);
+    node->writer.queue = queue_new(LIMIT_NODE_EVENTS);
+    node->background.queue = queue_new(LIMIT_BACKGROUND_JOBS);
+    pthread_mutex_init(&node->writer.checkpoint_lock, NULL);
+    init_lock(&node->snapshots.lock, &node->snapshots.changed);
+    init_lock(&node->download.lock, &node->download.changed);
+    return node;
+}
+
+/* What is left when all threads have ended. */
+static void node_free(struct node *node)
+{
+    void *item;
+    while (queue_pop(node->events, &item, 1, 0) > 0)
+        event_free(node, item);
+    queue_free(node->events);
+    queue_free(node->writer.queue);
+    queue_free(node->background.queue);
+    pthread_mutex_destroy(&node->writer.checkpoint_lock);
+    pthread_mutex_destroy(&node->snapshots.lock);
+    pthread_cond_destroy(&node->snapshots.changed);
+    pthread_mutex_destroy(&node->download.lock);
+    pthread_cond_destroy(&node->download.changed);
+    core_actions_free(&node->actions);
+    core_free(node->core);
+    buffer_free(&node->packed);
+    buffer_free(&node->writer.group);
+    free(node->writer.existed);
+    free(node);
+}
+
+enum candor_code node_open(const struct topology *topology, struct node_id self,
+                           const struct node_options *options, struct node **out,
+                           struct candor_error *err)
+{
+    const struct topology_node *me = topology_find(topology, self);
+    if (me == NULL)
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "the topology has no node '%s'", self.text);
+    struct node *node = node_new(topology, me, options);
+    struct core_boot boot;
+    struct epoch_history history;
+    struct members members;
+    epoch_history_init(&history);
+    enum candor_code code = node_recover(node, &boot, &history, &members, err);
+    if (code == CANDOR_OK) {
+        struct core_config config;
+        fill_config(node, &config);
+        node->core = core_new(&config, &boot, clock_boot_ns());
+        node_publish_view(node);
+        *out = node;
+    } else {
+        node_close_disk(node, false);
+        node_free(node);
+    }
+    epoch_history_free(&history);
+    return code;
+}
+
+enum candor_code node_run(struct node *node, struct candor_error *err)
+{
+    /* Addresses first: they are what fails. Until the node thread runs, events wait in its queue. */
+    enum candor_code code = open_stream(node, err);
+    if (code == CANDOR_OK)
+        code = peers_open(node, err);
+    if (code == CANDOR_OK)
+        code = background_start(node, err);
+    if (code == CANDOR_OK)
+        code = writer_start(node, err);
+    if (code == CANDOR_OK)
+        code = snapshots_start(node, err);
+    if (code == CANDOR_OK)
+        code = download_start(node, err);
+    if (code == CANDOR_OK)
+        code = node_thread_start(node, err);
+    if (code == CANDOR_OK)
+        code = open_server(node, err);
+    return code;
+}
+
+/* ---- End ------------------------------------------------------------------------------------------------------------ */
+
+/* The node thread and the writer go on until every call has its reply. */
+static void end_calls(struct node *node)
+{
+    if (node->running) {
+        struct node_event *event = event_new(CORE_EVENT_TICK);
+        event->stop = true;
+        event_push(node, event);
+    }
+    if (node->server != NULL)
+        rpc_server_close(node->server);
+    node->server = NULL;
+}
+
+static void end_threads(struct node *node)
+{
+    download_stop(node);
+    snapshots_stop(node);
+    background_stop(node);
+    queue_close(node->events);
+    if (node->running)
+        pthread_join(node->thread, NULL);
+    queue_close(node->writer.queue);
+    if (node->writer.running)
+        pthread_join(node->writer.thread, NULL);
+}
+
+static void discard_downloads(struct node *node)
+{
+    if (node->incoming != NULL)
+        state_incoming_discard(node->incoming);
+    for (uint32_t i = 0; i < node->download.discard_count; i++)
+        state_incoming_discard(node->download.discard[i]);
+    node->incoming = NULL;
+    node->download.discard_count = 0;
+}
+
+void node_stop(struct node *node)
+{
+    bool ran = node->running;
+    atomic_store(&node->stopping, true);
+    end_calls(node);
+    end_threads(node);
+    peers_close(node);
+    if (node->stream != NULL)
+        stream_close(node->stream);
+    discard_downloads(node);
+    /* Events that came too late may hold parts of the state. */
+    void *item;
+    while (queue_pop(node->events, &item, 1, 0) > 0)
+        event_free(node, item);
+    node_close_disk(node, ran);
+    log_info("stopped", "clean=%s", ran ? "yes" : "no");
+    node_free(node);
+}

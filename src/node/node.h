@@ -1,0 +1,46 @@
+/* A running node: the replication core with its disk, its peers and its clients around it (DESIGN §6).
+ *
+ *   NNG's threads    serve reads straight from the state; hand everything else to the node thread
+ *   node thread      runs the core, performs its actions, publishes its view
+ *   writer thread    owns log, state and hard state: sequencing, group commit, rollbacks
+ *   snapshot thread  cuts checkpoints
+ *   download thread  fetches a snapshot from the primary
+ *   background       what may block a little: snapshot chunks, archives, reads that had to wait
+ *
+ * No globals: several nodes run in one process. Threads: node_open, node_run and node_stop from one thread. */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include <candor/status.h>
+
+#include "topology/topology.h"
+
+struct node;
+
+struct node_options {
+    const char *data;       /* NULL: the topology's */
+    uint64_t segment_bytes; /* of the log; 0: LIMIT_SEGMENT_BYTES; tests use small ones */
+    /* The node's integrity is in doubt (R3): must not return. NULL: a log line and _exit(NODE_EXIT_INTEGRITY).
+     * Any thread of the node. */
+    void (*fatal)(void *closure, const struct candor_error *err);
+    void *closure;
+};
+
+#define NODE_EXIT_INTEGRITY 3
+
+/* Makes or recovers the data directory, and binds nothing yet. `topology` must outlive the node.
+ * INVALID_ARGUMENT: no such node in the topology. FAILED_PRECONDITION: the data directory is locked by another
+ * process. PERMISSION_DENIED; RESOURCE_EXHAUSTED: no room. DATA_LOSS: what is on disk contradicts itself (R3). */
+enum candor_code node_open(const struct topology *topology, struct node_id self,
+                           const struct node_options *options, struct node **out,
+                           struct candor_error *err);
+
+/* Binds the addresses and starts the threads; when it returns OK the node serves. UNAVAILABLE: an address is in
+ * use. On error only node_stop() remains. */
+enum candor_code node_run(struct node *node, struct candor_error *err);
+
+/* Finishes what is under way (UNAVAILABLE / SHUTTING_DOWN where it cannot be), writes everything out, marks the
+ * shutdown as clean, frees. */
+void node_stop(struct node *node);
+
+#endif

@@ -1,0 +1,387 @@
+/* Recovery of a data directory (DESIGN §5): lock, identity, log, state, and the two made to agree. */
+#include "node/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+
+/* ---- Directory and lock -------------------------------------------------------------------------------------- */
+
+static enum candor_code system_error(struct candor_error *err, const char *path, const char *what)
+{
+    enum candor_code code = CANDOR_INTERNAL;
+    if (errno == EACCES || errno == EPERM || errno == EROFS)
+        code = CANDOR_PERMISSION_DENIED;
+    else if (errno == ENOSPC || errno == EDQUOT)
+        code = CANDOR_RESOURCE_EXHAUSTED;
+    return candor_error_set(err, code, CANDOR_REASON_NONE, "%s: %s: %s", path, what,
+                            strerror(errno));
+}
+
+static enum candor_code make_directory(const char *path, struct candor_error *err)
+{
+    char part[LIMIT_PATH_BYTES + 16];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *p = part + 1;; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        bool end = *p == '\0';
+        *p = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return system_error(err, part, "cannot make the directory");
+        if (end)
+            return CANDOR_OK;
+        *p = '/';
+    }
+}
+
+static enum candor_code locked_by(int fd, const char *path, struct candor_error *err)
+{
+    char pid[24] = {0};
+    ssize_t got = pread(fd, pid, sizeof pid - 1, 0);
+    for (ssize_t i = 0; i < got; i++)
+        if (pid[i] < '0' || pid[i] > '9')
+            pid[i] = '\0';
+    close(fd);
+    return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
+                            "%s: the data directory is locked by pid %s", path,
+                            got > 0 && pid[0] != '\0' ? pid : "unknown");
+}
+
+static enum candor_code lock_directory(struct node *node, struct candor_error *err)
+{
+    char path[LIMIT_PATH_BYTES + 16];
+    snprintf(path, sizeof path, "%s/lock", node->data);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return system_error(err, path, "cannot open");
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return locked_by(fd, path, err);
+    node->lock_fd = fd;
+    char pid[24];
+    int length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)length, 0) != length)
+        return system_error(err, path, "cannot write");
+    return CANDOR_OK;
+}
+
+static enum candor_code set_paths(struct node *node, struct candor_error *err)
+{
+    const char *data = node->options.data != NULL ? node->options.data : node->self->data;
+    size_t length = strlen(data);
+    if (length == 0 || length >= sizeof node->data)
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "the data directory's path is empty or longer than %d bytes",
+                                LIMIT_PATH_BYTES - 1);
+    memcpy(node->data, data, length + 1);
+    snprintf(node->log_dir, sizeof node->log_dir, "%s/log", data);
+    snprintf(node->state_dir, sizeof node->state_dir, "%s/state", data);
+    snprintf(node->archive_dir, sizeof node->archive_dir, "%s/archive", data);
+    enum candor_code code = make_directory(node->data, err);
+    if (code == CANDOR_OK)
+        code = lock_directory(node, err);
+    if (code == CANDOR_OK)
+        code = make_directory(node->state_dir, err);
+    if (code == CANDOR_OK)
+        code = make_directory(node->archive_dir, err);
+    return code;
+}
+
+/* ---- Identity ---------------------------------------------------------------------------------------------------- */
+
+/* `*rebooted`: the machine went down under a running node, and what was not synced may be gone. */
+static enum candor_code load_identity(struct node *node, bool *fresh, bool *rebooted,
+                                      struct candor_error *err)
+{
+    struct hard_state *hard = &node->writer.hard;
+    enum candor_code code = hard_state_load(node->data, hard, err);
+    *fresh = code == CANDOR_NOT_FOUND;
+    *rebooted = false;
+    if (*fresh) {
+        *hard = (struct hard_state){.store_id = random_u64_nonzero()};
+        return CANDOR_OK;
+    }
+    if (code != CANDOR_OK)
+        return code;
+    char os_boot[sizeof hard->os_boot_id];
+    os_boot_id(os_boot);
+    *rebooted = !hard->clean_shutdown && strcmp(os_boot, hard->os_boot_id) != 0;
+    return CANDOR_OK;
+}
+
+/* Durable before anything is sent: what a former life said no longer counts (R8). */
+static enum candor_code begin_life(struct node *node, struct candor_error *err)
+{
+    struct hard_state *hard = &node->writer.hard;
+    hard->boot++;
+    hard->clean_shutdown = false;
+    os_boot_id(hard->os_boot_id);
+    return hard_state_save(node->data, hard, err);
+}
+
+/* ---- Log and state ------------------------------------------------------------------------------------------------ */
+
+static enum log_durability durability_of(const struct topology_node *self)
+{
+    switch (self->durability) {
+    case TOPOLOGY_INTERVAL:
+        return LOG_DURABLE_INTERVAL;
+    case TOPOLOGY_OS:
+        return LOG_DURABLE_OS;
+    case TOPOLOGY_ALWAYS:
+        break;
+    }
+    return LOG_DURABLE_ALWAYS;
+}
+
+static enum candor_code open_log(struct node *node, struct candor_error *err)
+{
+    struct log_options options = {
+        .dir = node->log_dir,
+        .segment_bytes = node->options.segment_bytes,
+        .durability = durability_of(node->self),
+    };
+    struct log_recovery recovery = {0};
+    enum candor_code code = log_open(&options, &node->log, &recovery, err);
+    if (code == CANDOR_OK && recovery.torn_bytes > 0)
+        log_warn("torn_tail_cut", "segment=%s offset=%" PRIu64 " bytes=%" PRIu64 " last=%" PRIu64,
+                 recovery.torn_segment, recovery.torn_offset, recovery.torn_bytes,
+                 log_last(node->log));
+    return code;
+}
+
+static enum candor_code open_state(struct node *node, struct candor_error *err)
+{
+    struct state_options options = {
+        .dir = node->state_dir,
+        .map_bytes = node->topology->state_bytes,
+    };
+    return state_open(&options, &node->state, err);
+}
+
+static enum candor_code contradiction(struct candor_error *err, const char *what, uint64_t a,
+                                      uint64_t b)
+{
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                            "%s (%" PRIu64 ", %" PRIu64
+                            "); way out: move the data directory away and start again, so that "
+                            "the node takes everything from the primary",
+                            what, a, b);
+}
+
+/* Whether the log's record at the state's position is the one that the state applied. A crash while a snapshot was
+ * installed leaves a log of another history behind it. */
+static enum candor_code log_continues(struct node *node, struct pos applied, bool *continues,
+                                      struct candor_error *err)
+{
+    *continues = applied.seq <= log_last(node->log);
+    if (!*continues || applied.seq < log_first(node->log))
+        return CANDOR_OK;
+    struct buffer bytes = {0};
+    struct batch batch;
+    enum candor_code code =
+        log_read(node->log, applied.seq, applied.seq, LIMIT_FETCH_BYTES, &bytes, err);
+    struct slice rest = buffer_slice(&bytes);
+    if (code == CANDOR_OK)
+        code = batch_decode(&rest, &batch, err);
+    if (code == CANDOR_OK)
+        *continues = epoch_equal(batch.epoch, applied.epoch);
+    buffer_free(&bytes);
+    return code;
+}
+
+/* Makes the log one that the state's position can be continued from. */
+static enum candor_code join_log(struct node *node, struct candor_error *err)
+{
+    struct state_position position;
+    state_position(node->state, &position, NULL);
+    struct pos applied = position.applied;
+    if (applied.seq + 1 < log_first(node->log) && log_last(node->log) > 0)
+        return contradiction(err, "the log begins beyond what the state holds", applied.seq,
+                             log_first(node->log));
+    bool continues = true;
+    if (applied.seq > 0) {
+        enum candor_code code = log_continues(node, applied, &continues, err);
+        if (code != CANDOR_OK)
+            return code;
+    }
+    if (continues)
+        return CANDOR_OK;
+    char text[POS_TEXT_BYTES];
+    log_warn("log_reset",
+             "state=%s log_last=%" PRIu64 " why=\"the log does not continue the state\"",
+             pos_text(applied, text), log_last(node->log));
+    return log_reset(node->log, applied.seq + 1, err);
+}
+
+static void log_replay(const struct node *node, uint64_t seq, uint64_t *logged_ns, bool done)
+{
+    uint64_t now_ns = clock_boot_ns();
+    if (!done && now_ns - *logged_ns < NS_PER_S)
+        return;
+    *logged_ns = now_ns;
+    log_info(done ? "replayed" : "replaying", "applied=%" PRIu64 " last=%" PRIu64, seq,
+             log_last(node->log));
+}
+
+/* Applies what the log holds beyond the state. */
+static enum candor_code replay(struct node *node, struct candor_error *err)
+{
+    struct state_position position;
+    state_position(node->state, &position, NULL);
+    uint64_t seq = position.applied.seq;
+    uint64_t last = log_last(node->log);
+    uint64_t logged_ns = clock_boot_ns();
+    bool any = seq < last;
+    struct buffer batches = {0};
+    enum candor_code code = CANDOR_OK;
+    while (code == CANDOR_OK && seq < last) {
+        buffer_clear(&batches);
+        code = log_read(node->log, seq + 1, last, LIMIT_REPLAY_CHUNK_BYTES, &batches, err);
+        if (code == CANDOR_OK)
+            code = state_apply(node->state, buffer_slice(&batches), node->writer.hard.known_commit,
+                               NULL, err);
+        if (code != CANDOR_OK)
+            break;
+        state_position(node->state, &position, NULL);
+        ASSERT_U64(position.applied.seq, >, seq);
+        seq = position.applied.seq;
+        log_replay(node, seq, &logged_ns, false);
+    }
+    buffer_free(&batches);
+    if (code == CANDOR_OK && any)
+        log_replay(node, seq, &logged_ns, true);
+    return code;
+}
+
+/* What the node promised to hold must be there. Only a weaker durability may lose it, with the machine. */
+static enum candor_code check_known_commit(struct node *node, bool rebooted,
+                                           struct candor_error *err)
+{
+    struct hard_state *hard = &node->writer.hard;
+    uint64_t last = log_last(node->log);
+    if (hard->known_commit <= last)
+        return CANDOR_OK;
+    if (node->self->durability == TOPOLOGY_ALWAYS || !rebooted)
+        return contradiction(err, "records that were committed are missing from the log's end",
+                             hard->known_commit, last);
+    log_warn("tail_lost",
+             "last=%" PRIu64 " known_commit=%" PRIu64 " why=\"durability is not always\"", last,
+             hard->known_commit);
+    hard->known_commit = last;
+    return CANDOR_OK;
+}
+
+/* ---- All of it ------------------------------------------------------------------------------------------------------ */
+
+static void fill_boot(struct node *node, struct core_boot *boot, struct epoch_history *history,
+                      struct members *members)
+{
+    struct writer *writer = &node->writer;
+    struct state_position position;
+    state_position(node->state, &position, history);
+    *members = position.members;
+    writer->tail_epoch = position.applied.epoch;
+    writer->commit = max_u64(writer->hard.known_commit, position.undo_floor);
+    *boot = (struct core_boot){
+        .cluster_id = position.cluster_id != 0 ? position.cluster_id : writer->hard.cluster_id,
+        .store_id = writer->hard.store_id,
+        .boot = writer->hard.boot,
+        .epoch = writer->hard.epoch,
+        .last = log_last(node->log),
+        .log_first = log_first(node->log),
+        .commit = writer->commit,
+        .rewinds = position.rewinds,
+        .history = history,
+        .members = members,
+    };
+}
+
+static enum candor_code recover_disk(struct node *node, bool *fresh, struct candor_error *err)
+{
+    bool rebooted;
+    enum candor_code code = set_paths(node, err);
+    if (code == CANDOR_OK)
+        code = load_identity(node, fresh, &rebooted, err);
+    if (code == CANDOR_OK)
+        code = open_log(node, err);
+    if (code == CANDOR_OK && *fresh && log_last(node->log) > 0)
+        code = contradiction(err, "there is a log, but no hard_state beside it",
+                             log_first(node->log), log_last(node->log));
+    if (code == CANDOR_OK && rebooted) {
+        log_warn("state_rebuild", "why=\"the machine went down while this node ran\"");
+        code = state_rebuild(node->state_dir, err);
+    }
+    if (code == CANDOR_OK)
+        code = open_state(node, err);
+    if (code == CANDOR_OK)
+        code = join_log(node, err);
+    if (code == CANDOR_OK)
+        code = check_known_commit(node, rebooted, err);
+    if (code == CANDOR_OK)
+        code = replay(node, err);
+    return code;
+}
+
+enum candor_code node_recover(struct node *node, struct core_boot *boot,
+                              struct epoch_history *history, struct members *members,
+                              struct candor_error *err)
+{
+    bool fresh = false;
+    enum candor_code code = recover_disk(node, &fresh, err);
+    /* Only now: until the state is sound again, the next start must see that the machine went down. */
+    if (code == CANDOR_OK)
+        code = begin_life(node, err);
+    if (code != CANDOR_OK)
+        return code;
+    fill_boot(node, boot, history, members);
+    archives_count(node);
+    snapshots_init(node);
+    char text[EPOCH_TEXT_BYTES];
+    log_info("recovered",
+             "data=%s store=%016" PRIx64 " boot=%" PRIu64 " epoch=%s last=%" PRIu64
+             " commit=%" PRIu64 " fresh=%s",
+             node->data, boot->store_id, boot->boot, epoch_text(boot->epoch, text), boot->last,
+             boot->commit, fresh ? "yes" : "no");
+    return CANDOR_OK;
+}
+
+static void mark_clean(struct node *node)
+{
+    struct hard_state *hard = &node->writer.hard;
+    struct candor_error err = {0};
+    struct state_position position;
+    state_position(node->state, &position, NULL);
+    /* Everything of the log and the state is on the disk before the mark says so. */
+    if (log_sync(node->log, &err) != CANDOR_OK || state_sync(node->state, &err) != CANDOR_OK) {
+        log_error("not_clean", "what=\"%s\"", err.message);
+        return;
+    }
+    hard->known_commit =
+        min_u64(max_u64(hard->known_commit, node->writer.commit), position.applied.seq);
+    hard->clean_shutdown = true;
+    if (hard_state_save(node->data, hard, &err) != CANDOR_OK)
+        log_error("not_clean", "what=\"%s\"", err.message);
+}
+
+void node_close_disk(struct node *node, bool clean)
+{
+    if (clean)
+        mark_clean(node);
+    if (node->state != NULL)
+        state_close(node->state);
+    if (node->log != NULL)
+        log_close(node->log);
+    if (node->lock_fd >= 0)
+        close(node->lock_fd);
+    node->state = NULL;
+    node->log = NULL;
+    node->lock_fd = -1;
+}

@@ -1,0 +1,157 @@
+/* What other nodes ask (replication.proto). Votes and attaches are the core's; records are read from the log right
+ * here, on NNG's thread (R13). */
+#include "node/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- For the core ------------------------------------------------------------------------------------------------- */
+
+struct peer_ticket {
+    struct ticket ticket;
+    struct core_msg msg;
+};
+
+static void answered(struct ticket *ticket, const struct core_msg *msg)
+{
+    struct peer_ticket *peer = (struct peer_ticket *)ticket;
+    wire_msg_free(&peer->msg);
+    struct core_view view;
+    struct reply_room reply_room;
+    struct wire_room room;
+    view_read_without_peers(&ticket->node->view, &view);
+    reply_freshness(ticket->call, &view, view.applied, &(struct pos){0}, &reply_room);
+    ticket->reply(wire_message(msg, &room), ticket->call);
+    wire_room_free(&room);
+}
+
+static void finished(struct ticket *ticket, const struct outcome *outcome)
+{
+    wire_msg_free(&((struct peer_ticket *)ticket)->msg);
+    reply_outcome_failed(ticket, outcome);
+}
+
+static void ask_core(Candor__V1__Replication_Service *service, const ProtobufCMessage *request,
+                     ProtobufCClosure reply, void *closure_data)
+{
+    struct node *node = ((struct replication_service *)service)->node;
+    struct rpc_call *call = closure_data;
+    struct peer_ticket *peer = ticket_new(node, call, reply, sizeof *peer);
+    if (peer == NULL) {
+        reply_fail_busy(node, call);
+        return;
+    }
+    struct candor_error err = {0};
+    if (wire_read(request, &peer->msg, &err) != CANDOR_OK) {
+        reply_fail_now(node, call, err.code, err.reason, err.message);
+        return;
+    }
+    peer->ticket.finished = finished;
+    peer->ticket.answered = answered;
+    peer->ticket.event.core.type = CORE_EVENT_REQUEST;
+    peer->ticket.event.core.msg = &peer->msg;
+    if (!ticket_push(&peer->ticket)) {
+        wire_msg_free(&peer->msg);
+        reply_fail_busy(node, call);
+    }
+}
+
+static void attach(Candor__V1__Replication_Service *service,
+                   const Candor__V1__AttachRequest *request,
+                   Candor__V1__AttachResponse_Closure closure, void *closure_data)
+{
+    ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
+}
+
+static void pre_vote(Candor__V1__Replication_Service *service,
+                     const Candor__V1__PreVoteRequest *request,
+                     Candor__V1__VoteResponse_Closure closure, void *closure_data)
+{
+    ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
+}
+
+static void vote(Candor__V1__Replication_Service *service, const Candor__V1__VoteRequest *request,
+                 Candor__V1__VoteResponse_Closure closure, void *closure_data)
+{
+    ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
+}
+
+static void read_index(Candor__V1__Replication_Service *service,
+                       const Candor__V1__ReadIndexRequest *request,
+                       Candor__V1__ReadIndexResponse_Closure closure, void *closure_data)
+{
+    ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
+}
+
+/* ---- Fetch -------------------------------------------------------------------------------------------------------- */
+
+/* False: another epoch, or the log no longer holds it: attach again. */
+static bool read_records(struct node *node, const struct core_view *view,
+                         const struct core_msg *request, struct buffer *batches)
+{
+    uint64_t upto_seq;
+    uint64_t from_seq = request->fetch.from_seq;
+    if (request->header.config_hash != node->config_hash ||
+        !core_view_may_fetch(view, &request->header, &upto_seq))
+        return false;
+    if (from_seq > upto_seq)
+        return true; /* nothing new, and nothing wrong: a group commit may be on its way into the view */
+    if (from_seq == 0)
+        return false;
+    struct candor_error err = {0};
+    enum candor_code code =
+        log_read(node->log, from_seq, upto_seq, LIMIT_FETCH_BYTES, batches, &err);
+    if (code == CANDOR_DATA_LOSS)
+        node_fatal(node, &err);
+    return code == CANDOR_OK;
+}
+
+static void fetch(Candor__V1__Replication_Service *service, const Candor__V1__FetchRequest *request,
+                  Candor__V1__FetchResponse_Closure closure, void *closure_data)
+{
+    struct node *node = ((struct replication_service *)service)->node;
+    struct core_msg asked;
+    struct candor_error err = {0};
+    if (wire_read(&request->base, &asked, &err) != CANDOR_OK) {
+        reply_fail_now(node, closure_data, err.code, err.reason, err.message);
+        return;
+    }
+    struct core_view view;
+    view_read_without_peers(&node->view, &view);
+    struct buffer batches = {0};
+    struct core_msg answer = {.type = CORE_MSG_FETCH_ANSWER};
+    node_header(node, &view, &answer.header);
+    answer.fetch_answer.ok = read_records(node, &view, &asked, &batches);
+    answer.fetch_answer.commit = view.commit;
+    answer.fetch_answer.batches = buffer_slice(&batches);
+    struct reply_room reply_room;
+    struct wire_room room;
+    reply_freshness(closure_data, &view, view.applied, &(struct pos){0}, &reply_room);
+    closure((const Candor__V1__FetchResponse *)wire_message(&answer, &room), closure_data);
+    wire_room_free(&room);
+    buffer_free(&batches);
+}
+
+/* ---- Snapshot ------------------------------------------------------------------------------------------------------ */
+
+static void snapshot(Candor__V1__Replication_Service *service,
+                     const Candor__V1__SnapshotRequest *request,
+                     Candor__V1__SnapshotResponse_Closure closure, void *closure_data)
+{
+    snapshot_serve(((struct replication_service *)service)->node, request,
+                   (ProtobufCClosure)closure, closure_data);
+}
+
+void replication_service_init(struct node *node)
+{
+    node->replication.node = node;
+    node->replication.base = (Candor__V1__Replication_Service){
+        .base = CANDOR__V1__REPLICATION__BASE_INIT,
+        .attach = attach,
+        .fetch = fetch,
+        .snapshot = snapshot,
+        .pre_vote = pre_vote,
+        .vote = vote,
+        .read_index = read_index,
+    };
+}

@@ -1,0 +1,191 @@
+/* Taking back what lost (R12, R40) and taking over a snapshot (R14).
+ *
+ * Order, so that a crash between any two steps can be started again from:
+ *   known commit lowered where it must be -> archive durable -> state undone -> checkpoint above it dropped ->
+ *   log cut. A start after a crash in between replays the log onto the state, and the core rolls back again;
+ *   the archive of the same records has the same name. */
+#include "node/internal.h"
+
+#include <stdlib.h>
+
+/* What the node says it knows as committed must be in its log whenever it starts. False: shutting down. */
+static bool lower_known_commit(struct node *node, uint64_t seq)
+{
+    struct hard_state *hard = &node->writer.hard;
+    node->writer.commit = min_u64(node->writer.commit, seq);
+    if (hard->known_commit <= seq)
+        return true;
+    hard->known_commit = seq;
+    return writer_save(node);
+}
+
+/* ---- Archive --------------------------------------------------------------------------------------------------- */
+
+static enum candor_code add_records(struct node *node, struct archive_writer *archive,
+                                    uint64_t from_seq, struct candor_error *err)
+{
+    struct buffer batches = {0};
+    uint64_t last = log_last(node->log);
+    enum candor_code code = CANDOR_OK;
+    while (code == CANDOR_OK && from_seq <= last) {
+        buffer_clear(&batches);
+        code = log_read(node->log, from_seq, last, LIMIT_FETCH_BYTES, &batches, err);
+        if (code == CANDOR_OK)
+            code = archive_add(archive, node->state, buffer_slice(&batches), err);
+        struct slice rest = buffer_slice(&batches);
+        struct batch batch;
+        while (code == CANDOR_OK && rest.length > 0) {
+            code = batch_decode(&rest, &batch, err);
+            if (code == CANDOR_OK)
+                from_seq = batch_last_seq(&batch) + 1;
+        }
+    }
+    buffer_free(&batches);
+    return code;
+}
+
+static enum candor_code archive_above(struct node *node, uint64_t seq, struct epoch superseded_by,
+                                      struct archive_summary *summary, struct candor_error *err)
+{
+    struct archive_writer *archive;
+    enum candor_code code = archive_begin(node->archive_dir, superseded_by, &archive, err);
+    if (code != CANDOR_OK)
+        return code;
+    code = add_records(node, archive, max_u64(seq + 1, log_first(node->log)), err);
+    if (code != CANDOR_OK) {
+        archive_abort(archive);
+        return code;
+    }
+    return archive_finish(archive, summary, err);
+}
+
+/* Saves the own records above `seq` (R40). False: shutting down. */
+static bool keep_discarded(struct node *node, uint64_t seq, struct epoch superseded_by)
+{
+    if (log_last(node->log) <= seq)
+        return true;
+    struct archive_summary summary;
+    struct candor_error err = {0};
+    enum candor_code code;
+    while ((code = archive_above(node, seq, superseded_by, &summary, &err)) != CANDOR_OK) {
+        if (code != CANDOR_RESOURCE_EXHAUSTED)
+            node_fatal(node, &err);
+        if (!writer_wait_for_room(node, &err))
+            return false;
+    }
+    char from[POS_TEXT_BYTES];
+    char to[POS_TEXT_BYTES];
+    log_warn("rollback_archived",
+             "id=%s records=%" PRIu64 " from=%s to=%s look=\"kvctl rollback show\"", summary.id,
+             summary.records, pos_text(summary.from, from), pos_text(summary.to, to));
+    archives_count(node);
+    return true;
+}
+
+/* ---- Truncate ---------------------------------------------------------------------------------------------------- */
+
+/* False: shutting down. */
+static bool undo(struct node *node, uint64_t to_seq)
+{
+    struct candor_error err = {0};
+    for (bool done = false; !done;) {
+        enum candor_code code =
+            state_undo(node->state, to_seq, LIMIT_UNDO_RECORDS_PER_TXN, &done, &err);
+        if (code == CANDOR_RESOURCE_EXHAUSTED && !writer_wait_for_room(node, &err))
+            return false;
+        if (code != CANDOR_OK && code != CANDOR_RESOURCE_EXHAUSTED)
+            node_fatal(node, &err);
+    }
+    return true;
+}
+
+static void cut(struct node *node, uint64_t to_seq)
+{
+    struct candor_error err = {0};
+    if (state_checkpoint_drop_above(node->state, to_seq, &err) != CANDOR_OK ||
+        log_truncate(node->log, to_seq, &err) != CANDOR_OK)
+        node_fatal(node, &err);
+    snapshots_note_rewind(node);
+}
+
+static void answer_truncated(struct node *node, uint64_t to_seq)
+{
+    struct state_position position;
+    state_position(node->state, &position, NULL);
+    ASSERT_U64(position.applied.seq, ==, to_seq);
+    ASSERT_U64(log_last(node->log), ==, to_seq);
+    node->writer.tail_epoch = position.applied.epoch;
+    struct node_event *event = event_new(CORE_EVENT_TRUNCATED);
+    event->members = position.members;
+    event->core.truncated.last = to_seq;
+    event->core.truncated.rewinds = position.rewinds;
+    event->core.truncated.members = &event->members;
+    work_answer(node, event);
+}
+
+void rollback_truncate(struct node *node, struct work *work)
+{
+    uint64_t to_seq = work->seq;
+    if (!lower_known_commit(node, to_seq) || !keep_discarded(node, to_seq, work->epoch))
+        return;
+    pthread_mutex_lock(&node->writer.checkpoint_lock);
+    bool undone = undo(node, to_seq);
+    if (undone)
+        cut(node, to_seq);
+    pthread_mutex_unlock(&node->writer.checkpoint_lock);
+    if (undone)
+        answer_truncated(node, to_seq);
+}
+
+/* ---- Install ------------------------------------------------------------------------------------------------------- */
+
+static void answer_installed(struct node *node, enum candor_code code)
+{
+    struct node_event *event = event_new(CORE_EVENT_INSTALLED);
+    struct state_position position;
+    epoch_history_init(&event->history);
+    state_position(node->state, &position, &event->history);
+    event->members = position.members;
+    event->core.snapshot.code = code;
+    event->core.snapshot.pos = position.applied;
+    event->core.snapshot.rewinds = position.rewinds;
+    event->core.snapshot.undo_floor = position.undo_floor;
+    event->core.snapshot.cluster_id = position.cluster_id;
+    event->core.snapshot.history = &event->history;
+    event->core.snapshot.members = &event->members;
+    work_answer(node, event);
+}
+
+/* A crash between the two leaves a log that does not continue the state; node_recover() resets it. */
+static enum candor_code replace_state(struct node *node, struct work *work)
+{
+    struct candor_error err = {0};
+    struct state_incoming *incoming = work->incoming;
+    work->incoming = NULL;
+    enum candor_code code = state_install(node->state, incoming, &err);
+    if (code == CANDOR_RESOURCE_EXHAUSTED) {
+        log_warn("snapshot_not_installed", "what=\"%s\"", err.message);
+        return code;
+    }
+    struct state_position position;
+    if (code == CANDOR_OK) {
+        state_position(node->state, &position, NULL);
+        code = log_reset(node->log, position.applied.seq + 1, &err);
+    }
+    if (code != CANDOR_OK)
+        node_fatal(node, &err);
+    node->writer.tail_epoch = position.applied.epoch;
+    snapshots_note_rewind(node);
+    return CANDOR_OK;
+}
+
+void rollback_install(struct node *node, struct work *work)
+{
+    /* The snapshot holds what is committed below `seq`; above it the own branch is given up. */
+    if (!lower_known_commit(node, work->seq) || !keep_discarded(node, work->seq, work->epoch))
+        return;
+    pthread_mutex_lock(&node->writer.checkpoint_lock);
+    enum candor_code code = replace_state(node, work);
+    pthread_mutex_unlock(&node->writer.checkpoint_lock);
+    answer_installed(node, code);
+}

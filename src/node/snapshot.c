@@ -1,0 +1,356 @@
+/* Checkpoints: cut when the log has grown by the size of the state (DESIGN §5) or when a replica needs one; and
+ * served to replicas, by name and offset (R14). */
+#include "node/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+/* The log is kept for a download for so long after its last question. */
+#define SERVED_HOLD_NS (30 * NS_PER_S)
+
+/* ---- What is served (under snapshots.lock) ---------------------------------------------------------------- */
+
+static void stop_serving(struct snapshots *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+    s->name[0] = '\0';
+}
+
+/* Of the epoch that reigns, and followed by the log. */
+static bool is_usable(struct node *node, struct pos pos, struct epoch epoch)
+{
+    return epoch_equal(pos.epoch, epoch) && pos.seq + 1 >= log_first(node->log);
+}
+
+static enum candor_code digest_file(int fd, uint64_t bytes, uint64_t *digest,
+                                    struct candor_error *err)
+{
+    XXH3_state_t *hash = XXH3_createState();
+    uint8_t *chunk = malloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
+    ASSERT(hash != NULL && chunk != NULL);
+    XXH3_64bits_reset(hash);
+    enum candor_code code = CANDOR_OK;
+    for (uint64_t at = 0; at < bytes;) {
+        ssize_t got = pread(fd, chunk, LIMIT_SNAPSHOT_CHUNK_BYTES, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0) {
+            code = candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
+                                    "reading the checkpoint: %s",
+                                    got < 0 ? strerror(errno) : "it is shorter than it was");
+            break;
+        }
+        XXH3_64bits_update(hash, chunk, (size_t)got);
+        at += (uint64_t)got;
+    }
+    *digest = XXH3_64bits_digest(hash);
+    XXH3_freeState(hash);
+    free(chunk);
+    return code;
+}
+
+/* Opens a checkpoint to be served. Without the lock: the digest takes time. */
+static void serve(struct node *node, const struct state_checkpoint *checkpoint)
+{
+    struct snapshots *s = &node->snapshots;
+    struct candor_error err = {0};
+    uint64_t digest = 0;
+    int fd = open(checkpoint->path, O_RDONLY | O_CLOEXEC);
+    enum candor_code code = fd < 0 ? candor_error_set(&err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
+                                                      "%s: %s", checkpoint->path, strerror(errno))
+                                   : digest_file(fd, checkpoint->bytes, &digest, &err);
+    if (code != CANDOR_OK) {
+        log_warn("snapshot_not_served", "what=\"%s\"", err.message);
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    char pos[POS_TEXT_BYTES];
+    pthread_mutex_lock(&s->lock);
+    stop_serving(s);
+    s->fd = fd;
+    s->pos = checkpoint->pos;
+    s->bytes = checkpoint->bytes;
+    s->digest = digest;
+    s->asked_ns = clock_boot_ns();
+    snprintf(s->name, sizeof s->name, "%s-%016" PRIx64, pos_text(checkpoint->pos, pos), digest);
+    pthread_mutex_unlock(&s->lock);
+    log_info("snapshot_served", "pos=%s bytes=%" PRIu64, pos, checkpoint->bytes);
+}
+
+/* ---- Cutting ------------------------------------------------------------------------------------------------ */
+
+static bool cut(struct node *node, struct state_checkpoint *checkpoint)
+{
+    struct snapshots *s = &node->snapshots;
+    struct candor_error err = {0};
+    atomic_store(&s->grown_bytes, 0); /* what comes during the cut counts for the next one */
+    uint64_t began_ns = clock_boot_ns();
+    pthread_mutex_lock(&node->writer.checkpoint_lock);
+    enum candor_code code = state_checkpoint(node->state, checkpoint, &err);
+    if (code == CANDOR_OK)
+        atomic_store(&s->newest_seq, checkpoint->pos.seq);
+    pthread_mutex_unlock(&node->writer.checkpoint_lock);
+    if (code == CANDOR_DATA_LOSS)
+        node_fatal(node, &err);
+    if (code != CANDOR_OK) {
+        log_warn("checkpoint_failed", "what=\"%s\"", err.message);
+        return false;
+    }
+    char pos[POS_TEXT_BYTES];
+    log_info("checkpoint", "pos=%s bytes=%" PRIu64 " took_ms=%" PRIu64,
+             pos_text(checkpoint->pos, pos), checkpoint->bytes,
+             (clock_boot_ns() - began_ns) / NS_PER_MS);
+    return true;
+}
+
+/* For a replica: the newest checkpoint where it will do, else a new one. */
+static void cut_to_serve(struct node *node)
+{
+    struct core_view view;
+    view_read_without_peers(&node->view, &view);
+    struct state_checkpoint checkpoint;
+    struct candor_error err = {0};
+    bool found = state_checkpoint_find(node->state_dir, &checkpoint, &err) == CANDOR_OK &&
+                 is_usable(node, checkpoint.pos, view.epoch);
+    if (found || cut(node, &checkpoint))
+        serve(node, &checkpoint);
+}
+
+static uint64_t growth_limit(struct node *node)
+{
+    uint64_t least = min_u64(LIMIT_CHECKPOINT_GROWTH_BYTES, node->topology->retention_log_bytes);
+    return max_u64(least, state_bytes(node->state));
+}
+
+static bool has_grown(struct node *node)
+{
+    uint64_t grown = atomic_load_explicit(&node->snapshots.grown_bytes, memory_order_relaxed);
+    uint64_t least = min_u64(LIMIT_CHECKPOINT_GROWTH_BYTES, node->topology->retention_log_bytes);
+    return grown >= least && grown >= growth_limit(node);
+}
+
+static void *snapshot_thread(void *closure)
+{
+    struct node *node = closure;
+    struct snapshots *s = &node->snapshots;
+    pthread_mutex_lock(&s->lock);
+    while (!s->stop) {
+        if (!s->wanted && !has_grown(node)) {
+            pthread_cond_wait(&s->changed, &s->lock);
+            continue;
+        }
+        bool wanted = s->wanted;
+        s->cutting = true;
+        pthread_mutex_unlock(&s->lock);
+        struct state_checkpoint checkpoint;
+        if (wanted)
+            cut_to_serve(node);
+        else
+            (void)cut(node, &checkpoint);
+        pthread_mutex_lock(&s->lock);
+        s->cutting = false;
+        if (wanted)
+            s->wanted = false; /* failed or not, the replica asks again */
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+void snapshots_note_growth(struct node *node, size_t bytes)
+{
+    struct snapshots *s = &node->snapshots;
+    atomic_fetch_add_explicit(&s->grown_bytes, bytes, memory_order_relaxed);
+    if (!has_grown(node))
+        return;
+    pthread_mutex_lock(&s->lock);
+    if (!s->cutting)
+        pthread_cond_signal(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void snapshots_note_rewind(struct node *node)
+{
+    struct state_checkpoint checkpoint;
+    struct candor_error err = {0};
+    bool found = state_checkpoint_find(node->state_dir, &checkpoint, &err) == CANDOR_OK;
+    atomic_store(&node->snapshots.newest_seq, found ? checkpoint.pos.seq : 0);
+    pthread_mutex_lock(&node->snapshots.lock);
+    stop_serving(&node->snapshots);
+    pthread_mutex_unlock(&node->snapshots.lock);
+}
+
+uint64_t snapshots_trim_limit(struct node *node)
+{
+    struct snapshots *s = &node->snapshots;
+    uint64_t limit = atomic_load(&s->newest_seq);
+    pthread_mutex_lock(&s->lock);
+    if (s->fd >= 0 && clock_boot_ns() - s->asked_ns < SERVED_HOLD_NS)
+        limit = min_u64(limit, s->pos.seq);
+    pthread_mutex_unlock(&s->lock);
+    return limit;
+}
+
+/* ---- Serving ------------------------------------------------------------------------------------------------- */
+
+struct chunk_job {
+    struct job job;
+    struct node *node;
+    struct rpc_call *call;
+    ProtobufCClosure reply;
+    const Candor__V1__SnapshotRequest *request;
+};
+
+/* Fills the answer from what is served; false: nothing usable is. Under the lock. */
+static bool fill_chunk(struct node *node, const struct chunk_job *job, struct epoch epoch,
+                       uint8_t *chunk, Candor__V1__SnapshotResponse *response)
+{
+    struct snapshots *s = &node->snapshots;
+    const char *name = job->request->snapshot;
+    if (s->fd < 0 || !is_usable(node, s->pos, epoch))
+        return false;
+    if (name[0] != '\0' && strcmp(name, s->name) != 0)
+        return false;
+    uint64_t left = saturating_sub(s->bytes, job->request->offset);
+    size_t wanted = (size_t)min_u64(left, LIMIT_SNAPSHOT_CHUNK_BYTES);
+    ssize_t got = wanted == 0 ? 0 : pread(s->fd, chunk, wanted, (off_t)job->request->offset);
+    if (got < 0 || (size_t)got != wanted) {
+        log_warn("snapshot_not_served", "what=\"reading the checkpoint failed\"");
+        stop_serving(s);
+        return false;
+    }
+    s->asked_ns = clock_boot_ns();
+    response->ok = true;
+    response->total_bytes = s->bytes;
+    response->digest = s->digest;
+    response->chunk = (ProtobufCBinaryData){.len = (size_t)got, .data = chunk};
+    return true;
+}
+
+static void run_chunk_job(struct job *job)
+{
+    struct chunk_job *chunk_job = (struct chunk_job *)job;
+    struct node *node = chunk_job->node;
+    struct snapshots *s = &node->snapshots;
+    struct core_view view;
+    view_read_without_peers(&node->view, &view);
+    struct core_header header;
+    struct wire_header header_room;
+    struct wire_pos pos_room;
+    char name[sizeof s->name];
+    struct pos pos;
+    Candor__V1__SnapshotResponse response = CANDOR__V1__SNAPSHOT_RESPONSE__INIT;
+    node_header(node, &view, &header);
+    response.header = wire_header(&header, &header_room);
+    uint8_t *chunk = malloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
+    ASSERT(chunk != NULL);
+
+    pthread_mutex_lock(&s->lock);
+    bool filled = fill_chunk(node, chunk_job, view.epoch, chunk, &response);
+    memcpy(name, s->name, sizeof name);
+    pos = s->pos;
+    if (!filled && chunk_job->request->snapshot[0] == '\0') {
+        s->wanted = true;
+        response.ok = response.preparing = true;
+        pthread_cond_signal(&s->changed);
+    }
+    pthread_mutex_unlock(&s->lock);
+
+    if (filled) {
+        response.snapshot = name;
+        response.pos = wire_pos(&pos, &pos_room);
+    }
+    struct reply_room room;
+    reply_freshness(chunk_job->call, &view, view.applied, &(struct pos){0}, &room);
+    chunk_job->reply(&response.base, chunk_job->call);
+    free(chunk);
+}
+
+static void refuse(struct node *node, const struct core_view *view, ProtobufCClosure reply,
+                   struct rpc_call *call)
+{
+    struct core_header header;
+    struct wire_header room;
+    struct reply_room reply_room;
+    Candor__V1__SnapshotResponse response = CANDOR__V1__SNAPSHOT_RESPONSE__INIT;
+    node_header(node, view, &header);
+    response.header = wire_header(&header, &room);
+    reply_freshness(call, view, view->applied, &(struct pos){0}, &reply_room);
+    reply(&response.base, call);
+}
+
+void snapshot_serve(struct node *node, const Candor__V1__SnapshotRequest *request,
+                    ProtobufCClosure reply, struct rpc_call *call)
+{
+    struct core_header from;
+    struct candor_error err = {0};
+    if (wire_read_header(request->header, &from, &err) != CANDOR_OK) {
+        reply_fail_now(node, call, err.code, err.reason, err.message);
+        return;
+    }
+    struct core_view view;
+    view_read_without_peers(&node->view, &view);
+    bool mine = view.role == ROLE_PRIMARY && from.config_hash == node->config_hash &&
+                from.cluster_id == view.cluster_id && epoch_equal(from.epoch, view.epoch);
+    if (!mine) {
+        refuse(node, &view, reply, call);
+        return;
+    }
+    struct chunk_job *job = rpc_call_alloc(call, sizeof *job);
+    if (job != NULL)
+        *job = (struct chunk_job){{run_chunk_job}, node, call, reply, request};
+    if (job == NULL || !background_push(node, &job->job))
+        reply_fail_busy(node, call);
+}
+
+/* ---- Birth and end --------------------------------------------------------------------------------------------- */
+
+/* After a restart: how much of the log the newest checkpoint does not hold, by its share of the records. */
+static uint64_t grown_since(struct node *node, uint64_t checkpoint_seq)
+{
+    uint64_t first = log_first(node->log);
+    uint64_t last = log_last(node->log);
+    if (last < first)
+        return 0;
+    uint64_t newer = saturating_sub(last, max_u64(checkpoint_seq, first - 1));
+    return (uint64_t)((double)log_bytes(node->log) * (double)newer / (double)(last - first + 1));
+}
+
+void snapshots_init(struct node *node)
+{
+    struct snapshots *s = &node->snapshots;
+    struct state_checkpoint checkpoint;
+    struct candor_error err = {0};
+    bool found = state_checkpoint_find(node->state_dir, &checkpoint, &err) == CANDOR_OK;
+    uint64_t seq = found ? checkpoint.pos.seq : 0;
+    atomic_store(&s->newest_seq, seq);
+    atomic_store(&s->grown_bytes, grown_since(node, seq));
+}
+
+enum candor_code snapshots_start(struct node *node, struct candor_error *err)
+{
+    if (pthread_create(&node->snapshots.thread, NULL, snapshot_thread, node) != 0)
+        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                                "cannot start the snapshot thread");
+    node->snapshots.running = true;
+    return CANDOR_OK;
+}
+
+void snapshots_stop(struct node *node)
+{
+    struct snapshots *s = &node->snapshots;
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    pthread_cond_signal(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    if (s->running)
+        pthread_join(s->thread, NULL);
+    s->running = false;
+    stop_serving(s);
+}

@@ -1,0 +1,229 @@
+/* The writer thread: a FIFO of storage work. Every answer is about what is durable (R1). */
+#include "node/internal.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { WORKS_AT_ONCE = 512, TRIM_STEPS = 64 };
+
+struct work *work_new(enum core_action_type type)
+{
+    struct work *work = calloc(1, sizeof *work);
+    ASSERT(work != NULL);
+    work->type = type;
+    return work;
+}
+
+static void work_free(struct node *node, struct work *work)
+{
+    if (work->backlog_bytes > 0)
+        atomic_fetch_sub(&node->backlog_bytes, work->backlog_bytes);
+    buffer_free(&work->bytes);
+    if (work->incoming != NULL)
+        state_incoming_discard(work->incoming);
+    if (work->write == NULL) /* else it is part of the ticket */
+        free(work);
+}
+
+void writer_give(struct node *node, struct work *work)
+{
+    bool taken = queue_push_always(node->writer.queue, work);
+    ASSERT(taken); /* the writer's queue outlives the node thread */
+}
+
+void work_answer(struct node *node, struct node_event *event)
+{
+    event_push(node, event);
+}
+
+/* ---- Hard state (R2) ----------------------------------------------------------------------------------- */
+
+/* For work that has no way to fail. Meanwhile the core sees the writer stall (R6). */
+bool writer_wait_for_room(struct node *node, const struct candor_error *err)
+{
+    log_error("disk_full", "what=\"%s\" way_out=\"make room; this node waits for it\"",
+              err->message);
+    struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
+    nanosleep(&pause, NULL);
+    return !atomic_load(&node->stopping);
+}
+
+bool writer_save(struct node *node)
+{
+    struct candor_error err = {0};
+    for (;;) {
+        enum candor_code code = hard_state_save(node->data, &node->writer.hard, &err);
+        if (code == CANDOR_OK)
+            return true;
+        if (code != CANDOR_RESOURCE_EXHAUSTED)
+            node_fatal(node, &err);
+        if (!writer_wait_for_room(node, &err))
+            return false;
+    }
+}
+
+static void save(struct node *node, const struct work *work)
+{
+    struct hard_state *hard = &node->writer.hard;
+    ASSERT(epoch_compare(work->epoch, hard->epoch) >= 0);
+    hard->cluster_id = work->cluster_id;
+    hard->epoch = work->epoch;
+    hard->known_commit = work->seq;
+    if (writer_save(node))
+        work_answer(node, event_new(CORE_EVENT_SAVED));
+}
+
+/* ---- Commit and trim ----------------------------------------------------------------------------------- */
+
+/* Gives back the oldest part of a log that is beyond its retention (R20): not above known commit, nor what the
+ * newest checkpoint, or a replica that downloads one, needs to go on. */
+static void trim(struct node *node)
+{
+    uint64_t most_bytes = node->topology->retention_log_bytes;
+    if (log_bytes(node->log) <= most_bytes)
+        return;
+    uint64_t first = log_first(node->log);
+    uint64_t upto = min_u64(node->writer.commit, snapshots_trim_limit(node));
+    if (upto < first)
+        return;
+    /* In steps, so as not to give back more than needed: a replica may be on its way back. */
+    uint64_t width = (upto - first) / TRIM_STEPS + 1;
+    struct candor_error err = {0};
+    for (uint64_t at = first; at <= upto && log_bytes(node->log) > most_bytes; at += width)
+        if (log_trim(node->log, at, &err) != CANDOR_OK)
+            node_fatal(node, &err);
+    if (log_first(node->log) == first)
+        return;
+    struct node_event *event = event_new(CORE_EVENT_TRIMMED);
+    event->core.trimmed.log_first = log_first(node->log);
+    event_push(node, event);
+}
+
+static void commit(struct node *node)
+{
+    struct candor_error err = {0};
+    enum candor_code code = state_commit(node->state, node->writer.commit, &err);
+    if (code == CANDOR_RESOURCE_EXHAUSTED)
+        log_warn("disk_full", "what=\"%s\"", err.message); /* the undo goes with the next commit */
+    else if (code != CANDOR_OK)
+        node_fatal(node, &err);
+    trim(node);
+}
+
+/* Takes the COMMITs out of the list; the newest counts. The records that they are about are stored already, so
+ * they may go before the rest. */
+static size_t take_commits(struct node *node, struct work **works, size_t count, bool *any)
+{
+    size_t kept = 0;
+    *any = false;
+    for (size_t i = 0; i < count; i++) {
+        if (works[i]->type != CORE_ACTION_COMMIT) {
+            works[kept++] = works[i];
+            continue;
+        }
+        node->writer.commit = max_u64(node->writer.commit, works[i]->seq);
+        *any = true;
+        work_free(node, works[i]);
+    }
+    return kept;
+}
+
+/* ---- The loop ------------------------------------------------------------------------------------------- */
+
+static void drained(struct node *node)
+{
+    struct node_event *event = event_new(CORE_EVENT_TICK);
+    event->drained = true;
+    event_push(node, event);
+}
+
+static size_t do_some(struct node *node, struct work **works, size_t count)
+{
+    struct work *work = works[0];
+    if (work->drain) {
+        drained(node);
+        return 1;
+    }
+    switch (work->type) {
+    case CORE_ACTION_WRITE:
+        return group_writes(node, works, count);
+    case CORE_ACTION_APPEND:
+        return group_appends(node, works, count);
+    case CORE_ACTION_SAVE:
+        save(node, work);
+        return 1;
+    case CORE_ACTION_EPOCH_START:
+    case CORE_ACTION_MEMBERS:
+        group_meta(node, work);
+        return 1;
+    case CORE_ACTION_TRUNCATE:
+        rollback_truncate(node, work);
+        return 1;
+    case CORE_ACTION_INSTALL:
+        rollback_install(node, work);
+        return 1;
+    default:
+        ASSERT(!"work of no known type");
+        return 1;
+    }
+}
+
+/* A WRITE's work may be gone once it is answered, so whether to free it is noted before. */
+static void do_all(struct node *node, struct work **works, size_t count)
+{
+    bool committed;
+    bool appended = false;
+    count = take_commits(node, works, count, &committed);
+    for (size_t i = 0; i < count;) {
+        bool of_ticket = works[i]->type == CORE_ACTION_WRITE && !works[i]->drain;
+        appended = appended || of_ticket || works[i]->type == CORE_ACTION_APPEND;
+        size_t done = do_some(node, works + i, count - i);
+        ASSERT(done > 0 && done <= count - i);
+        for (size_t j = 0; !of_ticket && j < done; j++)
+            work_free(node, works[i + j]);
+        i += done;
+    }
+    /* An apply has dropped the undo of what is committed, too. */
+    if (committed && !appended)
+        commit(node);
+    else if (committed)
+        trim(node);
+}
+
+static void sync_when_due(struct node *node)
+{
+    struct writer *writer = &node->writer;
+    if (!writer->dirty || clock_boot_ns() < writer->sync_due_ns)
+        return;
+    struct candor_error err = {0};
+    if (log_sync(node->log, &err) != CANDOR_OK)
+        node_fatal(node, &err);
+    writer->dirty = false;
+}
+
+static void *writer_thread(void *closure)
+{
+    struct node *node = closure;
+    struct writer *writer = &node->writer;
+    void *popped[WORKS_AT_ONCE];
+    struct work *works[WORKS_AT_ONCE];
+    for (;;) {
+        uint64_t until_ns = writer->dirty ? writer->sync_due_ns : UINT64_MAX;
+        size_t count = queue_pop(writer->queue, popped, WORKS_AT_ONCE, until_ns);
+        if (count == 0 && queue_closed(writer->queue))
+            return NULL;
+        for (size_t i = 0; i < count; i++)
+            works[i] = popped[i];
+        do_all(node, works, count);
+        sync_when_due(node);
+    }
+}
+
+enum candor_code writer_start(struct node *node, struct candor_error *err)
+{
+    if (pthread_create(&node->writer.thread, NULL, writer_thread, node) != 0)
+        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                                "cannot start the writer thread");
+    node->writer.running = true;
+    return CANDOR_OK;
+}
