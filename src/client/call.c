@@ -185,10 +185,9 @@ static enum next judge(const struct candor_client *client, const struct call *ca
 static enum next ask(struct candor_client *client, const struct call *call,
                      struct progress *progress, struct candor_result *result)
 {
-    pthread_mutex_lock(&client->lock);
-    ASSERT_U64(progress->target, <, client->connection_count);
-    struct rpc_client *rpc = client->connections[progress->target].rpc;
-    pthread_mutex_unlock(&client->lock);
+    struct rpc_client *rpc = client_rpc(client, progress->target, &result->error);
+    if (rpc == NULL)
+        return NEXT_RETURN;
     bool answered = attempt(client, call, progress, rpc, result);
     return judge(client, call, answered, result);
 }

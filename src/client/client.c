@@ -67,8 +67,10 @@ void candor_client_close(struct candor_client *client)
 {
     if (client == NULL)
         return;
-    for (size_t i = 0; i < client->connection_count; i++)
-        rpc_client_close(client->connections[i].rpc);
+    for (size_t i = 0; i < client->connection_count; i++) {
+        if (client->connections[i].rpc != NULL)
+            rpc_client_close(client->connections[i].rpc);
+    }
     pthread_mutex_destroy(&client->lock);
     free(client);
 }
@@ -81,6 +83,20 @@ static bool find_connection(const struct candor_client *client, const char *addr
             return true;
         }
     }
+    return false;
+}
+
+/* What can be seen without a socket: NNG looks at the rest when the connection is made. */
+static bool check_address(const char *address, struct candor_error *err)
+{
+    static const char *const schemes[] = {"tcp://", "ipc://", "tls+tcp://", "abstract://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t length = strlen(schemes[i]);
+        if (strncmp(address, schemes[i], length) == 0 && address[length] != '\0')
+            return true;
+    }
+    candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                     "endpoint: '%s' is not an address such as tcp://127.0.0.1:7000", address);
     return false;
 }
 
@@ -102,15 +118,26 @@ bool client_connect(struct candor_client *client, const char *address, size_t *i
                          "redirected to more than %d different addresses, last to %s",
                          CONNECTIONS_MAX, address);
     } else {
-        struct connection *connection = &client->connections[client->connection_count];
-        memset(connection, 0, sizeof *connection);
-        convert_text(address, connection->address, sizeof connection->address);
-        good = rpc_client_open(address, client->message_bytes, &connection->rpc, err) == CANDOR_OK;
-        if (good)
+        good = check_address(address, err);
+        if (good) {
             *index = client->connection_count++;
+            convert_text(address, client->connections[*index].address, LIMIT_ADDRESS_BYTES);
+        }
     }
     pthread_mutex_unlock(&client->lock);
     return good;
+}
+
+struct rpc_client *client_rpc(struct candor_client *client, size_t index, struct candor_error *err)
+{
+    pthread_mutex_lock(&client->lock);
+    ASSERT_U64(index, <, client->connection_count);
+    struct connection *connection = &client->connections[index];
+    if (connection->rpc == NULL)
+        rpc_client_open(connection->address, client->message_bytes, &connection->rpc, err);
+    struct rpc_client *rpc = connection->rpc;
+    pthread_mutex_unlock(&client->lock);
+    return rpc;
 }
 
 /* The newest epoch began at or below `newer`, so what an older epoch wrote at or above it cannot be in that history. */

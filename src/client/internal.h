@@ -22,7 +22,7 @@
 
 struct connection {
     char address[LIMIT_ADDRESS_BYTES];
-    struct rpc_client *rpc;
+    struct rpc_client *rpc; /* NULL: not used yet */
 };
 
 /* What one node has shown so far. Times are this process's CLOCK_BOOTTIME. */
@@ -79,9 +79,11 @@ enum candor_code client_call(struct candor_client *client, struct call *call,
                              struct candor_result *result);
 
 /* client.c */
-/* The connection to `address`, made if missing. False: too many, or a malformed address. */
+/* The place of `address` among the connections, added if missing. False: too many, or a malformed address. */
 bool client_connect(struct candor_client *client, const char *address, size_t *index,
                     struct candor_error *err);
+/* The connection, opened if need be; NULL: NNG refuses the address. */
+struct rpc_client *client_rpc(struct candor_client *client, size_t index, struct candor_error *err);
 void client_see_token(struct candor_client *client, const struct candor_token *token,
                       struct candor_result *result);
 
