@@ -1,1 +1,375 @@
 #include "log/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "log/file.h"
+#include "log/log_internal.h"
+
+/* ---- shared with the other files of the log ---- */
+
+enum candor_code log_check(const struct log *log, struct candor_error *err)
+{
+    if (!atomic_load(&log->broken))
+        return CANDOR_OK;
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                            "the log failed before and takes no more requests; the process must "
+                            "stop");
+}
+
+enum candor_code log_judge(struct log *log, enum candor_code code)
+{
+    if (code == CANDOR_DATA_LOSS)
+        atomic_store(&log->broken, true);
+    return code;
+}
+
+enum candor_code log_damaged(const char *segment, uint64_t at, const char *why, bool follows,
+                             struct candor_error *err)
+{
+    return candor_error_set(
+        err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+        "log segment %s is damaged at offset %" PRIu64 ": %s%s. Restore this node by removing its "
+        "data directory (it then copies the state from the primary), or restore the file from a "
+        "backup",
+        segment, at, why, follows ? ", and valid records follow it; this is not a torn tail" : "");
+}
+
+enum candor_code log_sync_newest(struct log *log, struct candor_error *err)
+{
+    struct segment *segment = log_newest(log);
+    int failed = log->fault.fail_sync ? EIO : 0;
+    if (failed == 0 && fdatasync(segment->fd) != 0)
+        failed = errno;
+    if (failed != 0)
+        return file_sync_error(err, failed, segment->name);
+    return CANDOR_OK;
+}
+
+void log_add_segment(struct log *log, struct segment *segment)
+{
+    if (log->segment_count == log->segment_capacity) {
+        uint32_t capacity = log->segment_capacity == 0 ? 16 : 2 * log->segment_capacity;
+        struct segment **segments = realloc(log->segments, capacity * sizeof(struct segment *));
+        ASSERT(segments != NULL);
+        log->segments = segments;
+        log->segment_capacity = capacity;
+    }
+    log->segments[log->segment_count++] = segment;
+}
+
+void log_drop_segments(struct log *log, uint32_t from, uint32_t to)
+{
+    ASSERT(from <= to && to <= log->segment_count);
+    for (uint32_t i = from; i < to; i++)
+        segment_free(log->segments[i]);
+    memmove(log->segments + from, log->segments + to,
+            (log->segment_count - to) * sizeof(struct segment *));
+    log->segment_count -= to - from;
+}
+
+uint32_t log_find_segment(const struct log *log, uint64_t seq)
+{
+    uint32_t low = 0;
+    uint32_t high = log->segment_count;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (log->segments[middle]->first_seq <= seq)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void log_publish(struct log *log)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < log->segment_count; i++)
+        bytes += log->segments[i]->tail - SEGMENT_HEADER_BYTES;
+    atomic_store(&log->bytes, bytes);
+    atomic_store(&log->first, log->segments[0]->first_seq);
+    atomic_store(&log->last, log_newest(log)->last_seq);
+}
+
+/* ---- append ---- */
+
+/* What an append will have added. */
+struct addition {
+    uint64_t first_seq;
+    uint64_t last_seq;
+    struct index_entry newest; /* relative to the batches */
+    struct epoch epoch;
+};
+
+static enum candor_code bad_append(struct candor_error *err, const char *why, uint64_t seq)
+{
+    return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
+                            "log append at seq %" PRIu64 ": %s", seq, why);
+}
+
+static void stage(struct log *log, uint64_t seq, uint64_t at)
+{
+    uint32_t count = log->staged_count;
+    if (count == LOG_STAGED_ENTRIES)
+        return;
+    if (count > 0 && at < log->staged[count - 1].at + SEGMENT_INDEX_STRIDE_BYTES)
+        return;
+    log->staged[log->staged_count++] = (struct index_entry){seq, at};
+}
+
+/* Nothing gets on the disk that recovery would take for damage. */
+static enum candor_code check_addition(struct log *log, struct slice batches,
+                                       struct addition *addition, struct candor_error *err)
+{
+    *addition = (struct addition){
+        .first_seq = log_newest(log)->last_seq + 1,
+        .last_seq = log_newest(log)->last_seq,
+        .epoch = log->epoch,
+    };
+    log->staged_count = 0;
+    struct slice rest = batches;
+    while (rest.length > 0) {
+        uint64_t at = batches.length - rest.length;
+        struct batch batch;
+        struct candor_error why;
+        if (batch_decode(&rest, &batch, &why) != CANDOR_OK)
+            return bad_append(err, why.message, addition->last_seq + 1);
+        if (batch.first_seq != addition->last_seq + 1)
+            return bad_append(err, "the batch begins with another seq", addition->last_seq + 1);
+        if (epoch_compare(batch.epoch, addition->epoch) < 0)
+            return bad_append(err, "the epoch goes back", batch.first_seq);
+        stage(log, batch.first_seq, at);
+        addition->last_seq = batch_last_seq(&batch);
+        addition->newest = (struct index_entry){batch.first_seq, at};
+        addition->epoch = batch.epoch;
+    }
+    return CANDOR_OK;
+}
+
+static uint64_t capacity_for(const struct log *log, uint64_t append_bytes)
+{
+    return max_u64(log->segment_bytes, SEGMENT_HEADER_BYTES + append_bytes);
+}
+
+static int no_room_injected(const struct log *log)
+{
+    return log->fault.error_number != 0 && log->fault.after_bytes == 0 ? log->fault.error_number
+                                                                       : 0;
+}
+
+/* The full segment ends where its records end, durably, before another may follow it: only the newest segment
+ * can have a torn tail. */
+static enum candor_code seal_newest(struct log *log, struct candor_error *err)
+{
+    struct segment *segment = log_newest(log);
+    if (ftruncate(segment->fd, (off_t)segment->tail) != 0)
+        return file_sync_error(err, errno, segment->name);
+    segment->file_bytes = segment->tail;
+    enum candor_code code = log_sync_newest(log, err);
+    if (code == CANDOR_OK)
+        log->synced_seq = segment->last_seq;
+    return code;
+}
+
+static enum candor_code roll(struct log *log, uint64_t append_bytes, struct candor_error *err)
+{
+    enum candor_code code = seal_newest(log, err);
+    if (code != CANDOR_OK)
+        return code;
+    int injected = no_room_injected(log);
+    if (injected != 0)
+        return file_error(err, injected, "create log segment", "after the full one");
+
+    struct segment *old = log_newest(log);
+    struct segment *segment = NULL;
+    code = segment_create(log->dir_fd, old->last_seq + 1, old, capacity_for(log, append_bytes),
+                          &segment, err);
+    if (code != CANDOR_OK)
+        return code;
+    /* A reader may be at the old segment's file: it is closed between reads. */
+    pthread_rwlock_wrlock(&log->files);
+    pthread_mutex_lock(&log->index);
+    segment_close_file(old);
+    log_add_segment(log, segment);
+    pthread_mutex_unlock(&log->index);
+    pthread_rwlock_unlock(&log->files);
+    return CANDOR_OK;
+}
+
+/* An empty segment cannot be followed by another of the same first_seq: it is made larger. */
+static enum candor_code grow(struct log *log, uint64_t append_bytes, struct candor_error *err)
+{
+    struct segment *segment = log_newest(log);
+    uint64_t capacity = capacity_for(log, append_bytes);
+    int failed = no_room_injected(log);
+    if (failed == 0)
+        failed = file_preallocate(segment->fd, segment->file_bytes, capacity);
+    if (failed != 0)
+        return file_error(err, failed, "enlarge log segment", segment->name);
+    segment->file_bytes = capacity;
+    return CANDOR_OK;
+}
+
+static enum candor_code ensure_room(struct log *log, uint64_t append_bytes,
+                                    struct candor_error *err)
+{
+    const struct segment *segment = log_newest(log);
+    if (append_bytes <= saturating_sub(segment->file_bytes, segment->tail))
+        return CANDOR_OK;
+    return segment_empty(segment) ? grow(log, append_bytes, err) : roll(log, append_bytes, err);
+}
+
+/* Writes through the injected fault, if there is one. */
+static int write_some(struct log *log, int fd, struct slice bytes, uint64_t at)
+{
+    struct log_fault *fault = &log->fault;
+    if (fault->error_number == 0)
+        return file_write_all(fd, bytes, at);
+    size_t passes = (size_t)min_u64(bytes.length, fault->after_bytes);
+    fault->after_bytes -= passes;
+    int failed = file_write_all(fd, slice_of(bytes.bytes, passes), at);
+    return failed == 0 && passes < bytes.length ? fault->error_number : failed;
+}
+
+/* One pwrite in the usual case: the mark is laid in front of the batches. */
+static int write_append(struct log *log, const uint8_t *mark, struct slice batches)
+{
+    const struct segment *segment = log_newest(log);
+    struct slice parts[2] = {slice_of(mark, SEGMENT_MARK_BYTES), batches};
+    if (log->fault.error_number == 0)
+        return file_write_two(segment->fd, parts, segment->tail);
+    int failed = write_some(log, segment->fd, parts[0], segment->tail);
+    if (failed == 0)
+        failed = write_some(log, segment->fd, parts[1], segment->tail + SEGMENT_MARK_BYTES);
+    return failed;
+}
+
+/* What was half written must not be found later. Durable before the error is told: the caller goes on. */
+static enum candor_code undo_append(struct log *log, int error_number, struct candor_error *err)
+{
+    struct segment *segment = log_newest(log);
+    int failed =
+        segment_zero_from(segment->fd, segment->tail, segment->file_bytes, &segment->file_bytes);
+    if (failed != 0)
+        return file_sync_error(err, failed, segment->name);
+    enum candor_code code = log_sync_newest(log, err);
+    if (code != CANDOR_OK)
+        return code;
+    log->synced_seq = segment->last_seq;
+    return file_error(err, error_number, "append to log segment", segment->name);
+}
+
+static enum candor_code write_and_sync(struct log *log, const struct addition *addition,
+                                       struct slice batches, struct candor_error *err)
+{
+    uint8_t mark[SEGMENT_MARK_BYTES];
+    segment_put_mark(mark, log_newest(log), log->synced_seq, addition->first_seq);
+    int failed = write_append(log, mark, batches);
+    if (failed != 0 && file_error_is_no_room(failed))
+        return undo_append(log, failed, err);
+    if (failed != 0)
+        return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                                "cannot append to log segment %s: %s", log_newest(log)->name,
+                                strerror(failed));
+    if (log->durability != LOG_DURABLE_ALWAYS)
+        return CANDOR_OK;
+    enum candor_code code = log_sync_newest(log, err);
+    if (code == CANDOR_OK)
+        log->synced_seq = addition->last_seq;
+    return code;
+}
+
+static void publish_addition(struct log *log, const struct addition *addition, uint64_t bytes)
+{
+    struct segment *segment = log_newest(log);
+    pthread_mutex_lock(&log->index);
+    uint64_t base = segment->tail + SEGMENT_MARK_BYTES;
+    for (uint32_t i = 0; i < log->staged_count; i++) {
+        struct index_entry entry = log->staged[i];
+        entry.at += base;
+        segment_index_add(segment, entry);
+    }
+    segment->newest = (struct index_entry){addition->newest.seq, addition->newest.at + base};
+    segment->tail += bytes;
+    segment->last_seq = addition->last_seq;
+    pthread_mutex_unlock(&log->index);
+
+    log->epoch = addition->epoch;
+    atomic_fetch_add(&log->bytes, bytes);
+    atomic_store(&log->last, addition->last_seq);
+}
+
+enum candor_code log_append(struct log *log, struct slice batches, struct candor_error *err)
+{
+    struct addition addition;
+    enum candor_code code = log_check(log, err);
+    if (code != CANDOR_OK)
+        return code;
+    code = check_addition(log, batches, &addition, err);
+    if (code != CANDOR_OK || batches.length == 0)
+        return code;
+    uint64_t bytes = SEGMENT_MARK_BYTES + (uint64_t)batches.length;
+    code = ensure_room(log, bytes, err);
+    if (code == CANDOR_OK)
+        code = write_and_sync(log, &addition, batches, err);
+    if (code != CANDOR_OK)
+        return log_judge(log, code);
+    publish_addition(log, &addition, bytes);
+    return CANDOR_OK;
+}
+
+enum candor_code log_sync(struct log *log, struct candor_error *err)
+{
+    enum candor_code code = log_check(log, err);
+    if (code == CANDOR_OK)
+        code = log_judge(log, log_sync_newest(log, err));
+    if (code == CANDOR_OK)
+        log->synced_seq = log_newest(log)->last_seq;
+    return code;
+}
+
+/* ---- asking ---- */
+
+uint64_t log_first(const struct log *log)
+{
+    return atomic_load(&log->first);
+}
+
+uint64_t log_last(const struct log *log)
+{
+    return atomic_load(&log->last);
+}
+
+uint64_t log_bytes(const struct log *log)
+{
+    return atomic_load(&log->bytes);
+}
+
+void log_inject_fault(struct log *log, uint64_t after_bytes, int error_number, bool fail_sync)
+{
+    log->fault = (struct log_fault){
+        .after_bytes = after_bytes,
+        .error_number = error_number,
+        .fail_sync = fail_sync,
+    };
+}
+
+void log_close(struct log *log)
+{
+    if (log == NULL)
+        return;
+    log_drop_segments(log, 0, log->segment_count);
+    free(log->segments);
+    pthread_mutex_destroy(&log->index);
+    pthread_rwlock_destroy(&log->files);
+    if (log->lock_fd >= 0)
+        close(log->lock_fd); /* gives the lock back */
+    if (log->dir_fd >= 0)
+        close(log->dir_fd);
+    free(log);
+}

@@ -1,7 +1,7 @@
 /* Replication log: append-only segments of record batches on one disk. The log is the truth (DESIGN §5).
  *
  * Files in `dir`: `<first_seq, 20 digits>.log`, preallocated to LIMIT_SEGMENT_BYTES, zeros behind the tail;
- * a segment begins with a 4 KiB header (magic, version, first_seq, crc).
+ * a segment begins with a 4 KiB header, and each append in it with a mark of 32 bytes (log/segment.h).
  *
  * Threads: the writer thread appends, truncates, resets, trims and closes; any thread may log_read()
  * and ask for first/last/bytes at the same time.
@@ -39,15 +39,17 @@ struct log_recovery {
 };
 
 /* Opens or creates. Scans the last segment (and checks every earlier one's header chain); cuts a torn tail:
- * an incomplete or checksum-failing batch is a torn tail only when no valid batch follows it in the
- * log; otherwise CANDOR_DATA_LOSS. A second open of the same dir (any process) fails with
- * FAILED_PRECONDITION (flock on `dir/lock`). */
+ * an incomplete or checksum-failing batch is a torn tail only when no later append says that it had been
+ * durable; otherwise CANDOR_DATA_LOSS. (A later batch alone is no such proof: the disk may have kept the end of
+ * one unsynced write and lost its beginning.) What is found is synced before log_open returns. A second open
+ * of the same dir (any process) fails with FAILED_PRECONDITION (flock on `dir/lock`). */
 enum candor_code log_open(const struct log_options *options, struct log **out,
                           struct log_recovery *recovery, struct candor_error *err);
 void log_close(struct log *log);
 
-/* Appends encoded batches (one or more, back to back, contiguous from log_last() + 1) with one write and,
- * under LOG_DURABLE_ALWAYS, one fdatasync; returns once they are as durable as the mode says. */
+/* Appends encoded batches (one or more, back to back, contiguous from log_last() + 1, epochs not going back;
+ * INVALID_ARGUMENT otherwise, and nothing is appended) with one write and, under LOG_DURABLE_ALWAYS, one
+ * fdatasync; returns once they are as durable as the mode says. */
 enum candor_code log_append(struct log *log, struct slice batches, struct candor_error *err);
 /* fdatasync of what was appended so far. */
 enum candor_code log_sync(struct log *log, struct candor_error *err);
@@ -56,11 +58,15 @@ uint64_t log_first(const struct log *log); /* seq of the oldest record held; log
 uint64_t log_last(const struct log *log);  /* seq of the newest; 0 for a log that never held one */
 uint64_t log_bytes(const struct log *log); /* of batches held */
 
-/* Appends to `out` whole batches, cut to begin exactly at `from_seq`, until `most_bytes` (at least one
+/* Appends to `out` whole batches, cut to begin exactly at `from_seq`, up to `most_bytes` (but at least one
  * batch), and none beyond `upto_seq` (the last one is cut there). OUT_OF_RANGE when from_seq is below
  * log_first() (trimmed) or above log_last() + 1; an empty `out` when from_seq is log_last() + 1. Any thread. */
 enum candor_code log_read(struct log *log, uint64_t from_seq, uint64_t upto_seq, size_t most_bytes,
                           struct buffer *out, struct candor_error *err);
+
+/* Reads everything that is held and checks every checksum, the seqs and that epochs do not go back.
+ * CANDOR_DATA_LOSS as above. Any thread; a truncation meanwhile is no damage. */
+enum candor_code log_verify(struct log *log, struct candor_error *err);
 
 /* Discards everything above `to_seq`, durably. Safe against a crash at any point: afterwards the log ends
  * at `to_seq` or where it did before. */

@@ -1,0 +1,132 @@
+#include "log/hard_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/crc32c.h"
+#include "log/file.h"
+
+#define HARD_STATE_NAME "hard_state"
+#define HARD_STATE_MAGIC UINT32_C(0x31534843) /* "CHS1" */
+#define HARD_STATE_VERSION 1
+
+/* u32 magic, u32 crc32c of what follows, u32 version, the fields in the struct's order, u8 clean, os_boot_id. */
+#define HARD_STATE_BYTES (12 + 5 * 8 + LIMIT_NODE_ID_BYTES + 8 + 1 + 40)
+_Static_assert(HARD_STATE_BYTES < 512, "within one sector: it cannot be torn");
+
+static void encode(const struct hard_state *state, struct buffer *out)
+{
+    buffer_put_u32(out, HARD_STATE_MAGIC);
+    buffer_put_u32(out, 0);
+    buffer_put_u32(out, HARD_STATE_VERSION);
+    buffer_put_u64(out, state->cluster_id);
+    buffer_put_u64(out, state->store_id);
+    buffer_put_u64(out, state->boot);
+    buffer_put_u64(out, state->epoch.generation);
+    buffer_put_u64(out, state->epoch.term);
+    buffer_put(out, state->epoch.owner.text, sizeof state->epoch.owner.text);
+    buffer_put_u64(out, state->known_commit);
+    buffer_put_u8(out, state->clean_shutdown ? 1 : 0);
+    buffer_put(out, state->os_boot_id, sizeof state->os_boot_id);
+    ASSERT_U64(out->length, ==, HARD_STATE_BYTES);
+    buffer_set_u32(out, 4, crc32c(0, out->bytes + 8, out->length - 8));
+}
+
+static enum candor_code damaged(struct candor_error *err, const char *dir, const char *why)
+{
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_MALFORMED,
+                            "%s/" HARD_STATE_NAME " is damaged: %s. It holds this node's votes and "
+                            "identity and cannot be made up: remove the data directory (the node "
+                            "then copies the state from the primary and is readmitted)",
+                            dir, why);
+}
+
+/* An owner that was stored: nobody, or a valid id, zero-padded. */
+static bool read_owner(struct reader *reader, struct node_id *out)
+{
+    struct slice raw = read_bytes(reader, LIMIT_NODE_ID_BYTES);
+    if (!reader->ok)
+        return false;
+    size_t length = strnlen((const char *)raw.bytes, raw.length);
+    if (length > 0 && !node_id_parse((const char *)raw.bytes, length, out))
+        return false;
+    return memcmp(out->text, raw.bytes, sizeof out->text) == 0;
+}
+
+static enum candor_code decode(struct slice bytes, struct hard_state *out, const char *dir,
+                               struct candor_error *err)
+{
+    struct reader reader = reader_of(bytes);
+    if (bytes.length != HARD_STATE_BYTES)
+        return damaged(err, dir, "wrong length");
+    if (read_u32(&reader) != HARD_STATE_MAGIC)
+        return damaged(err, dir, "wrong magic");
+    if (read_u32(&reader) != crc32c(0, bytes.bytes + 8, bytes.length - 8))
+        return damaged(err, dir, "checksum mismatch");
+    if (read_u32(&reader) != HARD_STATE_VERSION)
+        return damaged(err, dir, "unknown version");
+
+    *out = (struct hard_state){0};
+    out->cluster_id = read_u64(&reader);
+    out->store_id = read_u64(&reader);
+    out->boot = read_u64(&reader);
+    out->epoch.generation = read_u64(&reader);
+    out->epoch.term = read_u64(&reader);
+    if (!read_owner(&reader, &out->epoch.owner))
+        return damaged(err, dir, "invalid epoch owner");
+    out->known_commit = read_u64(&reader);
+    out->clean_shutdown = read_u8(&reader) == 1;
+    struct slice boot_id = read_bytes(&reader, sizeof out->os_boot_id);
+    ASSERT(reader.ok);
+    memcpy(out->os_boot_id, boot_id.bytes, boot_id.length);
+    out->os_boot_id[sizeof out->os_boot_id - 1] = '\0';
+    return CANDOR_OK;
+}
+
+enum candor_code hard_state_load(const char *dir, struct hard_state *out, struct candor_error *err)
+{
+    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0 && errno == ENOENT)
+        return candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "there is no %s", dir);
+    if (dir_fd < 0)
+        return file_error(err, errno, "open directory", dir);
+
+    struct buffer bytes = {0};
+    enum candor_code code = file_load(dir_fd, HARD_STATE_NAME, HARD_STATE_BYTES, &bytes, err);
+    if (code == CANDOR_OK)
+        code = decode(buffer_slice(&bytes), out, dir, err);
+    buffer_free(&bytes);
+    close(dir_fd);
+    return code;
+}
+
+enum candor_code hard_state_save(const char *dir, const struct hard_state *state,
+                                 struct candor_error *err)
+{
+    int dir_fd = -1;
+    enum candor_code code = dir_open(dir, &dir_fd, err);
+    if (code != CANDOR_OK)
+        return code;
+    struct buffer bytes = {0};
+    encode(state, &bytes);
+    code = file_replace(dir_fd, HARD_STATE_NAME, buffer_slice(&bytes), err);
+    buffer_free(&bytes);
+    close(dir_fd);
+    return code;
+}
+
+void os_boot_id(char out[40])
+{
+    memset(out, 0, 40);
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return; /* unknown: equal to no boot id that was stored */
+    size_t got = 0;
+    if (file_read(fd, out, 39, 0, &got) != 0)
+        memset(out, 0, 40);
+    close(fd);
+    out[strcspn(out, "\n")] = '\0';
+}
