@@ -42,7 +42,6 @@ struct slot {
     uint64_t begun_ns;
     uint64_t deadline_ns;
     uint64_t sent_ns;
-    uint32_t pipe; /* that was up when it was sent */
 };
 
 struct client_service {
@@ -237,9 +236,7 @@ static void sent(struct slot *slot, int error)
 {
     struct rpc_client *client = slot->client;
     if (error == 0) {
-        uint64_t since_ns;
         slot->sent_ns = clock_boot_ns();
-        slot->pipe = dialed_pipe(&client->dialed, &since_ns);
         if (!post(slot, SLOT_RECEIVING, slot->deadline_ns))
             fail_cancelled(slot, true);
         return;
@@ -256,15 +253,24 @@ static void sent(struct slot *slot, int error)
                   client->dialed.address, nng_strerror(error));
 }
 
+/* The connection is the one that the request went over: its loss would have ended the call before. */
+static void doubt_connection(struct slot *slot)
+{
+    struct rpc_client *client = slot->client;
+    uint64_t since_ns;
+    uint32_t pipe = dialed_pipe(&client->dialed, &since_ns);
+    uint64_t waited_ns = saturating_sub(clock_boot_ns(), slot->sent_ns);
+    if (waited_ns >= DOUBT_NS && atomic_load(&client->last_reply_ns) < slot->sent_ns)
+        atomic_store(&client->doubted_pipe, pipe);
+}
+
 static void receive_failed(struct slot *slot, int error)
 {
     struct rpc_client *client = slot->client;
     if (error == NNG_ECANCELED || error == NNG_ECLOSED) {
         fail_cancelled(slot, true);
     } else if (error == NNG_ETIMEDOUT) {
-        uint64_t waited_ns = saturating_sub(clock_boot_ns(), slot->sent_ns);
-        if (waited_ns >= DOUBT_NS && atomic_load(&client->last_reply_ns) < slot->sent_ns)
-            atomic_store(&client->doubted_pipe, slot->pipe);
+        doubt_connection(slot);
         slot_fail(slot, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_OUTCOME_UNKNOWN,
                   "%s did not answer in time", client->dialed.address);
     } else { /* ECONNRESET: REQ fails what was sent over a connection that is lost (R48) */

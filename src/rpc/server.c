@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -50,6 +51,7 @@ struct rpc_server {
     size_t service_count;
     struct rpc_call *calls;
     uint32_t call_count;
+    atomic_uint_fast32_t dropped_pipe; /* the newest one: logged once */
     pthread_mutex_t lock; /* of idle_count and of the change of closing; before any lock of NNG */
     pthread_cond_t idle;
     atomic_bool closing;
@@ -264,6 +266,15 @@ static void received(struct rpc_call *call, int error)
         call_run(call);
 }
 
+/* Its peer reads no replies: it would keep contexts from everyone else. */
+static void drop_connection(struct rpc_call *call)
+{
+    uint32_t pipe = (uint32_t)nng_pipe_id(call->pipe);
+    if (atomic_exchange(&call->server->dropped_pipe, pipe) != pipe)
+        log_warn("replies_not_read", "pipe=%" PRIu32 " wait_ms=%d", pipe, LIMIT_RPC_REPLY_WAIT_MS);
+    nng_pipe_close(call->pipe);
+}
+
 static void sent(struct rpc_call *call, int error)
 {
     nng_msg *message = nng_aio_get_msg(call->aio);
@@ -271,11 +282,8 @@ static void sent(struct rpc_call *call, int error)
         nng_aio_set_msg(call->aio, NULL);
         nng_msg_free(message);
     }
-    if (error == NNG_ETIMEDOUT) {
-        log_warn("reply_not_read", "pipe=%d wait_ms=%d", nng_pipe_id(call->pipe),
-                 LIMIT_RPC_REPLY_WAIT_MS);
-        nng_pipe_close(call->pipe); /* else it would keep contexts from everyone else */
-    }
+    if (error == NNG_ETIMEDOUT)
+        drop_connection(call);
     call_receive(call);
 }
 

@@ -5,21 +5,16 @@
 #ifndef NNG_ATTACK_H
 #define NNG_ATTACK_H
 
-#include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,53 +29,7 @@
 #include "rpc/nng_mend.h"
 #include "rpc/rpc.h"
 
-#define ATTACK_PATIENCE_NS (10 * NS_PER_S)
-
-/* ---- Ports, waiting, descriptors ---------------------------------------------------------------- */
-
-/* Bound by the kernel and given back: free, unless somebody takes it in this instant. */
-static int free_port(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    ASSERT(bind(fd, (struct sockaddr *)&address, length) == 0);
-    ASSERT(getsockname(fd, (struct sockaddr *)&address, &length) == 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
-static void pause_ms(long ms)
-{
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
-}
-
-static int descriptors_of(pid_t pid)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/fd", pid);
-    DIR *directory = opendir(path);
-    if (directory == NULL)
-        return -1;
-    int count = 0;
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count - 2;
-}
-
-/* Waits until the process has at most that many; returns what it has then. */
-static inline int descriptors_at_most(pid_t pid, int most)
-{
-    uint64_t until_ns = clock_boot_ns() + ATTACK_PATIENCE_NS;
-    int count = descriptors_of(pid);
-    while (count > most && clock_boot_ns() < until_ns) {
-        pause_ms(10);
-        count = descriptors_of(pid);
-    }
-    return count;
-}
+#include "sp_socket.h"
 
 /* ---- Victims ---------------------------------------------------------------------------------------- */
 
@@ -91,7 +40,7 @@ struct victim {
 };
 
 /* Runs `body` in a child; it says what it likes on `out`, ends when `in` is at its end, and returns its status. */
-static struct victim victim_start(int (*body)(int in, int out, void *closure), void *closure)
+static inline struct victim victim_start(int (*body)(int in, int out, void *closure), void *closure)
 {
     int to[2];
     int from[2];
@@ -114,15 +63,15 @@ static struct victim victim_start(int (*body)(int in, int out, void *closure), v
 }
 
 /* False: nothing came in time. */
-static bool victim_says(const struct victim *victim, void *out, size_t bytes)
+static inline bool victim_says(const struct victim *victim, void *out, size_t bytes)
 {
     struct pollfd waiting = {.fd = victim->from, .events = POLLIN};
-    return poll(&waiting, 1, (int)(2 * ATTACK_PATIENCE_NS / NS_PER_MS)) == 1 &&
+    return poll(&waiting, 1, (int)(2 * PATIENCE_NS / NS_PER_MS)) == 1 &&
            read(victim->from, out, bytes) == (ssize_t)bytes;
 }
 
 /* Asks it to end. True when it did, in time and with status 0; kills it otherwise. */
-static bool victim_ends(struct victim *victim, uint64_t patience_ns)
+static inline bool victim_ends(struct victim *victim, uint64_t patience_ns)
 {
     uint64_t until_ns = clock_boot_ns() + patience_ns;
     int status = -1;
@@ -140,7 +89,7 @@ static bool victim_ends(struct victim *victim, uint64_t patience_ns)
     return ended == victim->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static void await_end_of(int in)
+static inline void await_end_of(int in)
 {
     char byte;
     while (read(in, &byte, 1) > 0 || errno == EINTR)
@@ -149,7 +98,7 @@ static void await_end_of(int in)
 
 /* ---- A server to be attacked ------------------------------------------------------------------------ */
 
-static int serve(int in, int out, void *closure)
+static inline int serve(int in, int out, void *closure)
 {
     char address[64];
     snprintf(address, sizeof address, "tcp://127.0.0.1:%d", *(int *)closure);
@@ -166,7 +115,7 @@ static int serve(int in, int out, void *closure)
     return 0;
 }
 
-static struct victim server_start(int *port)
+static inline struct victim server_start(int *port)
 {
     if (*port == 0)
         *port = free_port();
@@ -176,61 +125,12 @@ static struct victim server_start(int *port)
     return victim;
 }
 
-/* ---- Attacks: plain TCP, the SP framing by hand ------------------------------------------------------ */
-
-static const uint8_t HANDSHAKE_REQ[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
-
-static int attack_connect(int port)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ASSERT(fd >= 0);
-    struct timeval patience = {.tv_sec = 2};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                  .sin_port = htons((uint16_t)port)};
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static void attack_reset(int fd)
-{
-    struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-    close(fd); /* RST */
-}
-
-static bool send_all(int fd, const void *bytes, size_t length)
-{
-    return send(fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length;
-}
-
-static bool receive_all(int fd, uint8_t *out, size_t length)
-{
-    size_t got = 0;
-    while (got < length) {
-        ssize_t n = recv(fd, out + got, length - got, 0);
-        if (n <= 0)
-            return false;
-        got += (size_t)n;
-    }
-    return true;
-}
-
-static size_t frame_put(uint8_t *out, uint64_t length)
-{
-    for (int i = 0; i < 8; i++)
-        out[i] = (uint8_t)(length >> (56 - 8 * i));
-    return 8;
-}
+/* ---- Attacks -------------------------------------------------------------------------------------- */
 
 /* One request as any stranger would send it. True when some reply came: the server lives. */
-static bool server_answers(int port)
+static inline bool server_answers(int port)
 {
-    int fd = attack_connect(port);
+    int fd = sp_connect(port);
     if (fd < 0)
         return false;
     uint8_t request[8 + 4 + 5];
@@ -245,16 +145,16 @@ static bool server_answers(int port)
 }
 
 /* FIN and reset while the server cannot run: when it accepts, all has come already (bug 1). */
-static void attack_fin_and_reset(const struct victim *server, int port, int count)
+static inline void attack_fin_and_reset(const struct victim *server, int port, int count)
 {
     int status;
     kill(server->pid, SIGSTOP);
     ASSERT(waitpid(server->pid, &status, WUNTRACED) == server->pid && WIFSTOPPED(status));
     for (int i = 0; i < count; i++) {
-        int fd = attack_connect(port);
+        int fd = sp_connect(port);
         ASSERT(fd >= 0);
         shutdown(fd, SHUT_WR);
-        attack_reset(fd);
+        sp_reset(fd);
     }
     kill(server->pid, SIGCONT);
 }
@@ -270,7 +170,7 @@ struct subscriber_report {
 
 static atomic_bool publishing;
 
-static void *publish_large(void *closure)
+static inline void *publish_large(void *closure)
 {
     nng_socket *pub = closure;
     while (atomic_load(&publishing)) {
@@ -286,14 +186,14 @@ static void *publish_large(void *closure)
 
 static atomic_uint_fast32_t current_pipe;
 
-static void pipe_came(nng_pipe pipe, nng_pipe_ev event, void *closure)
+static inline void pipe_came(nng_pipe pipe, nng_pipe_ev event, void *closure)
 {
     (void)event;
     (void)closure;
     atomic_store(&current_pipe, (uint32_t)nng_pipe_id(pipe));
 }
 
-static uint32_t next_pipe(uint32_t last)
+static inline uint32_t next_pipe(uint32_t last)
 {
     uint64_t until_ns = clock_boot_ns() + 3 * NS_PER_S;
     uint32_t pipe = (uint32_t)atomic_load(&current_pipe);
@@ -304,7 +204,7 @@ static uint32_t next_pipe(uint32_t last)
     return pipe;
 }
 
-static uint64_t drain(nng_socket sub)
+static inline uint64_t drain(nng_socket sub)
 {
     uint64_t count = 0;
     nng_msg *message;
@@ -316,7 +216,7 @@ static uint64_t drain(nng_socket sub)
 }
 
 /* Drops `*closure` connections in the middle of large messages, reports, and closes its sockets. */
-static int subscribe_and_drop(int in, int out, void *closure)
+static inline int subscribe_and_drop(int in, int out, void *closure)
 {
     char address[64];
     snprintf(address, sizeof address, "tcp://127.0.0.1:%d", free_port());

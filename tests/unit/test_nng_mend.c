@@ -21,7 +21,7 @@ static void the_listener_survives_resets_before_the_handshake(void **state)
         attack_fin_and_reset(&server, port, 20);
         assert_true(server_answers(port));
     }
-    assert_true(victim_ends(&server, ATTACK_PATIENCE_NS));
+    assert_true(victim_ends(&server, PATIENCE_NS));
 }
 
 static void connections_dropped_in_mid_message_come_again_without_a_leak(void **state)
@@ -31,7 +31,7 @@ static void connections_dropped_in_mid_message_come_again_without_a_leak(void **
     struct victim subscriber = victim_start(subscribe_and_drop, &drops);
     struct subscriber_report report;
     assert_true(victim_says(&subscriber, &report, sizeof report));
-    bool closed = victim_ends(&subscriber, ATTACK_PATIENCE_NS);
+    bool closed = victim_ends(&subscriber, PATIENCE_NS);
     assert_int_equal(report.dropped, drops);
     assert_in_range(report.descriptors_after, 1, report.descriptors_before + 4);
     assert_true(report.received > 0);
@@ -42,7 +42,7 @@ static void connections_dropped_in_mid_message_come_again_without_a_leak(void **
 static void attack_once(int port, int kind, struct rng *rng)
 {
     uint8_t bytes[64] = {0};
-    int fd = attack_connect(port);
+    int fd = sp_connect(port);
     if (fd < 0)
         return;
     random_bytes(bytes, 8);
@@ -86,7 +86,7 @@ static void attack_once(int port, int kind, struct rng *rng)
         break;
     }
     if (rng_below(rng, 2) == 0)
-        attack_reset(fd);
+        sp_reset(fd);
     else
         close(fd);
 }
@@ -108,7 +108,7 @@ static void the_server_survives_hostile_bytes_and_leaks_nothing(void **state)
         attack_once(port, i % ATTACK_KINDS, &rng);
     assert_true(server_answers(port));
     assert_in_range(descriptors_at_most(server.pid, before + 2), 1, before + 2);
-    assert_true(victim_ends(&server, ATTACK_PATIENCE_NS));
+    assert_true(victim_ends(&server, PATIENCE_NS));
 }
 
 static void a_listener_closes_while_connections_hang_in_the_handshake(void **state)
@@ -118,11 +118,11 @@ static void a_listener_closes_while_connections_hang_in_the_handshake(void **sta
     struct victim server = server_start(&port);
     int hanging[30];
     for (int i = 0; i < 30; i++) {
-        hanging[i] = attack_connect(port);
+        hanging[i] = sp_connect(port);
         assert_true(hanging[i] >= 0);
         send_all(hanging[i], HANDSHAKE_REQ, (size_t)i % 9);
     }
-    bool ended = victim_ends(&server, ATTACK_PATIENCE_NS);
+    bool ended = victim_ends(&server, PATIENCE_NS);
     for (int i = 0; i < 30; i++)
         close(hanging[i]);
     assert_true(ended);
@@ -185,7 +185,7 @@ static int call_until_closed(int in, int out, void *closure)
 static bool calls_go_on(struct load *load, uint64_t more)
 {
     uint64_t first = atomic_load(&load->answered);
-    uint64_t until_ns = clock_boot_ns() + ATTACK_PATIENCE_NS;
+    uint64_t until_ns = clock_boot_ns() + PATIENCE_NS;
     while (atomic_load(&load->answered) - first < more && clock_boot_ns() < until_ns)
         pause_ms(1);
     return atomic_load(&load->answered) - first >= more;
@@ -203,13 +203,13 @@ static void a_client_recovers_from_every_kill_of_its_server(void **state)
     int before = descriptors_of(client.pid);
     for (int i = 0; i < 25; i++) {
         kill(server.pid, SIGKILL);
-        victim_ends(&server, ATTACK_PATIENCE_NS);
+        victim_ends(&server, PATIENCE_NS);
         server = server_start(&load->port);
         assert_true(calls_go_on(load, 200));
     }
     assert_in_range(descriptors_at_most(client.pid, before + 2), 1, before + 2);
-    assert_true(victim_ends(&client, ATTACK_PATIENCE_NS));
-    assert_true(victim_ends(&server, ATTACK_PATIENCE_NS));
+    assert_true(victim_ends(&client, PATIENCE_NS));
+    assert_true(victim_ends(&server, PATIENCE_NS));
     munmap(load, sizeof *load);
 }
 

@@ -22,7 +22,7 @@ static void a_reset_before_the_handshake_ends_the_listener(void **state)
     attack_fin_and_reset(&server, port, 20);
     bool answered = server_answers(port);
     kill(server.pid, SIGKILL);
-    victim_ends(&server, ATTACK_PATIENCE_NS);
+    victim_ends(&server, PATIENCE_NS);
     assert_false(answered);
 }
 
@@ -34,7 +34,7 @@ static void a_connection_dropped_in_mid_message_never_comes_again(void **state)
     struct subscriber_report report;
     assert_true(victim_says(&subscriber, &report, sizeof report));
     kill(subscriber.pid, SIGKILL);
-    victim_ends(&subscriber, ATTACK_PATIENCE_NS);
+    victim_ends(&subscriber, PATIENCE_NS);
     /* The dialer never learns that its connection is gone; or it does, and descriptors stay. */
     assert_true(report.dropped < drops || report.descriptors_after > report.descriptors_before + 4);
 }
