@@ -67,8 +67,8 @@ void log_drop_segments(struct log *log, uint32_t from, uint32_t to)
     ASSERT(from <= to && to <= log->segment_count);
     for (uint32_t i = from; i < to; i++)
         segment_free(log->segments[i]);
-    memmove(log->segments + from, log->segments + to,
-            (log->segment_count - to) * sizeof(struct segment *));
+    for (uint32_t i = to; i < log->segment_count; i++)
+        log->segments[i - (to - from)] = log->segments[i];
     log->segment_count -= to - from;
 }
 

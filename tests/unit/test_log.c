@@ -1,0 +1,1333 @@
+/* links: log record */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "log/log.h"
+#include "log/segment.h"
+#include "record/batch.h"
+
+#define SMALL_SEGMENT (SEGMENT_HEADER_BYTES + 4096)
+
+/* ---- directories ---- */
+
+struct fixture {
+    char dir[64];
+    char other[64]; /* for copies */
+    struct log *log;
+    struct log_recovery recovery;
+};
+
+static void remove_files(const char *dir)
+{
+    DIR *d = opendir(dir);
+    if (d == NULL)
+        return;
+    const struct dirent *entry;
+    while ((entry = readdir(d)) != NULL)
+        if (entry->d_name[0] != '.')
+            assert_int_equal(unlinkat(dirfd(d), entry->d_name, 0), 0);
+    closedir(d);
+}
+
+static void copy_file(int from_dir, int to_dir, const char *name)
+{
+    static char chunk[1 << 16];
+    int from = openat(from_dir, name, O_RDONLY);
+    int to = openat(to_dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(from >= 0 && to >= 0);
+    ssize_t n;
+    while ((n = read(from, chunk, sizeof chunk)) > 0)
+        assert_int_equal(write(to, chunk, (size_t)n), n);
+    close(from);
+    close(to);
+}
+
+static void copy_dir(const char *from, const char *to)
+{
+    mkdir(to, 0700);
+    remove_files(to);
+    DIR *d = opendir(from);
+    int to_fd = open(to, O_RDONLY | O_DIRECTORY);
+    assert_true(d != NULL && to_fd >= 0);
+    const struct dirent *entry;
+    while ((entry = readdir(d)) != NULL)
+        if (entry->d_name[0] != '.')
+            copy_file(dirfd(d), to_fd, entry->d_name);
+    close(to_fd);
+    closedir(d);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    snprintf(f->dir, sizeof f->dir, "/tmp/candor-log-XXXXXX");
+    snprintf(f->other, sizeof f->other, "/tmp/candor-log-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    assert_non_null(mkdtemp(f->other));
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    log_close(f->log);
+    remove_files(f->dir);
+    remove_files(f->other);
+    rmdir(f->dir);
+    rmdir(f->other);
+    free(f);
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static struct log_options options_for(const char *dir)
+{
+    return (struct log_options){.dir = dir, .segment_bytes = SMALL_SEGMENT};
+}
+
+static enum candor_code try_open(struct fixture *f, const char *dir, struct candor_error *err)
+{
+    struct log_options options = options_for(dir);
+    return log_open(&options, &f->log, &f->recovery, err);
+}
+
+static void open_dir(struct fixture *f, const char *dir)
+{
+    struct candor_error err = {0};
+    log_close(f->log);
+    if (try_open(f, dir, &err) != CANDOR_OK)
+        fail_msg("%s: %s", candor_code_name(err.code), err.message);
+}
+
+static void open_log(struct fixture *f)
+{
+    open_dir(f, f->dir);
+}
+
+static void close_log(struct fixture *f)
+{
+    log_close(f->log);
+    f->log = NULL;
+}
+
+/* ---- records ---- */
+
+static struct epoch epoch_of(uint64_t term)
+{
+    return (struct epoch){.generation = 1, .term = term, .owner = node_id_of("a")};
+}
+
+/* A value that only depends on the seq, so that a record can be recognised wherever it is read. */
+static void put_batch_sized(struct buffer *out, uint64_t term, uint64_t first_seq, uint32_t count,
+                            size_t value_bytes)
+{
+    char *value = malloc(value_bytes + 1);
+    assert_non_null(value);
+    struct batch_writer writer = batch_begin(out, RECORD_WRITE, epoch_of(term), first_seq);
+    for (uint32_t i = 0; i < count; i++) {
+        memset(value, 'a' + (int)((first_seq + i) % 26), value_bytes);
+        struct record_op op = {
+            .kind = RECORD_PUT, .key = slice_of("key", 3), .value = slice_of(value, value_bytes)};
+        struct request_id request = {.number = first_seq + i};
+        batch_add_write(&writer, ACK_LOCAL, 1, request, &op, 1);
+    }
+    batch_end(&writer);
+    free(value);
+}
+
+static void put_batch(struct buffer *out, uint64_t first_seq, uint32_t count)
+{
+    put_batch_sized(out, 7, first_seq, count, 10);
+}
+
+static enum candor_code try_append(struct log *log, uint32_t count, struct candor_error *err)
+{
+    struct buffer bytes = {0};
+    put_batch(&bytes, log_last(log) + 1, count);
+    enum candor_code code = log_append(log, buffer_slice(&bytes), err);
+    buffer_free(&bytes);
+    return code;
+}
+
+static void append(struct log *log, uint32_t count)
+{
+    struct candor_error err = {0};
+    if (try_append(log, count, &err) != CANDOR_OK)
+        fail_msg("%s", err.message);
+}
+
+static void append_many(struct log *log, uint32_t batches, uint32_t count)
+{
+    for (uint32_t i = 0; i < batches; i++)
+        append(log, count);
+}
+
+/* The bytes must be whole batches that hold exactly the records `from` to `to`. */
+static void assert_records(const struct buffer *bytes, uint64_t from, uint64_t to)
+{
+    struct slice rest = buffer_slice(bytes);
+    uint64_t seq = from;
+    while (rest.length > 0) {
+        struct batch batch;
+        struct candor_error err;
+        if (batch_decode(&rest, &batch, &err) != CANDOR_OK)
+            fail_msg("%s", err.message);
+        assert_int_equal(batch.first_seq, seq);
+        size_t cursor = 0;
+        struct record record;
+        while (batch_next(&batch, &cursor, &record)) {
+            struct record_op op;
+            assert_int_equal(record.seq, seq);
+            assert_int_equal(record.request.number, seq);
+            assert_true(record_op_next(&record.ops, &op));
+            assert_int_equal(op.value.bytes[0], 'a' + seq % 26);
+            seq++;
+        }
+    }
+    assert_int_equal(seq, to + 1);
+}
+
+static void assert_reads(struct log *log, uint64_t from, uint64_t to)
+{
+    struct buffer bytes = {0};
+    struct candor_error err = {0};
+    if (log_read(log, from, to, SIZE_MAX, &bytes, &err) != CANDOR_OK)
+        fail_msg("read %" PRIu64 "..%" PRIu64 ": %s", from, to, err.message);
+    assert_records(&bytes, from, to);
+    buffer_free(&bytes);
+}
+
+static void assert_holds(struct log *log, uint64_t first, uint64_t last)
+{
+    struct candor_error err = {0};
+    assert_int_equal(log_first(log), first);
+    assert_int_equal(log_last(log), last);
+    if (last >= first)
+        assert_reads(log, first, last);
+    if (log_verify(log, &err) != CANDOR_OK)
+        fail_msg("%s", err.message);
+}
+
+/* ---- files from outside ---- */
+
+static void segment_path(const char *dir, uint64_t first_seq, char out[128])
+{
+    char name[SEGMENT_NAME_BYTES];
+    segment_name(first_seq, name);
+    snprintf(out, 128, "%s/%s", dir, name);
+}
+
+static bool segment_exists(const struct fixture *f, uint64_t first_seq)
+{
+    char path[128];
+    segment_path(f->dir, first_seq, path);
+    return access(path, F_OK) == 0;
+}
+
+static void flip_bit(const struct fixture *f, uint64_t first_seq, uint64_t at)
+{
+    char path[128];
+    uint8_t byte;
+    segment_path(f->dir, first_seq, path);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
+    byte ^= 4;
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+    close(fd);
+}
+
+/* Where one append's file bytes end, relative to where they began: for appends of `count` records. */
+static uint64_t append_bytes(uint32_t count)
+{
+    struct buffer bytes = {0};
+    put_batch(&bytes, 1, count);
+    uint64_t length = bytes.length + SEGMENT_MARK_BYTES;
+    buffer_free(&bytes);
+    return length;
+}
+
+/* ---- snapshots at every step: these stand before those of the C library ----
+ * Each call that changes or syncs files is a point where a crash may happen: when armed, the directory is copied
+ * before the call, and each copy must open to what the test says. */
+
+static struct {
+    bool armed;
+    const char *from;
+    uint32_t points;
+    char copies[64][96];
+    int fail_fsync_at; /* 1: the next one; 0: none */
+} crash;
+
+static void crash_point(void)
+{
+    if (!crash.armed)
+        return;
+    assert_true(crash.points < 64);
+    char *copy = crash.copies[crash.points];
+    snprintf(copy, sizeof crash.copies[0], "%s.%u", crash.from, crash.points);
+    crash.points++;
+    crash.armed = false;
+    copy_dir(crash.from, copy);
+    crash.armed = true;
+}
+
+int fdatasync(int fd)
+{
+    crash_point();
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    crash_point();
+    if (crash.fail_fsync_at > 0 && --crash.fail_fsync_at == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int unlinkat(int fd, const char *name, int flags)
+{
+    crash_point();
+    return (int)syscall(SYS_unlinkat, fd, name, flags);
+}
+
+int renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+    crash_point();
+    return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0);
+}
+
+int ftruncate(int fd, off_t length)
+{
+    crash_point();
+    return (int)syscall(SYS_ftruncate, fd, length);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at)
+{
+    crash_point();
+    return (ssize_t)syscall(SYS_pwrite64, fd, bytes, length, at);
+}
+
+static void arm(const struct fixture *f)
+{
+    crash.from = f->dir;
+    crash.points = 0;
+    crash.armed = true;
+}
+
+static void disarm(void)
+{
+    crash_point(); /* after the last step */
+    crash.armed = false;
+}
+
+/* Every copy opens to `before` or `after` (first, last), and once `after` was seen never to `before` again. */
+static void assert_crashes_leave(struct fixture *f, const uint64_t before[2],
+                                 const uint64_t after[2])
+{
+    bool done = false;
+    for (uint32_t i = 0; i < crash.points; i++) {
+        open_dir(f, crash.copies[i]);
+        uint64_t first = log_first(f->log);
+        uint64_t last = log_last(f->log);
+        bool is_before = first == before[0] && last == before[1];
+        bool is_after = first == after[0] && last == after[1];
+        if (!is_before && !is_after)
+            fail_msg("crash at step %u leaves %" PRIu64 "..%" PRIu64, i, first, last);
+        if (done && !is_after)
+            fail_msg("crash at step %u undoes what step %u had done", i, i - 1);
+        done = done || is_after;
+        assert_holds(f->log, first, last);
+        append(f->log, 2);
+        assert_holds(f->log, first, last + 2);
+        open_dir(f, crash.copies[i]);
+        assert_holds(f->log, first, last + 2);
+        close_log(f);
+        remove_files(crash.copies[i]);
+        rmdir(crash.copies[i]);
+    }
+    assert_true(done);
+}
+
+/* ---- append, read, reopen ---- */
+
+static void a_new_log_is_empty_and_begins_at_one(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    assert_int_equal(log_first(f->log), 1);
+    assert_int_equal(log_last(f->log), 0);
+    assert_int_equal(log_bytes(f->log), 0);
+    assert_int_equal(f->recovery.torn_bytes, 0);
+    struct buffer out = {0};
+    assert_int_equal(log_read(f->log, 1, UINT64_MAX, 100, &out, NULL), CANDOR_OK);
+    assert_int_equal(out.length, 0);
+    open_log(f);
+    assert_holds(f->log, 1, 0);
+}
+
+static void the_directory_is_made_with_its_parents(void **state)
+{
+    struct fixture *f = *state;
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s/x", f->other);
+    char deep[160];
+    snprintf(deep, sizeof deep, "%s/y", dir);
+    open_dir(f, deep);
+    append(f->log, 1);
+    close_log(f);
+    remove_files(deep);
+    assert_int_equal(rmdir(deep), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void what_was_appended_is_read_again_after_reopening(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append_many(f->log, 5, 3);
+    assert_holds(f->log, 1, 15);
+    uint64_t bytes = log_bytes(f->log);
+    open_log(f);
+    assert_int_equal(f->recovery.torn_bytes, 0);
+    assert_holds(f->log, 1, 15);
+    assert_int_equal(log_bytes(f->log), bytes);
+    append(f->log, 2);
+    open_log(f);
+    assert_holds(f->log, 1, 17);
+}
+
+static void every_range_is_cut_to_what_was_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append_many(f->log, 40, 3); /* over several segments */
+    assert_true(segment_exists(f, 1));
+    assert_false(segment_exists(f, 2));
+    for (int opened = 0; opened < 2; opened++) {
+        for (uint64_t from = 1; from <= 120; from += 1 + from / 10)
+            for (uint64_t to = from; to <= 120; to += 1 + to / 9)
+                assert_reads(f->log, from, to);
+        open_log(f);
+    }
+}
+
+static void reads_outside_the_log_are_out_of_range(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer out = {0};
+    open_log(f);
+    append_many(f->log, 2, 2);
+    assert_int_equal(log_read(f->log, 0, 9, 100, &out, NULL), CANDOR_OUT_OF_RANGE);
+    assert_int_equal(log_read(f->log, 6, 9, 100, &out, NULL), CANDOR_OUT_OF_RANGE);
+    assert_int_equal(log_read(f->log, 5, 9, 100, &out, NULL), CANDOR_OK);
+    assert_int_equal(log_read(f->log, 3, 2, 100, &out, NULL), CANDOR_OK);
+    assert_int_equal(out.length, 0);
+}
+
+static void a_read_stops_at_its_bytes_but_gives_at_least_one_batch(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append_many(f->log, 4, 2);
+    size_t one = (size_t)append_bytes(2) - SEGMENT_MARK_BYTES;
+    static const struct {
+        int quarters; /* of a batch */
+        uint64_t last;
+    } cases[] = {{0, 2}, {2, 2}, {4, 2}, {7, 2}, {8, 4}, {11, 4}, {100, 8}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer out = {0};
+        size_t most = one * (size_t)cases[i].quarters / 4;
+        assert_int_equal(log_read(f->log, 1, UINT64_MAX, most, &out, NULL), CANDOR_OK);
+        assert_records(&out, 1, cases[i].last);
+        buffer_free(&out);
+    }
+}
+
+static void several_batches_in_one_append_are_read_one_by_one(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer bytes = {0};
+    open_log(f);
+    put_batch(&bytes, 1, 1);
+    put_batch(&bytes, 2, 3);
+    put_batch(&bytes, 5, 2);
+    assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    assert_holds(f->log, 1, 6);
+    assert_reads(f->log, 3, 5);
+    open_log(f);
+    assert_holds(f->log, 1, 6);
+    struct buffer out = {0};
+    assert_int_equal(log_read(f->log, 1, 9, SIZE_MAX, &out, NULL), CANDOR_OK);
+    assert_int_equal(out.length, bytes.length); /* the very bytes that were appended */
+    assert_memory_equal(out.bytes, bytes.bytes, bytes.length);
+    buffer_free(&out);
+    buffer_free(&bytes);
+}
+
+static void a_batch_larger_than_a_segment_gets_its_own(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer bytes = {0};
+    open_log(f);
+    for (uint64_t seq = 1; seq <= 3; seq++) { /* the first one meets an empty segment */
+        buffer_clear(&bytes);
+        put_batch_sized(&bytes, 7, seq, 1, 100000 * (size_t)seq);
+        assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    }
+    append(f->log, 1);
+    assert_holds(f->log, 1, 4);
+    open_log(f);
+    assert_holds(f->log, 1, 4);
+    buffer_free(&bytes);
+}
+
+static void an_append_that_does_not_fit_the_log_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err;
+    open_log(f);
+    append(f->log, 3);
+    static const struct {
+        const char *what;
+        uint64_t term;
+        uint64_t first_seq;
+        size_t cut;
+    } cases[] = {
+        {"a gap", 7, 5, 0},
+        {"an overlap", 7, 3, 0},
+        {"a lower epoch", 6, 4, 0},
+        {"an incomplete batch", 7, 4, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer bytes = {0};
+        put_batch_sized(&bytes, cases[i].term, cases[i].first_seq, 1, 10);
+        struct slice batches = slice_of(bytes.bytes, bytes.length - cases[i].cut);
+        if (log_append(f->log, batches, &err) != CANDOR_INVALID_ARGUMENT)
+            fail_msg("%s was taken", cases[i].what);
+        buffer_free(&bytes);
+    }
+    append(f->log, 1); /* none of them broke it */
+    open_log(f);
+    assert_holds(f->log, 1, 4);
+}
+
+static void a_second_open_names_the_process_that_holds_the_log(void **state)
+{
+    struct fixture *f = *state;
+    struct log_options options = options_for(f->dir);
+    struct log *second = NULL;
+    struct candor_error err;
+    char pid[32];
+    snprintf(pid, sizeof pid, "process %ld", (long)getpid());
+    open_log(f);
+    assert_int_equal(log_open(&options, &second, NULL, &err), CANDOR_FAILED_PRECONDITION);
+    assert_null(second);
+    assert_non_null(strstr(err.message, pid));
+    assert_non_null(strstr(err.message, f->dir));
+    close_log(f);
+    open_log(f);
+}
+
+static void the_modes_that_do_not_sync_append_and_reopen(void **state)
+{
+    struct fixture *f = *state;
+    static const enum log_durability modes[] = {LOG_DURABLE_INTERVAL, LOG_DURABLE_OS};
+    for (uint64_t i = 0; i < 2; i++) {
+        struct log_options options = options_for(f->dir);
+        options.durability = modes[i];
+        close_log(f);
+        assert_int_equal(log_open(&options, &f->log, NULL, NULL), CANDOR_OK);
+        arm(f);
+        append(f->log, 2);
+        crash.armed = false;
+        assert_int_equal(crash.points, 0); /* no sync, and one write that is not pwrite(2) */
+        assert_int_equal(log_sync(f->log, NULL), CANDOR_OK);
+        append_many(f->log, 49, 2);
+        assert_holds(f->log, 1, 100 * (i + 1));
+    }
+}
+
+static void always_means_one_sync_an_append(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append(f->log, 1);
+    arm(f);
+    append(f->log, 1);
+    crash.armed = false;
+    assert_int_equal(crash.points, 1);
+    remove_files(crash.copies[0]);
+    rmdir(crash.copies[0]);
+}
+
+/* ---- recovery ---- */
+
+static void a_tail_torn_at_any_byte_is_cut_and_appending_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    open_log(f);
+    append_many(f->log, 3, 3);
+    close_log(f);
+    copy_dir(f->dir, f->other);
+    segment_path(f->dir, 1, path);
+    uint64_t before = SEGMENT_HEADER_BYTES + 2 * append_bytes(3);
+    for (uint64_t at = before; at < before + append_bytes(3); at++) {
+        copy_dir(f->other, f->dir);
+        assert_int_equal(truncate(path, (off_t)at), 0);
+        open_log(f);
+        assert_int_equal(log_last(f->log), 6);
+        assert_int_equal(f->recovery.torn_bytes > 0, at > before);
+        if (at > before) {
+            assert_int_equal(f->recovery.torn_offset, before);
+            assert_string_equal(f->recovery.torn_segment, "00000000000000000001.log");
+        }
+        append(f->log, 2);
+        assert_holds(f->log, 1, 8);
+        open_log(f);
+        assert_int_equal(f->recovery.torn_bytes, 0);
+        assert_holds(f->log, 1, 8);
+        close_log(f);
+    }
+}
+
+/* As a disk does that keeps some blocks of a write and not others: the file keeps its length. */
+static void a_tail_with_zeroed_bytes_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    static const uint8_t zeros[16];
+    uint8_t was[16];
+    open_log(f);
+    append_many(f->log, 3, 3);
+    close_log(f);
+    copy_dir(f->dir, f->other);
+    segment_path(f->dir, 1, path);
+    uint64_t before = SEGMENT_HEADER_BYTES + 2 * append_bytes(3);
+    for (uint64_t at = 0; at < append_bytes(3) - 16; at += 7) {
+        copy_dir(f->other, f->dir);
+        int fd = open(path, O_RDWR);
+        assert_int_equal(pread(fd, was, 16, (off_t)(before + at)), 16);
+        assert_int_equal(pwrite(fd, zeros, 16, (off_t)(before + at)), 16);
+        close(fd);
+        if (memcmp(was, zeros, 16) == 0)
+            continue; /* nothing was lost */
+        open_log(f);
+        assert_int_equal(log_last(f->log), 6);
+        append(f->log, 1);
+        open_log(f);
+        assert_holds(f->log, 1, 7);
+        close_log(f);
+    }
+}
+
+static void a_torn_append_of_several_batches_is_cut_though_its_last_batch_is_whole(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer bytes = {0};
+    open_log(f);
+    append(f->log, 2);
+    put_batch(&bytes, 3, 2);
+    uint64_t first_length = bytes.length;
+    put_batch(&bytes, 5, 2);
+    assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    close_log(f);
+    uint64_t at = SEGMENT_HEADER_BYTES + append_bytes(2) + SEGMENT_MARK_BYTES;
+    flip_bit(f, 1, at + first_length - 1);
+    open_log(f);
+    assert_holds(f->log, 1, 2);
+    assert_int_equal(f->recovery.torn_offset, SEGMENT_HEADER_BYTES + append_bytes(2));
+    /* Nothing of it comes back behind what is written now. */
+    append(f->log, 2);
+    open_log(f);
+    assert_holds(f->log, 1, 4);
+    buffer_free(&bytes);
+}
+
+static void unsynced_appends_that_the_disk_kept_in_part_are_a_torn_tail(void **state)
+{
+    struct fixture *f = *state;
+    struct log_options options = options_for(f->dir);
+    options.durability = LOG_DURABLE_INTERVAL;
+    assert_int_equal(log_open(&options, &f->log, NULL, NULL), CANDOR_OK);
+    append_many(f->log, 2, 2);
+    assert_int_equal(log_sync(f->log, NULL), CANDOR_OK);
+    append_many(f->log, 3, 2);
+    close_log(f);
+    copy_dir(f->dir, f->other);
+
+    flip_bit(f, 1, SEGMENT_HEADER_BYTES + 2 * append_bytes(2) + 100);
+    open_log(f);
+    assert_holds(f->log, 1, 4);
+    close_log(f);
+
+    /* But what was synced may not be lost: a later mark knows of it. */
+    copy_dir(f->other, f->dir);
+    flip_bit(f, 1, SEGMENT_HEADER_BYTES + append_bytes(2) + 100);
+    struct candor_error err;
+    assert_int_equal(try_open(f, f->dir, &err), CANDOR_DATA_LOSS);
+}
+
+static void a_flipped_bit_before_the_last_append_is_data_loss_that_names_the_place(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append_many(f->log, 4, 2);
+    close_log(f);
+    copy_dir(f->dir, f->other);
+    for (uint64_t i = 0; i < 3; i++) {
+        uint64_t begin = SEGMENT_HEADER_BYTES + i * append_bytes(2);
+        for (uint64_t at = begin; at < begin + append_bytes(2); at += 9) {
+            struct candor_error err = {0};
+            char offset[64];
+            copy_dir(f->other, f->dir);
+            flip_bit(f, 1, at);
+            enum candor_code code = try_open(f, f->dir, &err);
+            if (code != CANDOR_DATA_LOSS)
+                fail_msg("flipped at %" PRIu64 ": %s", at, candor_code_name(code));
+            snprintf(offset, sizeof offset, "offset %" PRIu64 ":", begin);
+            assert_non_null(strstr(err.message, "00000000000000000001.log"));
+            assert_non_null(strstr(err.message, offset));
+            assert_non_null(strstr(err.message, "not a torn tail"));
+            assert_non_null(strstr(err.message, "from a backup"));
+        }
+    }
+}
+
+static void a_flipped_bit_in_the_last_append_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append_many(f->log, 4, 2);
+    close_log(f);
+    copy_dir(f->dir, f->other);
+    uint64_t begin = SEGMENT_HEADER_BYTES + 3 * append_bytes(2);
+    for (uint64_t at = begin; at < begin + append_bytes(2); at += 5) {
+        copy_dir(f->other, f->dir);
+        flip_bit(f, 1, at);
+        open_log(f);
+        assert_int_equal(f->recovery.torn_bytes, append_bytes(2));
+        assert_holds(f->log, 1, 6);
+        close_log(f);
+    }
+}
+
+/* A value may hold the bytes of a mark of another file: it proves nothing. */
+static void a_client_cannot_make_a_torn_tail_look_like_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct segment forged = {.salt = 0x1234567};
+    uint8_t mark[SEGMENT_MARK_BYTES];
+    segment_put_mark(mark, &forged, UINT64_MAX, 1);
+    open_log(f);
+    append(f->log, 1);
+    struct buffer bytes = {0};
+    struct batch_writer writer = batch_begin(&bytes, RECORD_WRITE, epoch_of(7), 2);
+    struct record_op op = {
+        .kind = RECORD_PUT, .key = slice_of("k", 1), .value = slice_of(mark, sizeof mark)};
+    batch_add_write(&writer, ACK_LOCAL, 1, (struct request_id){.number = 2}, &op, 1);
+    batch_end(&writer);
+    assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    buffer_free(&bytes);
+    close_log(f);
+    flip_bit(f, 1, SEGMENT_HEADER_BYTES + append_bytes(1) + SEGMENT_MARK_BYTES + 20);
+    open_log(f);
+    assert_holds(f->log, 1, 1);
+}
+
+static void damage_in_an_older_segment_is_told_by_read_and_verify(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer out = {0};
+    struct candor_error err = {0};
+    open_log(f);
+    append_many(f->log, 60, 2);
+    close_log(f);
+    flip_bit(f, 1, SEGMENT_HEADER_BYTES + 3 * append_bytes(2) + 50);
+    open_log(f); /* only the newest segment is scanned */
+    assert_reads(f->log, 1, 6);
+    assert_reads(f->log, 100, 120);
+    assert_int_equal(log_read(f->log, 7, 8, SIZE_MAX, &out, &err), CANDOR_DATA_LOSS);
+    assert_int_equal(out.length, 0);
+    char offset[64];
+    snprintf(offset, sizeof offset, "offset %" PRIu64 ":",
+             SEGMENT_HEADER_BYTES + 3 * append_bytes(2));
+    assert_non_null(strstr(err.message, offset));
+    assert_non_null(strstr(err.message, "00000000000000000001.log"));
+    assert_int_equal(log_verify(f->log, &err), CANDOR_DATA_LOSS);
+    assert_non_null(strstr(err.message, offset));
+    buffer_free(&out);
+}
+
+/* The first_seq of the n-th segment file, 0 when there are fewer. */
+static uint64_t nth_segment(const struct fixture *f, int n)
+{
+    for (uint64_t seq = 1; seq < 2000; seq++)
+        if (segment_exists(f, seq) && n-- == 0)
+            return seq;
+    return 0;
+}
+
+static void a_missing_or_shortened_older_segment_is_data_loss(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    open_log(f);
+    append_many(f->log, 80, 2);
+    close_log(f);
+    copy_dir(f->dir, f->other);
+    uint64_t middle = nth_segment(f, 1);
+    assert_true(nth_segment(f, 2) != 0);
+    segment_path(f->dir, middle, path);
+
+    struct candor_error err = {0};
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(try_open(f, f->dir, &err), CANDOR_DATA_LOSS);
+    assert_non_null(strstr(err.message, "is missing"));
+    assert_non_null(strstr(err.message, strrchr(path, '/') + 1));
+
+    copy_dir(f->other, f->dir);
+    assert_int_equal(truncate(path, SEGMENT_HEADER_BYTES + 100), 0);
+    assert_int_equal(try_open(f, f->dir, &err), CANDOR_DATA_LOSS);
+    assert_non_null(strstr(err.message, strrchr(path, '/') + 1));
+
+    copy_dir(f->other, f->dir);
+    flip_bit(f, middle, 30); /* in its header */
+    assert_int_equal(try_open(f, f->dir, &err), CANDOR_DATA_LOSS);
+
+    copy_dir(f->other, f->dir);
+    open_log(f);
+    assert_holds(f->log, 1, 160);
+}
+
+static void a_crash_while_rolling_over_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    while (!segment_exists(f, log_last(f->log) + 1 - 2) || log_last(f->log) < 4)
+        append(f->log, 2); /* until the second segment has one append */
+    uint64_t per_segment = log_last(f->log) - 2;
+    while (log_last(f->log) < 2 * per_segment)
+        append(f->log, 2); /* the second one is full */
+    uint64_t last = log_last(f->log);
+    arm(f);
+    append(f->log, 2);
+    disarm();
+    assert_true(segment_exists(f, last + 1));
+    assert_true(crash.points > 5);
+    assert_crashes_leave(f, (uint64_t[]){1, last}, (uint64_t[]){1, last + 2});
+}
+
+/* ---- truncate, reset, trim ---- */
+
+static void truncated_logs_end_where_they_were_told_to(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append_many(f->log, 40, 3);
+    close_log(f);
+    copy_dir(f->dir, f->other);
+    for (uint64_t to = 0; to <= 121; to += to < 10 ? 1 : 7) {
+        copy_dir(f->other, f->dir);
+        open_log(f);
+        uint64_t last = to < 120 ? to : 120;
+        assert_int_equal(log_truncate(f->log, to, NULL), CANDOR_OK);
+        assert_holds(f->log, 1, last);
+        append(f->log, 2);
+        assert_holds(f->log, 1, last + 2);
+        append_many(f->log, 30, 2); /* into segments that were there before */
+        open_log(f);
+        assert_int_equal(f->recovery.torn_bytes, 0);
+        assert_holds(f->log, 1, last + 62);
+        close_log(f);
+    }
+}
+
+static void what_was_truncated_never_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    open_log(f);
+    append_many(f->log, 10, 2);
+    assert_int_equal(log_truncate(f->log, 4, NULL), CANDOR_OK);
+    append(f->log, 2);
+    close_log(f);
+    /* Tear the only append behind the truncation: old batches, were they still there, would look like damage. */
+    segment_path(f->dir, 1, path);
+    flip_bit(f, 1, SEGMENT_HEADER_BYTES + 2 * append_bytes(2) + 60);
+    open_log(f);
+    assert_holds(f->log, 1, 4);
+}
+
+static void a_truncation_may_go_back_to_an_older_epoch_and_on_with_a_newer(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer bytes = {0};
+    open_log(f);
+    append(f->log, 4);
+    put_batch_sized(&bytes, 9, 5, 4, 10);
+    assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    assert_int_equal(log_truncate(f->log, 4, NULL), CANDOR_OK);
+    buffer_clear(&bytes);
+    put_batch_sized(&bytes, 8, 5, 1, 10);
+    assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    buffer_clear(&bytes);
+    put_batch_sized(&bytes, 7, 6, 1, 10);
+    assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_INVALID_ARGUMENT);
+    open_log(f);
+    assert_holds(f->log, 1, 5);
+    buffer_free(&bytes);
+}
+
+static void a_crash_in_a_truncation_leaves_the_old_end_or_the_new(void **state)
+{
+    struct fixture *f = *state;
+    static const uint64_t targets[] = {0, 1, 3, 50, 51, 119}; /* inside batches and between */
+    open_log(f);
+    append_many(f->log, 40, 3);
+    close_log(f);
+    copy_dir(f->dir, f->other);
+    uint64_t boundary = nth_segment(f, 1) - 1;
+    for (size_t i = 0; i <= sizeof targets / sizeof targets[0]; i++) {
+        uint64_t to = i == 0 ? boundary : targets[i - 1];
+        copy_dir(f->other, f->dir);
+        open_log(f);
+        arm(f);
+        assert_int_equal(log_truncate(f->log, to, NULL), CANDOR_OK);
+        disarm();
+        close_log(f);
+        assert_true(crash.points > 5);
+        assert_crashes_leave(f, (uint64_t[]){1, 120}, (uint64_t[]){1, to});
+    }
+}
+
+static void a_crash_in_a_reset_leaves_all_or_nothing(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append_many(f->log, 40, 3);
+    uint64_t second = nth_segment(f, 1); /* a name that is already there */
+    arm(f);
+    assert_int_equal(log_reset(f->log, second, NULL), CANDOR_OK);
+    disarm();
+    assert_holds(f->log, second, second - 1);
+    close_log(f);
+    assert_crashes_leave(f, (uint64_t[]){1, 120}, (uint64_t[]){second, second - 1});
+}
+
+static void a_reset_log_goes_on_behind_the_snapshot(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer bytes = {0};
+    open_log(f);
+    append_many(f->log, 40, 3);
+    assert_int_equal(log_reset(f->log, 1001, NULL), CANDOR_OK);
+    assert_int_equal(log_bytes(f->log), 0);
+    open_log(f);
+    assert_holds(f->log, 1001, 1000);
+    put_batch_sized(&bytes, 1, 1001, 2,
+                    10); /* an epoch below the discarded ones is no concern of it */
+    assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    open_log(f);
+    assert_holds(f->log, 1001, 1002);
+    buffer_free(&bytes);
+}
+
+static void trimming_gives_back_whole_segments_and_keeps_the_newest(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer out = {0};
+    open_log(f);
+    append_many(f->log, 80, 2);
+    uint64_t second = nth_segment(f, 1);
+    uint64_t third = nth_segment(f, 2);
+    uint64_t bytes = log_bytes(f->log);
+    assert_int_equal(log_trim(f->log, second - 2, NULL), CANDOR_OK);
+    assert_holds(f->log, 1, 160);
+    assert_int_equal(log_trim(f->log, third - 2, NULL), CANDOR_OK);
+    assert_holds(f->log, second, 160);
+    assert_true(log_bytes(f->log) < bytes);
+    assert_int_equal(log_read(f->log, second - 1, 160, 1, &out, NULL), CANDOR_OUT_OF_RANGE);
+    assert_int_equal(log_truncate(f->log, second - 2, NULL), CANDOR_OUT_OF_RANGE);
+    open_log(f);
+    assert_holds(f->log, second, 160);
+    assert_int_equal(log_trim(f->log, UINT64_MAX, NULL), CANDOR_OK);
+    uint64_t newest = log_first(f->log);
+    assert_holds(f->log, newest, 160);
+    assert_int_equal(nth_segment(f, 0), newest);
+    append(f->log, 2);
+    open_log(f);
+    assert_holds(f->log, newest, 162);
+    assert_int_equal(log_truncate(f->log, newest - 1, NULL), CANDOR_OK);
+    assert_holds(f->log, newest, newest - 1);
+}
+
+static void a_crash_in_a_trim_leaves_no_gap(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append_many(f->log, 80, 2);
+    arm(f);
+    assert_int_equal(log_trim(f->log, UINT64_MAX, NULL), CANDOR_OK);
+    disarm();
+    close_log(f);
+    for (uint32_t i = 0; i < crash.points; i++) {
+        open_dir(f, crash.copies[i]);
+        assert_holds(f->log, log_first(f->log), 160);
+        close_log(f);
+        remove_files(crash.copies[i]);
+        rmdir(crash.copies[i]);
+    }
+}
+
+/* ---- faults ---- */
+
+static void a_full_disk_at_any_byte_leaves_the_log_as_before(void **state)
+{
+    struct fixture *f = *state;
+    static const int errors[] = {ENOSPC, EDQUOT, EFBIG};
+    uint64_t last = 4;
+    open_log(f);
+    append_many(f->log, 2, 2);
+    for (uint64_t at = 0; at < append_bytes(2); at += 3) {
+        struct candor_error err = {0};
+        log_inject_fault(f->log, at, errors[at % 3], false);
+        assert_int_equal(try_append(f->log, 2, &err), CANDOR_RESOURCE_EXHAUSTED);
+        assert_int_equal(err.reason, CANDOR_REASON_DISK_FULL);
+        log_inject_fault(f->log, 0, 0, false);
+        assert_holds(f->log, 1, last);
+        open_log(f);
+        assert_int_equal(f->recovery.torn_bytes, 0); /* nothing half written is left */
+        assert_holds(f->log, 1, last);
+        append(f->log, 1);
+        last++;
+    }
+}
+
+static void a_full_disk_when_a_segment_is_wanted_leaves_the_log_as_before(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err = {0};
+    open_log(f);
+    append(f->log, 2);
+    struct buffer bytes = {0};
+    put_batch_sized(&bytes, 7, 3, 1, 2 * SMALL_SEGMENT);
+    log_inject_fault(f->log, 0, ENOSPC, false);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(log_append(f->log, buffer_slice(&bytes), &err), CANDOR_RESOURCE_EXHAUSTED);
+    assert_int_equal(err.reason, CANDOR_REASON_DISK_FULL);
+    assert_holds(f->log, 1, 2);
+    log_inject_fault(f->log, 0, 0, false);
+    append(f->log, 2);
+    open_log(f);
+    assert_holds(f->log, 1, 4);
+    buffer_free(&bytes);
+}
+
+/* The kernel's own refusal: the file may not grow so far. */
+static void a_real_limit_on_the_file_is_met_like_a_full_disk(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err = {0};
+    struct rlimit was;
+    struct buffer bytes = {0};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    open_log(f);
+    append(f->log, 2);
+    put_batch_sized(&bytes, 7, 3, 1, 4 * SMALL_SEGMENT);
+
+    struct rlimit low = {.rlim_cur = SMALL_SEGMENT, .rlim_max = was.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    enum candor_code code = log_append(f->log, buffer_slice(&bytes), &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+
+    assert_int_equal(code, CANDOR_RESOURCE_EXHAUSTED);
+    assert_int_equal(err.reason, CANDOR_REASON_DISK_FULL);
+    assert_holds(f->log, 1, 2);
+    assert_int_equal(log_append(f->log, buffer_slice(&bytes), &err), CANDOR_OK);
+    open_log(f);
+    assert_holds(f->log, 1, 3);
+    buffer_free(&bytes);
+}
+
+static void assert_refuses_everything(struct log *log)
+{
+    struct buffer out = {0};
+    log_inject_fault(log, 0, 0, false);
+    assert_int_equal(try_append(log, 1, NULL), CANDOR_DATA_LOSS);
+    assert_int_equal(log_sync(log, NULL), CANDOR_DATA_LOSS);
+    assert_int_equal(log_read(log, 1, 1, 1, &out, NULL), CANDOR_DATA_LOSS);
+    assert_int_equal(log_truncate(log, 1, NULL), CANDOR_DATA_LOSS);
+    assert_int_equal(log_reset(log, 9, NULL), CANDOR_DATA_LOSS);
+    assert_int_equal(log_trim(log, 1, NULL), CANDOR_DATA_LOSS);
+    assert_int_equal(log_verify(log, NULL), CANDOR_DATA_LOSS);
+    assert_int_equal(out.length, 0);
+}
+
+static void a_failed_sync_is_data_loss_and_the_log_refuses_everything(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err = {0};
+    open_log(f);
+    append(f->log, 2);
+    log_inject_fault(f->log, 0, 0, true);
+    assert_int_equal(try_append(f->log, 2, &err), CANDOR_DATA_LOSS);
+    assert_int_equal(err.code, CANDOR_DATA_LOSS);
+    assert_int_equal(log_last(f->log), 2); /* never acknowledged */
+    assert_refuses_everything(f->log);
+}
+
+static void a_failed_write_is_data_loss_and_the_log_refuses_everything(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append(f->log, 2);
+    log_inject_fault(f->log, 49, EIO, false); /* the last of them is not zero */
+    assert_int_equal(try_append(f->log, 2, NULL), CANDOR_DATA_LOSS);
+    assert_refuses_everything(f->log);
+    open_log(f); /* the half of it is a torn tail */
+    assert_int_equal(f->recovery.torn_bytes, 49);
+    assert_holds(f->log, 1, 2);
+}
+
+static void a_sync_that_fails_within_a_cut_is_data_loss_and_the_next_start_finishes_it(void **state)
+{
+    struct fixture *f = *state;
+    for (int at = 1; at <= 3; at++) {
+        remove_files(f->dir);
+        open_log(f);
+        append_many(f->log, 40, 3);
+        crash.fail_fsync_at = at;
+        enum candor_code code = log_truncate(f->log, 50, NULL);
+        crash.fail_fsync_at = 0;
+        assert_int_equal(code, CANDOR_DATA_LOSS);
+        assert_refuses_everything(f->log);
+        open_log(f);
+        assert_holds(f->log, 1, 50);
+        close_log(f);
+    }
+}
+
+static void a_damaged_cut_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    struct candor_error err = {0};
+    open_log(f);
+    append(f->log, 2);
+    close_log(f);
+    snprintf(path, sizeof path, "%s/cut", f->dir);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(fd, "CCT1 and no more of it than this: not a cut at all", 50), 50);
+    close(fd);
+    assert_int_equal(try_open(f, f->dir, &err), CANDOR_DATA_LOSS);
+    assert_non_null(strstr(err.message, "`cut`"));
+}
+
+/* ---- threads ---- */
+
+/* An assertion may only fail in the test's own thread: readers write down what is wrong. */
+struct log_reader {
+    struct log *log;
+    atomic_bool stop;
+    atomic_bool failed;
+    atomic_uint_fast64_t reads;
+    char wrong[600];
+    pthread_t thread;
+};
+
+static bool is_right(const struct buffer *bytes, uint64_t seq, char wrong[600])
+{
+    struct slice rest = buffer_slice(bytes);
+    while (rest.length > 0) {
+        struct batch batch;
+        size_t cursor = 0;
+        struct record record;
+        if (batch_decode(&rest, &batch, NULL) != CANDOR_OK || batch.first_seq != seq) {
+            snprintf(wrong, 600, "no batch where seq %" PRIu64 " should be", seq);
+            return false;
+        }
+        while (batch_next(&batch, &cursor, &record)) {
+            struct record_op op;
+            if (!record_op_next(&record.ops, &op) || op.value.bytes[0] != 'a' + seq % 26) {
+                snprintf(wrong, 600, "a wrong value at seq %" PRIu64, seq);
+                return false;
+            }
+            seq++;
+        }
+    }
+    return true;
+}
+
+static bool read_once(struct log_reader *reader, struct buffer *bytes, uint64_t back)
+{
+    struct candor_error err = {0};
+    uint64_t from = max_u64(log_first(reader->log), saturating_sub(log_last(reader->log), back));
+    buffer_clear(bytes);
+    enum candor_code code = log_read(reader->log, from, UINT64_MAX, 5000, bytes, &err);
+    if (code == CANDOR_OUT_OF_RANGE)
+        return true; /* cut or trimmed just now */
+    if (code == CANDOR_OK && back == 7)
+        code = log_verify(reader->log, &err);
+    if (code != CANDOR_OK) {
+        snprintf(reader->wrong, sizeof reader->wrong, "%s", err.message);
+        return false;
+    }
+    return is_right(bytes, from, reader->wrong);
+}
+
+static void *read_on(void *arg)
+{
+    struct log_reader *reader = arg;
+    struct buffer bytes = {0};
+    uint64_t back = 0;
+    while (!atomic_load(&reader->stop)) {
+        back = (back * 31 + 7) % 499; /* near the tail and far from it */
+        if (!read_once(reader, &bytes, back % 3 == 0 ? back : back % 8)) {
+            atomic_store(&reader->failed, true);
+            break;
+        }
+        atomic_fetch_add(&reader->reads, 1);
+    }
+    buffer_free(&bytes);
+    return NULL;
+}
+
+/* Until both have done their share: `rounds` of the writer, 300 reads of each reader. */
+static void write_beside_readers(struct fixture *f, int rounds,
+                                 void (*write_round)(struct log *log, int round))
+{
+    struct log_reader readers[2] = {{.log = f->log}, {.log = f->log}};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, read_on, &readers[i]), 0);
+    uint64_t deadline = clock_boot_ns() + 60 * NS_PER_S;
+    bool enough = false;
+    for (int round = 0; round < rounds || (!enough && clock_boot_ns() < deadline); round++) {
+        write_round(f->log, round);
+        enough = atomic_load(&readers[0].reads) > 300 && atomic_load(&readers[1].reads) > 300;
+        if (atomic_load(&readers[0].failed) || atomic_load(&readers[1].failed))
+            break;
+    }
+    for (int i = 0; i < 2; i++)
+        atomic_store(&readers[i].stop, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(readers[i].thread, NULL);
+    for (int i = 0; i < 2; i++)
+        if (readers[i].wrong[0] != '\0')
+            fail_msg("reader %d: %s", i, readers[i].wrong);
+    assert_true(enough);
+}
+
+static void append_round(struct log *log, int round)
+{
+    append(log, 1 + (uint32_t)round % 5);
+}
+
+static void readers_see_whole_records_while_the_writer_appends(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    write_beside_readers(f, 400, append_round);
+    assert_holds(f->log, 1, log_last(f->log));
+}
+
+static void cutting_round(struct log *log, int round)
+{
+    append(log, 1 + (uint32_t)round % 5);
+    enum candor_code code = CANDOR_OK;
+    if (round % 11 == 10)
+        code = log_truncate(log, max_u64(log_last(log) - 4, log_first(log)), NULL);
+    else if (round % 70 == 69)
+        code = log_trim(log, log_last(log) / 2, NULL);
+    else if (round % 211 == 210)
+        code = log_reset(log, log_last(log) + 100, NULL);
+    assert_int_equal(code, CANDOR_OK);
+}
+
+static void readers_see_whole_records_while_the_log_is_cut_and_trimmed(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    write_beside_readers(f, 450, cutting_round);
+    assert_holds(f->log, log_first(f->log), log_last(f->log));
+    uint64_t first = log_first(f->log);
+    uint64_t last = log_last(f->log);
+    open_log(f);
+    assert_holds(f->log, first, last);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_new_log_is_empty_and_begins_at_one),
+        TEST(the_directory_is_made_with_its_parents),
+        TEST(what_was_appended_is_read_again_after_reopening),
+        TEST(every_range_is_cut_to_what_was_asked_for),
+        TEST(reads_outside_the_log_are_out_of_range),
+        TEST(a_read_stops_at_its_bytes_but_gives_at_least_one_batch),
+        TEST(several_batches_in_one_append_are_read_one_by_one),
+        TEST(a_batch_larger_than_a_segment_gets_its_own),
+        TEST(an_append_that_does_not_fit_the_log_is_refused),
+        TEST(a_second_open_names_the_process_that_holds_the_log),
+        TEST(the_modes_that_do_not_sync_append_and_reopen),
+        TEST(always_means_one_sync_an_append),
+        TEST(a_tail_torn_at_any_byte_is_cut_and_appending_goes_on),
+        TEST(a_tail_with_zeroed_bytes_is_cut),
+        TEST(a_torn_append_of_several_batches_is_cut_though_its_last_batch_is_whole),
+        TEST(unsynced_appends_that_the_disk_kept_in_part_are_a_torn_tail),
+        TEST(a_flipped_bit_before_the_last_append_is_data_loss_that_names_the_place),
+        TEST(a_flipped_bit_in_the_last_append_is_cut),
+        TEST(a_client_cannot_make_a_torn_tail_look_like_damage),
+        TEST(damage_in_an_older_segment_is_told_by_read_and_verify),
+        TEST(a_missing_or_shortened_older_segment_is_data_loss),
+        TEST(a_crash_while_rolling_over_loses_nothing),
+        TEST(truncated_logs_end_where_they_were_told_to),
+        TEST(what_was_truncated_never_comes_back),
+        TEST(a_truncation_may_go_back_to_an_older_epoch_and_on_with_a_newer),
+        TEST(a_crash_in_a_truncation_leaves_the_old_end_or_the_new),
+        TEST(a_crash_in_a_reset_leaves_all_or_nothing),
+        TEST(a_reset_log_goes_on_behind_the_snapshot),
+        TEST(trimming_gives_back_whole_segments_and_keeps_the_newest),
+        TEST(a_crash_in_a_trim_leaves_no_gap),
+        TEST(a_full_disk_at_any_byte_leaves_the_log_as_before),
+        TEST(a_full_disk_when_a_segment_is_wanted_leaves_the_log_as_before),
+        TEST(a_real_limit_on_the_file_is_met_like_a_full_disk),
+        TEST(a_failed_sync_is_data_loss_and_the_log_refuses_everything),
+        TEST(a_failed_write_is_data_loss_and_the_log_refuses_everything),
+        TEST(a_sync_that_fails_within_a_cut_is_data_loss_and_the_next_start_finishes_it),
+        TEST(a_damaged_cut_is_refused),
+        TEST(readers_see_whole_records_while_the_writer_appends),
+        TEST(readers_see_whole_records_while_the_log_is_cut_and_trimmed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
