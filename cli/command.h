@@ -113,8 +113,8 @@ uint64_t context_deadline_ms(const struct command_context *ctx, uint64_t otherwi
 const char *context_node(const struct command_context *ctx);
 const char *context_endpoint(const struct command_context *ctx);
 
-/* The topology: --topology, else $CANDOR_TOPOLOGY, else that of the last `kvctl up`. Loaded once; warnings are
- * printed. NULL after an error was reported, with the status in *status (which may be NULL). With --endpoint and no
+/* The topology: --topology, else $CANDOR_TOPOLOGY, else that of the last `kvctl up`. Loaded once; its
+ * warnings are not printed. NULL after an error was reported, with the status in *status (which may be NULL). With --endpoint and no
  * --topology there is none: NULL, and *status is EXIT_DONE. Lives as long as the context. */
 const struct topology *context_topology(struct command_context *ctx, int *status);
 /* The file it came from; NULL before context_topology() or with --endpoint. */

@@ -83,7 +83,8 @@ const struct topology *context_topology(struct command_context *ctx, int *status
     struct topology_problems problems = {0};
     struct candor_error error = {0};
     enum candor_code code = topology_load(ctx->topology_path, topology, &problems, &error);
-    if ((code != CANDOR_OK || !ctx->quiet) && !(ctx->json && ctx->quiet))
+    /* Warnings are for `kvctl topology check`: they would stand before every answer here. */
+    if (code != CANDOR_OK && !(ctx->json && ctx->quiet))
         topology_problems_print(&problems, ctx->topology_path, stderr);
     topology_problems_free(&problems);
     if (code != CANDOR_OK) {

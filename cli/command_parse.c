@@ -132,17 +132,15 @@ static void report_unknown(struct command_context *ctx, const struct grammar *gr
                            const char *word)
 {
     const struct option_spec *spec = spec_of(grammar, optopt);
-    char mend[96];
+    static const char *const dash = "write -- before operands that begin with a dash";
+    char near[96];
     if (spec != NULL && optopt >= LONG_BASE) {
         report_usage(ctx, NULL, "--%s takes no value", spec->name);
     } else if (optopt != 0) {
-        report_usage(ctx, "write -- before operands that begin with a dash", "unknown option -%c",
-                     optopt);
+        report_usage(ctx, dash, "unknown option -%c", optopt);
     } else {
-        const char *near = nearest_option(grammar, word + strspn(word, "-"), mend, sizeof mend);
-        snprintf(mend, sizeof mend, "%s",
-                 near != NULL ? near : "write -- before operands that begin with a dash");
-        report_usage(ctx, mend, "unknown option %s", word);
+        const char *mend = nearest_option(grammar, word + strspn(word, "-"), near, sizeof near);
+        report_usage(ctx, mend != NULL ? mend : dash, "unknown option %s", word);
     }
 }
 
