@@ -17,7 +17,7 @@
 #include "rpc/rpc.h"
 
 #define SUB_BUCKETS 32 /* of each power of two: 3% */
-#define BUCKETS (64 * SUB_BUCKETS)
+#define BUCKETS ((size_t)64 * SUB_BUCKETS)
 #define TICK_NS (10 * NS_PER_MS)
 #define CODES 17
 

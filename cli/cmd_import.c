@@ -16,7 +16,7 @@
 #include "topology/topology.h"
 
 #define LANES_MAX 32
-#define LINE_BYTES_MAX (2 * LIMIT_VALUE_BYTES_MAX) /* base64 of the largest value fits */
+#define LINE_BYTES_MAX ((size_t)2 * LIMIT_VALUE_BYTES_MAX) /* base64 of the largest value fits */
 #define PROGRESS_NS (200 * NS_PER_MS)
 #define OVERHEAD_BYTES 32 /* of one operation in a message, at most */
 

@@ -178,6 +178,7 @@ static void print_cell(const struct table *table, size_t column, const char *tex
 
 void table_print(const struct table *table, FILE *to)
 {
+    ASSERT(table->columns > 0);
     static const char *const colours[] = {"", "\033[32m", "\033[33m", "\033[31m", "\033[2m"};
     bool coloured = output_colours(to);
     for (size_t i = 0; i < table->columns; i++)

@@ -197,7 +197,7 @@ static bool follow(struct candor_client *client, struct progress *progress,
                    struct candor_result *result)
 {
     if (progress->hop_count == LIMIT_HOPS) {
-        char trail[LIMIT_HOPS * (LIMIT_NODE_ID_BYTES + 4) + 1] = "";
+        char trail[(size_t)LIMIT_HOPS * (LIMIT_NODE_ID_BYTES + 4) + 1] = "";
         for (size_t i = 0; i < progress->hop_count; i++) {
             size_t used = strlen(trail);
             snprintf(trail + used, sizeof trail - used, "%s%s", i == 0 ? "" : " -> ",

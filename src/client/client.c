@@ -115,7 +115,7 @@ bool client_connect(struct candor_client *client, const char *address, size_t *i
                          LIMIT_ADDRESS_BYTES - 1);
     } else if (client->connection_count == CONNECTIONS_MAX) {
         candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
-                         "redirected to more than %d different addresses, last to %s",
+                         "redirected to more than %zu different addresses, last to %s",
                          CONNECTIONS_MAX, address);
     } else {
         good = check_address(address, err);

@@ -14,7 +14,7 @@
 #include "rpc/rpc.h"
 
 /* Nodes that redirects may name beyond the endpoints that were given. At it: the redirect is not followed. */
-#define CONNECTIONS_MAX (2 * LIMIT_NODES)
+#define CONNECTIONS_MAX ((size_t)2 * LIMIT_NODES)
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_MOST_MS 500
 /* Envelope around a request's body: method, ids, hops. */

@@ -298,7 +298,7 @@ enum candor_code candor_batch(struct candor_client *client, const struct candor_
     Candor__V1__WriteOptions write;
     Candor__V1__BatchRequest request = CANDOR__V1__BATCH_REQUEST__INIT;
     struct op_message *messages = zeroed(count, sizeof *messages);
-    request.ops = zeroed(count, sizeof *request.ops);
+    request.ops = zeroed(count, sizeof(void *)); /* pointers */
     request.n_ops = count;
     for (size_t i = 0; i < count; i++)
         request.ops[i] = op_message(&ops[i], &messages[i]);
