@@ -554,6 +554,22 @@ static void delayed_bytes_take_that_long_each_way(void **state)
     close_pair(p);
 }
 
+static void bytes_never_overtake_those_that_a_former_delay_holds(void **state)
+{
+    struct fixture *f = *state;
+    struct pair p = connect_pair(f, A, B);
+    struct pair witness = connect_pair(f, C, B);
+    json_decref(
+        ask(f, json_pack("{s:s,s:s,s:s,s:i}", "op", "delay", "from", "a", "to", "b", "ms", 100)));
+    say(p.dialer, "first");
+    barrier(witness);
+    heal_all(f);
+    say(p.dialer, "second");
+    expect(p.listener, "firstsecond");
+    close_pair(p);
+    close_pair(witness);
+}
+
 static void list_counts_connections_and_bytes(void **state)
 {
     struct fixture *f = *state;
@@ -768,6 +784,7 @@ int main(void)
         test(what_is_held_is_bounded_and_arrives_in_order),
         test(bytes_held_when_the_cut_comes_wait_for_the_heal),
         test(delayed_bytes_take_that_long_each_way),
+        test(bytes_never_overtake_those_that_a_former_delay_holds),
         test(list_counts_connections_and_bytes),
         test(wrong_requests_are_refused_and_change_nothing),
         test(hostile_bytes_at_the_control_socket_are_refused),
