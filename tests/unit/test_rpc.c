@@ -884,8 +884,8 @@ static void a_connect_that_hangs_is_made_anew(void **state)
         (void)connect(fillers[i], (struct sockaddr *)&address, sizeof address);
     }
     struct rpc_client *client = client_of(f->port);
-    /* TCP tries after 1, 3, 7 seconds: from the fourth on it would be silent for three. */
-    uint64_t until_ns = clock_boot_ns() + 3500 * NS_PER_MS;
+    /* TCP tries again after 1, 2, 3, 4, 5, 7, 11 seconds, or 1, 3, 7, 15: now it would be silent for three at least. */
+    uint64_t until_ns = clock_boot_ns() + 7300 * NS_PER_MS;
     while (clock_boot_ns() < until_ns)
         assert_int_equal(call_within(client, "echo", 400).code, CANDOR_UNAVAILABLE);
     for (int i = 0; i < 3; i++)
