@@ -188,8 +188,8 @@ struct candor_client *context_client(struct command_context *ctx, int *status)
     struct candor_client_options options = {.endpoints = endpoints, .violation = on_violation};
     if (!list_endpoints(ctx, &options, endpoints, status))
         return NULL;
-    options.no_redirect = context_node(ctx) != NULL || (has_option(ctx->command, "no-redirect") &&
-                                                        option_given(ctx, "no-redirect"));
+    options.no_redirect =
+        has_option(ctx->command, "no-redirect") && option_given(ctx, "no-redirect");
     options.deadline_ms = (uint32_t)(ctx->deadline_ms < UINT32_MAX ? ctx->deadline_ms : UINT32_MAX);
     options.message_bytes = ctx->topology != NULL ? ctx->topology->limit_message_bytes : 0;
     struct candor_error error = {0};
