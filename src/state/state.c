@@ -1,1 +1,122 @@
-#include "state/state.h"
+/* Opening and closing, and the position that everybody may ask for. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "state/env.h"
+
+enum { ENV_FLAGS = MDB_NOSYNC };
+
+static enum candor_code open_current(struct state *state, struct env **out,
+                                     struct candor_error *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    if (!path_join(path, state->dir, "current"))
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "%s: the path is too long", state->dir);
+    enum candor_code code = files_make_dir(path, err);
+    if (code != CANDOR_OK)
+        return code;
+    return env_open(path, state->map_bytes, ENV_FLAGS, out, err);
+}
+
+static enum candor_code load_position(struct state *state, struct candor_error *err)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(state->env->mdb, NULL, MDB_RDONLY, &txn);
+    if (rc != 0)
+        return env_failed(rc, state->dir, "read", err);
+    enum candor_code code = position_read(state->env, txn, &state->position, err);
+    mdb_txn_abort(txn);
+    return code;
+}
+
+/* What an interrupted checkpoint or download left. */
+static void remove_leftovers(const char *dir)
+{
+    static const char *const names[] = {"incoming", "checkpoint.new", "current.new"};
+    char path[LIMIT_PATH_BYTES];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (path_join(path, dir, names[i]))
+            files_remove_dir(path);
+}
+
+enum candor_code state_open(const struct state_options *options, struct state **out,
+                            struct candor_error *err)
+{
+    struct state *state = calloc(1, sizeof *state);
+    ASSERT(state != NULL);
+    strncpy(state->dir, options->dir, sizeof state->dir - 1);
+    state->map_bytes = options->map_bytes != 0 ? options->map_bytes : LIMIT_STATE_BYTES_DEFAULT;
+    pthread_mutex_init(&state->lock, NULL);
+    pthread_cond_init(&state->reader_freed, NULL);
+    enum candor_code code = files_make_dir(state->dir, err);
+    if (code == CANDOR_OK) {
+        remove_leftovers(state->dir);
+        code = open_current(state, &state->env, err);
+    }
+    if (code == CANDOR_OK)
+        code = load_position(state, err);
+    if (code != CANDOR_OK) {
+        state_close(state);
+        return code;
+    }
+    *out = state;
+    return CANDOR_OK;
+}
+
+void state_close(struct state *state)
+{
+    if (state == NULL)
+        return;
+    if (state->env != NULL) {
+        ASSERT(state->env->refs == 1); /* every view has ended */
+        env_close(state->env);
+    }
+    pthread_cond_destroy(&state->reader_freed);
+    pthread_mutex_destroy(&state->lock);
+    free(state);
+}
+
+void state_publish(struct state *state, const struct state_position *position)
+{
+    pthread_mutex_lock(&state->lock);
+    state->position = *position;
+    pthread_mutex_unlock(&state->lock);
+}
+
+void state_position(struct state *state, struct state_position *out, struct epoch_history *history)
+{
+    if (history == NULL) {
+        pthread_mutex_lock(&state->lock);
+        *out = state->position;
+        pthread_mutex_unlock(&state->lock);
+        return;
+    }
+    struct state_view *view = state_view_begin(state); /* both of one moment */
+    *out = view->position;
+    int rc = history_read(view->env, view->txn, history);
+    ASSERT(rc == 0);
+    state_view_end(view);
+}
+
+enum candor_code state_sync(struct state *state, struct candor_error *err)
+{
+    int rc = mdb_env_sync(state->env->mdb, 1);
+    if (rc == 0)
+        return CANDOR_OK;
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE, "%s: fsync failed: %s",
+                            state->dir, mdb_strerror(rc));
+}
+
+uint64_t state_bytes(struct state *state)
+{
+    pthread_mutex_lock(&state->lock);
+    struct env *env = state->env;
+    MDB_envinfo info = {0};
+    MDB_stat stat = {0};
+    mdb_env_info(env->mdb, &info);
+    mdb_env_stat(env->mdb, &stat);
+    pthread_mutex_unlock(&state->lock);
+    return (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize;
+}

@@ -33,11 +33,12 @@ void state_close(struct state *state);
 /* What the data stand at; all of one transaction. */
 struct state_position {
     struct pos applied;
-    uint64_t cluster_id;  /* of the newest EPOCH_START or MEMBERS; 0 before */
-    uint64_t undo_floor;  /* records at or below it can no longer be undone: they were committed */
-    uint64_t rewinds;     /* counts undos and installs: two equal numbers mean no record was taken back between */
+    uint64_t cluster_id; /* of the newest EPOCH_START or MEMBERS; 0 before */
+    uint64_t undo_floor; /* records at or below it can no longer be undone: they were committed */
+    uint64_t
+        rewinds; /* counts undos and installs: two equal numbers mean no record was taken back between */
     uint64_t keys;
-    struct members members;      /* as of applied */
+    struct members members; /* as of applied */
 };
 
 /* A copy of the position and, when `history` is not NULL (initialised by the caller), of the epoch history. Any thread. */
@@ -76,10 +77,10 @@ struct state_item {
 bool state_get(const struct state_view *view, struct slice key, struct state_item *out);
 
 struct state_scan {
-    struct slice start;  /* first key wanted in ascending order; empty: no bound */
-    struct slice end;    /* first key not wanted in ascending order; empty: no bound */
-    struct slice after;  /* only keys beyond this one in the direction of the scan; empty: none */
-    bool reverse;        /* descending over the same range [start, end) */
+    struct slice start; /* first key wanted in ascending order; empty: no bound */
+    struct slice end;   /* first key not wanted in ascending order; empty: no bound */
+    struct slice after; /* only keys beyond this one in the direction of the scan; empty: none */
+    bool reverse;       /* descending over the same range [start, end) */
 };
 
 /* Calls `each` in order until it returns false or the range ends. */
@@ -94,7 +95,7 @@ uint64_t state_bytes(struct state *state); /* used pages of the map */
  * Any one thread at a time (the snapshot thread), while the writer goes on. Replaces `checkpoint/` by one rename. */
 struct state_checkpoint {
     struct pos pos;
-    uint64_t bytes; /* of its data file */
+    uint64_t bytes;              /* of its data file */
     char path[LIMIT_PATH_BYTES]; /* the data file, to be read by offset */
 };
 enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *out,

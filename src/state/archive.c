@@ -1,0 +1,520 @@
+/* Rollback archives. A file is a header and then frames:
+ *
+ *   header  256 bytes: "CARC", u32 crc32c of what follows in it, u32 version, u64 wall_ms, from, to, superseded_by,
+ *           u64 records; zeros to its end. Written last, so a file without it is not an archive yet.
+ *   frame   u32 length, u32 crc32c, u8 type, payload
+ *             BATCH  a record batch
+ *             OLD    for each op of the batch before it, in order: u8 enum archive_old, u32 length, bytes
+ */
+#include "state/archive.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "state/env.h"
+
+enum {
+    VERSION = 1,
+    HEADER_BYTES = 256,
+    HEADER_CRC_AT = 4,
+    HEADER_BODY_AT = 8,
+    FRAME_HEADER_BYTES = 9,
+    FRAME_BATCH = 1,
+    FRAME_OLD = 2,
+    BATCH_CRC_AT = 4,
+};
+#define MAGIC "CARC"
+#define SUFFIX ".archive"
+#define TEMPORARY "rollback.new"
+#define FRAME_BYTES_MAX (2u * LIMIT_RECORD_BATCH_BYTES)
+
+struct archive_writer {
+    char dir[LIMIT_PATH_BYTES];
+    char path[LIMIT_PATH_BYTES];
+    int fd;
+    struct archive_summary summary;
+    uint32_t first_crc;
+    struct buffer frame;
+};
+
+/* ---- Paths -------------------------------------------------------------------------------------------- */
+
+/* "<digits>-<digits>-<8 hex>": what archive_finish makes, and all that is taken from outside. */
+static bool id_is_sound(const char *id)
+{
+    uint64_t from;
+    uint64_t to;
+    unsigned crc;
+    char again[ARCHIVE_ID_BYTES];
+    if (strlen(id) >= ARCHIVE_ID_BYTES ||
+        sscanf(id, "%" SCNu64 "-%" SCNu64 "-%8x", &from, &to, &crc) != 3)
+        return false;
+    snprintf(again, sizeof again, "%" PRIu64 "-%" PRIu64 "-%08x", from, to, crc);
+    return strcmp(id, again) == 0;
+}
+
+static enum candor_code archive_path(const char *dir, const char *id, char out[LIMIT_PATH_BYTES],
+                                     struct candor_error *err)
+{
+    char name[ARCHIVE_ID_BYTES + sizeof SUFFIX];
+    if (!id_is_sound(id))
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "id: not the id of a rollback archive; kvctl rollback ls shows "
+                                "those there are");
+    snprintf(name, sizeof name, "%s" SUFFIX, id);
+    if (!path_join(out, dir, name))
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "%s: the path is too long", dir);
+    return CANDOR_OK;
+}
+
+/* ---- Writing ------------------------------------------------------------------------------------------ */
+
+static enum candor_code write_all(struct archive_writer *writer, struct slice bytes,
+                                  struct candor_error *err)
+{
+    while (bytes.length > 0) {
+        ssize_t wrote = write(writer->fd, bytes.bytes, bytes.length);
+        if (wrote <= 0)
+            return files_failed(writer->path, "write", err);
+        writer->summary.bytes += (uint64_t)wrote;
+        bytes = slice_of(bytes.bytes + wrote, bytes.length - (size_t)wrote);
+    }
+    return CANDOR_OK;
+}
+
+static void frame_begin(struct buffer *frame, uint8_t type)
+{
+    buffer_clear(frame);
+    buffer_put_u32(frame, 0);
+    buffer_put_u32(frame, 0);
+    buffer_put_u8(frame, type);
+}
+
+static enum candor_code frame_end(struct archive_writer *writer, struct candor_error *err)
+{
+    struct buffer *frame = &writer->frame;
+    buffer_set_u32(frame, 0, (uint32_t)(frame->length - FRAME_HEADER_BYTES));
+    buffer_set_u32(frame, 4, crc32c(0, frame->bytes + 8, frame->length - 8));
+    return write_all(writer, buffer_slice(frame), err);
+}
+
+enum candor_code archive_begin(const char *dir, struct epoch superseded_by,
+                               struct archive_writer **out, struct candor_error *err)
+{
+    struct archive_writer *writer = calloc(1, sizeof *writer);
+    ASSERT(writer != NULL);
+    writer->fd = -1;
+    writer->summary.superseded_by = superseded_by;
+    writer->summary.wall_ms = clock_wall_ms();
+    snprintf(writer->dir, sizeof writer->dir, "%s", dir);
+    enum candor_code code = files_make_dir(dir, err);
+    if (code == CANDOR_OK && !path_join(writer->path, dir, TEMPORARY))
+        code = candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "%s: the path is too long", dir);
+    if (code == CANDOR_OK) {
+        writer->fd = open(writer->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        if (writer->fd < 0)
+            code = files_failed(writer->path, "make it", err);
+    }
+    static const uint8_t no_header[HEADER_BYTES];
+    if (code == CANDOR_OK)
+        code = write_all(writer, slice_of(no_header, sizeof no_header), err);
+    if (code != CANDOR_OK) {
+        archive_abort(writer);
+        return code;
+    }
+    *out = writer;
+    return CANDOR_OK;
+}
+
+/* What the op overwrote, from the undo table. */
+static int put_old(struct buffer *frame, const struct state_view *view, uint64_t seq, uint32_t op)
+{
+    uint8_t bytes[UNDO_KEY_BYTES];
+    undo_key(bytes, seq, op);
+    MDB_val key = {sizeof bytes, bytes};
+    MDB_val value;
+    int rc = mdb_get(view->txn, view->env->undo, &key, &value);
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return rc;
+    struct undo_image image;
+    enum archive_old old = ARCHIVE_OLD_UNKNOWN;
+    struct slice old_value = {0};
+    if (rc == 0 && undo_decode(slice_of_val(&value), &image) && !image.meta) {
+        old = image.existed ? ARCHIVE_OLD_VALUE : ARCHIVE_OLD_ABSENT;
+        old_value = image.value;
+    }
+    buffer_put_u8(frame, (uint8_t)old);
+    buffer_put_u32(frame, old == ARCHIVE_OLD_VALUE ? (uint32_t)old_value.length : 0);
+    if (old == ARCHIVE_OLD_VALUE)
+        buffer_put(frame, old_value.bytes, old_value.length);
+    return 0;
+}
+
+static int put_olds(struct buffer *frame, const struct state_view *view, const struct batch *batch)
+{
+    size_t cursor = 0;
+    struct record record;
+    int rc = 0;
+    while (rc == 0 && batch_next(batch, &cursor, &record))
+        for (uint32_t op = 0; rc == 0 && record.type == RECORD_WRITE && op < record.op_count; op++)
+            rc = put_old(frame, view, record.seq, op);
+    return rc;
+}
+
+static enum candor_code add_batch(struct archive_writer *writer, const struct state_view *view,
+                                  const struct batch *batch, struct candor_error *err)
+{
+    struct archive_summary *summary = &writer->summary;
+    if (summary->records == 0) {
+        summary->from = (struct pos){batch->epoch, batch->first_seq};
+        writer->first_crc = get_u32(batch->bytes.bytes + BATCH_CRC_AT);
+    }
+    summary->to = (struct pos){batch->epoch, batch_last_seq(batch)};
+    summary->records += batch->count;
+    frame_begin(&writer->frame, FRAME_BATCH);
+    buffer_put(&writer->frame, batch->bytes.bytes, batch->bytes.length);
+    enum candor_code code = frame_end(writer, err);
+    if (code != CANDOR_OK)
+        return code;
+    frame_begin(&writer->frame, FRAME_OLD);
+    int rc = put_olds(&writer->frame, view, batch);
+    return rc == 0 ? frame_end(writer, err)
+                   : env_failed(rc, writer->dir, "read the pre-images", err);
+}
+
+enum candor_code archive_add(struct archive_writer *writer, struct state *state,
+                             struct slice batches, struct candor_error *err)
+{
+    struct state_view *view = state_view_begin(state);
+    enum candor_code code = CANDOR_OK;
+    while (code == CANDOR_OK && batches.length > 0) {
+        struct batch batch;
+        code = batch_decode(&batches, &batch, err);
+        if (code == CANDOR_OK)
+            code = add_batch(writer, view, &batch, err);
+    }
+    state_view_end(view);
+    return code;
+}
+
+static void put_pos(struct buffer *out, struct pos pos)
+{
+    buffer_put_u64(out, pos.epoch.generation);
+    buffer_put_u64(out, pos.epoch.term);
+    buffer_put(out, pos.epoch.owner.text, LIMIT_NODE_ID_BYTES);
+    buffer_put_u64(out, pos.seq);
+}
+
+static enum candor_code write_header(struct archive_writer *writer, struct candor_error *err)
+{
+    const struct archive_summary *summary = &writer->summary;
+    struct buffer *header = &writer->frame;
+    buffer_clear(header);
+    buffer_put(header, MAGIC, 4);
+    buffer_put_u32(header, 0);
+    buffer_put_u32(header, VERSION);
+    buffer_put_u64(header, summary->wall_ms);
+    put_pos(header, summary->from);
+    put_pos(header, summary->to);
+    put_pos(header, (struct pos){summary->superseded_by, 0});
+    buffer_put_u64(header, summary->records);
+    ASSERT(header->length <= HEADER_BYTES);
+    size_t rest = HEADER_BYTES - header->length;
+    memset(buffer_grow(header, rest), 0, rest);
+    buffer_set_u32(header, HEADER_CRC_AT,
+                   crc32c(0, header->bytes + HEADER_BODY_AT, HEADER_BYTES - HEADER_BODY_AT));
+    if (pwrite(writer->fd, header->bytes, HEADER_BYTES, 0) != HEADER_BYTES)
+        return files_failed(writer->path, "write", err);
+    return CANDOR_OK;
+}
+
+enum candor_code archive_finish(struct archive_writer *writer, struct archive_summary *out,
+                                struct candor_error *err)
+{
+    struct archive_summary *summary = &writer->summary;
+    ASSERT(summary->records > 0);
+    snprintf(summary->id, sizeof summary->id, "%" PRIu64 "-%" PRIu64 "-%08x", summary->from.seq,
+             summary->to.seq, writer->first_crc);
+    char final[LIMIT_PATH_BYTES];
+    enum candor_code code = archive_path(writer->dir, summary->id, final, err);
+    if (code == CANDOR_OK)
+        code = write_header(writer, err);
+    if (code == CANDOR_OK)
+        code = files_sync(writer->path, err);
+    if (code == CANDOR_OK && rename(writer->path, final) != 0)
+        code = files_failed(final, "rename to", err);
+    if (code == CANDOR_OK)
+        code = files_sync(writer->dir, err);
+    if (code == CANDOR_OK && out != NULL)
+        *out = *summary;
+    archive_abort(writer); /* frees; the temporary file is gone if all went well */
+    return code;
+}
+
+void archive_abort(struct archive_writer *writer)
+{
+    if (writer->fd >= 0) {
+        close(writer->fd);
+        unlink(writer->path);
+    }
+    buffer_free(&writer->frame);
+    free(writer);
+}
+
+/* ---- Reading ------------------------------------------------------------------------------------------ */
+
+static enum candor_code damaged(const char *path, const char *what, struct candor_error *err)
+{
+    return candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
+                            "%s: the archive is damaged: %s", path, what);
+}
+
+static bool read_pos(struct reader *reader, struct pos *out)
+{
+    *out = (struct pos){0};
+    out->epoch.generation = read_u64(reader);
+    out->epoch.term = read_u64(reader);
+    struct slice owner = read_bytes(reader, LIMIT_NODE_ID_BYTES);
+    out->seq = read_u64(reader);
+    if (!reader->ok || owner.bytes[0] == '\0')
+        return reader->ok;
+    return node_id_parse((const char *)owner.bytes,
+                         strnlen((const char *)owner.bytes, LIMIT_NODE_ID_BYTES),
+                         &out->epoch.owner);
+}
+
+static enum candor_code read_header(int fd, const char *path, struct archive_summary *out,
+                                    struct candor_error *err)
+{
+    uint8_t header[HEADER_BYTES];
+    struct stat st;
+    if (read(fd, header, sizeof header) != HEADER_BYTES || fstat(fd, &st) != 0 ||
+        memcmp(header, MAGIC, 4) != 0)
+        return damaged(path, "no header", err);
+    if (get_u32(header + HEADER_CRC_AT) !=
+        crc32c(0, header + HEADER_BODY_AT, HEADER_BYTES - HEADER_BODY_AT))
+        return damaged(path, "checksum mismatch in the header", err);
+    struct reader reader =
+        reader_of(slice_of(header + HEADER_BODY_AT, HEADER_BYTES - HEADER_BODY_AT));
+    struct pos superseded_by;
+    if (read_u32(&reader) != VERSION)
+        return damaged(path, "unknown version", err);
+    out->wall_ms = read_u64(&reader);
+    if (!read_pos(&reader, &out->from) || !read_pos(&reader, &out->to) ||
+        !read_pos(&reader, &superseded_by))
+        return damaged(path, "a position does not decode", err);
+    out->superseded_by = superseded_by.epoch;
+    out->records = read_u64(&reader);
+    out->bytes = (uint64_t)st.st_size;
+    return CANDOR_OK;
+}
+
+static enum candor_code open_archive(const char *dir, const char *id, int *fd,
+                                     char path[LIMIT_PATH_BYTES], struct archive_summary *out,
+                                     struct candor_error *err)
+{
+    *fd = -1;
+    memset(out, 0, sizeof *out);
+    enum candor_code code = archive_path(dir, id, path, err);
+    if (code != CANDOR_OK)
+        return code;
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0)
+        return candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
+                                "there is no rollback archive %s on this node", id);
+    snprintf(out->id, sizeof out->id, "%s", id);
+    code = read_header(*fd, path, out, err);
+    if (code != CANDOR_OK) {
+        close(*fd);
+        *fd = -1;
+    }
+    return code;
+}
+
+/* The next frame's payload; an empty type 0 at the end of the file. */
+static enum candor_code read_frame(int fd, const char *path, uint8_t *type, struct buffer *payload,
+                                   struct candor_error *err)
+{
+    uint8_t header[FRAME_HEADER_BYTES];
+    ssize_t got = read(fd, header, sizeof header);
+    *type = 0;
+    buffer_clear(payload);
+    if (got == 0)
+        return CANDOR_OK;
+    uint32_t length = got == FRAME_HEADER_BYTES ? get_u32(header) : UINT32_MAX;
+    if (length > FRAME_BYTES_MAX)
+        return damaged(path, "a frame's length is out of range", err);
+    buffer_put_u8(payload, header[8]); /* the checksum covers it */
+    uint8_t *bytes = buffer_grow(payload, length);
+    for (uint32_t done = 0; done < length;) {
+        got = read(fd, bytes + done, length - done);
+        if (got <= 0)
+            return damaged(path, "cut short", err);
+        done += (uint32_t)got;
+    }
+    if (crc32c(0, payload->bytes, payload->length) != get_u32(header + 4))
+        return damaged(path, "checksum mismatch", err);
+    *type = header[8];
+    return CANDOR_OK;
+}
+
+static struct slice payload_of(const struct buffer *frame)
+{
+    return slice_of(frame->bytes + 1, frame->length - 1);
+}
+
+struct visit {
+    uint64_t from_seq;
+    bool (*each)(const struct record *, uint32_t, const struct archive_op *, void *);
+    void *closure;
+    bool stopped;
+};
+
+static bool visit_record(struct visit *visit, const struct record *record, struct reader *olds)
+{
+    struct slice ops = record->ops;
+    struct archive_op op;
+    for (uint32_t i = 0; record_op_next(&ops, &op.op); i++) {
+        op.old = (enum archive_old)read_u8(olds);
+        op.old_value = read_bytes(olds, read_u32(olds));
+        if (!olds->ok || op.old > ARCHIVE_OLD_UNKNOWN)
+            return false;
+        if (record->seq >= visit->from_seq && !visit->stopped)
+            visit->stopped = !visit->each(record, i, &op, visit->closure);
+    }
+    return true;
+}
+
+static bool visit_batch(struct visit *visit, struct slice bytes, struct slice old_bytes)
+{
+    struct batch batch;
+    if (batch_decode(&bytes, &batch, NULL) != CANDOR_OK || bytes.length != 0)
+        return false;
+    struct reader olds = reader_of(old_bytes);
+    size_t cursor = 0;
+    struct record record;
+    while (batch_next(&batch, &cursor, &record))
+        if (record.type == RECORD_WRITE && !visit_record(visit, &record, &olds))
+            return false;
+    return reader_left(&olds) == 0;
+}
+
+static enum candor_code visit_all(int fd, const char *path, struct visit *visit,
+                                  struct candor_error *err)
+{
+    struct buffer batch = {0};
+    struct buffer olds = {0};
+    enum candor_code code = CANDOR_OK;
+    while (code == CANDOR_OK && !visit->stopped) {
+        uint8_t type;
+        uint8_t old_type;
+        code = read_frame(fd, path, &type, &batch, err);
+        if (code != CANDOR_OK || type == 0)
+            break;
+        code = read_frame(fd, path, &old_type, &olds, err);
+        if (code == CANDOR_OK && (type != FRAME_BATCH || old_type != FRAME_OLD ||
+                                  !visit_batch(visit, payload_of(&batch), payload_of(&olds))))
+            code = damaged(path, "a frame does not decode", err);
+    }
+    buffer_free(&batch);
+    buffer_free(&olds);
+    return code;
+}
+
+enum candor_code archive_read(const char *dir, const char *id, uint64_t from_seq,
+                              struct archive_summary *summary,
+                              bool (*each)(const struct record *record, uint32_t op_index,
+                                           const struct archive_op *op, void *closure),
+                              void *closure, struct candor_error *err)
+{
+    int fd;
+    char path[LIMIT_PATH_BYTES];
+    struct archive_summary found;
+    enum candor_code code = open_archive(dir, id, &fd, path, &found, err);
+    if (code != CANDOR_OK)
+        return code;
+    struct visit visit = {.from_seq = from_seq, .each = each, .closure = closure};
+    code = visit_all(fd, path, &visit, err);
+    close(fd);
+    if (code == CANDOR_OK && summary != NULL)
+        *summary = found;
+    return code;
+}
+
+/* ---- Listing ------------------------------------------------------------------------------------------ */
+
+static int by_age(const void *a, const void *b)
+{
+    const struct archive_summary *left = a;
+    const struct archive_summary *right = b;
+    if (left->wall_ms != right->wall_ms)
+        return left->wall_ms < right->wall_ms ? -1 : 1;
+    return strcmp(left->id, right->id);
+}
+
+static bool id_of_name(const char *name, char id[ARCHIVE_ID_BYTES])
+{
+    size_t length = strlen(name);
+    size_t suffix = sizeof SUFFIX - 1;
+    if (length <= suffix || length - suffix >= ARCHIVE_ID_BYTES ||
+        strcmp(name + length - suffix, SUFFIX) != 0)
+        return false;
+    memcpy(id, name, length - suffix);
+    id[length - suffix] = '\0';
+    return id_is_sound(id);
+}
+
+enum candor_code archive_list(const char *dir, struct archive_summary **out, size_t *count,
+                              struct candor_error *err)
+{
+    *out = NULL;
+    *count = 0;
+    DIR *stream = opendir(dir);
+    if (stream == NULL)
+        return errno == ENOENT ? CANDOR_OK : files_failed(dir, "list", err);
+    size_t capacity = 0;
+    for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
+        char id[ARCHIVE_ID_BYTES];
+        char path[LIMIT_PATH_BYTES];
+        int fd;
+        struct archive_summary summary;
+        if (!id_of_name(entry->d_name, id) ||
+            open_archive(dir, id, &fd, path, &summary, err) != CANDOR_OK)
+            continue; /* a damaged one is told of when it is read */
+        close(fd);
+        if (*count == capacity) {
+            capacity = capacity == 0 ? 16 : capacity * 2;
+            *out = realloc(*out, capacity * sizeof **out);
+            ASSERT(*out != NULL);
+        }
+        (*out)[(*count)++] = summary;
+    }
+    closedir(stream);
+    if (*count > 0)
+        qsort(*out, *count, sizeof **out, by_age);
+    return CANDOR_OK;
+}
+
+enum candor_code archive_drop(const char *dir, const char *id, struct candor_error *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    enum candor_code code = archive_path(dir, id, path, err);
+    if (code != CANDOR_OK)
+        return code;
+    if (unlink(path) != 0)
+        return candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
+                                "there is no rollback archive %s on this node", id);
+    return files_sync(dir, err);
+}

@@ -1,0 +1,297 @@
+#include "state/env.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+enum candor_code env_failed(int rc, const char *dir, const char *what, struct candor_error *err)
+{
+    if (rc == MDB_MAP_FULL)
+        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_DISK_FULL,
+                                "%s: the state has reached limits.state: raise it in the topology",
+                                dir);
+    if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG || rc == ENOMEM)
+        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_DISK_FULL,
+                                "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
+    if (rc == EACCES || rc == EPERM)
+        return candor_error_set(err, CANDOR_PERMISSION_DENIED, CANDOR_REASON_NONE,
+                                "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
+    return candor_error_set(
+        err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+        "%s: cannot %s: %s; the state is damaged. Restore this node by removing its data directory "
+        "(it then copies the state from the primary)",
+        dir, what, mdb_strerror(rc));
+}
+
+/* ---- Opening ------------------------------------------------------------------------------------------ */
+
+static int open_tables(struct env *env, bool read_only)
+{
+    static const char *const names[] = {"data", "undo", "epochs", "meta"};
+    MDB_dbi *tables[] = {&env->data, &env->undo, &env->epochs, &env->meta};
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(env->mdb, NULL, read_only ? MDB_RDONLY : 0, &txn);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < 4 && rc == 0; i++)
+        rc = mdb_dbi_open(txn, names[i], read_only ? 0 : MDB_CREATE, tables[i]);
+    if (rc == 0)
+        return mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+enum candor_code env_open(const char *dir, uint64_t map_bytes, unsigned flags, struct env **out,
+                          struct candor_error *err)
+{
+    struct env *env = calloc(1, sizeof *env);
+    ASSERT(env != NULL);
+    int rc = mdb_env_create(&env->mdb);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(env->mdb, 8);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(env->mdb, LIMIT_STATE_READERS);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(env->mdb, map_bytes);
+    if (rc == 0)
+        rc = mdb_env_open(env->mdb, dir, flags | MDB_NOTLS, 0644);
+    if (rc == 0)
+        rc = open_tables(env, (flags & MDB_RDONLY) != 0);
+    if (rc != 0) {
+        env_close(env);
+        return env_failed(rc, dir, "open the state", err);
+    }
+    env->refs = 1;
+    *out = env;
+    return CANDOR_OK;
+}
+
+void env_close(struct env *env)
+{
+    while (env->pool != NULL) {
+        struct state_view *view = env->pool;
+        env->pool = view->next;
+        mdb_txn_abort(view->txn);
+        free(view);
+    }
+    if (env->mdb != NULL)
+        mdb_env_close(env->mdb);
+    free(env);
+}
+
+/* ---- Position ----------------------------------------------------------------------------------------- */
+
+static const MDB_val position_key = {8, (void *)(uintptr_t) "position"};
+
+void put_members(struct buffer *out, const struct members *members)
+{
+    buffer_put_u32(out, members->count);
+    for (uint32_t i = 0; i < members->count; i++) {
+        buffer_put(out, members->list[i].id.text, LIMIT_NODE_ID_BYTES);
+        buffer_put_u64(out, members->list[i].store_id);
+        buffer_put_u8(out, members->list[i].voter);
+    }
+}
+
+static bool read_id(struct reader *reader, struct node_id *out)
+{
+    struct slice text = read_bytes(reader, LIMIT_NODE_ID_BYTES);
+    *out = (struct node_id){0};
+    if (!reader->ok || text.bytes[0] == '\0')
+        return reader->ok; /* nobody */
+    return node_id_parse((const char *)text.bytes,
+                         strnlen((const char *)text.bytes, LIMIT_NODE_ID_BYTES), out);
+}
+
+bool read_members(struct reader *reader, struct members *out)
+{
+    *out = (struct members){0};
+    uint32_t count = read_u32(reader);
+    if (!reader->ok || count > LIMIT_NODES)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!read_id(reader, &out->list[i].id))
+            return false;
+        out->list[i].store_id = read_u64(reader);
+        out->list[i].voter = read_u8(reader) == 1;
+    }
+    out->count = count;
+    return reader->ok;
+}
+
+static void put_epoch(struct buffer *out, struct epoch epoch)
+{
+    buffer_put_u64(out, epoch.generation);
+    buffer_put_u64(out, epoch.term);
+    buffer_put(out, epoch.owner.text, LIMIT_NODE_ID_BYTES);
+}
+
+static bool read_epoch(struct reader *reader, struct epoch *out)
+{
+    out->generation = read_u64(reader);
+    out->term = read_u64(reader);
+    return read_id(reader, &out->owner);
+}
+
+int position_write(const struct env *env, MDB_txn *txn, const struct state_position *position)
+{
+    struct buffer bytes = {0};
+    buffer_put_u32(&bytes, STATE_FORMAT);
+    put_epoch(&bytes, position->applied.epoch);
+    buffer_put_u64(&bytes, position->applied.seq);
+    buffer_put_u64(&bytes, position->cluster_id);
+    buffer_put_u64(&bytes, position->undo_floor);
+    buffer_put_u64(&bytes, position->rewinds);
+    buffer_put_u64(&bytes, position->keys);
+    put_members(&bytes, &position->members);
+    MDB_val key = position_key;
+    MDB_val value = val_of(buffer_slice(&bytes));
+    int rc = mdb_put(txn, env->meta, &key, &value, 0);
+    buffer_free(&bytes);
+    return rc;
+}
+
+static enum candor_code position_damaged(const char *what, struct candor_error *err)
+{
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                            "the state's position %s: restore this node by removing its data "
+                            "directory",
+                            what);
+}
+
+enum candor_code position_read(const struct env *env, MDB_txn *txn, struct state_position *out,
+                               struct candor_error *err)
+{
+    memset(out, 0, sizeof *out);
+    MDB_val key = position_key;
+    MDB_val value;
+    int rc = mdb_get(txn, env->meta, &key, &value);
+    if (rc == MDB_NOTFOUND)
+        return CANDOR_OK;
+    if (rc != 0)
+        return env_failed(rc, "state", "read the position", err);
+    struct reader reader = reader_of(slice_of_val(&value));
+    uint32_t format = read_u32(&reader);
+    if (format != STATE_FORMAT)
+        return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
+                                "the state has format %u, this version reads %d", format,
+                                STATE_FORMAT);
+    bool ok = read_epoch(&reader, &out->applied.epoch);
+    out->applied.seq = read_u64(&reader);
+    out->cluster_id = read_u64(&reader);
+    out->undo_floor = read_u64(&reader);
+    out->rewinds = read_u64(&reader);
+    out->keys = read_u64(&reader);
+    ok = ok && read_members(&reader, &out->members);
+    if (!ok || reader_left(&reader) != 0)
+        return position_damaged("does not decode", err);
+    return CANDOR_OK;
+}
+
+/* ---- Epoch history ------------------------------------------------------------------------------------ */
+
+static void be64(uint8_t out[8], uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        out[i] = (uint8_t)(value >> (56 - 8 * i));
+}
+
+static uint64_t from_be64(const uint8_t *p)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | p[i];
+    return value;
+}
+
+int history_append(const struct env *env, MDB_txn *txn, struct epoch epoch, uint64_t first_seq)
+{
+    uint8_t first[8];
+    be64(first, first_seq);
+    struct buffer bytes = {0};
+    put_epoch(&bytes, epoch);
+    MDB_val key = {sizeof first, first};
+    MDB_val value = val_of(buffer_slice(&bytes));
+    int rc = mdb_put(txn, env->epochs, &key, &value, 0);
+    buffer_free(&bytes);
+    /* As long a history as the core's: the oldest goes. */
+    MDB_stat stat;
+    if (rc == 0)
+        rc = mdb_stat(txn, env->epochs, &stat);
+    if (rc != 0 || stat.ms_entries <= LIMIT_EPOCH_HISTORY)
+        return rc;
+    MDB_cursor *cursor;
+    rc = mdb_cursor_open(txn, env->epochs, &cursor);
+    if (rc != 0)
+        return rc;
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+    if (rc == 0)
+        rc = mdb_cursor_del(cursor, 0);
+    mdb_cursor_close(cursor);
+    return rc;
+}
+
+int history_read(const struct env *env, MDB_txn *txn, struct epoch_history *out)
+{
+    out->count = 0;
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, env->epochs, &cursor);
+    if (rc != 0)
+        return rc;
+    MDB_val key;
+    MDB_val value;
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+    while (rc == 0 && out->count < LIMIT_EPOCH_HISTORY) {
+        struct epoch_start *start = &out->starts[out->count++];
+        struct reader reader = reader_of(slice_of_val(&value));
+        if (key.mv_size != 8 || !read_epoch(&reader, &start->epoch)) {
+            rc = MDB_CORRUPTED;
+            break;
+        }
+        start->first_seq = from_be64(key.mv_data);
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int history_truncate(const struct env *env, MDB_txn *txn, uint64_t seq, struct epoch *newest)
+{
+    *newest = (struct epoch){0};
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, env->epochs, &cursor);
+    if (rc != 0)
+        return rc;
+    MDB_val key;
+    MDB_val value;
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+    while (rc == 0 && from_be64(key.mv_data) > seq) {
+        rc = mdb_cursor_del(cursor, 0);
+        if (rc == 0)
+            rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+    }
+    if (rc == 0) {
+        struct reader reader = reader_of(slice_of_val(&value));
+        if (!read_epoch(&reader, newest))
+            rc = MDB_CORRUPTED;
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* ---- Undo keys ---------------------------------------------------------------------------------------- */
+
+void undo_key(uint8_t out[UNDO_KEY_BYTES], uint64_t seq, uint32_t op)
+{
+    be64(out, seq);
+    for (int i = 0; i < 4; i++)
+        out[8 + i] = (uint8_t)(op >> (24 - 8 * i));
+}
+
+uint64_t undo_key_seq(const MDB_val *key)
+{
+    ASSERT(key->mv_size == UNDO_KEY_BYTES);
+    return from_be64(key->mv_data);
+}

@@ -1,0 +1,192 @@
+/* A snapshot while it arrives, and the swap that makes it the state (R14). */
+#include "state/env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+
+struct state_incoming {
+    struct state *state;
+    char dir[LIMIT_PATH_BYTES];
+    char file[LIMIT_PATH_BYTES];
+    int fd;
+    bool finished;
+};
+
+enum candor_code state_incoming_begin(struct state *state, struct state_incoming **out,
+                                      struct candor_error *err)
+{
+    struct state_incoming *incoming = calloc(1, sizeof *incoming);
+    ASSERT(incoming != NULL);
+    incoming->state = state;
+    incoming->fd = -1;
+    enum candor_code code = CANDOR_OK;
+    if (!path_join(incoming->dir, state->dir, "incoming") ||
+        !path_join(incoming->file, incoming->dir, "data.mdb"))
+        code = candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "%s: the path is too long", state->dir);
+    if (code == CANDOR_OK) {
+        files_remove_dir(incoming->dir); /* of an earlier attempt */
+        code = files_make_dir(incoming->dir, err);
+    }
+    if (code == CANDOR_OK) {
+        incoming->fd = open(incoming->file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        if (incoming->fd < 0)
+            code = files_failed(incoming->file, "make it", err);
+    }
+    if (code != CANDOR_OK) {
+        state_incoming_discard(incoming);
+        return code;
+    }
+    *out = incoming;
+    return CANDOR_OK;
+}
+
+enum candor_code state_incoming_write(struct state_incoming *incoming, struct slice bytes,
+                                      struct candor_error *err)
+{
+    while (bytes.length > 0) {
+        ssize_t wrote = write(incoming->fd, bytes.bytes, bytes.length);
+        if (wrote <= 0)
+            return files_failed(incoming->file, "write", err);
+        bytes = slice_of(bytes.bytes + wrote, bytes.length - (size_t)wrote);
+    }
+    return CANDOR_OK;
+}
+
+/* LMDB trusts its file; what is not one at all is refused before. The caller has checked the bytes' digest. */
+static bool looks_like_lmdb(int fd)
+{
+    enum { MAGIC_AT = 16, VERSION_AT = 20 };
+    uint8_t page[4096];
+    off_t bytes = lseek(fd, 0, SEEK_END);
+    if (bytes < 2 * (off_t)sizeof page || pread(fd, page, sizeof page, 0) != (ssize_t)sizeof page)
+        return false;
+    return get_u32(page + MAGIC_AT) == 0xBEEFC0DE && get_u32(page + VERSION_AT) == 1;
+}
+
+static enum candor_code unusable(const struct state_incoming *incoming, const char *why,
+                                 struct candor_error *err)
+{
+    return candor_error_set(err, CANDOR_UNAVAILABLE, CANDOR_REASON_MALFORMED,
+                            "%s: the snapshot cannot be used: %s", incoming->dir, why);
+}
+
+enum candor_code state_incoming_finish(struct state_incoming *incoming,
+                                       struct state_position *position,
+                                       struct epoch_history *history, struct candor_error *err)
+{
+    if (!looks_like_lmdb(incoming->fd))
+        return unusable(incoming, "it is not an LMDB file", err);
+    close(incoming->fd);
+    incoming->fd = -1;
+    enum candor_code code = files_sync(incoming->file, err);
+    if (code == CANDOR_OK)
+        code = files_sync(incoming->dir, err);
+    if (code != CANDOR_OK)
+        return code;
+    struct candor_error why = {0};
+    if (peek_position(incoming->dir, position, history, &why) != CANDOR_OK)
+        return unusable(incoming, why.message, err); /* the peer's fault, not this disk's */
+    if (position->applied.seq == 0 || history->count == 0)
+        return unusable(incoming, "it holds no record", err);
+    incoming->finished = true;
+    return CANDOR_OK;
+}
+
+void state_incoming_discard(struct state_incoming *incoming)
+{
+    if (incoming->fd >= 0)
+        close(incoming->fd);
+    files_remove_dir(incoming->dir);
+    free(incoming);
+}
+
+/* ---- The swap ----------------------------------------------------------------------------------------- */
+
+/* A view of the old state and one of the new never have equal rewinds. */
+static enum candor_code count_rewind(const struct state_incoming *incoming,
+                                     struct state_position *position, struct candor_error *err)
+{
+    struct env *env;
+    enum candor_code code = env_open(incoming->dir, incoming->state->map_bytes, 0, &env, err);
+    if (code != CANDOR_OK)
+        return code;
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+    if (rc == 0) {
+        code = position_read(env, txn, position, err);
+        position->rewinds = max_u64(position->rewinds, incoming->state->position.rewinds) + 1;
+        rc = code == CANDOR_OK ? position_write(env, txn, position) : 0;
+        if (rc == 0 && code == CANDOR_OK)
+            rc = mdb_txn_commit(txn); /* synced: this environment is opened without NOSYNC */
+        else
+            mdb_txn_abort(txn);
+    }
+    env_close(env);
+    return rc == 0 ? code : env_failed(rc, incoming->dir, "count the install", err);
+}
+
+/* A reboot right after the swap starts from the checkpoint, so it comes first. */
+static enum candor_code copy_to_checkpoint(const struct state_incoming *incoming,
+                                           struct candor_error *err)
+{
+    char fresh[LIMIT_PATH_BYTES];
+    char file[LIMIT_PATH_BYTES];
+    char dir[LIMIT_PATH_BYTES];
+    bool fits = path_join(fresh, incoming->state->dir, "checkpoint.new") &&
+                path_join(file, fresh, "data.mdb") &&
+                path_join(dir, incoming->state->dir, "checkpoint");
+    ASSERT(fits);
+    files_remove_dir(fresh);
+    enum candor_code code = files_make_dir(fresh, err);
+    if (code == CANDOR_OK)
+        code = files_copy(incoming->file, file, err);
+    if (code == CANDOR_OK)
+        code = files_sync(fresh, err);
+    if (code == CANDOR_OK)
+        code = files_swap_dir(fresh, dir, err);
+    if (code != CANDOR_OK)
+        files_remove_dir(fresh);
+    return code;
+}
+
+/* From here on views are of the new environment; the old one is closed with its last view. */
+static void exchange(struct state *state, struct env *env, const struct state_position *position)
+{
+    pthread_mutex_lock(&state->lock);
+    struct env *old = state->env;
+    state->env = env;
+    state->position = *position;
+    bool unused = --old->refs == 0;
+    pthread_cond_broadcast(&state->reader_freed);
+    pthread_mutex_unlock(&state->lock);
+    if (unused)
+        env_close(old);
+}
+
+enum candor_code state_install(struct state *state, struct state_incoming *incoming,
+                               struct candor_error *err)
+{
+    ASSERT(incoming->finished && incoming->state == state);
+    struct state_position position;
+    char current[LIMIT_PATH_BYTES];
+    bool fits = path_join(current, state->dir, "current");
+    ASSERT(fits);
+    enum candor_code code = count_rewind(incoming, &position, err);
+    if (code == CANDOR_OK)
+        code = copy_to_checkpoint(incoming, err);
+    if (code == CANDOR_OK)
+        code = files_swap_dir(incoming->dir, current, err);
+    struct env *env;
+    if (code == CANDOR_OK)
+        code = env_open(current, state->map_bytes, MDB_NOSYNC, &env, err);
+    if (code == CANDOR_OK)
+        exchange(state, env, &position);
+    state_incoming_discard(incoming);
+    return code;
+}

@@ -1,0 +1,204 @@
+/* Reading: one LMDB read transaction a view, renewed rather than made anew. */
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/assert.h"
+#include "state/env.h"
+
+/* One of the present environment, from the pool or new; its slot is counted. */
+static struct state_view *take_view(struct state *state)
+{
+    struct state_view *view = NULL;
+    pthread_mutex_lock(&state->lock);
+    while (state->env->pool == NULL && state->env->readers == LIMIT_STATE_READERS)
+        pthread_cond_wait(&state->reader_freed, &state->lock);
+    struct env *env = state->env;
+    env->refs++;
+    if (env->pool != NULL) {
+        view = env->pool;
+        env->pool = view->next;
+    } else {
+        env->readers++;
+    }
+    pthread_mutex_unlock(&state->lock);
+    if (view != NULL) {
+        int rc = mdb_txn_renew(view->txn);
+        ASSERT(rc == 0);
+        return view;
+    }
+    view = calloc(1, sizeof *view);
+    ASSERT(view != NULL);
+    view->state = state;
+    view->env = env;
+    int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &view->txn);
+    ASSERT(rc == 0); /* the slot was counted */
+    return view;
+}
+
+struct state_view *state_view_begin(struct state *state)
+{
+    struct state_view *view = take_view(state);
+    struct candor_error err;
+    enum candor_code code = position_read(view->env, view->txn, &view->position, &err);
+    ASSERT(code ==
+           CANDOR_OK); /* it was read when the state was opened, and only this process writes it */
+    return view;
+}
+
+void state_view_end(struct state_view *view)
+{
+    struct state *state = view->state;
+    struct env *env = view->env;
+    mdb_txn_reset(view->txn);
+    pthread_mutex_lock(&state->lock);
+    view->next = env->pool;
+    env->pool = view;
+    bool last = --env->refs == 0; /* it was replaced by a snapshot meanwhile */
+    pthread_cond_signal(&state->reader_freed);
+    pthread_mutex_unlock(&state->lock);
+    if (last)
+        env_close(env);
+}
+
+struct pos state_view_applied(const struct state_view *view)
+{
+    return view->position.applied;
+}
+
+uint64_t state_view_rewinds(const struct state_view *view)
+{
+    return view->position.rewinds;
+}
+
+static void decode_item(struct slice key, const MDB_val *value, struct state_item *out)
+{
+    ASSERT(value->mv_size >= ITEM_HEADER_BYTES);
+    const uint8_t *bytes = value->mv_data;
+    out->key = key;
+    out->mod_seq = get_u64(bytes);
+    out->version = get_u64(bytes + 8);
+    out->value = slice_of(bytes + ITEM_HEADER_BYTES, value->mv_size - ITEM_HEADER_BYTES);
+}
+
+bool state_get(const struct state_view *view, struct slice key, struct state_item *out)
+{
+    if (key.length == 0 || key.length > LIMIT_KEY_BYTES)
+        return false;
+    MDB_val at = val_of(key);
+    MDB_val value;
+    int rc = mdb_get(view->txn, view->env->data, &at, &value);
+    if (rc == MDB_NOTFOUND)
+        return false;
+    ASSERT(rc == 0);
+    decode_item(key, &value, out);
+    return true;
+}
+
+/* ---- Scanning ----------------------------------------------------------------------------------------- */
+
+static int seek_up(MDB_cursor *cursor, const struct state_scan *scan, MDB_val *key, MDB_val *value)
+{
+    struct slice from = scan->start;
+    bool beyond = scan->after.length > 0 && slice_compare(scan->after, scan->start) >= 0;
+    if (beyond)
+        from = scan->after;
+    if (from.length == 0)
+        return mdb_cursor_get(cursor, key, value, MDB_FIRST);
+    *key = val_of(from);
+    int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+    if (rc == 0 && beyond && slice_equal(slice_of_val(key), scan->after))
+        rc = mdb_cursor_get(cursor, key, value, MDB_NEXT);
+    return rc;
+}
+
+/* The last key below the lower of `end` and `after`. */
+static int seek_down(MDB_cursor *cursor, const struct state_scan *scan, MDB_val *key,
+                     MDB_val *value)
+{
+    struct slice below = scan->end;
+    if (scan->after.length > 0 && (below.length == 0 || slice_compare(scan->after, below) < 0))
+        below = scan->after;
+    if (below.length == 0)
+        return mdb_cursor_get(cursor, key, value, MDB_LAST);
+    *key = val_of(below);
+    int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+    if (rc == MDB_NOTFOUND)
+        return mdb_cursor_get(cursor, key, value, MDB_LAST);
+    if (rc == 0)
+        rc = mdb_cursor_get(cursor, key, value, MDB_PREV);
+    return rc;
+}
+
+static bool in_range(const struct state_scan *scan, struct slice key)
+{
+    if (scan->reverse)
+        return scan->start.length == 0 || slice_compare(key, scan->start) >= 0;
+    return scan->end.length == 0 || slice_compare(key, scan->end) < 0;
+}
+
+/* LMDB takes no key above its limit; a bound that long is cut, which keeps its place in the order for seeking
+ * (in_range and the comparisons still see it whole). */
+static struct state_scan bounded(const struct state_scan *scan)
+{
+    struct state_scan cut = *scan;
+    struct slice *bounds[] = {&cut.start, &cut.end, &cut.after};
+    for (size_t i = 0; i < 3; i++)
+        if (bounds[i]->length > LIMIT_KEY_BYTES)
+            bounds[i]->length = LIMIT_KEY_BYTES;
+    return cut;
+}
+
+void state_scan(const struct state_view *view, const struct state_scan *wanted,
+                bool (*each)(const struct state_item *item, void *closure), void *closure)
+{
+    struct state_scan scan = bounded(wanted);
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(view->txn, view->env->data, &cursor);
+    ASSERT(rc == 0);
+    MDB_val key;
+    MDB_val value;
+    rc = scan.reverse ? seek_down(cursor, &scan, &key, &value)
+                      : seek_up(cursor, &scan, &key, &value);
+    while (rc == 0 && in_range(&scan, slice_of_val(&key))) {
+        struct state_item item;
+        decode_item(slice_of_val(&key), &value, &item);
+        if (!each(&item, closure))
+            break;
+        rc = mdb_cursor_get(cursor, &key, &value, scan.reverse ? MDB_PREV : MDB_NEXT);
+    }
+    ASSERT(rc == 0 || rc == MDB_NOTFOUND);
+    mdb_cursor_close(cursor);
+}
+
+/* ---- Digest ------------------------------------------------------------------------------------------- */
+
+static bool digest_item(const struct state_item *item, void *closure)
+{
+    XXH3_state_t *hash = closure;
+    uint8_t header[24];
+    put_u32(header, (uint32_t)item->key.length);
+    put_u32(header + 4, (uint32_t)item->value.length);
+    put_u64(header + 8, item->mod_seq);
+    put_u64(header + 16, item->version);
+    XXH3_64bits_update(hash, header, sizeof header);
+    XXH3_64bits_update(hash, item->key.bytes, item->key.length);
+    XXH3_64bits_update(hash, item->value.bytes, item->value.length);
+    return true;
+}
+
+uint64_t state_digest(struct state *state)
+{
+    XXH3_state_t *hash = XXH3_createState();
+    ASSERT(hash != NULL);
+    XXH3_64bits_reset(hash);
+    struct state_view *view = state_view_begin(state);
+    state_scan(view, &(struct state_scan){0}, digest_item, hash);
+    uint8_t seq[8];
+    put_u64(seq, view->position.applied.seq);
+    XXH3_64bits_update(hash, seq, sizeof seq);
+    state_view_end(view);
+    uint64_t digest = XXH3_64bits_digest(hash);
+    XXH3_freeState(hash);
+    return digest;
+}
