@@ -159,9 +159,10 @@ static void print_remarks(const struct node_row *rows, size_t count)
             printf("%s: holds %llu rollback archives: see `kvctl rollback ls`\n", row->target.id,
                    (number)row->status.rollback_count);
         if (row->status.at_risk > 0)
-            printf("%s: %llu acknowledged LOCAL writes are not committed: a failover may roll them "
-                   "back\n",
-                   row->target.id, (number)row->status.at_risk);
+            printf("%s: %llu acknowledged LOCAL %s not committed: a failover may roll %s back\n",
+                   row->target.id, (number)row->status.at_risk,
+                   row->status.at_risk == 1 ? "write is" : "writes are",
+                   row->status.at_risk == 1 ? "it" : "them");
         if (row->result.freshness.role != CANDOR_ROLE_PRIMARY)
             continue;
         if (primary != NULL) {

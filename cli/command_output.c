@@ -10,7 +10,7 @@
 void output_json(struct command_context *ctx, json_t *value)
 {
     (void)ctx;
-    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
     putchar('\n');
     fflush(stdout);
     json_decref(value);

@@ -25,6 +25,8 @@ struct progress {
     char *hop_list[LIMIT_HOPS + 1];
     uint8_t client_id[CANDOR_CLIENT_ID_BYTES];
     Candor__V1__RequestId request_id;
+    bool refused; /* a node has answered, but not what was asked for */
+    struct candor_result refusal;
 };
 
 static size_t first_target(struct candor_client *client, const struct call *call)
@@ -282,14 +284,42 @@ static void remember(struct candor_client *client, const struct call *call,
     pthread_mutex_unlock(&client->lock);
 }
 
+/* Keeps what a node said of itself when it refused: it tells more than the silence of the node it named. */
+static void keep_refusal(struct progress *progress, const struct candor_result *result)
+{
+    if (!result->has_freshness)
+        return;
+    progress->refused = true;
+    progress->refusal = *result;
+    progress->refusal.memory = NULL; /* refusals have none */
+}
+
+/* The reason and age of a refusal, and why nobody else answered. */
+static void explain(const struct progress *progress, struct candor_result *result)
+{
+    const struct candor_result *refusal = &progress->refusal;
+    char silence[200];
+    convert_text(result->error.message, silence, sizeof silence);
+    if (result->has_freshness || !progress->refused)
+        return;
+    candor_error_set(&result->error, result->error.code, refusal->error.reason, "%s: %.200s; %s",
+                     refusal->freshness.node, refusal->error.message, silence);
+    result->has_freshness = true;
+    result->freshness = refusal->freshness;
+    result->token = refusal->token;
+    memcpy(result->primary, refusal->primary, sizeof result->primary);
+    memcpy(result->endpoint, refusal->endpoint, sizeof result->endpoint);
+}
+
 static void gave_up(const struct progress *progress, uint32_t deadline_ms,
                     struct candor_result *result)
 {
-    char message[CANDOR_ERROR_MESSAGE_BYTES];
+    explain(progress, result);
+    char message[CANDOR_ERROR_MESSAGE_BYTES - 64];
     convert_text(result->error.message, message, sizeof message);
     candor_error_set(&result->error, result->error.code, result->error.reason,
                      "%s (gave up after %u ms and %u attempts)", message, deadline_ms,
-                     progress->failures);
+                     result->attempts);
 }
 
 enum candor_code client_call(struct candor_client *client, struct call *call,
@@ -312,6 +342,7 @@ enum candor_code client_call(struct candor_client *client, struct call *call,
         enum next next = ask(client, call, &progress, result);
         if (next == NEXT_RETURN)
             break;
+        keep_refusal(&progress, result);
         if (next == NEXT_FOLLOW) {
             if (!follow(client, &progress, result))
                 break;

@@ -412,6 +412,25 @@ static void call_ends_at_its_deadline_when_nobody_is_there(void **state)
     candor_result_free(&result);
 }
 
+static void refusal_is_told_when_the_node_it_names_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    SCRIPT(&f->nodes[0], {.code = CANDOR_FAILED_PRECONDITION,
+                          .reason = CANDOR_REASON_TOO_STALE,
+                          .redirect = &f->nodes[1]});
+    close_node(&f->nodes[1]);
+    struct candor_read_options options = {
+        .level = CANDOR_READ_BOUNDED, .max_staleness_ms = 10, .deadline_ms = 600};
+    struct candor_result result;
+    EXPECT(candor_get(open_client(f, 1, false), candor_text("k"), &options, &result),
+           CANDOR_UNAVAILABLE, result);
+    assert_int_equal(result.error.reason, CANDOR_REASON_TOO_STALE);
+    assert_string_equal(result.freshness.node, "a");
+    assert_string_equal(result.primary, "b");
+    assert_non_null(strstr(result.error.message, f->nodes[1].address));
+    candor_result_free(&result);
+}
+
 /* ---- Writes ----------------------------------------------------------------------------------------- */
 
 static void refused_write_is_repeated_with_its_request_id(void **state)
@@ -740,6 +759,7 @@ int main(void)
         TEST(read_goes_elsewhere_when_a_node_does_not_answer),
         TEST(silent_node_does_not_use_up_a_reads_deadline),
         TEST(call_ends_at_its_deadline_when_nobody_is_there),
+        TEST(refusal_is_told_when_the_node_it_names_is_gone),
         TEST(refused_write_is_repeated_with_its_request_id),
         TEST(write_that_may_have_been_executed_is_not_repeated),
         TEST(write_that_was_never_sent_goes_to_another_node),
