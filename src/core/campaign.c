@@ -187,6 +187,7 @@ static void promise(struct core *core)
     save_hard_state(core);
 }
 
+/* Founding: who answered the question whether it is blank said which disk it has. */
 static void propose_own_members(struct core *core)
 {
     struct members *members = &core->members_proposed;
@@ -197,7 +198,7 @@ static void propose_own_members(struct core *core)
         if (node_id_equal(member->id, core->config.self)) {
             member->store_id = core->store_id;
             member->voter = member->voter || core->forcing;
-        } else if (core->founding && peer != NULL && peer->answered) {
+        } else if (core->founding && peer != NULL) {
             member->store_id = peer->answer_store_id;
         }
     }
