@@ -25,7 +25,7 @@ enum candor_code hard_state_load(const char *dir, struct hard_state *out, struct
 enum candor_code hard_state_save(const char *dir, const struct hard_state *state,
                                  struct candor_error *err);
 
-/* The running kernel's boot id. */
+/* The running kernel's boot id; "" when it is not known: then nothing tells a crash from a reboot. */
 void os_boot_id(char out[40]);
 
 #endif

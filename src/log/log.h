@@ -56,7 +56,7 @@ enum candor_code log_sync(struct log *log, struct candor_error *err);
 
 uint64_t log_first(const struct log *log); /* seq of the oldest record held; log_last() + 1 when empty */
 uint64_t log_last(const struct log *log);  /* seq of the newest; 0 for a log that never held one */
-uint64_t log_bytes(const struct log *log); /* of batches held */
+uint64_t log_bytes(const struct log *log); /* of batches held, with their marks */
 
 /* Appends to `out` whole batches, cut to begin exactly at `from_seq`, up to `most_bytes` (but at least one
  * batch), and none beyond `upto_seq` (the last one is cut there). OUT_OF_RANGE when from_seq is below

@@ -34,6 +34,7 @@ struct fixture {
     char other[64]; /* for copies */
     struct log *log;
     struct log_recovery recovery;
+    uint64_t segment_bytes; /* SMALL_SEGMENT unless a test needs more */
 };
 
 static void remove_files(const char *dir)
@@ -84,6 +85,7 @@ static int setup(void **state)
     snprintf(f->other, sizeof f->other, "/tmp/candor-log-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     assert_non_null(mkdtemp(f->other));
+    f->segment_bytes = SMALL_SEGMENT;
     *state = f;
     return 0;
 }
@@ -110,6 +112,7 @@ static struct log_options options_for(const char *dir)
 static enum candor_code try_open(struct fixture *f, const char *dir, struct candor_error *err)
 {
     struct log_options options = options_for(dir);
+    options.segment_bytes = f->segment_bytes;
     return log_open(&options, &f->log, &f->recovery, err);
 }
 
@@ -332,6 +335,15 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at)
 {
     crash_point();
     return (ssize_t)syscall(SYS_pwrite64, fd, bytes, length, at);
+}
+
+static atomic_uint_fast64_t bytes_read;
+
+ssize_t pread(int fd, void *out, size_t length, off_t at)
+{
+    ssize_t n = (ssize_t)syscall(SYS_pread64, fd, out, length, at);
+    atomic_fetch_add(&bytes_read, n > 0 ? (uint64_t)n : 0);
+    return n;
 }
 
 static void arm(const struct fixture *f)
@@ -793,6 +805,134 @@ static uint64_t nth_segment(const struct fixture *f, int n)
         if (segment_exists(f, seq) && n-- == 0)
             return seq;
     return 0;
+}
+
+/* Damage whose only proof lies across two of the pieces in which the file is looked at. */
+static void the_mark_that_proves_damage_is_found_wherever_it_lies(void **state)
+{
+    struct fixture *f = *state;
+    f->segment_bytes = 4u << 20;
+    for (uint64_t before = 1; before < SEGMENT_MARK_BYTES; before += 6) {
+        struct buffer bytes = {0};
+        struct candor_error err = {0};
+        remove_files(f->dir);
+        open_log(f);
+        uint64_t overhead = append_bytes(1) - 10;
+        put_batch_sized(&bytes, 7, 1, 1, (1u << 20) - before - overhead);
+        assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+        append(f->log, 1);
+        close_log(f);
+        flip_bit(f, 1, SEGMENT_HEADER_BYTES + 500);
+        assert_int_equal(try_open(f, f->dir, &err), CANDOR_DATA_LOSS);
+        buffer_free(&bytes);
+    }
+}
+
+static void write_at(const struct fixture *f, uint64_t at, struct slice bytes)
+{
+    char path[128];
+    segment_path(f->dir, 1, path);
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pwrite(fd, bytes.bytes, bytes.length, (off_t)at), bytes.length);
+    close(fd);
+}
+
+/* Whole batches that do not follow the record before them are no part of the log. */
+static void a_valid_batch_of_another_place_or_epoch_is_not_taken(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        uint64_t term;
+        uint64_t first_seq;
+    } cases[] = {{7, 1}, {7, 4}, {7, 6}, {6, 5}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer bytes = {0};
+        remove_files(f->dir);
+        open_log(f);
+        append_many(f->log, 2, 2);
+        close_log(f);
+        put_batch_sized(&bytes, cases[i].term, cases[i].first_seq, 1, 10);
+        write_at(f, SEGMENT_HEADER_BYTES + 2 * append_bytes(2), buffer_slice(&bytes));
+        open_log(f);
+        assert_int_equal(f->recovery.torn_bytes, bytes.length);
+        assert_holds(f->log, 1, 4);
+        close_log(f);
+        buffer_free(&bytes);
+    }
+}
+
+static void append_sized(struct log *log, size_t value_bytes)
+{
+    struct buffer bytes = {0};
+    put_batch_sized(&bytes, 7, log_last(log) + 1, 1, value_bytes);
+    assert_int_equal(log_append(log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    buffer_free(&bytes);
+}
+
+static void assert_every_seq_reads(struct log *log)
+{
+    for (uint64_t seq = log_first(log); seq <= log_last(log); seq += 1 + seq % 3)
+        assert_reads(log, seq, min_u64(seq + 2, log_last(log)));
+}
+
+/* Segments of many index strides: written, cut, written differently, reopened, read out of order. */
+static void every_record_is_found_in_large_segments(void **state)
+{
+    struct fixture *f = *state;
+    f->segment_bytes = 1u << 20;
+    open_log(f);
+    for (int i = 0; i < 250; i++)
+        append_sized(f->log, 9000);
+    assert_every_seq_reads(f->log);
+    assert_int_equal(log_truncate(f->log, 40, NULL), CANDOR_OK);
+    assert_every_seq_reads(f->log);
+    for (int i = 0; i < 300; i++)
+        append_sized(f->log, 7001);
+    assert_every_seq_reads(f->log);
+    open_log(f);
+    assert_reads(f->log, 339, 340);
+    assert_every_seq_reads(f->log);
+    assert_int_equal(log_truncate(f->log, 77, NULL),
+                     CANDOR_OK); /* a segment that only readers indexed */
+    for (int i = 0; i < 100; i++)
+        append_sized(f->log, 5003);
+    assert_every_seq_reads(f->log);
+    assert_holds(f->log, 1, 177);
+}
+
+static void a_read_costs_what_it_returns_and_not_its_segment(void **state)
+{
+    struct fixture *f = *state;
+    f->segment_bytes = 4u << 20;
+    open_log(f);
+    for (int i = 0; i < 700; i++)
+        append_sized(f->log, 5000);
+    for (int opened = 0; opened < 2; opened++) {
+        static const uint64_t back[] = {0, 1, 10, 350, 698};
+        for (size_t i = 0; i < sizeof back / sizeof back[0]; i++) {
+            atomic_store(&bytes_read, 0);
+            assert_reads(f->log, 700 - back[i], 700 - back[i]);
+            /* A stride before it, and the piece of the file that it lies in. */
+            assert_true(atomic_load(&bytes_read) <= 3 * (64u << 10));
+        }
+        open_log(f);
+    }
+}
+
+/* As a replica writes what it fetched: one append of far more than an index stride. */
+static void every_record_is_found_in_a_large_append(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer bytes = {0};
+    f->segment_bytes = 4u << 20;
+    open_log(f);
+    for (uint64_t seq = 1; seq <= 300; seq++)
+        put_batch_sized(&bytes, 7, seq, 1, 4000);
+    assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    assert_every_seq_reads(f->log);
+    open_log(f);
+    assert_every_seq_reads(f->log);
+    buffer_free(&bytes);
 }
 
 static void a_missing_or_shortened_older_segment_is_data_loss(void **state)
@@ -1309,6 +1449,11 @@ int main(void)
         TEST(a_flipped_bit_in_the_last_append_is_cut),
         TEST(a_client_cannot_make_a_torn_tail_look_like_damage),
         TEST(damage_in_an_older_segment_is_told_by_read_and_verify),
+        TEST(the_mark_that_proves_damage_is_found_wherever_it_lies),
+        TEST(a_valid_batch_of_another_place_or_epoch_is_not_taken),
+        TEST(every_record_is_found_in_large_segments),
+        TEST(a_read_costs_what_it_returns_and_not_its_segment),
+        TEST(every_record_is_found_in_a_large_append),
         TEST(a_missing_or_shortened_older_segment_is_data_loss),
         TEST(a_crash_while_rolling_over_loses_nothing),
         TEST(truncated_logs_end_where_they_were_told_to),
