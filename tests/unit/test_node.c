@@ -1,0 +1,971 @@
+/* links: node client topology */
+/* Whole nodes in one process, over ipc:// in a temporary directory. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <candor/client.h>
+
+#include "base/clock.h"
+#include "base/logging.h"
+#include "candor/v1/cluster.pb-c.h"
+#include "candor/v1/kv.pb-c.h"
+#include "node/node.h"
+#include "rpc/rpc.h"
+#include "topology/topology.h"
+
+#define DEADLINE_NS (60 * NS_PER_S)
+
+/* ---- A cluster ---------------------------------------------------------------------------------------- */
+
+struct cluster {
+    char dir[64];
+    struct topology topology;
+    struct node_options options;
+    struct node *nodes[LIMIT_NODES];
+};
+
+static void fatal(void *closure, const struct candor_error *err)
+{
+    (void)closure;
+    fprintf(stderr, "a node stops: %s\n", err->message);
+    abort();
+}
+
+/* `settings`: more lines of the topology. Node 0, "a", founds. `voters` come first, then readers. */
+static struct cluster *cluster_new(uint32_t voters, uint32_t readers, const char *settings)
+{
+    struct cluster *cluster = calloc(1, sizeof *cluster);
+    assert_non_null(cluster);
+    strcpy(cluster->dir, "/tmp/candor-node-XXXXXX");
+    assert_non_null(mkdtemp(cluster->dir));
+    char text[16384];
+    int used =
+        snprintf(text, sizeof text,
+                 "cluster: test\nfailover: manual\nheartbeat_interval: 20ms\n"
+                 "stale_after: 300ms\nelection_timeout: 500ms\nwriter_stall: 20s\n%snodes:\n",
+                 settings);
+    for (uint32_t i = 0; i < voters + readers; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used,
+                         "  - id: %c\n    rpc: ipc://%s/%c.rpc\n    stream: ipc://%s/%c.stream\n"
+                         "    data: %c\n    role: %s\n",
+                         'a' + (char)i, cluster->dir, 'a' + (char)i, cluster->dir, 'a' + (char)i,
+                         'a' + (char)i, i < voters ? "voter" : "reader");
+    struct topology_problems problems = {0};
+    struct candor_error err = {0};
+    enum candor_code code =
+        topology_parse(text, (size_t)used, cluster->dir, &cluster->topology, &problems, &err);
+    topology_problems_print(&problems, "test", stderr);
+    topology_problems_free(&problems);
+    assert_int_equal(code, CANDOR_OK);
+    cluster->options.fatal = fatal;
+    return cluster;
+}
+
+static void start(struct cluster *cluster, uint32_t i)
+{
+    struct candor_error err = {0};
+    assert_null(cluster->nodes[i]);
+    enum candor_code code = node_open(&cluster->topology, cluster->topology.nodes[i].id,
+                                      &cluster->options, &cluster->nodes[i], &err);
+    if (code == CANDOR_OK)
+        code = node_run(cluster->nodes[i], &err);
+    if (code != CANDOR_OK)
+        fail_msg("node %u does not start: %s", i, err.message);
+}
+
+static void stop(struct cluster *cluster, uint32_t i)
+{
+    if (cluster->nodes[i] != NULL)
+        node_stop(cluster->nodes[i]);
+    cluster->nodes[i] = NULL;
+}
+
+static void start_all(struct cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->topology.node_count; i++)
+        start(cluster, i);
+}
+
+static void remove_tree(const char *path)
+{
+    DIR *dir = opendir(path);
+    if (dir == NULL) {
+        unlink(path);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char child[4096];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        snprintf(child, sizeof child, "%s/%s", path, entry->d_name);
+        remove_tree(child);
+    }
+    closedir(dir);
+    rmdir(path);
+}
+
+static void cluster_free(struct cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->topology.node_count; i++)
+        stop(cluster, i);
+    remove_tree(cluster->dir);
+    free(cluster);
+}
+
+/* ---- Clients ------------------------------------------------------------------------------------------ */
+
+/* A client of one node, which follows nothing. */
+static struct candor_client *client_of(struct cluster *cluster, uint32_t i)
+{
+    const char *endpoints[] = {cluster->topology.nodes[i].rpc};
+    struct candor_client_options options = {
+        .endpoints = endpoints, .endpoint_count = 1, .no_redirect = true, .deadline_ms = 20000};
+    struct candor_client *client;
+    struct candor_error err;
+    assert_int_equal(candor_client_open(&options, &client, &err), CANDOR_OK);
+    return client;
+}
+
+#define EVENTUALLY(condition)                                                                      \
+    do {                                                                                           \
+        uint64_t give_up_ns = clock_boot_ns() + DEADLINE_NS;                                       \
+        while (!(condition)) {                                                                     \
+            if (clock_boot_ns() > give_up_ns)                                                      \
+                fail_msg("not within the deadline: %s", #condition);                               \
+            nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);                               \
+        }                                                                                          \
+    } while (0)
+
+static struct candor_pos put_pos;
+
+/* OK, or why not. Leaves the write's position in put_pos. */
+static enum candor_code put(struct candor_client *client, const char *key, const char *value)
+{
+    struct candor_result result;
+    enum candor_code code = candor_put(client, candor_text(key), candor_text(value), NULL, &result);
+    put_pos = result.last;
+    candor_result_free(&result);
+    return code;
+}
+
+static void must_put(struct candor_client *client, const char *key, const char *value)
+{
+    struct candor_result result;
+    enum candor_code code = candor_put(client, candor_text(key), candor_text(value), NULL, &result);
+    if (code != CANDOR_OK)
+        fail_msg("put %s: %s %s: %s", key, candor_code_name(code),
+                 candor_reason_name(result.error.reason), result.error.message);
+    put_pos = result.last;
+    candor_result_free(&result);
+}
+
+/* Whether the node has `key` with `value` (NULL: has it not). False as well when it does not answer. */
+static bool has(struct candor_client *client, const char *key, const char *value)
+{
+    struct candor_result result;
+    struct candor_read_options options = {.level = CANDOR_READ_EVENTUAL};
+    bool as_said = candor_get(client, candor_text(key), &options, &result) == CANDOR_OK &&
+                   result.items[0].found == (value != NULL);
+    if (as_said && value != NULL)
+        as_said = result.items[0].value.length == strlen(value) &&
+                  memcmp(result.items[0].value.data, value, strlen(value)) == 0;
+    candor_result_free(&result);
+    return as_said;
+}
+
+static struct candor_freshness freshness_of(struct candor_client *client)
+{
+    struct candor_status status;
+    struct candor_result result;
+    candor_status(client, NULL, 1000, &status, &result);
+    struct candor_freshness freshness = result.freshness;
+    candor_result_free(&result);
+    return freshness;
+}
+
+static enum candor_state state_of(struct candor_client *client)
+{
+    return freshness_of(client).state;
+}
+
+static struct candor_status status_of(struct candor_client *client)
+{
+    struct candor_status status = {0};
+    struct candor_result result;
+    candor_status(client, NULL, 1000, &status, &result);
+    candor_result_free(&result);
+    return status;
+}
+
+static bool is_primary(struct candor_client *client)
+{
+    return freshness_of(client).role == CANDOR_ROLE_PRIMARY;
+}
+
+/* ---- Calls that libcandor does not make ----------------------------------------------------------------- */
+
+static enum candor_code call(struct cluster *cluster, uint32_t i, const char *method,
+                             const ProtobufCMessage *request, struct rpc_exchange *exchange,
+                             ProtobufCMessage **response, const ProtobufCMessageDescriptor *type,
+                             struct candor_error *err)
+{
+    struct rpc_client *client;
+    assert_int_equal(rpc_client_open(cluster->topology.nodes[i].rpc, 8 << 20, &client, err),
+                     CANDOR_OK);
+    uint8_t body[4096];
+    size_t length = protobuf_c_message_get_packed_size(request);
+    assert_true(length <= sizeof body);
+    protobuf_c_message_pack(request, body);
+    uint8_t *bytes = NULL;
+    size_t bytes_length = 0;
+    enum candor_code code = rpc_client_call_wait(client, method, slice_of(body, length), exchange,
+                                                 &bytes, &bytes_length, NULL, err);
+    if (response != NULL)
+        *response =
+            code == CANDOR_OK ? protobuf_c_message_unpack(type, NULL, bytes_length, bytes) : NULL;
+    free(bytes);
+    rpc_client_close(client);
+    return code;
+}
+
+static enum candor_code promote(struct cluster *cluster, uint32_t i)
+{
+    Candor__V1__PromoteRequest request = CANDOR__V1__PROMOTE_REQUEST__INIT;
+    struct rpc_exchange exchange = {.deadline_ms = 3000};
+    struct candor_error err;
+    return call(cluster, i, "/candor.v1.Cluster/Promote", &request.base, &exchange, NULL, NULL,
+                &err);
+}
+
+/* ---- One node -------------------------------------------------------------------------------------------- */
+
+static void a_lone_node_serves_what_was_put(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    struct candor_result result;
+    EVENTUALLY(is_primary(client));
+    must_put(client, "k", "one");
+    uint64_t first_seq = put_pos.seq;
+    must_put(client, "k", "two");
+    assert_int_equal(put_pos.seq, first_seq + 1);
+    EVENTUALLY(state_of(client) == CANDOR_STATE_FRESH);
+
+    assert_int_equal(candor_get(client, candor_text("k"), NULL, &result), CANDOR_OK);
+    assert_true(result.items[0].found);
+    assert_memory_equal(result.items[0].value.data, "two", 3);
+    assert_int_equal(result.items[0].mod_seq, first_seq + 1);
+    assert_int_equal(result.items[0].version, 2);
+    assert_false(result.freshness.stale);
+    assert_true(result.freshness.has_staleness_bound);
+    assert_true(result.freshness.applied_seq >= first_seq + 1);
+    assert_int_equal(result.token.pos.seq, result.freshness.applied_seq);
+    assert_string_equal(result.freshness.node, "a");
+    candor_result_free(&result);
+
+    assert_int_equal(candor_delete(client, candor_text("k"), NULL, &result), CANDOR_OK);
+    assert_int_equal(result.found_count, 1);
+    assert_true(result.found[0]);
+    candor_result_free(&result);
+    assert_int_equal(candor_delete(client, candor_text("k"), NULL, &result), CANDOR_OK);
+    assert_false(result.found[0]);
+    candor_result_free(&result);
+    assert_true(has(client, "k", NULL));
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+static void a_batch_gives_each_operation_its_own_position_and_found_flag(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    struct candor_op ops[] = {
+        {.key = candor_text("x"), .value = candor_text("1")},
+        {.key = candor_text("x"), .value = candor_text("2")},
+        {.is_delete = true, .key = candor_text("x")},
+        {.is_delete = true, .key = candor_text("x")},
+        {.key = candor_text("y"), .value = candor_text("3")},
+    };
+    struct candor_result result;
+    assert_int_equal(candor_batch(client, ops, 5, NULL, &result), CANDOR_OK);
+    assert_int_equal(result.last.seq, result.first.seq + 4);
+    const bool expected[] = {false, true, true, false, false};
+    assert_int_equal(result.found_count, 5);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(result.found[i], expected[i]);
+    uint64_t last = result.last.seq;
+    candor_result_free(&result);
+    assert_int_equal(candor_get(client, candor_text("y"), NULL, &result), CANDOR_OK);
+    assert_int_equal(result.items[0].mod_seq, last);
+    candor_result_free(&result);
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+/* A Batch larger than one group commit is cut into several batches of the log, and read back whole. */
+static void a_batch_larger_than_a_group_commit_is_stored_whole(void **state)
+{
+    (void)state;
+    enum { OPS = 40, VALUE = 64 << 10 };
+    struct cluster *cluster = cluster_new(1, 1, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    struct candor_client *reader = client_of(cluster, 1);
+    EVENTUALLY(is_primary(client));
+    char *value = malloc(VALUE);
+    assert_non_null(value);
+    memset(value, 'v', VALUE);
+    struct candor_op ops[OPS];
+    char keys[OPS][8];
+    for (int i = 0; i < OPS; i++) {
+        snprintf(keys[i], sizeof keys[i], "k%03d", i);
+        ops[i] = (struct candor_op){.key = candor_text(keys[i]), .value = {value, VALUE}};
+    }
+    struct candor_result result;
+    assert_int_equal(candor_batch(client, ops, OPS, NULL, &result), CANDOR_OK);
+    uint64_t last = result.last.seq;
+    candor_result_free(&result);
+    EVENTUALLY(freshness_of(reader).applied_seq >= last);
+    struct candor_range range = {.keys_only = true};
+    assert_int_equal(candor_scan(reader, &range, NULL, &result), CANDOR_OK);
+    assert_int_equal(result.item_count, OPS);
+    assert_false(result.more);
+    candor_result_free(&result);
+    /* With values one answer does not hold them: more says so. */
+    range.keys_only = false;
+    assert_int_equal(candor_scan(reader, &range, NULL, &result), CANDOR_OK);
+    assert_true(result.more);
+    assert_true(result.item_count > 0 && result.item_count < OPS);
+    candor_result_free(&result);
+    free(value);
+    candor_client_close(client);
+    candor_client_close(reader);
+    cluster_free(cluster);
+}
+
+static void expect_scan(struct candor_client *client, const struct candor_range *range,
+                        const char *keys, bool more)
+{
+    struct candor_result result;
+    char got[256] = "";
+    assert_int_equal(candor_scan(client, range, NULL, &result), CANDOR_OK);
+    for (size_t i = 0; i < result.item_count; i++) {
+        strncat(got, result.items[i].key.data, result.items[i].key.length);
+        strcat(got, " ");
+    }
+    assert_string_equal(got, keys);
+    assert_int_equal(result.more, more);
+    candor_result_free(&result);
+}
+
+static void scans_give_ranges_in_both_directions(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    static const char *const keys[] = {"a", "b", "ba", "bb", "c", "\xff\xff"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        must_put(client, keys[i], "v");
+    struct candor_bytes none = {0};
+    const struct {
+        struct candor_range range;
+        const char *keys;
+        bool more;
+    } cases[] = {
+        {{.start = none}, "a b ba bb c \xff\xff ", false},
+        {{.reverse = true}, "\xff\xff c bb ba b a ", false},
+        {{.limit = 2}, "a b ", true},
+        {{.limit = 6}, "a b ba bb c \xff\xff ", false},
+        {{.start = candor_text("b"), .end = candor_text("bb")}, "b ba ", false},
+        {{.start = candor_text("bb"), .end = candor_text("b"), .reverse = true}, "bb ba ", false},
+        {{.start = candor_text("bbb"), .reverse = true, .limit = 2}, "bb ba ", true},
+        {{.prefix = candor_text("b")}, "b ba bb ", false},
+        {{.prefix = candor_text("b"), .reverse = true}, "bb ba b ", false},
+        {{.prefix = candor_text("\xff")}, "\xff\xff ", false},
+        {{.prefix = candor_text("b"), .after = candor_text("b")}, "ba bb ", false},
+        {{.prefix = candor_text("b"), .after = candor_text("ba"), .reverse = true}, "b ", false},
+        {{.prefix = candor_text("x")}, "", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect_scan(client, &cases[i].range, cases[i].keys, cases[i].more);
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+static void data_survive_a_restart_and_the_epoch_does_not(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start(cluster, 0);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    must_put(client, "k", "kept");
+    uint64_t term = freshness_of(client).epoch.term;
+    uint64_t boot = status_of(client).boot;
+    uint64_t store_id = status_of(client).store_id;
+    stop(cluster, 0);
+    start(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    assert_true(has(client, "k", "kept"));
+    assert_int_equal(freshness_of(client).epoch.term, term + 1); /* R5 */
+    assert_int_equal(status_of(client).boot, boot + 1);
+    assert_true(status_of(client).store_id == store_id);
+    must_put(client, "k", "again");
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+static void a_data_directory_serves_one_node_at_a_time(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start(cluster, 0);
+    struct node *second = NULL;
+    struct candor_error err = {0};
+    assert_int_equal(
+        node_open(&cluster->topology, node_id_of("a"), &cluster->options, &second, &err),
+        CANDOR_FAILED_PRECONDITION);
+    char pid[32];
+    snprintf(pid, sizeof pid, "pid %ld", (long)getpid());
+    assert_non_null(strstr(err.message, pid));
+    cluster_free(cluster);
+}
+
+static void an_address_in_use_is_told(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start(cluster, 0);
+    struct node_options elsewhere = cluster->options;
+    char data[128];
+    snprintf(data, sizeof data, "%s/other/deep", cluster->dir);
+    elsewhere.data = data;
+    struct node *second = NULL;
+    struct candor_error err = {0};
+    assert_int_equal(node_open(&cluster->topology, node_id_of("a"), &elsewhere, &second, &err),
+                     CANDOR_OK);
+    assert_int_equal(node_run(second, &err), CANDOR_UNAVAILABLE);
+    assert_non_null(strstr(err.message, cluster->dir));
+    node_stop(second);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client)); /* the first one took no harm */
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+/* R2, R3: identity without its promises is not a blank node. */
+static void a_log_without_its_hard_state_is_refused(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start(cluster, 0);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    must_put(client, "k", "v");
+    stop(cluster, 0);
+    char path[128];
+    snprintf(path, sizeof path, "%s/a/hard_state", cluster->dir);
+    assert_int_equal(unlink(path), 0);
+    struct node *node = NULL;
+    struct candor_error err = {0};
+    assert_int_equal(node_open(&cluster->topology, node_id_of("a"), &cluster->options, &node, &err),
+                     CANDOR_DATA_LOSS);
+    assert_non_null(strstr(err.message, "way out"));
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+static void bad_requests_name_the_field_at_fault(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "limits: {value: 1KiB}\n");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    static const uint8_t bytes[2048];
+    Candor__V1__PutRequest long_key = CANDOR__V1__PUT_REQUEST__INIT;
+    long_key.key = (ProtobufCBinaryData){512, (uint8_t *)(uintptr_t)bytes};
+    Candor__V1__PutRequest no_key = CANDOR__V1__PUT_REQUEST__INIT;
+    Candor__V1__PutRequest large = CANDOR__V1__PUT_REQUEST__INIT;
+    large.key = (ProtobufCBinaryData){511, (uint8_t *)(uintptr_t)bytes};
+    large.value = (ProtobufCBinaryData){1025, (uint8_t *)(uintptr_t)bytes};
+    Candor__V1__PutRequest unknown_ack = CANDOR__V1__PUT_REQUEST__INIT;
+    Candor__V1__WriteOptions options = CANDOR__V1__WRITE_OPTIONS__INIT;
+    options.ack = (Candor__V1__AckLevel)77;
+    unknown_ack.key = (ProtobufCBinaryData){1, (uint8_t *)(uintptr_t)bytes};
+    unknown_ack.options = &options;
+    Candor__V1__BatchRequest empty = CANDOR__V1__BATCH_REQUEST__INIT;
+    Candor__V1__BatchRequest half = CANDOR__V1__BATCH_REQUEST__INIT;
+    Candor__V1__BatchOp op = CANDOR__V1__BATCH_OP__INIT;
+    Candor__V1__BatchOp *op_list[] = {&op};
+    half.n_ops = 1;
+    half.ops = op_list;
+    Candor__V1__GetRequest get = CANDOR__V1__GET_REQUEST__INIT;
+    Candor__V1__ScanRequest both = CANDOR__V1__SCAN_REQUEST__INIT;
+    both.start = both.prefix = (ProtobufCBinaryData){1, (uint8_t *)(uintptr_t)bytes};
+    const struct {
+        const char *method;
+        const ProtobufCMessage *request;
+        enum candor_code code;
+        const char *field;
+    } cases[] = {
+        {"/candor.v1.KV/Put", &long_key.base, CANDOR_RESOURCE_EXHAUSTED, "key"},
+        {"/candor.v1.KV/Put", &no_key.base, CANDOR_INVALID_ARGUMENT, "key"},
+        {"/candor.v1.KV/Put", &large.base, CANDOR_RESOURCE_EXHAUSTED, "limits.value"},
+        {"/candor.v1.KV/Put", &unknown_ack.base, CANDOR_INVALID_ARGUMENT, "options.ack"},
+        {"/candor.v1.KV/Batch", &empty.base, CANDOR_INVALID_ARGUMENT, "ops"},
+        {"/candor.v1.KV/Batch", &half.base, CANDOR_INVALID_ARGUMENT, "ops[0]"},
+        {"/candor.v1.KV/Get", &get.base, CANDOR_INVALID_ARGUMENT, "key"},
+        {"/candor.v1.KV/Scan", &both.base, CANDOR_INVALID_ARGUMENT, "prefix"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rpc_exchange exchange = {.deadline_ms = 5000};
+        struct candor_error err = {0};
+        assert_int_equal(
+            call(cluster, 0, cases[i].method, cases[i].request, &exchange, NULL, NULL, &err),
+            cases[i].code);
+        assert_non_null(strstr(err.message, cases[i].field));
+    }
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+/* R45. */
+static void a_call_that_was_redirected_too_often_ends_with_its_trail(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start_all(cluster);
+    char *hops[LIMIT_HOPS + 1];
+    char b[] = "b";
+    char c[] = "c";
+    for (int i = 0; i <= LIMIT_HOPS; i++)
+        hops[i] = i % 2 == 0 ? b : c;
+    struct rpc_exchange exchange = {.deadline_ms = 5000, .hops = hops, .hop_count = LIMIT_HOPS + 1};
+    Candor__V1__GetRequest get = CANDOR__V1__GET_REQUEST__INIT;
+    get.key = (ProtobufCBinaryData){1, (uint8_t *)b};
+    struct candor_error err = {0};
+    assert_int_equal(call(cluster, 0, "/candor.v1.KV/Get", &get.base, &exchange, NULL, NULL, &err),
+                     CANDOR_UNAVAILABLE);
+    assert_int_equal(err.reason, CANDOR_REASON_MAX_HOPS);
+    assert_non_null(strstr(err.message, "b > c > b"));
+    cluster_free(cluster);
+}
+
+static void levels_that_are_not_served_say_so(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    must_put(client, "k", "v");
+    struct candor_result result;
+    struct candor_read_options read = {.level = CANDOR_READ_LINEARIZABLE};
+    assert_int_equal(candor_get(client, candor_text("k"), &read, &result), CANDOR_UNIMPLEMENTED);
+    assert_int_equal(result.error.reason, CANDOR_REASON_LEVEL_UNAVAILABLE);
+    assert_true(result.has_freshness);
+    candor_result_free(&result);
+    struct candor_write_options write = {.ack = CANDOR_ACK_MAJORITY};
+    assert_int_equal(candor_put(client, candor_text("k"), candor_text("w"), &write, &result),
+                     CANDOR_UNIMPLEMENTED);
+    candor_result_free(&result);
+    assert_true(has(client, "k", "v"));
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+/* ---- Several nodes ------------------------------------------------------------------------------------------- */
+
+static void a_replica_serves_what_the_primary_took_and_proves_its_age(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(3, 0, "");
+    start_all(cluster);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *b = client_of(cluster, 1);
+    EVENTUALLY(is_primary(a));
+    must_put(a, "k", "v");
+    uint64_t seq = put_pos.seq;
+    EVENTUALLY(has(b, "k", "v"));
+    EVENTUALLY(state_of(b) == CANDOR_STATE_FRESH);
+    struct candor_freshness freshness = freshness_of(b);
+    assert_int_equal(freshness.role, CANDOR_ROLE_REPLICA);
+    assert_true(freshness.has_staleness_bound);
+    assert_true(freshness.has_heartbeat_age);
+    assert_true(freshness.applied_seq >= seq);
+    EVENTUALLY(freshness_of(b).commit_seq >= seq);
+
+    struct candor_result result;
+    assert_int_equal(candor_put(b, candor_text("k"), candor_text("w"), NULL, &result),
+                     CANDOR_FAILED_PRECONDITION);
+    assert_int_equal(result.error.reason, CANDOR_REASON_NOT_PRIMARY);
+    assert_string_equal(result.primary, "a");
+    assert_string_equal(result.endpoint, cluster->topology.nodes[0].rpc);
+    assert_true(result.has_freshness);
+    candor_result_free(&result);
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
+static void a_session_sees_its_own_write_at_a_replica(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(3, 0, "");
+    start_all(cluster);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *b = client_of(cluster, 1);
+    EVENTUALLY(is_primary(a));
+    for (int i = 0; i < 200; i++) {
+        char value[16];
+        snprintf(value, sizeof value, "%d", i);
+        must_put(a, "k", value);
+        struct candor_token token;
+        struct candor_result result;
+        candor_client_token(a, &token);
+        assert_int_equal(token.pos.seq, put_pos.seq);
+        struct candor_read_options read = {.level = CANDOR_READ_SESSION, .token = &token};
+        enum candor_code code = candor_get(b, candor_text("k"), &read, &result);
+        /* Before it has caught up a node may say so, but never show less than the session has seen. */
+        if (code == CANDOR_OK) {
+            assert_int_equal(result.items[0].value.length, strlen(value));
+            assert_memory_equal(result.items[0].value.data, value, strlen(value));
+            assert_true(result.freshness.applied_seq >= token.pos.seq);
+        } else {
+            assert_int_equal(result.error.reason, CANDOR_REASON_SYNCING);
+            EVENTUALLY(state_of(b) != CANDOR_STATE_SYNCING);
+        }
+        candor_result_free(&result);
+    }
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
+static void a_session_of_another_cluster_is_refused(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    must_put(client, "k", "v");
+    struct candor_token token;
+    candor_client_token(client, &token);
+    token.cluster_id++;
+    struct candor_read_options read = {.level = CANDOR_READ_SESSION, .token = &token};
+    struct candor_result result;
+    assert_int_equal(candor_get(client, candor_text("k"), &read, &result), CANDOR_INVALID_ARGUMENT);
+    assert_int_equal(result.error.reason, CANDOR_REASON_FOREIGN_CLUSTER);
+    candor_result_free(&result);
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+static void a_session_ahead_of_the_node_waits_and_then_is_behind(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 1, "");
+    start_all(cluster);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *b = client_of(cluster, 1);
+    EVENTUALLY(is_primary(a));
+    must_put(a, "k", "v");
+    EVENTUALLY(state_of(b) == CANDOR_STATE_FRESH);
+    struct candor_token token;
+    candor_client_token(a, &token);
+    token.pos.seq += 1000;
+    struct candor_read_options read = {
+        .level = CANDOR_READ_SESSION, .token = &token, .deadline_ms = 400};
+    struct candor_result result;
+    uint64_t began_ns = clock_boot_ns();
+    assert_int_equal(candor_get(b, candor_text("k"), &read, &result), CANDOR_FAILED_PRECONDITION);
+    assert_int_equal(result.error.reason, CANDOR_REASON_SESSION_BEHIND);
+    assert_true(clock_boot_ns() - began_ns >= 200 * NS_PER_MS);
+    assert_string_equal(result.primary, "a");
+    candor_result_free(&result);
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
+static void a_replica_whose_primary_is_gone_answers_flagged(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 1, "");
+    start_all(cluster);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *b = client_of(cluster, 1);
+    EVENTUALLY(is_primary(a));
+    must_put(a, "k", "v");
+    EVENTUALLY(has(b, "k", "v"));
+    EVENTUALLY(state_of(b) == CANDOR_STATE_FRESH);
+    stop(cluster, 0);
+    EVENTUALLY(state_of(b) == CANDOR_STATE_STALE);
+    EVENTUALLY(freshness_of(b).heartbeat_age_ms >= 300);
+    struct candor_result result;
+    struct candor_read_options bounded = {.level = CANDOR_READ_BOUNDED, .max_staleness_ms = 250};
+    assert_int_equal(candor_get(b, candor_text("k"), NULL, &result), CANDOR_OK);
+    assert_true(result.items[0].found);
+    assert_true(result.freshness.stale);
+    assert_true(result.freshness.heartbeat_age_ms >= 300);
+    candor_result_free(&result);
+    assert_int_equal(candor_get(b, candor_text("k"), &bounded, &result),
+                     CANDOR_FAILED_PRECONDITION);
+    assert_int_equal(result.error.reason, CANDOR_REASON_TOO_STALE);
+    candor_result_free(&result);
+    start(cluster, 0);
+    EVENTUALLY(state_of(b) == CANDOR_STATE_FRESH);
+    assert_int_equal(candor_get(b, candor_text("k"), &bounded, &result), CANDOR_OK);
+    candor_result_free(&result);
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
+static Candor__V1__RollbackListResponse *rollbacks(struct cluster *cluster, uint32_t i)
+{
+    Candor__V1__RollbackListRequest request = CANDOR__V1__ROLLBACK_LIST_REQUEST__INIT;
+    struct rpc_exchange exchange = {.deadline_ms = 5000};
+    struct candor_error err;
+    ProtobufCMessage *response;
+    assert_int_equal(call(cluster, i, "/candor.v1.Cluster/RollbackList", &request.base, &exchange,
+                          &response, &candor__v1__rollback_list_response__descriptor, &err),
+                     CANDOR_OK);
+    return (Candor__V1__RollbackListResponse *)response;
+}
+
+static Candor__V1__RollbackShowResponse *show_rollback(struct cluster *cluster, uint32_t i,
+                                                       char *id)
+{
+    Candor__V1__RollbackShowRequest request = CANDOR__V1__ROLLBACK_SHOW_REQUEST__INIT;
+    request.id = id;
+    struct rpc_exchange exchange = {.deadline_ms = 5000};
+    struct candor_error err;
+    ProtobufCMessage *response;
+    assert_int_equal(call(cluster, i, "/candor.v1.Cluster/RollbackShow", &request.base, &exchange,
+                          &response, &candor__v1__rollback_show_response__descriptor, &err),
+                     CANDOR_OK);
+    return (Candor__V1__RollbackShowResponse *)response;
+}
+
+/* R12, R40: what only the old primary held is archived, undone, and nothing of it is served any more. */
+static void what_a_failover_discards_is_in_an_archive(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(3, 0, "");
+    start_all(cluster);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *b = client_of(cluster, 1);
+    EVENTUALLY(is_primary(a));
+    struct candor_client *c = client_of(cluster, 2);
+    must_put(a, "k", "shared");
+    EVENTUALLY(has(b, "k", "shared") && status_of(b).admitted);
+    EVENTUALLY(has(c, "k", "shared") && status_of(c).admitted);
+    EVENTUALLY(status_of(a).at_risk == 0);
+    candor_client_close(c);
+    stop(cluster, 1);
+    stop(cluster, 2);
+    must_put(a, "k", "lost");
+    must_put(a, "only", "lost");
+    struct candor_token token;
+    candor_client_token(a, &token);
+    stop(cluster, 0);
+
+    start(cluster, 1);
+    start(cluster, 2);
+    EVENTUALLY(promote(cluster, 1) == CANDOR_OK);
+    EVENTUALLY(put(b, "k", "won") == CANDOR_OK);
+    start(cluster, 0);
+    EVENTUALLY(has(a, "k", "won"));
+    assert_true(has(a, "only", NULL));
+
+    Candor__V1__RollbackListResponse *list = rollbacks(cluster, 0);
+    assert_int_equal(list->n_archives, 1);
+    assert_int_equal(list->archives[0]->records, 2);
+    assert_string_equal(list->archives[0]->superseded_by->owner, "b");
+    Candor__V1__RollbackShowResponse *shown = show_rollback(cluster, 0, list->archives[0]->id);
+    assert_int_equal(shown->n_records, 2);
+    assert_string_equal(shown->records[0]->ack, "LOCAL");
+    assert_int_equal(shown->records[0]->n_ops, 1);
+    assert_memory_equal(shown->records[0]->ops[0]->new_value.data, "lost", 4);
+    assert_int_equal(shown->records[0]->ops[0]->old_case, CANDOR__V1__ROLLBACK_OP__OLD_OLD_VALUE);
+    assert_memory_equal(shown->records[0]->ops[0]->old_value.data, "shared", 6);
+    assert_int_equal(shown->records[1]->ops[0]->old_case, CANDOR__V1__ROLLBACK_OP__OLD__NOT_SET);
+    candor__v1__rollback_show_response__free_unpacked(shown, NULL);
+    candor__v1__rollback_list_response__free_unpacked(list, NULL);
+    assert_int_equal(status_of(a).rollback_count, 1);
+
+    /* R44: the session that wrote it is told that it was lost. */
+    struct candor_read_options read = {
+        .level = CANDOR_READ_SESSION, .token = &token, .deadline_ms = 5000};
+    struct candor_result result;
+    EVENTUALLY(freshness_of(b).commit_seq >= token.pos.seq);
+    assert_int_equal(candor_get(b, candor_text("only"), &read, &result), CANDOR_ABORTED);
+    assert_int_equal(result.error.reason, CANDOR_REASON_SESSION_LOST);
+    candor_result_free(&result);
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
+/* R14: who comes when the log no longer reaches back gets a snapshot. */
+static void a_late_node_gets_a_snapshot(void **state)
+{
+    (void)state;
+    enum { KEYS = 400, VALUE = 8192 };
+    struct cluster *cluster = cluster_new(1, 1, "retention: {log: 1MiB}\n");
+    cluster->options.segment_bytes = 256 << 10;
+    start(cluster, 0);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *b = client_of(cluster, 1);
+    EVENTUALLY(is_primary(a));
+    char *value = malloc(VALUE + 1);
+    assert_non_null(value);
+    memset(value, 'v', VALUE);
+    value[VALUE] = '\0';
+    uint32_t written = 0;
+    uint64_t until_ns = clock_boot_ns() + DEADLINE_NS;
+    while (status_of(a).log_first_seq <= 1) {
+        char key[16];
+        snprintf(key, sizeof key, "k%u", written++ % KEYS);
+        must_put(a, key, value);
+        assert_true(clock_boot_ns() < until_ns);
+    }
+    must_put(a, "newest", "here");
+    start(cluster, 1);
+    EVENTUALLY(has(b, "newest", "here"));
+    EVENTUALLY(state_of(b) == CANDOR_STATE_FRESH);
+    assert_true(has(b, "k0", value));
+    assert_true(status_of(b).log_first_seq > 1);
+    assert_int_equal(status_of(b).keys, status_of(a).keys);
+
+    stop(cluster, 1); /* and stands on its own feet afterwards */
+    must_put(a, "later", "too");
+    start(cluster, 1);
+    EVENTUALLY(has(b, "later", "too"));
+    free(value);
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
+struct waiting {
+    struct rpc_exchange exchange;
+    enum candor_code code;
+    enum candor_reason reason;
+    atomic_bool done;
+};
+
+static void got(const Candor__V1__GetResponse *response, void *closure_data)
+{
+    (void)response;
+    struct rpc_exchange *exchange = closure_data;
+    struct waiting *waiting = exchange->closure_data;
+    waiting->code = exchange->error.code;
+    waiting->reason = exchange->error.reason;
+    atomic_store(&waiting->done, true);
+}
+
+/* A node that ends finishes every call: the caller is not left to its deadline. */
+static void a_stop_finishes_the_calls_that_wait(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    must_put(client, "k", "v");
+    struct candor_token token;
+    candor_client_token(client, &token);
+    candor_client_close(client);
+
+    Candor__V1__Epoch epoch = CANDOR__V1__EPOCH__INIT;
+    epoch.generation = token.pos.epoch.generation;
+    epoch.term = token.pos.epoch.term;
+    epoch.owner = token.pos.epoch.owner;
+    Candor__V1__Pos pos = CANDOR__V1__POS__INIT;
+    pos.epoch = &epoch;
+    pos.seq = token.pos.seq + 1000;
+    Candor__V1__SessionToken ahead = CANDOR__V1__SESSION_TOKEN__INIT;
+    ahead.cluster_id = token.cluster_id;
+    ahead.pos = &pos;
+    Candor__V1__ReadOptions options = CANDOR__V1__READ_OPTIONS__INIT;
+    options.level = CANDOR__V1__READ_LEVEL__READ_LEVEL_SESSION;
+    options.token = &ahead;
+    char key[] = "k";
+    Candor__V1__GetRequest get = CANDOR__V1__GET_REQUEST__INIT;
+    get.key = (ProtobufCBinaryData){1, (uint8_t *)key};
+    get.options = &options;
+    struct rpc_client *rpc;
+    struct candor_error err;
+    assert_int_equal(rpc_client_open(cluster->topology.nodes[0].rpc, 1 << 20, &rpc, &err),
+                     CANDOR_OK);
+    struct waiting waiting = {.exchange = {.deadline_ms = 60000}};
+    waiting.exchange.closure_data = &waiting;
+    candor__v1__kv__get(rpc_client_service(rpc, &candor__v1__kv__descriptor), &get, got,
+                        &waiting.exchange);
+    /* A later call of the same connection is answered: the first one is in the node by then. */
+    Candor__V1__GetRequest later = CANDOR__V1__GET_REQUEST__INIT;
+    later.key = get.key;
+    struct waiting answered = {.exchange = {.deadline_ms = 60000}};
+    answered.exchange.closure_data = &answered;
+    candor__v1__kv__get(rpc_client_service(rpc, &candor__v1__kv__descriptor), &later, got,
+                        &answered.exchange);
+    EVENTUALLY(atomic_load(&answered.done));
+    assert_int_equal(answered.code, CANDOR_OK);
+    assert_false(atomic_load(&waiting.done));
+    stop(cluster, 0);
+    EVENTUALLY(atomic_load(&waiting.done));
+    assert_int_equal(waiting.code, CANDOR_UNAVAILABLE);
+    assert_int_equal(waiting.reason, CANDOR_REASON_SHUTTING_DOWN);
+    rpc_client_close(rpc);
+    cluster_free(cluster);
+}
+
+int main(void)
+{
+    logging_set_level(getenv("CANDOR_TEST_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lone_node_serves_what_was_put),
+        cmocka_unit_test(a_batch_gives_each_operation_its_own_position_and_found_flag),
+        cmocka_unit_test(a_batch_larger_than_a_group_commit_is_stored_whole),
+        cmocka_unit_test(scans_give_ranges_in_both_directions),
+        cmocka_unit_test(data_survive_a_restart_and_the_epoch_does_not),
+        cmocka_unit_test(a_data_directory_serves_one_node_at_a_time),
+        cmocka_unit_test(an_address_in_use_is_told),
+        cmocka_unit_test(a_log_without_its_hard_state_is_refused),
+        cmocka_unit_test(bad_requests_name_the_field_at_fault),
+        cmocka_unit_test(a_call_that_was_redirected_too_often_ends_with_its_trail),
+        cmocka_unit_test(levels_that_are_not_served_say_so),
+        cmocka_unit_test(a_replica_serves_what_the_primary_took_and_proves_its_age),
+        cmocka_unit_test(a_session_sees_its_own_write_at_a_replica),
+        cmocka_unit_test(a_session_of_another_cluster_is_refused),
+        cmocka_unit_test(a_session_ahead_of_the_node_waits_and_then_is_behind),
+        cmocka_unit_test(a_replica_whose_primary_is_gone_answers_flagged),
+        cmocka_unit_test(what_a_failover_discards_is_in_an_archive),
+        cmocka_unit_test(a_late_node_gets_a_snapshot),
+        cmocka_unit_test(a_stop_finishes_the_calls_that_wait),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
