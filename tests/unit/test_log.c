@@ -77,6 +77,26 @@ static void copy_dir(const char *from, const char *to)
     closedir(d);
 }
 
+/* Copies of the directory, one for each step at which a crash may happen: see crash_point(). */
+static struct {
+    bool armed;
+    const char *from;
+    uint32_t points;
+    char copies[64][96];
+    int fail_fsync_at; /* 1: the next one; 0: none */
+} crash;
+
+static void remove_copies(void)
+{
+    crash.armed = false;
+    crash.fail_fsync_at = 0;
+    for (uint32_t i = 0; i < crash.points; i++) {
+        remove_files(crash.copies[i]);
+        rmdir(crash.copies[i]);
+    }
+    crash.points = 0;
+}
+
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -94,6 +114,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     log_close(f->log);
+    remove_copies();
     remove_files(f->dir);
     remove_files(f->other);
     rmdir(f->dir);
@@ -275,14 +296,6 @@ static uint64_t append_bytes(uint32_t count)
 /* ---- snapshots at every step: these stand before those of the C library ----
  * Each call that changes or syncs files is a point where a crash may happen: when armed, the directory is copied
  * before the call, and each copy must open to what the test says. */
-
-static struct {
-    bool armed;
-    const char *from;
-    uint32_t points;
-    char copies[64][96];
-    int fail_fsync_at; /* 1: the next one; 0: none */
-} crash;
 
 static void crash_point(void)
 {
