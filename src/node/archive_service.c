@@ -115,6 +115,7 @@ void cluster_rollback_list(Candor__V1__Cluster_Service *service,
 /* One record with its ops, owning copies: what archive_read() shows lasts only while it shows it. */
 struct shown {
     Candor__V1__RollbackRecord record;
+    struct pos at; /* the message's owner points into it */
     struct wire_pos pos;
     Candor__V1__RequestId request_id;
     uint8_t client[16];
@@ -155,8 +156,8 @@ static void add_record(struct show *show, const struct record *record)
     ASSERT(shown != NULL);
     Candor__V1__RollbackRecord *message = &shown->record;
     candor__v1__rollback_record__init(message);
-    struct pos pos = {record->epoch, record->seq};
-    message->pos = wire_pos(&pos, &shown->pos);
+    shown->at = (struct pos){record->epoch, record->seq};
+    message->pos = wire_pos(&shown->at, &shown->pos);
     message->wall_ms = record->wall_ms;
     message->ack = wire_string(ack_level_name(record->ack));
     if (record->request.number != 0) {
