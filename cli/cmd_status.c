@@ -156,8 +156,8 @@ static void print_remarks(const struct node_row *rows, size_t count)
         if (!row->status.admitted)
             printf("%s: not admitted yet: it does not count as a voter\n", row->target.id);
         if (row->status.rollback_count > 0)
-            printf("%s: holds %llu rollback archives: see `kvctl rollback ls`\n", row->target.id,
-                   (number)row->status.rollback_count);
+            printf("%s: holds %llu rollback archive%s: see `kvctl rollback ls`\n", row->target.id,
+                   (number)row->status.rollback_count, row->status.rollback_count == 1 ? "" : "s");
         if (row->status.at_risk > 0)
             printf("%s: %llu acknowledged LOCAL %s not committed: a failover may roll %s back\n",
                    row->target.id, (number)row->status.at_risk,

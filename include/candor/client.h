@@ -306,12 +306,12 @@ struct candor_status {
     uint64_t boot;
     struct candor_pos last; /* newest record in its log */
     uint64_t durable_seq;
-    uint64_t match_seq; /* newest record verified equal to the primary's */
-    uint64_t lag;       /* records behind the primary */
+    uint64_t match_seq;     /* newest record verified equal to the primary's */
+    uint64_t lag;           /* records behind the primary */
     uint64_t log_first_seq; /* oldest record still in its log */
     uint64_t log_bytes;
     uint64_t state_bytes;
-    uint64_t at_risk;   /* acknowledged LOCAL records that are not committed; at the primary only */
+    uint64_t at_risk; /* acknowledged LOCAL records that are not committed; at the primary only */
     uint64_t rollback_count;
     uint64_t keys;
     bool admitted;

@@ -82,6 +82,23 @@ static void clear_attempt(struct candor_result *result)
     result->redirects = redirects;
 }
 
+/* After a change of epoch: asks the node that has just answered in the new one whether what the session saw in the old
+ * one is still there (I8). While it cannot be asked the question stays open for the next call. */
+static void verify_session(struct candor_client *client, const struct progress *progress,
+                           struct rpc_client *rpc, struct candor_result *result)
+{
+    struct candor_token token;
+    struct candor_error error = {0};
+    if (!client_unverified(client, &token))
+        return;
+    enum candor_code code = client_ask_token(
+        rpc, &token, (uint32_t)max_u64(1, min_u64(left_ms(progress), VERIFY_MS)), &error);
+    if (error.reason == CANDOR_REASON_SESSION_LOST)
+        result->session_lost = true;
+    if (code == CANDOR_OK || error.reason == CANDOR_REASON_SESSION_LOST)
+        client_verified(client, &token);
+}
+
 /* Sends once and waits. Returns whether a node answered at all. */
 static bool attempt(struct candor_client *client, const struct call *call,
                     struct progress *progress, struct rpc_client *rpc, struct candor_result *result)
@@ -117,8 +134,10 @@ static bool attempt(struct candor_client *client, const struct call *call,
         result->token.pos =
             result->last; /* the write's position is what the session has now seen */
     promise_check(client, call, sent_ns, received_ns, &session, result);
-    if (result->error.code == CANDOR_OK)
-        client_see_token(client, &result->token, result);
+    if (result->error.code == CANDOR_OK) {
+        client_see_token(client, call, &result->token, result);
+        verify_session(client, progress, rpc, result);
+    }
     /* The node's bound held when it answered, which was after the request was sent. */
     if (result->freshness.has_staleness_bound)
         result->freshness.staleness_bound_ms += ns_to_ms_up(clock_boot_ns() - sent_ns);

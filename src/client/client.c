@@ -147,20 +147,40 @@ static bool proves_loss(const struct candor_pos *older, const struct candor_pos 
 }
 
 /* R43: the newest position that the session wrote or read. It never goes back. */
-void client_see_token(struct candor_client *client, const struct candor_token *token,
-                      struct candor_result *result)
+void client_see_token(struct candor_client *client, const struct call *call,
+                      const struct candor_token *token, struct candor_result *result)
 {
     if (token->cluster_id == 0)
         return;
     pthread_mutex_lock(&client->lock);
     struct candor_token *own = &client->token;
-    if (own->cluster_id == 0) {
-        *own = *token;
-    } else if (own->cluster_id == token->cluster_id &&
-               candor_pos_compare(&token->pos, &own->pos) > 0) {
+    bool newer =
+        own->cluster_id == token->cluster_id && candor_pos_compare(&token->pos, &own->pos) > 0;
+    if (newer && candor_epoch_compare(&token->pos.epoch, &own->pos.epoch) != 0 &&
+        candor_pos_compare(&own->pos, &call->asked.pos) != 0) {
+        /* Nothing has said yet whether the new epoch's history holds what the session saw in the old one. */
         result->session_lost = proves_loss(&own->pos, &token->pos);
-        *own = *token;
+        if (!result->session_lost && client->unverified.cluster_id == 0)
+            client->unverified = *own;
     }
+    if (newer || own->cluster_id == 0)
+        *own = *token;
+    pthread_mutex_unlock(&client->lock);
+}
+
+bool client_unverified(struct candor_client *client, struct candor_token *out)
+{
+    pthread_mutex_lock(&client->lock);
+    *out = client->unverified;
+    pthread_mutex_unlock(&client->lock);
+    return out->cluster_id != 0;
+}
+
+void client_verified(struct candor_client *client, const struct candor_token *token)
+{
+    pthread_mutex_lock(&client->lock);
+    if (candor_pos_compare(&client->unverified.pos, &token->pos) == 0)
+        memset(&client->unverified, 0, sizeof client->unverified);
     pthread_mutex_unlock(&client->lock);
 }
 
@@ -192,6 +212,7 @@ void candor_client_restart_session(struct candor_client *client, const struct ca
     static const struct candor_token nothing;
     pthread_mutex_lock(&client->lock);
     client->token = token == NULL ? nothing : *token;
+    client->unverified = nothing;
     pthread_mutex_unlock(&client->lock);
 }
 

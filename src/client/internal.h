@@ -15,6 +15,8 @@
 
 /* Nodes that redirects may name beyond the endpoints that were given. At it: the redirect is not followed. */
 #define CONNECTIONS_MAX ((size_t)2 * LIMIT_NODES)
+#define VERIFY_MS                                                                                  \
+    1000 /* most that a call waits to learn whether its session survived a change of epoch */
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_MOST_MS 500
 /* Envelope around a request's body: method, ids, hops. */
@@ -53,6 +55,7 @@ struct candor_client {
     uint64_t number; /* of the newest request id */
     struct rng rng;
     struct candor_token token;
+    struct candor_token unverified; /* empty: what the session saw is in the history of its token */
     size_t promise_count;
     struct promise promises[LIMIT_NODES];
     uint64_t violations;
@@ -78,14 +81,23 @@ struct call {
 enum candor_code client_call(struct candor_client *client, struct call *call,
                              struct candor_result *result);
 
+/* operations.c */
+/* Asks `rpc` whether its history holds `token`: a session read of a key, with its answer's code and reason. */
+enum candor_code client_ask_token(struct rpc_client *rpc, const struct candor_token *token,
+                                  uint32_t deadline_ms, struct candor_error *err);
+
 /* client.c */
 /* The place of `address` among the connections, added if missing. False: too many, or a malformed address. */
 bool client_connect(struct candor_client *client, const char *address, size_t *index,
                     struct candor_error *err);
 /* The connection, opened if need be; NULL: NNG refuses the address. */
 struct rpc_client *client_rpc(struct candor_client *client, size_t index, struct candor_error *err);
-void client_see_token(struct candor_client *client, const struct candor_token *token,
-                      struct candor_result *result);
+/* The session has seen `token` in the answer to `call`. */
+void client_see_token(struct candor_client *client, const struct call *call,
+                      const struct candor_token *token, struct candor_result *result);
+/* A position of an older epoch that the session saw, and that nobody has confirmed since the epoch changed. */
+bool client_unverified(struct candor_client *client, struct candor_token *out);
+void client_verified(struct candor_client *client, const struct candor_token *token);
 
 /* promise.c */
 /* Compares a reply with what the node and the call were promised, and remembers what it promises now. */

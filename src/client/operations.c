@@ -171,6 +171,30 @@ enum candor_code candor_scan(struct candor_client *client, const struct candor_r
     return call_packed(client, &call, &request.base, result);
 }
 
+enum candor_code client_ask_token(struct rpc_client *rpc, const struct candor_token *token,
+                                  uint32_t deadline_ms, struct candor_error *err)
+{
+    static const struct candor_bytes any = {"?", 1};
+    struct token_message message;
+    Candor__V1__ReadOptions options = CANDOR__V1__READ_OPTIONS__INIT;
+    Candor__V1__GetRequest request = CANDOR__V1__GET_REQUEST__INIT;
+    options.level = CANDOR__V1__READ_LEVEL__READ_LEVEL_SESSION;
+    options.token = convert_token(token, &message);
+    request.key = binary(any);
+    request.options = &options;
+    size_t length = candor__v1__get_request__get_packed_size(&request);
+    uint8_t *body = zeroed(length, 1);
+    candor__v1__get_request__pack(&request, body);
+    struct rpc_exchange exchange = {.deadline_ms = deadline_ms};
+    uint8_t *response = NULL;
+    size_t response_bytes = 0;
+    enum candor_code code = rpc_client_call_wait(rpc, "/candor.v1.KV/Get", slice_of(body, length),
+                                                 &exchange, &response, &response_bytes, NULL, err);
+    free(response);
+    free(body);
+    return code;
+}
+
 /* ---- Writes ---- */
 
 static Candor__V1__WriteOptions *write_options(const struct candor_write_options *options,

@@ -569,6 +569,26 @@ static void answer_of_a_newer_epoch_tells_what_it_proves_lost(void **state)
     }
 }
 
+static void writes_across_a_change_of_epoch_find_out_what_was_lost(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_client *client = open_client(f, 1, false);
+    struct candor_result result;
+    SCRIPT(&f->nodes[0], {.seq = 10}, {.term = 2, .seq = 20},
+           {.code = CANDOR_UNAVAILABLE}, /* the question whether 10 is still there */
+           {.term = 2, .seq = 21},
+           {.code = CANDOR_ABORTED, .reason = CANDOR_REASON_SESSION_LOST}, /* the question again */
+           {.term = 2, .seq = 22});
+    static const bool lost[] = {false, false, true, false};
+    for (size_t i = 0; i < 4; i++) {
+        EXPECT(put(client, &result), CANDOR_OK, result);
+        assert_int_equal(result.session_lost, lost[i]);
+        candor_result_free(&result);
+    }
+    assert_int_equal(f->nodes[0].calls, 6);
+    assert_int_equal(f->nodes[0].asked_seq, 10);
+}
+
 static void tokens_survive_export_and_foreign_ones_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -768,6 +788,7 @@ int main(void)
         TEST(session_token_never_goes_back),
         TEST(session_read_sends_the_token_and_refusals_leave_it_alone),
         TEST(answer_of_a_newer_epoch_tells_what_it_proves_lost),
+        TEST(writes_across_a_change_of_epoch_find_out_what_was_lost),
         TEST(tokens_survive_export_and_foreign_ones_are_refused),
         TEST(bound_grows_by_the_time_since_the_request_was_sent),
         TEST(node_that_goes_back_on_its_word_is_reported),
