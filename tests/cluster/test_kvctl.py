@@ -1,0 +1,218 @@
+"""kvctl against a running cluster: bytes, sessions, ranges, files, statuses."""
+import base64
+import json
+import os
+import subprocess
+import unittest
+
+from harness import KVCTL, Cluster, Refused, main, until
+
+
+class Kvctl(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.c = Cluster()
+        cls.c.__enter__()
+        try:
+            cls.c.up().wait_fresh()
+        except BaseException:
+            cls.c.dump_logs()
+            cls.c.close()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.c.close()
+
+    def raw(self, *args, input=None):
+        return subprocess.run([KVCTL, *args, "--topology", self.c.topology], input=input,
+                              capture_output=True, timeout=60, check=False)
+
+    def test_get_prints_the_value_alone_and_the_age_beside_it(self):
+        self.c.put("greeting", "hello")
+        out, err = self.c.kvctl("get", "greeting")
+        self.assertEqual(out, "hello\n")
+        self.assertRegex(err, r"^FRESH from \w \(\w+, epoch \d+\): at most ")
+        out, err = self.c.kvctl("get", "greeting", "--quiet", "--raw")
+        self.assertEqual((out, err), ("hello", ""))
+
+    def test_get_as_json_has_exactly_the_documented_members(self):
+        self.c.put("greeting", "hello")
+        reply = self.c.get("greeting")
+        self.assertEqual(list(reply), ["key", "value", "found", "mod_seq", "freshness"])
+        self.assertEqual(list(reply["freshness"]),
+                         ["node", "role", "state", "epoch", "generation", "owner", "heartbeat_age_ms",
+                          "stale", "staleness_bound_ms", "applied_seq", "primary_seq", "commit_seq"])
+        self.assertIsInstance(reply["freshness"]["staleness_bound_ms"], int)
+
+    def test_missing_key_is_status_1(self):
+        out, err = self.c.kvctl("get", "missing", status=1)
+        self.assertEqual(out, "")
+        self.assertIn("no such key", err)
+        reply = self.c.get("missing", status=1)
+        self.assertEqual((reply["found"], reply["value"], reply["mod_seq"]), (False, None, None))
+
+    def test_any_bytes_come_back_as_they_were(self):
+        for name, value in (("empty", b""), ("nul", b"a\0b"), ("all", bytes(range(256))), ("newline", b"x\n"),
+                            ("big", os.urandom(700000))):
+            with self.subTest(name):
+                key = base64.b64encode(b"\xff" + name.encode()).decode()
+                done = self.raw("put", key, "--key-b64", "--value-file", "-", input=value)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(self.raw("get", key, "--key-b64", "--raw").stdout, value)
+                reply = json.loads(self.raw("get", key, "--key-b64", "-o", "json").stdout)
+                self.assertEqual(reply["key_b64"], key)
+                if name in ("nul", "all", "big"):
+                    self.assertEqual(base64.b64decode(reply["value_b64"]), value)
+
+    def test_a_value_over_the_limit_is_refused_as_bad_input(self):
+        done = self.raw("put", "k", "--value-file", "-", input=b"x" * (1 << 20) + b"x")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn(b"TOO_LARGE", done.stderr)
+
+    def test_delete_says_whether_there_was_something(self):
+        self.c.put("gone", "v")
+        self.assertTrue(self.c.json("del", "gone")["found"])
+        self.assertFalse(self.c.json("del", "gone")["found"])
+        self.c.get("gone", status=1)
+
+    def test_scan_pages_through_a_long_range_in_order(self):
+        keys = [f"scan:{i:06d}" for i in range(25000)]
+        self.import_keys(keys)
+        out, _ = self.c.kvctl("scan", "--prefix", "scan:", "--keys-only")
+        self.assertEqual(out.splitlines(), keys)
+        out, _ = self.c.kvctl("scan", "--prefix", "scan:", "--keys-only", "--reverse", "--limit", 12345)
+        self.assertEqual(out.splitlines(), keys[::-1][:12345])
+        reply = self.c.json("scan", "--start", "scan:000010", "--end", "scan:000013")
+        self.assertEqual([i["key"] for i in reply["items"]], keys[10:13])
+        self.assertFalse(reply["more"])
+        self.assertTrue(self.c.json("scan", "--prefix", "scan:", "--limit", 1)["more"])
+
+    def import_keys(self, keys, value="v"):
+        lines = "".join(json.dumps({"key": k, "value": value}) + "\n" for k in keys)
+        reply = self.c.json("import", "-", input=lines)
+        self.assertEqual(reply["imported"], len(keys))
+        return reply
+
+    def test_scan_keeps_a_line_a_key_whatever_the_bytes(self):
+        self.c.put("line:a\tb", "one\ntwo\\")
+        out, _ = self.c.kvctl("scan", "--prefix", "line:")
+        self.assertEqual(out, "line:a\\tb\tone\\ntwo\\\\\n")
+
+    def test_mget_reads_all_at_one_position(self):
+        self.c.put("m1", "1")
+        self.c.put("m2", "2")
+        reply = self.c.json("mget", "m2", "nope", "m1", status=1)
+        self.assertEqual([i["value"] for i in reply["items"]], ["2", None, "1"])
+        self.assertEqual(self.c.kvctl("mget", "m1", "m2")[0], "m1\t1\nm2\t2\n")
+
+    def test_what_export_writes_import_reads(self):
+        self.c.put("ex:text", "ünï")
+        self.raw("put", "ex:bytes", "--value-file", "-", input=b"\xff\0")
+        first, _ = self.c.kvctl("export", "--prefix", "ex:")
+        self.assertEqual(len(first.splitlines()), 2)
+        self.c.kvctl("del", "ex:text")
+        self.c.kvctl("del", "ex:bytes")
+        self.c.kvctl("import", "-", "--format", "jsonl", input=first)
+        self.assertEqual(self.c.kvctl("export", "--prefix", "ex:")[0], first)
+
+    def test_import_takes_a_field_as_the_key_and_the_last_line_of_a_key_wins(self):
+        lines = "".join(f"{i};key-{i % 7};x\n" for i in range(5000))
+        self.c.kvctl("import", "-", "--separator", ";", "--key-field", 2, "--key-prefix", "f:", "--batch", 3,
+                     "--parallel", 8, input=lines)
+        for k in range(7):
+            last = max(i for i in range(5000) if i % 7 == k)
+            self.assertEqual(self.c.get(f"f:key-{k}")["value"], f"{last};key-{k};x")
+
+    def test_import_sends_what_stands_before_a_bad_line_and_counts_it(self):
+        lines = "".join(json.dumps({"key": f"bad:{i}", "value": "v"}) + "\n" for i in range(10)) + "{\n"
+        _, err = self.c.kvctl("import", "-", input=lines, status=2)
+        self.assertIn("-:11: not a JSON object; 10 operations were acknowledged", err)
+        self.assertEqual(len(self.c.kvctl("scan", "--prefix", "bad:", "-k")[0].splitlines()), 10)
+
+    def test_session_file_is_made_grows_and_can_be_begun_anew(self):
+        path = os.path.join(self.c.dir, "s1")
+        self.c.put("s", "1", "--session", path)
+        with open(path) as f:
+            first = f.read()
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        seq = self.c.put("s", "2", "--session", path)["mod_seq"]
+        with open(path) as f:
+            self.assertNotEqual(f.read(), first)
+        reply = self.c.get("s", "--session", path, "--node", "c")
+        self.assertGreaterEqual(reply["freshness"]["applied_seq"], seq)
+        self.c.get("s", "--session", path, "--new-session")
+
+    def test_import_leaves_its_position_in_the_session(self):
+        path = os.path.join(self.c.dir, "s2")
+        self.c.kvctl("import", "-", "--session", path, input='{"key": "si", "value": "last"}\n')
+        for node in self.c.nodes:
+            self.assertEqual(self.c.get("si", "--session", path, "--node", node, "--no-redirect")["value"], "last")
+
+    def test_error_of_a_redirect_names_the_primary(self):
+        primary = self.c.primary()
+        replica = next(n for n in self.c.nodes if n != primary)
+        with self.assertRaises(Refused) as refused:
+            self.c.kvctl("put", "k", "v", "--node", replica, "--no-redirect", "-o", "json", "--quiet")
+        self.assertEqual(refused.exception.status, 4)
+        error = json.loads(refused.exception.err)["error"]
+        self.assertEqual((error["reason"], error["primary"]), ("NOT_PRIMARY", primary))
+        self.assertTrue(error["endpoint"].startswith("tcp://"))
+        self.assertEqual(error["freshness"]["node"], replica)
+
+    def test_status_shows_each_node_and_watch_repeats_it(self):
+        rows = self.c.status()
+        self.assertEqual(sorted(rows), sorted(self.c.nodes))
+        for row in rows.values():
+            self.assertGreater(row["pid"], 0)
+            self.assertTrue(row["admitted"])
+            for member in ("heartbeat_age_ms", "staleness_bound_ms", "applied_seq", "commit_seq", "lag"):
+                self.assertIsInstance(row[member], int, member)
+        out, _ = self.c.kvctl("watch-status", "--interval", "50ms", "--count", 3, "-o", "json")
+        self.assertEqual([len(json.loads(line)["nodes"]) for line in out.splitlines()], [3, 3, 3])
+
+    def test_health_serves(self):
+        self.assertEqual({n["status"] for n in self.c.json("health")["nodes"]}, {"SERVING"})
+
+    def test_bench_measures_both_ways(self):
+        for op in ("put", "get"):
+            reply = self.c.json("bench", op, "--seconds", 1, "--callers", 8, "--keys", 100)
+            self.assertGreater(reply["ops"], 0)
+            self.assertEqual(reply["errors"], {})
+            latency = reply["latency_us"]
+            self.assertLessEqual(latency["p50"], latency["p99"])
+            self.assertLessEqual(latency["p99"], latency["max"])
+
+    def test_promote_dry_run_changes_nothing(self):
+        epoch = self.c.status()[self.c.primary()]["epoch"]
+        other = next(n for n in self.c.nodes if n != self.c.primary())
+        reply = self.c.json("promote", other, "--dry-run")
+        self.assertTrue(reply["reachable"])
+        self.assertEqual(self.c.status()[self.c.primary()]["epoch"], epoch)
+
+
+class Failover(unittest.TestCase):
+    def test_a_session_that_only_writes_learns_that_a_write_was_rolled_back(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            others = [n for n in c.nodes if n != old]
+            session = os.path.join(c.dir, "session")
+            c.put("k", "before")
+            c.wait_equal()
+            for node in others:
+                c.kill(node)
+            c.put("k", "lost", "--session", session)
+            c.kill(old)
+            for node in others:
+                c.start(node)
+            until(lambda: c.kvctl("promote", others[0], status=(0, 5)) and
+                  c.status()[others[0]]["role"] == "primary", "the vote is won")
+            for i in range(5):
+                c.put("other", str(i))
+            replies = [c.put("k", str(i), "--session", session) for i in range(3)]
+            self.assertEqual([r.get("session_lost", False) for r in replies], [True, False, False])
+
+
+if __name__ == "__main__":
+    main()
