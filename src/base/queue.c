@@ -59,16 +59,17 @@ static void grow_ring(struct queue *queue)
     queue->head = 0;
 }
 
-static bool push(struct queue *queue, void *item, size_t capacity)
+static bool push(struct queue *queue, void *const *items, size_t count, size_t capacity)
 {
     pthread_mutex_lock(&queue->lock);
     bool taken = !queue->closed && queue->count < capacity;
-    if (taken) {
-        if (queue->count == queue->ring_size)
+    if (taken && count > 0) {
+        bool was_empty = queue->count == 0;
+        while (queue->ring_size - queue->count < count)
             grow_ring(queue);
-        queue->ring[(queue->head + queue->count) % queue->ring_size] = item;
-        queue->count++;
-        if (queue->count == 1)
+        for (size_t i = 0; i < count; i++)
+            queue->ring[(queue->head + queue->count++) % queue->ring_size] = items[i];
+        if (was_empty)
             pthread_cond_signal(&queue->arrived);
     }
     pthread_mutex_unlock(&queue->lock);
@@ -77,12 +78,17 @@ static bool push(struct queue *queue, void *item, size_t capacity)
 
 bool queue_push(struct queue *queue, void *item)
 {
-    return push(queue, item, queue->capacity);
+    return push(queue, &item, 1, queue->capacity);
 }
 
 bool queue_push_always(struct queue *queue, void *item)
 {
-    return push(queue, item, SIZE_MAX);
+    return push(queue, &item, 1, SIZE_MAX);
+}
+
+bool queue_push_all(struct queue *queue, void *const *items, size_t count)
+{
+    return push(queue, items, count, SIZE_MAX);
 }
 
 /* The condition waits on CLOCK_MONOTONIC (pthreads have no BOOTTIME); after a suspend it wakes late

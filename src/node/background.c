@@ -23,6 +23,7 @@ enum candor_code background_start(struct node *node, struct candor_error *err)
     if (pthread_create(&node->background.thread, NULL, background_thread, node) != 0)
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
                                 "cannot start the background thread");
+    pthread_setname_np(node->background.thread, "background");
     node->background.running = true;
     return CANDOR_OK;
 }

@@ -315,6 +315,7 @@ enum candor_code download_start(struct node *node, struct candor_error *err)
     if (pthread_create(&node->download.thread, NULL, download_thread, node) != 0)
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
                                 "cannot start the download thread");
+    pthread_setname_np(node->download.thread, "download");
     node->download.running = true;
     return CANDOR_OK;
 }

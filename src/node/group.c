@@ -143,7 +143,7 @@ static bool *room_for_existed(struct writer *writer, size_t count)
     return writer->existed;
 }
 
-/* The first event carries the group's bytes; a ticket may be gone as soon as its event is pushed. */
+/* The first event carries the bytes of the whole group. */
 static void answer_group(struct node *node, struct work **works, size_t count,
                          enum candor_code code, uint64_t first_seq)
 {

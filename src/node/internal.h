@@ -88,6 +88,13 @@ static inline uint64_t ticket_number(const struct ticket *ticket)
     return (uint64_t)(uintptr_t)ticket;
 }
 
+/* Pointers on their way to another thread, handed over together: one lock and one wake-up for many. */
+struct outbox {
+    void **items;
+    size_t count;
+    size_t capacity;
+};
+
 /* ---- The writer --------------------------------------------------------------------------------------- */
 
 /* One piece of storage work, on its way to the writer thread. */
@@ -129,7 +136,8 @@ struct writer {
     struct buffer group;
     bool *existed;
     size_t existed_capacity;
-    bool dirty; /* appended and not synced (durability: interval) */
+    struct outbox answers; /* events for the node thread */
+    bool dirty;            /* appended and not synced (durability: interval) */
     uint64_t sync_due_ns;
     uint64_t full_logged_ns; /* when DISK_FULL was last logged */
 };
@@ -236,6 +244,7 @@ struct node {
     struct ticket **done_end;
     struct core_actions actions;
     struct buffer packed;
+    struct outbox works; /* for the writer */
     uint64_t commit_seq; /* to be given to the writer; 0: none */
     bool draining;
     bool drained;
@@ -279,6 +288,7 @@ struct node_event *event_new(enum core_event_type type); /* malloc'd, cleared */
 void event_free(struct node *node, struct node_event *event);
 /* For completions: always taken. Frees the event when the node thread has ended. */
 void event_push(struct node *node, struct node_event *event);
+void outbox_add(struct outbox *outbox, void *item);
 /* Takes a ticket's event; false when the node is stopping or its queue is full, and the caller replies. */
 bool ticket_push(struct ticket *ticket);
 void *ticket_new(struct node *node, struct rpc_call *call, ProtobufCClosure reply, size_t bytes);
@@ -290,8 +300,9 @@ void view_read_without_peers(const struct published_view *published, struct core
 
 /* writer.c */
 enum candor_code writer_start(struct node *node, struct candor_error *err);
-void writer_give(struct node *node, struct work *work);
+void writer_give_all(struct node *node, struct outbox *works); /* empties it */
 struct work *work_new(enum core_action_type type);
+/* (writer) In the order of the works. */
 void work_answer(struct node *node, struct node_event *event);
 /* (writer) Saves writer.hard. False: there is no room and the node is stopping; nothing was promised. */
 bool writer_save(struct node *node);

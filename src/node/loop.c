@@ -46,6 +46,16 @@ void event_push(struct node *node, struct node_event *event)
         event_free(node, event);
 }
 
+void outbox_add(struct outbox *outbox, void *item)
+{
+    if (outbox->count == outbox->capacity) {
+        outbox->capacity = outbox->capacity == 0 ? 64 : outbox->capacity * 2;
+        outbox->items = realloc(outbox->items, outbox->capacity * sizeof *outbox->items);
+        ASSERT(outbox->items != NULL);
+    }
+    outbox->items[outbox->count++] = item;
+}
+
 void *ticket_new(struct node *node, struct rpc_call *call, ProtobufCClosure reply, size_t bytes)
 {
     ASSERT(bytes >= sizeof(struct ticket));
@@ -204,7 +214,7 @@ static void give_write(struct node *node, const struct core_action *action)
 {
     struct write_ticket *write = (struct write_ticket *)(uintptr_t)action->ticket;
     write->work = (struct work){.type = CORE_ACTION_WRITE, .write = write, .epoch = action->epoch};
-    writer_give(node, &write->work);
+    outbox_add(&node->works, &write->work);
 }
 
 /* One COMMIT for many events: the newest says it all. It never passes work that may lower what is committed. */
@@ -215,7 +225,7 @@ static void give_commit(struct node *node)
     struct work *work = work_new(CORE_ACTION_COMMIT);
     work->seq = node->commit_seq;
     node->commit_seq = 0;
-    writer_give(node, work);
+    outbox_add(&node->works, work);
 }
 
 static void give_work(struct node *node, const struct core_action *action)
@@ -238,7 +248,7 @@ static void give_work(struct node *node, const struct core_action *action)
         work->incoming = node->incoming;
         node->incoming = NULL;
     }
-    writer_give(node, work);
+    outbox_add(&node->works, work);
 }
 
 static void drop_snapshot(struct node *node)
@@ -311,7 +321,7 @@ static void start_draining(struct node *node)
     node->draining = true;
     struct work *work = work_new(0);
     work->drain = true;
-    writer_give(node, work);
+    outbox_add(&node->works, work);
 }
 
 /* A download that was dropped or replaced meanwhile has nothing to say. */
@@ -374,6 +384,7 @@ static void *node_thread(void *closure)
         if (clock_boot_ns() >= core_next_wake_ns(node->core))
             step(node, &(struct core_event){.type = CORE_EVENT_TICK});
         give_commit(node);
+        writer_give_all(node, &node->works);
         node_publish_view(node);
         reply_to_done(node);
     }
@@ -386,6 +397,7 @@ enum candor_code node_thread_start(struct node *node, struct candor_error *err)
     if (pthread_create(&node->thread, NULL, node_thread, node) != 0)
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
                                 "cannot start the node thread");
+    pthread_setname_np(node->thread, "node");
     node->running = true;
     return CANDOR_OK;
 }

@@ -205,6 +205,8 @@ static void node_free(struct node *node)
     buffer_free(&node->packed);
     buffer_free(&node->writer.group);
     free(node->writer.existed);
+    free(node->writer.answers.items);
+    free(node->works.items);
     free(node);
 }
 

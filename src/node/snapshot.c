@@ -338,6 +338,7 @@ enum candor_code snapshots_start(struct node *node, struct candor_error *err)
     if (pthread_create(&node->snapshots.thread, NULL, snapshot_thread, node) != 0)
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
                                 "cannot start the snapshot thread");
+    pthread_setname_np(node->snapshots.thread, "snapshot");
     node->snapshots.running = true;
     return CANDOR_OK;
 }

@@ -25,15 +25,28 @@ static void work_free(struct node *node, struct work *work)
         free(work);
 }
 
-void writer_give(struct node *node, struct work *work)
+void writer_give_all(struct node *node, struct outbox *works)
 {
-    bool taken = queue_push_always(node->writer.queue, work);
-    ASSERT(taken); /* the writer's queue outlives the node thread */
+    if (works->count == 0)
+        return;
+    bool taken = queue_push_all(node->writer.queue, works->items, works->count);
+    ASSERT(taken); /* the writer's queue is closed after the node thread has ended */
+    works->count = 0;
 }
 
 void work_answer(struct node *node, struct node_event *event)
 {
-    event_push(node, event);
+    outbox_add(&node->writer.answers, event);
+}
+
+/* A ticket, and the work in it, may be gone once its answer is pushed. */
+static void push_answers(struct node *node)
+{
+    struct outbox *answers = &node->writer.answers;
+    bool taken = queue_push_all(node->events, answers->items, answers->count);
+    for (size_t i = 0; !taken && i < answers->count; i++)
+        event_free(node, answers->items[i]);
+    answers->count = 0;
 }
 
 /* ---- Hard state (R2) ----------------------------------------------------------------------------------- */
@@ -96,7 +109,7 @@ static void trim(struct node *node)
         return;
     struct node_event *event = event_new(CORE_EVENT_TRIMMED);
     event->core.trimmed.log_first = log_first(node->log);
-    event_push(node, event);
+    work_answer(node, event);
 }
 
 static void commit(struct node *node)
@@ -134,7 +147,7 @@ static void drained(struct node *node)
 {
     struct node_event *event = event_new(CORE_EVENT_TICK);
     event->drained = true;
-    event_push(node, event);
+    work_answer(node, event);
 }
 
 static size_t do_some(struct node *node, struct work **works, size_t count)
@@ -168,19 +181,19 @@ static size_t do_some(struct node *node, struct work **works, size_t count)
     }
 }
 
-/* A WRITE's work may be gone once it is answered, so whether to free it is noted before. */
 static void do_all(struct node *node, struct work **works, size_t count)
 {
     bool committed;
     bool appended = false;
     count = take_commits(node, works, count, &committed);
     for (size_t i = 0; i < count;) {
-        bool of_ticket = works[i]->type == CORE_ACTION_WRITE && !works[i]->drain;
-        appended = appended || of_ticket || works[i]->type == CORE_ACTION_APPEND;
+        appended =
+            appended || works[i]->type == CORE_ACTION_WRITE || works[i]->type == CORE_ACTION_APPEND;
         size_t done = do_some(node, works + i, count - i);
         ASSERT(done > 0 && done <= count - i);
-        for (size_t j = 0; !of_ticket && j < done; j++)
+        for (size_t j = 0; j < done; j++)
             work_free(node, works[i + j]);
+        push_answers(node);
         i += done;
     }
     /* An apply has dropped the undo of what is committed, too. */
@@ -188,6 +201,7 @@ static void do_all(struct node *node, struct work **works, size_t count)
         commit(node);
     else if (committed)
         trim(node);
+    push_answers(node);
 }
 
 static void sync_when_due(struct node *node)
@@ -224,6 +238,7 @@ enum candor_code writer_start(struct node *node, struct candor_error *err)
     if (pthread_create(&node->writer.thread, NULL, writer_thread, node) != 0)
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
                                 "cannot start the writer thread");
+    pthread_setname_np(node->writer.thread, "writer");
     node->writer.running = true;
     return CANDOR_OK;
 }
