@@ -333,9 +333,10 @@ static bool may_vote(const struct core *core, const struct peer *candidate,
 {
     if (mutated(core, CORE_MUTATION_JOINING_VOTES))
         return true;
-    if (is_blank(core)) /* only to found the cluster */
-        return msg->vote.last.seq == 0 &&
-               node_id_equal(candidate->id, core->config.initial_primary);
+    /* A blank founding member votes, for whom all else fails: its empty log outweighs nothing. A new disk under an old
+     * id may say yes, too; the candidate counts only the disk that its log has admitted (R4). */
+    if (is_blank(core))
+        return msg->vote.last.seq > 0 || node_id_equal(candidate->id, core->config.initial_primary);
     return is_admitted(core);
 }
 
@@ -388,8 +389,7 @@ static void grant(struct core *core, uint64_t ticket, const struct core_msg *msg
         answer_vote(core, ticket, false, is_blank(core), "too many votes are being saved");
         return;
     }
-    if (is_blank(core))
-        core->cluster_id = msg->header.cluster_id;
+    take_cluster(core, msg->header.cluster_id);
     if (epoch_compare(msg->vote.epoch, core->epoch) > 0)
         adopt_epoch(core, msg->vote.epoch);
     if (hard_state_durable(core) || mutated(core, CORE_MUTATION_VOTE_NOT_PERSISTED)) {

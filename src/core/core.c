@@ -290,22 +290,32 @@ static struct peer *known_sender(struct core *core, const struct core_header *he
     return peer;
 }
 
-/* A blank node that hears of a founded cluster belongs to it from now on. */
-static void join_cluster(struct core *core, const struct core_header *header)
+/* The blank belong to whoever they hear of last, durably. */
+void take_cluster(struct core *core, uint64_t cluster_id)
 {
-    if (!is_blank(core) || header->cluster_id == 0 || header->cluster_id == core->cluster_id)
+    if (!is_blank(core) || cluster_id == 0 || cluster_id == core->cluster_id)
         return;
-    core->cluster_id = header->cluster_id;
-    core->founding = false;
-    campaign_cancel(core);
+    core->cluster_id = cluster_id;
     log_line(core, LOG_LEVEL_INFO, "joining cluster=%016" PRIx64, core->cluster_id);
     save_hard_state(core);
 }
 
+/* A heartbeat proves that the cluster is founded. */
+static void give_up_founding(struct core *core)
+{
+    if (!core->founding)
+        return;
+    core->founding = false;
+    campaign_cancel(core);
+    plan_campaign(core);
+}
+
 static void learn_epoch(struct core *core, const struct core_header *header)
 {
-    if (header->cluster_id != 0 && epoch_compare(header->epoch, core->epoch) > 0)
-        adopt_epoch(core, header->epoch);
+    if (header->cluster_id == 0 || epoch_compare(header->epoch, core->epoch) <= 0)
+        return;
+    take_cluster(core, header->cluster_id);
+    adopt_epoch(core, header->epoch);
 }
 
 /* ---- Dispatch --------------------------------------------------------------------------------------- */
@@ -315,8 +325,10 @@ static void on_stream(struct core *core, const struct core_msg *msg)
     struct peer *peer = known_sender(core, &msg->header);
     if (peer == NULL)
         return;
-    if (msg->type == CORE_MSG_HEARTBEAT)
-        join_cluster(core, &msg->header);
+    if (msg->type == CORE_MSG_HEARTBEAT) {
+        give_up_founding(core);
+        take_cluster(core, msg->header.cluster_id);
+    }
     learn_epoch(core, &msg->header);
     bool old_epoch = epoch_compare(msg->header.epoch, core->epoch) < 0;
     if (old_epoch && !mutated(core, CORE_MUTATION_OLD_EPOCH_ACCEPTED)) {

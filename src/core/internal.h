@@ -253,6 +253,7 @@ bool hard_state_durable(const struct core *core);
 bool settled(const struct core *core); /* nothing is on its way into the log */
 struct peer *find_peer(struct core *core, struct node_id id);
 void adopt_epoch(struct core *core, struct epoch epoch);
+void take_cluster(struct core *core, uint64_t cluster_id);
 struct pos durable_pos(const struct core *core);
 bool is_blank(const struct core *core);    /* holds nothing and belongs to nothing */
 bool is_admitted(const struct core *core); /* R4 */
