@@ -123,7 +123,7 @@ void help_family(const char *word)
     printf("Usage: kvctl %s COMMAND\n\nCommands:\n", word);
     for (size_t i = 0; commands[i] != NULL; i++) {
         if (strncmp(commands[i]->name, word, length) == 0 && commands[i]->name[length] == ' ')
-            print_command(commands[i], 20);
+            print_command(commands[i], 22);
     }
     printf("\n`kvctl help %s COMMAND` shows more.\n", word);
 }
@@ -142,7 +142,7 @@ void help_all(void)
             if (!any)
                 printf("\n%s:\n", group_names[group]);
             any = true;
-            print_command(commands[i], 20);
+            print_command(commands[i], 22);
         }
     }
     printf("\nOptions of every command that asks a cluster:\n");

@@ -19,7 +19,25 @@ extern const struct command command_rollback_ls;
 extern const struct command command_rollback_show;
 extern const struct command command_rollback_drop;
 extern const struct command command_accept_history;
+/* Running a cluster on this machine. */
+extern const struct command command_up;
+extern const struct command command_down;
+extern const struct command command_logs;
+extern const struct command command_node_ls;
+extern const struct command command_node_start;
+extern const struct command command_node_stop;
+extern const struct command command_node_kill;
+extern const struct command command_node_pause;
+extern const struct command command_node_continue;
+extern const struct command command_fault_show;
+extern const struct command command_fault_cut;
+extern const struct command command_fault_heal;
+extern const struct command command_fault_delay;
+extern const struct command command_fault_proxy;
 /* Tools. */
+extern const struct command command_topology_check;
+extern const struct command command_topology_show;
+extern const struct command command_topology_reference;
 extern const struct command command_bench;
 
 const struct command *const commands[] = {
@@ -41,6 +59,24 @@ const struct command *const commands[] = {
     &command_rollback_drop,
     &command_accept_history,
 
+    &command_up,
+    &command_down,
+    &command_logs,
+    &command_node_ls,
+    &command_node_start,
+    &command_node_stop,
+    &command_node_kill,
+    &command_node_pause,
+    &command_node_continue,
+    &command_fault_show,
+    &command_fault_cut,
+    &command_fault_heal,
+    &command_fault_delay,
+    &command_fault_proxy,
+
+    &command_topology_check,
+    &command_topology_show,
+    &command_topology_reference,
     &command_bench,
 
     NULL,
