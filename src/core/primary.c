@@ -91,7 +91,8 @@ static void confirm(struct core *core)
     if (confirmed <= core->confirmed_hb || !remembered)
         return;
     core->confirmed_hb = confirmed;
-    core->confirmed_ns = core->hb_sent_ns[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT];
+    core->confirmed_ns = core->hb_sent[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT].ns;
+    core->confirmed_last = core->hb_sent[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT].last;
 }
 
 /* ---- Commit (R16) ----------------------------------------------------------------------------------- */
@@ -468,7 +469,8 @@ static void send_heartbeat(struct core *core)
 {
     core->hb_id++;
     core->confirm_wanted = false;
-    core->hb_sent_ns[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT] = core->now_ns;
+    core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].ns = core->now_ns;
+    core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].last = core->durable;
     confirm(core); /* a lone voter is its own majority */
     struct core_msg *msg = message_new(core, CORE_MSG_HEARTBEAT);
     msg->heartbeat.hb_id = core->hb_id;

@@ -34,7 +34,7 @@ static void view_freshness(const struct core *core, struct core_view *view)
     view->heartbeat_ns = leads ? core->now_ns : core->heartbeat_ns;
     view->proven = leads ? core->confirmed_ns != 0 : core->proven;
     view->evidence_ns = leads ? core->confirmed_ns : core->evidence.ts_ns; /* R37 */
-    view->evidence_seq = leads ? 0 : core->evidence.last;
+    view->evidence_seq = leads ? core->confirmed_last : core->evidence.last;
 }
 
 static void view_peers(const struct core *core, struct core_view *view)
