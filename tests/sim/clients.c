@@ -1,0 +1,371 @@
+#include <stdlib.h>
+
+#include "sim.h"
+
+/* Clients: each does one thing after another, at a node it believes in, and gives up on what takes too long. Every write
+ * has a number of its own, which is the value it puts. */
+
+static void act(struct world *world, struct event *event);
+
+static void act_later(struct world *world, uint32_t client)
+{
+    if (world->healing)
+        return;
+    uint64_t think_ns = between(world, world->plan.think_ns / 4, world->plan.think_ns);
+    struct event *event = schedule(world, world->now_ns + think_ns, act);
+    event->from = client;
+    event->number = ++world->clients[client].operation;
+}
+
+static struct node *any_node(struct world *world)
+{
+    return &world->nodes[between(world, 0, world->node_count - 1)];
+}
+
+static bool is_current(const struct world *world, uint32_t client, uint64_t operation)
+{
+    return world->clients[client].operation == operation;
+}
+
+/* ---- Writes --------------------------------------------------------------------------------------------- */
+
+static uint64_t new_number(struct world *world)
+{
+    if (world->write_count + 1 >= world->write_capacity) {
+        world->write_capacity = world->write_capacity == 0 ? 1024 : world->write_capacity * 2;
+        world->writes = realloc(world->writes, world->write_capacity * sizeof *world->writes);
+        ASSERT(world->writes != NULL);
+    }
+    uint64_t number = ++world->write_count;
+    world->writes[number] = (struct write){
+        .key = (uint32_t)between(world, 0, SIM_KEYS - 1),
+        .deletes = chance(world, 150000),
+    };
+    return number;
+}
+
+static enum ack_level draw_level(struct world *world)
+{
+    if (between(world, 1, 100) > world->plan.majority_percent)
+        return ACK_LOCAL;
+    return chance(world, 100000) ? ACK_ALL : ACK_MAJORITY;
+}
+
+static uint64_t issue_write(struct world *world, struct node *node, uint32_t client,
+                            enum ack_level ack)
+{
+    struct ticket *ticket = ticket_new(world, node, TICKET_WRITE);
+    ticket->client = client;
+    ticket->operation = client < SIM_CLIENTS ? world->clients[client].operation : 0;
+    ticket->records = (uint32_t)between(world, 1, 3);
+    ticket->ack = ack;
+    ticket->first_number = new_number(world);
+    for (uint32_t i = 1; i < ticket->records; i++)
+        (void)new_number(world);
+    TRACE(world, node, "write ticket=%" PRIu64 " numbers=%" PRIu64 "+%u %s", ticket->id,
+          ticket->first_number, ticket->records, ack_level_name(ticket->ack));
+    struct core_event write = {.type = CORE_EVENT_WRITE, .ticket = ticket->id};
+    write.write.ack = ticket->ack;
+    write.write.records = ticket->records;
+    write.write.deadline_ns = local_ns(world, node) + between(world, 2, 20) * world->plan.beat_ns;
+    uint64_t number = ticket->first_number;
+    node_step(world, node, &write);
+    return number;
+}
+
+static void do_write(struct world *world, struct event *event)
+{
+    if (!is_current(world, event->from, event->number))
+        return;
+    (void)issue_write(world, &world->nodes[event->node], event->from, draw_level(world));
+}
+
+/* The cluster is whole again: it must still take a write that a majority keeps. */
+void client_probe(struct world *world, struct node *primary)
+{
+    world->probe_number = issue_write(world, primary, SIM_CLIENTS, ACK_MAJORITY);
+}
+
+static void follow_redirect(struct world *world, const struct node *node, struct client *client)
+{
+    struct node *primary =
+        node_id_empty(node->view.primary) ? NULL : find_node(world, node->view.primary);
+    client->target =
+        primary != NULL && chance(world, 800000) ? primary->index : any_node(world)->index;
+}
+
+static void write_finished(struct world *world, struct node *node, const struct ticket *ticket,
+                           const struct core_action *action)
+{
+    struct client *client = &world->clients[ticket->client];
+    if (!is_current(world, ticket->client, ticket->operation))
+        return;
+    if (action->code == CANDOR_OK && pos_compare(action->pos, client->token) > 0) {
+        client->token = action->pos;
+        client->token_cluster_id = node->view.cluster_id;
+    }
+    if (action->code != CANDOR_OK)
+        follow_redirect(world, node, client);
+    act_later(world, ticket->client);
+}
+
+/* ---- Reads ---------------------------------------------------------------------------------------------- */
+
+static void open_read(struct world *world, struct event *event);
+
+static void open_again(struct world *world, struct node *node, struct read *read, uint64_t delay_ns)
+{
+    schedule_at_node(world, node, world->now_ns + delay_ns, open_read)->data = read;
+}
+
+static void told_lost(struct world *world, struct pos pos)
+{
+    if (world->loss_count == world->loss_capacity) {
+        world->loss_capacity = world->loss_capacity == 0 ? 64 : world->loss_capacity * 2;
+        world->losses = realloc(world->losses, world->loss_capacity * sizeof *world->losses);
+        ASSERT(world->losses != NULL);
+    }
+    world->losses[world->loss_count++].pos = pos;
+}
+
+static void check_served(struct world *world, struct node *node, const struct read *read,
+                         const struct core_freshness *fresh)
+{
+    char token[POS_TEXT_BYTES];
+    if (read->ask.level == CORE_READ_BOUNDED &&
+        (!fresh->has_bound || fresh->bound_ms > read->ask.max_staleness_ms))
+        violate(world, "I9", "node %s served a bounded read beyond its bound", node->id.text);
+    if (read->ask.level == CORE_READ_SESSION && read->ask.token.seq > 0 &&
+        !disk_holds(&node->disk, read->applied, read->ask.token))
+        violate(world, "I8",
+                "node %s served a session at seq %" PRIu64 " that does not hold its token %s",
+                node->id.text, read->applied, pos_text(read->ask.token, token));
+}
+
+static void read_served(struct world *world, struct node *node, const struct read *read)
+{
+    struct client *client = &world->clients[read->client];
+    struct pos pos = disk_pos(&node->disk, read->applied);
+    if (read->ask.level == CORE_READ_SESSION && pos_compare(pos, client->token) > 0) {
+        client->token = pos;
+        client->token_cluster_id = node->view.cluster_id;
+    }
+}
+
+static void wait_for(struct world *world, struct node *node, struct read *read, enum core_wait kind,
+                     struct pos pos)
+{
+    struct ticket *ticket = ticket_new(world, node, TICKET_WAIT);
+    ticket->client = read->client;
+    ticket->operation = read->operation;
+    ticket->read = read;
+    read->wait = kind;
+    struct core_event wait = {.type = CORE_EVENT_WAIT, .ticket = ticket->id};
+    wait.wait.kind = kind;
+    wait.wait.pos = pos;
+    wait.wait.deadline_ns = local_ns(world, node) + between(world, 1, 10) * world->plan.beat_ns;
+    node_step(world, node, &wait);
+}
+
+static void answer_linearizable(struct world *world, struct node *node, const struct read *read)
+{
+    TRACE(world, node, "linearizable read answered at seq %" PRIu64, read->applied);
+    check_linearizable(world, node, read);
+    act_later(world, read->client);
+}
+
+/* The second and third step of core.h: the data are open; they must be committed before they are shown. */
+static void pack_linearizable(struct world *world, struct node *node, struct read *read)
+{
+    if (node->view.commit >= read->applied)
+        answer_linearizable(world, node, read);
+    else
+        wait_for(world, node, read, CORE_WAIT_COMMIT,
+                 (struct pos){read->epoch->epoch, read->applied});
+}
+
+static void pack_other(struct world *world, struct node *node, struct read *read)
+{
+    const struct core_view *view = &node->view;
+    struct core_freshness fresh;
+    core_view_freshness(view, read->applied, local_ns(world, node), &fresh);
+    struct core_read ask = read->ask;
+    if (read->waited && read->waited_rewinds == read->rewinds)
+        ask.token.seq = 0; /* the core said so */
+    struct core_read_decision decision = core_decide_read(view, &fresh, &ask);
+    TRACE(world, node, "read level=%d applied=%" PRIu64 " %s bound=%s%" PRIu64 "ms decision=%d %s",
+          read->ask.level, read->applied, node_state_name(fresh.state),
+          fresh.has_bound ? "" : "none ", fresh.bound_ms, decision.decision,
+          candor_reason_name(decision.reason));
+    switch (decision.decision) {
+    case CORE_SERVE:
+        check_served(world, node, read, &fresh);
+        read_served(world, node, read);
+        break;
+    case CORE_WAIT:
+        if (read->attempts < LIMIT_READ_ATTEMPTS) {
+            wait_for(world, node, read, CORE_WAIT_SESSION, read->ask.token);
+            return;
+        }
+        break;
+    case CORE_REDIRECT:
+        if (node_id_empty(view->primary) || node_id_equal(view->primary, node->id))
+            violate(world, "R45", "node %s redirects to itself or to nobody", node->id.text);
+        break;
+    case CORE_REFUSE:
+        if (decision.reason == CANDOR_REASON_FOREIGN_CLUSTER)
+            world->clients[read->client].token = (struct pos){0};
+        break;
+    }
+    act_later(world, read->client);
+}
+
+/* As kvd does: the view is copied after the data were read, and must be of the same branch. */
+static void pack_read(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+    struct read *read = event->data;
+    const struct core_view *view = &node->view;
+    if (!is_current(world, read->client, read->operation))
+        return;
+    bool same = view->rewinds == read->rewinds && node->disk.rewinds == read->rewinds;
+    bool proven = !view->proven || view->evidence_seq <= read->applied;
+    if (!(same && proven) && read->attempts < LIMIT_READ_ATTEMPTS) {
+        open_again(world, node, read, 1000);
+        return;
+    }
+    if (!same) {
+        act_later(world, read->client);
+        return;
+    }
+    struct core_freshness fresh;
+    core_view_freshness(view, read->applied, local_ns(world, node), &fresh);
+    check_freshness(world, node, &fresh, read->applied);
+    if (read->ask.level != CORE_READ_LINEARIZABLE)
+        pack_other(world, node, read);
+    else if (read->applied > 0)
+        pack_linearizable(world, node, read);
+    else
+        act_later(world, read->client);
+}
+
+static void open_read(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+    struct read *read = event->data;
+    read->attempts++;
+    read->applied = node->disk.last;
+    read->epoch = read->applied > 0 ? node->disk.records[read->applied - 1].epoch : NULL;
+    read->rewinds = node->disk.rewinds;
+    uint64_t delay_ns = chance(world, 300000) ? 0 : between(world, 0, world->plan.beat_ns / 20);
+    schedule_at_node(world, node, world->now_ns + delay_ns, pack_read)->data = read;
+}
+
+static void wait_finished(struct world *world, struct node *node, const struct ticket *ticket,
+                          const struct core_action *action)
+{
+    struct client *client = &world->clients[ticket->client];
+    struct read *read = ticket->read;
+    if (action->reason == CANDOR_REASON_SESSION_LOST)
+        told_lost(world, read->ask.token);
+    if (!is_current(world, ticket->client, ticket->operation))
+        return;
+    if (action->code != CANDOR_OK) {
+        if (action->reason == CANDOR_REASON_SESSION_LOST)
+            client->token = action->pos;
+        act_later(world, ticket->client);
+    } else if (read->wait == CORE_WAIT_COMMIT) {
+        answer_linearizable(world, node, read);
+    } else {
+        read->waited = true;
+        read->waited_rewinds = node->view.rewinds;
+        open_again(world, node, read, 1000);
+    }
+}
+
+static void do_linearizable(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+    struct read *read = event->data;
+    read->began_ns = world->now_ns;
+    if (is_current(world, read->client, read->operation))
+        wait_for(world, node, read, CORE_WAIT_LINEARIZABLE, (struct pos){0});
+}
+
+static void begin_read(struct world *world, struct node *node, uint32_t client)
+{
+    struct read *read = world_alloc(world, sizeof *read);
+    read->client = client;
+    read->operation = world->clients[client].operation;
+    read->ask.level =
+        (enum core_read_level)between(world, CORE_READ_EVENTUAL, CORE_READ_LINEARIZABLE);
+    read->ask.max_staleness_ms = between(world, 1, 10) * world->plan.beat_ns / NS_PER_MS;
+    read->ask.allow_syncing = chance(world, 300000);
+    if (read->ask.level == CORE_READ_SESSION) {
+        read->ask.token = world->clients[client].token;
+        read->ask.token_cluster_id = world->clients[client].token_cluster_id;
+    }
+    uint64_t at_ns = world->now_ns + between(world, 0, world->plan.latency_ns);
+    bool linearizable = read->ask.level == CORE_READ_LINEARIZABLE;
+    schedule_at_node(world, node, at_ns, linearizable ? do_linearizable : open_read)->data = read;
+}
+
+/* ---- One thing after another ---------------------------------------------------------------------------- */
+
+static void give_up(struct world *world, struct event *event)
+{
+    if (is_current(world, event->from, event->number))
+        act_later(world, event->from);
+}
+
+static void act(struct world *world, struct event *event)
+{
+    uint32_t index = event->from;
+    struct client *client = &world->clients[index];
+    if (world->healing || !is_current(world, index, event->number))
+        return;
+    bool writes = between(world, 1, 100) <= world->plan.write_percent;
+    struct node *node =
+        writes && chance(world, 850000) ? &world->nodes[client->target] : any_node(world);
+    uint64_t patience_ns = between(world, 5, 30) * world->plan.beat_ns;
+    struct event *end = schedule(world, world->now_ns + patience_ns, give_up);
+    end->from = index;
+    end->number = client->operation;
+    if (!node->up) {
+        client->target = any_node(world)->index;
+        act_later(world, index);
+    } else if (writes) {
+        uint64_t at_ns = world->now_ns + between(world, 0, world->plan.latency_ns);
+        struct event *next = schedule_at_node(world, node, at_ns, do_write);
+        next->from = index;
+        next->number = client->operation;
+    } else {
+        begin_read(world, node, index);
+    }
+}
+
+void clients_start(struct world *world)
+{
+    for (uint32_t i = 0; i < world->plan.clients; i++)
+        act_later(world, i);
+}
+
+void client_finished(struct world *world, struct node *node, const struct ticket *ticket,
+                     const struct core_action *action)
+{
+    if (ticket->client >= SIM_CLIENTS)
+        return; /* the judge's own */
+    if (ticket->kind == TICKET_WRITE)
+        write_finished(world, node, ticket, action);
+    else if (ticket->kind == TICKET_WAIT)
+        wait_finished(world, node, ticket, action);
+}
+
+/* The node died with it. */
+void client_lost(struct world *world, const struct ticket *ticket)
+{
+    if (ticket->kind != TICKET_WRITE && ticket->kind != TICKET_WAIT)
+        return;
+    if (ticket->client < SIM_CLIENTS && is_current(world, ticket->client, ticket->operation))
+        act_later(world, ticket->client);
+}

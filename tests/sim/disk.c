@@ -1,0 +1,254 @@
+#include <stdlib.h>
+
+#include "sim.h"
+
+/* A node's log, state and hard state. What the functions here do is durable when they return; the writer decides what
+ * of its work under way a crash leaves. */
+
+/* ---- The state ------------------------------------------------------------------------------------------ */
+
+static void apply(struct state *state, uint64_t seq, const struct registered *what,
+                  struct entry *undo)
+{
+    if (what->type != RECORD_WRITE)
+        return;
+    struct entry *entry = &state->keys[what->key];
+    *undo = *entry;
+    *entry = what->deletes ? (struct entry){0} : (struct entry){what->number, seq};
+}
+
+static void undo(struct state *state, const struct registered *what, struct entry before)
+{
+    if (what->type == RECORD_WRITE)
+        state->keys[what->key] = before;
+}
+
+void disk_replay(const struct disk *disk, struct state *out)
+{
+    *out = (struct state){0};
+    for (uint64_t seq = 1; seq <= disk->last; seq++)
+        apply(out, seq, record_what(disk, seq), &disk->records[seq - 1].undo);
+}
+
+/* ---- Asking --------------------------------------------------------------------------------------------- */
+
+static const struct registered *newest_meta(const struct disk *disk)
+{
+    for (uint64_t seq = disk->last; seq > 0; seq--) {
+        const struct registered *what = record_what(disk, seq);
+        if (what->type != RECORD_WRITE)
+            return what;
+    }
+    return NULL;
+}
+
+const struct members *disk_members(const struct disk *disk)
+{
+    static const struct members none;
+    const struct registered *meta = newest_meta(disk);
+    return meta != NULL ? meta->members : &none;
+}
+
+uint64_t disk_cluster_id(const struct disk *disk)
+{
+    const struct registered *meta = newest_meta(disk);
+    return meta != NULL ? meta->cluster_id : 0;
+}
+
+/* `out` is initialised. */
+void disk_history(const struct disk *disk, uint64_t last, struct epoch_history *out)
+{
+    for (uint64_t seq = 1; seq <= last; seq++)
+        if (seq == 1 || disk->records[seq - 1].epoch != disk->records[seq - 2].epoch)
+            epoch_history_append(out, disk->records[seq - 1].epoch->epoch, seq);
+}
+
+struct pos disk_pos(const struct disk *disk, uint64_t seq)
+{
+    if (seq == 0 || seq > disk->last)
+        return (struct pos){0};
+    return (struct pos){disk->records[seq - 1].epoch->epoch, seq};
+}
+
+bool disk_holds(const struct disk *disk, uint64_t upto, struct pos pos)
+{
+    return pos.seq > 0 && pos.seq <= upto && pos.seq <= disk->last &&
+           epoch_equal(disk->records[pos.seq - 1].epoch->epoch, pos.epoch);
+}
+
+/* ---- Appending ------------------------------------------------------------------------------------------ */
+
+static void push_record(struct world *world, struct node *node, const struct batch *batch,
+                        const struct record *record)
+{
+    struct disk *disk = &node->disk;
+    if (disk->last == disk->capacity) {
+        disk->capacity = disk->capacity == 0 ? 256 : disk->capacity * 2;
+        disk->records = realloc(disk->records, disk->capacity * sizeof *disk->records);
+        ASSERT(disk->records != NULL);
+    }
+    const struct log_record *before = disk->last > 0 ? &disk->records[disk->last - 1] : NULL;
+    struct log_record stored = {
+        .epoch = registry_add(world, node, before, record),
+        .batch = batch->bytes,
+        .stored_ns = world->now_ns,
+    };
+    const struct registered *what = registry_at(stored.epoch, record->seq);
+    apply(&disk->state, record->seq, what, &stored.undo);
+    disk->records[disk->last++] = stored;
+}
+
+/* Whole batches, contiguous with the log's end. ABORTED: they do not fit; nothing of them is stored. */
+enum candor_code disk_append(struct world *world, struct node *node, struct slice batches,
+                             uint64_t most_batches)
+{
+    struct slice rest = slice_of(world_copy(world, batches.bytes, batches.length), batches.length);
+    bool first = true;
+    while (rest.length > 0 && most_batches-- > 0) {
+        struct batch batch;
+        enum candor_code code = batch_decode(&rest, &batch, NULL);
+        ASSERT(code == CANDOR_OK);
+        if (first && batch.first_seq != node->disk.last + 1)
+            return CANDOR_ABORTED;
+        if (batch.first_seq != node->disk.last + 1)
+            violate(world, "R13", "node %s was told to append seq %" PRIu64 " behind %" PRIu64,
+                    node->id.text, batch.first_seq, node->disk.last);
+        first = false;
+        size_t cursor = 0;
+        struct record record;
+        while (batch_next(&batch, &cursor, &record))
+            push_record(world, node, &batch, &record);
+    }
+    return CANDOR_OK;
+}
+
+/* The last record that still stands in the batch of `seq`: a rollback may have cut it. */
+static uint64_t batch_end_seq(const struct disk *disk, uint64_t seq, uint64_t upto)
+{
+    const uint8_t *bytes = disk->records[seq - 1].batch.bytes;
+    while (seq < upto && disk->records[seq].batch.bytes == bytes)
+        seq++;
+    return seq;
+}
+
+/* As log_read() does: whole batches, cut to begin at `from` and to end at `upto`. */
+void disk_read(struct world *world, struct node *node, uint64_t from, uint64_t upto,
+               uint32_t most_batches, struct buffer *out)
+{
+    const struct disk *disk = &node->disk;
+    upto = min_u64(upto, disk->last);
+    for (uint64_t seq = from; seq <= upto && most_batches-- > 0;) {
+        struct slice bytes = disk->records[seq - 1].batch;
+        struct batch batch;
+        enum candor_code code = batch_decode(&bytes, &batch, NULL);
+        ASSERT(code == CANDOR_OK);
+        uint64_t end = batch_end_seq(disk, seq, upto);
+        if (batch.first_seq < seq) {
+            buffer_clear(&world->scratch);
+            batch_tail(&batch, seq, &world->scratch);
+            bytes = buffer_slice(&world->scratch);
+            code = batch_decode(&bytes, &batch, NULL);
+            ASSERT(code == CANDOR_OK);
+        }
+        if (batch_last_seq(&batch) > end)
+            batch_head(&batch, end, out);
+        else
+            buffer_put(out, batch.bytes.bytes, batch.bytes.length);
+        seq = end + 1;
+    }
+}
+
+/* ---- Going back (R12, R40) ------------------------------------------------------------------------------ */
+
+static void archive(struct world *world, struct node *node, uint64_t seq, struct epoch by)
+{
+    check_discarded(world, node, seq, by);
+    const struct registered *what = record_what(&node->disk, seq);
+    if (what->type == RECORD_WRITE)
+        world->writes[what->number].archived = true;
+}
+
+void disk_truncate(struct world *world, struct node *node, uint64_t to, struct epoch by)
+{
+    struct disk *disk = &node->disk;
+    for (uint64_t seq = disk->last; seq > to; seq--) {
+        archive(world, node, seq, by);
+        undo(&disk->state, record_what(disk, seq), disk->records[seq - 1].undo);
+        disk->last = seq - 1;
+    }
+    disk->first = min_u64(disk->first, to + 1);
+    disk->commit = min_u64(disk->commit, to);
+    disk->rewinds++;
+    check_state(world, node);
+}
+
+void disk_install(struct world *world, struct node *node, const struct snapshot *snapshot,
+                  uint64_t common, struct epoch by)
+{
+    struct disk *disk = &node->disk;
+    for (uint64_t seq = disk->last; seq > common; seq--) {
+        archive(world, node, seq, by);
+        disk->last = seq - 1;
+    }
+    uint64_t count = snapshot->pos.seq;
+    if (disk->capacity < count) {
+        disk->capacity = count;
+        disk->records = realloc(disk->records, count * sizeof *disk->records);
+        ASSERT(disk->records != NULL);
+    }
+    memcpy(disk->records, snapshot->records, count * sizeof *disk->records);
+    for (uint64_t seq = 1; seq <= count; seq++)
+        disk->records[seq - 1].stored_ns = 0; /* synced as a whole */
+    disk->last = count;
+    disk->first = count + 1;
+    disk->state = snapshot->state;
+    disk->undo_floor = snapshot->undo_floor;
+    disk->commit = snapshot->undo_floor;
+    disk->rewinds = max_u64(disk->rewinds, snapshot->rewinds) + 1;
+    check_state(world, node);
+}
+
+/* ---- Losing --------------------------------------------------------------------------------------------- */
+
+static void excuse(struct world *world, const struct disk *disk, uint64_t seq)
+{
+    const struct registered *what = record_what(disk, seq);
+    if (what->type == RECORD_WRITE)
+        world->writes[what->number].excused = true;
+}
+
+/* durability: os. What was written lately was never synced. */
+void disk_lose_tail(struct world *world, struct node *node)
+{
+    struct disk *disk = &node->disk;
+    uint64_t unsynced_ns = saturating_sub(world->now_ns, 5 * world->plan.beat_ns);
+    uint64_t most = between(world, 0, 8);
+    while (most-- > 0 && disk->last >= disk->first &&
+           disk->records[disk->last - 1].stored_ns > unsynced_ns) {
+        excuse(world, disk, disk->last);
+        TRACE(world, node, "lost seq=%" PRIu64, disk->last);
+        world->lost_tail = true;
+        disk->last--;
+    }
+    disk->undo_floor = min_u64(disk->undo_floor, disk->last);
+}
+
+void disk_format(struct world *world, struct node *node)
+{
+    struct disk *disk = &node->disk;
+    for (uint64_t seq = 1; seq <= disk->last; seq++)
+        excuse(world, disk, seq);
+    struct log_record *records = disk->records;
+    *disk = (struct disk){
+        .store_id = ++world->next_store,
+        .first = 1,
+        .records = records,
+        .capacity = disk->capacity,
+        .wipes = disk->wipes + (node->life > 0),
+    };
+}
+
+void disk_free(struct disk *disk)
+{
+    free(disk->records);
+}

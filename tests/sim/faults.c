@@ -1,0 +1,326 @@
+#include "sim.h"
+
+/* What goes wrong, one thing after another, until the plan's time is over; then everything is mended, and the cluster
+ * must become of one mind within a bounded time (I12). */
+
+/* How long a healed cluster may take, in election timeouts: elections, back-off, attach, downloads. */
+enum { HEAL_ELECTIONS = 60 };
+
+static struct node *any_node(struct world *world)
+{
+    struct node *primary = find_primary(world);
+    if (primary != NULL && chance(world, 400000))
+        return primary;
+    return &world->nodes[between(world, 0, world->node_count - 1)];
+}
+
+static uint64_t beats(struct world *world, uint64_t low, uint64_t high)
+{
+    return between(world, low * world->plan.beat_ns, high * world->plan.beat_ns);
+}
+
+/* ---- Death and return ----------------------------------------------------------------------------------- */
+
+static void start(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->from];
+    if (!node->up)
+        node_start(world, node);
+}
+
+void faults_restart(struct world *world, struct node *node, uint64_t delay_ns)
+{
+    schedule(world, world->now_ns + delay_ns, start)->from = node->index;
+}
+
+static uint64_t downtime_ns(struct world *world)
+{
+    return chance(world, 400000) ? beats(world, 0, 1) : beats(world, 1, 25);
+}
+
+static void crash(struct world *world, struct node *node)
+{
+    if (!node->up)
+        return;
+    node_crash(world, node, chance(world, 500000));
+    faults_restart(world, node, downtime_ns(world));
+}
+
+static void crash_all(struct world *world)
+{
+    for (uint32_t i = 0; i < world->node_count; i++)
+        if (chance(world, 800000))
+            crash(world, &world->nodes[i]);
+}
+
+/* How many voters' present disks the committed members do not name. */
+static uint32_t voters_without_disk(struct world *world)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < world->plan.voters; i++) {
+        const struct node *node = &world->nodes[i];
+        const struct member *member = members_find(&world->committed_members, node->id);
+        count += member == NULL || member->store_id != node->disk.store_id;
+    }
+    return count;
+}
+
+/* No more disks at once than a majority can do without: beyond it, the loss is the operator's. */
+static bool may_wipe(struct world *world, const struct node *node)
+{
+    if (node->index >= world->plan.voters)
+        return true;
+    uint32_t spare = world->plan.voters - (world->plan.voters / 2 + 1);
+    return !world->forced && voters_without_disk(world) + 1 <= spare;
+}
+
+static void wipe(struct world *world, struct node *node)
+{
+    if (!node->up || world->committed_members.count == 0 || !may_wipe(world, node))
+        return;
+    node_crash(world, node, true);
+    TRACE(world, node, "wiped");
+    disk_format(world, node);
+    faults_restart(world, node, downtime_ns(world));
+}
+
+static void pause_node(struct world *world, struct node *node)
+{
+    if (!node->up)
+        return;
+    uint64_t ns = chance(world, 500000) ? beats(world, 1, 10) : beats(world, 5, 40);
+    TRACE(world, node, "paused for %.6f", (double)ns / 1e9);
+    node->paused_until_ns = max_u64(node->paused_until_ns, world->now_ns + ns);
+}
+
+/* ---- The network ---------------------------------------------------------------------------------------- */
+
+/* A cut link comes back by itself, or only when somebody drops the dead connection. */
+static void heal_link(struct world *world, struct event *event)
+{
+    struct link *link = &world->links[event->from][event->number];
+    if (!link->blocked)
+        return;
+    link->blocked = false;
+    link->stuck = chance(world, 400000);
+    TRACE(world, NULL, "link %u->%u healed stuck=%d", event->from, (unsigned)event->number,
+          link->stuck);
+}
+
+static void cut_link(struct world *world, uint32_t from, uint32_t to, uint64_t until_ns)
+{
+    struct link *link = &world->links[from][to];
+    if (from == to || link->blocked)
+        return;
+    link->blocked = true;
+    TRACE(world, NULL, "link %u->%u cut", from, to);
+    struct event *event = schedule(world, until_ns, heal_link);
+    event->from = from;
+    event->number = to;
+}
+
+static uint64_t partition_end_ns(struct world *world)
+{
+    return world->now_ns + (chance(world, 500000) ? beats(world, 2, 12) : beats(world, 10, 60));
+}
+
+static void isolate(struct world *world, struct node *node, bool in, bool out)
+{
+    uint64_t until_ns = partition_end_ns(world);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        if (in)
+            cut_link(world, i, node->index, until_ns);
+        if (out)
+            cut_link(world, node->index, i, until_ns);
+    }
+}
+
+static void split(struct world *world)
+{
+    uint64_t until_ns = partition_end_ns(world);
+    uint32_t side = (uint32_t)between(world, 1, (1u << world->node_count) - 2);
+    for (uint32_t i = 0; i < world->node_count; i++)
+        for (uint32_t j = 0; j < world->node_count; j++)
+            if ((side >> i & 1) != (side >> j & 1))
+                cut_link(world, i, j, until_ns);
+}
+
+static void cut_one(struct world *world)
+{
+    uint32_t a = (uint32_t)between(world, 0, world->node_count - 1);
+    uint32_t b = (uint32_t)between(world, 0, world->node_count - 1);
+    uint64_t until_ns = partition_end_ns(world);
+    cut_link(world, a, b, until_ns);
+    if (chance(world, 500000))
+        cut_link(world, b, a, until_ns);
+}
+
+/* Messages of the last moments are still on their way, much later. */
+static void slow_links(struct world *world, struct node *node)
+{
+    uint64_t until_ns = world->now_ns + beats(world, 1, 15);
+    uint64_t slow_ns = beats(world, 1, 20);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct link *link =
+            chance(world, 500000) ? &world->links[i][node->index] : &world->links[node->index][i];
+        link->slow_until_ns = until_ns;
+        link->slow_ns = slow_ns;
+    }
+}
+
+static void spurious_loss(struct world *world, struct node *node)
+{
+    const struct node *peer = &world->nodes[between(world, 0, world->node_count - 1)];
+    if (!node->up || node->paused_until_ns > world->now_ns || peer == node)
+        return;
+    node_step(world, node, &(struct core_event){.type = CORE_EVENT_PEER_LOST, .peer = peer->id});
+}
+
+/* ---- One fault after another ---------------------------------------------------------------------------- */
+
+static void strike(struct world *world, enum fault fault)
+{
+    struct node *node = any_node(world);
+    struct writer *writer = &node->writer;
+    bool awake = node->up && node->paused_until_ns <= world->now_ns;
+    TRACE(world, node, "fault %d", fault);
+    switch (fault) {
+    case FAULT_CRASH:
+        crash(world, node);
+        break;
+    case FAULT_CRASH_ALL:
+        crash_all(world);
+        break;
+    case FAULT_WIPE:
+        wipe(world, node);
+        break;
+    case FAULT_PAUSE:
+        pause_node(world, node);
+        break;
+    case FAULT_ISOLATE:
+        isolate(world, node, true, true);
+        break;
+    case FAULT_ISOLATE_ONE_WAY: {
+        bool in = chance(world, 500000);
+        isolate(world, node, in, !in);
+        break;
+    }
+    case FAULT_SPLIT:
+        if (world->node_count > 1)
+            split(world);
+        break;
+    case FAULT_CUT_LINK:
+        cut_one(world);
+        break;
+    case FAULT_SLOW_LINKS:
+        slow_links(world, node);
+        break;
+    case FAULT_SLOW_DISK:
+        writer->slow_until_ns = world->now_ns + beats(world, 1, 20);
+        break;
+    case FAULT_FROZEN_DISK:
+        writer->frozen_until_ns = world->now_ns + beats(world, 1, 40);
+        break;
+    case FAULT_FULL_DISK:
+        writer->full_until_ns = world->now_ns + beats(world, 1, 20);
+        break;
+    case FAULT_FAILED_FSYNC:
+        writer->fail_next = true;
+        break;
+    case FAULT_CLOCK_JUMP:
+        clock_jump(world, node, beats(world, 0, 40));
+        break;
+    case FAULT_PEER_LOST:
+        spurious_loss(world, node);
+        break;
+    case FAULT_PROMOTE:
+        if (awake)
+            operator_promote(world, node, false);
+        break;
+    case FAULT_FORCE:
+        if (awake)
+            operator_promote(world, node, true);
+        break;
+    case FAULT_ACCEPT:
+        if (awake)
+            operator_accept(world, node);
+        break;
+    case FAULT_COUNT:
+        break;
+    }
+}
+
+static enum fault draw_fault(struct world *world)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < FAULT_COUNT; i++)
+        sum += world->plan.weight[i];
+    uint64_t drawn = sum > 0 ? between(world, 1, sum) : 0;
+    for (uint32_t i = 0; i < FAULT_COUNT; i++) {
+        if (drawn > 0 && drawn <= world->plan.weight[i])
+            return (enum fault)i;
+        drawn = saturating_sub(drawn, world->plan.weight[i]);
+    }
+    return FAULT_COUNT;
+}
+
+static void next_fault(struct world *world, struct event *event)
+{
+    (void)event;
+    if (world->healing)
+        return;
+    strike(world, draw_fault(world));
+    schedule(world, world->now_ns + between(world, 1, 2 * world->plan.fault_every_ns), next_fault);
+}
+
+/* ---- The end of it -------------------------------------------------------------------------------------- */
+
+/* Whoever is alone or old may need an operator: operators.c goes on looking. */
+static void judge(struct world *world, struct event *event)
+{
+    (void)event;
+    const char *why = check_converged(world);
+    uint64_t limit_ns = HEAL_ELECTIONS * world->plan.election_ns + 200 * world->plan.beat_ns;
+    if (world->now_ns - world->healed_ns > limit_ns)
+        violate(world, "I12", "%.3f s after the faults ended: %s",
+                (double)(world->now_ns - world->healed_ns) / 1e9,
+                why != NULL ? why : "no write is acknowledged by a majority");
+    bool kept = world->probe_number > 0 && world->writes[world->probe_number].ack >= ACK_MAJORITY;
+    if (why == NULL && kept) {
+        world->done = true;
+        return;
+    }
+    if (why == NULL)
+        client_probe(world, find_primary(world));
+    schedule(world, world->now_ns + world->plan.beat_ns / 2, judge);
+}
+
+static void mend(struct world *world, struct event *event)
+{
+    (void)event;
+    TRACE(world, NULL, "faults end");
+    world->healing = true;
+    world->healed_ns = world->now_ns;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct node *node = &world->nodes[i];
+        for (uint32_t j = 0; j < world->node_count; j++) {
+            world->links[i][j].stuck |= world->links[i][j].blocked && chance(world, 500000);
+            world->links[i][j].blocked = false;
+            world->links[i][j].slow_until_ns = 0;
+        }
+        node->paused_until_ns = 0;
+        writer_wake(world, node);
+        if (node->up && chance(world, 300000))
+            node_crash(world, node, chance(world, 500000));
+        if (!node->up)
+            faults_restart(world, node, beats(world, 0, 3));
+    }
+    schedule(world, world->now_ns + world->plan.beat_ns, judge);
+}
+
+void faults_start(struct world *world)
+{
+    uint64_t first_ns = world->now_ns + world->plan.calm_ns;
+    schedule(world, first_ns, next_fault);
+    schedule(world, first_ns + world->plan.faults_ns, mend);
+}

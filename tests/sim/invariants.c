@@ -1,0 +1,581 @@
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "sim.h"
+
+/* PROTOCOL §12, and the rules that can be seen from outside a core, judged with what no node can know: all disks,
+ * all acknowledgements, global time. */
+
+void violate(struct world *world, const char *invariant, const char *format, ...)
+{
+    int used = snprintf(world->violation, sizeof world->violation, "%s at %.6f s: ", invariant,
+                        (double)world->now_ns / 1e9);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(world->violation + used, sizeof world->violation - (size_t)used, format, args);
+    va_end(args);
+    TRACE(world, NULL, "VIOLATION %s", world->violation);
+    siglongjmp(world->escape, 1);
+}
+
+/* What was acknowledged may be gone: a disk forgot it, as its operator chose (durability: os). */
+static bool may_lose(const struct world *world)
+{
+    return world->lost_tail;
+}
+
+/* ---- Commit (I3, I4, R16, R17) -------------------------------------------------------------------------- */
+
+static struct committed *committed_of(struct world *world, uint64_t generation)
+{
+    for (uint32_t i = 0; i < world->committed_count; i++)
+        if (world->committed[i].generation == generation)
+            return &world->committed[i];
+    ASSERT_U64(world->committed_count, <, SIM_GENERATIONS);
+    struct committed *made = &world->committed[world->committed_count++];
+    *made = (struct committed){.generation = generation};
+    return made;
+}
+
+static void learn_members(struct world *world, const struct disk *disk, uint64_t from, uint64_t to)
+{
+    for (uint64_t seq = from; seq <= to; seq++) {
+        const struct registered *what = record_what(disk, seq);
+        if (what->type != RECORD_WRITE)
+            world->committed_members = *what->members;
+    }
+}
+
+static bool voter_holds(const struct node *node, const struct member *member, struct pos pos)
+{
+    if (node->disk.wipes > 0)
+        return true; /* it may have held it, and its acknowledgement may still be on its way */
+    return node->disk.store_id == member->store_id && disk_holds(&node->disk, node->disk.last, pos);
+}
+
+static uint32_t voters_that_hold(struct world *world, const struct members *members, struct pos pos)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct member *member = &members->list[i];
+        count += member->voter && voter_holds(find_node(world, member->id), member, pos);
+    }
+    return count;
+}
+
+static void check_majority(struct world *world, struct node *node, uint64_t seq)
+{
+    struct pos pos = disk_pos(&node->disk, seq);
+    char text[POS_TEXT_BYTES];
+    if (!epoch_equal(pos.epoch, node->view.epoch))
+        violate(world, "R16", "primary %s commits %s, below its EPOCH_START", node->id.text,
+                pos_text(pos, text));
+    if (world->forced || may_lose(world))
+        return; /* who acknowledged it may have had to discard it since */
+    const struct members *members = disk_members(&node->disk);
+    uint32_t holders = voters_that_hold(world, members, pos);
+    uint32_t voters = members_voters(members);
+    if (holders < voters / 2 + 1)
+        violate(world, "R17", "primary %s commits %s, which is on the disks of %u of %u voters",
+                node->id.text, pos_text(pos, text), holders, voters);
+}
+
+void check_commit(struct world *world, struct node *node, uint64_t seq)
+{
+    const struct disk *disk = &node->disk;
+    if (seq > disk->last)
+        violate(world, "I4", "node %s commits seq %" PRIu64 ", its disk ends at %" PRIu64,
+                node->id.text, seq, disk->last);
+    if (node->view.role == ROLE_PRIMARY)
+        check_majority(world, node, seq);
+    struct committed *committed = committed_of(world, node->view.epoch.generation);
+    uint64_t shared = min_u64(seq, committed->seq);
+    if (shared > 0 && !may_lose(world) &&
+        registry_at(committed->epoch, shared) != record_what(disk, shared)) {
+        char pos[POS_TEXT_BYTES];
+        char epoch[EPOCH_TEXT_BYTES];
+        violate(world, "I3",
+                "node %s commits %s; the log that ends with epoch %s is committed up to %" PRIu64,
+                node->id.text, pos_text(disk_pos(disk, shared), pos),
+                epoch_text(committed->epoch->epoch, epoch), committed->seq);
+    }
+    bool lost = may_lose(world) && node->view.role == ROLE_PRIMARY;
+    if (seq <= committed->seq && !lost)
+        return;
+    learn_members(world, disk, min_u64(committed->seq, seq) + 1, seq);
+    committed->epoch = disk->records[seq - 1].epoch;
+    committed->seq = seq;
+}
+
+static void check_commit_grows(struct world *world, struct node *node)
+{
+    uint64_t generation = node->view.epoch.generation;
+    bool may_fall = generation != node->commit_generation || world->forced || may_lose(world);
+    if (node->view.commit < node->commit && !may_fall)
+        violate(world, "I4", "the commit of node %s fell from %" PRIu64 " to %" PRIu64,
+                node->id.text, node->commit, node->view.commit);
+    node->commit = node->view.commit;
+    node->commit_generation = generation;
+}
+
+/* I3: a new primary has every record that its generation has committed. */
+static void check_new_primary(struct world *world, struct node *node)
+{
+    const struct committed *committed = committed_of(world, node->view.epoch.generation);
+    char epoch[EPOCH_TEXT_BYTES];
+    char pos[POS_TEXT_BYTES];
+    if (committed->seq == 0 || may_lose(world))
+        return;
+    struct epoch_log *there = registry_branch(committed->epoch, committed->seq);
+    struct pos head = {there->epoch, committed->seq};
+    if (!disk_holds(&node->disk, node->disk.last, head))
+        violate(world, "I3", "node %s is primary of %s without the committed %s", node->id.text,
+                epoch_text(node->view.epoch, epoch), pos_text(head, pos));
+}
+
+void check_step(struct world *world, struct node *node)
+{
+    check_commit_grows(world, node);
+    bool is_primary = node->view.role == ROLE_PRIMARY;
+    if (is_primary && !node->was_primary)
+        check_new_primary(world, node);
+    node->was_primary = is_primary;
+    if (node->view.forked && !world->forced && !may_lose(world))
+        violate(world, "R12", "node %s is FORKED, but nobody forced a promotion", node->id.text);
+}
+
+/* ---- Messages (I5, R1, R6, R15) ------------------------------------------------------------------------- */
+
+static void check_status(struct world *world, struct node *node, const struct core_msg *msg)
+{
+    uint64_t match = msg->status.match;
+    if (match == 0)
+        return;
+    char epoch[EPOCH_TEXT_BYTES];
+    char pos[POS_TEXT_BYTES];
+    if (match > node->disk.last)
+        violate(world, "R1", "node %s acknowledges seq %" PRIu64 ", its disk ends at %" PRIu64,
+                node->id.text, match, node->disk.last);
+    struct pos held = disk_pos(&node->disk, match);
+    if (!registry_holds(registry_epoch(world, msg->header.epoch), held))
+        violate(world, "R15", "node %s acknowledges %s, which the log of epoch %s does not hold",
+                node->id.text, pos_text(held, pos), epoch_text(msg->header.epoch, epoch));
+}
+
+static void check_heartbeat(struct world *world, struct node *node, const struct core_msg *msg)
+{
+    const struct writer *writer = &node->writer;
+    uint64_t owes_ns = local_ns(world, node) - writer->owes_since_ns;
+    if (writer->unanswered > 0 && owes_ns > world->plan.stall_ns + NS_PER_MS)
+        violate(world, "R6", "primary %s sends a heartbeat, its writer stalls since %.3f s",
+                node->id.text, (double)owes_ns / 1e9);
+    if (msg->heartbeat.last > node->disk.last)
+        violate(world, "R1", "primary %s announces seq %" PRIu64 ", its disk ends at %" PRIu64,
+                node->id.text, msg->heartbeat.last, node->disk.last);
+}
+
+void check_published(struct world *world, struct node *node, const struct core_msg *msg)
+{
+    char epoch[EPOCH_TEXT_BYTES];
+    char promised[EPOCH_TEXT_BYTES];
+    if (epoch_compare(msg->header.epoch, node->disk.promised) < 0)
+        violate(world, "I5", "node %s acts in epoch %s, it voted for %s", node->id.text,
+                epoch_text(msg->header.epoch, epoch), epoch_text(node->disk.promised, promised));
+    if (msg->type == CORE_MSG_STATUS)
+        check_status(world, node, msg);
+    else if (msg->type == CORE_MSG_HEARTBEAT)
+        check_heartbeat(world, node, msg);
+}
+
+void check_answer(struct world *world, struct node *node, const struct core_msg *msg,
+                  uint64_t ticket)
+{
+    const struct ticket *asked = ticket_find(node, ticket);
+    if (asked == NULL || !asked->votes || msg->type != CORE_MSG_VOTE_ANSWER ||
+        !msg->vote_answer.granted)
+        return;
+    char vote[EPOCH_TEXT_BYTES];
+    char other[EPOCH_TEXT_BYTES];
+    if (epoch_compare(node->disk.epoch, asked->epoch) < 0)
+        violate(world, "R1", "node %s votes for %s, its disk knows %s", node->id.text,
+                epoch_text(asked->epoch, vote), epoch_text(node->disk.epoch, other));
+    if (epoch_compare(asked->epoch, node->disk.promised) < 0)
+        violate(world, "I5", "node %s votes for %s, it has voted for %s", node->id.text,
+                epoch_text(asked->epoch, vote), epoch_text(node->disk.promised, other));
+    node->disk.promised = asked->epoch;
+}
+
+void check_boot(struct world *world, struct node *node)
+{
+    if (epoch_compare(node->disk.epoch, node->disk.promised) < 0)
+        violate(world, "I5", "node %s has forgotten its vote", node->id.text);
+    check_state(world, node);
+}
+
+void check_heard(struct world *world, struct node *node, const struct core_msg *msg)
+{
+    const struct node *from = find_node(world, msg->header.node);
+    if (msg->type == CORE_MSG_STATUS)
+        node->status_ns[from->index] = local_ns(world, node);
+    if (msg->type != CORE_MSG_HEARTBEAT ||
+        epoch_compare(msg->header.epoch, node->heartbeat_epoch) < 0)
+        return;
+    node->heartbeat_epoch = msg->header.epoch;
+    node->heartbeat_ns = local_ns(world, node);
+}
+
+/* ---- Going back (I6, R12, R14) -------------------------------------------------------------------------- */
+
+void check_truncate(struct world *world, struct node *node, uint64_t to)
+{
+    if (to < node->view.commit)
+        violate(world, "R12", "node %s truncates to %" PRIu64 ", its known commit is %" PRIu64,
+                node->id.text, to, node->view.commit);
+}
+
+void check_install(struct world *world, struct node *node, const struct core_action *action)
+{
+    const struct snapshot *snapshot = node->ready;
+    char cut[POS_TEXT_BYTES];
+    char epoch[EPOCH_TEXT_BYTES];
+    if (snapshot == NULL)
+        violate(world, "R14", "node %s installs a snapshot that it does not have", node->id.text);
+    if (!epoch_equal(snapshot->pos.epoch, node->view.epoch))
+        violate(world, "R14", "node %s installs a snapshot cut at %s in epoch %s", node->id.text,
+                pos_text(snapshot->pos, cut), epoch_text(node->view.epoch, epoch));
+    if (action->seq > snapshot->pos.seq)
+        violate(world, "R14", "node %s keeps records above its snapshot", node->id.text);
+}
+
+void check_discarded(struct world *world, struct node *node, uint64_t seq, struct epoch by)
+{
+    const struct registered *what = record_what(&node->disk, seq);
+    struct pos pos = disk_pos(&node->disk, seq);
+    char text[POS_TEXT_BYTES];
+    if (may_lose(world))
+        return;
+    struct committed *committed = committed_of(world, by.generation);
+    if (seq <= committed->seq && registry_holds(committed->epoch, pos))
+        violate(world, "I3", "node %s discards the committed %s", node->id.text,
+                pos_text(pos, text));
+    if (what->type != RECORD_WRITE || by.generation > pos.epoch.generation)
+        return;
+    if (world->writes[what->number].ack >= ACK_MAJORITY)
+        violate(world, "I6", "node %s discards %s, acknowledged %s", node->id.text,
+                pos_text(pos, text), ack_level_name(world->writes[what->number].ack));
+}
+
+/* ---- Acknowledgements (R1, R19) ------------------------------------------------------------------------- */
+
+static void note_acknowledged(struct world *world, uint64_t number, enum ack_level ack,
+                              struct epoch_log *epoch, uint64_t seq)
+{
+    struct write *write = &world->writes[number];
+    write->ack = ack;
+    write->ack_ns = world->now_ns;
+    write->epoch = epoch;
+    write->seq = seq;
+    if (world->acked_count == world->acked_capacity) {
+        world->acked_capacity = world->acked_capacity == 0 ? 1024 : world->acked_capacity * 2;
+        world->acked = realloc(world->acked, world->acked_capacity * sizeof *world->acked);
+        ASSERT(world->acked != NULL);
+    }
+    world->acked[world->acked_count++] = number;
+}
+
+static void check_level(struct world *world, struct node *node, const struct core_action *action)
+{
+    char pos[POS_TEXT_BYTES];
+    const struct committed *committed = committed_of(world, action->pos.epoch.generation);
+    if (action->ack >= ACK_MAJORITY && !may_lose(world) &&
+        (action->pos.seq > committed->seq || !registry_holds(committed->epoch, action->pos)))
+        violate(world, "I6", "primary %s acknowledges %s, which is not committed, as %s",
+                node->id.text, pos_text(action->pos, pos), ack_level_name(action->ack));
+    const struct members *members = disk_members(&node->disk);
+    if (action->ack == ACK_ALL && !world->forced && !may_lose(world) &&
+        voters_that_hold(world, members, action->pos) < members_voters(members))
+        violate(world, "I6", "primary %s acknowledges %s as ALL, but not all hold it",
+                node->id.text, pos_text(action->pos, pos));
+}
+
+void check_acknowledged(struct world *world, struct node *node, const struct ticket *ticket,
+                        const struct core_action *action)
+{
+    const struct disk *disk = &node->disk;
+    uint64_t seq = action->pos.seq;
+    uint64_t number = ticket->first_number + ticket->records - 1;
+    char pos[POS_TEXT_BYTES];
+    if (action->ack < ACK_LOCAL || action->ack < ticket->ack)
+        violate(world, "ack", "primary %s reached %s, %s was asked for", node->id.text,
+                ack_level_name(action->ack), ack_level_name(ticket->ack));
+    if (!disk_holds(disk, disk->last, action->pos) || record_what(disk, seq)->number != number)
+        violate(world, "R1",
+                "primary %s acknowledges write %" PRIu64 " at %s, where its disk does not hold it",
+                node->id.text, number, pos_text(action->pos, pos));
+    check_level(world, node, action);
+    struct epoch_log *epoch = disk->records[seq - 1].epoch;
+    for (uint32_t i = ticket->records; i-- > 0;)
+        note_acknowledged(world, ticket->first_number + i, action->ack, epoch,
+                          seq - (ticket->records - 1 - i));
+}
+
+/* ---- Freshness (I9, I10, R37) --------------------------------------------------------------------------- */
+
+static bool data_hold(const struct disk *disk, uint64_t applied, const struct write *write)
+{
+    return write->seq <= applied && disk->records[write->seq - 1].epoch == write->epoch;
+}
+
+/* A missing write is excused when it was rolled back: when the log of the reply's epoch goes without it. A later
+ * epoch of the same generation never is: the bound says that there was none by then (R31). */
+static bool is_excused(const struct write *write, struct epoch_log *epoch)
+{
+    int order = epoch_compare(write->epoch->epoch, epoch->epoch);
+    bool same_generation = write->epoch->epoch.generation == epoch->epoch.generation;
+    if (order >= 0 && same_generation)
+        return false;
+    if (order > 0)
+        return true; /* of another generation: a forced promotion */
+    return registry_branch(epoch, write->seq) != write->epoch;
+}
+
+static void check_bound(struct world *world, struct node *node, const struct core_freshness *fresh,
+                        uint64_t applied)
+{
+    uint64_t bound_ns = fresh->bound_ms * NS_PER_MS;
+    struct epoch_log *epoch = registry_epoch(world, fresh->epoch);
+    if (fresh->role != ROLE_PRIMARY &&
+        (node->heartbeat_ns == 0 || !epoch_equal(node->heartbeat_epoch, fresh->epoch)))
+        violate(world, "R37", "node %s tells a bound without a heartbeat of its epoch",
+                node->id.text);
+    if (bound_ns >= world->now_ns)
+        return;
+    uint64_t promised_ns = world->now_ns - bound_ns;
+    for (uint64_t i = 0; i < world->acked_count; i++) {
+        const struct write *write = &world->writes[world->acked[i]];
+        if (write->ack_ns >= promised_ns)
+            break;
+        if (data_hold(&node->disk, applied, write) || is_excused(write, epoch))
+            continue;
+        if (world->plan.beyond_drift) {
+            world->false_bounds++;
+            return;
+        }
+        char pos[POS_TEXT_BYTES];
+        char text[EPOCH_TEXT_BYTES];
+        violate(world, "I9",
+                "node %s says in epoch %s at seq %" PRIu64 ": at most %" PRIu64
+                " ms old; but write %" PRIu64 " at %s was acknowledged %.3f ms ago",
+                node->id.text, epoch_text(fresh->epoch, text), applied, fresh->bound_ms,
+                world->acked[i], pos_text((struct pos){write->epoch->epoch, write->seq}, pos),
+                (double)(world->now_ns - write->ack_ns) / 1e6);
+    }
+}
+
+/* A primary that is FRESH has heard a majority within stale_after. */
+static void check_fresh_primary(struct world *world, struct node *node)
+{
+    const struct members *members = disk_members(&node->disk);
+    uint64_t now_ns = local_ns(world, node);
+    uint32_t heard = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct node *voter = find_node(world, members->list[i].id);
+        uint64_t status_ns = node->status_ns[voter->index];
+        heard += members->list[i].voter &&
+                 (voter == node ||
+                  (status_ns != 0 && now_ns - status_ns <= world->plan.stale_after_ns + NS_PER_MS));
+    }
+    if (heard < members_voters(members) / 2 + 1)
+        violate(world, "I10", "primary %s says FRESH, it has heard %u of %u voters", node->id.text,
+                heard, members_voters(members));
+}
+
+static void check_not_stale(struct world *world, struct node *node,
+                            const struct core_freshness *fresh)
+{
+    if (fresh->role == ROLE_PRIMARY) {
+        check_fresh_primary(world, node);
+        return;
+    }
+    uint64_t now_ns = local_ns(world, node);
+    uint64_t most_ms = ns_to_ms_up(world->plan.stale_after_ns);
+    if (!fresh->has_heartbeat_age || fresh->heartbeat_age_ms > most_ms)
+        violate(world, "I10", "node %s says FRESH, its heartbeat is %" PRIu64 " ms old",
+                node->id.text, fresh->heartbeat_age_ms);
+    if (node->heartbeat_ns == 0 || now_ns - node->heartbeat_ns > world->plan.stale_after_ns)
+        violate(world, "I10", "node %s says FRESH, it was cut off %.3f s ago", node->id.text,
+                (double)(now_ns - node->heartbeat_ns) / 1e9);
+}
+
+void check_freshness(struct world *world, struct node *node, const struct core_freshness *fresh,
+                     uint64_t applied)
+{
+    if (fresh->has_bound)
+        check_bound(world, node, fresh, applied);
+    if (!fresh->stale)
+        check_not_stale(world, node, fresh);
+}
+
+/* ---- Linearizable reads (I7, R32) ------------------------------------------------------------------------ */
+
+static void note_served(struct world *world, uint64_t generation, uint64_t seq)
+{
+    if (world->served_count == world->served_capacity) {
+        world->served_capacity = world->served_capacity == 0 ? 256 : world->served_capacity * 2;
+        world->served = realloc(world->served, world->served_capacity * sizeof *world->served);
+        ASSERT(world->served != NULL);
+    }
+    world->served[world->served_count++] = (struct served){world->now_ns, generation, seq};
+}
+
+static void check_sees_acknowledged(struct world *world, struct node *node, const struct read *read)
+{
+    struct epoch_log *reign = registry_epoch(world, node->view.epoch);
+    char pos[POS_TEXT_BYTES];
+    for (uint64_t i = 0; i < world->acked_count; i++) {
+        const struct write *write = &world->writes[world->acked[i]];
+        if (write->ack_ns >= read->began_ns)
+            break;
+        bool held =
+            write->seq <= read->applied && registry_branch(read->epoch, write->seq) == write->epoch;
+        if (!held && !is_excused(write, reign))
+            violate(world, "I7",
+                    "node %s answers a linearizable read at seq %" PRIu64 " without write %" PRIu64
+                    " at %s, acknowledged %.3f ms before it began",
+                    node->id.text, read->applied, world->acked[i],
+                    pos_text((struct pos){write->epoch->epoch, write->seq}, pos),
+                    (double)(read->began_ns - write->ack_ns) / 1e6);
+    }
+}
+
+void check_linearizable(struct world *world, struct node *node, const struct read *read)
+{
+    if (may_lose(world))
+        return;
+    uint64_t generation = node->view.epoch.generation;
+    const struct committed *committed = committed_of(world, generation);
+    struct pos pos = {read->epoch->epoch, read->applied};
+    char text[POS_TEXT_BYTES];
+    if (pos.seq > committed->seq || !registry_holds(committed->epoch, pos))
+        violate(world, "I7", "node %s answers a linearizable read with %s, which is not committed",
+                node->id.text, pos_text(pos, text));
+    for (uint32_t i = 0; i < world->served_count; i++) {
+        const struct served *served = &world->served[i];
+        if (served->at_ns < read->began_ns && served->generation == generation &&
+            served->seq > read->applied)
+            violate(world, "I7",
+                    "node %s answers a linearizable read at seq %" PRIu64
+                    "; one before it was answered at %" PRIu64,
+                    node->id.text, read->applied, served->seq);
+    }
+    check_sees_acknowledged(world, node, read);
+    note_served(world, generation, read->applied);
+}
+
+/* ---- State (I13) ---------------------------------------------------------------------------------------- */
+
+static void replay(const struct disk *disk, struct state *out)
+{
+    *out = (struct state){0};
+    for (uint64_t seq = 1; seq <= disk->last; seq++) {
+        const struct registered *what = record_what(disk, seq);
+        if (what->type == RECORD_WRITE)
+            out->keys[what->key] =
+                what->deletes ? (struct entry){0} : (struct entry){what->number, seq};
+    }
+}
+
+void check_state(struct world *world, struct node *node)
+{
+    struct state expected;
+    replay(&node->disk, &expected);
+    if (memcmp(&expected, &node->disk.state, sizeof expected) != 0)
+        violate(world, "I13", "the state of node %s is not its log's at seq %" PRIu64,
+                node->id.text, node->disk.last);
+}
+
+/* ---- The end (I6, I8, I12) ------------------------------------------------------------------------------ */
+
+static const char *not_settled(struct world *world, const struct node *node,
+                               const struct node *primary)
+{
+    const struct core_view *view = &node->view;
+    if (view->forked)
+        return "is FORKED";
+    if (!epoch_equal(view->epoch, primary->view.epoch))
+        return "is of another epoch";
+    if (node != primary && view->role == ROLE_PRIMARY)
+        return "is primary, too";
+    if (!view->attached)
+        return "is not attached";
+    if (!view->admitted)
+        return "is not admitted";
+    if (node->disk.last != primary->disk.last || view->last != node->disk.last)
+        return "has another last seq";
+    if (view->commit != view->last)
+        return "has not committed all";
+    if (memcmp(&node->disk.state, &primary->disk.state, sizeof node->disk.state) != 0)
+        return "has another state";
+    if (node->ticket_count > 0)
+        return "has open tickets";
+    struct core_freshness fresh;
+    core_view_freshness(view, view->applied, local_ns(world, node), &fresh);
+    bool steady = world->plan.stale_after_ns >= 5 * world->plan.beat_ns;
+    if (steady && fresh.state != STATE_FRESH)
+        return "is not FRESH";
+    return NULL;
+}
+
+const char *check_converged(struct world *world)
+{
+    static char why[128];
+    const struct node *primary = find_primary(world);
+    if (primary == NULL)
+        return "there is no primary";
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        const struct node *node = &world->nodes[i];
+        const char *what = node->up ? not_settled(world, node, primary) : "is down";
+        if (what == NULL)
+            continue;
+        snprintf(why, sizeof why, "node %s %s", node->id.text, what);
+        return why;
+    }
+    return NULL;
+}
+
+static void check_kept(struct world *world, const struct disk *disk, uint64_t number)
+{
+    const struct write *write = &world->writes[number];
+    if (data_hold(disk, disk->last, write))
+        return;
+    bool majority = write->ack >= ACK_MAJORITY && !world->forced && !may_lose(world);
+    if (!majority && (write->archived || write->excused))
+        return;
+    char pos[POS_TEXT_BYTES];
+    violate(world, "I6", "write %" PRIu64 " at %s, acknowledged %s, is %s", number,
+            pos_text((struct pos){write->epoch->epoch, write->seq}, pos),
+            ack_level_name(write->ack),
+            majority ? "not in the log" : "neither in the state nor in an archive");
+}
+
+static void check_told_lost(struct world *world, const struct disk *disk)
+{
+    char pos[POS_TEXT_BYTES];
+    if (world->forced || may_lose(world))
+        return;
+    for (uint32_t i = 0; i < world->loss_count; i++)
+        if (disk_holds(disk, disk->last, world->losses[i].pos))
+            violate(world, "I8", "a session was told that %s is lost, but it is not",
+                    pos_text(world->losses[i].pos, pos));
+}
+
+void check_end(struct world *world)
+{
+    const struct node *primary = find_primary(world);
+    ASSERT(primary != NULL);
+    for (uint32_t i = 0; i < world->node_count; i++)
+        check_state(world, &world->nodes[i]);
+    for (uint64_t i = 0; i < world->acked_count; i++)
+        check_kept(world, &primary->disk, world->acked[i]);
+    check_told_lost(world, &primary->disk);
+}

@@ -1,0 +1,92 @@
+#include "sim.h"
+
+/* An operator looks at the cluster every now and then, and does what an operator does: promotes a voter when there is
+ * no primary, forces one when that is drawn, gives up the branch of a FORKED node. */
+
+static struct ticket *operator_ticket(struct world *world, struct node *node)
+{
+    struct ticket *ticket = ticket_new(world, node, TICKET_OPERATOR);
+    ticket->client = SIM_CLIENTS;
+    return ticket;
+}
+
+void operator_promote(struct world *world, struct node *node, bool force)
+{
+    struct core_event event = {.type = CORE_EVENT_PROMOTE,
+                               .ticket = operator_ticket(world, node)->id};
+    event.promote.force = force;
+    event.promote.deadline_ns = local_ns(world, node) + 3 * world->plan.election_ns;
+    world->forced |= force;
+    TRACE(world, node, "operator promote force=%d", force);
+    node_step(world, node, &event);
+}
+
+void operator_accept(struct world *world, struct node *node)
+{
+    TRACE(world, node, "operator accept-history");
+    node_step(world, node,
+              &(struct core_event){.type = CORE_EVENT_ACCEPT_HISTORY,
+                                   .ticket = operator_ticket(world, node)->id});
+}
+
+static bool waits_for_operator(const struct node *node)
+{
+    for (uint32_t i = 0; i < node->ticket_count; i++)
+        if (node->tickets[i].kind == TICKET_OPERATOR)
+            return true;
+    return false;
+}
+
+static bool is_awake(const struct world *world, const struct node *node)
+{
+    return node->up && node->paused_until_ns <= world->now_ns;
+}
+
+static void promote_somebody(struct world *world)
+{
+    struct node *node = &world->nodes[between(world, 0, world->plan.voters - 1)];
+    if (is_awake(world, node) && !node->view.forked && !waits_for_operator(node))
+        operator_promote(world, node, false);
+}
+
+/* Too many are FORKED for any majority: whoever is not, and has the newest log, leads them by force. */
+static void force_newest(struct world *world)
+{
+    struct node *newest = NULL;
+    bool any_forked = false;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct node *node = &world->nodes[i];
+        if (!is_awake(world, node) || waits_for_operator(node))
+            return;
+        any_forked |= node->view.forked;
+        struct pos pos = disk_pos(&node->disk, node->disk.last);
+        if (!node->view.forked && pos.seq > 0 &&
+            (newest == NULL || pos_compare(pos, disk_pos(&newest->disk, newest->disk.last)) > 0))
+            newest = node;
+    }
+    if (any_forked && newest != NULL)
+        operator_promote(world, newest, true);
+}
+
+static void look(struct world *world, struct event *event)
+{
+    (void)event;
+    uint64_t next_ns = world->plan.election_ns * 2;
+    schedule(world, world->now_ns + between(world, next_ns / 2, next_ns), look);
+    bool diligent = world->healing;
+    if (find_primary(world) == NULL && world->epoch_count > 0 &&
+        (diligent ? !world->plan.automatic : chance(world, 300000)))
+        promote_somebody(world);
+    if (diligent && find_primary(world) == NULL && chance(world, 200000))
+        force_newest(world);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct node *node = &world->nodes[i];
+        if (diligent && is_awake(world, node) && node->view.forked && !waits_for_operator(node))
+            operator_accept(world, node);
+    }
+}
+
+void operators_start(struct world *world)
+{
+    schedule(world, world->now_ns + 2 * world->plan.election_ns, look);
+}

@@ -1,0 +1,147 @@
+#include <stdlib.h>
+
+#include "sim.h"
+
+/* Every record that ever reached a disk, by (epoch, seq). A log is named by its last epoch: what lies below that
+ * epoch's EPOCH_START is the parent's. Two logs with an equal position are thus compared by one hash (I2). */
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * UINT64_C(0xff51afd7ed558ccd);
+    return hash ^ hash >> 32;
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes && text[i] != '\0'; i++)
+        hash = mix(hash, (uint64_t)(unsigned char)text[i]);
+    return hash;
+}
+
+struct epoch_log *registry_epoch(struct world *world, struct epoch epoch)
+{
+    for (uint32_t i = world->epoch_count; i-- > 0;)
+        if (epoch_equal(world->epochs[i]->epoch, epoch))
+            return world->epochs[i];
+    ASSERT_U64(world->epoch_count, <, SIM_EPOCHS);
+    struct epoch_log *log = world_alloc(world, sizeof *log);
+    log->epoch = epoch;
+    log->hash =
+        hash_text(mix(epoch.generation, epoch.term), epoch.owner.text, sizeof epoch.owner.text);
+    world->epochs[world->epoch_count++] = log;
+    return log;
+}
+
+struct epoch_log *registry_branch(struct epoch_log *epoch, uint64_t seq)
+{
+    while (epoch != NULL && seq < epoch->first_seq)
+        epoch = epoch->parent;
+    return epoch;
+}
+
+const struct registered *registry_at(const struct epoch_log *epoch, uint64_t seq)
+{
+    while (epoch != NULL && seq < epoch->first_seq)
+        epoch = epoch->parent;
+    if (epoch == NULL || epoch->first_seq == 0 || seq - epoch->first_seq >= epoch->count)
+        return NULL;
+    return &epoch->records[seq - epoch->first_seq];
+}
+
+bool registry_holds(struct epoch_log *epoch, struct pos pos)
+{
+    struct epoch_log *there = registry_branch(epoch, pos.seq);
+    return there != NULL && there->first_seq != 0 && epoch_equal(there->epoch, pos.epoch);
+}
+
+const struct registered *record_what(const struct disk *disk, uint64_t seq)
+{
+    ASSERT(seq > 0 && seq <= disk->last);
+    const struct registered *what = registry_at(disk->records[seq - 1].epoch, seq);
+    ASSERT(what != NULL);
+    return what;
+}
+
+static void describe_write(const struct record *record, struct registered *out)
+{
+    struct slice ops = record->ops;
+    struct record_op op;
+    bool any = record_op_next(&ops, &op);
+    ASSERT(any && op.key.length == 1);
+    out->number = record->request.number;
+    out->key = op.key.bytes[0];
+    out->deletes = op.kind == RECORD_DELETE;
+    out->chain = mix(mix(mix(out->chain, out->number), out->key), out->deletes);
+}
+
+static void describe_members(struct world *world, const struct record *record,
+                             struct registered *out)
+{
+    out->members = world_copy(world, &record->members, sizeof record->members);
+    out->cluster_id = record->cluster_id;
+    out->chain = mix(out->chain, record->cluster_id);
+    for (uint32_t i = 0; i < record->members.count; i++)
+        out->chain =
+            mix(mix(out->chain, record->members.list[i].store_id), record->members.list[i].voter);
+}
+
+static void grow(struct epoch_log *log)
+{
+    if (log->count < log->capacity)
+        return;
+    log->capacity = log->capacity == 0 ? 32 : log->capacity * 2;
+    log->records = realloc(log->records, log->capacity * sizeof *log->records);
+    ASSERT(log->records != NULL);
+}
+
+static void open_epoch(struct world *world, const struct node *node, struct epoch_log *log,
+                       const struct log_record *before, const struct record *record)
+{
+    if (record->type != RECORD_EPOCH_START)
+        violate(world, "I2", "node %s stores seq %" PRIu64 " of an epoch without EPOCH_START",
+                node->id.text, record->seq);
+    log->first_seq = record->seq;
+    log->parent = before != NULL ? before->epoch : NULL;
+}
+
+struct epoch_log *registry_add(struct world *world, const struct node *node,
+                               const struct log_record *before, const struct record *record)
+{
+    struct epoch_log *log = registry_epoch(world, record->epoch);
+    const struct registered *previous =
+        before != NULL ? registry_at(before->epoch, record->seq - 1) : NULL;
+    struct registered now = {.type = record->type,
+                             .chain = mix(previous != NULL ? previous->chain : 0, log->hash)};
+    now.chain = mix(mix(now.chain, record->seq), record->type);
+    if (record->type == RECORD_WRITE)
+        describe_write(record, &now);
+    else
+        describe_members(world, record, &now);
+    if (log->first_seq == 0)
+        open_epoch(world, node, log, before, record);
+    if (record->seq < log->first_seq || record->seq - log->first_seq > log->count)
+        violate(world, "I2",
+                "node %s stores seq %" PRIu64 " of an epoch that holds %" PRIu64
+                " records from %" PRIu64,
+                node->id.text, record->seq, log->count, log->first_seq);
+    uint64_t at = record->seq - log->first_seq;
+    if (at < log->count && log->records[at].chain != now.chain) {
+        char pos[POS_TEXT_BYTES];
+        violate(world, "I2",
+                "node %s stores at %s another log than was stored there before (write %" PRIu64
+                " against %" PRIu64 ")",
+                node->id.text, pos_text((struct pos){record->epoch, record->seq}, pos), now.number,
+                log->records[at].number);
+    }
+    if (at == log->count) {
+        grow(log);
+        log->records[log->count++] = now;
+    }
+    return log;
+}
+
+void registry_free(struct world *world)
+{
+    for (uint32_t i = 0; i < world->epoch_count; i++)
+        free(world->epochs[i]->records);
+}

@@ -1,0 +1,557 @@
+/* The deterministic simulator: whole clusters of the very core that kvd runs, from one seed (PROTOCOL §13).
+ *
+ *   sim.c         options, seeds, workers, the mutation gate
+ *   swarm.c       draws a cluster and its faults from a seed
+ *   world.c       time, the queue of what is to happen, nodes: birth, death, one step
+ *   disk.c        a node's log, state and hard state
+ *   writer.c      the FIFO of storage work before the disk
+ *   net.c         stream messages and calls, lost, late and doubled
+ *   snapshot.c    downloads
+ *   clients.c     writes, reads and sessions, as a client sees them
+ *   operators.c   promote, promote --force, accept-history
+ *   faults.c      what goes wrong, and the end of it
+ *   registry.c    every record ever stored, by position: what the logs are compared with
+ *   invariants.c  PROTOCOL §12
+ *   trace.c       one line an event
+ *
+ * Global time is simulated nanoseconds; each node has a clock of its own. Nothing here reads a clock, an address or
+ * the system's randomness, so a seed gives the same run everywhere. One thread. */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/rng.h"
+#include "core/core.h"
+#include "record/batch.h"
+
+enum {
+    SIM_NODES = 8,
+    SIM_KEYS = 8, /* few, so that writes meet */
+    SIM_CLIENTS = 8,
+    SIM_TICKETS = 256, /* open at one node; more is a leak */
+    SIM_CALLS = 64,    /* remembered of one node */
+    SIM_EPOCHS = 1024,
+    SIM_GENERATIONS = 64,
+    SIM_GROUP = 16, /* writes of one group commit */
+    SIM_VIOLATION_BYTES = 1024,
+};
+
+/* ---- Options ------------------------------------------------------------------------------------------ */
+
+enum automatic { AUTOMATIC_NEVER, AUTOMATIC_SOME, AUTOMATIC_ALWAYS };
+
+struct options {
+    uint64_t from;
+    uint64_t seeds;
+    uint32_t jobs;
+    uint64_t minutes; /* 0: no limit */
+    enum automatic automatic;
+    uint32_t mutation;
+    bool trace;
+    bool keep_going;
+};
+
+/* ---- What a seed drew --------------------------------------------------------------------------------- */
+
+enum fault {
+    FAULT_CRASH,
+    FAULT_CRASH_ALL,
+    FAULT_WIPE,
+    FAULT_PAUSE,
+    FAULT_ISOLATE,
+    FAULT_ISOLATE_ONE_WAY,
+    FAULT_SPLIT,
+    FAULT_CUT_LINK,
+    FAULT_SLOW_LINKS,
+    FAULT_SLOW_DISK,
+    FAULT_FROZEN_DISK,
+    FAULT_FULL_DISK,
+    FAULT_FAILED_FSYNC,
+    FAULT_CLOCK_JUMP,
+    FAULT_PEER_LOST,
+    FAULT_PROMOTE,
+    FAULT_FORCE,
+    FAULT_ACCEPT,
+    FAULT_COUNT,
+};
+
+struct plan {
+    uint32_t voters;
+    uint32_t readers;
+    bool automatic;
+    uint64_t beat_ns; /* heartbeat interval: the measure of everything else */
+    uint64_t election_ns;
+    uint64_t stale_after_ns;
+    uint64_t reject_after_ns;
+    uint64_t stall_ns;
+    uint64_t max_lag;
+    uint64_t max_uncommitted;
+    uint64_t drift_ppm;
+    uint64_t rate_ppm;   /* how wrong a clock's rate may be */
+    bool beyond_drift;   /* rate_ppm > drift_ppm: I9 is counted, not asserted */
+    bool lossy;          /* durability: os. A crash may take answered records (R5) */
+    bool clocks_restart; /* a machine's boot begins its clock anew */
+    bool trims;
+    bool careless_server; /* offers old checkpoints, as a deposed primary would */
+    uint64_t latency_ns;
+    uint32_t drop_ppm, duplicate_ppm, reorder_ppm, spike_ppm;
+    uint64_t spike_ns;
+    uint32_t lose_request_ppm, lose_answer_ppm, late_answer_ppm;
+    uint64_t fsync_ns;
+    uint32_t slow_fsync_ppm;
+    uint64_t fault_every_ns;
+    uint32_t weight[FAULT_COUNT];
+    uint64_t calm_ns;   /* before the first fault */
+    uint64_t faults_ns; /* how long things go wrong */
+    uint32_t clients;
+    uint64_t think_ns;
+    uint32_t write_percent, majority_percent;
+};
+
+/* ---- Records and logs --------------------------------------------------------------------------------- */
+
+struct entry { /* a key's value: the number of the write that put it; 0: absent */
+    uint64_t value;
+    uint64_t mod_seq;
+};
+
+struct state {
+    struct entry keys[SIM_KEYS];
+};
+
+/* What a position holds, wherever it is stored. */
+struct registered {
+    uint64_t chain; /* hash of the log up to here */
+    enum record_type type;
+    uint64_t number; /* of the write; else 0 */
+    uint32_t key;
+    bool deletes;
+    const struct members *members;
+    uint64_t cluster_id;
+};
+
+/* One epoch's records, and where it branched off. */
+struct epoch_log {
+    struct epoch epoch;
+    uint64_t hash;
+    struct epoch_log *parent; /* of the record before first_seq; NULL: seq 1 */
+    uint64_t first_seq;       /* 0: no EPOCH_START was seen yet */
+    uint64_t count;
+    uint64_t capacity;
+    struct registered *records;
+};
+
+struct log_record { /* one seq of a node's disk */
+    struct epoch_log *epoch;
+    struct slice batch; /* the batch that holds it */
+    struct entry undo;
+    uint64_t stored_ns;
+};
+
+/* ---- A node's disk ------------------------------------------------------------------------------------ */
+
+struct disk {
+    uint64_t store_id; /* hard state */
+    uint64_t boot;
+    uint64_t cluster_id;
+    struct epoch epoch;
+    uint64_t hard_commit;
+    struct log_record
+        *records; /* of seq 1..last; those below `first` are the simulator's memory only */
+    uint64_t last;
+    uint64_t capacity;
+    uint64_t first;
+    uint64_t undo_floor;
+    uint64_t commit; /* of the newest COMMIT */
+    uint64_t rewinds;
+    struct state state;
+    struct epoch promised; /* the simulator's memory: the highest epoch voted for with this disk */
+    uint32_t wipes;        /* of this node */
+};
+
+struct snapshot {
+    struct pos pos;
+    struct log_record *records;
+    struct state state;
+    uint64_t undo_floor;
+    uint64_t rewinds;
+    uint64_t cluster_id;
+    struct epoch_history history;
+    struct members members;
+};
+
+struct work {
+    enum core_action_type type;
+    struct epoch epoch;
+    uint64_t seq;
+    uint64_t cluster_id;
+    uint64_t ticket;
+    struct slice bytes;
+    const struct members *members;
+    struct snapshot *snapshot;
+    uint64_t given_ns; /* on the node's clock */
+};
+
+struct writer {
+    struct work *queue;
+    uint32_t head;
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t busy;          /* how many of the oldest are under way */
+    uint64_t owes_since_ns; /* on the node's clock: since when the core waits for the next answer */
+    uint32_t unanswered;
+    uint64_t slow_until_ns, full_until_ns, frozen_until_ns;
+    bool fail_next;
+    uint64_t event_ns; /* of the newest event it posted: they arrive in order */
+};
+
+/* ---- Clients ------------------------------------------------------------------------------------------- */
+
+struct write { /* by number */
+    uint32_t key;
+    bool deletes;
+    enum ack_level ack; /* reached; ACK_NONE: not acknowledged */
+    uint64_t ack_ns;
+    struct epoch_log *epoch; /* where, when acknowledged */
+    uint64_t seq;
+    bool archived;
+    bool excused; /* lost with a disk or an unsynced tail */
+};
+
+enum ticket_kind { TICKET_WRITE, TICKET_WAIT, TICKET_OPERATOR, TICKET_REQUEST };
+
+struct ticket {
+    uint64_t id;
+    enum ticket_kind kind;
+    uint32_t client;
+    uint64_t operation; /* of the client: an older one was given up */
+    uint64_t first_number;
+    uint32_t records;
+    enum ack_level ack;
+    struct read *read;
+    uint32_t caller; /* REQUEST */
+    uint64_t caller_life;
+    uint64_t nonce;
+    bool votes; /* the request is a VOTE for `epoch` */
+    struct epoch epoch;
+};
+
+struct read {
+    uint32_t client;
+    uint64_t operation;
+    struct core_read ask;
+    uint64_t began_ns;
+    uint32_t attempts;
+    /* The data, once they are read. */
+    uint64_t applied;
+    struct epoch_log *epoch; /* of the record at applied */
+    uint64_t rewinds;
+    /* SESSION: the core said that the token's position is here, and since then nothing was taken back. */
+    bool waited;
+    uint64_t waited_rewinds;
+    enum core_wait wait; /* the newest */
+};
+
+struct served { /* a linearizable read that was answered */
+    uint64_t at_ns;
+    uint64_t generation;
+    uint64_t seq;
+};
+
+struct client {
+    uint64_t operation;
+    uint32_t target;
+    struct pos token;
+    uint64_t token_cluster_id;
+};
+
+/* ---- Nodes ---------------------------------------------------------------------------------------------- */
+
+struct clock_rate {
+    uint64_t base_global_ns;
+    uint64_t base_local_ns;
+    int64_t ppm;
+};
+
+struct outgoing { /* a call of this node */
+    uint64_t nonce;
+    bool open;
+};
+
+struct node {
+    uint32_t index;
+    struct node_id id;
+    bool up;
+    uint64_t life; /* counts starts; 0: never started */
+    uint64_t paused_until_ns;
+    struct clock_rate clock;
+    struct core *core;
+    struct core_actions actions;
+    struct core_view view; /* as published after the newest step */
+    struct disk disk;
+    struct writer writer;
+    uint64_t tick_ns; /* when the scheduled TICK is due; UINT64_MAX: none */
+    struct ticket tickets[SIM_TICKETS];
+    uint32_t ticket_count;
+    struct outgoing calls[SIM_CALLS];
+    uint32_t next_call;
+    uint64_t download; /* number of the newest; 0: none is wanted */
+    struct snapshot *ready;
+    struct snapshot *checkpoint; /* an old one, for the careless server */
+    /* What the judge remembers of this life. */
+    uint64_t commit;
+    uint64_t commit_generation;
+    struct epoch heartbeat_epoch;
+    uint64_t
+        heartbeat_ns; /* own clock: arrival of the newest heartbeat of heartbeat_epoch; 0: none */
+    uint64_t status_ns[SIM_NODES]; /* own clock: arrival of the newest status of each */
+    bool was_primary;
+};
+
+struct letter {
+    uint32_t refs;
+    struct letter *next_free;
+    struct core_msg msg;
+    struct buffer bytes;
+    struct epoch_start *starts; /* ATTACH: in the arena */
+};
+
+struct link {
+    bool blocked;
+    bool stuck;        /* healed, but its connection is dead until it is reset */
+    uint64_t ready_ns; /* when the subscription stands */
+    uint64_t slow_until_ns;
+    uint64_t slow_ns;
+    uint64_t arrival_ns[2]; /* newest, per channel: in order unless a message is reordered */
+};
+
+/* ---- What is to happen ----------------------------------------------------------------------------------- */
+
+struct world;
+
+struct event {
+    uint64_t at_ns;
+    uint64_t order;
+    void (*run)(struct world *world, struct event *event);
+    uint64_t life; /* of `node`, in which it happens; 0: not bound to a node */
+    uint32_t node;
+    uint32_t from;
+    uint64_t caller_life;
+    uint64_t number;
+    void *data; /* in the arena */
+    struct letter *letter;
+};
+
+struct loss { /* a SESSION_LOST that was told */
+    struct pos pos;
+};
+
+struct committed { /* the highest commit of a generation */
+    uint64_t generation;
+    struct epoch_log *epoch;
+    uint64_t seq;
+};
+
+struct world {
+    struct options options;
+    uint64_t seed;
+    struct plan plan;
+    struct rng rng;
+    struct arena arena;
+    uint64_t now_ns;
+    uint64_t order;
+    struct event *heap;
+    uint32_t heap_count;
+    uint32_t heap_capacity;
+    struct letter *free_letters;
+    struct node nodes[SIM_NODES];
+    uint32_t node_count;
+    struct link links[SIM_NODES][SIM_NODES]; /* [from][to] */
+    uint64_t next_ticket;
+    uint64_t next_store;
+    uint64_t next_download;
+    struct client clients[SIM_CLIENTS];
+    struct write *writes;
+    uint64_t write_count; /* numbers 1..write_count */
+    uint64_t write_capacity;
+    uint64_t *acked; /* numbers in order of acknowledgement */
+    uint64_t acked_count;
+    uint64_t acked_capacity;
+    struct epoch_log *epochs[SIM_EPOCHS];
+    uint32_t epoch_count;
+    struct committed committed[SIM_GENERATIONS];
+    uint32_t committed_count;
+    struct members committed_members;
+    struct loss *losses;
+    uint32_t loss_count;
+    uint32_t loss_capacity;
+    struct served *served;
+    uint32_t served_count;
+    uint32_t served_capacity;
+    struct buffer scratch;
+    bool healing; /* the faults are over */
+    uint64_t healed_ns;
+    bool forced; /* a forced promotion was asked for */
+    bool lost_tail;
+    uint64_t probe_number; /* the last write, by which the healed cluster is judged */
+    bool done;
+    uint64_t hash;
+    uint64_t events;
+    uint64_t false_bounds; /* beyond_drift: counted */
+    sigjmp_buf escape;
+    char violation[SIM_VIOLATION_BYTES];
+};
+
+struct result {
+    bool ok;
+    uint64_t hash;
+    uint64_t events;
+    uint64_t false_bounds;
+    char violation[SIM_VIOLATION_BYTES];
+};
+
+/* world.c */
+void world_init(struct world *world);
+void world_free(struct world *world);
+/* Runs one seed. A violation, and an ASSERT of the core, end it. */
+void world_run(struct world *world, const struct options *options, uint64_t seed,
+               struct result *result);
+struct event *schedule(struct world *world, uint64_t at_ns,
+                       void (*run)(struct world *world, struct event *event));
+/* Happens only in the node's present life, and waits while the node is paused. */
+struct event *schedule_at_node(struct world *world, struct node *node, uint64_t at_ns,
+                               void (*run)(struct world *world, struct event *event));
+void *world_alloc(struct world *world, size_t bytes);
+void *world_copy(struct world *world, const void *bytes, size_t length);
+uint64_t local_ns(const struct world *world, const struct node *node);
+uint64_t global_of_local_ns(const struct node *node, uint64_t local);
+void clock_jump(struct world *world, struct node *node, uint64_t forward_ns);
+bool chance(struct world *world, uint32_t ppm);
+uint64_t between(struct world *world, uint64_t low, uint64_t high); /* both included */
+struct node *find_node(struct world *world, struct node_id id);
+struct node *find_primary(struct world *world); /* the one of the highest epoch; NULL */
+void node_step(struct world *world, struct node *node, const struct core_event *event);
+void node_start(struct world *world, struct node *node);
+void node_crash(struct world *world, struct node *node, bool machine);
+struct ticket *ticket_new(struct world *world, struct node *node, enum ticket_kind kind);
+struct ticket ticket_take(struct world *world, struct node *node, uint64_t id);
+const struct ticket *ticket_find(const struct node *node, uint64_t id);
+
+/* swarm.c */
+void swarm_draw(struct world *world);
+
+/* disk.c */
+void disk_format(struct world *world, struct node *node);
+void disk_free(struct disk *disk);
+enum candor_code disk_append(struct world *world, struct node *node, struct slice batches,
+                             uint64_t most_batches);
+void disk_truncate(struct world *world, struct node *node, uint64_t to, struct epoch by);
+void disk_install(struct world *world, struct node *node, const struct snapshot *snapshot,
+                  uint64_t common, struct epoch by);
+void disk_read(struct world *world, struct node *node, uint64_t from, uint64_t upto,
+               uint32_t most_batches, struct buffer *out);
+void disk_lose_tail(struct world *world, struct node *node);
+void disk_replay(const struct disk *disk, struct state *out);
+void disk_history(const struct disk *disk, uint64_t last, struct epoch_history *out);
+const struct members *disk_members(const struct disk *disk); /* never NULL */
+uint64_t disk_cluster_id(const struct disk *disk);
+struct pos disk_pos(const struct disk *disk, uint64_t seq);
+bool disk_holds(const struct disk *disk, uint64_t upto, struct pos pos);
+
+/* writer.c */
+void writer_give(struct world *world, struct node *node, const struct core_action *action);
+void writer_crash(struct world *world, struct node *node);
+void writer_free(struct writer *writer);
+void writer_wake(struct world *world, struct node *node); /* after a fault of the disk ended */
+
+/* net.c */
+void net_publish(struct world *world, struct node *node, const struct core_msg *msg);
+void net_call(struct world *world, struct node *node, const struct core_action *action);
+void net_answer(struct world *world, struct node *node, const struct core_action *action);
+void net_reset_peer(struct world *world, struct node *node, struct node_id peer);
+void net_node_started(struct world *world, struct node *node);
+void net_node_died(struct world *world, struct node *node);
+void net_release(struct world *world, struct letter *letter);
+bool net_open(const struct world *world, uint32_t from, uint32_t to);
+
+/* snapshot.c */
+void snapshot_fetch(struct world *world, struct node *node, const struct core_action *action);
+void snapshot_drop(struct node *node);
+struct snapshot *snapshot_cut(struct world *world, const struct node *node);
+
+/* clients.c */
+void clients_start(struct world *world);
+void client_finished(struct world *world, struct node *node, const struct ticket *ticket,
+                     const struct core_action *action);
+void client_lost(struct world *world, const struct ticket *ticket);
+void client_probe(struct world *world, struct node *primary);
+
+/* operators.c */
+void operators_start(struct world *world);
+void operator_promote(struct world *world, struct node *node, bool force);
+void operator_accept(struct world *world, struct node *node);
+
+/* faults.c */
+void faults_start(struct world *world);
+void faults_restart(struct world *world, struct node *node, uint64_t delay_ns);
+
+/* registry.c */
+struct epoch_log *registry_epoch(struct world *world, struct epoch epoch); /* found or made */
+/* A record stands on a disk behind `before` (NULL: at seq 1). Violates I2 when the position holds another. */
+struct epoch_log *registry_add(struct world *world, const struct node *node,
+                               const struct log_record *before, const struct record *record);
+/* The record at `seq` of the log that ends with `epoch`; NULL when that log does not reach it. */
+const struct registered *registry_at(const struct epoch_log *epoch, uint64_t seq);
+struct epoch_log *registry_branch(struct epoch_log *epoch,
+                                  uint64_t seq); /* whose record stands there */
+bool registry_holds(struct epoch_log *epoch,
+                    struct pos pos); /* the log that ends with `epoch` has pos */
+const struct registered *record_what(const struct disk *disk, uint64_t seq);
+void registry_free(struct world *world);
+
+/* invariants.c */
+__attribute__((format(printf, 3, 4))) _Noreturn void
+violate(struct world *world, const char *invariant, const char *format, ...);
+void check_step(struct world *world, struct node *node);
+void check_published(struct world *world, struct node *node, const struct core_msg *msg);
+void check_answer(struct world *world, struct node *node, const struct core_msg *msg,
+                  uint64_t ticket);
+void check_commit(struct world *world, struct node *node, uint64_t seq);
+void check_truncate(struct world *world, struct node *node, uint64_t to);
+void check_install(struct world *world, struct node *node, const struct core_action *action);
+void check_acknowledged(struct world *world, struct node *node, const struct ticket *ticket,
+                        const struct core_action *action);
+void check_discarded(struct world *world, struct node *node, uint64_t seq, struct epoch by);
+void check_freshness(struct world *world, struct node *node, const struct core_freshness *fresh,
+                     uint64_t applied);
+/* A linearizable read is about to be answered from its data (I7). */
+void check_linearizable(struct world *world, struct node *node, const struct read *read);
+void check_state(struct world *world, struct node *node);
+void check_boot(struct world *world, struct node *node);
+void check_heard(struct world *world, struct node *node, const struct core_msg *msg);
+/* Why the cluster is not of one mind yet; NULL: it is. */
+const char *check_converged(struct world *world);
+void check_end(struct world *world);
+
+/* trace.c */
+#define TRACE(world, node, ...)                                                                    \
+    do {                                                                                           \
+        if ((world)->options.trace)                                                                \
+            trace_line(world, node, __VA_ARGS__);                                                  \
+    } while (0)
+__attribute__((format(printf, 3, 4))) void trace_line(struct world *world, const struct node *node,
+                                                      const char *format, ...);
+void trace_hash(struct world *world, uint64_t value);
+void trace_action(struct world *world, const struct node *node, const struct core_action *action);
+void trace_message(struct world *world, const struct node *node, const char *what,
+                   const struct core_msg *msg);
+
+#endif

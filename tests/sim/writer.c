@@ -1,0 +1,398 @@
+#include <stdlib.h>
+
+#include "sim.h"
+
+/* The FIFO of core.h: each piece of work is answered by one event, in order; consecutive WRITEs share an fsync. */
+
+static struct work *work_at(const struct writer *writer, uint32_t i)
+{
+    return &writer->queue[(writer->head + i) % writer->capacity];
+}
+
+static void grow(struct writer *writer)
+{
+    if (writer->count < writer->capacity)
+        return;
+    uint32_t capacity = writer->capacity == 0 ? 64 : writer->capacity * 2;
+    struct work *queue = malloc(capacity * sizeof *queue);
+    ASSERT(queue != NULL);
+    for (uint32_t i = 0; i < writer->count; i++)
+        queue[i] = *work_at(writer, i);
+    free(writer->queue);
+    writer->queue = queue;
+    writer->capacity = capacity;
+    writer->head = 0;
+}
+
+void writer_free(struct writer *writer)
+{
+    free(writer->queue);
+}
+
+/* ---- Answers -------------------------------------------------------------------------------------------- */
+
+struct answer {
+    struct core_event event;
+    struct epoch_history history;
+};
+
+static void give_answer(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+    struct answer *answer = event->data;
+    node->writer.unanswered--;
+    node->writer.owes_since_ns = local_ns(world, node);
+    TRACE(world, node, "answered event=%d code=%d last=%" PRIu64, answer->event.type,
+          answer->event.type == CORE_EVENT_APPENDED ? (int)answer->event.appended.code : 0,
+          node->disk.last);
+    node_step(world, node, &answer->event);
+}
+
+/* Between the disk and the core lies a queue. */
+static struct answer *post(struct world *world, struct node *node, enum core_event_type type)
+{
+    uint64_t delay_ns = chance(world, 50000) ? between(world, 0, world->plan.beat_ns / 4) : 1000;
+    struct answer *answer = world_alloc(world, sizeof *answer);
+    answer->event.type = type;
+    node->writer.event_ns = max_u64(node->writer.event_ns, world->now_ns + delay_ns);
+    schedule_at_node(world, node, node->writer.event_ns, give_answer)->data = answer;
+    return answer;
+}
+
+static struct answer *post_appended(struct world *world, struct node *node, const struct work *work,
+                                    enum candor_code code, uint64_t first_seq, uint64_t last_seq)
+{
+    struct answer *answer = post(world, node, CORE_EVENT_APPENDED);
+    answer->event.appended.code = code;
+    answer->event.appended.epoch = work->epoch;
+    answer->event.appended.first_seq = first_seq;
+    answer->event.appended.last_seq = code == CANDOR_OK ? last_seq : node->disk.last;
+    answer->event.appended.ticket = work->ticket;
+    return answer;
+}
+
+/* ---- What the disk is told ------------------------------------------------------------------------------ */
+
+static bool disk_is_full(struct world *world, const struct node *node)
+{
+    return node->writer.full_until_ns > world->now_ns && chance(world, 700000);
+}
+
+static void encode_write(struct world *world, struct batch_writer *batch, uint64_t number)
+{
+    const struct write *write = &world->writes[number];
+    uint8_t key = (uint8_t)write->key;
+    struct record_op op = {
+        .kind = write->deletes ? RECORD_DELETE : RECORD_PUT,
+        .key = slice_of(&key, 1),
+        .value = write->deletes ? (struct slice){0} : slice_of(&number, sizeof number),
+    };
+    batch_add_write(batch, ACK_LOCAL, world->now_ns / NS_PER_MS,
+                    (struct request_id){.number = number}, &op, 1);
+}
+
+/* One batch for the whole group, as kvd makes it. */
+static struct slice encode_group(struct world *world, const struct node *node, uint32_t count)
+{
+    struct buffer *out = &world->scratch;
+    const struct writer *writer = &node->writer;
+    buffer_clear(out);
+    struct batch_writer batch =
+        batch_begin(out, RECORD_WRITE, work_at(writer, 0)->epoch, node->disk.last + 1);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ticket *ticket = ticket_find(node, work_at(writer, i)->ticket);
+        ASSERT(ticket != NULL);
+        for (uint32_t j = 0; j < ticket->records; j++)
+            encode_write(world, &batch, ticket->first_number + j);
+    }
+    batch_end(&batch);
+    return slice_of(world_copy(world, out->bytes, out->length), out->length);
+}
+
+static struct slice encode_members(struct world *world, const struct node *node,
+                                   const struct work *work)
+{
+    struct buffer *out = &world->scratch;
+    buffer_clear(out);
+    enum record_type type =
+        work->type == CORE_ACTION_EPOCH_START ? RECORD_EPOCH_START : RECORD_MEMBERS;
+    struct batch_writer batch = batch_begin(out, type, work->epoch, node->disk.last + 1);
+    batch_add_members(&batch, world->now_ns / NS_PER_MS, work->cluster_id, work->members);
+    batch_end(&batch);
+    return slice_of(world_copy(world, out->bytes, out->length), out->length);
+}
+
+static void store_group(struct world *world, struct node *node, uint32_t count)
+{
+    uint64_t seq = node->disk.last + 1;
+    bool full = disk_is_full(world, node);
+    struct slice bytes = {0};
+    if (!full) {
+        bytes = encode_group(world, node, count);
+        (void)disk_append(world, node, bytes, UINT64_MAX);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct work *work = work_at(&node->writer, i);
+        uint64_t records = ticket_find(node, work->ticket)->records;
+        struct answer *answer =
+            post_appended(world, node, work, full ? CANDOR_RESOURCE_EXHAUSTED : CANDOR_OK, seq,
+                          seq + records - 1);
+        if (i == 0)
+            answer->event.appended.batches = bytes;
+        seq += records;
+    }
+}
+
+static void store_meta(struct world *world, struct node *node, const struct work *work)
+{
+    uint64_t seq = node->disk.last + 1;
+    if (disk_is_full(world, node)) {
+        post_appended(world, node, work, CANDOR_RESOURCE_EXHAUSTED, 0, 0);
+        return;
+    }
+    struct slice bytes = encode_members(world, node, work);
+    (void)disk_append(world, node, bytes, UINT64_MAX);
+    post_appended(world, node, work, CANDOR_OK, seq, seq)->event.appended.batches = bytes;
+}
+
+static void store_appended(struct world *world, struct node *node, const struct work *work)
+{
+    uint64_t first = node->disk.last + 1;
+    enum candor_code code = disk_is_full(world, node)
+                                ? CANDOR_RESOURCE_EXHAUSTED
+                                : disk_append(world, node, work->bytes, UINT64_MAX);
+    post_appended(world, node, work, code, first, node->disk.last);
+}
+
+static void save(struct node *node, const struct work *work)
+{
+    node->disk.cluster_id = work->cluster_id;
+    node->disk.epoch = work->epoch;
+    node->disk.hard_commit = max_u64(work->seq, min_u64(node->disk.commit, node->disk.last));
+}
+
+static void truncate(struct world *world, struct node *node, const struct work *work)
+{
+    disk_truncate(world, node, work->seq, work->epoch);
+    struct answer *answer = post(world, node, CORE_EVENT_TRUNCATED);
+    answer->event.truncated.last = node->disk.last;
+    answer->event.truncated.rewinds = node->disk.rewinds;
+    answer->event.truncated.members = disk_members(&node->disk);
+}
+
+static void install(struct world *world, struct node *node, const struct work *work)
+{
+    const struct snapshot *snapshot = work->snapshot;
+    struct answer *answer = post(world, node, CORE_EVENT_INSTALLED);
+    if (disk_is_full(world, node)) {
+        answer->event.snapshot.code = CANDOR_RESOURCE_EXHAUSTED;
+        return;
+    }
+    disk_install(world, node, snapshot, work->seq, work->epoch);
+    answer->event.snapshot.pos = snapshot->pos;
+    answer->event.snapshot.rewinds = node->disk.rewinds;
+    answer->event.snapshot.undo_floor = snapshot->undo_floor;
+    answer->event.snapshot.cluster_id = snapshot->cluster_id;
+    answer->event.snapshot.history = &snapshot->history;
+    answer->event.snapshot.members = &snapshot->members;
+}
+
+static void tell_trimmed(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+    struct core_event trimmed = {.type = CORE_EVENT_TRIMMED};
+    trimmed.trimmed.log_first = event->number;
+    node_step(world, node, &trimmed);
+}
+
+static void commit(struct world *world, struct node *node, const struct work *work)
+{
+    struct disk *disk = &node->disk;
+    disk->commit = max_u64(disk->commit, min_u64(work->seq, disk->last));
+    disk->undo_floor = max_u64(disk->undo_floor, disk->commit);
+    if (!world->plan.trims || !chance(world, 300000))
+        return;
+    uint64_t first = between(world, disk->first, disk->commit + 1);
+    if (first <= disk->first)
+        return;
+    disk->first = first;
+    schedule_at_node(world, node, world->now_ns, tell_trimmed)->number = first;
+}
+
+/* ---- The queue ------------------------------------------------------------------------------------------ */
+
+static void work_done(struct world *world, struct event *event);
+
+static uint32_t group_size(const struct writer *writer)
+{
+    uint32_t count = 1;
+    if (work_at(writer, 0)->type != CORE_ACTION_WRITE)
+        return 1;
+    while (count < writer->count && count < SIM_GROUP &&
+           work_at(writer, count)->type == CORE_ACTION_WRITE &&
+           epoch_equal(work_at(writer, count)->epoch, work_at(writer, 0)->epoch))
+        count++;
+    return count;
+}
+
+static uint64_t fsync_ns(struct world *world, const struct writer *writer)
+{
+    const struct plan *plan = &world->plan;
+    uint64_t cost_ns = between(world, plan->fsync_ns / 4, plan->fsync_ns);
+    if (chance(world, plan->slow_fsync_ppm))
+        cost_ns += between(world, 0, 10 * plan->fsync_ns);
+    if (writer->slow_until_ns > world->now_ns)
+        cost_ns += between(world, 0, plan->beat_ns);
+    if (writer->frozen_until_ns > world->now_ns)
+        cost_ns += writer->frozen_until_ns - world->now_ns;
+    return cost_ns;
+}
+
+static void begin_work(struct world *world, struct node *node)
+{
+    struct writer *writer = &node->writer;
+    while (writer->count > 0 && work_at(writer, 0)->type == CORE_ACTION_COMMIT) {
+        commit(world, node, work_at(writer, 0));
+        writer->head = (writer->head + 1) % writer->capacity;
+        writer->count--;
+    }
+    if (writer->count == 0)
+        return;
+    writer->busy = group_size(writer);
+    schedule_at_node(world, node, world->now_ns + fsync_ns(world, writer), work_done);
+}
+
+static void do_work(struct world *world, struct node *node)
+{
+    const struct work *work = work_at(&node->writer, 0);
+    switch (work->type) {
+    case CORE_ACTION_WRITE:
+        store_group(world, node, node->writer.busy);
+        break;
+    case CORE_ACTION_EPOCH_START:
+    case CORE_ACTION_MEMBERS:
+        store_meta(world, node, work);
+        break;
+    case CORE_ACTION_APPEND:
+        store_appended(world, node, work);
+        break;
+    case CORE_ACTION_SAVE:
+        save(node, work);
+        post(world, node, CORE_EVENT_SAVED);
+        break;
+    case CORE_ACTION_TRUNCATE:
+        truncate(world, node, work);
+        break;
+    case CORE_ACTION_INSTALL:
+        install(world, node, work);
+        break;
+    default:
+        ASSERT(false);
+    }
+}
+
+static void work_done(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+    struct writer *writer = &node->writer;
+    if (writer->frozen_until_ns > world->now_ns) { /* it froze meanwhile */
+        schedule_at_node(world, node, writer->frozen_until_ns, work_done);
+        return;
+    }
+    if (writer
+            ->fail_next) { /* R3: the process ends; what of the work is on the disk is not known */
+        writer->fail_next = false;
+        TRACE(world, node, "fsync failed");
+        node_crash(world, node, false);
+        faults_restart(world, node, between(world, 0, 10 * world->plan.beat_ns));
+        return;
+    }
+    do_work(world, node);
+    writer->head = (writer->head + writer->busy) % writer->capacity;
+    writer->count -= writer->busy;
+    writer->busy = 0;
+    begin_work(world, node);
+}
+
+void writer_give(struct world *world, struct node *node, const struct core_action *action)
+{
+    struct writer *writer = &node->writer;
+    struct work work = {
+        .type = action->type,
+        .epoch = action->epoch,
+        .seq = action->seq,
+        .cluster_id = action->cluster_id,
+        .ticket = action->ticket,
+        .given_ns = local_ns(world, node),
+    };
+    if (action->type == CORE_ACTION_APPEND)
+        work.bytes = slice_of(world_copy(world, action->batches.bytes, action->batches.length),
+                              action->batches.length);
+    if (action->members != NULL)
+        work.members = world_copy(world, action->members, sizeof *action->members);
+    if (action->type == CORE_ACTION_INSTALL) {
+        ASSERT(node->ready != NULL);
+        work.snapshot = node->ready;
+        node->ready = NULL;
+        node->download = 0;
+    }
+    grow(writer);
+    writer->queue[(writer->head + writer->count++) % writer->capacity] = work;
+    if (action->type != CORE_ACTION_COMMIT && writer->unanswered++ == 0)
+        writer->owes_since_ns = work.given_ns;
+    if (writer->busy == 0)
+        begin_work(world, node);
+}
+
+/* ---- A crash -------------------------------------------------------------------------------------------- */
+
+/* The work under way is on the disk, or not, or half. */
+static void interrupt(struct world *world, struct node *node)
+{
+    struct writer *writer = &node->writer;
+    const struct work *work = work_at(writer, 0);
+    uint64_t batches = chance(world, 500000) ? UINT64_MAX : between(world, 0, 3);
+    switch (work->type) {
+    case CORE_ACTION_WRITE:
+        (void)disk_append(world, node, encode_group(world, node, writer->busy), batches);
+        break;
+    case CORE_ACTION_EPOCH_START:
+    case CORE_ACTION_MEMBERS:
+        (void)disk_append(world, node, encode_members(world, node, work), batches);
+        break;
+    case CORE_ACTION_APPEND:
+        (void)disk_append(world, node, work->bytes, batches);
+        break;
+    case CORE_ACTION_SAVE:
+        if (batches > 0)
+            save(node, work);
+        break;
+    case CORE_ACTION_TRUNCATE:
+        if (batches > 0)
+            disk_truncate(world, node, work->seq, work->epoch);
+        break;
+    case CORE_ACTION_INSTALL:
+        if (batches > 0)
+            disk_install(world, node, work->snapshot, work->seq, work->epoch);
+        break;
+    default:
+        break;
+    }
+}
+
+void writer_crash(struct world *world, struct node *node)
+{
+    struct writer *writer = &node->writer;
+    if (writer->busy > 0 && chance(world, 600000))
+        interrupt(world, node);
+    writer->head = writer->count = writer->busy = writer->unanswered = 0;
+    writer->frozen_until_ns = 0;
+    writer->fail_next = false;
+}
+
+void writer_wake(struct world *world, struct node *node)
+{
+    node->writer.slow_until_ns = node->writer.full_until_ns = 0;
+    node->writer.frozen_until_ns = 0;
+    (void)world;
+}
