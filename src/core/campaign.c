@@ -353,8 +353,7 @@ static const char *refusal(struct core *core, const struct peer *candidate,
         return "a reader does not vote";
     if (!may_vote(core, candidate, msg))
         return "JOINING: this disk is not admitted yet";
-    if (core->forked)
-        return "FORKED";
+    /* A FORKED node votes, but never stands: its log is of an older generation than any that it can help to win. */
     int order = epoch_compare(msg->vote.epoch, core->epoch);
     if (order < 0 || (order == 0 && msg->type == CORE_MSG_PRE_VOTE)) {
         snprintf(text, CORE_REFUSAL_BYTES, "it knows epoch %s", epoch_text(core->epoch, mine));
