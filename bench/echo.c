@@ -208,7 +208,7 @@ static void report(const struct settings *settings, double seconds)
                                "\"p90\":%.1f,\"p99\":%.1f,\"p999\":%.1f,\"max\":%.1f}}\n"
                              : "%u callers, messages of %zu bytes, %.3f s: %" PRIu64
                                " requests, %" PRIu64 " errors\n%.0f/s; latency in us: p50 %.1f, "
-                                                     "p90 %.1f, p99 %.1f, p99.9 %.1f, max %.1f\n";
+                               "p90 %.1f, p99 %.1f, p99.9 %.1f, max %.1f\n";
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     printf(format, settings->callers, settings->message_bytes, seconds, done, errors, ops,
@@ -256,9 +256,9 @@ static int load_run(const struct settings *settings)
     report(settings, (double)(clock_boot_ns() - begun_ns) / (double)NS_PER_S);
     for (unsigned i = 0; i < settings->callers; i++)
         nng_aio_stop(loads[i].aio);
-    nng_close(req);
     for (unsigned i = 0; i < settings->callers; i++)
         nng_aio_free(loads[i].aio);
+    nng_close(req);
     return atomic_load(&error_count) == 0 ? 0 : 1;
 }
 

@@ -168,7 +168,8 @@ static int timeout_ms(uint64_t until_ns)
     return (int)max_u64(ms, 1); /* zero would mean: do not wait at all, and NNG mishandles it */
 }
 
-/* Posts the next step unless the client closes: under the lock, so that close cancels it or is seen here. */
+/* Posts the next step unless the client closes. Under the lock, so that close cancels it or is seen here, and so that
+ * this thread has left NNG before the call can end and its context be closed. */
 static bool post(struct slot *slot, enum slot_phase phase, uint64_t until_ns)
 {
     struct rpc_client *client = slot->client;
@@ -469,15 +470,18 @@ const char *rpc_client_address(const struct rpc_client *client)
     return client->dialed.address;
 }
 
+/* No call is under way. The aios go before the contexts and the socket, as in the server: freeing one waits until
+ * NNG's timer thread has left its cancel function, which uses both. */
 static void client_free(struct rpc_client *client)
 {
     for (uint32_t i = 0; i < client->slot_count; i++)
         nng_aio_stop(client->slots[i]->aio);
     for (uint32_t i = 0; i < client->slot_count; i++)
+        nng_aio_free(client->slots[i]->aio);
+    for (uint32_t i = 0; i < client->slot_count; i++)
         nng_ctx_close(client->slots[i]->context);
     nng_close(client->socket);
     for (uint32_t i = 0; i < client->slot_count; i++) {
-        nng_aio_free(client->slots[i]->aio);
         arena_free(&client->slots[i]->arena);
         free(client->slots[i]);
     }

@@ -52,7 +52,8 @@ struct rpc_server {
     struct rpc_call *calls;
     uint32_t call_count;
     atomic_uint_fast32_t dropped_pipe; /* the newest one: logged once */
-    pthread_mutex_t lock; /* of idle_count and of the change of closing; before any lock of NNG */
+    pthread_mutex_t
+        lock; /* of idle_count, the change of closing, every use of a context; before any lock of NNG */
     pthread_cond_t idle;
     atomic_bool closing;
     uint32_t idle_count;
@@ -120,7 +121,12 @@ static void call_finish(struct rpc_call *call, const ProtobufCMessage *response)
     ASSERT(atomic_compare_exchange_strong(&call->state, &running, CALL_SENDING));
     nng_aio_set_msg(call->aio, message);
     nng_aio_set_timeout(call->aio, LIMIT_RPC_REPLY_WAIT_MS);
+    /* Under the lock: the round ends (call_receive) only after this thread has left NNG. A thread that leaves the
+     * context's last use while the socket closes would lock what is gone. */
+    struct rpc_server *server = call->server;
+    pthread_mutex_lock(&server->lock);
     nng_ctx_send(call->context, call->aio);
+    pthread_mutex_unlock(&server->lock);
 }
 
 /* The ProtobufCClosure that handlers get. */
@@ -336,6 +342,8 @@ Candor__V1__RpcReply *rpc_call_reply(struct rpc_call *call)
 
 /* ---- Opening and closing -------------------------------------------------------------------------- */
 
+/* No call is under way. The aios go before the contexts and the socket: freeing one waits until NNG's timer thread
+ * has left its cancel function, which uses both, and which may be late by as much as that thread was kept waiting. */
 static void server_free(struct rpc_server *server)
 {
     for (uint32_t i = 0; i < server->call_count; i++)
@@ -343,14 +351,14 @@ static void server_free(struct rpc_server *server)
             nng_aio_stop(server->calls[i].aio);
     for (uint32_t i = 0; i < server->call_count; i++)
         if (server->calls[i].open)
+            nng_aio_free(server->calls[i].aio);
+    for (uint32_t i = 0; i < server->call_count; i++)
+        if (server->calls[i].open)
             nng_ctx_close(server->calls[i].context);
     if (server->socket_open)
         nng_close(server->socket);
-    for (uint32_t i = 0; i < server->call_count; i++) {
-        if (server->calls[i].open)
-            nng_aio_free(server->calls[i].aio);
+    for (uint32_t i = 0; i < server->call_count; i++)
         arena_free(&server->calls[i].arena);
-    }
     pthread_cond_destroy(&server->idle);
     pthread_mutex_destroy(&server->lock);
     free(server->calls);
