@@ -229,13 +229,15 @@ void replica_snapshot_ready(struct core *core, const struct core_event *event)
     struct pos pos = event->snapshot.pos;
     bool cut_here =
         epoch_equal(pos.epoch, core->epoch) || mutated(core, CORE_MUTATION_SNAPSHOT_ANY_EPOCH);
-    if (!cut_here || pos.seq < core->match || !settled(core)) {
+    uint64_t common =
+        epoch_history_common(&core->history, core->last, event->snapshot.history, pos.seq);
+    bool held_already =
+        core->last > 0 && common == pos.seq; /* an old one: the own log goes beyond it */
+    if (!cut_here || held_already || pos.seq < core->match || !settled(core)) {
         act(core, CORE_ACTION_DROP_SNAPSHOT);
         retry_attach_later(core);
         return;
     }
-    uint64_t common =
-        epoch_history_common(&core->history, core->last, event->snapshot.history, pos.seq);
     if (common < core->commit && !core->accepting_history &&
         !mutated(core, CORE_MUTATION_TRUNCATE_COMMITTED)) {
         act(core, CORE_ACTION_DROP_SNAPSHOT);
