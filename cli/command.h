@@ -47,9 +47,8 @@ enum command_status {
 struct option_spec {
     const char *name; /* without the dashes */
     char letter;
-    const char *
-        argument; /* "FILE"; "a|b|c" is checked and completed as a choice; "NODE" completes node ids,
-                           * "FILE" and "DIR" paths */
+    /* "FILE"; "a|b|c" is checked and completed as a choice; "NODE" completes node ids, "FILE" and "DIR" paths. */
+    const char *argument;
     bool repeat;
     const char *help; /* one sentence, no full stop; wrapped by the framework */
 };
@@ -72,8 +71,9 @@ struct command {
     const char *args;    /* operands as help shows them: "KEY...", "NODE", ""; [X] is optional */
     const char *summary; /* one line for the list, no full stop */
     const char *description; /* paragraphs apart by "\n\n"; wrapped by the framework */
-    const char *
-        examples; /* lines "kvctl get k\tWhat it shows\n"; the part behind the tab may be missing */
+    /* Lines "kvctl get k\tWhat it shows\n"; the part behind the tab may be missing. NULL: the command's name, for one
+     * without operands. */
+    const char *examples;
     const struct option_spec *options; /* its own; NULL: none */
     bool local;   /* talks to no cluster: of the common options only -o and --quiet apply */
     int min_args; /* operands; fewer or more are a usage error before run() */

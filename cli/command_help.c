@@ -103,10 +103,11 @@ void help_command(const struct command *command)
         if (common_applies(command, s))
             print_option(s);
     }
-    if (command->examples != NULL) {
-        printf("\nExamples:\n");
+    printf("\nExamples:\n");
+    if (command->examples != NULL)
         print_examples(command->examples);
-    }
+    else
+        printf("  kvctl %s\n", command->name);
     printf("\nExit status: 0 done, 1 not found or another failure, 2 wrong usage or bad input,\n"
            "4 refused with a redirect, 5 unavailable or too late, 6 conflict.\n");
 }

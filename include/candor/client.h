@@ -114,9 +114,9 @@ struct candor_freshness {
         heartbeat_age_ms; /* since the newest heartbeat arrived, when the node answered; 0 at the primary */
     bool stale;           /* state is not FRESH */
     bool has_staleness_bound; /* false: nothing proves how old the data are */
-    uint64_t
-        staleness_bound_ms; /* no write acknowledged longer ago than this, counted back from the return of the
-                                  * call, is missing. The time since the request was sent is already added. */
+    /* No write acknowledged longer ago than this, counted back from the return of the call, is missing. The time since
+     * the request was sent is already added. */
+    uint64_t staleness_bound_ms;
     uint64_t applied_seq; /* newest record in the data that were read */
     uint64_t primary_seq; /* newest record that the primary announced */
     uint64_t commit_seq;  /* newest record known to be committed */
