@@ -110,9 +110,9 @@ struct candor_freshness {
     enum candor_state state;
     struct candor_epoch epoch; /* newest one the node has adopted; all zero before the first */
     bool has_heartbeat_age;    /* false: none heard in this epoch yet */
-    uint64_t
-        heartbeat_age_ms; /* since the newest heartbeat arrived, when the node answered; 0 at the primary */
-    bool stale;           /* state is not FRESH */
+    /* Since the newest heartbeat arrived, when the node answered; 0 at the primary. */
+    uint64_t heartbeat_age_ms;
+    bool stale;               /* state is not FRESH */
     bool has_staleness_bound; /* false: nothing proves how old the data are */
     /* No write acknowledged longer ago than this, counted back from the return of the call, is missing. The time since
      * the request was sent is already added. */
@@ -143,11 +143,11 @@ struct candor_client_options {
      * writes go to the primary wherever it is. Copied. */
     const char *const *endpoints;
     size_t endpoint_count;
-    bool
-        no_redirect; /* a redirect ends the call: FAILED_PRECONDITION, with `primary` and `endpoint` set */
+    /* A redirect ends the call: FAILED_PRECONDITION, with `primary` and `endpoint` set. */
+    bool no_redirect;
     uint32_t deadline_ms; /* of a call that names none; 0: 5000 */
-    size_t
-        message_bytes; /* largest reply taken; 0: 4 MiB. At least the topology's limits.message */
+    /* Largest message sent or taken; 0: 4 MiB. Set it to the topology's limits.message. */
+    size_t message_bytes;
     const uint8_t
         *client_id; /* CANDOR_CLIENT_ID_BYTES; NULL: drawn. Two clients must never share one */
     /* Told of each violation, from the thread whose call found it, before that call returns. May be NULL. */
@@ -202,8 +202,9 @@ struct candor_result {
     uint32_t retry_after_ms;
     uint32_t redirects; /* followed by this call */
     uint32_t attempts;  /* requests sent for this call */
-    bool
-        session_lost; /* this write or read proves that part of what the session saw was rolled back */
+    /* Part of what the session saw was rolled back: told once, by the first call that finds out. After a change of epoch
+     * the client asks for it, so a session that only writes learns it too. */
+    bool session_lost;
     char violation[256]; /* what the node went back on; "" (the usual case): nothing */
 
     /* Reads. */
