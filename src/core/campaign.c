@@ -328,19 +328,8 @@ static bool hears_live_primary(const struct core *core, const struct peer *candi
            !node_id_equal(core->epoch.owner, candidate->id);
 }
 
-static bool may_vote(const struct core *core, const struct peer *candidate,
-                     const struct core_msg *msg)
-{
-    if (mutated(core, CORE_MUTATION_JOINING_VOTES))
-        return true;
-    /* A blank founding member votes, for whom all else fails: its empty log outweighs nothing. A new disk under an old
-     * id may say yes, too; the candidate counts only the disk that its log has admitted (R4). */
-    if (is_blank(core))
-        return msg->vote.last.seq > 0 || node_id_equal(candidate->id, core->config.initial_primary);
-    return is_admitted(core);
-}
-
-/* Why not; NULL: the vote is given. */
+/* Why not; NULL: the vote is given. A disk that is not admitted, or does not know yet that it is, may say yes: the candidate
+ * counts only the disks that its own log has admitted, and such a log holds all that the lost disk had acknowledged (R4). */
 static const char *refusal(struct core *core, const struct peer *candidate,
                            const struct core_msg *msg, char text[CORE_REFUSAL_BYTES])
 {
@@ -351,8 +340,9 @@ static const char *refusal(struct core *core, const struct peer *candidate,
         return "the epoch names another owner";
     if (!is_voter(core))
         return "a reader does not vote";
-    if (!may_vote(core, candidate, msg))
-        return "JOINING: this disk is not admitted yet";
+    if (is_blank(core) && msg->vote.last.seq == 0 &&
+        !node_id_equal(candidate->id, core->config.initial_primary))
+        return "this node is blank, and only the initial primary founds a cluster";
     /* A FORKED node votes, but never stands: its log is of an older generation than any that it can help to win. */
     int order = epoch_compare(msg->vote.epoch, core->epoch);
     if (order < 0 || (order == 0 && msg->type == CORE_MSG_PRE_VOTE)) {
