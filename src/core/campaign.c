@@ -176,9 +176,14 @@ static void round_failed(struct core *core)
 
 /* ---- The steps of a round --------------------------------------------------------------------------- */
 
-/* Our own epoch, durable before anybody is asked for it (R22, R24). */
+/* Our own epoch, durable before anybody is asked for it (R22, R24). While the others were asked a primary may have been
+ * heard, and its records or a rollback be on their way to the disk. */
 static void promise(struct core *core)
 {
+    if (!may_stand(core)) {
+        round_failed(core);
+        return;
+    }
     core->epoch = core->campaign_epoch;
     if (core->founding)
         core->cluster_id = core->config.new_cluster_id;
