@@ -279,6 +279,7 @@ static void wait_finished(struct world *world, struct node *node, const struct t
     } else {
         read->waited = true;
         read->waited_rewinds = node->view.rewinds;
+        read->reign = node->view.epoch;
         open_again(world, node, read, 1000);
     }
 }

@@ -137,10 +137,10 @@ static void deliver_reply(struct world *world, struct event *event)
     struct node *node = &world->nodes[event->node];
     struct outgoing *out = find_call(node, event->number);
     bool open = out != NULL && out->open;
-    if (open)
-        out->open = false;
     if (net_open(world, event->from, event->node) &&
         (open || chance(world, world->plan.late_answer_ppm))) {
+        if (open)
+            out->open = false;
         trace_message(world, node, open ? "reply" : "late reply", &event->letter->msg);
         node_step(world, node,
                   &(struct core_event){.type = CORE_EVENT_REPLY,

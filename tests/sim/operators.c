@@ -53,19 +53,41 @@ static void promote_somebody(struct world *world)
 static void force_newest(struct world *world)
 {
     struct node *newest = NULL;
-    bool any_forked = false;
+    struct pos highest = {0};
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];
-        if (!is_awake(world, node) || waits_for_operator(node))
-            return;
-        any_forked |= node->view.forked;
         struct pos pos = disk_pos(&node->disk, node->disk.last);
-        if (!node->view.forked && pos.seq > 0 &&
-            (newest == NULL || pos_compare(pos, disk_pos(&newest->disk, newest->disk.last)) > 0))
-            newest = node;
+        if (!node->up || node->view.forked || pos.seq == 0 || pos_compare(pos, highest) <= 0)
+            continue;
+        newest = node;
+        highest = pos;
     }
-    if (any_forked && newest != NULL)
+    if (newest != NULL && !waits_for_operator(newest))
         operator_promote(world, newest, true);
+}
+
+static bool any_forked(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->node_count; i++)
+        if (world->nodes[i].up && world->nodes[i].view.forked)
+            return true;
+    return false;
+}
+
+/* When all is mended nobody needs to hurry: those who stand by themselves have their chance first. */
+static void mend(struct world *world)
+{
+    bool force = any_forked(world);
+    if (find_primary(world) == NULL && force && chance(world, 200000))
+        force_newest(world);
+    else if (find_primary(world) == NULL && !force && !world->plan.automatic &&
+             world->epoch_count > 0)
+        promote_somebody(world);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct node *node = &world->nodes[i];
+        if (is_awake(world, node) && node->view.forked && !waits_for_operator(node))
+            operator_accept(world, node);
+    }
 }
 
 static void look(struct world *world, struct event *event)
@@ -73,17 +95,10 @@ static void look(struct world *world, struct event *event)
     (void)event;
     uint64_t next_ns = world->plan.election_ns * 2;
     schedule(world, world->now_ns + between(world, next_ns / 2, next_ns), look);
-    bool diligent = world->healing;
-    if (find_primary(world) == NULL && world->epoch_count > 0 &&
-        (diligent ? !world->plan.automatic : chance(world, 300000)))
+    if (world->healing)
+        mend(world);
+    else if (find_primary(world) == NULL && world->epoch_count > 0 && chance(world, 200000))
         promote_somebody(world);
-    if (diligent && find_primary(world) == NULL && chance(world, 200000))
-        force_newest(world);
-    for (uint32_t i = 0; i < world->node_count; i++) {
-        struct node *node = &world->nodes[i];
-        if (diligent && is_awake(world, node) && node->view.forked && !waits_for_operator(node))
-            operator_accept(world, node);
-    }
 }
 
 void operators_start(struct world *world)

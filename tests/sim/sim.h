@@ -200,6 +200,11 @@ struct work {
     uint64_t given_ns; /* on the node's clock */
 };
 
+struct answer { /* what the writer owes the core for one piece of work */
+    struct answer *next;
+    struct core_event event;
+};
+
 struct writer {
     struct work *queue;
     uint32_t head;
@@ -210,7 +215,9 @@ struct writer {
     uint32_t unanswered;
     uint64_t slow_until_ns, full_until_ns, frozen_until_ns;
     bool fail_next;
-    uint64_t event_ns; /* of the newest event it posted: they arrive in order */
+    uint64_t event_ns;      /* of the newest event it posted: they arrive in order */
+    struct answer *answers; /* not yet given to the core, oldest first */
+    struct answer *newest_answer;
 };
 
 /* ---- Clients ------------------------------------------------------------------------------------------- */
@@ -257,6 +264,7 @@ struct read {
     /* SESSION: the core said that the token's position is here, and since then nothing was taken back. */
     bool waited;
     uint64_t waited_rewinds;
+    struct epoch reign;  /* LINEARIZABLE: confirmed in this epoch */
     enum core_wait wait; /* the newest */
 };
 

@@ -31,17 +31,16 @@ void writer_free(struct writer *writer)
 
 /* ---- Answers -------------------------------------------------------------------------------------------- */
 
-struct answer {
-    struct core_event event;
-    struct epoch_history history;
-};
-
+/* The oldest answer that waits: a pause must not change their order. */
 static void give_answer(struct world *world, struct event *event)
 {
     struct node *node = &world->nodes[event->node];
-    struct answer *answer = event->data;
-    node->writer.unanswered--;
-    node->writer.owes_since_ns = local_ns(world, node);
+    struct writer *writer = &node->writer;
+    struct answer *answer = writer->answers;
+    ASSERT(answer != NULL);
+    writer->answers = answer->next;
+    writer->unanswered--;
+    writer->owes_since_ns = local_ns(world, node);
     TRACE(world, node, "answered event=%d code=%d last=%" PRIu64, answer->event.type,
           answer->event.type == CORE_EVENT_APPENDED ? (int)answer->event.appended.code : 0,
           node->disk.last);
@@ -51,11 +50,17 @@ static void give_answer(struct world *world, struct event *event)
 /* Between the disk and the core lies a queue. */
 static struct answer *post(struct world *world, struct node *node, enum core_event_type type)
 {
+    struct writer *writer = &node->writer;
     uint64_t delay_ns = chance(world, 50000) ? between(world, 0, world->plan.beat_ns / 4) : 1000;
     struct answer *answer = world_alloc(world, sizeof *answer);
     answer->event.type = type;
-    node->writer.event_ns = max_u64(node->writer.event_ns, world->now_ns + delay_ns);
-    schedule_at_node(world, node, node->writer.event_ns, give_answer)->data = answer;
+    if (writer->answers == NULL)
+        writer->answers = answer;
+    else
+        writer->newest_answer->next = answer;
+    writer->newest_answer = answer;
+    writer->event_ns = max_u64(writer->event_ns, world->now_ns + delay_ns);
+    schedule_at_node(world, node, writer->event_ns, give_answer);
     return answer;
 }
 
@@ -386,6 +391,7 @@ void writer_crash(struct world *world, struct node *node)
     if (writer->busy > 0 && chance(world, 600000))
         interrupt(world, node);
     writer->head = writer->count = writer->busy = writer->unanswered = 0;
+    writer->answers = NULL;
     writer->frozen_until_ns = 0;
     writer->fail_next = false;
 }
