@@ -186,7 +186,7 @@ enum core_event_type {
 enum core_wait {
     CORE_WAIT_SESSION,      /* the position is applied (R43) */
     CORE_WAIT_LINEARIZABLE, /* leadership was confirmed after the read arrived, and what was committed then is applied here (R32, R33) */
-    CORE_WAIT_COMMIT, /* this node knows that pos.seq is committed: what a view at it shows cannot be rolled back */
+    CORE_WAIT_COMMIT, /* this node knows that pos is committed: what a view at it shows cannot be rolled back */
 };
 
 struct core_event {
@@ -229,7 +229,7 @@ struct core_event {
         } write;
         struct {
             enum core_wait kind;
-            struct pos pos; /* SESSION: the token's; COMMIT: its seq */
+            struct pos pos; /* SESSION: the token's; COMMIT: the view's */
             uint64_t deadline_ns;
         } wait;
         struct {

@@ -197,10 +197,10 @@ struct core {
         uint64_t last; /* what it announced */
     } hb_sent[LIMIT_HEARTBEATS_IN_FLIGHT];
     uint64_t heartbeat_due_ns;
-    uint64_t confirmed_hb; /* newest heartbeat that a majority has answered; 0: none */
-    uint64_t confirmed_ns; /* its send time: s_conf (R31); 0: none */
+    uint64_t confirmed_hb;   /* newest heartbeat that a majority has answered; 0: none */
+    uint64_t confirmed_ns;   /* its send time: s_conf (R31); 0: none */
     uint64_t confirmed_last; /* what it announced: all that was acknowledged before s_conf */
-    bool confirm_wanted;   /* a read waits for a heartbeat that was not sent yet */
+    bool confirm_wanted;     /* a read waits for a heartbeat that was not sent yet */
     struct write_ring with_writer;
     struct write_ring with_voters; /* MAJORITY and ALL, stored, waiting for commit */
     uint32_t records_with_writer;

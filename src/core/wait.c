@@ -116,6 +116,17 @@ bool wait_call_failed(struct core *core, uint64_t nonce)
     return true;
 }
 
+/* What was read at pos can no longer be taken back; LOST: it was. */
+static enum verdict judge_commit(const struct core *core, const struct pending_read *read)
+{
+    if (mutated(core, CORE_MUTATION_READ_UNCOMMITTED))
+        return READY;
+    if (core->commit < read->pos.seq)
+        return STILL_WAITING;
+    bool same = epoch_equal(epoch_history_at(&core->history, read->pos.seq), read->pos.epoch);
+    return same ? READY : LOST;
+}
+
 /* ---- Waiting ---------------------------------------------------------------------------------------- */
 
 static enum verdict judge(struct core *core, struct pending_read *read)
@@ -129,8 +140,7 @@ static enum verdict judge(struct core *core, struct pending_read *read)
         verdict = judge_linearizable(core, read);
         break;
     case CORE_WAIT_COMMIT:
-        if (core->commit >= read->pos.seq || mutated(core, CORE_MUTATION_READ_UNCOMMITTED))
-            verdict = READY;
+        verdict = judge_commit(core, read);
         break;
     }
     if (verdict == STILL_WAITING && core->now_ns >= read->deadline_ns)
@@ -170,6 +180,9 @@ static void conclude(struct core *core, const struct pending_read *read, enum ve
         finish(core, read->ticket, CANDOR_OK, CANDOR_REASON_NONE, durable_pos(core), ACK_NONE);
     } else if (verdict == TOO_LATE) {
         too_late(core, read);
+    } else if (read->kind == CORE_WAIT_COMMIT) {
+        finish_text(core, read->ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE, durable_pos(core),
+                    "what was read was rolled back meanwhile");
     } else {
         char text[POS_TEXT_BYTES];
         char parted[POS_TEXT_BYTES];
