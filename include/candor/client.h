@@ -148,8 +148,8 @@ struct candor_client_options {
     uint32_t deadline_ms; /* of a call that names none; 0: 5000 */
     /* Largest message sent or taken; 0: 4 MiB. Set it to the topology's limits.message. */
     size_t message_bytes;
-    const uint8_t
-        *client_id; /* CANDOR_CLIENT_ID_BYTES; NULL: drawn. Two clients must never share one */
+    /* CANDOR_CLIENT_ID_BYTES; NULL: drawn. Two clients must never share one. */
+    const uint8_t *client_id;
     /* Told of each violation, from the thread whose call found it, before that call returns. May be NULL. */
     void (*violation)(void *closure, const char *text);
     void *closure;
