@@ -30,11 +30,15 @@ class Connection:
     def __init__(self, endpoint, timeout_s):
         host, port = endpoint.removeprefix("tcp://").rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), timeout_s)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.sendall(HANDSHAKE)
-        if self._read(8) != ANSWER:
-            raise OSError(f"{endpoint} does not speak REP")
         self.next_id = random.getrandbits(31)
+        try:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.sendall(HANDSHAKE)
+            if self._read(8) != ANSWER:
+                raise OSError(f"{endpoint} does not speak REP")
+        except OSError:
+            self.socket.close()
+            raise
 
     def _read(self, count):
         data = b""
