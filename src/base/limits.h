@@ -20,6 +20,11 @@
 #define LIMIT_MESSAGE_BYTES_DEFAULT (4u << 20)   /* topology: limits.message; one RPC message */
 #define LIMIT_MESSAGE_BYTES_MAX (64u << 20)
 #define LIMIT_BATCH_OPS 4096                     /* operations of a Batch, keys of a MultiGet */
+#define LIMIT_RESULT_BYTES (32u << 10)           /* what a write's record keeps of its answer (R46); a Txn that writes and reads more: TOO_LARGE */
+#define LIMIT_TXN_READ_BYTES (2u << 20)          /* what the gets of a Txn without effect may read; beyond: TOO_LARGE */
+#define LIMIT_REQUESTS_PER_CLIENT 256            /* newest request numbers whose results are kept per client (R46): as many may be in flight; older ones: REQUEST_TOO_OLD */
+#define LIMIT_CLIENTS 100000                     /* clients whose requests are kept: some 100 bytes each at rest; the one that wrote longest ago goes first */
+#define LIMIT_CLIENT_AGE_RECORDS 1024            /* that order is kept to within so many records, so that a busy client does not move in it with every write */
 #define LIMIT_SCAN_ITEMS 10000                   /* items of one Scan reply; more = true beyond */
 #define LIMIT_SCAN_BYTES (1u << 20)              /* bytes of one Scan reply; more = true beyond */
 #define LIMIT_HOPS 8                             /* redirects a call may follow (R45) */
@@ -74,7 +79,7 @@
 #define LIMIT_PROXY_LINE_BYTES 4096              /* a control request; over it: refused, and the connection is closed */
 #define LIMIT_PROXY_DELAY_MS 60000               /* longest delay the fault proxy takes */
 #define LIMIT_DYNAMIC_DEPTH 64                   /* nesting of messages in `kvctl rpc`; beyond: refused */
-#define LIMIT_DYNAMIC_VALUES 1000000             /* values one message may unfold to as JSON; beyond: refused */
+#define LIMIT_DYNAMIC_VALUES 250000              /* values one message may unfold to as JSON; beyond: refused */
 #define LIMIT_DYNAMIC_SCHEMA_BYTES (4u << 20)    /* descriptors a node may hand out; beyond: refused */
 #define LIMIT_SHELL_LINE_BYTES (1u << 20)        /* a line of a script for `kvctl shell`; over it: refused */
 #define LIMIT_RUN_STATE_BYTES (1u << 20)         /* the file that `kvctl up` leaves for `kvctl down`; over it: refused */

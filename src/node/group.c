@@ -98,7 +98,9 @@ static void add_op(struct group *group, const struct write_ticket *write,
         batch_end(&group->batch);
         group->batch = batch_begin(group->out, RECORD_WRITE, group->epoch, group->next_seq);
     }
-    batch_add_write(&group->batch, write->ack, group->wall_ms, write->request, op, 1);
+    struct record_write record = {
+        .ack = write->ack, .wall_ms = group->wall_ms, .request = write->request};
+    batch_add_write(&group->batch, &record, op, 1);
     group->next_seq++;
 }
 

@@ -25,6 +25,12 @@ _Static_assert(AT_OWNER + LIMIT_NODE_ID_BYTES == AT_TYPE, "the owner fills its f
 /* batch_next()'s cursor holds an index and an offset side by side. */
 _Static_assert(sizeof(size_t) == 8 && LIMIT_RECORD_BATCH_BYTES < UINT32_MAX, "cursor fits");
 
+/* What a WRITE and each of its ops take beside result, keys and values. */
+enum {
+    WRITE_FIXED_BYTES = 4 + 1 + 8 + 16 + 8 + 2 + 2 + 4,
+    OP_FIXED_BYTES = 1 + 2 + 4,
+};
+
 /* ---- encoding ---- */
 
 static void put_id(struct buffer *out, struct node_id id)
@@ -62,6 +68,7 @@ static enum record_type writer_type(const struct batch_writer *writer)
 static size_t record_begin(struct batch_writer *writer)
 {
     size_t at = writer->out->length;
+    writer->newest = at;
     buffer_put_u32(writer->out, 0); /* its length: record_end() */
     return at;
 }
@@ -89,18 +96,22 @@ static void put_op(struct buffer *out, const struct record_op *op)
     buffer_put(out, op->value.bytes, op->value.length);
 }
 
-void batch_add_write(struct batch_writer *writer, enum ack_level ack, uint64_t wall_ms,
-                     struct request_id request, const struct record_op *ops, uint32_t op_count)
+void batch_add_write(struct batch_writer *writer, const struct record_write *write,
+                     const struct record_op *ops, uint32_t op_count)
 {
     ASSERT(writer_type(writer) == RECORD_WRITE);
-    ASSERT(ack >= ACK_NONE && ack <= ACK_ALL);
+    ASSERT(write->ack >= ACK_NONE && write->ack <= ACK_ALL);
+    ASSERT_U64(write->result.length, <=, LIMIT_RESULT_BYTES);
 
     struct buffer *out = writer->out;
     size_t at = record_begin(writer);
-    buffer_put_u8(out, (uint8_t)ack);
-    buffer_put_u64(out, wall_ms);
-    buffer_put(out, request.client, sizeof request.client);
-    buffer_put_u64(out, request.number);
+    buffer_put_u8(out, (uint8_t)write->ack);
+    buffer_put_u64(out, write->wall_ms);
+    buffer_put(out, write->request.client, sizeof write->request.client);
+    buffer_put_u64(out, write->request.number);
+    buffer_put_u16(out, (uint16_t)write->result.length);
+    buffer_put(out, write->result.bytes, write->result.length);
+    buffer_put_u16(out, write->part);
     buffer_put_u32(out, op_count);
     for (uint32_t i = 0; i < op_count; i++)
         put_op(out, &ops[i]);
@@ -147,6 +158,15 @@ void batch_end(struct batch_writer *writer)
 size_t batch_bytes(const struct batch_writer *writer)
 {
     return writer->out->length - writer->start;
+}
+
+size_t batch_write_bytes(const struct record_write *write, const struct record_op *ops,
+                         uint32_t op_count)
+{
+    size_t bytes = WRITE_FIXED_BYTES + write->result.length;
+    for (uint32_t i = 0; i < op_count; i++)
+        bytes += OP_FIXED_BYTES + ops[i].key.length + ops[i].value.length;
+    return bytes;
 }
 
 /* ---- decoding: everything is hostile until its checks are passed ---- */
@@ -198,8 +218,10 @@ static bool read_write(struct reader *reader, struct record *out)
     out->wall_ms = read_u64(reader);
     struct slice client = read_bytes(reader, sizeof out->request.client);
     out->request.number = read_u64(reader);
+    out->result = read_bytes(reader, read_u16(reader));
+    out->part = read_u16(reader);
     out->op_count = read_u32(reader);
-    if (!reader->ok || ack > ACK_ALL)
+    if (!reader->ok || ack > ACK_ALL || out->result.length > LIMIT_RESULT_BYTES)
         return false;
 
     out->ack = (enum ack_level)ack;
@@ -241,6 +263,8 @@ static bool read_record(struct slice body, enum record_type type, struct record 
     out->type = type;
     out->ack = ACK_NONE;
     out->request = (struct request_id){0};
+    out->result = (struct slice){0};
+    out->part = 0;
     out->op_count = 0;
     out->ops = (struct slice){0};
     out->cluster_id = 0;
@@ -248,6 +272,20 @@ static bool read_record(struct slice body, enum record_type type, struct record 
 
     struct reader reader = reader_of(body);
     return type == RECORD_WRITE ? read_write(&reader, out) : read_members(&reader, out);
+}
+
+void batch_newest(const struct batch_writer *writer, struct record *out)
+{
+    ASSERT(writer->count > 0);
+    const uint8_t *header = writer->out->bytes + writer->start;
+    const uint8_t *at = writer->out->bytes + writer->newest;
+    struct reader owner = reader_of(slice_of(header + AT_OWNER, LIMIT_NODE_ID_BYTES));
+    bool ok = read_record(slice_of(at + 4, get_u32(at)), writer_type(writer), out) &&
+              read_id(&owner, &out->epoch.owner);
+    ASSERT(ok);
+    out->epoch.generation = get_u64(header + AT_GENERATION);
+    out->epoch.term = get_u64(header + AT_TERM);
+    out->seq = get_u64(header + AT_FIRST_SEQ) + writer->count - 1;
 }
 
 static enum candor_code malformed(struct candor_error *err, const char *what)

@@ -15,8 +15,8 @@
  *  73  u8  reserved[7]  zero
  *  80  records          each: u32 length, then its body
  *
- * Body of a WRITE: u8 ack, u64 wall_ms, u8 client[16], u64 number, u32 op_count, then per op:
- *   u8 kind, u16 key_length, u32 value_length, key, value (a DELETE has no value).
+ * Body of a WRITE: u8 ack, u64 wall_ms, u8 client[16], u64 number, u16 result_length, result, u16 part, u32 op_count,
+ *   then per op: u8 kind, u16 key_length, u32 value_length, key, value (a DELETE has no value).
  * Body of EPOCH_START and MEMBERS (always alone in their batch): u64 wall_ms, u64 cluster_id,
  *   u32 member_count, then per member: u8 id[32], u64 store_id, u8 voter.
  *
@@ -68,6 +68,8 @@ struct record {
     /* WRITE */
     enum ack_level ack; /* the level its client asked for */
     struct request_id request;
+    struct slice result; /* what the operation answered (R46) */
+    uint16_t part;       /* of a Batch request: which of its operations; else 0 */
     uint32_t op_count;
     struct slice ops; /* for record_op_next() */
     /* EPOCH_START, MEMBERS */
@@ -79,17 +81,32 @@ struct record {
 struct batch_writer {
     struct buffer *out;
     size_t start;
+    size_t newest; /* where the record added last begins */
     uint32_t count;
+};
+
+/* What a WRITE says beside its effects. */
+struct record_write {
+    enum ack_level ack;
+    uint64_t wall_ms;
+    struct request_id request;
+    struct slice result; /* at most LIMIT_RESULT_BYTES */
+    uint16_t part;
 };
 
 struct batch_writer batch_begin(struct buffer *out, enum record_type type, struct epoch epoch,
                                 uint64_t first_seq);
-void batch_add_write(struct batch_writer *writer, enum ack_level ack, uint64_t wall_ms,
-                     struct request_id request, const struct record_op *ops, uint32_t op_count);
+void batch_add_write(struct batch_writer *writer, const struct record_write *write,
+                     const struct record_op *ops, uint32_t op_count);
 void batch_add_members(struct batch_writer *writer, uint64_t wall_ms, uint64_t cluster_id,
                        const struct members *members); /* for EPOCH_START and MEMBERS */
 void batch_end(struct batch_writer *writer);
 size_t batch_bytes(const struct batch_writer *writer); /* so far, header included */
+/* The record added last, before its batch is ended. Its slices are valid until the buffer grows. */
+void batch_newest(const struct batch_writer *writer, struct record *out);
+/* Bytes that a WRITE takes in a batch. */
+size_t batch_write_bytes(const struct record_write *write, const struct record_op *ops,
+                         uint32_t op_count);
 
 /* Decodes and checks the batch that `*bytes` begins with (magic, length, crc, every record's shape and
  * the key and value limits), and moves `*bytes` behind it. CANDOR_DATA_LOSS with reason MALFORMED otherwise. */

@@ -92,8 +92,9 @@ static void encode_write(struct world *world, struct batch_writer *batch, uint64
         .key = slice_of(&key, 1),
         .value = write->deletes ? (struct slice){0} : slice_of(&number, sizeof number),
     };
-    batch_add_write(batch, ACK_LOCAL, world->now_ns / NS_PER_MS,
-                    (struct request_id){.number = number}, &op, 1);
+    struct record_write record = {
+        .ack = ACK_LOCAL, .wall_ms = world->now_ns / NS_PER_MS, .request = {.number = number}};
+    batch_add_write(batch, &record, &op, 1);
 }
 
 /* One batch for the whole group, as kvd makes it. */

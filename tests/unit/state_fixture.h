@@ -64,13 +64,13 @@ static inline struct epoch epoch_of(uint64_t term)
 static inline void add_put(struct batch_writer *w, const char *key, const char *value)
 {
     struct record_op op = {RECORD_PUT, slice_of(key, strlen(key)), slice_of(value, strlen(value))};
-    batch_add_write(w, ACK_LOCAL, 7, (struct request_id){0}, &op, 1);
+    batch_add_write(w, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 7}, &op, 1);
 }
 
 static inline void add_delete(struct batch_writer *w, const char *key)
 {
     struct record_op op = {RECORD_DELETE, slice_of(key, strlen(key)), {0}};
-    batch_add_write(w, ACK_LOCAL, 7, (struct request_id){0}, &op, 1);
+    batch_add_write(w, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 7}, &op, 1);
 }
 
 static inline uint64_t next_seq(struct fixture *f)

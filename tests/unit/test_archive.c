@@ -81,7 +81,12 @@ static bool replay(const struct record *record, uint32_t op_index, const struct 
     (void)op_index;
     struct buffer bytes = {0};
     struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, record->epoch, record->seq);
-    batch_add_write(&w, record->ack, record->wall_ms, record->request, &op->op, 1);
+    struct record_write write = {.ack = record->ack,
+                                 .wall_ms = record->wall_ms,
+                                 .request = record->request,
+                                 .result = record->result,
+                                 .part = record->part};
+    batch_add_write(&w, &write, &op->op, 1);
     batch_end(&w);
     apply_bytes(f, buffer_slice(&bytes), 0);
     buffer_free(&bytes);

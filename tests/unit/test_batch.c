@@ -39,7 +39,12 @@ static void put_writes(struct buffer *out, uint64_t first_seq, uint32_t count)
             {.kind = RECORD_PUT, .key = text(key), .value = text("a value")},
             {.kind = RECORD_DELETE, .key = text("gone")},
         };
-        batch_add_write(&writer, ACK_MAJORITY, 1000 + i, request(first_seq + i), ops, 1 + i % 2);
+        struct record_write write = {.ack = ACK_MAJORITY,
+                                     .wall_ms = 1000 + i,
+                                     .request = request(first_seq + i),
+                                     .result = text(i % 2 == 0 ? "" : "answered"),
+                                     .part = (uint16_t)i};
+        batch_add_write(&writer, &write, ops, 1 + i % 2);
     }
     batch_end(&writer);
 }
@@ -121,6 +126,8 @@ static void writes_come_back_as_they_went_in(void **state)
         assert_int_equal(record.wall_ms, 1000 + i);
         assert_int_equal(record.request.number, 41 + i);
         assert_int_equal(record.request.client[15], 0xc1);
+        assert_true(slice_equal(record.result, text(i % 2 == 0 ? "" : "answered")));
+        assert_int_equal(record.part, i);
         assert_int_equal(record.op_count, 1 + i % 2);
         struct slice ops = record.ops;
         struct record_op op;
@@ -214,7 +221,8 @@ static void a_write_without_operations_is_a_record(void **state)
     (void)state;
     struct buffer buffer = {0};
     struct batch_writer writer = batch_begin(&buffer, RECORD_WRITE, epoch_7a(), 1);
-    batch_add_write(&writer, ACK_LOCAL, 1, request(1), NULL, 0);
+    struct record_write write = {.ack = ACK_LOCAL, .wall_ms = 1, .request = request(1)};
+    batch_add_write(&writer, &write, NULL, 0);
     batch_end(&writer);
     struct batch batch = decode(&buffer);
     size_t cursor = 0;
@@ -224,6 +232,67 @@ static void a_write_without_operations_is_a_record(void **state)
     assert_int_equal(record.op_count, 0);
     assert_false(record_op_next(&record.ops, &op));
     assert_false(batch_next(&batch, &cursor, &record));
+    buffer_free(&buffer);
+}
+
+/* R46: a result over its limit is refused when it comes, too: what is kept per request is bounded. */
+static void a_result_has_its_limit(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[LIMIT_RESULT_BYTES + 1];
+    struct buffer buffer = {0};
+    struct batch_writer writer = batch_begin(&buffer, RECORD_WRITE, epoch_7a(), 1);
+    struct record_write write = {.ack = ACK_LOCAL, .result = slice_of(bytes, LIMIT_RESULT_BYTES)};
+    batch_add_write(&writer, &write, NULL, 0);
+    batch_end(&writer);
+    struct batch batch = decode(&buffer);
+    size_t cursor = 0;
+    struct record record;
+    assert_true(batch_next(&batch, &cursor, &record));
+    assert_int_equal(record.result.length, LIMIT_RESULT_BYTES);
+
+    size_t length_at = BATCH_HEADER_BYTES + 4 + 1 + 8 + 16 + 8;
+    buffer_put_u8(&buffer, 0);
+    put_u32(buffer.bytes + 8, (uint32_t)buffer.length);
+    put_u32(buffer.bytes + BATCH_HEADER_BYTES, get_u32(buffer.bytes + BATCH_HEADER_BYTES) + 1);
+    uint32_t tail = get_u32(buffer.bytes + length_at) + 1; /* the length's two bytes come first */
+    put_u32(buffer.bytes + length_at, tail);
+    reseal(&buffer);
+    struct slice rest = buffer_slice(&buffer);
+    assert_int_equal(batch_decode(&rest, &batch, NULL), CANDOR_DATA_LOSS);
+    buffer_free(&buffer);
+}
+
+/* The writer applies each record before the batch that holds it is ended. */
+static void the_newest_record_is_read_before_the_batch_is_ended(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    buffer_put_u8(&buffer, 'x'); /* batches may be chained behind anything */
+    struct batch_writer writer = batch_begin(&buffer, RECORD_WRITE, epoch_7a(), 90);
+    struct record record;
+    struct record_op op;
+    for (uint32_t i = 0; i < 3; i++) {
+        struct record_op ops[] = {
+            {.kind = RECORD_PUT, .key = text("k"), .value = text("value")},
+            {.kind = RECORD_DELETE, .key = text("gone")},
+        };
+        struct record_write write = {
+            .ack = ACK_ALL, .request = request(i), .result = text("yes"), .part = 7};
+        size_t before = batch_bytes(&writer);
+        batch_add_write(&writer, &write, ops, i % 3);
+        assert_int_equal(batch_bytes(&writer) - before, batch_write_bytes(&write, ops, i % 3));
+        batch_newest(&writer, &record);
+        assert_int_equal(record.seq, 90 + i);
+        assert_true(epoch_equal(record.epoch, epoch_7a()));
+        assert_int_equal(record.request.number, i);
+        assert_int_equal(record.part, 7);
+        assert_true(slice_equal(record.result, text("yes")));
+        assert_int_equal(record.op_count, i % 3);
+    }
+    assert_true(record_op_next(&record.ops, &op));
+    assert_true(record_op_next(&record.ops, &op));
+    assert_int_equal(op.kind, RECORD_DELETE);
     buffer_free(&buffer);
 }
 
@@ -343,7 +412,7 @@ static void every_field_of_a_write_is_checked(void **state)
 {
     (void)state;
     struct buffer buffer = {0};
-    put_writes(&buffer, 1, 1); /* op at 121: kind, key_length, value_length */
+    put_writes(&buffer, 1, 1); /* op at 125: kind, key_length, value_length */
     static const struct patch patches[] = {
         {"untouched", 72, RECORD_WRITE, true},
         {"no record", 12, 0, false},
@@ -363,17 +432,19 @@ static void every_field_of_a_write_is_checked(void **state)
         {"record too short", 80, 1, false},
         {"ack 4", 84, 4, false},
         {"ack 3", 84, 3, true},
-        {"op count 0 with an op", 117, 0, false},
-        {"op count 2 with one op", 117, 2, false},
-        {"huge op count", 120, 0xff, false},
-        {"op kind 0", 121, 0, false},
-        {"op kind 3", 121, 3, false},
-        {"a delete with a value", 121, RECORD_DELETE, false},
-        {"key length 0", 122, 0, false},
-        {"key length beyond the op", 122, 200, false},
-        {"value length beyond the record", 124, 8, false},
+        {"a result beyond the record", 117, 200, false},
+        {"another part", 119, 9, true},
+        {"op count 0 with an op", 121, 0, false},
+        {"op count 2 with one op", 121, 2, false},
+        {"huge op count", 124, 0xff, false},
+        {"op kind 0", 125, 0, false},
+        {"op kind 3", 125, 3, false},
+        {"a delete with a value", 125, RECORD_DELETE, false},
+        {"key length 0", 126, 0, false},
+        {"key length beyond the op", 126, 200, false},
+        {"value length beyond the record", 128, 8, false},
     };
-    assert_int_equal(buffer.bytes[121], RECORD_PUT);
+    assert_int_equal(buffer.bytes[125], RECORD_PUT);
     check_patches(&buffer, patches, sizeof patches / sizeof patches[0]);
     buffer_free(&buffer);
 }
@@ -406,11 +477,13 @@ static void put_raw_op(struct buffer *out, uint16_t key_length, uint32_t value_l
 {
     struct batch_writer writer = batch_begin(out, RECORD_WRITE, epoch_7a(), 1);
     uint32_t op_bytes = 7u + key_length + value_length;
-    buffer_put_u32(out, 37 + op_bytes);
+    buffer_put_u32(out, 41 + op_bytes);
     buffer_put_u8(out, ACK_LOCAL);
     buffer_put_u64(out, 0);
     memset(buffer_grow(out, 16), 0, 16);
     buffer_put_u64(out, 0);
+    buffer_put_u16(out, 0);
+    buffer_put_u16(out, 0);
     buffer_put_u32(out, 1);
     buffer_put_u8(out, RECORD_PUT);
     buffer_put_u16(out, key_length);
@@ -551,6 +624,8 @@ int main(void)
         cmocka_unit_test(members_come_back_as_they_went_in),
         cmocka_unit_test(a_full_cluster_of_members_fits),
         cmocka_unit_test(a_write_without_operations_is_a_record),
+        cmocka_unit_test(a_result_has_its_limit),
+        cmocka_unit_test(the_newest_record_is_read_before_the_batch_is_ended),
         cmocka_unit_test(chained_batches_are_decoded_one_by_one),
         cmocka_unit_test(a_batch_cut_at_any_byte_is_refused),
         cmocka_unit_test(a_flipped_bit_is_refused_wherever_it_is),

@@ -109,7 +109,7 @@ static void store(struct cluster *c, int node, const struct core_action *action,
     if (action->type == CORE_ACTION_WRITE) {
         struct batch_writer w = batch_begin(made, RECORD_WRITE, action->epoch, host->last + 1);
         struct record_op op = {RECORD_PUT, slice_of("k", 1), slice_of("v", 1)};
-        batch_add_write(&w, ACK_LOCAL, 1, (struct request_id){0}, &op, 1);
+        batch_add_write(&w, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 1}, &op, 1);
         batch_end(&w);
         bytes = buffer_slice(made);
     } else if (action->type != CORE_ACTION_APPEND) {

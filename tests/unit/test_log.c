@@ -174,8 +174,9 @@ static void put_batch_sized(struct buffer *out, uint64_t term, uint64_t first_se
         memset(value, 'a' + (int)((first_seq + i) % 26), value_bytes);
         struct record_op op = {
             .kind = RECORD_PUT, .key = slice_of("key", 3), .value = slice_of(value, value_bytes)};
-        struct request_id request = {.number = first_seq + i};
-        batch_add_write(&writer, ACK_LOCAL, 1, request, &op, 1);
+        struct record_write write = {
+            .ack = ACK_LOCAL, .wall_ms = 1, .request = {.number = first_seq + i}};
+        batch_add_write(&writer, &write, &op, 1);
     }
     batch_end(&writer);
     free(value);
@@ -777,7 +778,8 @@ static void a_client_cannot_make_a_torn_tail_look_like_damage(void **state)
     struct batch_writer writer = batch_begin(&bytes, RECORD_WRITE, epoch_of(7), 2);
     struct record_op op = {
         .kind = RECORD_PUT, .key = slice_of("k", 1), .value = slice_of(mark, sizeof mark)};
-    batch_add_write(&writer, ACK_LOCAL, 1, (struct request_id){.number = 2}, &op, 1);
+    struct record_write write = {.ack = ACK_LOCAL, .wall_ms = 1, .request = {.number = 2}};
+    batch_add_write(&writer, &write, &op, 1);
     batch_end(&writer);
     assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
     buffer_free(&bytes);
