@@ -38,6 +38,7 @@ extern const struct command command_fault_proxy;
 extern const struct command command_topology_check;
 extern const struct command command_topology_show;
 extern const struct command command_topology_reference;
+extern const struct command command_rpc;
 extern const struct command command_bench;
 
 const struct command *const commands[] = {
@@ -77,6 +78,7 @@ const struct command *const commands[] = {
     &command_topology_check,
     &command_topology_show,
     &command_topology_reference,
+    &command_rpc,
     &command_bench,
 
     NULL,
