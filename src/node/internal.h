@@ -151,6 +151,7 @@ struct snapshots {
     pthread_cond_t changed;
     bool stop;
     bool wanted; /* a replica waits for one */
+    bool renew;  /* there is none, and the log alone does not make the state */
     bool cutting;
     _Atomic uint64_t grown_bytes; /* of the log since the newest checkpoint */
     _Atomic uint64_t newest_seq;  /* the newest checkpoint's; 0: none */

@@ -32,29 +32,39 @@ struct reading {
     size_t item_bytes;
 };
 
-/* ---- Waiting for a session's position ------------------------------------------------------------------------ */
+/* ---- Waiting: for a session's position, for confirmed leadership, for the commit of what was read ------------- */
 
 struct wait_ticket {
     struct ticket ticket;
     struct job job;
     struct reading reading;
-    uint64_t rewinds; /* of the core when it said that the position is here */
+    uint64_t rewinds;        /* of the core when it said that the wait is over */
+    struct state_view *data; /* COMMIT: what was read, kept open; else NULL */
 };
 
 static void serve(struct reading *reading, const struct wait_ticket *waited);
+static void answer_from(struct reading *reading, struct state_view *data);
 
 static void run_again(struct job *job)
 {
     struct wait_ticket *wait =
         (struct wait_ticket *)((uint8_t *)job - offsetof(struct wait_ticket, job));
-    struct reading reading = wait->reading;
-    serve(&reading, wait);
+    struct reading reading = wait->reading; /* the reply frees the ticket */
+    struct state_view *data = wait->data;
+    if (data == NULL) {
+        serve(&reading, wait);
+        return;
+    }
+    view_read_without_peers(&reading.node->view, &reading.view);
+    answer_from(&reading, data);
 }
 
 static void wait_finished(struct ticket *ticket, const struct outcome *outcome)
 {
     struct wait_ticket *wait = (struct wait_ticket *)ticket;
     if (outcome->code != CANDOR_OK) {
+        if (wait->data != NULL)
+            state_view_end(wait->data);
         reply_outcome_failed(ticket, outcome);
         return;
     }
@@ -62,25 +72,35 @@ static void wait_finished(struct ticket *ticket, const struct outcome *outcome)
     view_read_without_peers(&ticket->node->view, &view);
     wait->rewinds = view.rewinds;
     wait->job.run = run_again;
-    if (!background_push(ticket->node, &wait->job))
-        reply_fail_busy(ticket->node, ticket->call);
+    struct state_view *data = wait->data;
+    if (background_push(ticket->node, &wait->job))
+        return;
+    if (data != NULL)
+        state_view_end(data);
+    reply_fail_busy(ticket->node, ticket->call);
 }
 
-static void wait_for_session(const struct reading *reading)
+/* Takes `data`, which may be NULL. */
+static void wait_for(const struct reading *reading, enum core_wait kind, struct pos pos,
+                     struct state_view *data)
 {
-    struct wait_ticket *wait =
-        ticket_new(reading->node, reading->call, reading->reply, sizeof *wait);
-    if (wait == NULL) {
-        reply_fail_busy(reading->node, reading->call);
-        return;
+    struct node *node = reading->node;
+    struct rpc_call *call = reading->call;
+    struct wait_ticket *wait = ticket_new(node, call, reading->reply, sizeof *wait);
+    if (wait != NULL) {
+        wait->reading = *reading;
+        wait->data = data;
+        wait->ticket.finished = wait_finished;
+        wait->ticket.event.core.type = CORE_EVENT_WAIT;
+        wait->ticket.event.core.wait.kind = kind;
+        wait->ticket.event.core.wait.pos = pos;
+        wait->ticket.event.core.wait.deadline_ns = reply_deadline_ns(call);
+        if (ticket_push(&wait->ticket))
+            return;
     }
-    wait->reading = *reading;
-    wait->ticket.finished = wait_finished;
-    wait->ticket.event.core.type = CORE_EVENT_WAIT;
-    wait->ticket.event.core.wait.pos = reading->read.token;
-    wait->ticket.event.core.wait.deadline_ns = reply_deadline_ns(reading->call);
-    if (!ticket_push(&wait->ticket))
-        reply_fail_busy(reading->node, reading->call);
+    if (data != NULL)
+        state_view_end(data);
+    reply_fail_busy(node, call);
 }
 
 /* ---- Deciding --------------------------------------------------------------------------------------------------- */
@@ -127,30 +147,71 @@ static void conclude(struct reading *reading, struct core_read_decision decision
     }
 }
 
-static void serve(struct reading *reading, const struct wait_ticket *waited)
+/* Ends `data`. */
+static void finish_reading(struct reading *reading, struct state_view *data)
 {
-    struct state_view *data = open_data(reading->node, &reading->view);
+    state_view_end(data);
+    free(reading->items);
+    free(reading->list);
+}
+
+static const struct core_read_decision served = {CORE_SERVE, CANDOR_OK, CANDOR_REASON_NONE};
+
+/* Without another question; ends `data`. */
+static void answer_from(struct reading *reading, struct state_view *data)
+{
     struct pos applied = state_view_applied(data);
-    struct core_read read = reading->read;
-    if (waited != NULL && waited->rewinds == state_view_rewinds(data))
-        read.token.seq = 0; /* the core said so, and nothing was taken back since */
-    struct core_read_decision decision = decide(reading, &read, applied.seq);
-    if (decision.decision == CORE_WAIT) {
-        state_view_end(data);
-        wait_for_session(reading);
-        return;
-    }
+    if (reading->fill(reading, data))
+        conclude(reading, served, &applied);
+    finish_reading(reading, data);
+}
+
+/* Leadership was confirmed after the read arrived, and what was committed then is applied. What is shown must be
+ * committed, too (R32). */
+static void serve_confirmed(struct reading *reading, struct state_view *data)
+{
+    bool speaks_of_it = reading->view.rewinds == state_view_rewinds(data);
+    struct pos applied = state_view_applied(data);
+    if (speaks_of_it && reading->view.commit >= applied.seq)
+        answer_from(reading, data);
+    else
+        wait_for(reading, CORE_WAIT_COMMIT, applied, data);
+}
+
+static void serve_or_refuse(struct reading *reading, const struct core_read *read,
+                            struct core_read_decision decision, struct state_view *data)
+{
+    struct pos applied = state_view_applied(data);
     bool answer = true;
     if (decision.decision == CORE_SERVE) {
         answer = reading->fill(reading, data);
         /* Once more, since reading took time and a bound grows. */
-        decision = decide(reading, &read, applied.seq);
+        decision = decide(reading, read, applied.seq);
     }
     if (answer)
         conclude(reading, decision, &applied);
+    finish_reading(reading, data);
+}
+
+static void serve(struct reading *reading, const struct wait_ticket *waited)
+{
+    struct state_view *data = open_data(reading->node, &reading->view);
+    struct core_read read = reading->read;
+    bool linearizable = read.level == CORE_READ_LINEARIZABLE;
+    bool still_true = waited != NULL && waited->rewinds == state_view_rewinds(data);
+    if (linearizable && still_true) {
+        serve_confirmed(reading, data);
+        return;
+    }
+    if (still_true)
+        read.token.seq = 0; /* the core said so, and nothing was taken back since */
+    struct core_read_decision decision = decide(reading, &read, state_view_applied(data).seq);
+    if (decision.decision != CORE_WAIT) {
+        serve_or_refuse(reading, &read, decision, data);
+        return;
+    }
     state_view_end(data);
-    free(reading->items);
-    free(reading->list);
+    wait_for(reading, linearizable ? CORE_WAIT_LINEARIZABLE : CORE_WAIT_SESSION, read.token, NULL);
 }
 
 /* ---- Requests ----------------------------------------------------------------------------------------------------- */

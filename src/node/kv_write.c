@@ -100,7 +100,6 @@ static bool fail(struct node *node, struct rpc_call *call, const struct candor_e
     return false;
 }
 
-/* The levels that this version serves. */
 static enum candor_code read_ack(const Candor__V1__WriteOptions *options, enum ack_level *out,
                                  struct candor_error *err)
 {
@@ -112,9 +111,11 @@ static enum candor_code read_ack(const Candor__V1__WriteOptions *options, enum a
     case CANDOR__V1__ACK_LEVEL__ACK_LEVEL_LOCAL:
         return CANDOR_OK;
     case CANDOR__V1__ACK_LEVEL__ACK_LEVEL_MAJORITY:
+        *out = ACK_MAJORITY;
+        return CANDOR_OK;
     case CANDOR__V1__ACK_LEVEL__ACK_LEVEL_ALL:
-        return candor_error_set(err, CANDOR_UNIMPLEMENTED, CANDOR_REASON_LEVEL_UNAVAILABLE,
-                                "options.ack: this version serves LOCAL alone");
+        *out = ACK_ALL;
+        return CANDOR_OK;
     default:
         return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                                 "options.ack: unknown value %d", (int)options->ack);

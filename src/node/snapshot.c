@@ -142,11 +142,12 @@ static void *snapshot_thread(void *closure)
     struct snapshots *s = &node->snapshots;
     pthread_mutex_lock(&s->lock);
     while (!s->stop) {
-        if (!s->wanted && !has_grown(node)) {
+        if (!s->wanted && !s->renew && !has_grown(node)) {
             pthread_cond_wait(&s->changed, &s->lock);
             continue;
         }
         bool wanted = s->wanted;
+        s->renew = false;
         s->cutting = true;
         pthread_mutex_unlock(&s->lock);
         struct state_checkpoint checkpoint;
@@ -183,6 +184,8 @@ void snapshots_note_rewind(struct node *node)
     atomic_store(&node->snapshots.newest_seq, found ? checkpoint.pos.seq : 0);
     pthread_mutex_lock(&node->snapshots.lock);
     stop_serving(&node->snapshots);
+    node->snapshots.renew = !found && log_first(node->log) > 1;
+    pthread_cond_signal(&node->snapshots.changed);
     pthread_mutex_unlock(&node->snapshots.lock);
 }
 

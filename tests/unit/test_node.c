@@ -1,6 +1,7 @@
-/* links: node client topology */
+/* links: node client topology log */
 /* Whole nodes in one process, over ipc:// in a temporary directory. */
 #include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,9 +23,9 @@
 #include "base/logging.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "candor/v1/kv.pb-c.h"
-#include "node/node.h"
-#include "rpc/rpc.h"
-#include "topology/topology.h"
+#include "log/hard_state.h"
+#include "log/log.h"
+#include "node/internal.h"
 
 #define DEADLINE_NS (60 * NS_PER_S)
 
@@ -249,6 +251,18 @@ static enum candor_code promote(struct cluster *cluster, uint32_t i)
                 &err);
 }
 
+static struct log *open_log_of(struct cluster *cluster, const char *node)
+{
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s/%s/log", cluster->dir, node);
+    struct log_options options = {.dir = dir};
+    struct log_recovery recovery;
+    struct candor_error err = {0};
+    struct log *log;
+    assert_int_equal(log_open(&options, &log, &recovery, &err), CANDOR_OK);
+    return log;
+}
+
 /* ---- One node -------------------------------------------------------------------------------------------- */
 
 static void a_lone_node_serves_what_was_put(void **state)
@@ -319,6 +333,26 @@ static void a_batch_gives_each_operation_its_own_position_and_found_flag(void **
     cluster_free(cluster);
 }
 
+/* What one message of the stream or of Fetch can carry. */
+static void assert_batches_are_small(struct cluster *cluster, const char *node)
+{
+    struct log *log = open_log_of(cluster, node);
+    struct buffer bytes = {0};
+    struct candor_error err = {0};
+    assert_int_equal(log_read(log, 1, log_last(log), SIZE_MAX, &bytes, &err), CANDOR_OK);
+    struct slice rest = buffer_slice(&bytes);
+    size_t count = 0;
+    while (rest.length > 0) {
+        struct batch batch;
+        assert_int_equal(batch_decode(&rest, &batch, &err), CANDOR_OK);
+        assert_true(batch.bytes.length <= LIMIT_GROUP_COMMIT_BYTES);
+        count++;
+    }
+    assert_true(count > 2);
+    buffer_free(&bytes);
+    log_close(log);
+}
+
 /* A Batch larger than one group commit is cut into several batches of the log, and read back whole. */
 static void a_batch_larger_than_a_group_commit_is_stored_whole(void **state)
 {
@@ -357,6 +391,8 @@ static void a_batch_larger_than_a_group_commit_is_stored_whole(void **state)
     free(value);
     candor_client_close(client);
     candor_client_close(reader);
+    stop(cluster, 0);
+    assert_batches_are_small(cluster, "a");
     cluster_free(cluster);
 }
 
@@ -591,6 +627,189 @@ static void levels_that_are_not_served_say_so(void **state)
     candor_result_free(&result);
     assert_true(has(client, "k", "v"));
     candor_client_close(client);
+    cluster_free(cluster);
+}
+
+/* ---- Disks ----------------------------------------------------------------------------------------------- */
+
+/* R3. In a child, which must be the first to use NNG: its threads do not survive a fork. */
+static void a_failed_fsync_ends_the_process_with_status_3(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    cluster->options.fatal = NULL;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        logging_set_level(LOG_LEVEL_ERROR + 1);
+        start(cluster, 0);
+        struct candor_client *client = client_of(cluster, 0);
+        EVENTUALLY(is_primary(client));
+        log_inject_fault(cluster->nodes[0]->log, 0, 0, true);
+        put(client, "k", "v");
+        _exit(0); /* it should not come so far */
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), NODE_EXIT_INTEGRITY);
+    cluster_free(cluster);
+}
+
+static void a_full_disk_refuses_writes_stores_nothing_and_goes_on_when_there_is_room(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    must_put(client, "k", "before");
+    uint64_t seq = put_pos.seq;
+    log_inject_fault(cluster->nodes[0]->log, 0, ENOSPC, false);
+    struct candor_write_options once = {.deadline_ms = 300};
+    struct candor_result result;
+    assert_int_equal(candor_put(client, candor_text("k"), candor_text("refused"), &once, &result),
+                     CANDOR_RESOURCE_EXHAUSTED);
+    assert_int_equal(result.error.reason, CANDOR_REASON_DISK_FULL);
+    candor_result_free(&result);
+    assert_true(has(client, "k", "before"));
+    log_inject_fault(cluster->nodes[0]->log, 0, 0, false);
+    must_put(client, "k", "after");
+    assert_int_equal(put_pos.seq, seq + 1);
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+static void change_hard_state(struct cluster *cluster, const char *node,
+                              void (*change)(struct hard_state *hard))
+{
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s/%s", cluster->dir, node);
+    struct hard_state hard;
+    struct candor_error err = {0};
+    assert_int_equal(hard_state_load(dir, &hard, &err), CANDOR_OK);
+    change(&hard);
+    assert_int_equal(hard_state_save(dir, &hard, &err), CANDOR_OK);
+}
+
+static void forget_commit(struct hard_state *hard)
+{
+    hard->known_commit = 0;
+}
+
+static void crash_with_the_machine(struct hard_state *hard)
+{
+    hard->clean_shutdown = false;
+    strcpy(hard->os_boot_id, "another");
+}
+
+/* Leaves a stopped lone node "a" that holds "k0" to "k9". */
+static struct cluster *ten_keys(void)
+{
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    for (int i = 0; i < 10; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "k%d", i);
+        must_put(client, key, "v");
+    }
+    candor_client_close(client);
+    stop(cluster, 0);
+    return cluster;
+}
+
+static void assert_ten_keys(struct cluster *cluster)
+{
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    for (int i = 0; i < 10; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "k%d", i);
+        assert_true(has(client, key, "v"));
+    }
+    must_put(client, "on", "it goes");
+    candor_client_close(client);
+}
+
+/* DESIGN §5: after a crash of the machine the state is made anew from what was synced. */
+static void a_crash_of_the_machine_rebuilds_the_state_from_the_log(void **state)
+{
+    (void)state;
+    struct cluster *cluster = ten_keys();
+    change_hard_state(cluster, "a", crash_with_the_machine);
+    char path[128]; /* pages that never reached the disk */
+    snprintf(path, sizeof path, "%s/a/state/current/data.mdb", cluster->dir);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(truncate(path, 1 << 20), 0);
+    start(cluster, 0);
+    assert_ten_keys(cluster);
+    cluster_free(cluster);
+}
+
+/* As after a crash between the two halves of an install. */
+static void a_state_ahead_of_its_log_is_gone_on_from(void **state)
+{
+    (void)state;
+    struct cluster *cluster = ten_keys();
+    change_hard_state(cluster, "a", forget_commit);
+    struct log *log = open_log_of(cluster, "a");
+    struct candor_error err = {0};
+    assert_int_equal(log_truncate(log, log_last(log) - 3, &err), CANDOR_OK);
+    log_close(log);
+    start(cluster, 0);
+    assert_ten_keys(cluster);
+    stop(cluster, 0);
+    start(cluster, 0);
+    assert_ten_keys(cluster);
+    cluster_free(cluster);
+}
+
+/* Likewise, when the log that is left is longer, but of another history: none of it may be applied. */
+static void a_log_of_another_history_behind_the_state_is_not_applied(void **state)
+{
+    (void)state;
+    struct cluster *cluster = ten_keys();
+    change_hard_state(cluster, "a", forget_commit);
+    struct log *log = open_log_of(cluster, "a");
+    struct candor_error err = {0};
+    uint64_t last = log_last(log);
+    assert_int_equal(log_truncate(log, last - 1, &err), CANDOR_OK);
+    struct buffer bytes = {0};
+    struct epoch other = {1, 9, node_id_of("z")};
+    struct record_op op = {RECORD_PUT, slice_of("foreign", 7), slice_of("f", 1)};
+    struct batch_writer batch = batch_begin(&bytes, RECORD_WRITE, other, last);
+    for (int i = 0; i < 5; i++)
+        batch_add_write(&batch, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 1}, &op, 1);
+    batch_end(&batch);
+    assert_int_equal(log_append(log, buffer_slice(&bytes), &err), CANDOR_OK);
+    log_close(log);
+    buffer_free(&bytes);
+    start(cluster, 0);
+    assert_ten_keys(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    assert_true(has(client, "foreign", NULL));
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+/* R3: what was known to be committed is not silently gone. */
+static void a_log_that_lost_committed_records_is_refused(void **state)
+{
+    (void)state;
+    struct cluster *cluster = ten_keys();
+    struct log *log = open_log_of(cluster, "a");
+    struct candor_error err = {0};
+    assert_int_equal(log_truncate(log, log_last(log) - 3, &err), CANDOR_OK);
+    log_close(log);
+    char path[128];
+    snprintf(path, sizeof path, "%s/a/state", cluster->dir);
+    remove_tree(path);
+    struct node *node = NULL;
+    assert_int_equal(node_open(&cluster->topology, node_id_of("a"), &cluster->options, &node, &err),
+                     CANDOR_DATA_LOSS);
+    assert_non_null(strstr(err.message, "way out"));
     cluster_free(cluster);
 }
 
@@ -870,6 +1089,60 @@ static void a_late_node_gets_a_snapshot(void **state)
     cluster_free(cluster);
 }
 
+/* R13: what the stream did not bring is fetched. */
+static void a_late_node_fetches_what_it_missed(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 1, "");
+    start(cluster, 0);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *b = client_of(cluster, 1);
+    EVENTUALLY(is_primary(a));
+    static char value[100001];
+    memset(value, 'v', sizeof value - 1);
+    for (int i = 0; i < 40; i++) { /* several Fetch answers */
+        char key[8];
+        snprintf(key, sizeof key, "k%d", i);
+        must_put(a, key, value);
+    }
+    start(cluster, 1);
+    EVENTUALLY(has(b, "k39", value));
+    EVENTUALLY(state_of(b) == CANDOR_STATE_FRESH);
+    assert_true(has(b, "k0", value));
+    assert_int_equal(status_of(b).log_first_seq, 1);
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
+/* R22. */
+static void with_automatic_failover_another_node_takes_over(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(3, 0, "");
+    cluster->topology.automatic_failover = true;
+    start_all(cluster);
+    struct candor_client *clients[3];
+    for (uint32_t i = 0; i < 3; i++)
+        clients[i] = client_of(cluster, i);
+    EVENTUALLY(is_primary(clients[0]));
+    must_put(clients[0], "k", "v");
+    EVENTUALLY(has(clients[1], "k", "v") && has(clients[2], "k", "v"));
+    EVENTUALLY(state_of(clients[1]) == CANDOR_STATE_FRESH &&
+               state_of(clients[2]) == CANDOR_STATE_FRESH);
+    stop(cluster, 0);
+    EVENTUALLY(is_primary(clients[1]) || is_primary(clients[2]));
+    uint32_t heir = is_primary(clients[1]) ? 1 : 2;
+    must_put(clients[heir], "k", "of the heir");
+    start(cluster, 0);
+    EVENTUALLY(has(clients[0], "k", "of the heir"));
+    EVENTUALLY(state_of(clients[0]) == CANDOR_STATE_FRESH);
+    assert_false(is_primary(clients[0]));
+    for (uint32_t i = 0; i < 3; i++)
+        candor_client_close(clients[i]);
+    cluster_free(cluster);
+}
+
 struct waiting {
     struct rpc_exchange exchange;
     enum candor_code code;
@@ -947,6 +1220,14 @@ int main(void)
 {
     logging_set_level(getenv("CANDOR_TEST_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failed_fsync_ends_the_process_with_status_3), /* first: it forks */
+        cmocka_unit_test(a_full_disk_refuses_writes_stores_nothing_and_goes_on_when_there_is_room),
+        cmocka_unit_test(a_crash_of_the_machine_rebuilds_the_state_from_the_log),
+        cmocka_unit_test(a_state_ahead_of_its_log_is_gone_on_from),
+        cmocka_unit_test(a_log_of_another_history_behind_the_state_is_not_applied),
+        cmocka_unit_test(a_log_that_lost_committed_records_is_refused),
+        cmocka_unit_test(a_late_node_fetches_what_it_missed),
+        cmocka_unit_test(with_automatic_failover_another_node_takes_over),
         cmocka_unit_test(a_lone_node_serves_what_was_put),
         cmocka_unit_test(a_batch_gives_each_operation_its_own_position_and_found_flag),
         cmocka_unit_test(a_batch_larger_than_a_group_commit_is_stored_whole),
