@@ -415,7 +415,7 @@ enum core_decision {
     CORE_SERVE,    /* answer with the data that were read */
     CORE_REDIRECT, /* FAILED_PRECONDITION with reason; the hint names the primary */
     CORE_REFUSE,   /* code and reason; nobody else is named */
-    CORE_WAIT, /* SESSION: give the core a WAIT event; when it is finished OK, read again and serve */
+    CORE_WAIT, /* SESSION, LINEARIZABLE: give the core a WAIT event; when it is finished OK, read again and serve */
 };
 
 struct core_read_decision {

@@ -209,9 +209,12 @@ struct core_read_decision core_decide_read(const struct core_view *view,
     case CORE_READ_SESSION:
         return decide_session(view, fresh, read);
     case CORE_READ_LINEARIZABLE:
-        break;
+        /* A replica that hears nobody cannot ask for the read index; its caller may reach the primary. */
+        if (fresh->state == STATE_STALE && view->role != ROLE_PRIMARY)
+            return redirect(view, CANDOR_REASON_TOO_STALE);
+        return (struct core_read_decision){CORE_WAIT, CANDOR_OK, CANDOR_REASON_NONE};
     }
-    return refuse(CANDOR_UNIMPLEMENTED, CANDOR_REASON_LEVEL_UNAVAILABLE);
+    return refuse(CANDOR_INVALID_ARGUMENT, CANDOR_REASON_LEVEL_UNAVAILABLE);
 }
 
 bool core_view_may_fetch(const struct core_view *view, const struct core_header *from,

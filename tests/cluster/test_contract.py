@@ -74,13 +74,36 @@ class ReadContract(unittest.TestCase):
                                   "--no-redirect")
                     self.assertEqual(reply["value"], str(i), reply)
 
-    def test_levels_not_served_yet_say_so(self):
-        with Cluster({"a": "voter"}) as c:
+    def test_linearizable_reads_see_every_acknowledged_write_at_every_node(self):
+        with Cluster({"a": "voter", "b": "voter", "c": "voter", "r": "reader"}) as c:
             c.up().wait_fresh()
-            for args in (("get", "k", "--level", "linearizable"), ("put", "k", "v", "--ack", "majority")):
-                with self.assertRaises(Refused) as refused:
-                    c.json(*args)
-                self.assertIn("UNIMPLEMENTED", refused.exception.err)
+            for i in range(10):
+                reply = c.put("k", str(i), "--ack", "majority")
+                self.assertEqual(reply["ack"], "MAJORITY")
+                for node in c.nodes:
+                    reply = c.get("k", "--node", node, "--level", "linearizable", "--no-redirect")
+                    self.assertEqual(reply["value"], str(i), reply)
+                    self.assertGreaterEqual(reply["freshness"]["commit_seq"], reply["mod_seq"])
+
+    def test_without_a_majority_nothing_is_linearizable_and_majority_writes_are_unknown(self):
+        with Cluster(fault_proxy=True) as c:
+            c.up().wait_fresh()
+            primary = c.primary()
+            c.put("k", "before")
+            c.wait_equal()
+            c.isolate(primary)
+            where = ("--node", primary, "--no-redirect", "--deadline", "1s")
+            with self.assertRaises(Refused) as refused:
+                c.put("k", "unknown", "--ack", "majority", *where)
+            self.assertEqual(refused.exception.status, 5)
+            self.assertIn("OUTCOME_UNKNOWN", refused.exception.err)
+            with self.assertRaises(Refused) as refused:
+                c.get("k", "--level", "linearizable", *where)
+            self.assertEqual(refused.exception.status, 5)
+            c.heal()
+            c.wait_fresh()
+            # It was durable on the primary, which went on: now a majority has it.
+            self.assertEqual(c.get("k", "--level", "linearizable")["value"], "unknown")
 
 
 if __name__ == "__main__":

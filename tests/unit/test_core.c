@@ -610,6 +610,13 @@ static void read_contract_table(void **state)
          CANDOR_REASON_TOO_STALE},
         {STATE_STALE, CORE_READ_BOUNDED, false, false, 0, false, CORE_REFUSE,
          CANDOR_REASON_TOO_STALE},
+        {STATE_FRESH, CORE_READ_LINEARIZABLE, false, true, 1, true, CORE_WAIT, 0},
+        {STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, true, CORE_REDIRECT,
+         CANDOR_REASON_TOO_STALE},
+        {STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, false, CORE_REFUSE,
+         CANDOR_REASON_TOO_STALE},
+        {STATE_SYNCING, CORE_READ_LINEARIZABLE, true, true, 1, true, CORE_REDIRECT,
+         CANDOR_REASON_SYNCING},
         {STATE_SYNCING, CORE_READ_BOUNDED, true, true, 1, true, CORE_REDIRECT,
          CANDOR_REASON_SYNCING},
     };
