@@ -270,6 +270,7 @@ static json_t *default_of(const struct dynamic_field *field)
 static bool complete(struct decoder *decoder, const struct dynamic_message *message,
                      const json_t *from, json_t **out);
 
+/* What *out holds is the caller's, after a failure as well. */
 static bool complete_value(struct decoder *decoder, const struct dynamic_field *field,
                            json_t *value, json_t **out)
 {
@@ -285,10 +286,8 @@ static bool complete_value(struct decoder *decoder, const struct dynamic_field *
     json_array_foreach(value, i, element)
     {
         json_t *whole = NULL;
-        if (!complete(decoder, field->message, element, &whole)) {
-            json_decref(*out);
+        if (!complete(decoder, field->message, element, &whole))
             return false;
-        }
         json_array_append_new(*out, whole);
     }
     return true;

@@ -302,13 +302,13 @@ static bool given_dir(struct command_context *ctx, char out[RUN_PATH_BYTES], int
     const char *given = option_text(ctx, "run-dir");
     char here[RUN_PATH_BYTES] = "";
     bool relative = given[0] != '/';
-    if (given[0] == '\0' || (relative && getcwd(here, sizeof here) == NULL) ||
-        strlen(here) + strlen(given) + 2 > RUN_PATH_BYTES) {
-        *status = report_usage(ctx, NULL, "--run-dir: '%s' cannot be used", given);
-        return false;
-    }
-    snprintf(out, RUN_PATH_BYTES, "%s%s%s", here, relative ? "/" : "", given);
-    return true;
+    int length = -1;
+    if (given[0] != '\0' && (!relative || getcwd(here, sizeof here) != NULL))
+        length = snprintf(out, RUN_PATH_BYTES, "%s%s%s", here, relative ? "/" : "", given);
+    if (length > 0 && length < RUN_PATH_BYTES)
+        return true;
+    *status = report_usage(ctx, NULL, "--run-dir: '%s' cannot be used", given);
+    return false;
 }
 
 static bool find_dir(struct command_context *ctx, struct local_cluster *out, int *status)
