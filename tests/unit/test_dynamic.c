@@ -36,6 +36,9 @@ static char word_all[] = "All";
 static char word_colour[] = "Colour";
 static char word_colour_type[] = ".odd.Colour";
 static char word_all_type[] = ".odd.All";
+static char word_same[] = "Same";
+static char word_one[] = "One";
+static char word_two[] = "Two";
 
 static const struct {
     const char *name;
@@ -50,7 +53,8 @@ static const struct {
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
-/* message All { one field of each type, 1..17; the same repeated, "many_...", 101..117; } enum Colour {...} */
+/* message All { one field of each type, 1..17; the same repeated, "many_...", 101..117; }
+ * enum Colour {...}  service One { rpc Same(All) returns (All); }  service Two { the same } */
 static struct buffer odd_descriptors(void)
 {
     static Google__Protobuf__FieldDescriptorProto fields[2 * KINDS];
@@ -88,6 +92,20 @@ static struct buffer odd_descriptors(void)
     Google__Protobuf__FileDescriptorProto file = GOOGLE__PROTOBUF__FILE_DESCRIPTOR_PROTO__INIT;
     Google__Protobuf__FileDescriptorProto *files[] = {&file};
     Google__Protobuf__FileDescriptorSet set = GOOGLE__PROTOBUF__FILE_DESCRIPTOR_SET__INIT;
+    Google__Protobuf__MethodDescriptorProto method =
+        GOOGLE__PROTOBUF__METHOD_DESCRIPTOR_PROTO__INIT;
+    Google__Protobuf__MethodDescriptorProto *methods[] = {&method};
+    Google__Protobuf__ServiceDescriptorProto one = GOOGLE__PROTOBUF__SERVICE_DESCRIPTOR_PROTO__INIT;
+    Google__Protobuf__ServiceDescriptorProto two = GOOGLE__PROTOBUF__SERVICE_DESCRIPTOR_PROTO__INIT;
+    Google__Protobuf__ServiceDescriptorProto *services[] = {&one, &two};
+    method.name = word_same;
+    method.input_type = method.output_type = word_all_type;
+    one.name = word_one;
+    two.name = word_two;
+    one.method = two.method = methods;
+    one.n_method = two.n_method = 1;
+    file.service = services;
+    file.n_service = 2;
     message.name = word_all;
     message.field = field_list;
     message.n_field = 2 * KINDS;
@@ -664,6 +682,14 @@ static void methods_are_found_by_any_end_that_is_theirs_alone(void **state)
     }
 }
 
+static void a_method_that_two_services_have_needs_its_service(void **state)
+{
+    (void)state;
+    assert_int_equal(dynamic_method_count(odd), 2);
+    assert_null(dynamic_method_find(odd, "Same"));
+    assert_string_equal(dynamic_method_find(odd, "Two.Same")->path, "/odd.Two/Same");
+}
+
 static void comments_of_the_proto_files_are_kept(void **state)
 {
     (void)state;
@@ -783,6 +809,7 @@ int main(void)
         cmocka_unit_test(bytes_that_unfold_to_too_much_are_refused),
         cmocka_unit_test(changed_bytes_never_crash),
         cmocka_unit_test(methods_are_found_by_any_end_that_is_theirs_alone),
+        cmocka_unit_test(a_method_that_two_services_have_needs_its_service),
         cmocka_unit_test(comments_of_the_proto_files_are_kept),
         cmocka_unit_test(descriptors_that_nest_too_deep_are_refused),
         cmocka_unit_test(descriptors_that_unfold_to_too_much_are_refused),
