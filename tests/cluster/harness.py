@@ -6,6 +6,7 @@ wait for conditions with a deadline (`until`), never for a time.
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -62,6 +63,28 @@ def free_ports(count):
             s.bind(("127.0.0.1", 0))
             ports.append(s.getsockname()[1])
         return ports
+
+
+def copy_on_free_ports(source, target):
+    """Copies a topology; its ports of 127.0.0.1 become free ones, so that two runs do not meet.
+
+    The port after each is kept free, too: a stream's heartbeats default to it."""
+    with open(source, encoding="utf-8") as f:
+        text = f.read()
+    with contextlib.ExitStack() as stack:
+        for port in sorted(set(re.findall(r"127\.0\.0\.1:(\d+)", text))):
+            while True:
+                pair = stack.enter_context(socket.socket()), stack.enter_context(socket.socket())
+                try:
+                    pair[0].bind(("127.0.0.1", 0))
+                    free = pair[0].getsockname()[1]
+                    pair[1].bind(("127.0.0.1", free + 1))
+                    break
+                except (OSError, OverflowError):
+                    continue
+            text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free}")
+    with open(target, "w", encoding="utf-8") as f:
+        f.write(text)
 
 
 class Refused(Exception):

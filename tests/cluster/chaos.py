@@ -1,0 +1,155 @@
+"""Load, faults and a verdict: three voters and a reader under kill -9, SIGSTOP and partitions, every answer written down
+and judged at the end.
+
+    tests/cluster/chaos --minutes 5 --seed 7 [--keep]
+"""
+import argparse
+import os
+import random
+import shutil
+import sys
+import time
+import traceback
+
+from chaos_checks import (archived_records, check_equal, check_journals, check_versions, export_map, run_checker,
+                          write_rolled_back)
+from chaos_clients import Journal, all_workers
+from chaos_history import Caller, Shared, kv_pb2
+from chaos_nemesis import Nemesis
+from harness import Cluster, until
+
+STALE_AFTER_MS = 400
+
+
+def require(shared):
+    """The levels that this run judges are served."""
+    probe = Caller(shared, "probe", deadline_s=20)
+    put = probe.write("probe", "probe", "majority")
+    get = probe.read("probe", "linearizable")
+    probe.close()
+    for done in (put, get):
+        if done.outcome != "ok":
+            raise RuntimeError(f"the cluster does not serve what chaos judges: {done.outcome} {done.reason}")
+
+
+def final_reads(shared, cluster):
+    """One LINEARIZABLE read of every register ends their histories."""
+    caller = Caller(shared, "final", deadline_s=20)
+    for key in export_map(cluster, "a"):
+        if key.startswith(("reg-", "gone-", "count-")):
+            done = caller.read(key, "linearizable")
+            assert done.outcome == "ok", f"{key}: {done.outcome} {done.reason}"
+    caller.close()
+    return caller.path
+
+
+def version_reader(shared):
+    """A key's version in the final state; the caller closes what comes second."""
+    caller = Caller(shared, "versions", deadline_s=20)
+
+    def version_of(key):
+        item = caller.get(key.encode(), kv_pb2.READ_LEVEL_LINEARIZABLE)
+        return item.version if item.found else 0
+    return version_of, caller
+
+
+def stop(shared, workers):
+    shared.halt.set()
+    for worker in workers:
+        worker.join(60)
+        assert not worker.is_alive(), f"client {worker.name} hangs"
+    for worker in workers:
+        if worker.failure:
+            raise RuntimeError(f"client {worker.name} broke") from worker.failure
+
+
+def judge(cluster, shared, workers):
+    cluster.wait_equal(120)
+    check_equal(cluster)
+    final = export_map(cluster, "a")
+    records = archived_records(cluster)
+    journals = check_journals([w for w in workers if isinstance(w, Journal)], final, records)
+    paths = [worker.caller.path for worker in workers] + [final_reads(shared, cluster)]
+    version_of, caller = version_reader(shared)
+    keys = check_versions(paths, records, version_of)
+    caller.close()
+    verdict = run_checker(paths + [write_rolled_back(records, shared.directory)])
+    print(f"all {len(cluster.nodes)} nodes hold the same {len(final)} keys; {len(records)} records in archives")
+    print("journals: " + ", ".join(f"{count} {name}" for name, count in journals.items()))
+    print(f"{keys} keys were written as often as acknowledged")
+    print(verdict, end="")
+
+
+def table(title, counts):
+    print(f"{title}: {sum(counts.values())}")
+    for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        print(f"  {count:7d}  {name}")
+
+
+def summary(shared, nemesis):
+    table("faults", nemesis.counts)
+    table("operations", {" ".join(key): count for key, count in shared.outcomes.items()})
+    print(f"failovers: {max(0, len(shared.epochs) - 1)} (epochs {', '.join(f'{e[1]} of {e[2]}' for e in sorted(shared.epochs))})"
+          [:400])
+
+
+def run(cluster, args, directory):
+    endpoints = {n: a.removeprefix("tcp://") for n, a in cluster.addresses().items()}
+    shared = Shared(directory, endpoints, STALE_AFTER_MS)
+    cluster.up().wait_fresh()
+    require(shared)
+    workers = all_workers(shared, args.seed)
+    nemesis = Nemesis(cluster, shared, args.seed)
+    for worker in workers:
+        worker.start()
+    try:
+        nemesis.run(time.monotonic() + 60 * args.minutes)
+    finally:
+        with open(os.path.join(directory, "faults.txt"), "w") as f:
+            f.writelines(f"{seconds:9.3f} s  {what}\n" for seconds, what in nemesis.log)
+        try:
+            nemesis.heal()
+        finally:
+            stop(shared, workers)
+        summary(shared, nemesis)
+    judge(cluster, shared, workers)
+
+
+def keep(cluster, directory):
+    """Logs and histories, where they outlive the cluster."""
+    for node in cluster.nodes:
+        with open(os.path.join(directory, f"{node}.log"), "w") as f:
+            f.write(cluster.log_of(node))
+    shutil.copy(cluster.topology, directory)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=1.0, help="of faults; default 1")
+    parser.add_argument("--seed", type=int, default=None, help="default: drawn, and printed")
+    parser.add_argument("--keep", action="store_true", help="keep histories and logs of a good run, too")
+    args = parser.parse_args()
+    if args.seed is None:
+        args.seed = random.SystemRandom().randrange(1 << 31)
+    print(f"chaos --minutes {args.minutes:g} --seed {args.seed}", flush=True)
+    cluster = Cluster({"a": "voter", "b": "voter", "c": "voter", "r": "reader"}, fault_proxy=True,
+                      failover="automatic", stale_after=f"{STALE_AFTER_MS}ms")
+    directory = cluster.dir + "-history"
+    os.mkdir(directory)
+    good = False
+    try:
+        run(cluster, args, directory)
+        good = True
+    except BaseException:
+        traceback.print_exc()
+    if not good or args.keep:
+        keep(cluster, directory)
+        print(f"{'kept' if good else 'FAILED: see'} {directory}", file=sys.stderr)
+    else:
+        shutil.rmtree(directory)
+    cluster.close()
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""The load of a chaos run: each class is one kind of client, each instance one thread."""
+import random
+import threading
+import time
+
+from chaos_history import Caller, rpc_pb2
+
+ERA_S = 15  # keys are left behind after so long: the search for an order stays short
+KEYS = 4  # of each kind and era: few, so that clients meet
+
+
+class Worker(threading.Thread):
+    def __init__(self, shared, name, seed):
+        super().__init__(daemon=True, name=name)
+        self.shared, self.rng = shared, random.Random(f"{seed}/{name}")
+        self.caller = Caller(shared, name)
+        self.n = 0
+        self.failure = None
+
+    def run(self):
+        try:
+            while not self.shared.halt.is_set():
+                self.n += 1
+                self.step()
+                time.sleep(self.rng.uniform(0, 0.02))  # leaves the processors to the nodes
+        except BaseException as error:  # told by the run, which must not end as if all were well
+            self.failure = error
+        finally:
+            self.caller.close()
+
+    def era(self):
+        return int((time.monotonic() - self.shared.started) / ERA_S)
+
+    def key(self, kind, count=KEYS):
+        return f"{kind}-{self.era()}-{self.rng.randrange(count)}"
+
+    def value(self):
+        return f"{self.name}-{self.n}"
+
+    def some_node(self):
+        return self.rng.choice(list(self.shared.endpoints.values()))
+
+
+class Register(Worker):
+    """MAJORITY writes and LINEARIZABLE reads of a few keys, at any node."""
+
+    def step(self):
+        key, draw = self.key("reg"), self.rng.random()
+        if draw < 0.45:
+            self.caller.read(key, "linearizable", endpoint=self.some_node() if draw < 0.2 else None)
+        elif draw < 0.5:
+            self.caller.write(f"gone-{self.era()}", None if draw < 0.47 else self.value(), "majority")
+        elif draw < 0.55:
+            self.caller.read(f"gone-{self.era()}", "linearizable")
+        else:
+            self.caller.write(key, self.value(), "all" if draw > 0.99 else "majority")
+
+
+class Journal(Worker):
+    """Every key once: what was acknowledged can be looked up at the end, one by one."""
+
+    def __init__(self, shared, name, seed, ack):
+        super().__init__(shared, name, seed)
+        self.ack = ack
+        self.written = {}  # key -> (value, outcome)
+
+    def step(self):
+        key, value = f"journal-{self.name}-{self.n}", self.value()
+        self.written[key] = (value, self.caller.write(key, value, self.ack).outcome)
+
+
+class Local(Worker):
+    """LOCAL writes of shared keys."""
+
+    def step(self):
+        self.caller.write(self.key("loc"), self.value(), "local")
+
+
+class Reader(Worker):
+    """EVENTUAL and BOUNDED reads at one node after the other, cut off or not: each answer tells its age."""
+
+    def step(self):
+        key = self.key(self.rng.choice(("loc", "reg", "ses")))
+        if self.rng.random() < 0.7:
+            self.caller.read(key, "eventual", endpoint=self.some_node(), follow=False)
+        else:
+            self.caller.read(key, "bounded", self.rng.choice((50, 200, 1000)), endpoint=self.some_node())
+
+
+class Session(Worker):
+    """LOCAL writes and SESSION reads, each read at another node."""
+
+    def __init__(self, shared, name, seed):
+        super().__init__(shared, name, seed)
+        self.sessions = 0
+        self.left = 0
+
+    def step(self):
+        if self.left == 0:
+            self.left = self.rng.randint(10, 100)
+            self.sessions += 1
+            self.caller.session = f"{self.name}-{self.sessions}"
+            self.caller.token = None
+        self.left -= 1
+        if self.rng.random() < 0.4:
+            self.caller.write(self.key("ses"), self.value(), "local")
+            return
+        done = self.caller.read(self.key("ses"), "session", endpoint=self.some_node())
+        if done.outcome != "ok" and done.reply is not None and done.reply.reason == rpc_pb2.REASON_SESSION_LOST:
+            self.caller.token = done.reply.freshness.token  # what it goes on with (R44)
+
+
+def all_workers(shared, seed):
+    counts = ((Register, 4), (Local, 2), (Reader, 2), (Session, 3))
+    workers = [kind(shared, f"{kind.__name__.lower()}{i}", seed) for kind, count in counts for i in range(count)]
+    workers += [Journal(shared, f"journal-{ack}", seed, ack) for ack in ("local", "majority")]
+    return workers
