@@ -1,16 +1,16 @@
 """The story that scripts/demo tells. It checks everything it says and ends with status 1 when something differs."""
-import contextlib
 import json
 import os
-import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tests/cluster"))
+from harness import copy_on_free_ports  # noqa: E402
+
 KVCTL = os.path.join(ROOT, "build/bin/kvctl")
 DATA = "/usr/share/unicode/UnicodeData.txt"
 NODES = ("a", "b", "c")
@@ -36,25 +36,7 @@ class Demo:
         self.dir = directory
         self.run_dir = os.path.join(directory, "run")
         self.topology = os.path.join(directory, "three.yaml")
-        self.copy_topology(os.path.join(ROOT, "examples/topologies/three.yaml"))
-
-    def copy_topology(self, path):
-        """The example, on ports that are free: two demos, or a cluster of your own, do not meet."""
-        text = open(path, encoding="utf-8").read()
-        with contextlib.ExitStack() as stack:
-            for port in sorted(set(re.findall(r"127\.0\.0\.1:(\d+)", text))):
-                for _ in range(100):  # the heartbeat's is the port after the stream's
-                    pair = stack.enter_context(socket.socket()), stack.enter_context(socket.socket())
-                    try:
-                        pair[0].bind(("127.0.0.1", 0))
-                        free = pair[0].getsockname()[1]
-                        pair[1].bind(("127.0.0.1", free + 1))
-                        break
-                    except OSError:
-                        continue
-                text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free}")
-        with open(self.topology, "w", encoding="utf-8") as f:
-            f.write(text)
+        copy_on_free_ports(os.path.join(ROOT, "examples/topologies/three.yaml"), self.topology)
 
     def kvctl(self, *args, show=True, status=(0,), place=None):
         if place is None:
