@@ -4,7 +4,8 @@
  *           u64 records; zeros to its end. Written last, so a file without it is not an archive yet.
  *   frame   u32 length, u32 crc32c, u8 type, payload
  *             BATCH  a record batch
- *             OLD    for each op of the batch before it, in order: u8 enum archive_old, u32 length, bytes
+ *             OLD    for each op of the batch before it, in order: u8 enum archive_old, u32 length, bytes; in as many
+ *                    frames as it takes, each of whole ops: a small batch may have overwritten gigabytes
  */
 #include "state/archive.h"
 
@@ -21,6 +22,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
+#include "base/logging.h"
 #include "state/env.h"
 
 enum {
@@ -36,14 +38,15 @@ enum {
 #define MAGIC "CARC"
 #define SUFFIX ".archive"
 #define TEMPORARY "rollback.new"
-#define FRAME_BYTES_MAX (2u * LIMIT_RECORD_BATCH_BYTES)
+#define OLD_FRAME_BYTES (1u << 20) /* a frame of OLD ends behind the op that reaches it */
+#define FRAME_BYTES_MAX (OLD_FRAME_BYTES + LIMIT_RECORD_BATCH_BYTES)
 
 struct archive_writer {
     char dir[LIMIT_PATH_BYTES];
     char path[LIMIT_PATH_BYTES];
     int fd;
     struct archive_summary summary;
-    uint32_t first_crc;
+    uint32_t crc; /* over the checksums of all batches: names what is in it */
     struct buffer frame;
 };
 
@@ -162,36 +165,55 @@ static int put_old(struct buffer *frame, const struct state_view *view, uint64_t
     return 0;
 }
 
-static int put_olds(struct buffer *frame, const struct state_view *view, const struct batch *batch)
+static enum candor_code write_olds_of(struct archive_writer *writer, const struct state_view *view,
+                                      const struct record *record, struct candor_error *err)
+{
+    if (record->type != RECORD_WRITE)
+        return CANDOR_OK;
+    enum candor_code code = CANDOR_OK;
+    for (uint32_t op = 0; code == CANDOR_OK && op < record->op_count; op++) {
+        int rc = put_old(&writer->frame, view, record->seq, op);
+        if (rc != 0)
+            return env_failed(rc, writer->dir, "read the pre-images", err);
+        if (writer->frame.length < OLD_FRAME_BYTES)
+            continue;
+        code = frame_end(writer, err);
+        frame_begin(&writer->frame, FRAME_OLD);
+    }
+    return code;
+}
+
+static enum candor_code write_olds(struct archive_writer *writer, const struct state_view *view,
+                                   const struct batch *batch, struct candor_error *err)
 {
     size_t cursor = 0;
     struct record record;
-    int rc = 0;
-    while (rc == 0 && batch_next(batch, &cursor, &record))
-        for (uint32_t op = 0; rc == 0 && record.type == RECORD_WRITE && op < record.op_count; op++)
-            rc = put_old(frame, view, record.seq, op);
-    return rc;
+    enum candor_code code = CANDOR_OK;
+    frame_begin(&writer->frame, FRAME_OLD);
+    while (code == CANDOR_OK && batch_next(batch, &cursor, &record))
+        code = write_olds_of(writer, view, &record, err);
+    bool rest = writer->frame.length > FRAME_HEADER_BYTES;
+    return code == CANDOR_OK && rest ? frame_end(writer, err) : code;
+}
+
+static void count_batch(struct archive_writer *writer, const struct batch *batch)
+{
+    struct archive_summary *summary = &writer->summary;
+    if (summary->records == 0)
+        summary->from = (struct pos){batch->epoch, batch->first_seq};
+    summary->to = (struct pos){batch->epoch, batch_last_seq(batch)};
+    summary->records += batch->count;
+    writer->crc = crc32c(writer->crc, batch->bytes.bytes + BATCH_CRC_AT, sizeof(uint32_t));
 }
 
 static enum candor_code add_batch(struct archive_writer *writer, const struct state_view *view,
                                   const struct batch *batch, struct candor_error *err)
 {
-    struct archive_summary *summary = &writer->summary;
-    if (summary->records == 0) {
-        summary->from = (struct pos){batch->epoch, batch->first_seq};
-        writer->first_crc = get_u32(batch->bytes.bytes + BATCH_CRC_AT);
-    }
-    summary->to = (struct pos){batch->epoch, batch_last_seq(batch)};
-    summary->records += batch->count;
+    count_batch(writer, batch);
     frame_begin(&writer->frame, FRAME_BATCH);
     buffer_put(&writer->frame, batch->bytes.bytes, batch->bytes.length);
     enum candor_code code = frame_end(writer, err);
-    if (code != CANDOR_OK)
-        return code;
-    frame_begin(&writer->frame, FRAME_OLD);
-    int rc = put_olds(&writer->frame, view, batch);
-    return rc == 0 ? frame_end(writer, err)
-                   : env_failed(rc, writer->dir, "read the pre-images", err);
+    return code == CANDOR_OK ? write_olds(writer, view, batch, err) : code;
 }
 
 enum candor_code archive_add(struct archive_writer *writer, struct state *state,
@@ -246,7 +268,7 @@ enum candor_code archive_finish(struct archive_writer *writer, struct archive_su
     struct archive_summary *summary = &writer->summary;
     ASSERT(summary->records > 0);
     snprintf(summary->id, sizeof summary->id, "%" PRIu64 "-%" PRIu64 "-%08x", summary->from.seq,
-             summary->to.seq, writer->first_crc);
+             summary->to.seq, writer->crc);
     char final[LIMIT_PATH_BYTES];
     enum candor_code code = archive_path(writer->dir, summary->id, final, err);
     if (code == CANDOR_OK)
@@ -332,8 +354,10 @@ static enum candor_code open_archive(const char *dir, const char *id, int *fd,
         return code;
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0)
-        return candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
-                                "there is no rollback archive %s on this node", id);
+        return errno == ENOENT
+                   ? candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
+                                      "there is no rollback archive %s on this node", id)
+                   : damaged(path, strerror(errno), err);
     snprintf(out->id, sizeof out->id, "%s", id);
     code = read_header(*fd, path, out, err);
     if (code != CANDOR_OK) {
@@ -376,61 +400,90 @@ static struct slice payload_of(const struct buffer *frame)
 }
 
 struct visit {
+    int fd;
+    const char *path;
+    struct candor_error *err;
+    struct buffer batch;
+    struct buffer old_frame;
+    struct reader olds; /* what is left of old_frame */
+    uint64_t records;
     uint64_t from_seq;
     bool (*each)(const struct record *, uint32_t, const struct archive_op *, void *);
     void *closure;
     bool stopped;
 };
 
-static bool visit_record(struct visit *visit, const struct record *record, struct reader *olds)
+/* What the op overwrote: from the present frame, or from the next one when that is used up. */
+static enum candor_code next_old(struct visit *visit, struct archive_op *op)
+{
+    if (reader_left(&visit->olds) == 0) {
+        uint8_t type;
+        enum candor_code code =
+            read_frame(visit->fd, visit->path, &type, &visit->old_frame, visit->err);
+        if (code != CANDOR_OK)
+            return code;
+        if (type != FRAME_OLD)
+            return damaged(visit->path, "the old value of an op is missing", visit->err);
+        visit->olds = reader_of(payload_of(&visit->old_frame));
+    }
+    op->old = (enum archive_old)read_u8(&visit->olds);
+    op->old_value = read_bytes(&visit->olds, read_u32(&visit->olds));
+    if (!visit->olds.ok || op->old > ARCHIVE_OLD_UNKNOWN)
+        return damaged(visit->path, "an old value does not decode", visit->err);
+    return CANDOR_OK;
+}
+
+static enum candor_code visit_record(struct visit *visit, const struct record *record)
 {
     struct slice ops = record->ops;
     struct archive_op op;
-    for (uint32_t i = 0; record_op_next(&ops, &op.op); i++) {
-        op.old = (enum archive_old)read_u8(olds);
-        op.old_value = read_bytes(olds, read_u32(olds));
-        if (!olds->ok || op.old > ARCHIVE_OLD_UNKNOWN)
-            return false;
-        if (record->seq >= visit->from_seq && !visit->stopped)
+    for (uint32_t i = 0; !visit->stopped && record_op_next(&ops, &op.op); i++) {
+        enum candor_code code = next_old(visit, &op);
+        if (code != CANDOR_OK)
+            return code;
+        if (record->seq >= visit->from_seq)
             visit->stopped = !visit->each(record, i, &op, visit->closure);
     }
-    return true;
+    return CANDOR_OK;
 }
 
-static bool visit_batch(struct visit *visit, struct slice bytes, struct slice old_bytes)
+static enum candor_code visit_batch(struct visit *visit)
 {
+    struct slice bytes = payload_of(&visit->batch);
     struct batch batch;
     if (batch_decode(&bytes, &batch, NULL) != CANDOR_OK || bytes.length != 0)
-        return false;
-    struct reader olds = reader_of(old_bytes);
+        return damaged(visit->path, "a batch does not decode", visit->err);
     size_t cursor = 0;
     struct record record;
-    while (batch_next(&batch, &cursor, &record))
-        if (record.type == RECORD_WRITE && !visit_record(visit, &record, &olds))
-            return false;
-    return reader_left(&olds) == 0;
+    enum candor_code code = CANDOR_OK;
+    while (code == CANDOR_OK && !visit->stopped && batch_next(&batch, &cursor, &record)) {
+        visit->records++;
+        if (record.type == RECORD_WRITE)
+            code = visit_record(visit, &record);
+    }
+    if (code == CANDOR_OK && !visit->stopped && reader_left(&visit->olds) != 0)
+        return damaged(visit->path, "more old values than ops", visit->err);
+    return code;
 }
 
-static enum candor_code visit_all(int fd, const char *path, struct visit *visit,
-                                  struct candor_error *err)
+static enum candor_code visit_all(struct visit *visit, uint64_t records)
 {
-    struct buffer batch = {0};
-    struct buffer olds = {0};
-    enum candor_code code = CANDOR_OK;
-    while (code == CANDOR_OK && !visit->stopped) {
+    while (!visit->stopped) {
         uint8_t type;
-        uint8_t old_type;
-        code = read_frame(fd, path, &type, &batch, err);
-        if (code != CANDOR_OK || type == 0)
-            break;
-        code = read_frame(fd, path, &old_type, &olds, err);
-        if (code == CANDOR_OK && (type != FRAME_BATCH || old_type != FRAME_OLD ||
-                                  !visit_batch(visit, payload_of(&batch), payload_of(&olds))))
-            code = damaged(path, "a frame does not decode", err);
+        enum candor_code code =
+            read_frame(visit->fd, visit->path, &type, &visit->batch, visit->err);
+        if (code != CANDOR_OK)
+            return code;
+        if (type == 0)
+            return visit->records == records ? CANDOR_OK
+                                             : damaged(visit->path, "cut short", visit->err);
+        if (type != FRAME_BATCH)
+            return damaged(visit->path, "a batch is missing", visit->err);
+        code = visit_batch(visit);
+        if (code != CANDOR_OK)
+            return code;
     }
-    buffer_free(&batch);
-    buffer_free(&olds);
-    return code;
+    return CANDOR_OK;
 }
 
 enum candor_code archive_read(const char *dir, const char *id, uint64_t from_seq,
@@ -445,8 +498,16 @@ enum candor_code archive_read(const char *dir, const char *id, uint64_t from_seq
     enum candor_code code = open_archive(dir, id, &fd, path, &found, err);
     if (code != CANDOR_OK)
         return code;
-    struct visit visit = {.from_seq = from_seq, .each = each, .closure = closure};
-    code = visit_all(fd, path, &visit, err);
+    struct visit visit = {.fd = fd,
+                          .path = path,
+                          .err = err,
+                          .olds = reader_of((struct slice){0}),
+                          .from_seq = from_seq,
+                          .each = each,
+                          .closure = closure};
+    code = visit_all(&visit, found.records);
+    buffer_free(&visit.batch);
+    buffer_free(&visit.old_frame);
     close(fd);
     if (code == CANDOR_OK && summary != NULL)
         *summary = found;
@@ -490,9 +551,13 @@ enum candor_code archive_list(const char *dir, struct archive_summary **out, siz
         char path[LIMIT_PATH_BYTES];
         int fd;
         struct archive_summary summary;
-        if (!id_of_name(entry->d_name, id) ||
-            open_archive(dir, id, &fd, path, &summary, err) != CANDOR_OK)
-            continue; /* a damaged one is told of when it is read */
+        struct candor_error why;
+        if (!id_of_name(entry->d_name, id))
+            continue;
+        if (open_archive(dir, id, &fd, path, &summary, &why) != CANDOR_OK) {
+            log_warn("archive_unreadable", "what=\"%s\"", why.message);
+            continue;
+        }
         close(fd);
         if (*count == capacity) {
             capacity = capacity == 0 ? 16 : capacity * 2;

@@ -1,12 +1,14 @@
 /* Rollback archives (R40): what a rollback discards, saved durably before the log is cut.
  *
- * One file an archive, `dir/<id>.archive`; id = "<first seq>-<last seq>-<8 hex digits of the first record's batch>",
- * so that a rollback repeated after a crash writes the same archive again. Written to a temporary file, fsynced,
+ * One file an archive, `dir/<id>.archive`; id = "<first seq>-<last seq>-<8 hex digits over all its batches>",
+ * so that a rollback repeated after a crash writes the same archive again, and no other one. Written to a temporary file, fsynced,
  * renamed: a listed archive is whole. Contents: a header, the discarded batches as they stood in the log, and the
  * pre-image of every op (what the key held before it).
  *
  * Threads: the writer thread writes; any thread lists, reads, drops.
- * Errors: DATA_LOSS on a failed fsync (stop, R3); NOT_FOUND; RESOURCE_EXHAUSTED when the disk is full. */
+ * Errors: DATA_LOSS on a failed fsync (stop, R3); NOT_FOUND; RESOURCE_EXHAUSTED when the disk is full; INTERNAL /
+ * MALFORMED, naming the file, for an archive that is damaged: it is of the past, so the node goes on.
+ * INVALID_ARGUMENT for an id that archive_finish cannot have made: ids come from the network. */
 #ifndef STATE_ARCHIVE_H
 #define STATE_ARCHIVE_H
 
@@ -41,7 +43,8 @@ enum candor_code archive_finish(struct archive_writer *writer, struct archive_su
                                 struct candor_error *err);
 void archive_abort(struct archive_writer *writer);
 
-/* Oldest first. `*out` is malloc'd; the caller frees it. */
+/* Oldest first; those whose header is damaged are left out with a line in the log. `*out` is malloc'd; the caller
+ * frees it. */
 enum candor_code archive_list(const char *dir, struct archive_summary **out, size_t *count,
                               struct candor_error *err);
 
@@ -53,7 +56,7 @@ struct archive_op {
 };
 
 /* Calls `each` for every op of every WRITE record from `from_seq` on (0: all), in order, until it returns false.
- * Slices are valid during the call. */
+ * Slices are valid during the call. A damaged archive may be noticed only after some calls. */
 enum candor_code archive_read(const char *dir, const char *id, uint64_t from_seq,
                               struct archive_summary *summary,
                               bool (*each)(const struct record *record, uint32_t op_index,
