@@ -151,12 +151,15 @@ static int put_old(struct buffer *frame, const struct state_view *view, uint64_t
     int rc = mdb_get(view->txn, view->env->undo, &key, &value);
     if (rc != 0 && rc != MDB_NOTFOUND)
         return rc;
-    struct undo_image image;
+    struct image image;
     enum archive_old old = ARCHIVE_OLD_UNKNOWN;
     struct slice old_value = {0};
-    if (rc == 0 && undo_decode(slice_of_val(&value), &image) && !image.meta) {
-        old = image.existed ? ARCHIVE_OLD_VALUE : ARCHIVE_OLD_ABSENT;
-        old_value = image.value;
+    if (rc == 0 && image_decode(slice_of_val(&value), &image) && image.table == TABLE_DATA) {
+        bool existed = image.kind == IMAGE_WHOLE && image.value.length >= ITEM_HEADER_BYTES;
+        old = existed ? ARCHIVE_OLD_VALUE : ARCHIVE_OLD_ABSENT;
+        if (existed)
+            old_value = slice_of(image.value.bytes + ITEM_HEADER_BYTES,
+                                 image.value.length - ITEM_HEADER_BYTES);
     }
     buffer_put_u8(frame, (uint8_t)old);
     buffer_put_u32(frame, old == ARCHIVE_OLD_VALUE ? (uint32_t)old_value.length : 0);

@@ -29,14 +29,17 @@ enum candor_code env_failed(int rc, const char *dir, const char *what, struct ca
 
 static int open_tables(struct env *env, bool read_only)
 {
-    static const char *const names[] = {"data", "undo", "epochs", "meta"};
-    MDB_dbi *tables[] = {&env->data, &env->undo, &env->epochs, &env->meta};
+    static const char *const names[TABLE_COUNT] = {"data",     "epochs",  "meta",
+                                                   "requests", "clients", "ages"};
     MDB_txn *txn;
     int rc = mdb_txn_begin(env->mdb, NULL, read_only ? MDB_RDONLY : 0, &txn);
     if (rc != 0)
         return rc;
-    for (size_t i = 0; i < 4 && rc == 0; i++)
-        rc = mdb_dbi_open(txn, names[i], read_only ? 0 : MDB_CREATE, tables[i]);
+    unsigned flags = read_only ? 0 : MDB_CREATE;
+    for (size_t i = 0; i < TABLE_COUNT && rc == 0; i++)
+        rc = mdb_dbi_open(txn, names[i], flags, &env->tables[i]);
+    if (rc == 0)
+        rc = mdb_dbi_open(txn, "undo", flags, &env->undo);
     if (rc == 0)
         return mdb_txn_commit(txn);
     mdb_txn_abort(txn);
@@ -84,8 +87,9 @@ void env_close(struct env *env)
 /* ---- Position ----------------------------------------------------------------------------------------- */
 
 static const MDB_val position_key = {8, (void *)(uintptr_t) "position"};
+const struct slice members_key = {(const uint8_t *)"members", 7};
 
-void put_members(struct buffer *out, const struct members *members)
+static void put_members(struct buffer *out, const struct members *members)
 {
     buffer_put_u32(out, members->count);
     for (uint32_t i = 0; i < members->count; i++) {
@@ -105,7 +109,7 @@ static bool read_id(struct reader *reader, struct node_id *out)
                          strnlen((const char *)text.bytes, LIMIT_NODE_ID_BYTES), out);
 }
 
-bool read_members(struct reader *reader, struct members *out)
+static bool read_members(struct reader *reader, struct members *out)
 {
     *out = (struct members){0};
     uint32_t count = read_u32(reader);
@@ -121,14 +125,14 @@ bool read_members(struct reader *reader, struct members *out)
     return reader->ok;
 }
 
-static void put_epoch(struct buffer *out, struct epoch epoch)
+void put_epoch(struct buffer *out, struct epoch epoch)
 {
     buffer_put_u64(out, epoch.generation);
     buffer_put_u64(out, epoch.term);
     buffer_put(out, epoch.owner.text, LIMIT_NODE_ID_BYTES);
 }
 
-static bool read_epoch(struct reader *reader, struct epoch *out)
+bool read_epoch(struct reader *reader, struct epoch *out)
 {
     out->generation = read_u64(reader);
     out->term = read_u64(reader);
@@ -141,16 +145,19 @@ int position_write(const struct env *env, MDB_txn *txn, const struct state_posit
     buffer_put_u32(&bytes, STATE_FORMAT);
     put_epoch(&bytes, position->applied.epoch);
     buffer_put_u64(&bytes, position->applied.seq);
-    buffer_put_u64(&bytes, position->cluster_id);
     buffer_put_u64(&bytes, position->undo_floor);
     buffer_put_u64(&bytes, position->rewinds);
-    buffer_put_u64(&bytes, position->keys);
-    put_members(&bytes, &position->members);
     MDB_val key = position_key;
     MDB_val value = val_of(buffer_slice(&bytes));
-    int rc = mdb_put(txn, env->meta, &key, &value, 0);
+    int rc = mdb_put(txn, env->tables[TABLE_META], &key, &value, 0);
     buffer_free(&bytes);
     return rc;
+}
+
+void members_encode(struct buffer *out, uint64_t cluster_id, const struct members *members)
+{
+    buffer_put_u64(out, cluster_id);
+    put_members(out, members);
 }
 
 static enum candor_code position_damaged(const char *what, struct candor_error *err)
@@ -161,13 +168,13 @@ static enum candor_code position_damaged(const char *what, struct candor_error *
                             what);
 }
 
-enum candor_code position_read(const struct env *env, MDB_txn *txn, struct state_position *out,
-                               struct candor_error *err)
+enum candor_code position_read_applied(const struct env *env, MDB_txn *txn,
+                                       struct state_position *out, struct candor_error *err)
 {
     memset(out, 0, sizeof *out);
     MDB_val key = position_key;
     MDB_val value;
-    int rc = mdb_get(txn, env->meta, &key, &value);
+    int rc = mdb_get(txn, env->tables[TABLE_META], &key, &value);
     if (rc == MDB_NOTFOUND)
         return CANDOR_OK;
     if (rc != 0)
@@ -180,108 +187,65 @@ enum candor_code position_read(const struct env *env, MDB_txn *txn, struct state
                                 STATE_FORMAT);
     bool ok = read_epoch(&reader, &out->applied.epoch);
     out->applied.seq = read_u64(&reader);
-    out->cluster_id = read_u64(&reader);
     out->undo_floor = read_u64(&reader);
     out->rewinds = read_u64(&reader);
-    out->keys = read_u64(&reader);
-    ok = ok && read_members(&reader, &out->members);
     if (!ok || reader_left(&reader) != 0)
         return position_damaged("does not decode", err);
     return CANDOR_OK;
 }
 
-/* ---- Epoch history ------------------------------------------------------------------------------------ */
+int members_read(const struct env *env, MDB_txn *txn, struct state_position *out)
+{
+    out->cluster_id = 0;
+    out->members.count = 0;
+    MDB_val key = val_of(members_key);
+    MDB_val value;
+    int rc = mdb_get(txn, env->tables[TABLE_META], &key, &value);
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    struct reader reader = reader_of(slice_of_val(&value));
+    out->cluster_id = read_u64(&reader);
+    bool ok = read_members(&reader, &out->members);
+    return ok && reader_left(&reader) == 0 ? 0 : MDB_CORRUPTED;
+}
 
-static void be64(uint8_t out[8], uint64_t value)
+int keys_count(const struct env *env, MDB_txn *txn, uint64_t *out)
+{
+    MDB_stat stat;
+    int rc = mdb_stat(txn, env->tables[TABLE_DATA], &stat);
+    if (rc == 0)
+        *out = stat.ms_entries;
+    return rc;
+}
+
+enum candor_code position_read(const struct env *env, MDB_txn *txn, struct state_position *out,
+                               struct candor_error *err)
+{
+    enum candor_code code = position_read_applied(env, txn, out, err);
+    if (code != CANDOR_OK)
+        return code;
+    int rc = members_read(env, txn, out);
+    if (rc == 0)
+        rc = keys_count(env, txn, &out->keys);
+    return rc == 0 ? CANDOR_OK : env_failed(rc, "state", "read the members", err);
+}
+
+/* ---- Keys ---------------------------------------------------------------------------------------------- */
+
+void be64(uint8_t out[8], uint64_t value)
 {
     for (int i = 0; i < 8; i++)
         out[i] = (uint8_t)(value >> (56 - 8 * i));
 }
 
-static uint64_t from_be64(const uint8_t *p)
+uint64_t from_be64(const void *bytes)
 {
+    const uint8_t *p = bytes;
     uint64_t value = 0;
     for (int i = 0; i < 8; i++)
         value = value << 8 | p[i];
     return value;
 }
-
-int history_append(const struct env *env, MDB_txn *txn, struct epoch epoch, uint64_t first_seq)
-{
-    uint8_t first[8];
-    be64(first, first_seq);
-    struct buffer bytes = {0};
-    put_epoch(&bytes, epoch);
-    MDB_val key = {sizeof first, first};
-    MDB_val value = val_of(buffer_slice(&bytes));
-    int rc = mdb_put(txn, env->epochs, &key, &value, 0);
-    buffer_free(&bytes);
-    /* As long a history as the core's: the oldest goes. */
-    MDB_stat stat;
-    if (rc == 0)
-        rc = mdb_stat(txn, env->epochs, &stat);
-    if (rc != 0 || stat.ms_entries <= LIMIT_EPOCH_HISTORY)
-        return rc;
-    MDB_cursor *cursor;
-    rc = mdb_cursor_open(txn, env->epochs, &cursor);
-    if (rc != 0)
-        return rc;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-    if (rc == 0)
-        rc = mdb_cursor_del(cursor, 0);
-    mdb_cursor_close(cursor);
-    return rc;
-}
-
-int history_read(const struct env *env, MDB_txn *txn, struct epoch_history *out)
-{
-    out->count = 0;
-    MDB_cursor *cursor;
-    int rc = mdb_cursor_open(txn, env->epochs, &cursor);
-    if (rc != 0)
-        return rc;
-    MDB_val key;
-    MDB_val value;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-    while (rc == 0 && out->count < LIMIT_EPOCH_HISTORY) {
-        struct epoch_start *start = &out->starts[out->count++];
-        struct reader reader = reader_of(slice_of_val(&value));
-        if (key.mv_size != 8 || !read_epoch(&reader, &start->epoch)) {
-            rc = MDB_CORRUPTED;
-            break;
-        }
-        start->first_seq = from_be64(key.mv_data);
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-int history_truncate(const struct env *env, MDB_txn *txn, uint64_t seq, struct epoch *newest)
-{
-    *newest = (struct epoch){0};
-    MDB_cursor *cursor;
-    int rc = mdb_cursor_open(txn, env->epochs, &cursor);
-    if (rc != 0)
-        return rc;
-    MDB_val key;
-    MDB_val value;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
-    while (rc == 0 && from_be64(key.mv_data) > seq) {
-        rc = mdb_cursor_del(cursor, 0);
-        if (rc == 0)
-            rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
-    }
-    if (rc == 0) {
-        struct reader reader = reader_of(slice_of_val(&value));
-        if (!read_epoch(&reader, newest))
-            rc = MDB_CORRUPTED;
-    }
-    mdb_cursor_close(cursor);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-/* ---- Undo keys ---------------------------------------------------------------------------------------- */
 
 void undo_key(uint8_t out[UNDO_KEY_BYTES], uint64_t seq, uint32_t op)
 {

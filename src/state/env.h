@@ -1,11 +1,12 @@
 /* Inside src/state: one LMDB environment, its tables and their codings. Nobody outside includes this.
  *
  * Tables
- *   data    key -> u64 mod_seq, u64 version, value
- *   undo    be64 seq, be32 op -> what the op overwrote (undo.c)
- *   epochs  be64 first_seq -> epoch
- *   meta    "position" -> the position
- * All integers are little-endian but where the order of keys wants be64.
+ *   data      key -> u64 mod_seq, u64 version, value
+ *   epochs    be64 first_seq -> epoch
+ *   meta      "members" -> cluster_id and members; "position" -> the rest of the position
+ *   requests, clients, ages   who wrote what lately (requests.c)
+ *   undo      be64 seq, be32 index -> what the record's change number `index` overwrote (change.c)
+ * All integers are little-endian but where the order of keys wants be64. Records change tables through change.c alone.
  *
  * Locks: state.lock guards the pointer to the present environment, the pools of views and the cached position;
  * held for a few instructions, never while LMDB works. */
@@ -18,16 +19,24 @@
 #include "base/buffer.h"
 #include "state/state.h"
 
-#define STATE_FORMAT 1
+#define STATE_FORMAT 2
 #define ITEM_HEADER_BYTES 16
 #define UNDO_KEY_BYTES 12
 
+enum table {
+    TABLE_DATA,
+    TABLE_EPOCHS,
+    TABLE_META,
+    TABLE_REQUESTS,
+    TABLE_CLIENTS,
+    TABLE_AGES,
+    TABLE_COUNT,
+};
+
 struct env {
     MDB_env *mdb;
-    MDB_dbi data;
+    MDB_dbi tables[TABLE_COUNT];
     MDB_dbi undo;
-    MDB_dbi epochs;
-    MDB_dbi meta;
     uint32_t refs;           /* views open on it, and the state itself */
     struct state_view *pool; /* ended views, to be renewed */
     uint32_t readers;        /* reader slots taken: open views and pooled ones */
@@ -60,18 +69,23 @@ void env_close(struct env *env); /* nothing of it is in use */
 /* What an LMDB failure means: MDB_MAP_FULL, ENOSPC: RESOURCE_EXHAUSTED; damage: DATA_LOSS (R3). `what` was being done. */
 enum candor_code env_failed(int rc, const char *dir, const char *what, struct candor_error *err);
 
+extern const struct slice members_key; /* in TABLE_META */
 enum candor_code position_read(const struct env *env, MDB_txn *txn, struct state_position *out,
                                struct candor_error *err); /* all zero when there is none */
+/* Likewise without cluster_id, members and keys: what a view needs. */
+enum candor_code position_read_applied(const struct env *env, MDB_txn *txn,
+                                       struct state_position *out, struct candor_error *err);
+int members_read(const struct env *env, MDB_txn *txn, struct state_position *out);
+int keys_count(const struct env *env, MDB_txn *txn, uint64_t *out);
 int position_write(const struct env *env, MDB_txn *txn, const struct state_position *position);
-int history_read(const struct env *env, MDB_txn *txn, struct epoch_history *out);
-int history_append(const struct env *env, MDB_txn *txn, struct epoch epoch, uint64_t first_seq);
-/* Removes the epochs that begin above seq; `*newest` becomes the epoch of seq. */
-int history_truncate(const struct env *env, MDB_txn *txn, uint64_t seq, struct epoch *newest);
 
-void put_members(struct buffer *out, const struct members *members);
-bool read_members(struct reader *reader, struct members *out);
+void put_epoch(struct buffer *out, struct epoch epoch);
+bool read_epoch(struct reader *reader, struct epoch *out);
+void members_encode(struct buffer *out, uint64_t cluster_id, const struct members *members);
 
-void undo_key(uint8_t out[UNDO_KEY_BYTES], uint64_t seq, uint32_t op);
+void be64(uint8_t out[8], uint64_t value);
+uint64_t from_be64(const void *bytes);
+void undo_key(uint8_t out[UNDO_KEY_BYTES], uint64_t seq, uint32_t index);
 uint64_t undo_key_seq(const MDB_val *key);
 
 static inline MDB_val val_of(struct slice s)
@@ -83,26 +97,86 @@ static inline struct slice slice_of_val(const MDB_val *v)
     return slice_of(v->mv_data, v->mv_size);
 }
 
-/* ---- undo.c ------------------------------------------------------------------------------------------ */
+/* ---- change.c ---------------------------------------------------------------------------------------- */
+
+/* A transaction of the writer under way. */
+struct change {
+    struct state *state;
+    struct env *env;
+    MDB_txn *txn;
+    struct state_position position; /* as it will be */
+    uint64_t commit;
+    uint64_t seq;   /* of the record being applied */
+    uint32_t index; /* of its next pre-image */
+    uint32_t kept;  /* pre-images made */
+    bool *existed;  /* NULL: not wanted; else the next op's place */
+    struct buffer image;
+    struct buffer grown;
+};
+
+enum candor_code change_begin(struct change *change, struct state *state, uint64_t commit,
+                              struct candor_error *err);
+void change_abort(struct change *change);
+/* Notes the position and commits; or aborts when `rc` is an error of LMDB's. */
+enum candor_code change_end(struct change *change, int rc, const char *what,
+                            struct candor_error *err);
+/* Drops what commit has made final before. */
+enum candor_code change_end_applied(struct change *change, int rc, struct candor_error *err);
+
+/* The functions below return LMDB's codes. A value is head and tail, one behind the other. `old` is what change_get()
+ * gave just before, NULL when it found nothing; a pointer into a table is good up to the next change. */
+int change_get(struct change *change, enum table table, struct slice key, MDB_val *out);
+int change_put(struct change *change, enum table table, struct slice key, struct slice head,
+               struct slice tail);
+int change_put_over(struct change *change, enum table table, struct slice key, const MDB_val *old,
+                    struct slice head, struct slice tail);
+/* Replaces the old value's head by one as long, and adds `more` at its end; the pre-image is the old head alone. */
+int change_grow(struct change *change, enum table table, struct slice key, const MDB_val *old,
+                struct slice head, struct slice more);
+int change_delete(struct change *change, enum table table, struct slice key);
+int change_delete_over(struct change *change, enum table table, struct slice key,
+                       const MDB_val *old);
+int table_put(const struct env *env, MDB_txn *txn, enum table table, struct slice key,
+              struct slice head, struct slice tail); /* without a pre-image */
+
+enum image_kind { IMAGE_ABSENT, IMAGE_WHOLE, IMAGE_HEAD };
 
 /* A pre-image, decoded. */
-struct undo_image {
-    bool meta; /* of an EPOCH_START or MEMBERS: members and cluster_id before it */
-    struct members members;
-    uint64_t cluster_id;
+struct image {
+    enum table table;
+    enum image_kind kind;
     struct slice key;
-    bool existed;
-    uint64_t mod_seq;
-    uint64_t version;
+    uint32_t length; /* HEAD: of the old value */
     struct slice value;
 };
 
-void undo_encode_op(struct buffer *out, struct slice key,
-                    const MDB_val *old); /* NULL: was not there */
-void undo_encode_meta(struct buffer *out, const struct state_position *before);
-bool undo_decode(struct slice bytes, struct undo_image *out);
+bool image_decode(struct slice bytes, struct image *out);
+
+/* ---- undo.c ------------------------------------------------------------------------------------------ */
+
 /* Drops at most `most` pre-images of records at or below `commit`. */
 int undo_drop(const struct env *env, MDB_txn *txn, uint64_t commit, uint32_t most);
+
+/* ---- apply.c ----------------------------------------------------------------------------------------- */
+
+int apply_record(struct change *change, const struct record *record);
+
+/* ---- history.c --------------------------------------------------------------------------------------- */
+
+int history_append(struct change *change, struct epoch epoch, uint64_t first_seq);
+int history_read(const struct env *env, MDB_txn *txn, struct epoch_history *out);
+/* The epoch of the record at `seq`; none before all. */
+int history_at(const struct env *env, MDB_txn *txn, uint64_t seq, struct epoch *out);
+
+/* ---- requests.c -------------------------------------------------------------------------------------- */
+
+int requests_note(struct change *change, const struct record *record);
+int requests_find(const struct env *env, MDB_txn *txn, const struct request_id *id,
+                  struct state_request *out, enum state_request_standing *standing);
+
+/* ---- view.c ------------------------------------------------------------------------------------------ */
+
+void item_decode(struct slice key, const MDB_val *value, struct state_item *out);
 
 /* ---- files.c ----------------------------------------------------------------------------------------- */
 

@@ -94,9 +94,10 @@ void state_position(struct state *state, struct state_position *out, struct epoc
         return;
     }
     struct state_view *view = state_view_begin(state); /* both of one moment */
-    *out = view->position;
-    int rc = history_read(view->env, view->txn, history);
-    ASSERT(rc == 0);
+    struct candor_error err;
+    enum candor_code code = position_read(view->env, view->txn, out, &err);
+    ASSERT(code == CANDOR_OK);
+    state_view_history(view, history);
     state_view_end(view);
 }
 

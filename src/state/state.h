@@ -58,20 +58,56 @@ enum candor_code state_commit(struct state *state, uint64_t commit, struct cando
 enum candor_code state_undo(struct state *state, uint64_t to_seq, uint32_t most, bool *done,
                             struct candor_error *err);
 
+struct state_item {
+    struct slice key;
+    struct slice value; /* zero-copy: valid until state_view_end(), or until its group changes */
+    uint64_t mod_seq;
+    uint64_t version;
+};
+
+/* What is known of a request id (R46). */
+enum state_request_standing {
+    STATE_REQUEST_NEW,   /* it has had no effect; or its client was forgotten (LIMIT_CLIENTS) */
+    STATE_REQUEST_KNOWN, /* executed */
+    STATE_REQUEST_TOO_OLD, /* older than the client's newest LIMIT_REQUESTS_PER_CLIENT numbers: it may have been executed */
+};
+
+struct state_request {
+    struct pos first; /* of its records; an epoch older than the history is none */
+    struct pos last;
+    uint32_t parts;       /* operations of a Batch that are in the log; else 1 */
+    struct slice results; /* theirs, one behind the other; valid as an item's value is */
+};
+
+/* (writer) A group: one write transaction in which operations are evaluated, each against the effects of those before
+ * it. The group is given back by exactly one of commit and abort. After a step that failed the others do nothing; check
+ * tells. Nobody sees anything of it before the commit. */
+struct state_group;
+enum candor_code state_group_begin(struct state *state, uint64_t commit, struct state_group **out,
+                                   struct candor_error *err);
+bool state_group_get(struct state_group *group, struct slice key, struct state_item *out);
+/* Number 0 is always new. */
+enum state_request_standing state_group_request(struct state_group *group,
+                                                const struct request_id *id,
+                                                struct state_request *out);
+/* As state_apply(), of one record: applied + 1. */
+void state_group_apply(struct state_group *group, const struct record *record);
+enum candor_code state_group_check(const struct state_group *group, struct candor_error *err);
+enum candor_code state_group_commit(struct state_group *group, struct candor_error *err);
+void state_group_abort(struct state_group *group);
+
 /* Reading. A view is one LMDB read transaction: everything through it is of one moment. Short-lived. */
 struct state_view;
 
 struct state_view *state_view_begin(struct state *state); /* never NULL: waits for a reader slot */
 void state_view_end(struct state_view *view);
 struct pos state_view_applied(const struct state_view *view);
+enum state_request_standing state_view_request(const struct state_view *view,
+                                               const struct request_id *id,
+                                               struct state_request *out);
+/* The epoch history at the view's moment; the caller's is initialised. */
+void state_view_history(const struct state_view *view, struct epoch_history *out);
 uint64_t state_view_rewinds(const struct state_view *view);
-
-struct state_item {
-    struct slice key;
-    struct slice value; /* zero-copy: valid until state_view_end() */
-    uint64_t mod_seq;
-    uint64_t version;
-};
 
 /* False when there is no such key. */
 bool state_get(const struct state_view *view, struct slice key, struct state_item *out);
@@ -87,7 +123,8 @@ struct state_scan {
 void state_scan(const struct state_view *view, const struct state_scan *scan,
                 bool (*each)(const struct state_item *item, void *closure), void *closure);
 
-/* A 64-bit hash over every key, value, mod_seq and version in order, and the applied seq: two equal nodes have equal digests. Slow; any thread. */
+/* A 64-bit hash over all that records make: items, requests and clients, epochs, members, and the applied seq. Two equal nodes have equal
+ * digests. Slow; any thread. */
 uint64_t state_digest(struct state *state);
 uint64_t state_bytes(struct state *state); /* used pages of the map */
 

@@ -40,7 +40,7 @@ struct state_view *state_view_begin(struct state *state)
 {
     struct state_view *view = take_view(state);
     struct candor_error err;
-    enum candor_code code = position_read(view->env, view->txn, &view->position, &err);
+    enum candor_code code = position_read_applied(view->env, view->txn, &view->position, &err);
     ASSERT(code ==
            CANDOR_OK); /* it was read when the state was opened, and only this process writes it */
     return view;
@@ -71,7 +71,24 @@ uint64_t state_view_rewinds(const struct state_view *view)
     return view->position.rewinds;
 }
 
-static void decode_item(struct slice key, const MDB_val *value, struct state_item *out)
+enum state_request_standing state_view_request(const struct state_view *view,
+                                               const struct request_id *id,
+                                               struct state_request *out)
+{
+    enum state_request_standing standing = STATE_REQUEST_NEW;
+    *out = (struct state_request){0};
+    int rc = requests_find(view->env, view->txn, id, out, &standing);
+    ASSERT(rc == 0);
+    return standing;
+}
+
+void state_view_history(const struct state_view *view, struct epoch_history *out)
+{
+    int rc = history_read(view->env, view->txn, out);
+    ASSERT(rc == 0);
+}
+
+void item_decode(struct slice key, const MDB_val *value, struct state_item *out)
 {
     ASSERT(value->mv_size >= ITEM_HEADER_BYTES);
     const uint8_t *bytes = value->mv_data;
@@ -87,11 +104,11 @@ bool state_get(const struct state_view *view, struct slice key, struct state_ite
         return false;
     MDB_val at = val_of(key);
     MDB_val value;
-    int rc = mdb_get(view->txn, view->env->data, &at, &value);
+    int rc = mdb_get(view->txn, view->env->tables[TABLE_DATA], &at, &value);
     if (rc == MDB_NOTFOUND)
         return false;
     ASSERT(rc == 0);
-    decode_item(key, &value, out);
+    item_decode(key, &value, out);
     return true;
 }
 
@@ -154,7 +171,7 @@ void state_scan(const struct state_view *view, const struct state_scan *wanted,
 {
     struct state_scan scan = bounded(wanted);
     MDB_cursor *cursor;
-    int rc = mdb_cursor_open(view->txn, view->env->data, &cursor);
+    int rc = mdb_cursor_open(view->txn, view->env->tables[TABLE_DATA], &cursor);
     ASSERT(rc == 0);
     MDB_val key;
     MDB_val value;
@@ -162,7 +179,7 @@ void state_scan(const struct state_view *view, const struct state_scan *wanted,
                       : seek_up(cursor, &scan, &key, &value);
     while (rc == 0 && in_range(&scan, slice_of_val(&key))) {
         struct state_item item;
-        decode_item(slice_of_val(&key), &value, &item);
+        item_decode(slice_of_val(&key), &value, &item);
         if (!each(&item, closure))
             break;
         rc = mdb_cursor_get(cursor, &key, &value, scan.reverse ? MDB_PREV : MDB_NEXT);
@@ -173,18 +190,32 @@ void state_scan(const struct state_view *view, const struct state_scan *wanted,
 
 /* ---- Digest ------------------------------------------------------------------------------------------- */
 
-static bool digest_item(const struct state_item *item, void *closure)
+static void digest_bytes(XXH3_state_t *hash, const MDB_val *bytes)
 {
-    XXH3_state_t *hash = closure;
-    uint8_t header[24];
-    put_u32(header, (uint32_t)item->key.length);
-    put_u32(header + 4, (uint32_t)item->value.length);
-    put_u64(header + 8, item->mod_seq);
-    put_u64(header + 16, item->version);
-    XXH3_64bits_update(hash, header, sizeof header);
-    XXH3_64bits_update(hash, item->key.bytes, item->key.length);
-    XXH3_64bits_update(hash, item->value.bytes, item->value.length);
-    return true;
+    uint8_t length[4];
+    put_u32(length, (uint32_t)bytes->mv_size);
+    XXH3_64bits_update(hash, length, sizeof length);
+    XXH3_64bits_update(hash, bytes->mv_data, bytes->mv_size);
+}
+
+/* All but the position, which also says what is this node's own. */
+static void digest_table(XXH3_state_t *hash, const struct state_view *view, enum table table)
+{
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(view->txn, view->env->tables[table], &cursor);
+    ASSERT(rc == 0);
+    MDB_val key;
+    MDB_val value;
+    XXH3_64bits_update(hash, &table, 1);
+    for (rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST); rc == 0;
+         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+        if (table == TABLE_META && !slice_equal(slice_of_val(&key), members_key))
+            continue;
+        digest_bytes(hash, &key);
+        digest_bytes(hash, &value);
+    }
+    ASSERT(rc == MDB_NOTFOUND);
+    mdb_cursor_close(cursor);
 }
 
 uint64_t state_digest(struct state *state)
@@ -193,7 +224,8 @@ uint64_t state_digest(struct state *state)
     ASSERT(hash != NULL);
     XXH3_64bits_reset(hash);
     struct state_view *view = state_view_begin(state);
-    state_scan(view, &(struct state_scan){0}, digest_item, hash);
+    for (enum table table = 0; table < TABLE_COUNT; table++)
+        digest_table(hash, view, table);
     uint8_t seq[8];
     put_u64(seq, view->position.applied.seq);
     XXH3_64bits_update(hash, seq, sizeof seq);

@@ -106,7 +106,21 @@ static void reopened_state_is_where_it_was(void **state)
     epoch_history_free(&history);
 }
 
-/* R12, I13: whatever is taken back, what is left is byte for byte what was there. */
+/* A put or a delete, of one of three clients or of none; now and then the next operation of a Batch. */
+static void add_random(struct batch_writer *w, struct rng *rng, const char *key)
+{
+    struct record_op ops[2] = {{RECORD_PUT, slice_of(key, strlen(key)), slice_of(key, 2)},
+                               {RECORD_DELETE, slice_of("k1", 2), {0}}};
+    struct record_write write = {.ack = ACK_LOCAL, .wall_ms = 7};
+    write.request.client[0] = (uint8_t)rng_below(rng, 3);
+    write.request.number = rng_below(rng, 2) * (1 + rng_below(rng, 600));
+    write.part = (uint16_t)(rng_below(rng, 3) == 0 ? rng_below(rng, 3) : 0);
+    write.result = slice_of(key, rng_below(rng, 3));
+    uint64_t first = rng_below(rng, 2);
+    batch_add_write(w, &write, ops + first, 1 + (uint32_t)rng_below(rng, 2 - first));
+}
+
+/* R12, R46, I13: whatever is taken back, what is left is byte for byte what was there. */
 static void undo_restores_every_earlier_state(void **state)
 {
     struct fixture *f = *state;
@@ -127,10 +141,7 @@ static void undo_restores_every_earlier_state(void **state)
                 snprintf(key, sizeof key, "k%d", (int)rng_below(&rng, 20));
                 struct buffer bytes = {0};
                 struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(term), seq);
-                if (rng_below(&rng, 3) == 0)
-                    add_delete(&w, key);
-                else
-                    add_put(&w, key, key + rng_below(&rng, 2));
+                add_random(&w, &rng, key);
                 batch_end(&w);
                 apply_bytes(f, buffer_slice(&bytes), 0);
                 buffer_free(&bytes);

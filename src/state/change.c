@@ -1,0 +1,201 @@
+/* Every change of a table by a record goes through here: what the change overwrites is kept as a pre-image as long as
+ * the record is not committed, so that one mechanism takes everything back that a record did (R12).
+ *
+ * A pre-image: u8 table, u8 kind, u16 key_length, key, and
+ *   ABSENT  nothing: the key was not there
+ *   WHOLE   the old value
+ *   HEAD    u32 old length, the old value's first bytes; the rest of it begins the present value's rest */
+#include "state/env.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+static void image_begin(struct change *change, enum table table, enum image_kind kind,
+                        struct slice key)
+{
+    struct buffer *image = &change->image;
+    buffer_clear(image);
+    buffer_put_u8(image, (uint8_t)table);
+    buffer_put_u8(image, (uint8_t)kind);
+    buffer_put_u16(image, (uint16_t)key.length);
+    buffer_put(image, key.bytes, key.length);
+}
+
+bool image_decode(struct slice bytes, struct image *out)
+{
+    *out = (struct image){0};
+    struct reader reader = reader_of(bytes);
+    uint8_t table = read_u8(&reader);
+    uint8_t kind = read_u8(&reader);
+    out->key = read_bytes(&reader, read_u16(&reader));
+    if (kind == IMAGE_HEAD)
+        out->length = read_u32(&reader);
+    out->value = read_bytes(&reader, reader_left(&reader));
+    out->table = (enum table)table;
+    out->kind = (enum image_kind)kind;
+    return reader.ok && table < TABLE_COUNT && kind <= IMAGE_HEAD && out->key.length > 0;
+}
+
+/* Under the record's next index: the ops of a WRITE come first, so each has its own place (archive.c looks there). */
+static int image_keep(struct change *change)
+{
+    uint8_t bytes[UNDO_KEY_BYTES];
+    undo_key(bytes, change->seq, change->index++);
+    MDB_val key = {sizeof bytes, bytes};
+    MDB_val value = val_of(buffer_slice(&change->image));
+    change->kept++;
+    return mdb_put(change->txn, change->env->undo, &key, &value, MDB_APPEND);
+}
+
+static bool is_kept(const struct change *change)
+{
+    return change->seq > change->commit;
+}
+
+static int keep(struct change *change, enum table table, struct slice key, const MDB_val *old)
+{
+    if (!is_kept(change))
+        return 0;
+    image_begin(change, table, old != NULL ? IMAGE_WHOLE : IMAGE_ABSENT, key);
+    if (old != NULL)
+        buffer_put(&change->image, old->mv_data, old->mv_size);
+    return image_keep(change);
+}
+
+static int keep_head(struct change *change, enum table table, struct slice key, const MDB_val *old,
+                     size_t head_bytes)
+{
+    if (!is_kept(change))
+        return 0;
+    image_begin(change, table, IMAGE_HEAD, key);
+    buffer_put_u32(&change->image, (uint32_t)old->mv_size);
+    buffer_put(&change->image, old->mv_data, head_bytes);
+    return image_keep(change);
+}
+
+int change_get(struct change *change, enum table table, struct slice key, MDB_val *out)
+{
+    MDB_val at = val_of(key);
+    return mdb_get(change->txn, change->env->tables[table], &at, out);
+}
+
+int table_put(const struct env *env, MDB_txn *txn, enum table table, struct slice key,
+              struct slice head, struct slice tail)
+{
+    MDB_val at = val_of(key);
+    MDB_val value = {head.length + tail.length, NULL};
+    int rc = mdb_put(txn, env->tables[table], &at, &value, MDB_RESERVE);
+    if (rc != 0)
+        return rc;
+    if (head.length > 0)
+        memcpy(value.mv_data, head.bytes, head.length);
+    if (tail.length > 0)
+        memcpy((uint8_t *)value.mv_data + head.length, tail.bytes, tail.length);
+    return 0;
+}
+
+int change_put_over(struct change *change, enum table table, struct slice key, const MDB_val *old,
+                    struct slice head, struct slice tail)
+{
+    int rc = keep(change, table, key, old);
+    return rc == 0 ? table_put(change->env, change->txn, table, key, head, tail) : rc;
+}
+
+int change_put(struct change *change, enum table table, struct slice key, struct slice head,
+               struct slice tail)
+{
+    MDB_val old;
+    int rc = change_get(change, table, key, &old);
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return rc;
+    return change_put_over(change, table, key, rc == 0 ? &old : NULL, head, tail);
+}
+
+int change_grow(struct change *change, enum table table, struct slice key, const MDB_val *old,
+                struct slice head, struct slice more)
+{
+    ASSERT_U64(head.length, <=, old->mv_size);
+    buffer_clear(&change->grown);
+    buffer_put(&change->grown, head.bytes, head.length);
+    buffer_put(&change->grown, (const uint8_t *)old->mv_data + head.length,
+               old->mv_size - head.length);
+    buffer_put(&change->grown, more.bytes, more.length);
+    int rc = keep_head(change, table, key, old, head.length);
+    return rc == 0 ? table_put(change->env, change->txn, table, key, buffer_slice(&change->grown),
+                               (struct slice){0})
+                   : rc;
+}
+
+int change_delete_over(struct change *change, enum table table, struct slice key,
+                       const MDB_val *old)
+{
+    int rc = keep(change, table, key, old);
+    if (rc != 0 || old == NULL)
+        return rc;
+    MDB_val at = val_of(key);
+    return mdb_del(change->txn, change->env->tables[table], &at, NULL);
+}
+
+int change_delete(struct change *change, enum table table, struct slice key)
+{
+    MDB_val old;
+    int rc = change_get(change, table, key, &old);
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return rc;
+    return change_delete_over(change, table, key, rc == 0 ? &old : NULL);
+}
+
+/* ---- A transaction of the writer ------------------------------------------------------------------------- */
+
+enum candor_code change_begin(struct change *change, struct state *state, uint64_t commit,
+                              struct candor_error *err)
+{
+    *change = (struct change){
+        .state = state, .env = state->env, .position = state->position, .commit = commit};
+    int rc = mdb_txn_begin(change->env->mdb, NULL, 0, &change->txn);
+    return rc == 0 ? CANDOR_OK : env_failed(rc, state->dir, "begin a transaction", err);
+}
+
+static void change_free(struct change *change)
+{
+    buffer_free(&change->image);
+    buffer_free(&change->grown);
+}
+
+void change_abort(struct change *change)
+{
+    mdb_txn_abort(change->txn);
+    change_free(change);
+}
+
+enum candor_code change_end(struct change *change, int rc, const char *what,
+                            struct candor_error *err)
+{
+    struct state *state = change->state;
+    if (rc == 0)
+        rc = keys_count(change->env, change->txn, &change->position.keys);
+    if (rc == 0)
+        rc = position_write(change->env, change->txn, &change->position);
+    if (rc == 0)
+        rc = mdb_txn_commit(change->txn);
+    else
+        mdb_txn_abort(change->txn);
+    change_free(change);
+    if (rc != 0)
+        return env_failed(rc, state->dir, what, err);
+    state_publish(state, &change->position);
+    return CANDOR_OK;
+}
+
+enum candor_code change_end_applied(struct change *change, int rc, struct candor_error *err)
+{
+    struct state_position *position = &change->position;
+    uint64_t floor = min_u64(change->commit, position->applied.seq);
+    /* More than were made, so that the table never grows while commit keeps up. */
+    if (rc == 0)
+        rc = undo_drop(change->env, change->txn, floor,
+                       LIMIT_UNDO_RECORDS_PER_TXN + 2 * change->kept);
+    position->undo_floor = max_u64(position->undo_floor, floor);
+    return change_end(change, rc, "apply records", err);
+}

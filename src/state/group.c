@@ -1,0 +1,75 @@
+/* A group: operations that are evaluated one after the other, each against the effects of those before it, and
+ * become visible together. */
+#include "state/env.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+struct state_group {
+    struct change change;
+    int rc; /* of the first step that failed; nothing is done after it */
+};
+
+enum candor_code state_group_begin(struct state *state, uint64_t commit, struct state_group **out,
+                                   struct candor_error *err)
+{
+    struct state_group *group = calloc(1, sizeof *group);
+    ASSERT(group != NULL);
+    enum candor_code code = change_begin(&group->change, state, commit, err);
+    if (code != CANDOR_OK) {
+        free(group);
+        return code;
+    }
+    *out = group;
+    return CANDOR_OK;
+}
+
+bool state_group_get(struct state_group *group, struct slice key, struct state_item *out)
+{
+    MDB_val value;
+    if (group->rc != 0 || key.length == 0 || key.length > LIMIT_KEY_BYTES)
+        return false;
+    int rc = change_get(&group->change, TABLE_DATA, key, &value);
+    if (rc == 0)
+        item_decode(key, &value, out);
+    else if (rc != MDB_NOTFOUND)
+        group->rc = rc;
+    return rc == 0;
+}
+
+enum state_request_standing state_group_request(struct state_group *group,
+                                                const struct request_id *id,
+                                                struct state_request *out)
+{
+    enum state_request_standing standing = STATE_REQUEST_NEW;
+    *out = (struct state_request){0};
+    if (group->rc == 0 && id->number != 0)
+        group->rc = requests_find(group->change.env, group->change.txn, id, out, &standing);
+    return standing;
+}
+
+void state_group_apply(struct state_group *group, const struct record *record)
+{
+    if (group->rc == 0)
+        group->rc = apply_record(&group->change, record);
+}
+
+enum candor_code state_group_commit(struct state_group *group, struct candor_error *err)
+{
+    enum candor_code code = change_end_applied(&group->change, group->rc, err);
+    free(group);
+    return code;
+}
+
+void state_group_abort(struct state_group *group)
+{
+    change_abort(&group->change);
+    free(group);
+}
+
+enum candor_code state_group_check(const struct state_group *group, struct candor_error *err)
+{
+    return group->rc == 0 ? CANDOR_OK
+                          : env_failed(group->rc, group->change.state->dir, "apply records", err);
+}

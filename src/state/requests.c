@@ -1,0 +1,246 @@
+/* Who wrote what lately (R46): what a repeated request is answered from.
+ *
+ * The tables follow from the log alone, record by record: the same on every node, undone with the record.
+ *   requests  client, be64 number -> u64 first_seq, u64 last_seq, u32 parts, results of the parts one behind the other
+ *   clients   client -> be64 seq under which it stands in `ages`
+ *   ages      be64 seq, client -> nothing: the clients by their last writes, to within LIMIT_CLIENT_AGE_RECORDS */
+#include "state/env.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+enum {
+    CLIENT_BYTES = 16,
+    REQUEST_KEY_BYTES = CLIENT_BYTES + 8,
+    REQUEST_HEADER_BYTES = 8 + 8 + 4,
+    AGE_KEY_BYTES = 8 + CLIENT_BYTES,
+};
+
+static void request_key(uint8_t out[REQUEST_KEY_BYTES], const uint8_t *client, uint64_t number)
+{
+    memcpy(out, client, CLIENT_BYTES);
+    be64(out + CLIENT_BYTES, number);
+}
+
+static bool is_of(const MDB_val *key, const uint8_t *client)
+{
+    return key->mv_size == REQUEST_KEY_BYTES && memcmp(key->mv_data, client, CLIENT_BYTES) == 0;
+}
+
+static uint64_t number_of(const MDB_val *key)
+{
+    return from_be64((const uint8_t *)key->mv_data + CLIENT_BYTES);
+}
+
+static void request_header(uint8_t out[REQUEST_HEADER_BYTES], uint64_t first_seq, uint64_t last_seq,
+                           uint32_t parts)
+{
+    put_u64(out, first_seq);
+    put_u64(out + 8, last_seq);
+    put_u32(out + 16, parts);
+}
+
+/* The client's newest number; 0 when it has none. */
+static int newest_number(const struct env *env, MDB_txn *txn, const uint8_t *client, uint64_t *out)
+{
+    *out = 0;
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, env->tables[TABLE_REQUESTS], &cursor);
+    if (rc != 0)
+        return rc;
+    uint8_t bytes[REQUEST_KEY_BYTES];
+    request_key(bytes, client, UINT64_MAX);
+    MDB_val key = {sizeof bytes, bytes};
+    MDB_val value;
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    if (rc == MDB_NOTFOUND)
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+    else if (rc == 0 && !is_of(&key, client))
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+    if (rc == 0 && is_of(&key, client))
+        *out = number_of(&key);
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* ---- Looking up ------------------------------------------------------------------------------------------ */
+
+static int decode(const struct env *env, MDB_txn *txn, const MDB_val *value,
+                  struct state_request *out)
+{
+    if (value->mv_size < REQUEST_HEADER_BYTES)
+        return MDB_CORRUPTED;
+    const uint8_t *bytes = value->mv_data;
+    out->first.seq = get_u64(bytes);
+    out->last.seq = get_u64(bytes + 8);
+    out->parts = get_u32(bytes + 16);
+    out->results = slice_of(bytes + REQUEST_HEADER_BYTES, value->mv_size - REQUEST_HEADER_BYTES);
+    int rc = history_at(env, txn, out->first.seq, &out->first.epoch);
+    return rc == 0 ? history_at(env, txn, out->last.seq, &out->last.epoch) : rc;
+}
+
+int requests_find(const struct env *env, MDB_txn *txn, const struct request_id *id,
+                  struct state_request *out, enum state_request_standing *standing)
+{
+    *standing = STATE_REQUEST_NEW;
+    uint8_t bytes[REQUEST_KEY_BYTES];
+    request_key(bytes, id->client, id->number);
+    MDB_val key = {sizeof bytes, bytes};
+    MDB_val value;
+    int rc = mdb_get(txn, env->tables[TABLE_REQUESTS], &key, &value);
+    if (rc == 0) {
+        *standing = STATE_REQUEST_KNOWN;
+        return decode(env, txn, &value, out);
+    }
+    if (rc != MDB_NOTFOUND)
+        return rc;
+    uint64_t newest;
+    rc = newest_number(env, txn, id->client, &newest);
+    if (rc == 0 && saturating_sub(newest, id->number) >= LIMIT_REQUESTS_PER_CLIENT)
+        *standing = STATE_REQUEST_TOO_OLD;
+    return rc;
+}
+
+/* ---- Forgetting ------------------------------------------------------------------------------------------ */
+
+/* Forgets the client's numbers that are `keep` or more below `newest`; 0: all of them. */
+static int forget_numbers(struct change *change, const uint8_t *client, uint64_t newest,
+                          uint64_t most_kept)
+{
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(change->txn, change->env->tables[TABLE_REQUESTS], &cursor);
+    if (rc != 0)
+        return rc;
+    uint8_t bytes[REQUEST_KEY_BYTES];
+    for (;;) {
+        request_key(bytes, client, 0);
+        MDB_val key = {sizeof bytes, bytes};
+        MDB_val value;
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+        if (rc != 0 || !is_of(&key, client) || saturating_sub(newest, number_of(&key)) < most_kept)
+            break;
+        request_key(bytes, client, number_of(&key));
+        rc = change_delete_over(change, TABLE_REQUESTS, slice_of(bytes, sizeof bytes), &value);
+        if (rc != 0)
+            break;
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static void age_key(uint8_t out[AGE_KEY_BYTES], uint64_t seq, const uint8_t *client)
+{
+    be64(out, seq);
+    memcpy(out + 8, client, CLIENT_BYTES);
+}
+
+/* The client that wrote longest ago goes, with all that is known of it. */
+static int forget_oldest_client(struct change *change)
+{
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(change->txn, change->env->tables[TABLE_AGES], &cursor);
+    if (rc != 0)
+        return rc;
+    uint8_t age[AGE_KEY_BYTES];
+    MDB_val key;
+    MDB_val value;
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+    if (rc == 0 && key.mv_size != sizeof age)
+        rc = MDB_CORRUPTED;
+    if (rc == 0)
+        memcpy(age, key.mv_data, sizeof age);
+    mdb_cursor_close(cursor);
+    const uint8_t *client = age + 8;
+    if (rc == 0)
+        rc = change_delete(change, TABLE_AGES, slice_of(age, sizeof age));
+    if (rc == 0)
+        rc = change_delete(change, TABLE_CLIENTS, slice_of(client, CLIENT_BYTES));
+    return rc == 0 ? forget_numbers(change, client, UINT64_MAX, 0) : rc;
+}
+
+/* ---- Noting ---------------------------------------------------------------------------------------------- */
+
+static int stand_at(struct change *change, const uint8_t *client, uint64_t seq)
+{
+    uint8_t age[AGE_KEY_BYTES];
+    age_key(age, seq, client);
+    int rc = change_put(change, TABLE_AGES, slice_of(age, sizeof age), (struct slice){0},
+                        (struct slice){0});
+    return rc == 0 ? change_put(change, TABLE_CLIENTS, slice_of(client, CLIENT_BYTES),
+                                slice_of(age, 8), (struct slice){0})
+                   : rc;
+}
+
+static int note_new_client(struct change *change, const uint8_t *client, uint64_t seq)
+{
+    int rc = stand_at(change, client, seq);
+    MDB_stat stat;
+    if (rc == 0)
+        rc = mdb_stat(change->txn, change->env->tables[TABLE_CLIENTS], &stat);
+    if (rc == 0 && stat.ms_entries > LIMIT_CLIENTS)
+        rc = forget_oldest_client(change);
+    return rc;
+}
+
+static int note_client(struct change *change, const uint8_t *client, uint64_t seq)
+{
+    MDB_val value;
+    int rc = change_get(change, TABLE_CLIENTS, slice_of(client, CLIENT_BYTES), &value);
+    if (rc == MDB_NOTFOUND)
+        return note_new_client(change, client, seq);
+    if (rc != 0 || value.mv_size != 8)
+        return rc != 0 ? rc : MDB_CORRUPTED;
+    uint64_t since = from_be64(value.mv_data);
+    if (saturating_sub(seq, since) < LIMIT_CLIENT_AGE_RECORDS)
+        return 0;
+    uint8_t age[AGE_KEY_BYTES];
+    age_key(age, since, client);
+    rc = change_delete(change, TABLE_AGES, slice_of(age, sizeof age));
+    return rc == 0 ? stand_at(change, client, seq) : rc;
+}
+
+/* A further operation of a Batch whose beginning is known. */
+static int note_part(struct change *change, const struct record *record, struct slice key,
+                     const MDB_val *old)
+{
+    uint8_t header[REQUEST_HEADER_BYTES];
+    request_header(header, get_u64(old->mv_data), record->seq, record->part + 1u);
+    return change_grow(change, TABLE_REQUESTS, key, old, slice_of(header, sizeof header),
+                       record->result);
+}
+
+static int note_request(struct change *change, const struct record *record, struct slice key,
+                        const MDB_val *old)
+{
+    const uint8_t *client = record->request.client;
+    uint8_t header[REQUEST_HEADER_BYTES];
+    request_header(header, record->seq, record->seq, record->part + 1u);
+    int rc = change_put_over(change, TABLE_REQUESTS, key, old, slice_of(header, sizeof header),
+                             record->result);
+    if (rc == 0)
+        rc = note_client(change, client, record->seq);
+    uint64_t newest;
+    if (rc == 0)
+        rc = newest_number(change->env, change->txn, client, &newest);
+    return rc == 0 ? forget_numbers(change, client, newest, LIMIT_REQUESTS_PER_CLIENT) : rc;
+}
+
+int requests_note(struct change *change, const struct record *record)
+{
+    if (record->request.number == 0)
+        return 0;
+    uint8_t bytes[REQUEST_KEY_BYTES];
+    request_key(bytes, record->request.client, record->request.number);
+    struct slice key = slice_of(bytes, sizeof bytes);
+    MDB_val old;
+    int rc = change_get(change, TABLE_REQUESTS, key, &old);
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return rc;
+    if (rc == 0 && old.mv_size < REQUEST_HEADER_BYTES)
+        return MDB_CORRUPTED;
+    bool follows =
+        rc == 0 && record->part > 0 && get_u32((const uint8_t *)old.mv_data + 16) == record->part;
+    return follows ? note_part(change, record, key, &old)
+                   : note_request(change, record, key, rc == 0 ? &old : NULL);
+}
