@@ -60,6 +60,7 @@ void campaign_cancel(struct core *core)
     if (!round_under_way(core))
         return;
     core->phase = PHASE_FOLLOWER;
+    core->transferring = false;
     for (uint32_t i = 0; i < core->peer_count; i++)
         core->peers[i].campaign_nonce = 0;
 }
@@ -90,6 +91,7 @@ static void ask_all(struct core *core, enum core_msg_type type)
         struct core_msg *msg = message_new(core, type);
         msg->vote.epoch = core->campaign_epoch;
         msg->vote.last = durable_pos(core);
+        msg->vote.transfer = core->transferring;
         peer->campaign_nonce = call(core, peer->id, msg);
     }
 }
@@ -258,7 +260,8 @@ static void start_round(struct core *core)
         .term = core->epoch.term + 1,
         .owner = core->config.self,
     };
-    if (core->forcing) { /* R28: without votes */
+    if (core->forcing ||
+        core->transferring) { /* R28: without votes; R26: the primary has asked, no need to probe */
         promise(core);
         return;
     }
@@ -283,7 +286,7 @@ void campaign_saved(struct core *core)
 
 void campaign_opened(struct core *core)
 {
-    core->founding = core->resuming = core->forcing = false;
+    core->founding = core->resuming = core->forcing = core->transferring = false;
     core->campaign_due_ns = UINT64_MAX;
     if (core->promote_ticket == 0)
         return;
@@ -419,6 +422,23 @@ void campaign_votes_saved(struct core *core)
                     current ? "" : "it adopted a higher epoch meanwhile");
     }
     core->answer_count = kept;
+}
+
+/* R26. It says yes when it can stand at once; whether it wins the old primary learns from its epoch. */
+void campaign_transfer_request(struct core *core, struct peer *peer, uint64_t ticket,
+                               const struct core_msg *msg)
+{
+    const char *why = NULL;
+    if (peer == NULL || !epoch_equal(msg->header.epoch, core->epoch) ||
+        !node_id_equal(peer->id, core->epoch.owner))
+        why = "only the primary of this epoch can hand it over";
+    else if (core->phase != PHASE_FOLLOWER || core->attach != ATTACH_DONE || !may_stand(core))
+        why = "it cannot stand at once";
+    answer_vote(core, ticket, why == NULL, is_blank(core), why == NULL ? "" : why);
+    if (why != NULL)
+        return;
+    core->transferring = true;
+    core->campaign_due_ns = core->now_ns;
 }
 
 /* ---- Operators, hints, time -------------------------------------------------------------------------- */

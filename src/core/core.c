@@ -227,6 +227,7 @@ void adopt_epoch(struct core *core, struct epoch epoch)
     ASSERT(epoch_compare(epoch, core->epoch) > 0);
     char text[EPOCH_TEXT_BYTES];
     log_line(core, LOG_LEVEL_INFO, "epoch_adopted epoch=%s", epoch_text(epoch, text));
+    primary_deposed(core, epoch);
     if (core->phase >= PHASE_OPENING)
         primary_step_down(core, "a higher epoch was seen");
     campaign_cancel(core);
@@ -370,6 +371,9 @@ static void on_request(struct core *core, uint64_t ticket, const struct core_msg
             learn_epoch(core, &msg->header);
         primary_attach(core, peer, ticket, msg);
         return;
+    case CORE_MSG_TRANSFER:
+        campaign_transfer_request(core, peer, ticket, msg);
+        return;
     case CORE_MSG_READ_INDEX:
         if (peer != NULL)
             learn_epoch(core, &msg->header);
@@ -382,7 +386,8 @@ static void on_request(struct core *core, uint64_t ticket, const struct core_msg
 
 static void call_failed(struct core *core, uint64_t nonce)
 {
-    if (!campaign_call_failed(core, nonce) && !wait_call_failed(core, nonce))
+    if (!campaign_call_failed(core, nonce) && !wait_call_failed(core, nonce) &&
+        !primary_transfer_answer(core, nonce, NULL))
         replica_call_failed(core, nonce);
 }
 
@@ -396,7 +401,8 @@ static void on_reply(struct core *core, uint64_t nonce, const struct core_msg *m
     learn_epoch(core, &msg->header);
     switch (msg->type) {
     case CORE_MSG_VOTE_ANSWER:
-        campaign_answer(core, peer, nonce, msg);
+        if (!primary_transfer_answer(core, nonce, msg))
+            campaign_answer(core, peer, nonce, msg);
         break;
     case CORE_MSG_ATTACH_ANSWER:
         if (nonce == core->attach_nonce) /* R8 */
@@ -515,6 +521,12 @@ static void dispatch(struct core *core, const struct core_event *event)
         break;
     case CORE_EVENT_ACCEPT_HISTORY:
         replica_accept_history(core, event->ticket);
+        break;
+    case CORE_EVENT_TRANSFER:
+        primary_transfer(core, event);
+        break;
+    case CORE_EVENT_SET_VOTER:
+        primary_set_voter(core, event);
         break;
     case CORE_EVENT_TRIMMED:
         core->log_first = max_u64(core->log_first, event->trimmed.log_first);

@@ -91,6 +91,7 @@ enum core_msg_type {
     CORE_MSG_VOTE_ANSWER, /* to both */
     CORE_MSG_READ_INDEX,
     CORE_MSG_READ_INDEX_ANSWER,
+    CORE_MSG_TRANSFER, /* the primary asks the receiver to stand at once (R26); answered by a VOTE_ANSWER */
 };
 
 enum core_verdict { CORE_REFUSED, CORE_CONTINUE, CORE_TRUNCATE_TO, CORE_SNAPSHOT };
@@ -179,6 +180,8 @@ enum core_event_type {
     CORE_EVENT_WAIT,           /* a SESSION read that must wait, or judge its token: ticket, wait */
     CORE_EVENT_PROMOTE,        /* ticket, promote */
     CORE_EVENT_ACCEPT_HISTORY, /* ticket */
+    CORE_EVENT_TRANSFER,       /* the primary hands its reign to a voter (R26): ticket, transfer */
+    CORE_EVENT_SET_VOTER,      /* a member becomes a voter, or a reader (R29): ticket, set_voter */
     CORE_EVENT_TRIMMED,        /* the log now begins at log_first */
 };
 
@@ -239,6 +242,15 @@ struct core_event {
         struct {
             uint64_t log_first;
         } trimmed;
+        struct {
+            struct node_id to;
+            uint64_t deadline_ns; /* when the old primary gives up and goes on */
+        } transfer;
+        struct {
+            struct node_id node;
+            bool voter;
+            uint64_t deadline_ns;
+        } set_voter;
     };
 };
 

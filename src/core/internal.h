@@ -207,11 +207,20 @@ struct core {
     bool members_in_flight;
     uint64_t members_seq; /* of the newest membership record of this epoch; 0: none */
     struct members members_proposed;
+    struct {
+        uint64_t ticket; /* 0: none under way */
+        struct node_id to;
+        uint64_t deadline_ns;
+        uint64_t nonce; /* of the TRANSFER that was sent; 0: not yet */
+    } transfer;
+    uint64_t voter_ticket; /* of the SET_VOTER whose record is not committed yet; 0: none */
+    uint64_t voter_deadline_ns;
 
     /* Becoming. */
     bool founding;
     bool resuming; /* manual mode: was primary, stands again by itself */
     bool forcing;
+    bool transferring; /* the primary asked this node to stand (R26) */
     uint64_t promote_ticket;
     uint64_t promote_deadline_ns;
     uint64_t campaign_due_ns;   /* start a round then; UINT64_MAX: not planned */
@@ -295,6 +304,11 @@ void primary_write(struct core *core, const struct core_event *event);
 void primary_status(struct core *core, struct peer *peer, const struct core_msg *msg);
 void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
                     const struct core_msg *msg);
+void primary_transfer(struct core *core, const struct core_event *event);
+bool primary_transfer_answer(struct core *core, uint64_t nonce,
+                             const struct core_msg *msg); /* msg NULL: no answer */
+void primary_set_voter(struct core *core, const struct core_event *event);
+void primary_deposed(struct core *core, struct epoch by); /* what operators wait for is decided */
 void primary_tick(struct core *core);
 uint64_t primary_wake_ns(const struct core *core);
 void writer_answered_write(struct core *core, const struct core_event *event);
@@ -310,6 +324,8 @@ bool campaign_call_failed(struct core *core, uint64_t nonce); /* true: it was on
 void campaign_promote(struct core *core, const struct core_event *event);
 void campaign_vote_request(struct core *core, struct peer *peer, uint64_t ticket,
                            const struct core_msg *msg);
+void campaign_transfer_request(struct core *core, struct peer *peer, uint64_t ticket,
+                               const struct core_msg *msg);
 void campaign_votes_saved(struct core *core);
 void campaign_peer_lost(struct core *core, struct node_id peer);
 void campaign_opened(struct core *core);

@@ -205,6 +205,7 @@ void primary_step_down(struct core *core, const char *why)
     ASSERT(core->phase >= PHASE_OPENING);
     log_line(core, LOG_LEVEL_WARN, "stepped_down why=\"%s\"", why);
     core->phase = PHASE_FOLLOWER;
+    primary_deposed(core, core->epoch);
     /* Those with the writer are finished when it answers (R19); those with the voters now (R21). */
     while (core->with_voters.count > 0) {
         struct pending_write write = ring_pop(&core->with_voters);
@@ -280,6 +281,11 @@ static bool refuse_write(struct core *core, const struct core_event *event)
     if (core->phase != PHASE_PRIMARY) {
         finish(core, event->ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NOT_PRIMARY, none,
                ACK_NONE);
+        return true;
+    }
+    if (core->transfer.ticket != 0) {
+        finish_text(core, event->ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_PRIMARY, none,
+                    "leadership is being handed to %s", core->transfer.to.text);
         return true;
     }
     if (core->with_writer.count + core->with_voters.count >= LIMIT_PENDING_WRITES) {
@@ -447,6 +453,141 @@ void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
     answer(core, ticket, reply);
 }
 
+/* ---- Operators: handing over (R26), changing voters (R29) --------------------------------------------- */
+
+static const char *why_not_transfer(struct core *core, const struct core_event *event)
+{
+    const struct peer *peer = find_peer(core, event->transfer.to);
+    const struct member *member = members_find(&core->members, event->transfer.to);
+    if (core->phase != PHASE_PRIMARY)
+        return "this node is not the primary";
+    if (core->transfer.ticket != 0)
+        return "leadership is being handed over already";
+    if (peer == NULL || member == NULL || !member->voter)
+        return "only a voter can take over";
+    if (!peer_is_member(core, peer))
+        return "that node's disk is not admitted, or it was never heard";
+    return NULL;
+}
+
+void primary_transfer(struct core *core, const struct core_event *event)
+{
+    struct pos here = {core->epoch, core->epoch_first};
+    if (core->phase == PHASE_PRIMARY && node_id_equal(event->transfer.to, core->config.self)) {
+        finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE, here, ACK_NONE);
+        return;
+    }
+    const char *why = why_not_transfer(core, event);
+    if (why != NULL) {
+        finish_text(core, event->ticket, CANDOR_FAILED_PRECONDITION,
+                    core->phase == PHASE_PRIMARY ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY,
+                    here, "%s", why);
+        return;
+    }
+    core->transfer.ticket = event->ticket;
+    core->transfer.to = event->transfer.to;
+    core->transfer.deadline_ns = event->transfer.deadline_ns;
+    core->transfer.nonce = 0;
+    log_line(core, LOG_LEVEL_INFO, "transfer to=%s", core->transfer.to.text);
+}
+
+static void end_transfer(struct core *core, enum candor_code code, struct pos pos, const char *text)
+{
+    finish_text(core, core->transfer.ticket, code, CANDOR_REASON_NONE, pos, "%s", text);
+    core->transfer.ticket = 0;
+    core->transfer.nonce = 0;
+}
+
+/* The target has all there is, and nobody waits for an acknowledgement any more: it may stand. */
+static void drive_transfer(struct core *core)
+{
+    if (core->transfer.ticket == 0)
+        return;
+    if (core->now_ns >= core->transfer.deadline_ns) {
+        end_transfer(core, CANDOR_DEADLINE_EXCEEDED, (struct pos){0},
+                     "it did not take over in time; the old primary goes on");
+        return;
+    }
+    const struct peer *peer = find_peer(core, core->transfer.to);
+    if (core->transfer.nonce == 0 && settled(core) && peer->match == core->durable &&
+        core->commit == core->durable)
+        core->transfer.nonce = call(core, peer->id, message_new(core, CORE_MSG_TRANSFER));
+}
+
+bool primary_transfer_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)
+{
+    if (nonce == 0 || core->transfer.ticket == 0 || nonce != core->transfer.nonce)
+        return false;
+    if (msg == NULL || !msg->vote_answer.granted)
+        end_transfer(core, CANDOR_UNAVAILABLE, (struct pos){0},
+                     msg == NULL ? "it did not answer" : msg->vote_answer.refusal);
+    return true;
+}
+
+static const char *why_not_set_voter(struct core *core, const struct core_event *event)
+{
+    const struct member *member = members_find(&core->members, event->set_voter.node);
+    if (core->phase != PHASE_PRIMARY)
+        return "this node is not the primary";
+    if (member == NULL || member->store_id == 0)
+        return "that node is not a member yet: start it and let it catch up";
+    if (!event->set_voter.voter && node_id_equal(event->set_voter.node, core->config.self))
+        return "this node is the primary: hand over first, with kvctl transfer";
+    if (core->members_in_flight || core->voter_ticket != 0 || core->commit < core->epoch_first ||
+        core->commit < core->members_seq)
+        return "another change of the members is not committed yet: try again";
+    return NULL;
+}
+
+void primary_set_voter(struct core *core, const struct core_event *event)
+{
+    const char *why = why_not_set_voter(core, event);
+    if (why != NULL) {
+        finish_text(core, event->ticket, CANDOR_FAILED_PRECONDITION,
+                    core->phase == PHASE_PRIMARY ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY,
+                    (struct pos){0}, "%s", why);
+        return;
+    }
+    struct members members = core->members;
+    for (uint32_t i = 0; i < members.count; i++)
+        if (node_id_equal(members.list[i].id, event->set_voter.node))
+            members.list[i].voter = event->set_voter.voter;
+    core->voter_ticket = event->ticket;
+    core->voter_deadline_ns = event->set_voter.deadline_ns;
+    log_line(core, LOG_LEVEL_INFO, "set_voter node=%s voter=%d", event->set_voter.node.text,
+             event->set_voter.voter);
+    propose_members(core, &members);
+}
+
+static void drive_set_voter(struct core *core)
+{
+    if (core->voter_ticket == 0)
+        return;
+    bool stored = !core->members_in_flight && core->members_seq != 0;
+    struct pos pos = {core->epoch, core->members_seq};
+    if (stored && core->commit >= core->members_seq)
+        finish(core, core->voter_ticket, CANDOR_OK, CANDOR_REASON_NONE, pos, ACK_MAJORITY);
+    else if (core->now_ns >= core->voter_deadline_ns)
+        finish_text(core, core->voter_ticket, CANDOR_DEADLINE_EXCEEDED,
+                    CANDOR_REASON_OUTCOME_UNKNOWN, pos, "the change is not committed yet");
+    else
+        return;
+    core->voter_ticket = 0;
+}
+
+void primary_deposed(struct core *core, struct epoch by)
+{
+    if (core->transfer.ticket != 0) {
+        bool as_asked = node_id_equal(by.owner, core->transfer.to);
+        end_transfer(core, as_asked ? CANDOR_OK : CANDOR_ABORTED, (struct pos){by, 0},
+                     as_asked ? "" : "another node took over");
+    }
+    if (core->voter_ticket != 0)
+        finish_text(core, core->voter_ticket, CANDOR_UNKNOWN, CANDOR_REASON_OUTCOME_UNKNOWN,
+                    (struct pos){0}, "the primary was deposed: the change may or may not survive");
+    core->voter_ticket = 0;
+}
+
 /* ---- Heartbeats (R9, R36) --------------------------------------------------------------------------- */
 
 /* The newest sample that arrived at or before s_conf; older ones are done with. */
@@ -517,7 +658,10 @@ void primary_tick(struct core *core)
     bool confirm_now = core->confirm_wanted && core->confirmed_hb == core->hb_id;
     if (core->now_ns >= core->heartbeat_due_ns || confirm_now)
         send_heartbeat(core);
-    admit_newcomers(core);
+    drive_transfer(core);
+    drive_set_voter(core);
+    if (core->voter_ticket == 0)
+        admit_newcomers(core);
     if (core->with_voters.count > 0)
         release_voters(core);
 }

@@ -541,6 +541,84 @@ static void session_read_waits_for_its_position(void **state)
     cluster_free(c);
 }
 
+static void transfer_hands_the_reign_over_and_loses_nothing(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    write_at(c, 0, 5, ACK_MAJORITY);
+    struct core_event event = {.type = CORE_EVENT_TRANSFER, .ticket = 7};
+    event.transfer.to = node_id_of("b");
+    event.transfer.deadline_ns = c->now_ns + NS_PER_S;
+    deliver(c, 0, &event);
+    pump(c);
+    run_ms(c, 20); /* no timeout is waited for */
+    assert_int_equal(c->hosts[0].finished, 7);
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    assert_int_equal(view_of(c, 1).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 0).role, ROLE_REPLICA);
+    run_ms(c, 1000);
+    write_at(c, 1, 8, ACK_MAJORITY);
+    assert_int_equal(c->hosts[1].code, CANDOR_OK);
+    assert_int_equal(fresh_of(c, 0).state, STATE_FRESH);
+    cluster_free(c);
+}
+
+static void transfer_to_an_unreachable_node_leaves_the_old_primary(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[1].cut = true;
+    write_at(c, 0, 5, ACK_LOCAL);
+    struct core_event event = {.type = CORE_EVENT_TRANSFER, .ticket = 7};
+    event.transfer.to = node_id_of("b");
+    event.transfer.deadline_ns = c->now_ns + NS_PER_S;
+    deliver(c, 0, &event);
+    pump(c);
+    run_ms(c, 1200);
+    assert_int_equal(c->hosts[0].finished, 7);
+    assert_int_equal(c->hosts[0].code, CANDOR_DEADLINE_EXCEEDED);
+    write_at(c, 0, 8, ACK_MAJORITY);
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    cluster_free(c);
+}
+
+static void set_voter(struct cluster *c, int at, const char *node, bool voter, uint64_t ticket)
+{
+    struct core_event event = {.type = CORE_EVENT_SET_VOTER, .ticket = ticket};
+    event.set_voter.node = node_id_of(node);
+    event.set_voter.voter = voter;
+    event.set_voter.deadline_ns = c->now_ns + NS_PER_S;
+    deliver(c, at, &event);
+    pump(c);
+    run_ms(c, 300);
+    assert_int_equal(c->hosts[at].finished, ticket);
+}
+
+static void removed_voter_no_longer_counts_until_it_is_added_again(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    set_voter(c, 0, "c", false, 7);
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    assert_int_equal(view_of(c, 2).role, ROLE_READER);
+    c->hosts[1].cut = true; /* of two voters one is left: c's copy does not help */
+    write_at(c, 0, 8, ACK_MAJORITY);
+    run_ms(c, 1100);
+    assert_int_equal(c->hosts[0].reason, CANDOR_REASON_OUTCOME_UNKNOWN);
+    c->hosts[1].cut = false;
+    run_ms(c, 1000);
+    set_voter(c, 0, "c", true, 9);
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    c->hosts[1].cut = true;
+    write_at(c, 0, 10, ACK_MAJORITY);
+    assert_int_equal(c->hosts[0].finished, 10);
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    cluster_free(c);
+}
+
 static void wait_linearizable(struct cluster *c, int node, uint64_t ticket)
 {
     struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = ticket};
@@ -648,6 +726,9 @@ int main(void)
         cmocka_unit_test(forced_promotion_wins_everywhere_after_healing),
         cmocka_unit_test(automatic_failover_elects_a_new_primary),
         cmocka_unit_test(session_read_waits_for_its_position),
+        cmocka_unit_test(transfer_hands_the_reign_over_and_loses_nothing),
+        cmocka_unit_test(transfer_to_an_unreachable_node_leaves_the_old_primary),
+        cmocka_unit_test(removed_voter_no_longer_counts_until_it_is_added_again),
         cmocka_unit_test(linearizable_read_is_confirmed_at_every_node),
         cmocka_unit_test(linearizable_read_at_a_deposed_primary_is_never_served),
         cmocka_unit_test(read_contract_table),
