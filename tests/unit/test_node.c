@@ -607,29 +607,6 @@ static void a_call_that_was_redirected_too_often_ends_with_its_trail(void **stat
     cluster_free(cluster);
 }
 
-static void levels_that_are_not_served_say_so(void **state)
-{
-    (void)state;
-    struct cluster *cluster = cluster_new(1, 0, "");
-    start_all(cluster);
-    struct candor_client *client = client_of(cluster, 0);
-    EVENTUALLY(is_primary(client));
-    must_put(client, "k", "v");
-    struct candor_result result;
-    struct candor_read_options read = {.level = CANDOR_READ_LINEARIZABLE};
-    assert_int_equal(candor_get(client, candor_text("k"), &read, &result), CANDOR_UNIMPLEMENTED);
-    assert_int_equal(result.error.reason, CANDOR_REASON_LEVEL_UNAVAILABLE);
-    assert_true(result.has_freshness);
-    candor_result_free(&result);
-    struct candor_write_options write = {.ack = CANDOR_ACK_MAJORITY};
-    assert_int_equal(candor_put(client, candor_text("k"), candor_text("w"), &write, &result),
-                     CANDOR_UNIMPLEMENTED);
-    candor_result_free(&result);
-    assert_true(has(client, "k", "v"));
-    candor_client_close(client);
-    cluster_free(cluster);
-}
-
 /* ---- Disks ----------------------------------------------------------------------------------------------- */
 
 /* R3. In a child, which must be the first to use NNG: its threads do not survive a fork. */
@@ -844,6 +821,66 @@ static void a_replica_serves_what_the_primary_took_and_proves_its_age(void **sta
     candor_result_free(&result);
     candor_client_close(a);
     candor_client_close(b);
+    cluster_free(cluster);
+}
+
+/* R32, R33: at every node, and without a wait for the stream to bring it. */
+static void a_linearizable_read_sees_every_acknowledged_write_at_every_node(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(3, 0, "");
+    start_all(cluster);
+    struct candor_client *clients[3];
+    for (uint32_t i = 0; i < 3; i++)
+        clients[i] = client_of(cluster, i);
+    EVENTUALLY(is_primary(clients[0]));
+    must_put(clients[0], "k", "first");
+    for (uint32_t i = 1; i < 3; i++)
+        EVENTUALLY(state_of(clients[i]) == CANDOR_STATE_FRESH);
+    struct candor_read_options read = {.level = CANDOR_READ_LINEARIZABLE};
+    for (uint32_t round = 0; round < 30; round++) {
+        char value[16];
+        snprintf(value, sizeof value, "%u", round);
+        must_put(clients[0], "k", value);
+        struct candor_result result;
+        assert_int_equal(candor_get(clients[round % 3], candor_text("k"), &read, &result),
+                         CANDOR_OK);
+        assert_int_equal(result.items[0].value.length, strlen(value));
+        assert_memory_equal(result.items[0].value.data, value, strlen(value));
+        assert_true(result.freshness.commit_seq >= result.items[0].mod_seq);
+        candor_result_free(&result);
+    }
+    for (uint32_t i = 0; i < 3; i++)
+        candor_client_close(clients[i]);
+    cluster_free(cluster);
+}
+
+/* R21: nobody can say what becomes of a write that waits for a majority in vain; R25: nor read linearizably. */
+static void without_a_majority_its_levels_are_not_pretended(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(3, 0, "");
+    start_all(cluster);
+    struct candor_client *a = client_of(cluster, 0);
+    EVENTUALLY(is_primary(a));
+    struct candor_write_options majority = {.ack = CANDOR_ACK_MAJORITY, .deadline_ms = 20000};
+    struct candor_result result;
+    assert_int_equal(candor_put(a, candor_text("k"), candor_text("v"), &majority, &result),
+                     CANDOR_OK);
+    assert_int_equal(result.ack, CANDOR_ACK_MAJORITY);
+    candor_result_free(&result);
+    stop(cluster, 1);
+    stop(cluster, 2);
+    majority.deadline_ms = 500;
+    assert_int_not_equal(candor_put(a, candor_text("k"), candor_text("w"), &majority, &result),
+                         CANDOR_OK);
+    assert_int_equal(result.error.reason, CANDOR_REASON_OUTCOME_UNKNOWN);
+    candor_result_free(&result);
+    struct candor_read_options read = {.level = CANDOR_READ_LINEARIZABLE, .deadline_ms = 500};
+    assert_int_not_equal(candor_get(a, candor_text("k"), &read, &result), CANDOR_OK);
+    candor_result_free(&result);
+    must_put(a, "k", "LOCAL goes on");
+    candor_client_close(a);
     cluster_free(cluster);
 }
 
@@ -1238,7 +1275,8 @@ int main(void)
         cmocka_unit_test(a_log_without_its_hard_state_is_refused),
         cmocka_unit_test(bad_requests_name_the_field_at_fault),
         cmocka_unit_test(a_call_that_was_redirected_too_often_ends_with_its_trail),
-        cmocka_unit_test(levels_that_are_not_served_say_so),
+        cmocka_unit_test(a_linearizable_read_sees_every_acknowledged_write_at_every_node),
+        cmocka_unit_test(without_a_majority_its_levels_are_not_pretended),
         cmocka_unit_test(a_replica_serves_what_the_primary_took_and_proves_its_age),
         cmocka_unit_test(a_session_sees_its_own_write_at_a_replica),
         cmocka_unit_test(a_session_of_another_cluster_is_refused),
