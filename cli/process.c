@@ -16,13 +16,15 @@
 #include "base/types.h"
 #include "cli/command.h"
 
-#define LOOK_MS 10        /* how often a state that has no descriptor is looked at */
-#define EXITS_KEPT 64     /* ends of own children that are remembered; the oldest go first */
-#define START_TICKS_AT 20 /* fields between the state and the start time in /proc/PID/stat */
+#define LOOK_MS 10       /* how often a state that has no descriptor is looked at */
+#define EXITS_KEPT 64    /* ends of own children that are remembered; the oldest go first */
+#define THREADS_FIELD 20 /* of /proc/PID/stat; the state is field 3 */
+#define START_FIELD 22
 
 /* ---- Looking ---- */
 
-/* False: there is no such process, or it has ended and waits to be reaped. */
+/* False: there is no such process, or it has ended and waits to be reaped. A first thread that is a zombie beside others is no
+ * end: those still hold the files, and the lock of the data directory. */
 static bool read_stat(pid_t pid, char *state, uint64_t *start_ticks)
 {
     char path[64];
@@ -41,12 +43,16 @@ static bool read_stat(pid_t pid, char *state, uint64_t *start_ticks)
         return false;
     *state = at[2];
     at += 2;
-    for (int field = 0; field < START_TICKS_AT - 1 && at != NULL; field++)
+    uint64_t threads = 0;
+    for (int field = 4; field <= START_FIELD; field++) {
         at = strchr(at + 1, ' ');
-    if (at == NULL)
-        return false;
+        if (at == NULL)
+            return false;
+        if (field == THREADS_FIELD)
+            threads = strtoull(at + 1, NULL, 10);
+    }
     *start_ticks = strtoull(at + 1, NULL, 10);
-    return *state != 'Z' && *state != 'X';
+    return (*state != 'Z' && *state != 'X') || threads > 1;
 }
 
 /* Own children that have ended are reaped at once: a shell runs for long. */
