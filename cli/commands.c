@@ -15,6 +15,9 @@ extern const struct command command_watch_status;
 extern const struct command command_health;
 /* Operating a cluster. */
 extern const struct command command_promote;
+extern const struct command command_transfer;
+extern const struct command command_voter_add;
+extern const struct command command_voter_remove;
 extern const struct command command_rollback_ls;
 extern const struct command command_rollback_show;
 extern const struct command command_rollback_drop;
@@ -55,6 +58,9 @@ const struct command *const commands[] = {
     &command_health,
 
     &command_promote,
+    &command_transfer,
+    &command_voter_add,
+    &command_voter_remove,
     &command_rollback_ls,
     &command_rollback_show,
     &command_rollback_drop,

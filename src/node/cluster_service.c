@@ -189,6 +189,88 @@ static void accept_history(Candor__V1__Cluster_Service *service,
     submit(ticket);
 }
 
+/* ---- Transfer, SetVoter -------------------------------------------------------------------------------------------- */
+
+static void transferred(struct ticket *ticket, const struct outcome *outcome)
+{
+    if (outcome->code != CANDOR_OK) {
+        reply_outcome_failed(ticket, outcome);
+        return;
+    }
+    struct core_view view;
+    struct reply_room room;
+    Candor__V1__Epoch epoch;
+    fill_freshness(ticket, &view, &room);
+    wire_epoch(&outcome->pos.epoch, &epoch);
+    Candor__V1__TransferResponse response = CANDOR__V1__TRANSFER_RESPONSE__INIT;
+    response.epoch = &epoch;
+    ticket->reply(&response.base, ticket->call);
+}
+
+static void voter_set(struct ticket *ticket, const struct outcome *outcome)
+{
+    if (outcome->code != CANDOR_OK) {
+        reply_outcome_failed(ticket, outcome);
+        return;
+    }
+    struct core_view view;
+    struct reply_room room;
+    struct wire_pos pos;
+    fill_freshness(ticket, &view, &room);
+    Candor__V1__SetVoterResponse response = CANDOR__V1__SET_VOTER_RESPONSE__INIT;
+    response.pos = wire_pos(&outcome->pos, &pos);
+    ticket->reply(&response.base, ticket->call);
+}
+
+/* False: the call was failed. */
+static bool read_node(struct node *node, struct rpc_call *call, const char *field, const char *text,
+                      struct node_id *out)
+{
+    char message[CANDOR_ERROR_MESSAGE_BYTES];
+    if (node_id_parse(text, strlen(text), out) && topology_find(node->topology, *out) != NULL)
+        return true;
+    snprintf(message, sizeof message, "%s: not a node of this topology", field);
+    reply_fail_now(node, call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE, message);
+    return false;
+}
+
+static void transfer(Candor__V1__Cluster_Service *service,
+                     const Candor__V1__TransferRequest *request,
+                     Candor__V1__TransferResponse_Closure closure, void *closure_data)
+{
+    struct node *node = ((struct cluster_service *)service)->node;
+    struct node_id to;
+    if (!read_node(node, closure_data, "to", request->to, &to))
+        return;
+    struct ticket *ticket = operator_ticket(service, closure_data, (ProtobufCClosure)closure);
+    if (ticket == NULL)
+        return;
+    ticket->finished = transferred;
+    ticket->event.core.type = CORE_EVENT_TRANSFER;
+    ticket->event.core.transfer.to = to;
+    ticket->event.core.transfer.deadline_ns = reply_deadline_ns(closure_data);
+    submit(ticket);
+}
+
+static void set_voter(Candor__V1__Cluster_Service *service,
+                      const Candor__V1__SetVoterRequest *request,
+                      Candor__V1__SetVoterResponse_Closure closure, void *closure_data)
+{
+    struct node *node = ((struct cluster_service *)service)->node;
+    struct node_id id;
+    if (!read_node(node, closure_data, "node", request->node, &id))
+        return;
+    struct ticket *ticket = operator_ticket(service, closure_data, (ProtobufCClosure)closure);
+    if (ticket == NULL)
+        return;
+    ticket->finished = voter_set;
+    ticket->event.core.type = CORE_EVENT_SET_VOTER;
+    ticket->event.core.set_voter.node = id;
+    ticket->event.core.set_voter.voter = request->voter;
+    ticket->event.core.set_voter.deadline_ns = reply_deadline_ns(closure_data);
+    submit(ticket);
+}
+
 void cluster_service_init(struct node *node)
 {
     node->cluster.node = node;
@@ -197,6 +279,8 @@ void cluster_service_init(struct node *node)
         .status = status,
         .health = health,
         .promote = promote,
+        .transfer = transfer,
+        .set_voter = set_voter,
         .rollback_list = cluster_rollback_list,
         .rollback_show = cluster_rollback_show,
         .rollback_drop = cluster_rollback_drop,

@@ -119,6 +119,11 @@ static void send(ProtobufCService *service, const struct core_msg *msg,
         candor__v1__replication__vote(service, (const Candor__V1__VoteRequest *)message,
                                       (Candor__V1__VoteResponse_Closure)answered, exchange);
         break;
+    case CORE_MSG_TRANSFER:
+        candor__v1__replication__transfer_leadership(
+            service, (const Candor__V1__TransferLeadershipRequest *)message,
+            (Candor__V1__VoteResponse_Closure)answered, exchange);
+        break;
     case CORE_MSG_READ_INDEX:
         candor__v1__replication__read_index(service, (const Candor__V1__ReadIndexRequest *)message,
                                             (Candor__V1__ReadIndexResponse_Closure)answered,

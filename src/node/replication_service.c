@@ -76,6 +76,13 @@ static void vote(Candor__V1__Replication_Service *service, const Candor__V1__Vot
     ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
 }
 
+static void transfer_leadership(Candor__V1__Replication_Service *service,
+                                const Candor__V1__TransferLeadershipRequest *request,
+                                Candor__V1__VoteResponse_Closure closure, void *closure_data)
+{
+    ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
+}
+
 static void read_index(Candor__V1__Replication_Service *service,
                        const Candor__V1__ReadIndexRequest *request,
                        Candor__V1__ReadIndexResponse_Closure closure, void *closure_data)
@@ -153,5 +160,6 @@ void replication_service_init(struct node *node)
         .pre_vote = pre_vote,
         .vote = vote,
         .read_index = read_index,
+        .transfer_leadership = transfer_leadership,
     };
 }

@@ -163,6 +163,13 @@ static ProtobufCMessage *vote_answer_message(const struct core_msg *msg, struct 
     return &room->vote_answer.base;
 }
 
+static ProtobufCMessage *transfer_message(struct wire_room *room)
+{
+    candor__v1__transfer_leadership_request__init(&room->transfer);
+    room->transfer.header = &room->header.header;
+    return &room->transfer.base;
+}
+
 static ProtobufCMessage *read_index_message(struct wire_room *room)
 {
     candor__v1__read_index_request__init(&room->read_index);
@@ -202,6 +209,8 @@ ProtobufCMessage *wire_message(const struct core_msg *msg, struct wire_room *roo
         return vote_message(msg, room);
     case CORE_MSG_VOTE_ANSWER:
         return vote_answer_message(msg, room);
+    case CORE_MSG_TRANSFER:
+        return transfer_message(room);
     case CORE_MSG_READ_INDEX:
         return read_index_message(room);
     case CORE_MSG_READ_INDEX_ANSWER:
@@ -456,6 +465,13 @@ static enum candor_code read_vote_answer(const Candor__V1__VoteResponse *respons
     return wire_read_header(response->header, &out->header, err);
 }
 
+static enum candor_code read_transfer(const Candor__V1__TransferLeadershipRequest *request,
+                                      struct core_msg *out, struct candor_error *err)
+{
+    out->type = CORE_MSG_TRANSFER;
+    return wire_read_header(request->header, &out->header, err);
+}
+
 static enum candor_code read_read_index(const Candor__V1__ReadIndexRequest *request,
                                         struct core_msg *out, struct candor_error *err)
 {
@@ -508,6 +524,8 @@ enum candor_code wire_read(const ProtobufCMessage *message, struct core_msg *out
         return read_vote_request(message, out, err);
     if (type == &candor__v1__vote_response__descriptor)
         return read_vote_answer((const Candor__V1__VoteResponse *)message, out, err);
+    if (type == &candor__v1__transfer_leadership_request__descriptor)
+        return read_transfer((const Candor__V1__TransferLeadershipRequest *)message, out, err);
     if (type == &candor__v1__read_index_request__descriptor)
         return read_read_index((const Candor__V1__ReadIndexRequest *)message, out, err);
     if (type == &candor__v1__read_index_response__descriptor)

@@ -83,6 +83,7 @@ struct wire_room {
         Candor__V1__PreVoteRequest pre_vote;
         Candor__V1__VoteRequest vote;
         Candor__V1__VoteResponse vote_answer;
+        Candor__V1__TransferLeadershipRequest transfer;
         Candor__V1__ReadIndexRequest read_index;
         Candor__V1__ReadIndexResponse read_index_answer;
     };
