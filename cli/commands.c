@@ -43,6 +43,8 @@ extern const struct command command_topology_show;
 extern const struct command command_topology_reference;
 extern const struct command command_rpc;
 extern const struct command command_bench;
+extern const struct command command_shell;
+extern const struct command command_completion;
 
 const struct command *const commands[] = {
     &command_get,
@@ -86,6 +88,8 @@ const struct command *const commands[] = {
     &command_topology_reference,
     &command_rpc,
     &command_bench,
+    &command_shell,
+    &command_completion,
 
     NULL,
 };
