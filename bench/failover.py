@@ -1,0 +1,157 @@
+"""How long writes stand still when the primary goes: three nodes with default timers, failover automatic, 50 clients writing
+MAJORITY; the primary is killed (kill -9), or cut off silently: no connection is closed, packets vanish.
+
+A trial is measured from before the fault is asked for to the first MAJORITY write that a newer epoch's primary acknowledged,
+as a client saw it. At the end no acknowledged write may be missing.
+"""
+import argparse
+import json
+import os
+import statistics
+import sys
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+os.environ.setdefault("CANDOR_BIN", os.path.join(ROOT, "build-release/bin"))
+sys.path.insert(0, os.path.join(ROOT, "tests/cluster"))
+from harness import Cluster, python_client, until  # noqa: E402
+from chaos_checks import export_map  # noqa: E402
+
+candor_client, kv_pb2 = python_client()
+PATIENCE_S = 0.5  # of one write: a client that is not answered asks another node
+PAUSE_S = 0.02  # between two writes of a client: 50 clients leave the processors to the nodes
+TIMERS = {"heartbeat_interval": "100ms", "stale_after": "500ms", "election_timeout": "1s"}  # the defaults
+
+
+def order(epoch):
+    return (epoch.generation, epoch.term, epoch.owner)
+
+
+class Writer(threading.Thread):
+    """Writes every key once; knows what was acknowledged, when, and by which epoch first."""
+
+    def __init__(self, shared, number):
+        super().__init__(daemon=True)
+        self.shared, self.number, self.acked, self.errors = shared, number, {}, 0
+        self.client = candor_client.Client(shared.endpoints, deadline_s=PATIENCE_S)
+
+    def run(self):
+        n = self.number  # where to begin: clients start at different nodes
+        while not self.shared.halt.is_set():
+            n += 1
+            key, value = f"w{self.number}-{n}", f"v{n}"
+            try:
+                pos = self.client.put(key.encode(), value.encode(), kv_pb2.ACK_LEVEL_MAJORITY).pos
+                self.acked[key] = value
+                self.shared.acknowledged(pos.epoch)
+            except candor_client.CandorError:
+                self.errors += 1
+                self.client.preferred = self.client.endpoints[n % len(self.client.endpoints)]
+            time.sleep(PAUSE_S)
+        self.client.close()
+
+
+class Shared:
+    def __init__(self, endpoints):
+        self.endpoints = list(endpoints)
+        self.halt, self.changed = threading.Event(), threading.Condition()
+        self.newest = (0, 0, "")
+        self.first_s = {}  # epoch -> when its first write was acknowledged
+        self.count = 0
+
+    def acknowledged(self, epoch):
+        now = time.monotonic()
+        with self.changed:
+            self.count += 1
+            if order(epoch) not in self.first_s:
+                self.first_s[order(epoch)] = now
+                self.newest = max(self.newest, order(epoch))
+                self.changed.notify_all()
+
+    def wait_newer(self, epoch, deadline_s=60):
+        """When the first write of an epoch newer than `epoch` was acknowledged."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.newest > epoch, deadline_s):
+                raise TimeoutError(f"no MAJORITY write for {deadline_s} s")
+            return min(at for other, at in self.first_s.items() if other > epoch)
+
+
+def kill(cluster, primary):
+    cluster.kill(primary)
+
+
+def cut(cluster, primary):
+    cluster.isolate(primary)
+
+
+def mend(cluster, primary, fault):
+    """Everybody is back and writes flow, so that trials do not meet."""
+    if fault is kill:
+        cluster.start(primary)
+    cluster.heal()
+    cluster.wait_fresh()
+
+
+def trial(cluster, shared, fault):
+    before = shared.count
+    until(lambda: shared.count > before + len(shared.endpoints), "writes flow")
+    epoch = shared.newest
+    started = time.monotonic()
+    fault(cluster, epoch[2])
+    took_ms = 1000 * (shared.wait_newer(epoch) - started)
+    mend(cluster, epoch[2], fault)
+    return took_ms
+
+
+def check_nothing_missing(cluster, writers):
+    cluster.wait_equal(120)
+    acked = {key: value for w in writers for key, value in w.acked.items()}
+    for node in cluster.nodes:
+        have = export_map(cluster, node)
+        missing = [key for key, value in acked.items() if have.get(key) != value]
+        if missing:
+            raise AssertionError(f"{node} lacks {len(missing)} acknowledged MAJORITY writes, e.g. {missing[:5]}")
+    return len(acked)
+
+
+def run(args):
+    results = {"kill": [], "cut": []}
+    with Cluster(fault_proxy=True, failover="automatic", **TIMERS) as c:
+        c.up().wait_fresh()
+        shared = Shared(a.removeprefix("tcp://") for a in c.addresses().values())
+        writers = [Writer(shared, n) for n in range(args.clients)]
+        for w in writers:
+            w.start()
+        for n in range(args.trials):
+            for name, fault in (("kill", kill), ("cut", cut)):
+                results[name].append(trial(c, shared, fault))
+                if not args.json:
+                    print(f"trial {n + 1}: {name} {results[name][-1]:.0f} ms", flush=True)
+        shared.halt.set()
+        for w in writers:
+            w.join()
+        acked = check_nothing_missing(c, writers)
+    return results, acked, sum(w.errors for w in writers)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=20, help="of each fault; default 20")
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    args = parser.parse_args()
+    results, acked, errors = run(args)
+    figures = {name: {"min_ms": round(min(ms)), "median_ms": round(statistics.median(ms)), "max_ms": round(max(ms)),
+                      "trials_ms": [round(x) for x in ms]} for name, ms in results.items()}
+    if args.json:
+        print(json.dumps({**figures, "acknowledged": acked, "missing": 0, "failed_attempts": errors, **TIMERS}))
+        return
+    for name, f in figures.items():
+        print(f"{name}: the next acknowledged MAJORITY write after {f['min_ms']} / {f['median_ms']} / {f['max_ms']} ms "
+              f"(min / median / max of {args.trials})")
+    print(f"{acked} acknowledged writes, none missing on any node; {errors} writes failed or are unknown")
+
+
+if __name__ == "__main__":
+    main()
