@@ -398,15 +398,21 @@ static void propose_members(struct core *core, const struct members *members)
     action->members = &core->members_proposed;
 }
 
-/* The members with `peer`'s present disk. Who is new to the cluster replicates, but does not vote. */
+/* The members with `peer`'s present disk, or one step nearer to it. A majority with a new disk need share nobody with a
+ * majority with the lost one, which may have promised a higher epoch: where the voters are odd the lost disk is struck out first,
+ * by a majority without it, and only then the new one entered (R4, R29). Where they are even any two majorities still meet.
+ * Who is new to the cluster replicates, but does not vote. */
 static bool members_with(const struct core *core, const struct peer *peer, struct members *out)
 {
     *out = core->members;
-    for (uint32_t i = 0; i < out->count; i++)
-        if (node_id_equal(out->list[i].id, peer->id)) {
-            out->list[i].store_id = peer->store_id;
-            return true;
-        }
+    for (uint32_t i = 0; i < out->count; i++) {
+        struct member *member = &out->list[i];
+        if (!node_id_equal(member->id, peer->id))
+            continue;
+        bool strike = member->voter && member->store_id != 0 && members_voters(out) % 2 == 1;
+        member->store_id = strike ? 0 : peer->store_id;
+        return true;
+    }
     if (out->count == LIMIT_NODES)
         return false;
     out->list[out->count++] = (struct member){peer->id, peer->store_id, false};
