@@ -223,7 +223,7 @@ void disk_lose_tail(struct world *world, struct node *node)
     struct disk *disk = &node->disk;
     uint64_t unsynced_ns = saturating_sub(world->now_ns, 5 * world->plan.beat_ns);
     uint64_t most = between(world, 0, 8);
-    while (most-- > 0 && disk->last >= disk->first &&
+    while (most-- > 0 && disk->last >= disk->first && disk->last > 1 &&
            disk->records[disk->last - 1].stored_ns > unsynced_ns) {
         excuse(world, disk, disk->last);
         TRACE(world, node, "lost seq=%" PRIu64, disk->last);

@@ -68,20 +68,23 @@ static uint32_t voters_without_disk(struct world *world)
 /* No more disks at once than a majority can do without: beyond it, the loss is the operator's. */
 static bool may_wipe(struct world *world, const struct node *node)
 {
+    if (world->forced) /* its disk may be the only one of its generation */
+        return false;
     if (node->index >= world->plan.voters)
         return true;
     uint32_t spare = world->plan.voters - (world->plan.voters / 2 + 1);
-    return !world->forced && voters_without_disk(world) + 1 <= spare;
+    return voters_without_disk(world) + 1 <= spare;
 }
 
-static void wipe(struct world *world, struct node *node)
+bool faults_wipe(struct world *world, struct node *node)
 {
     if (!node->up || world->committed_members.count == 0 || !may_wipe(world, node))
-        return;
+        return false;
     node_crash(world, node, true);
     TRACE(world, node, "wiped");
     disk_format(world, node);
     faults_restart(world, node, downtime_ns(world));
+    return true;
 }
 
 static void pause_node(struct world *world, struct node *node)
@@ -99,7 +102,7 @@ static void pause_node(struct world *world, struct node *node)
 static void heal_link(struct world *world, struct event *event)
 {
     struct link *link = &world->links[event->from][event->number];
-    if (!link->blocked)
+    if (!link->blocked || link->cuts != event->caller_life)
         return;
     link->blocked = false;
     link->stuck = chance(world, 400000);
@@ -107,16 +110,23 @@ static void heal_link(struct world *world, struct event *event)
           link->stuck);
 }
 
-static void cut_link(struct world *world, uint32_t from, uint32_t to, uint64_t until_ns)
+void faults_cut_link(struct world *world, uint32_t from, uint32_t to, uint64_t until_ns)
 {
     struct link *link = &world->links[from][to];
     if (from == to || link->blocked)
         return;
     link->blocked = true;
+    link->cuts++;
     TRACE(world, NULL, "link %u->%u cut", from, to);
     struct event *event = schedule(world, until_ns, heal_link);
     event->from = from;
     event->number = to;
+    event->caller_life = link->cuts;
+}
+
+void faults_heal_link(struct world *world, uint32_t from, uint32_t to)
+{
+    world->links[from][to].blocked = false;
 }
 
 static uint64_t partition_end_ns(struct world *world)
@@ -129,9 +139,9 @@ static void isolate(struct world *world, struct node *node, bool in, bool out)
     uint64_t until_ns = partition_end_ns(world);
     for (uint32_t i = 0; i < world->node_count; i++) {
         if (in)
-            cut_link(world, i, node->index, until_ns);
+            faults_cut_link(world, i, node->index, until_ns);
         if (out)
-            cut_link(world, node->index, i, until_ns);
+            faults_cut_link(world, node->index, i, until_ns);
     }
 }
 
@@ -142,7 +152,7 @@ static void split(struct world *world)
     for (uint32_t i = 0; i < world->node_count; i++)
         for (uint32_t j = 0; j < world->node_count; j++)
             if ((side >> i & 1) != (side >> j & 1))
-                cut_link(world, i, j, until_ns);
+                faults_cut_link(world, i, j, until_ns);
 }
 
 static void cut_one(struct world *world)
@@ -150,9 +160,9 @@ static void cut_one(struct world *world)
     uint32_t a = (uint32_t)between(world, 0, world->node_count - 1);
     uint32_t b = (uint32_t)between(world, 0, world->node_count - 1);
     uint64_t until_ns = partition_end_ns(world);
-    cut_link(world, a, b, until_ns);
+    faults_cut_link(world, a, b, until_ns);
     if (chance(world, 500000))
-        cut_link(world, b, a, until_ns);
+        faults_cut_link(world, b, a, until_ns);
 }
 
 /* Messages of the last moments are still on their way, much later. */
@@ -192,7 +202,7 @@ static void strike(struct world *world, enum fault fault)
         crash_all(world);
         break;
     case FAULT_WIPE:
-        wipe(world, node);
+        (void)faults_wipe(world, node);
         break;
     case FAULT_PAUSE:
         pause_node(world, node);
@@ -244,6 +254,12 @@ static void strike(struct world *world, enum fault fault)
     case FAULT_ACCEPT:
         if (awake)
             operator_accept(world, node);
+        break;
+    case FAULT_USURP:
+        scenario_usurp(world);
+        break;
+    case FAULT_REBORN:
+        scenario_reborn(world, node);
         break;
     case FAULT_COUNT:
         break;

@@ -63,6 +63,22 @@ static uint32_t voters_that_hold(struct world *world, const struct members *memb
     return count;
 }
 
+/* R8, R16: what a majority told this primary, each by its present life. */
+static uint32_t voters_that_acknowledged(struct world *world, const struct node *node,
+                                         const struct members *members, uint64_t seq)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct member *member = &members->list[i];
+        const struct node *voter = find_node(world, member->id);
+        const struct heard *heard = &node->heard[voter->index];
+        bool told = voter == node || (heard->store_id == member->store_id && heard->match >= seq &&
+                                      epoch_equal(heard->epoch, node->view.epoch));
+        count += member->voter && told;
+    }
+    return count;
+}
+
 static void check_majority(struct world *world, struct node *node, uint64_t seq)
 {
     struct pos pos = disk_pos(&node->disk, seq);
@@ -70,11 +86,15 @@ static void check_majority(struct world *world, struct node *node, uint64_t seq)
     if (!epoch_equal(pos.epoch, node->view.epoch))
         violate(world, "R16", "primary %s commits %s, below its EPOCH_START", node->id.text,
                 pos_text(pos, text));
+    const struct members *members = disk_members(&node->disk);
+    uint32_t voters = members_voters(members);
+    uint32_t told = voters_that_acknowledged(world, node, members, seq);
+    if (told < voters / 2 + 1)
+        violate(world, "R8", "primary %s commits %s, which %u of %u voters acknowledged to it",
+                node->id.text, pos_text(pos, text), told, voters);
     if (world->forced || may_lose(world))
         return; /* who acknowledged it may have had to discard it since */
-    const struct members *members = disk_members(&node->disk);
     uint32_t holders = voters_that_hold(world, members, pos);
-    uint32_t voters = members_voters(members);
     if (holders < voters / 2 + 1)
         violate(world, "R17", "primary %s commits %s, which is on the disks of %u of %u voters",
                 node->id.text, pos_text(pos, text), holders, voters);
@@ -88,9 +108,12 @@ void check_commit(struct world *world, struct node *node, uint64_t seq)
                 node->id.text, seq, disk->last);
     if (node->view.role == ROLE_PRIMARY)
         check_majority(world, node, seq);
-    struct committed *committed = committed_of(world, node->view.epoch.generation);
+    uint64_t generation = node->view.epoch.generation;
+    struct committed *committed = committed_of(world, generation);
     uint64_t shared = min_u64(seq, committed->seq);
-    if (shared > 0 && !may_lose(world) &&
+    bool carried =
+        disk_pos(disk, seq).epoch.generation < generation; /* what an older one committed */
+    if (shared > 0 && !may_lose(world) && !committed->tainted && !carried &&
         registry_at(committed->epoch, shared) != record_what(disk, shared)) {
         char pos[POS_TEXT_BYTES];
         char epoch[EPOCH_TEXT_BYTES];
@@ -99,8 +122,10 @@ void check_commit(struct world *world, struct node *node, uint64_t seq)
                 node->id.text, pos_text(disk_pos(disk, shared), pos),
                 epoch_text(committed->epoch->epoch, epoch), committed->seq);
     }
-    bool lost = may_lose(world) && node->view.role == ROLE_PRIMARY;
-    if (seq <= committed->seq && !lost)
+    /* Its own reign's, even if it stepped down in the same step. */
+    bool made_here = epoch_equal(disk_pos(disk, seq).epoch, node->view.epoch) &&
+                     node_id_equal(node->view.epoch.owner, node->id);
+    if (!made_here || (seq <= committed->seq && !may_lose(world)))
         return;
     learn_members(world, disk, min_u64(committed->seq, seq) + 1, seq);
     committed->epoch = disk->records[seq - 1].epoch;
@@ -118,10 +143,26 @@ static void check_commit_grows(struct world *world, struct node *node)
     node->commit_generation = generation;
 }
 
+/* A forced promotion opens its generation without votes. Two that do not know of each other open the same one, and
+ * what either commits the other may discard: only FORKED is left to keep them apart (R12, R28). */
+static void note_forced(const struct node *node, struct committed *committed)
+{
+    const struct disk *disk = &node->disk;
+    uint64_t seq = disk->last;
+    while (seq > 0 && epoch_equal(disk->records[seq - 1].epoch->epoch, node->view.epoch))
+        seq--;
+    if (seq == 0 || disk->records[seq - 1].epoch->epoch.generation == node->view.epoch.generation)
+        return;
+    committed->tainted |= committed->forced++ > 0 || committed->seq > 0;
+}
+
 /* I3: a new primary has every record that its generation has committed. */
 static void check_new_primary(struct world *world, struct node *node)
 {
-    const struct committed *committed = committed_of(world, node->view.epoch.generation);
+    struct committed *committed = committed_of(world, node->view.epoch.generation);
+    note_forced(node, committed);
+    if (committed->tainted)
+        return;
     char epoch[EPOCH_TEXT_BYTES];
     char pos[POS_TEXT_BYTES];
     if (committed->seq == 0 || may_lose(world))
@@ -212,9 +253,22 @@ void check_boot(struct world *world, struct node *node)
     check_state(world, node);
 }
 
+static void note_heard(struct heard *heard, const struct core_msg *msg)
+{
+    const struct core_header *header = &msg->header;
+    if (header->store_id == heard->store_id && header->boot < heard->boot)
+        return;
+    if (header->store_id != heard->store_id || header->boot != heard->boot ||
+        epoch_compare(header->epoch, heard->epoch) > 0)
+        *heard = (struct heard){header->store_id, header->boot, header->epoch, 0};
+    if (msg->type == CORE_MSG_STATUS && epoch_equal(header->epoch, heard->epoch))
+        heard->match = max_u64(heard->match, min_u64(msg->status.match, msg->status.durable));
+}
+
 void check_heard(struct world *world, struct node *node, const struct core_msg *msg)
 {
     const struct node *from = find_node(world, msg->header.node);
+    note_heard(&node->heard[from->index], msg);
     if (msg->type == CORE_MSG_STATUS)
         node->status_ns[from->index] = local_ns(world, node);
     if (msg->type != CORE_MSG_HEARTBEAT ||
@@ -255,6 +309,8 @@ void check_discarded(struct world *world, struct node *node, uint64_t seq, struc
     if (may_lose(world))
         return;
     struct committed *committed = committed_of(world, by.generation);
+    if (committed->tainted)
+        return;
     if (seq <= committed->seq && registry_holds(committed->epoch, pos))
         violate(world, "I3", "node %s discards the committed %s", node->id.text,
                 pos_text(pos, text));
@@ -287,7 +343,7 @@ static void check_level(struct world *world, struct node *node, const struct cor
 {
     char pos[POS_TEXT_BYTES];
     const struct committed *committed = committed_of(world, action->pos.epoch.generation);
-    if (action->ack >= ACK_MAJORITY && !may_lose(world) &&
+    if (action->ack >= ACK_MAJORITY && !may_lose(world) && !committed->tainted &&
         (action->pos.seq > committed->seq || !registry_holds(committed->epoch, action->pos)))
         violate(world, "I6", "primary %s acknowledges %s, which is not committed, as %s",
                 node->id.text, pos_text(action->pos, pos), ack_level_name(action->ack));
@@ -328,8 +384,10 @@ static bool data_hold(const struct disk *disk, uint64_t applied, const struct wr
 
 /* A missing write is excused when it was rolled back: when the log of the reply's epoch goes without it. A later
  * epoch of the same generation never is: the bound says that there was none by then (R31). */
-static bool is_excused(const struct write *write, struct epoch_log *epoch)
+static bool is_excused(struct world *world, const struct write *write, struct epoch_log *epoch)
 {
+    if (committed_of(world, epoch->epoch.generation)->tainted)
+        return true;
     int order = epoch_compare(write->epoch->epoch, epoch->epoch);
     bool same_generation = write->epoch->epoch.generation == epoch->epoch.generation;
     if (order >= 0 && same_generation)
@@ -355,7 +413,7 @@ static void check_bound(struct world *world, struct node *node, const struct cor
         const struct write *write = &world->writes[world->acked[i]];
         if (write->ack_ns >= promised_ns)
             break;
-        if (data_hold(&node->disk, applied, write) || is_excused(write, epoch))
+        if (data_hold(&node->disk, applied, write) || is_excused(world, write, epoch))
             continue;
         if (world->plan.beyond_drift) {
             world->false_bounds++;
@@ -438,7 +496,7 @@ static void check_sees_acknowledged(struct world *world, struct node *node, cons
             break;
         bool held =
             write->seq <= read->applied && registry_branch(read->epoch, write->seq) == write->epoch;
-        if (!held && !is_excused(write, reign))
+        if (!held && !is_excused(world, write, reign))
             violate(world, "I7",
                     "node %s answers a linearizable read at seq %" PRIu64 " without write %" PRIu64
                     " at %s, acknowledged %.3f ms before it began",
@@ -451,7 +509,8 @@ static void check_sees_acknowledged(struct world *world, struct node *node, cons
 static bool is_committed(struct world *world, uint64_t generation, struct pos pos)
 {
     const struct committed *committed = committed_of(world, generation);
-    return pos.seq <= committed->seq && registry_holds(committed->epoch, pos);
+    return committed->tainted ||
+           (pos.seq <= committed->seq && registry_holds(committed->epoch, pos));
 }
 
 void check_linearizable(struct world *world, struct node *node, const struct read *read)

@@ -218,6 +218,7 @@ static void deliver_request(struct world *world, struct event *event)
         ticket->caller_life = life;
         ticket->nonce = event->number;
         ticket->votes = letter->msg.type == CORE_MSG_VOTE;
+        check_heard(world, node, &letter->msg);
         if (ticket->votes)
             ticket->epoch = letter->msg.vote.epoch;
         node_step(world, node,
@@ -266,6 +267,8 @@ void net_node_started(struct world *world, struct node *node)
         in->ready_ns = world->now_ns + between(world, 0, 2 * world->plan.latency_ns);
         out->ready_ns = world->now_ns + between(world, 0, 2 * world->plan.latency_ns);
         in->stuck = out->stuck = false;
+        memset(out->arrival_ns, 0,
+               sizeof out->arrival_ns); /* a new connection may overtake the old one */
     }
 }
 

@@ -44,8 +44,9 @@ static bool is_awake(const struct world *world, const struct node *node)
 
 static void promote_somebody(struct world *world)
 {
-    struct node *node = &world->nodes[between(world, 0, world->plan.voters - 1)];
-    if (is_awake(world, node) && !node->view.forked && !waits_for_operator(node))
+    struct node *node = &world->nodes[between(world, 0, world->node_count - 1)];
+    if (is_awake(world, node) && !node->view.forked && !waits_for_operator(node) &&
+        node->view.role != ROLE_READER)
         operator_promote(world, node, false);
 }
 

@@ -10,6 +10,7 @@
  *   clients.c     writes, reads and sessions, as a client sees them
  *   operators.c   promote, promote --force, accept-history
  *   faults.c      what goes wrong, and the end of it
+ *   scenarios.c   faults in the order in which they hurt most
  *   registry.c    every record ever stored, by position: what the logs are compared with
  *   invariants.c  PROTOCOL §12
  *   trace.c       one line an event
@@ -80,6 +81,8 @@ enum fault {
     FAULT_PROMOTE,
     FAULT_FORCE,
     FAULT_ACCEPT,
+    FAULT_USURP,
+    FAULT_REBORN,
     FAULT_COUNT,
 };
 
@@ -294,6 +297,14 @@ struct outgoing { /* a call of this node */
     bool open;
 };
 
+/* What a peer has told this node: by its present life, in the newest epoch it spoke of (R8). */
+struct heard {
+    uint64_t store_id;
+    uint64_t boot;
+    struct epoch epoch;
+    uint64_t match;
+};
+
 struct node {
     uint32_t index;
     struct node_id id;
@@ -321,6 +332,7 @@ struct node {
     uint64_t
         heartbeat_ns; /* own clock: arrival of the newest heartbeat of heartbeat_epoch; 0: none */
     uint64_t status_ns[SIM_NODES]; /* own clock: arrival of the newest status of each */
+    struct heard heard[SIM_NODES];
     bool was_primary;
 };
 
@@ -334,6 +346,7 @@ struct letter {
 
 struct link {
     bool blocked;
+    uint64_t cuts;     /* how often */
     bool stuck;        /* healed, but its connection is dead until it is reset */
     uint64_t ready_ns; /* when the subscription stands */
     uint64_t slow_until_ns;
@@ -352,7 +365,7 @@ struct event {
     uint64_t life; /* of `node`, in which it happens; 0: not bound to a node */
     uint32_t node;
     uint32_t from;
-    uint64_t caller_life;
+    uint64_t caller_life; /* of who asked; of a link: which cut */
     uint64_t number;
     void *data; /* in the arena */
     struct letter *letter;
@@ -366,6 +379,8 @@ struct committed { /* the highest commit of a generation */
     uint64_t generation;
     struct epoch_log *epoch;
     uint64_t seq;
+    uint32_t forced; /* how often it was opened by force */
+    bool tainted;    /* by two who did not know of each other: it is not one history */
 };
 
 struct world {
@@ -510,6 +525,13 @@ void operator_accept(struct world *world, struct node *node);
 /* faults.c */
 void faults_start(struct world *world);
 void faults_restart(struct world *world, struct node *node, uint64_t delay_ns);
+bool faults_wipe(struct world *world, struct node *node); /* false: no more disks may be lost */
+void faults_cut_link(struct world *world, uint32_t from, uint32_t to, uint64_t until_ns);
+void faults_heal_link(struct world *world, uint32_t from, uint32_t to);
+
+/* scenarios.c */
+void scenario_usurp(struct world *world);
+void scenario_reborn(struct world *world, struct node *node);
 
 /* registry.c */
 struct epoch_log *registry_epoch(struct world *world, struct epoch epoch); /* found or made */

@@ -385,6 +385,7 @@ void node_start(struct world *world, struct node *node)
     node->heartbeat_epoch = (struct epoch){0};
     node->heartbeat_ns = 0;
     memset(node->status_ns, 0, sizeof node->status_ns);
+    memset(node->heard, 0, sizeof node->heard);
     node->was_primary = false;
     TRACE(world, node, "start boot=%" PRIu64 " store=%" PRIu64 " last=%" PRIu64 " commit=%" PRIu64,
           disk->boot, disk->store_id, disk->last, boot.commit);

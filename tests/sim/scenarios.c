@@ -1,0 +1,107 @@
+#include "sim.h"
+
+/* Paths that chance alone walks too seldom, made frequent: several faults in the order in which they hurt most. */
+
+static uint64_t elections(struct world *world, uint64_t low_percent, uint64_t high_percent)
+{
+    return between(world, world->plan.election_ns * low_percent / 100,
+                   world->plan.election_ns * high_percent / 100);
+}
+
+static bool on_side(uint64_t side, const struct node *node)
+{
+    return side >> node->index & 1;
+}
+
+static uint32_t voters_off(const struct world *world, uint64_t side)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < world->plan.voters; i++)
+        count += !on_side(side, &world->nodes[i]);
+    return count;
+}
+
+/* A voter that is not on `side` and can do something; NULL when chance finds none. */
+static struct node *some_voter_off(struct world *world, uint64_t side)
+{
+    struct node *node = &world->nodes[between(world, 0, world->plan.voters - 1)];
+    bool awake = node->up && node->paused_until_ns <= world->now_ns;
+    return awake && !on_side(side, node) ? node : NULL;
+}
+
+/* ---- A second primary, while the first one still has followers who believe it --------------------------- */
+
+/* One of the new primary's voters loses its disk, and comes back on the other side: what it promised is forgotten (R4). */
+static void desert(struct world *world, struct event *event)
+{
+    uint64_t side = event->number;
+    struct node *node = some_voter_off(world, side);
+    if (world->healing || node == NULL || node->view.role == ROLE_PRIMARY ||
+        !faults_wipe(world, node))
+        return;
+    uint64_t until_ns = world->now_ns + elections(world, 300, 900);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct node *other = &world->nodes[i];
+        if (other == node)
+            continue;
+        if (on_side(side, other)) {
+            faults_heal_link(world, node->index, i);
+            faults_heal_link(world, i, node->index);
+        } else {
+            faults_cut_link(world, node->index, i, until_ns);
+            faults_cut_link(world, i, node->index, until_ns);
+        }
+    }
+}
+
+static void promote_other_side(struct world *world, struct event *event)
+{
+    struct node *node = some_voter_off(world, event->number);
+    if (world->healing || node == NULL)
+        return;
+    operator_promote(world, node, false);
+    if (chance(world, 400000))
+        schedule(world, world->now_ns + elections(world, 20, 200), desert)->number = event->number;
+}
+
+void scenario_usurp(struct world *world)
+{
+    struct node *primary = find_primary(world);
+    if (primary == NULL || world->node_count < 2)
+        return;
+    uint64_t side = 1u << primary->index | between(world, 0, (1u << world->node_count) - 1);
+    if (voters_off(world, side) < world->plan.voters / 2 + 1)
+        side = 1u << primary->index;
+    TRACE(world, primary, "usurp side=%02x", (unsigned)side);
+    uint64_t until_ns = world->now_ns + elections(world, 300, 900);
+    for (uint32_t i = 0; i < world->node_count; i++)
+        for (uint32_t j = 0; j < world->node_count; j++)
+            if (on_side(side, &world->nodes[i]) != on_side(side, &world->nodes[j]))
+                faults_cut_link(world, i, j, until_ns);
+    for (uint64_t at = 110; at < 250; at += 40)
+        schedule(world, world->now_ns + elections(world, at, at + 40), promote_other_side)->number =
+            side;
+}
+
+/* ---- A new life that is faster than what the former one said (R8) --------------------------------------- */
+
+static void be_reborn(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->from];
+    if (world->healing || !node->up)
+        return;
+    node_crash(world, node, true);
+    faults_restart(world, node, between(world, 0, world->plan.beat_ns / 2));
+}
+
+void scenario_reborn(struct world *world, struct node *node)
+{
+    uint64_t slow_ns = between(world, world->plan.beat_ns, 6 * world->plan.beat_ns);
+    uint64_t until_ns = world->now_ns + between(world, 1, 2 * world->plan.beat_ns);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct link *link = &world->links[node->index][i];
+        link->slow_ns = slow_ns;
+        link->slow_until_ns = until_ns;
+    }
+    schedule(world, until_ns, be_reborn)->from = node->index;
+}
