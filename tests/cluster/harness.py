@@ -242,4 +242,4 @@ class Cluster:
 
 
 def main():
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, warnings="ignore")  # clients are closed with the process
