@@ -445,8 +445,10 @@ static void members_stored(struct core *core)
 static void own_meta_stored(struct core *core, enum core_action_type work,
                             const struct core_event *event)
 {
-    if (work == CORE_ACTION_EPOCH_START)
+    if (work == CORE_ACTION_EPOCH_START) {
         epoch_history_append(&core->history, event->appended.epoch, event->appended.first_seq);
+        core->founding = false; /* it is founded, even if the reign ended before this was stored */
+    }
     if (work == CORE_ACTION_EPOCH_START || work == CORE_ACTION_MEMBERS)
         core->members = core->members_proposed;
 }
