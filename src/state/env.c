@@ -6,15 +6,33 @@
 
 #include "base/assert.h"
 
+enum {
+    OWN_READERS =
+        8, /* slots that no view takes: a checkpoint's copy has a transaction of its own */
+};
+
+/* Passes, or is mended by a limit raised: nothing is damaged. */
+static bool is_shortage(int rc)
+{
+    return rc == ENOMEM || rc == EMFILE || rc == ENFILE || rc == EAGAIN || rc == MDB_TXN_FULL ||
+           rc == MDB_READERS_FULL;
+}
+
 enum candor_code env_failed(int rc, const char *dir, const char *what, struct candor_error *err)
 {
     if (rc == MDB_MAP_FULL)
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_DISK_FULL,
                                 "%s: the state has reached limits.state: raise it in the topology",
                                 dir);
-    if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG || rc == ENOMEM)
+    if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG)
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_DISK_FULL,
                                 "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
+    if (is_shortage(rc))
+        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                                "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
+    if (rc == MDB_VERSION_MISMATCH)
+        return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
+                                "%s: it was written by another version of LMDB", dir);
     if (rc == EACCES || rc == EPERM)
         return candor_error_set(err, CANDOR_PERMISSION_DENIED, CANDOR_REASON_NONE,
                                 "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
@@ -27,23 +45,36 @@ enum candor_code env_failed(int rc, const char *dir, const char *what, struct ca
 
 /* ---- Opening ------------------------------------------------------------------------------------------ */
 
-static int open_tables(struct env *env, bool read_only)
+/* Nothing is made in an environment of another format: the transaction is given up. */
+static enum candor_code open_tables(struct env *env, const char *dir, bool read_only,
+                                    struct candor_error *err)
 {
     static const char *const names[TABLE_COUNT] = {"data",     "epochs",  "meta",
                                                    "requests", "clients", "ages"};
     MDB_txn *txn;
     int rc = mdb_txn_begin(env->mdb, NULL, read_only ? MDB_RDONLY : 0, &txn);
     if (rc != 0)
-        return rc;
+        return env_failed(rc, dir, "open the state", err);
     unsigned flags = read_only ? 0 : MDB_CREATE;
     for (size_t i = 0; i < TABLE_COUNT && rc == 0; i++)
         rc = mdb_dbi_open(txn, names[i], flags, &env->tables[i]);
     if (rc == 0)
         rc = mdb_dbi_open(txn, "undo", flags, &env->undo);
-    if (rc == 0)
-        return mdb_txn_commit(txn);
-    mdb_txn_abort(txn);
-    return rc;
+    enum candor_code code = CANDOR_OK;
+    if (rc == MDB_NOTFOUND)
+        code = candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
+                                "%s: a table is missing: it is no state of this version", dir);
+    else if (rc != 0)
+        code = env_failed(rc, dir, "open the state", err);
+    struct state_position position;
+    if (code == CANDOR_OK)
+        code = position_read_applied(env, txn, &position, err);
+    if (code != CANDOR_OK) {
+        mdb_txn_abort(txn);
+        return code;
+    }
+    rc = mdb_txn_commit(txn);
+    return rc == 0 ? CANDOR_OK : env_failed(rc, dir, "open the state", err);
 }
 
 enum candor_code env_open(const char *dir, uint64_t map_bytes, unsigned flags, struct env **out,
@@ -55,16 +86,16 @@ enum candor_code env_open(const char *dir, uint64_t map_bytes, unsigned flags, s
     if (rc == 0)
         rc = mdb_env_set_maxdbs(env->mdb, 8);
     if (rc == 0)
-        rc = mdb_env_set_maxreaders(env->mdb, LIMIT_STATE_READERS);
+        rc = mdb_env_set_maxreaders(env->mdb, LIMIT_STATE_READERS + OWN_READERS);
     if (rc == 0)
         rc = mdb_env_set_mapsize(env->mdb, map_bytes);
     if (rc == 0)
         rc = mdb_env_open(env->mdb, dir, flags | MDB_NOTLS, 0644);
-    if (rc == 0)
-        rc = open_tables(env, (flags & MDB_RDONLY) != 0);
-    if (rc != 0) {
+    enum candor_code code = rc == 0 ? open_tables(env, dir, (flags & MDB_RDONLY) != 0, err)
+                                    : env_failed(rc, dir, "open the state", err);
+    if (code != CANDOR_OK) {
         env_close(env);
-        return env_failed(rc, dir, "open the state", err);
+        return code;
     }
     env->refs = 1;
     *out = env;

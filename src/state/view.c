@@ -112,6 +112,13 @@ bool state_get(const struct state_view *view, struct slice key, struct state_ite
     return true;
 }
 
+/* LMDB takes no key above its limit, but a bound may be longer: no key lies between it and its beginning so long,
+ * except that one itself, which the caller compares with the whole bound. */
+static MDB_val seekable(struct slice bound)
+{
+    return (MDB_val){min_u64(bound.length, LIMIT_KEY_BYTES), (void *)(uintptr_t)bound.bytes};
+}
+
 /* ---- Scanning ----------------------------------------------------------------------------------------- */
 
 static int seek_up(MDB_cursor *cursor, const struct state_scan *scan, MDB_val *key, MDB_val *value)
@@ -122,11 +129,13 @@ static int seek_up(MDB_cursor *cursor, const struct state_scan *scan, MDB_val *k
         from = scan->after;
     if (from.length == 0)
         return mdb_cursor_get(cursor, key, value, MDB_FIRST);
-    *key = val_of(from);
+    *key = seekable(from);
     int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
-    if (rc == 0 && beyond && slice_equal(slice_of_val(key), scan->after))
-        rc = mdb_cursor_get(cursor, key, value, MDB_NEXT);
-    return rc;
+    if (rc != 0)
+        return rc;
+    int order = slice_compare(slice_of_val(key), from);
+    bool wanted = order > 0 || (order == 0 && !beyond);
+    return wanted ? 0 : mdb_cursor_get(cursor, key, value, MDB_NEXT);
 }
 
 /* The last key below the lower of `end` and `after`. */
@@ -138,11 +147,11 @@ static int seek_down(MDB_cursor *cursor, const struct state_scan *scan, MDB_val 
         below = scan->after;
     if (below.length == 0)
         return mdb_cursor_get(cursor, key, value, MDB_LAST);
-    *key = val_of(below);
+    *key = seekable(below);
     int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
     if (rc == MDB_NOTFOUND)
         return mdb_cursor_get(cursor, key, value, MDB_LAST);
-    if (rc == 0)
+    if (rc == 0 && slice_compare(slice_of_val(key), below) >= 0)
         rc = mdb_cursor_get(cursor, key, value, MDB_PREV);
     return rc;
 }
@@ -154,35 +163,22 @@ static bool in_range(const struct state_scan *scan, struct slice key)
     return scan->end.length == 0 || slice_compare(key, scan->end) < 0;
 }
 
-/* LMDB takes no key above its limit; a bound that long is cut, which keeps its place in the order for seeking
- * (in_range and the comparisons still see it whole). */
-static struct state_scan bounded(const struct state_scan *scan)
-{
-    struct state_scan cut = *scan;
-    struct slice *bounds[] = {&cut.start, &cut.end, &cut.after};
-    for (size_t i = 0; i < 3; i++)
-        if (bounds[i]->length > LIMIT_KEY_BYTES)
-            bounds[i]->length = LIMIT_KEY_BYTES;
-    return cut;
-}
-
-void state_scan(const struct state_view *view, const struct state_scan *wanted,
+void state_scan(const struct state_view *view, const struct state_scan *scan,
                 bool (*each)(const struct state_item *item, void *closure), void *closure)
 {
-    struct state_scan scan = bounded(wanted);
     MDB_cursor *cursor;
     int rc = mdb_cursor_open(view->txn, view->env->tables[TABLE_DATA], &cursor);
     ASSERT(rc == 0);
     MDB_val key;
     MDB_val value;
-    rc = scan.reverse ? seek_down(cursor, &scan, &key, &value)
-                      : seek_up(cursor, &scan, &key, &value);
-    while (rc == 0 && in_range(&scan, slice_of_val(&key))) {
+    rc =
+        scan->reverse ? seek_down(cursor, scan, &key, &value) : seek_up(cursor, scan, &key, &value);
+    while (rc == 0 && in_range(scan, slice_of_val(&key))) {
         struct state_item item;
         item_decode(slice_of_val(&key), &value, &item);
         if (!each(&item, closure))
             break;
-        rc = mdb_cursor_get(cursor, &key, &value, scan.reverse ? MDB_PREV : MDB_NEXT);
+        rc = mdb_cursor_get(cursor, &key, &value, scan->reverse ? MDB_PREV : MDB_NEXT);
     }
     ASSERT(rc == 0 || rc == MDB_NOTFOUND);
     mdb_cursor_close(cursor);
