@@ -28,19 +28,34 @@ enum candor_code peek_position(const char *dir, struct state_position *out,
     return rc == 0 ? code : env_failed(rc, dir, "read", err);
 }
 
+static enum candor_code damaged(const char *checkpoint_dir, const char *what,
+                                struct candor_error *err)
+{
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                            "%s: the checkpoint is damaged: %s. Restore this node by removing its "
+                            "data directory (it then copies the state from the primary)",
+                            checkpoint_dir, what);
+}
+
 static enum candor_code describe(const char *checkpoint_dir, struct state_checkpoint *out,
                                  struct candor_error *err)
 {
+    struct file_seal seal;
     struct stat st;
-    if (!path_join(out->path, checkpoint_dir, "data.mdb"))
-        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                                "%s: the path is too long", checkpoint_dir);
+    enum candor_code code = files_read_seal(checkpoint_dir, &seal, err);
+    if (code == CANDOR_OK)
+        code = files_path(out->path, checkpoint_dir, "data.mdb", err);
+    if (code != CANDOR_OK)
+        return code;
     if (stat(out->path, &st) != 0)
         return files_failed(out->path, "look at it", err);
+    if ((uint64_t)st.st_size != seal.bytes) /* before LMDB maps what is not there */
+        return damaged(checkpoint_dir, "its length is wrong", err);
     struct state_position position;
-    enum candor_code code = peek_position(checkpoint_dir, &position, NULL, err);
+    code = peek_position(checkpoint_dir, &position, NULL, err);
     out->pos = position.applied;
-    out->bytes = (uint64_t)st.st_size;
+    out->bytes = seal.bytes;
+    out->digest = seal.digest;
     return code;
 }
 
@@ -48,46 +63,39 @@ enum candor_code state_checkpoint_find(const char *state_dir, struct state_check
                                        struct candor_error *err)
 {
     char dir[LIMIT_PATH_BYTES];
-    bool fits = path_join(dir, state_dir, "checkpoint");
-    ASSERT(fits); /* state_open refused longer ones */
-    return describe(dir, out, err);
+    enum candor_code code = files_path(dir, state_dir, "checkpoint", err);
+    return code == CANDOR_OK ? describe(dir, out, err) : code;
 }
 
-/* What stands in `checkpoint.new` becomes the checkpoint. */
-static enum candor_code take_over(const char *state_dir, const char *fresh,
-                                  struct state_checkpoint *out, struct candor_error *err)
+enum candor_code checkpoint_adopt(const char *state_dir, const char *fresh,
+                                  struct candor_error *err)
 {
-    char file[LIMIT_PATH_BYTES];
     char dir[LIMIT_PATH_BYTES];
-    bool fits = path_join(file, fresh, "data.mdb") && path_join(dir, state_dir, "checkpoint");
-    ASSERT(fits);
-    enum candor_code code = files_sync(file, err);
-    if (code == CANDOR_OK)
-        code = files_sync(fresh, err);
-    if (code == CANDOR_OK)
-        code = files_swap_dir(fresh, dir, err);
-    return code == CANDOR_OK ? describe(dir, out, err) : code;
+    enum candor_code code = files_path(dir, state_dir, "checkpoint", err);
+    return code == CANDOR_OK ? files_swap_dir(fresh, dir, err) : code;
 }
 
 enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *out,
                                   struct candor_error *err)
 {
     char fresh[LIMIT_PATH_BYTES];
-    if (!path_join(fresh, state->dir, "checkpoint.new"))
-        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                                "%s: the path is too long", state->dir);
+    enum candor_code code = files_path(fresh, state->dir, "checkpoint.new", err);
+    if (code != CANDOR_OK)
+        return code;
     files_remove_dir(fresh);
-    enum candor_code code = files_make_dir(fresh, err);
+    code = files_make_dir(fresh, err);
     if (code != CANDOR_OK)
         return code;
     /* A view keeps the environment open, should a snapshot be swapped in meanwhile. */
     struct state_view *view = state_view_begin(state);
     int rc = mdb_env_copy2(view->env->mdb, fresh, MDB_CP_COMPACT);
     state_view_end(view);
-    code = rc == 0 ? take_over(state->dir, fresh, out, err)
-                   : env_failed(rc, fresh, "copy the state", err);
-    if (code != CANDOR_OK)
-        files_remove_dir(fresh);
+    code = rc == 0 ? files_seal_dir(fresh, err) : env_failed(rc, fresh, "copy the state", err);
+    if (code == CANDOR_OK)
+        code = checkpoint_adopt(state->dir, fresh, err);
+    if (code == CANDOR_OK)
+        return state_checkpoint_find(state->dir, out, err);
+    files_remove_dir(fresh);
     return code;
 }
 
@@ -98,11 +106,70 @@ enum candor_code state_checkpoint_drop_above(struct state *state, uint64_t seq,
     enum candor_code code = state_checkpoint_find(state->dir, &checkpoint, err);
     if (code == CANDOR_NOT_FOUND || (code == CANDOR_OK && checkpoint.pos.seq <= seq))
         return CANDOR_OK;
-    if (code != CANDOR_OK)
-        return code;
-    /* The log below it may be gone, so a reboot needs one: the state as it is now, taken back already. */
+    /* Above the cut, or damaged. The log below it may be gone, so a reboot needs one: the state as it is now, taken
+     * back already. */
     ASSERT_U64(state->position.applied.seq, <=, seq);
     return state_checkpoint(state, &checkpoint, err);
+}
+
+/* ---- After a crash ------------------------------------------------------------------------------------ */
+
+enum candor_code checkpoint_settle(struct state *state, struct candor_error *err)
+{
+    char dir[LIMIT_PATH_BYTES];
+    struct state_checkpoint found;
+    struct state_position position;
+    enum candor_code code = files_path(dir, state->dir, INSTALL_NAME, err);
+    if (code != CANDOR_OK)
+        return code;
+    /* Both were copied after the snapshot's rewinds went beyond the old state's, so they cannot agree by chance. */
+    if (describe(dir, &found, NULL) == CANDOR_OK &&
+        peek_position(dir, &position, NULL, NULL) == CANDOR_OK &&
+        position.rewinds == state->position.rewinds)
+        return checkpoint_adopt(state->dir, dir, err);
+    files_remove_dir(dir);
+    return CANDOR_OK;
+}
+
+/* Throws the state away; it must not come back. */
+static enum candor_code empty_current(const char *current, struct candor_error *err)
+{
+    char file[LIMIT_PATH_BYTES];
+    enum candor_code code = files_path(file, current, "data.mdb", err);
+    if (code != CANDOR_OK)
+        return code;
+    if (unlink(file) != 0 && errno != ENOENT)
+        return files_failed(file, "remove the untrusted state", err);
+    files_remove_dir(current);
+    return CANDOR_OK;
+}
+
+/* Copies the checkpoint to `fresh` and compares the copy with the seal. */
+static enum candor_code copy_checked(const char *checkpoint, const char *fresh,
+                                     struct candor_error *err)
+{
+    char from[LIMIT_PATH_BYTES];
+    char to[LIMIT_PATH_BYTES];
+    struct file_seal seal;
+    struct file_seal copied;
+    enum candor_code code = files_path(from, checkpoint, "data.mdb", err);
+    if (code == CANDOR_OK)
+        code = files_path(to, fresh, "data.mdb", err);
+    if (code == CANDOR_OK)
+        code = files_read_seal(checkpoint, &seal, err);
+    if (code == CANDOR_NOT_FOUND)
+        return damaged(checkpoint, "its seal is missing", err);
+    if (code == CANDOR_OK)
+        code = files_make_dir(fresh, err);
+    if (code == CANDOR_OK)
+        code = files_copy(from, to, err);
+    if (code == CANDOR_NOT_FOUND)
+        return damaged(checkpoint, "its data file is missing", err);
+    if (code == CANDOR_OK)
+        code = files_measure(to, &copied, err);
+    if (code == CANDOR_OK && (copied.bytes != seal.bytes || copied.digest != seal.digest))
+        return damaged(checkpoint, "its digest is wrong", err);
+    return code == CANDOR_OK ? files_sync(fresh, err) : code;
 }
 
 enum candor_code state_rebuild(const char *state_dir, struct candor_error *err)
@@ -110,22 +177,19 @@ enum candor_code state_rebuild(const char *state_dir, struct candor_error *err)
     char current[LIMIT_PATH_BYTES];
     char fresh[LIMIT_PATH_BYTES];
     char checkpoint[LIMIT_PATH_BYTES];
+    struct stat st;
     if (!path_join(current, state_dir, "current") || !path_join(fresh, state_dir, "current.new") ||
-        !path_join(checkpoint, state_dir, "checkpoint/data.mdb"))
+        !path_join(checkpoint, state_dir, "checkpoint"))
         return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                                 "%s: the path is too long", state_dir);
     files_remove_dir(fresh);
-    if (access(checkpoint, F_OK) != 0) {
-        files_remove_dir(current);
-        return CANDOR_OK;
-    }
-    char file[LIMIT_PATH_BYTES];
-    bool fits = path_join(file, fresh, "data.mdb");
-    ASSERT(fits);
-    enum candor_code code = files_make_dir(fresh, err);
-    if (code == CANDOR_OK)
-        code = files_copy(checkpoint, file, err);
+    if (stat(checkpoint, &st) != 0)
+        return errno == ENOENT ? empty_current(current, err)
+                               : files_failed(checkpoint, "look at it", err);
+    enum candor_code code = copy_checked(checkpoint, fresh, err);
     if (code == CANDOR_OK)
         code = files_swap_dir(fresh, current, err);
+    if (code != CANDOR_OK)
+        files_remove_dir(fresh);
     return code;
 }

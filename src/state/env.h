@@ -181,6 +181,9 @@ void item_decode(struct slice key, const MDB_val *value, struct state_item *out)
 /* ---- files.c ----------------------------------------------------------------------------------------- */
 
 bool path_join(char out[LIMIT_PATH_BYTES], const char *dir, const char *name); /* false: too long */
+enum candor_code files_path(char out[LIMIT_PATH_BYTES], const char *dir, const char *name,
+                            struct candor_error *err); /* too long: INVALID_ARGUMENT */
+/* Durable; one that is there already is well. */
 enum candor_code files_make_dir(const char *path, struct candor_error *err);
 enum candor_code files_sync(const char *path, struct candor_error *err); /* a file or a directory */
 enum candor_code files_copy(const char *from, const char *to,
@@ -192,7 +195,28 @@ void files_remove_dir(
 enum candor_code files_failed(const char *path, const char *what,
                               struct candor_error *err); /* by errno */
 
+/* A seal stands beside a checkpoint's data file, is written behind it, and says what the file must be: so a checkpoint
+ * that has a seal is whole, and bit rot in it does not become the state. */
+#define SEAL_NAME "seal"
+struct file_seal {
+    uint64_t bytes;
+    uint64_t digest; /* XXH3 */
+};
+enum candor_code files_measure(const char *path, struct file_seal *out, struct candor_error *err);
+/* Syncs the directory's data file, its seal and itself. */
+enum candor_code files_seal_dir(const char *dir, struct candor_error *err);
+/* NOT_FOUND: there is none. DATA_LOSS: it does not decode. */
+enum candor_code files_read_seal(const char *dir, struct file_seal *out, struct candor_error *err);
+
 /* ---- checkpoint.c ------------------------------------------------------------------------------------ */
+
+/* A snapshot's checkpoint, from before it is swapped in until after (incoming.c). */
+#define INSTALL_NAME "checkpoint.install"
+/* Makes what stands in `fresh` the checkpoint. */
+enum candor_code checkpoint_adopt(const char *state_dir, const char *fresh,
+                                  struct candor_error *err);
+/* Ends an install that a crash has cut: its checkpoint is taken if the state is its snapshot, else dropped. */
+enum candor_code checkpoint_settle(struct state *state, struct candor_error *err);
 
 /* What the environment in `dir` stands at, read without locks. */
 enum candor_code peek_position(const char *dir, struct state_position *out,

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
+#include "base/assert.h"
 #include "state/env.h"
 
 bool path_join(char out[LIMIT_PATH_BYTES], const char *dir, const char *name)
@@ -14,21 +16,65 @@ bool path_join(char out[LIMIT_PATH_BYTES], const char *dir, const char *name)
     return wanted > 0 && wanted < LIMIT_PATH_BYTES;
 }
 
+static enum candor_code code_of(int number)
+{
+    switch (number) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+        return CANDOR_RESOURCE_EXHAUSTED;
+    case EACCES:
+    case EPERM:
+        return CANDOR_PERMISSION_DENIED;
+    case ENOENT:
+    case ENOTDIR:
+        return CANDOR_NOT_FOUND;
+    case EINVAL: /* a flag that this file system does not know */
+    case ENOSYS:
+    case EOPNOTSUPP:
+        return CANDOR_FAILED_PRECONDITION;
+    default:
+        return CANDOR_DATA_LOSS;
+    }
+}
+
 enum candor_code files_failed(const char *path, const char *what, struct candor_error *err)
 {
     int number = errno;
     bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
-    enum candor_code code = full                                    ? CANDOR_RESOURCE_EXHAUSTED
-                            : number == EACCES || number == EPERM   ? CANDOR_PERMISSION_DENIED
-                            : number == ENOENT || number == ENOTDIR ? CANDOR_NOT_FOUND
-                                                                    : CANDOR_DATA_LOSS;
-    return candor_error_set(err, code, full ? CANDOR_REASON_DISK_FULL : CANDOR_REASON_NONE,
+    return candor_error_set(err, code_of(number),
+                            full ? CANDOR_REASON_DISK_FULL : CANDOR_REASON_NONE,
                             "%s: cannot %s: %s", path, what, strerror(number));
+}
+
+enum candor_code files_path(char out[LIMIT_PATH_BYTES], const char *dir, const char *name,
+                            struct candor_error *err)
+{
+    if (path_join(out, dir, name))
+        return CANDOR_OK;
+    return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                            "%s: the path is too long", dir);
+}
+
+static enum candor_code sync_parent(const char *path, struct candor_error *err)
+{
+    char parent[LIMIT_PATH_BYTES];
+    snprintf(parent, sizeof parent, "%s", path);
+    char *slash = strrchr(parent, '/');
+    if (slash == NULL)
+        return files_sync(".", err);
+    slash[slash == parent] = '\0'; /* "/x" stands in "/" */
+    return files_sync(parent, err);
 }
 
 enum candor_code files_make_dir(const char *path, struct candor_error *err)
 {
-    if (mkdir(path, 0755) == 0 || errno == EEXIST)
+    if (mkdir(path, 0755) == 0)
+        return sync_parent(path, err); /* what is synced in it is lost with its own name */
+    if (errno == EEXIST)
         return CANDOR_OK;
     return files_failed(path, "make the directory", err);
 }
@@ -85,23 +131,12 @@ enum candor_code files_copy(const char *from, const char *to, struct candor_erro
 
 void files_remove_dir(const char *path)
 {
-    static const char *const names[] = {"data.mdb", "lock.mdb"};
+    static const char *const names[] = {"data.mdb", "lock.mdb", SEAL_NAME};
     char file[LIMIT_PATH_BYTES];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (path_join(file, path, names[i]))
             unlink(file);
     rmdir(path);
-}
-
-static enum candor_code sync_parent(const char *path, struct candor_error *err)
-{
-    char parent[LIMIT_PATH_BYTES];
-    snprintf(parent, sizeof parent, "%s", path);
-    char *slash = strrchr(parent, '/');
-    if (slash == NULL)
-        return files_sync(".", err);
-    *slash = '\0';
-    return files_sync(parent, err);
 }
 
 enum candor_code files_swap_dir(const char *from, const char *to, struct candor_error *err)
@@ -115,4 +150,95 @@ enum candor_code files_swap_dir(const char *from, const char *to, struct candor_
     enum candor_code code = sync_parent(to, err);
     files_remove_dir(from); /* what stood at `to` */
     return code;
+}
+
+/* ---- Seals --------------------------------------------------------------------------------------------- */
+
+/* "candor-seal 1 <bytes> <16 hex digits>\n": of the data file beside it. */
+enum { SEAL_BYTES = 64 };
+
+static void seal_text(const struct file_seal *seal, char out[SEAL_BYTES])
+{
+    snprintf(out, SEAL_BYTES, "candor-seal 1 %" PRIu64 " %016" PRIx64 "\n", seal->bytes,
+             seal->digest);
+}
+
+static bool digest_file(int fd, struct file_seal *out)
+{
+    enum { CHUNK = 1 << 20 };
+    uint8_t *chunk = malloc(CHUNK);
+    XXH3_state_t *hash = XXH3_createState();
+    ASSERT(chunk != NULL && hash != NULL);
+    XXH3_64bits_reset(hash);
+    ssize_t got;
+    out->bytes = 0;
+    while ((got = read(fd, chunk, CHUNK)) > 0) {
+        XXH3_64bits_update(hash, chunk, (size_t)got);
+        out->bytes += (uint64_t)got;
+    }
+    out->digest = XXH3_64bits_digest(hash);
+    XXH3_freeState(hash);
+    free(chunk);
+    return got == 0;
+}
+
+enum candor_code files_measure(const char *path, struct file_seal *out, struct candor_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return files_failed(path, "open", err);
+    enum candor_code code = CANDOR_OK;
+    if (!digest_file(fd, out))
+        code = files_failed(path, "read", err);
+    close(fd);
+    return code;
+}
+
+enum candor_code files_seal_dir(const char *dir, struct candor_error *err)
+{
+    char data[LIMIT_PATH_BYTES];
+    char path[LIMIT_PATH_BYTES];
+    struct file_seal seal;
+    enum candor_code code = files_path(data, dir, "data.mdb", err);
+    if (code == CANDOR_OK)
+        code = files_path(path, dir, SEAL_NAME, err);
+    if (code == CANDOR_OK)
+        code = files_sync(data, err);
+    if (code == CANDOR_OK)
+        code = files_measure(data, &seal, err);
+    if (code != CANDOR_OK)
+        return code;
+    char text[SEAL_BYTES];
+    seal_text(&seal, text);
+    ssize_t length = (ssize_t)strlen(text);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || write(fd, text, (size_t)length) != length)
+        code = files_failed(path, "write", err);
+    if (fd >= 0)
+        close(fd);
+    if (code == CANDOR_OK)
+        code = files_sync(path, err);
+    return code == CANDOR_OK ? files_sync(dir, err) : code;
+}
+
+enum candor_code files_read_seal(const char *dir, struct file_seal *out, struct candor_error *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    char text[SEAL_BYTES] = "";
+    char again[SEAL_BYTES];
+    enum candor_code code = files_path(path, dir, SEAL_NAME, err);
+    if (code != CANDOR_OK)
+        return code;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return files_failed(path, "open", err);
+    ssize_t got = read(fd, text, sizeof text - 1);
+    close(fd);
+    bool sound = got > 0 && sscanf(text, "candor-seal 1 %" SCNu64 " %16" SCNx64, &out->bytes,
+                                   &out->digest) == 2;
+    seal_text(sound ? out : &(struct file_seal){0}, again);
+    if (!sound || strcmp(text, again) != 0)
+        return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE, "%s: it is damaged",
+                                path);
+    return CANDOR_OK;
 }

@@ -108,51 +108,48 @@ void state_incoming_discard(struct state_incoming *incoming)
 
 /* ---- The swap ----------------------------------------------------------------------------------------- */
 
-/* A view of the old state and one of the new never have equal rewinds. */
-static enum candor_code count_rewind(const struct state_incoming *incoming,
+/* Opens the snapshot and gives it a number of rewinds that neither state had: a view of the old one and one of the new
+ * are never taken for one. Opened before the swap, so that nothing but renames can fail after it. */
+static enum candor_code open_counted(const struct state_incoming *incoming, struct env **out,
                                      struct state_position *position, struct candor_error *err)
 {
-    struct env *env;
-    enum candor_code code = env_open(incoming->dir, incoming->state->map_bytes, 0, &env, err);
+    enum candor_code code = env_open(incoming->dir, incoming->state->map_bytes, 0, out, err);
     if (code != CANDOR_OK)
         return code;
     MDB_txn *txn;
-    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+    int rc = mdb_txn_begin((*out)->mdb, NULL, 0, &txn);
     if (rc == 0) {
-        code = position_read(env, txn, position, err);
+        code = position_read(*out, txn, position, err);
         position->rewinds = max_u64(position->rewinds, incoming->state->position.rewinds) + 1;
-        rc = code == CANDOR_OK ? position_write(env, txn, position) : 0;
+        rc = code == CANDOR_OK ? position_write(*out, txn, position) : 0;
         if (rc == 0 && code == CANDOR_OK)
             rc = mdb_txn_commit(txn); /* synced: this environment is opened without NOSYNC */
         else
             mdb_txn_abort(txn);
     }
-    env_close(env);
-    return rc == 0 ? code : env_failed(rc, incoming->dir, "count the install", err);
+    if (rc == 0)
+        rc = mdb_env_set_flags((*out)->mdb, MDB_NOSYNC, 1); /* from now on as any state */
+    if (rc != 0)
+        code = env_failed(rc, incoming->dir, "count the install", err);
+    if (code != CANDOR_OK) {
+        env_close(*out);
+        *out = NULL;
+    }
+    return code;
 }
 
-/* A reboot right after the swap starts from the checkpoint, so it comes first. */
-static enum candor_code copy_to_checkpoint(const struct state_incoming *incoming,
-                                           struct candor_error *err)
+/* The snapshot's checkpoint, whole and on disk, but not yet in its place. */
+static enum candor_code prepare_checkpoint(const struct state_incoming *incoming,
+                                           const char *install, struct candor_error *err)
 {
-    char fresh[LIMIT_PATH_BYTES];
     char file[LIMIT_PATH_BYTES];
-    char dir[LIMIT_PATH_BYTES];
-    bool fits = path_join(fresh, incoming->state->dir, "checkpoint.new") &&
-                path_join(file, fresh, "data.mdb") &&
-                path_join(dir, incoming->state->dir, "checkpoint");
-    ASSERT(fits);
-    files_remove_dir(fresh);
-    enum candor_code code = files_make_dir(fresh, err);
+    enum candor_code code = files_path(file, install, "data.mdb", err);
+    files_remove_dir(install);
+    if (code == CANDOR_OK)
+        code = files_make_dir(install, err);
     if (code == CANDOR_OK)
         code = files_copy(incoming->file, file, err);
-    if (code == CANDOR_OK)
-        code = files_sync(fresh, err);
-    if (code == CANDOR_OK)
-        code = files_swap_dir(fresh, dir, err);
-    if (code != CANDOR_OK)
-        files_remove_dir(fresh);
-    return code;
+    return code == CANDOR_OK ? files_seal_dir(install, err) : code;
 }
 
 /* From here on views are of the new environment; the old one is closed with its last view. */
@@ -169,24 +166,49 @@ static void exchange(struct state *state, struct env *env, const struct state_po
         env_close(old);
 }
 
+static enum candor_code swap(struct state *state, struct state_incoming *incoming,
+                             const char *install, struct candor_error *err)
+{
+    struct env *env = NULL;
+    struct state_position position;
+    char current[LIMIT_PATH_BYTES];
+    enum candor_code code = files_path(current, state->dir, "current", err);
+    if (code == CANDOR_OK)
+        code = open_counted(incoming, &env, &position, err);
+    if (code == CANDOR_OK)
+        code = prepare_checkpoint(incoming, install, err);
+    if (code == CANDOR_OK)
+        code = files_swap_dir(incoming->dir, current, err);
+    if (code == CANDOR_OK)
+        exchange(state, env, &position);
+    else if (env != NULL)
+        env_close(env);
+    return code;
+}
+
+/* The state goes first and its checkpoint second. A crash between the two: the next state_open() puts the checkpoint in
+ * its place; or, the machine having gone down, state_rebuild() begins from the old checkpoint, which the log continues
+ * until the caller resets it. The other way round, a checkpoint of another branch would stand beside the old state. */
 enum candor_code state_install(struct state *state, struct state_incoming *incoming,
                                struct candor_error *err)
 {
     ASSERT(incoming->finished && incoming->state == state);
-    struct state_position position;
-    char current[LIMIT_PATH_BYTES];
-    bool fits = path_join(current, state->dir, "current");
-    ASSERT(fits);
-    enum candor_code code = count_rewind(incoming, &position, err);
+    char install[LIMIT_PATH_BYTES];
+    enum candor_code code = files_path(install, state->dir, INSTALL_NAME, err);
     if (code == CANDOR_OK)
-        code = copy_to_checkpoint(incoming, err);
-    if (code == CANDOR_OK)
-        code = files_swap_dir(incoming->dir, current, err);
-    struct env *env;
-    if (code == CANDOR_OK)
-        code = env_open(current, state->map_bytes, MDB_NOSYNC, &env, err);
-    if (code == CANDOR_OK)
-        exchange(state, env, &position);
-    state_incoming_discard(incoming);
+        code = swap(state, incoming, install, err);
+    if (code != CANDOR_OK) {
+        if (code != CANDOR_DATA_LOSS) /* else it may have happened: the next start finds out */
+            files_remove_dir(install);
+        state_incoming_discard(incoming);
+        return code;
+    }
+    free(incoming); /* its directory is the state now */
+    code = checkpoint_adopt(state->dir, install, err);
+    if (code == CANDOR_RESOURCE_EXHAUSTED || code == CANDOR_FAILED_PRECONDITION)
+        return candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
+                                "%s: the snapshot was installed, but not its checkpoint: the next "
+                                "start ends it",
+                                state->dir);
     return code;
 }

@@ -28,6 +28,11 @@ static enum candor_code load_position(struct state *state, struct candor_error *
         return env_failed(rc, state->dir, "read", err);
     enum candor_code code = position_read(state->env, txn, &state->position, err);
     mdb_txn_abort(txn);
+    if (code == CANDOR_OK && state->position.applied.seq == 0 && state->position.keys > 0)
+        return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                                "%s: the state holds %" PRIu64 " keys, but its position is lost; "
+                                "restore this node by removing its data directory",
+                                state->dir, state->position.keys);
     return code;
 }
 
@@ -50,13 +55,18 @@ enum candor_code state_open(const struct state_options *options, struct state **
     state->map_bytes = options->map_bytes != 0 ? options->map_bytes : LIMIT_STATE_BYTES_DEFAULT;
     pthread_mutex_init(&state->lock, NULL);
     pthread_cond_init(&state->reader_freed, NULL);
-    enum candor_code code = files_make_dir(state->dir, err);
+    char longest[LIMIT_PATH_BYTES];
+    enum candor_code code = files_path(longest, options->dir, INSTALL_NAME "/data.mdb", err);
+    if (code == CANDOR_OK)
+        code = files_make_dir(state->dir, err);
     if (code == CANDOR_OK) {
         remove_leftovers(state->dir);
         code = open_current(state, &state->env, err);
     }
     if (code == CANDOR_OK)
         code = load_position(state, err);
+    if (code == CANDOR_OK)
+        code = checkpoint_settle(state, err);
     if (code != CANDOR_OK) {
         state_close(state);
         return code;

@@ -129,15 +129,18 @@ uint64_t state_digest(struct state *state);
 uint64_t state_bytes(struct state *state); /* used pages of the map */
 
 /* Checkpoints and snapshots: a consistent copy (mdb_env_copy2, compacting), fsynced, beside the state.
- * Any one thread at a time (the snapshot thread), while the writer goes on. Replaces `checkpoint/` by one rename. */
+ * Any one thread at a time (the snapshot thread), while the writer goes on. Replaces `checkpoint/` by one rename;
+ * who has the former one's data file open may read on. */
 struct state_checkpoint {
     struct pos pos;
-    uint64_t bytes;              /* of its data file */
+    uint64_t bytes; /* of its data file */
+    uint64_t
+        digest; /* XXH3 of the data file when it was written: bytes with another one have rotted */
     char path[LIMIT_PATH_BYTES]; /* the data file, to be read by offset */
 };
 enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *out,
                                   struct candor_error *err);
-/* The newest checkpoint, NOT_FOUND when there is none. */
+/* The newest checkpoint, NOT_FOUND when there is none, DATA_LOSS when its file is not as long as it was. */
 enum candor_code state_checkpoint_find(const char *state_dir, struct state_checkpoint *out,
                                        struct candor_error *err);
 /* Removes the checkpoint when it is above `seq` (before the log is cut there). (writer) */
@@ -151,17 +154,22 @@ enum candor_code state_incoming_begin(struct state *state, struct state_incoming
                                       struct candor_error *err);
 enum candor_code state_incoming_write(struct state_incoming *incoming, struct slice bytes,
                                       struct candor_error *err);
-/* fsyncs, opens and checks it; fills what it stands at. The caller then asks the core whether it may be installed. */
+/* fsyncs, opens and checks it; fills what it stands at. The caller then asks the core whether it may be installed.
+ * LMDB trusts its file, so the caller has compared a digest of the bytes with the one that their sender named.
+ * UNAVAILABLE / MALFORMED: it is no snapshot of this format; discard it. */
 enum candor_code state_incoming_finish(struct state_incoming *incoming,
                                        struct state_position *position,
                                        struct epoch_history *history, struct candor_error *err);
 void state_incoming_discard(struct state_incoming *incoming);
 /* (writer) Makes the finished snapshot the state: durable, one rename (RENAME_EXCHANGE); rewinds goes beyond what both had;
- * its copy also becomes the checkpoint. Consumes `incoming`. A crash leaves the old or the new one, whole. */
+ * its copy also becomes the checkpoint. Consumes `incoming`. A crash leaves the old or the new one, whole, and the
+ * checkpoint that belongs to it. RESOURCE_EXHAUSTED, FAILED_PRECONDITION: the state is the old one still, go on.
+ * Any other error: stop; the next start finds one of the two. */
 enum candor_code state_install(struct state *state, struct state_incoming *incoming,
                                struct candor_error *err);
 
-/* Before state_open(), after a reboot: throws `current/` away and starts again from `checkpoint/` (or from nothing). */
+/* Before state_open(), after a reboot: throws `current/` away and starts again from `checkpoint/` (or from nothing).
+ * DATA_LOSS: the checkpoint has rotted; nothing was changed. */
 enum candor_code state_rebuild(const char *state_dir, struct candor_error *err);
 /* (writer) fsync of the environment: at a clean shutdown. */
 enum candor_code state_sync(struct state *state, struct candor_error *err);
