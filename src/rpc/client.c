@@ -18,7 +18,7 @@
 #include "rpc/unpack.h"
 
 #define SP_HEADER_BYTES 4
-#define DOUBT_NS NS_PER_S /* silence after which a connection is in doubt, a connect hangs */
+#define DOUBT_NS NS_PER_S /* of silence: then a connection is in doubt, or a connect hangs */
 
 /* How the caller wants its answer. */
 struct completion {
@@ -41,7 +41,6 @@ struct slot {
     struct completion completion;
     uint64_t begun_ns;
     uint64_t deadline_ns;
-    uint64_t sent_ns;
 };
 
 struct client_service {
@@ -55,7 +54,8 @@ struct rpc_client {
     struct dialed dialed;
     size_t message_bytes;
     atomic_uint_fast32_t doubted_pipe; /* the next call drops it */
-    atomic_uint_fast64_t last_reply_ns;
+    atomic_uint_fast64_t
+        unanswered_ns; /* begin of the first call since the newest reply; 0: none */
     pthread_mutex_t
         lock; /* of all below, and held while an aio is posted; before any lock of NNG */
     pthread_cond_t idle;
@@ -211,6 +211,19 @@ static void send_request(struct slot *slot)
     fail_cancelled(slot, false);
 }
 
+/* A call timed out. Its connection, or the one it waited for, is the present one: a loss would have ended it before.
+ * Any reply lifts the doubt, so that calls with short deadlines count together and a busy peer is left alone. */
+static void doubt_connection(struct rpc_client *client)
+{
+    uint64_t since_ns;
+    uint32_t pipe = dialed_pipe(&client->dialed, &since_ns);
+    uint64_t unanswered_ns = atomic_load(&client->unanswered_ns);
+    if (pipe == 0 || unanswered_ns == 0)
+        return;
+    if (saturating_sub(clock_boot_ns(), max_u64(unanswered_ns, since_ns)) >= DOUBT_NS)
+        atomic_store(&client->doubted_pipe, pipe);
+}
+
 static void send_timed_out(struct slot *slot)
 {
     struct rpc_client *client = slot->client;
@@ -225,6 +238,7 @@ static void send_timed_out(struct slot *slot)
         return;
     }
     free_message(slot);
+    doubt_connection(client);
     if (connected)
         slot_fail(slot, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
                   "%s took no request up to the deadline", client->dialed.address);
@@ -237,7 +251,6 @@ static void sent(struct slot *slot, int error)
 {
     struct rpc_client *client = slot->client;
     if (error == 0) {
-        slot->sent_ns = clock_boot_ns();
         if (!post(slot, SLOT_RECEIVING, slot->deadline_ns))
             fail_cancelled(slot, true);
         return;
@@ -254,24 +267,13 @@ static void sent(struct slot *slot, int error)
                   client->dialed.address, nng_strerror(error));
 }
 
-/* The connection is the one that the request went over: its loss would have ended the call before. */
-static void doubt_connection(struct slot *slot)
-{
-    struct rpc_client *client = slot->client;
-    uint64_t since_ns;
-    uint32_t pipe = dialed_pipe(&client->dialed, &since_ns);
-    uint64_t waited_ns = saturating_sub(clock_boot_ns(), slot->sent_ns);
-    if (waited_ns >= DOUBT_NS && atomic_load(&client->last_reply_ns) < slot->sent_ns)
-        atomic_store(&client->doubted_pipe, pipe);
-}
-
 static void receive_failed(struct slot *slot, int error)
 {
     struct rpc_client *client = slot->client;
     if (error == NNG_ECANCELED || error == NNG_ECLOSED) {
         fail_cancelled(slot, true);
     } else if (error == NNG_ETIMEDOUT) {
-        doubt_connection(slot);
+        doubt_connection(client);
         slot_fail(slot, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_OUTCOME_UNKNOWN,
                   "%s did not answer in time", client->dialed.address);
     } else { /* ECONNRESET: REQ fails what was sent over a connection that is lost (R48) */
@@ -288,7 +290,7 @@ static void received(struct slot *slot, int error)
     }
     nng_msg *message = nng_aio_get_msg(slot->aio);
     nng_aio_set_msg(slot->aio, NULL);
-    atomic_store(&slot->client->last_reply_ns, clock_boot_ns());
+    atomic_store(&slot->client->unanswered_ns, 0);
     take_reply(slot, slice_of(nng_msg_body(message), nng_msg_len(message)));
     nng_msg_free(message);
 }
@@ -417,6 +419,8 @@ static void call_begin(struct rpc_client *client, const char *method, struct env
         return;
     }
     mend_connection(client);
+    uint_fast64_t answered = 0;
+    atomic_compare_exchange_strong(&client->unanswered_ns, &answered, slot->begun_ns);
     nng_aio_set_msg(slot->aio, message);
     send_request(slot);
 }

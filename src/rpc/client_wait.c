@@ -34,7 +34,10 @@ static Candor__V1__RpcReply *copy_reply(const Candor__V1__RpcReply *reply)
 static void take(struct slice response, struct rpc_exchange *exchange)
 {
     struct waiter *waiter = exchange->closure_data;
-    if (exchange->error.code == CANDOR_OK) {
+    bool failed = exchange->error.code != CANDOR_OK;
+    if (failed && exchange->reply != NULL) /* some methods answer beside an error */
+        response = slice_of(exchange->reply->body.data, exchange->reply->body.len);
+    if (!failed || response.length > 0) {
         waiter->response = malloc(response.length + 1); /* never NULL for an empty response */
         ASSERT(waiter->response != NULL);
         if (response.length > 0)

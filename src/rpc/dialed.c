@@ -87,9 +87,15 @@ uint32_t dialed_pipe(struct dialed *dialed, uint64_t *since_ns)
 
 void dialed_drop(struct dialed *dialed, uint32_t pipe)
 {
-    /* Ids are not used again soon: closing one that is gone does nothing. */
-    if (pipe != 0 && pipe == atomic_load(&dialed->pipe))
-        nng_pipe_close((nng_pipe){.id = pipe});
+    if (pipe == 0 || pipe != atomic_load(&dialed->pipe))
+        return;
+    if (nng_pipe_close((nng_pipe){.id = pipe}) != NNG_ENOENT)
+        return;
+    /* Gone long ago: its two events came in the wrong order, with those of another one between them. */
+    pthread_mutex_lock(&dialed->lock);
+    if (atomic_load(&dialed->pipe) == pipe)
+        set_pipe(dialed, 0);
+    pthread_mutex_unlock(&dialed->lock);
 }
 
 void dialed_redial(struct dialed *dialed, uint64_t patience_ns)

@@ -1,4 +1,4 @@
-/* The mend of two fatal bugs in the TCP code of NNG 1.5.2 (DESIGN §4), at link time. With 1.6 and newer it does nothing. */
+/* The mend of two fatal bugs in the TCP code of NNG 1.5.2 (DESIGN §4) and of a leak, at link time. With 1.6 and newer it does nothing. */
 #ifndef RPC_NNG_MEND_H
 #define RPC_NNG_MEND_H
 
@@ -7,6 +7,7 @@
 struct nng_mend_counts {
     uint64_t broken_pipes;    /* EPIPE told as ECONNRESET */
     uint64_t lost_operations; /* finished here, because nobody else would have */
+    uint64_t lost_messages;   /* freed here, likewise */
 };
 
 /* How often each would have struck since the start of the process. Any thread. */

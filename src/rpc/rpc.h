@@ -82,9 +82,9 @@ const char *rpc_client_address(const struct rpc_client *client);
  *     INTERNAL, MALFORMED             a reply came that does not decode
  *   CANCELLED                         rpc_client_close(), sent or not
  *
- * A call that timed out after a second or more, on a connection that was silent for all that time, puts the connection
- * in doubt; the next call drops it and waits for a new one (a healed partition is not waited for through TCP's
- * doubling retries). So does a connect that hangs for a second. */
+ * When a call times out and the connection has answered nothing for a second since the first call after its newest reply
+ * began, it is in doubt: the next call drops it and waits for a new one, so that a healed partition is not waited for
+ * through TCP's doubling retries; what else was in flight ends as OUTCOME_UNKNOWN. So is a connect that hangs. */
 
 /* Of one call, in and out. Passed as closure_data to a generated stub; must live until the closure has run. */
 struct rpc_exchange {
@@ -112,7 +112,8 @@ ProtobufCService *rpc_client_service(struct rpc_client *client,
 void rpc_client_call(struct rpc_client *client, const char *method, struct slice body,
                      void (*closure)(struct slice response, struct rpc_exchange *exchange),
                      struct rpc_exchange *exchange);
-/* Waits for it. `response` is malloc'd (caller frees; NULL unless the code is OK); `reply` too when not NULL (free with
+/* Waits for it. `response` is malloc'd (caller frees; NULL unless the code is OK, or the reply has a body beside its
+ * error); `reply` too when not NULL (free with
  * candor__v1__rpc_reply__free_unpacked(reply, NULL)), without its body, NULL when no reply came.
  * Returns the code; `err` gets exchange->error. Not from a closure or a handler: they would wait for themselves. */
 enum candor_code rpc_client_call_wait(struct rpc_client *client, const char *method,

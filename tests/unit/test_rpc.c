@@ -801,7 +801,7 @@ static void one_start(struct one_call *one, struct rpc_client *client, const cha
 /* Reads one request and tells its method. */
 static void read_method(int fd, uint32_t *id, char method[LIMIT_RPC_METHOD_BYTES])
 {
-    uint8_t bytes[4096];
+    static uint8_t bytes[1 << 16];
     long length = sp_receive(fd, id, bytes, sizeof bytes);
     assert_true(length >= 0);
     Candor__V1__RpcRequest *request = candor__v1__rpc_request__unpack(NULL, (size_t)length, bytes);
@@ -843,30 +843,74 @@ static void a_lost_connection_ends_its_calls_at_once_and_repeats_none(void **sta
     close(listener);
 }
 
-static void a_silent_connection_is_dropped_after_a_call_timed_out_on_it(void **state)
+/* Calls that a silent peer lets time out, until another connection comes; returns it. */
+static int call_until_connected_anew(struct rpc_client *client, int listener, size_t body_bytes,
+                                     uint32_t deadline_ms)
+{
+    static uint8_t body[60000];
+    uint64_t until_ns = clock_boot_ns() + PATIENCE_NS;
+    struct pollfd coming = {.fd = listener, .events = POLLIN};
+    do {
+        uint8_t *response;
+        size_t length;
+        struct rpc_exchange exchange = {.deadline_ms = deadline_ms};
+        enum candor_code code = rpc_client_call_wait(client, "/silent", slice_of(body, body_bytes),
+                                                     &exchange, &response, &length, NULL, NULL);
+        assert_true(code == CANDOR_DEADLINE_EXCEEDED || code == CANDOR_UNAVAILABLE);
+    } while (poll(&coming, 1, 0) == 0 && clock_boot_ns() < until_ns);
+    return accept_client(listener);
+}
+
+static void a_silent_connection_is_dropped(void **state)
 {
     (void)state;
-    int port = free_port();
-    int listener = sp_listen(port, 5);
-    struct rpc_client *client = client_of(port);
-    struct one_call calls[2];
-    one_start(&calls[0], client, "/silent", 1100);
-    int silent = accept_client(listener);
-    await_count(&calls[0].ended, 1);
-    assert_int_equal(calls[0].error.code, CANDOR_DEADLINE_EXCEEDED);
-    one_start(&calls[1], client, "/again", 5000);
-    int fd = accept_client(listener); /* a new connection, although the old one is open */
-    uint32_t id;
-    char method[LIMIT_RPC_METHOD_BYTES];
-    read_method(fd, &id, method);
-    assert_string_equal(method, "/again");
-    assert_true(sp_send(fd, id, "", 0));
-    await_count(&calls[1].ended, 1);
-    assert_int_equal(calls[1].error.code, CANDOR_OK);
-    rpc_client_close(client);
-    close(fd);
-    close(silent);
-    close(listener);
+    static const struct {
+        size_t body_bytes;
+        uint32_t deadline_ms;
+    } cases[] = {{10, 1200}, {10, 300}, {60000, 20}}; /* the last ones fill what sockets buffer */
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int port = free_port();
+        int listener = sp_listen(port, 5);
+        struct rpc_client *client = client_of(port);
+        int silent = accept_client(listener);
+        uint64_t begun_ns = clock_boot_ns();
+        int fd =
+            call_until_connected_anew(client, listener, cases[i].body_bytes, cases[i].deadline_ms);
+        assert_true(clock_boot_ns() - begun_ns >= NS_PER_S);
+        struct one_call again;
+        one_start(&again, client, "/again", 5000);
+        uint32_t id;
+        char method[LIMIT_RPC_METHOD_BYTES] = "";
+        while (strcmp(method, "/again") != 0) /* a call of before may have waited for this one */
+            read_method(fd, &id, method);
+        assert_true(sp_send(fd, id, "", 0));
+        await_count(&again.ended, 1);
+        assert_int_equal(again.error.code, CANDOR_OK);
+        rpc_client_close(client);
+        close(fd);
+        close(silent);
+        close(listener);
+    }
+}
+
+static void a_busy_connection_is_kept_although_calls_time_out(void **state)
+{
+    struct fixture *f = *state;
+    struct one_call held;
+    uint8_t packed[512];
+    size_t length = pack_get("hold", packed);
+    held = (struct one_call){.exchange = {.deadline_ms = 10000, .closure_data = &held}};
+    rpc_client_call(f->client, "/candor.v1.KV/Get", slice_of(packed, length), one_ended,
+                    &held.exchange);
+    await_held(f, 1);
+    uint64_t until_ns = clock_boot_ns() + 1500 * NS_PER_MS;
+    while (clock_boot_ns() < until_ns) {
+        assert_int_equal(call_within(f->client, "echo", 2000).code, CANDOR_OK);
+        assert_int_equal(call_within(f->client, "hold", 200).code, CANDOR_DEADLINE_EXCEEDED);
+    }
+    answer_held(f);
+    await_count(&held.ended, 1);
+    assert_int_equal(held.error.code, CANDOR_OK); /* the connection was never lost */
 }
 
 static void a_connect_that_hangs_is_made_anew(void **state)
@@ -972,7 +1016,8 @@ int main(void)
         WITH_SERVER(an_address_in_use_or_malformed_is_named),
         cmocka_unit_test(nobody_at_the_address_is_told_soon),
         cmocka_unit_test(a_lost_connection_ends_its_calls_at_once_and_repeats_none),
-        cmocka_unit_test(a_silent_connection_is_dropped_after_a_call_timed_out_on_it),
+        cmocka_unit_test(a_silent_connection_is_dropped),
+        WITH_SERVER(a_busy_connection_is_kept_although_calls_time_out),
         WITH_SERVER(a_connect_that_hangs_is_made_anew),
         WITH_SERVER(a_client_outlives_restarts_of_its_server),
     };

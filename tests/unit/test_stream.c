@@ -23,13 +23,6 @@
 #define SANITIZED 0
 #endif
 
-/* NNG 1.5.2 loses a message that is published in the very instant in which a subscriber's connection closes. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:stream_publish";
-}
-
 /* ---- A node's stream, and what came over it ------------------------------------------------------------- */
 
 struct node {
@@ -150,6 +143,22 @@ static uint64_t newest_of(struct node *node, enum stream_channel channel)
     return number;
 }
 
+static uint64_t count_of(struct node *node, enum stream_channel channel)
+{
+    pthread_mutex_lock(&node->lock);
+    uint64_t count = node->newest[channel].count;
+    pthread_mutex_unlock(&node->lock);
+    return count;
+}
+
+static struct node_id sender_of(struct node *node, enum stream_channel channel)
+{
+    pthread_mutex_lock(&node->lock);
+    struct node_id peer = node->newest[channel].peer;
+    pthread_mutex_unlock(&node->lock);
+    return peer;
+}
+
 /* Publishes again and again (the stream may lose it) until the follower has it. */
 static void publish_until_received(struct node *from, struct node *to, enum stream_channel channel,
                                    size_t length, uint64_t number)
@@ -194,8 +203,8 @@ static void a_message_arrives_on_its_channel_with_its_peers_name(void **state)
     publish_until_received(&a, &b, STREAM_RECORDS, 100, 1);
     publish_until_received(&a, &b, STREAM_HEARTBEAT, 50, 2);
     assert_int_equal(newest_of(&b, STREAM_RECORDS), 1);
-    assert_true(node_id_equal(b.newest[STREAM_HEARTBEAT].peer, node_id_of("a")));
-    assert_int_equal(a.newest[STREAM_RECORDS].count, 0);
+    assert_true(node_id_equal(sender_of(&b, STREAM_HEARTBEAT), node_id_of("a")));
+    assert_int_equal(count_of(&a, STREAM_RECORDS), 0);
     await_connections(&b, 1, 0);
     node_stop(&b);
     node_stop(&a);
@@ -212,7 +221,7 @@ static void a_large_message_arrives_whole_and_a_larger_one_is_dropped(void **sta
     publish_until_received(&a, &b, STREAM_RECORDS, MESSAGE_BYTES, 1);
     publish(&a, STREAM_RECORDS, MESSAGE_BYTES + 1, 2);
     publish_until_received(&a, &b, STREAM_RECORDS, 100, 3); /* over a new connection */
-    assert_true(b.newest[STREAM_RECORDS].count >= 2);
+    assert_true(count_of(&b, STREAM_RECORDS) >= 2);
     node_stop(&b);
     node_stop(&a);
 }
@@ -367,6 +376,7 @@ static void hostile_connections_to_a_publisher_are_dropped_alone(void **state)
     node_start(&b);
     node_follow(&b, &a, "a");
     publish_until_received(&a, &b, STREAM_RECORDS, 100, 1);
+    publish_until_received(&a, &b, STREAM_HEARTBEAT, 100, 1);
     int before = descriptors_of(getpid());
     for (int i = 0; i < 200; i++) {
         int port = a.ports[i % 2];
