@@ -259,9 +259,39 @@ static void note_foreign(struct core *core, struct peer *peer, const struct core
              header->config_hash == core->config.config_hash ? "yes" : "no");
 }
 
+/* A peer that was not heard for too long has a dead connection, or a partition has healed behind it. */
+static uint64_t silence_ns(const struct core *core)
+{
+    return max_u64(core->config.stale_after_ns, 5 * core->config.heartbeat_interval_ns);
+}
+
+static bool is_lost_disk(const struct peer *peer, const struct core_header *header)
+{
+    for (uint32_t i = 0; i < LOST_DISKS; i++)
+        if (peer->lost[i].store_id == header->store_id && header->boot <= peer->lost[i].boot)
+            return true;
+    return false;
+}
+
+/* A late message of an earlier life, or of a disk that another has replaced. Which of two disks is the newer no message can
+ * tell: the one that speaks all the time is the present one. */
+static bool of_former_life(const struct core *core, const struct peer *peer,
+                           const struct core_header *header)
+{
+    if (peer->store_id == header->store_id)
+        return header->boot < peer->boot;
+    bool present_speaks = core->now_ns - peer->heard_ns < silence_ns(core);
+    return is_lost_disk(peer, header) && present_speaks;
+}
+
 /* A new life or a new disk of a peer: what its former self said no longer counts (R4, R8). */
 static void peer_reborn(struct peer *peer, const struct core_header *header)
 {
+    if (peer->store_id != 0 && peer->store_id != header->store_id) {
+        uint32_t i = peer->lost_count++ % LOST_DISKS;
+        peer->lost[i].store_id = peer->store_id;
+        peer->lost[i].boot = peer->boot;
+    }
     peer->store_id = header->store_id;
     peer->boot = header->boot;
     peer->match = 0;
@@ -281,7 +311,7 @@ static struct peer *known_sender(struct core *core, const struct core_header *he
         note_foreign(core, peer, header);
         return NULL;
     }
-    bool old_life = peer->store_id == header->store_id && header->boot < peer->boot;
+    bool old_life = of_former_life(core, peer, header);
     if (old_life && !mutated(core, CORE_MUTATION_OLD_BOOT_ACCEPTED))
         return NULL;
     if (!old_life && (peer->store_id != header->store_id || peer->boot != header->boot))
@@ -534,12 +564,6 @@ static void dispatch(struct core *core, const struct core_event *event)
         core->log_first = max_u64(core->log_first, event->trimmed.log_first);
         break;
     }
-}
-
-/* A peer that was not heard for too long has a dead connection, or a partition has healed behind it. */
-static uint64_t silence_ns(const struct core *core)
-{
-    return max_u64(core->config.stale_after_ns, 5 * core->config.heartbeat_interval_ns);
 }
 
 static void reset_silent_peers(struct core *core)

@@ -44,7 +44,7 @@ struct sample {
     uint64_t arrival_ns;
 };
 
-enum { SAMPLES = 16, PENDING_MEMBERS = 8, PENDING_ANSWERS = 64 };
+enum { SAMPLES = 16, PENDING_MEMBERS = 8, PENDING_ANSWERS = 64, LOST_DISKS = 4 };
 
 struct peer {
     struct node_id id;
@@ -55,6 +55,12 @@ struct peer {
     uint64_t reset_ns; /* when its connection was last dropped */
     enum node_state state;
     bool foreign_logged;
+    struct {
+        uint64_t store_id;
+        uint64_t boot;
+    } lost
+        [LOST_DISKS]; /* its former disks, and their newest life: what they said may still be on its way */
+    uint32_t lost_count;
     /* At the primary, within its epoch and for the peer's present boot and store. */
     uint64_t match;       /* verified and durable there (R16) */
     uint64_t answered_hb; /* newest heartbeat it answered; 0: none */
