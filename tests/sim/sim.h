@@ -297,7 +297,7 @@ struct outgoing { /* a call of this node */
     bool open;
 };
 
-/* What a peer has told this node: by its present life, in the newest epoch it spoke of (R8). */
+/* What a peer has told this node: in its present life, of the node's newest epoch (R8). */
 struct heard {
     uint64_t store_id;
     uint64_t boot;
