@@ -209,6 +209,8 @@ void replica_truncated(struct core *core, const struct core_event *event)
 {
     ASSERT_U64(event->truncated.last, <=, core->last);
     core->last = core->durable = event->truncated.last;
+    core->log_first =
+        min_u64(core->log_first, core->last + 1); /* it may have begun with a snapshot above */
     core->rewinds = event->truncated.rewinds;
     epoch_history_truncate(&core->history, core->last);
     core->members = *event->truncated.members;
