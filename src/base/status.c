@@ -65,6 +65,7 @@ const char *candor_reason_name(enum candor_reason reason)
         [CANDOR_REASON_SHUTTING_DOWN] = "SHUTTING_DOWN",
         [CANDOR_REASON_NO_MAJORITY] = "NO_MAJORITY",
         [CANDOR_REASON_LEVEL_UNAVAILABLE] = "LEVEL_UNAVAILABLE",
+        [CANDOR_REASON_REQUEST_TOO_OLD] = "REQUEST_TOO_OLD",
     };
     unsigned index = (unsigned)reason;
     return index < sizeof names / sizeof names[0] ? names[index] : "UNKNOWN";

@@ -5,14 +5,16 @@
  *   loop.c       the node thread: events into the core, actions out of it
  *   view.c       the core's view, published to readers
  *   writer.c     the writer thread: its queue, hard state, commit, trim
- *   group.c      group commit of writes and of a replica's records
+ *   group.c      group commit of a replica's records, EPOCH_START and MEMBERS
+ *   sequence.c   client writes: known requests, evaluation, group commit
  *   rollback.c   truncate and install: archive, undo, cut
  *   snapshot.c   checkpoints, and serving them
  *   download.c   fetching a snapshot
  *   background.c jobs that may block a little
  *   peers.c      calls to other nodes
  *   reply.c      freshness, redirects and errors of replies
- *   kv_read.c kv_write.c cluster_service.c archive_service.c replication_service.c   the services
+ *   kv_read.c kv_write.c kv_txn.c kv_status.c cluster_service.c archive_service.c replication_service.c   the services
+ *   kv_request.c what requests that write have in common
  *
  * Locks: writer.checkpoint_lock and those of snapshot.c, download.c and background.c are never held together,
  * except checkpoint_lock before the snapshot's. */
@@ -30,6 +32,7 @@
 #include "candor/v1/cluster.pb-c.h"
 #include "candor/v1/kv.pb-c.h"
 #include "core/core.h"
+#include "eval/eval.h"
 #include "log/hard_state.h"
 #include "log/log.h"
 #include "node/node.h"
@@ -111,14 +114,24 @@ struct work {
     struct state_incoming *incoming; /* INSTALL */
 };
 
+/* What the writer made of a write. */
+struct write_result {
+    enum candor_code code; /* not OK: evaluated, and without effect */
+    enum candor_reason reason;
+    bool replayed;    /* its request id was executed before */
+    struct pos first; /* of its records; without any: of the data that it read */
+    struct pos last;
+    struct buffer answers; /* one an operation (eval/answer.h); freed with the reply */
+};
+
 struct write_ticket {
     struct ticket ticket;
     enum ack_level ack;
     struct request_id request;
-    uint32_t op_count;
-    struct record_op *ops;
-    bool *existed; /* per op: the key was there before */
-    size_t bytes;  /* counted in node->write_bytes */
+    uint32_t op_count; /* of a Batch; else 1 */
+    struct eval_op *ops;
+    size_t bytes; /* counted in node->write_bytes */
+    struct write_result result;
     struct work work;
     struct node_event appended;
 };
@@ -134,8 +147,7 @@ struct writer {
     struct epoch tail_epoch; /* of the log's newest record */
     uint64_t commit;
     struct buffer group;
-    bool *existed;
-    size_t existed_capacity;
+    struct eval eval;
     struct outbox answers; /* events for the node thread */
     bool dirty;            /* appended and not synced (durability: interval) */
     uint64_t sync_due_ns;
@@ -310,10 +322,16 @@ bool writer_save(struct node *node);
 /* (writer) A pause; false when the node is stopping. */
 bool writer_wait_for_room(struct node *node, const struct candor_error *err);
 
-/* group.c: each takes the first works of the list and returns how many. */
+/* group.c, sequence.c: each takes the first works of the list and returns how many. */
 size_t group_writes(struct node *node, struct work **works, size_t count);
 size_t group_appends(struct node *node, struct work **works, size_t count);
 void group_meta(struct node *node, struct work *work); /* EPOCH_START, MEMBERS */
+void group_note_full(struct node *node, const struct candor_error *err);
+void group_note_stored(struct node *node, size_t bytes);
+/* A log must not hold what the state cannot take: the records go again, unacknowledged. */
+void group_take_back(struct node *node, uint64_t last_before);
+void group_answer(struct node *node, struct node_event *event, enum candor_code code,
+                  struct epoch epoch, uint64_t first_seq, uint64_t last_seq);
 
 /* rollback.c */
 void rollback_truncate(struct node *node, struct work *work);
@@ -383,6 +401,33 @@ void kv_scan(Candor__V1__KV_Service *service, const Candor__V1__ScanRequest *req
              Candor__V1__ScanResponse_Closure closure, void *closure_data);
 bool kv_check_key(struct node *node, struct rpc_call *call, const char *field,
                   ProtobufCBinaryData key);
+void kv_compare_and_swap(Candor__V1__KV_Service *service,
+                         const Candor__V1__CompareAndSwapRequest *request,
+                         Candor__V1__CompareAndSwapResponse_Closure closure, void *closure_data);
+void kv_increment(Candor__V1__KV_Service *service, const Candor__V1__IncrementRequest *request,
+                  Candor__V1__IncrementResponse_Closure closure, void *closure_data);
+void kv_txn(Candor__V1__KV_Service *service, const Candor__V1__TxnRequest *request,
+            Candor__V1__TxnResponse_Closure closure, void *closure_data);
+void kv_txn_status(Candor__V1__KV_Service *service, const Candor__V1__TxnStatusRequest *request,
+                   Candor__V1__TxnStatusResponse_Closure closure, void *closure_data);
+
+/* kv_request.c. The bools are false when the call was failed. */
+struct kv_write {
+    struct write_ticket write; /* first: the core's ticket is the whole */
+    /* Replies to what the writer made of it; also to an error, when the method answers beside it. */
+    void (*respond)(struct kv_write *write, const struct outcome *outcome);
+    const void *request; /* of the method; lives as long as the call */
+};
+
+bool kv_fail(struct node *node, struct rpc_call *call, const struct candor_error *err); /* false */
+bool kv_check_value(struct node *node, struct rpc_call *call, const char *field,
+                    ProtobufCBinaryData value);
+bool kv_read_request_id(struct node *node, struct rpc_call *call, const Candor__V1__RequestId *id,
+                        struct request_id *out); /* NULL: number 0 */
+/* A ticket with room for its ops, all zeros; NULL: the call was failed. */
+struct kv_write *kv_write_new(struct node *node, struct rpc_call *call, size_t op_count,
+                              const Candor__V1__WriteOptions *options, ProtobufCClosure reply);
+void kv_write_submit(struct kv_write *write);
 void archives_count(struct node *node); /* for Status; any thread */
 void cluster_rollback_list(Candor__V1__Cluster_Service *service,
                            const Candor__V1__RollbackListRequest *request,

@@ -204,7 +204,7 @@ static void node_free(struct node *node)
     core_free(node->core);
     buffer_free(&node->packed);
     buffer_free(&node->writer.group);
-    free(node->writer.existed);
+    eval_free(&node->writer.eval);
     free(node->writer.answers.items);
     free(node->works.items);
     free(node);

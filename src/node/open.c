@@ -247,7 +247,7 @@ static enum candor_code replay(struct node *node, struct candor_error *err)
         code = log_read(node->log, seq + 1, last, LIMIT_REPLAY_CHUNK_BYTES, &batches, err);
         if (code == CANDOR_OK)
             code = state_apply(node->state, buffer_slice(&batches), node->writer.hard.known_commit,
-                               NULL, err);
+                               err);
         if (code != CANDOR_OK)
             break;
         state_position(node->state, &position, NULL);

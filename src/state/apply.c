@@ -3,21 +3,21 @@
 
 #include "base/assert.h"
 
-static int apply_op(struct change *change, uint64_t seq, const struct record_op *op, bool *existed)
+static int apply_op(struct change *change, uint64_t seq, const struct record_op *op)
 {
     MDB_val old;
     int rc = change_get(change, TABLE_DATA, op->key, &old);
     if (rc != 0 && rc != MDB_NOTFOUND)
         return rc;
-    *existed = rc == 0;
-    if (*existed && old.mv_size < ITEM_HEADER_BYTES)
+    bool existed = rc == 0;
+    if (existed && old.mv_size < ITEM_HEADER_BYTES)
         return MDB_CORRUPTED;
     if (op->kind == RECORD_DELETE)
-        return change_delete_over(change, TABLE_DATA, op->key, *existed ? &old : NULL);
+        return change_delete_over(change, TABLE_DATA, op->key, existed ? &old : NULL);
     uint8_t header[ITEM_HEADER_BYTES];
     put_u64(header, seq);
-    put_u64(header + 8, 1 + (*existed ? get_u64((const uint8_t *)old.mv_data + 8) : 0));
-    return change_put_over(change, TABLE_DATA, op->key, *existed ? &old : NULL,
+    put_u64(header + 8, 1 + (existed ? get_u64((const uint8_t *)old.mv_data + 8) : 0));
+    return change_put_over(change, TABLE_DATA, op->key, existed ? &old : NULL,
                            slice_of(header, sizeof header), op->value);
 }
 
@@ -27,12 +27,8 @@ static int apply_write(struct change *change, const struct record *record)
     struct slice ops = record->ops;
     struct record_op op;
     int rc = 0;
-    while (rc == 0 && record_op_next(&ops, &op)) {
-        bool existed = false;
-        rc = apply_op(change, record->seq, &op, &existed);
-        if (change->existed != NULL)
-            *change->existed++ = existed;
-    }
+    while (rc == 0 && record_op_next(&ops, &op))
+        rc = apply_op(change, record->seq, &op);
     return rc == 0 ? requests_note(change, record) : rc;
 }
 
@@ -72,13 +68,12 @@ static int apply_batch(struct change *change, const struct batch *batch)
 }
 
 enum candor_code state_apply(struct state *state, struct slice batches, uint64_t commit,
-                             bool *existed, struct candor_error *err)
+                             struct candor_error *err)
 {
     struct change change;
     enum candor_code code = change_begin(&change, state, commit, err);
     if (code != CANDOR_OK)
         return code;
-    change.existed = existed;
     int rc = 0;
     while (rc == 0 && batches.length > 0) {
         struct batch batch;

@@ -109,7 +109,6 @@ struct change {
     uint64_t seq;   /* of the record being applied */
     uint32_t index; /* of its next pre-image */
     uint32_t kept;  /* pre-images made */
-    bool *existed;  /* NULL: not wanted; else the next op's place */
     struct buffer image;
     struct buffer grown;
 };

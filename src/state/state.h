@@ -46,11 +46,9 @@ void state_position(struct state *state, struct state_position *out, struct epoc
 
 /* (writer) Applies batches (back to back, contiguous from applied + 1) in one transaction, keeps a pre-image of
  * what each record above `commit` overwrites, and drops the pre-images of those at or below it.
- * The key's mod_seq becomes the record's seq, its version counts up from 1 (a delete ends it).
- * When `existed` is not NULL, the caller gives room for one bool per *op* of the WRITE records, in order: whether
- * the key existed before that op. */
+ * The key's mod_seq becomes the record's seq, its version counts up from 1 (a delete ends it). */
 enum candor_code state_apply(struct state *state, struct slice batches, uint64_t commit,
-                             bool *existed, struct candor_error *err);
+                             struct candor_error *err);
 /* (writer) Drops the pre-images up to `commit`, in bounded transactions; cheap when there is nothing to do. */
 enum candor_code state_commit(struct state *state, uint64_t commit, struct candor_error *err);
 /* (writer) Takes back at most `most` records, newest first, until applied == to_seq (R12); sets `*done` then.

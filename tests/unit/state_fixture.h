@@ -83,7 +83,7 @@ static inline uint64_t next_seq(struct fixture *f)
 static inline void apply_bytes(struct fixture *f, struct slice bytes, uint64_t commit)
 {
     struct candor_error err = {0};
-    if (state_apply(f->state, bytes, commit, NULL, &err) != CANDOR_OK)
+    if (state_apply(f->state, bytes, commit, &err) != CANDOR_OK)
         fail_msg("%s", err.message);
 }
 

@@ -1,0 +1,214 @@
+/* What all requests that write have in common: options, request ids, the way through core and writer, and back. */
+#include "node/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Replies --------------------------------------------------------------------------------------------------- */
+
+/* A write that was stored when the node shuts down was not refused: nobody knows what becomes of it (R21). */
+static void mark_unknown(const struct kv_write *write, struct outcome *outcome)
+{
+    const struct core_event *appended = &write->write.appended.core;
+    if (outcome->reason != CANDOR_REASON_SHUTTING_DOWN || appended->type != CORE_EVENT_APPENDED)
+        return;
+    outcome->code = CANDOR_UNKNOWN;
+    outcome->reason = CANDOR_REASON_OUTCOME_UNKNOWN;
+    snprintf(outcome->text, sizeof outcome->text,
+             "the primary is shutting down: the write may or may not survive");
+}
+
+static const char *refusal_text(enum candor_code code, enum candor_reason reason)
+{
+    if (reason == CANDOR_REASON_REQUEST_TOO_OLD)
+        return "request_id.number: its client has written more than is remembered since; whether "
+               "this was executed "
+               "is not known any more";
+    if (reason == CANDOR_REASON_TOO_LARGE)
+        return "then_ops, else_ops: their gets read more than a Txn may: 32 KiB beside writes, 2 "
+               "MiB without";
+    if (code == CANDOR_INVALID_ARGUMENT)
+        return "request_id: it was used for another operation";
+    if (code == CANDOR_FAILED_PRECONDITION)
+        return "key: its value is not a decimal number of 64 bits";
+    return "";
+}
+
+static void reply_refused(struct kv_write *write, const struct outcome *outcome)
+{
+    const struct write_result *result = &write->write.result;
+    struct outcome refused = *outcome;
+    refused.code = result->code;
+    refused.reason = result->reason;
+    snprintf(refused.text, sizeof refused.text, "%s", refusal_text(result->code, result->reason));
+    reply_outcome_failed(&write->write.ticket, &refused);
+}
+
+static void reply_result(struct kv_write *write, const struct outcome *outcome)
+{
+    const struct ticket *ticket = &write->write.ticket;
+    const struct write_result *result = &write->write.result;
+    struct core_view view;
+    struct reply_room room;
+    view_read_without_peers(&ticket->node->view, &view);
+    reply_freshness(ticket->call, &view, max_u64(view.applied, result->last.seq), &result->last,
+                    &room);
+    write->respond(write, outcome);
+}
+
+static void finished(struct ticket *ticket, const struct outcome *outcome)
+{
+    struct kv_write *write = (struct kv_write *)ticket;
+    struct write_result *result = &write->write.result;
+    struct buffer answers = result->answers; /* the reply frees the ticket */
+    struct outcome failed = *outcome;
+    atomic_fetch_sub(&ticket->node->write_bytes, write->write.bytes);
+    if (outcome->code != CANDOR_OK) {
+        mark_unknown(write, &failed);
+        reply_outcome_failed(ticket, &failed);
+    } else if (result->code == CANDOR_OK || result->code == CANDOR_OUT_OF_RANGE) {
+        reply_result(write, outcome);
+    } else {
+        reply_refused(write, outcome);
+    }
+    buffer_free(&answers);
+}
+
+/* ---- Requests --------------------------------------------------------------------------------------------------- */
+
+bool kv_fail(struct node *node, struct rpc_call *call, const struct candor_error *err)
+{
+    reply_fail_now(node, call, err->code, err->reason, err->message);
+    return false;
+}
+
+static enum candor_code read_ack(const Candor__V1__WriteOptions *options, enum ack_level *out,
+                                 struct candor_error *err)
+{
+    *out = ACK_LOCAL;
+    if (options == NULL)
+        return CANDOR_OK;
+    switch (options->ack) {
+    case CANDOR__V1__ACK_LEVEL__ACK_LEVEL_DEFAULT:
+    case CANDOR__V1__ACK_LEVEL__ACK_LEVEL_LOCAL:
+        return CANDOR_OK;
+    case CANDOR__V1__ACK_LEVEL__ACK_LEVEL_MAJORITY:
+        *out = ACK_MAJORITY;
+        return CANDOR_OK;
+    case CANDOR__V1__ACK_LEVEL__ACK_LEVEL_ALL:
+        *out = ACK_ALL;
+        return CANDOR_OK;
+    default:
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "options.ack: unknown value %d", (int)options->ack);
+    }
+}
+
+bool kv_read_request_id(struct node *node, struct rpc_call *call, const Candor__V1__RequestId *id,
+                        struct request_id *out)
+{
+    *out = (struct request_id){0};
+    if (id == NULL)
+        return true;
+    if (id->client_id.len != sizeof out->client || id->number == 0) {
+        struct candor_error err;
+        candor_error_set(&err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
+                         "request_id: a client_id of %zu bytes and a number from 1 on",
+                         sizeof out->client);
+        return kv_fail(node, call, &err);
+    }
+    memcpy(out->client, id->client_id.data, sizeof out->client);
+    out->number = id->number;
+    return true;
+}
+
+bool kv_check_value(struct node *node, struct rpc_call *call, const char *field,
+                    ProtobufCBinaryData value)
+{
+    uint64_t most = node->topology->limit_value_bytes;
+    if (value.len <= most)
+        return true;
+    struct candor_error err;
+    candor_error_set(&err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
+                     "%s: %zu bytes; limits.value is %" PRIu64, field, value.len, most);
+    return kv_fail(node, call, &err);
+}
+
+struct kv_write *kv_write_new(struct node *node, struct rpc_call *call, size_t op_count,
+                              const Candor__V1__WriteOptions *options, ProtobufCClosure reply)
+{
+    struct candor_error err = {0};
+    enum ack_level ack;
+    struct request_id request;
+    if (read_ack(options, &ack, &err) != CANDOR_OK) {
+        kv_fail(node, call, &err);
+        return NULL;
+    }
+    if (!kv_read_request_id(node, call, rpc_call_envelope(call)->request_id, &request))
+        return NULL;
+    struct kv_write *write = ticket_new(node, call, reply, sizeof *write);
+    struct eval_op *ops = rpc_call_alloc(call, op_count * sizeof *ops);
+    if (write == NULL || ops == NULL) {
+        reply_fail_busy(node, call);
+        return NULL;
+    }
+    memset(ops, 0, op_count * sizeof *ops);
+    write->write.ticket.finished = finished;
+    write->write.ack = ack;
+    write->write.request = request;
+    write->write.op_count = (uint32_t)op_count;
+    write->write.ops = ops;
+    return write;
+}
+
+static size_t steps_bytes(const struct eval_steps *steps)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < steps->count; i++)
+        bytes += sizeof steps->list[i] + steps->list[i].key.length + steps->list[i].value.length;
+    return bytes;
+}
+
+static size_t op_bytes(const struct eval_op *op)
+{
+    size_t bytes = sizeof *op + op->key.length + op->value.length + op->expect.value.length;
+    for (uint32_t i = 0; i < op->compare_count; i++)
+        bytes += sizeof op->compares[i] + op->compares[i].key.length + op->compares[i].value.length;
+    return bytes + steps_bytes(&op->then_steps) + steps_bytes(&op->else_steps);
+}
+
+/* R20: nothing waits without bound. */
+static bool take_room(struct node *node, struct kv_write *write)
+{
+    size_t bytes = sizeof *write;
+    for (uint32_t i = 0; i < write->write.op_count; i++)
+        bytes += op_bytes(&write->write.ops[i]);
+    write->write.bytes = bytes;
+    size_t before = atomic_fetch_add(&node->write_bytes, bytes);
+    /* One write alone always fits. */
+    if (before == 0 || before + bytes <= LIMIT_WRITER_BACKLOG_BYTES)
+        return true;
+    atomic_fetch_sub(&node->write_bytes, bytes);
+    return false;
+}
+
+void kv_write_submit(struct kv_write *write)
+{
+    struct ticket *ticket = &write->write.ticket;
+    struct node *node = ticket->node;
+    struct rpc_call *call = ticket->call;
+    if (!take_room(node, write)) {
+        reply_fail_now(node, call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
+                       "writes are waiting for the disk");
+        return;
+    }
+    size_t bytes = write->write.bytes;
+    ticket->event.core.type = CORE_EVENT_WRITE;
+    ticket->event.core.write.ack = write->write.ack;
+    ticket->event.core.write.records = write->write.op_count;
+    ticket->event.core.write.deadline_ns = reply_deadline_ns(call);
+    if (!ticket_push(ticket)) {
+        atomic_fetch_sub(&node->write_bytes, bytes);
+        reply_fail_busy(node, call);
+    }
+}

@@ -1,0 +1,236 @@
+/* Writes of clients: each is looked up among the known requests, evaluated against the effects of those before it,
+ * and sequenced; all of a group share one write, one fdatasync and one state transaction.
+ *
+ * A record is in the state's open transaction before it is in the log, but nobody sees it before both have it: a
+ * failed append aborts the transaction. */
+#include "node/internal.h"
+
+#include "eval/answer.h"
+
+struct group {
+    struct node *node;
+    struct state_group *state;
+    struct buffer *out;
+    struct batch_writer batch; /* count 0: none is open */
+    struct epoch epoch;
+    uint64_t next_seq;
+    uint64_t wall_ms;
+    size_t answer_bytes;
+};
+
+/* ---- One operation ---------------------------------------------------------------------------------------- */
+
+static bool get(void *closure, struct slice key, struct eval_item *out)
+{
+    struct state_item item;
+    if (!state_group_get(closure, key, &item))
+        return false;
+    *out = (struct eval_item){item.value, item.mod_seq, item.version};
+    return true;
+}
+
+/* A batch stays small enough for one message, unless one record alone is larger. */
+static void add_record(struct group *group, const struct record_write *write,
+                       const struct record_op *ops, uint32_t op_count)
+{
+    bool full = group->batch.count > 0 &&
+                batch_bytes(&group->batch) + batch_write_bytes(write, ops, op_count) >
+                    LIMIT_GROUP_COMMIT_BYTES;
+    if (full)
+        batch_end(&group->batch);
+    if (full || group->batch.count == 0)
+        group->batch = batch_begin(group->out, RECORD_WRITE, group->epoch, group->next_seq);
+    batch_add_write(&group->batch, write, ops, op_count);
+    struct record record;
+    batch_newest(&group->batch, &record);
+    ASSERT_U64(record.seq, ==, group->next_seq);
+    state_group_apply(group->state, &record);
+    group->next_seq++;
+}
+
+static void run_op(struct group *group, struct write_ticket *write, uint32_t part)
+{
+    struct eval *eval = &group->node->writer.eval;
+    struct write_result *result = &write->result;
+    struct eval_reader reader = {get, group->state};
+    result->code = eval_run(eval, &write->ops[part], group->next_seq, &reader);
+    result->reason = eval->reason;
+    buffer_put(&result->answers, eval->answer.bytes, eval->answer.length);
+    group->answer_bytes += eval->answer.length;
+    if (eval->op_count == 0) /* R47: what has no effect makes no record */
+        return;
+    struct record_write record = {
+        .ack = write->ack,
+        .wall_ms = group->wall_ms,
+        .request = write->request,
+        .result = buffer_slice(&eval->answer),
+        .part = (uint16_t)part,
+    };
+    result->last = (struct pos){group->epoch, group->next_seq};
+    if (result->first.seq == 0)
+        result->first = result->last;
+    add_record(group, &record, eval->ops, eval->op_count);
+}
+
+/* ---- One write -------------------------------------------------------------------------------------------- */
+
+static bool same_kinds(const struct write_ticket *write, const struct state_request *known)
+{
+    struct slice results = known->results;
+    if (known->parts > write->op_count)
+        return false;
+    for (uint32_t i = 0; i < known->parts; i++) {
+        struct eval_answer answer;
+        if (!eval_answer_read(&results, &answer) || answer.kind != write->ops[i].kind)
+            return false;
+    }
+    return results.length == 0;
+}
+
+/* R46: what was executed is answered as it was then. */
+static void replay(struct group *group, struct write_ticket *write,
+                   const struct state_request *known)
+{
+    struct write_result *result = &write->result;
+    if (!same_kinds(write, known)) {
+        result->code = CANDOR_INVALID_ARGUMENT;
+        result->reason = CANDOR_REASON_MALFORMED;
+        return;
+    }
+    result->replayed = true;
+    result->first = known->first;
+    result->last = known->last;
+    buffer_put(&result->answers, known->results.bytes, known->results.length);
+    group->answer_bytes += known->results.length;
+}
+
+static void run_write(struct group *group, struct write_ticket *write)
+{
+    struct write_result *result = &write->result;
+    struct state_request known;
+    uint32_t done = 0;
+    switch (state_group_request(group->state, &write->request, &known)) {
+    case STATE_REQUEST_NEW:
+        break;
+    case STATE_REQUEST_KNOWN: /* of a Batch that a failover cut in two, the rest is still to be done */
+        replay(group, write, &known);
+        done = known.parts;
+        break;
+    case STATE_REQUEST_TOO_OLD:
+        result->code = CANDOR_ABORTED;
+        result->reason = CANDOR_REASON_REQUEST_TOO_OLD;
+        break;
+    }
+    for (uint32_t part = done; part < write->op_count && result->code == CANDOR_OK; part++)
+        run_op(group, write, part);
+    /* R34: without effect, it waits for the commit of what it may have read. */
+    if (result->last.seq == 0)
+        result->first = result->last = (struct pos){group->epoch, group->next_seq - 1};
+}
+
+/* ---- A group ---------------------------------------------------------------------------------------------- */
+
+static bool joins(const struct work *work, struct epoch epoch)
+{
+    return work->type == CORE_ACTION_WRITE && !work->drain && epoch_equal(work->epoch, epoch);
+}
+
+/* Runs the first writes until the group is large enough; returns how many. */
+static size_t run_writes(struct group *group, struct work **works, size_t count)
+{
+    size_t taken = 0;
+    while (taken < count && joins(works[taken], group->epoch) &&
+           group->out->length + group->answer_bytes < LIMIT_GROUP_COMMIT_BYTES)
+        run_write(group, works[taken++]->write);
+    if (group->batch.count > 0)
+        batch_end(&group->batch);
+    return taken;
+}
+
+/* Log, then state. RESOURCE_EXHAUSTED: nothing is stored. Any other failure stops the node (R3). */
+static enum candor_code store(struct group *group)
+{
+    struct node *node = group->node;
+    struct slice batches = buffer_slice(group->out);
+    struct candor_error err = {0};
+    uint64_t last_before = log_last(node->log);
+    enum candor_code code = state_group_check(group->state, &err);
+    if (code == CANDOR_OK && batches.length > 0)
+        code = log_append(node->log, batches, &err);
+    if (code != CANDOR_OK) {
+        state_group_abort(group->state);
+    } else {
+        code = state_group_commit(group->state, &err);
+        if (code == CANDOR_RESOURCE_EXHAUSTED && batches.length > 0)
+            group_take_back(node, last_before);
+    }
+    if (code == CANDOR_RESOURCE_EXHAUSTED)
+        group_note_full(node, &err);
+    else if (code != CANDOR_OK)
+        node_fatal(node, &err);
+    else if (batches.length > 0)
+        group_note_stored(node, batches.length);
+    return code;
+}
+
+static void answer_write(struct node *node, struct write_ticket *write, enum candor_code code,
+                         struct buffer bytes)
+{
+    const struct write_result *result = &write->result;
+    uint64_t last_seq = code == CANDOR_OK ? result->last.seq : log_last(node->log);
+    write->appended = (struct node_event){.embedded = true, .bytes = bytes};
+    write->appended.core.appended.ticket = ticket_number(&write->ticket);
+    group_answer(node, &write->appended, code, write->work.epoch, result->first.seq, last_seq);
+}
+
+/* The first event carries the bytes of the whole group. When nothing could be stored, what was executed long before
+ * still has its answer. */
+static void answer_group(struct group *group, struct work **works, size_t count,
+                         enum candor_code code)
+{
+    struct node *node = group->node;
+    uint64_t last = log_last(node->log);
+    for (size_t i = 0; i < count; i++) {
+        struct write_ticket *write = works[i]->write;
+        bool stands = write->result.replayed && write->result.last.seq <= last;
+        struct buffer bytes = {0};
+        if (i == 0 && code == CANDOR_OK) {
+            bytes = *group->out;
+            *group->out = (struct buffer){0};
+        }
+        answer_write(node, write, stands ? CANDOR_OK : code, bytes);
+    }
+}
+
+/* A write of an epoch that the log is not in: its reign is over, or never began here. */
+static size_t refuse_write(struct node *node, struct work *work, enum candor_code code)
+{
+    answer_write(node, work->write, code, (struct buffer){0});
+    return 1;
+}
+
+size_t group_writes(struct node *node, struct work **works, size_t count)
+{
+    struct writer *writer = &node->writer;
+    struct candor_error err = {0};
+    if (!epoch_equal(works[0]->epoch, writer->tail_epoch))
+        return refuse_write(node, works[0], CANDOR_ABORTED);
+    struct group group = {
+        .node = node,
+        .out = &writer->group,
+        .epoch = works[0]->epoch,
+        .next_seq = log_last(node->log) + 1,
+        .wall_ms = clock_wall_ms(),
+    };
+    buffer_clear(group.out);
+    enum candor_code code = state_group_begin(node->state, writer->commit, &group.state, &err);
+    if (code == CANDOR_RESOURCE_EXHAUSTED) {
+        group_note_full(node, &err);
+        return refuse_write(node, works[0], code);
+    }
+    if (code != CANDOR_OK)
+        node_fatal(node, &err);
+    size_t taken = run_writes(&group, works, count);
+    answer_group(&group, works, taken, store(&group));
+    return taken;
+}
