@@ -11,10 +11,10 @@ import sys
 import time
 import traceback
 
-from chaos_checks import (archived_records, check_equal, check_journals, check_versions, export_map, run_checker,
+from chaos_checks import (archived_records, check_equal, check_journals, check_states, check_versions, export_map, run_checker,
                           write_rolled_back)
 from chaos_clients import Journal, all_workers
-from chaos_history import Caller, Shared, kv_pb2
+from chaos_history import CONDITIONAL, Caller, Shared, kv_pb2
 from chaos_nemesis import Nemesis
 from harness import Cluster, until
 
@@ -22,10 +22,12 @@ STALE_AFTER_MS = 400
 
 
 def require(shared):
-    """The levels that this run judges are served."""
+    """The levels that this run judges are served; notes what else is."""
     probe = Caller(shared, "probe", deadline_s=20)
     put = probe.write("probe", "probe", "majority")
     get = probe.read("probe", "linearizable")
+    shared.conditional = CONDITIONAL and probe.increment("probe-counter").outcome == "ok"
+    shared.dedupes = shared.conditional  # both came together
     probe.close()
     for done in (put, get):
         if done.outcome != "ok":
@@ -36,7 +38,7 @@ def final_reads(shared, cluster):
     """One LINEARIZABLE read of every register ends their histories."""
     caller = Caller(shared, "final", deadline_s=20)
     for key in export_map(cluster, "a"):
-        if key.startswith(("reg-", "gone-", "count-")):
+        if key.startswith(("reg-", "gone-", "cas-", "count-")):
             done = caller.read(key, "linearizable")
             assert done.outcome == "ok", f"{key}: {done.outcome} {done.reason}"
     caller.close()
@@ -74,6 +76,11 @@ def judge(cluster, shared, workers):
     keys = check_versions(paths, records, version_of)
     caller.close()
     verdict = run_checker(paths + [write_rolled_back(records, shared.directory)])
+    if shared.conditional:
+        caller = Caller(shared, "status", deadline_s=20)
+        asked = check_states(caller, [w for w in workers if isinstance(w, Journal)], final)
+        caller.close()
+        print("TxnStatus: " + ", ".join(f"{count} {name}" for name, count in asked.items()))
     print(f"all {len(cluster.nodes)} nodes hold the same {len(final)} keys; {len(records)} records in archives")
     print("journals: " + ", ".join(f"{count} {name}" for name, count in journals.items()))
     print(f"{keys} keys were written as often as acknowledged")
@@ -89,8 +96,9 @@ def table(title, counts):
 def summary(shared, nemesis):
     table("faults", nemesis.counts)
     table("operations", {" ".join(key): count for key, count in shared.outcomes.items()})
-    print(f"failovers: {max(0, len(shared.epochs) - 1)} (epochs {', '.join(f'{e[1]} of {e[2]}' for e in sorted(shared.epochs))})"
-          [:400])
+    if shared.deposed_writes:
+        print(f"writes of sessions taken by a deposed primary, as their clients noticed: {shared.deposed_writes}")
+    print(f"failovers: {max(0, len(shared.reigns) - 1)}")
 
 
 def run(cluster, args, directory):

@@ -53,7 +53,7 @@ def check_journals(journals, final, records):
     archived = {(op["key"], op.get("new_value")) for _, record in records for op in record["ops"]}
     counts = {"in the state": 0, "in an archive": 0, "unknown, and kept": 0, "unknown, and gone": 0}
     for journal in journals:
-        for key, (value, outcome) in journal.written.items():
+        for key, (value, outcome, _, _) in journal.written.items():
             kept, rolled_back = final.get(key) == value, (key, value) in archived
             if outcome == "ok" and not kept and (journal.ack == "majority" or not rolled_back):
                 raise Violation(f"acknowledged {journal.ack.upper()} and lost: {key} = {value}"
@@ -64,6 +64,32 @@ def check_journals(journals, final, records):
                 ("unknown, and kept" if kept else "unknown, and gone") if outcome == "unknown" else None
             if name:
                 counts[name] += 1
+    return counts
+
+
+STATES_ASKED = 300  # of each journal; all whose outcome is unknown, and the newest others
+
+
+def check_states(caller, journals, final):
+    """TxnStatus tells the truth (R21). By pos: COMMITTED if and only if it is in the state. By request id: never COMMITTED
+    when it is not in the state; what was forgotten is UNKNOWN. Gives counts of answers."""
+    counts = {}
+    for journal in journals:
+        newest = list(journal.written.items())[-STATES_ASKED:]
+        asked = newest + [item for item in journal.written.items() if item[1][1] == "unknown"]
+        for key, (value, outcome, pos, number) in asked:
+            kept = final.get(key) == value
+            by_id = caller.state_of(request_id={"client_id": journal.caller.client_id, "number": number})
+            if by_id == "COMMITTED" and not kept:
+                raise Violation(f"TxnStatus says COMMITTED of a request that is not in the state: {key} = {value}")
+            counts[by_id] = counts.get(by_id, 0) + 1
+            if pos is None:
+                continue
+            by_pos = caller.state_of(pos=pos)
+            if by_pos not in (("COMMITTED",) if kept else ("ROLLED_BACK",)):
+                raise Violation(f"TxnStatus says {by_pos} of a position whose write is {'' if kept else 'not '}in the "
+                                f"state: {key} = {value}")
+            counts[by_pos] = counts.get(by_pos, 0) + 1
     return counts
 
 

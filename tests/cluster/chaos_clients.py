@@ -56,17 +56,52 @@ class Register(Worker):
             self.caller.write(key, self.value(), "all" if draw > 0.99 else "majority")
 
 
+class Swapper(Worker):
+    """Compare-and-swap against what was seen last, among others who do the same."""
+
+    def __init__(self, shared, name, seed):
+        super().__init__(shared, name, seed)
+        self.seen = {}  # key -> value
+
+    def step(self):
+        key = self.key("cas", 2)
+        if self.rng.random() < 0.2:
+            done = self.caller.read(key, "linearizable")
+            if done.outcome == "ok":
+                item = done.response.item
+                self.seen[key] = item.value.decode() if item.found else None
+            return
+        done = self.caller.swap(key, self.seen.get(key), self.value())
+        if done.outcome == "ok" and not done.response.succeeded:
+            item = done.response.item
+            self.seen[key] = item.value.decode() if item.found else None
+        elif done.outcome == "ok":
+            self.seen[key] = self.value()
+
+
+class Counter(Worker):
+    """Increments of shared counters: one that is applied twice or lost leaves a number that none accounts for."""
+
+    def step(self):
+        if self.rng.random() < 0.2:
+            self.caller.read(self.key("count", 2), "linearizable")
+        else:
+            self.caller.increment(self.key("count", 2))
+
+
 class Journal(Worker):
     """Every key once: what was acknowledged can be looked up at the end, one by one."""
 
     def __init__(self, shared, name, seed, ack):
         super().__init__(shared, name, seed)
         self.ack = ack
-        self.written = {}  # key -> (value, outcome)
+        self.written = {}  # key -> (value, outcome, pos, number of the request)
 
     def step(self):
         key, value = f"journal-{self.name}-{self.n}", self.value()
-        self.written[key] = (value, self.caller.write(key, value, self.ack).outcome)
+        done = self.caller.write(key, value, self.ack)
+        pos = done.response.pos if done.outcome == "ok" else None
+        self.written[key] = (value, done.outcome, pos, self.caller.number)
 
 
 class Local(Worker):
@@ -112,6 +147,8 @@ class Session(Worker):
 
 def all_workers(shared, seed):
     counts = ((Register, 4), (Local, 2), (Reader, 2), (Session, 3))
+    if shared.conditional:
+        counts += ((Swapper, 2), (Counter, 2))
     workers = [kind(shared, f"{kind.__name__.lower()}{i}", seed) for kind, count in counts for i in range(count)]
     workers += [Journal(shared, f"journal-{ack}", seed, ack) for ack in ("local", "majority")]
     return workers

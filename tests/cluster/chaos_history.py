@@ -16,6 +16,10 @@ ACKS = {"local": kv_pb2.ACK_LEVEL_LOCAL, "majority": kv_pb2.ACK_LEVEL_MAJORITY, 
 # Answers that leave open whether a write survives; every other error says that it was not executed.
 OPEN = (rpc_pb2.CODE_UNKNOWN, rpc_pb2.CODE_DEADLINE_EXCEEDED, rpc_pb2.CODE_INTERNAL, rpc_pb2.CODE_CANCELLED)
 
+CONDITIONAL = hasattr(kv_pb2, "IncrementRequest")  # the messages; whether a node serves them is asked
+# Whether a write can carry its session's token, so that a deposed primary refuses it.
+WRITES_CARRY_TOKENS = "token" in kv_pb2.WriteOptions.DESCRIPTOR.fields_by_name
+
 
 def pos_json(pos):
     return {"generation": pos.epoch.generation, "term": pos.epoch.term, "owner": pos.epoch.owner, "seq": pos.seq}
@@ -41,9 +45,12 @@ class Shared:
         self.lock = threading.Lock()
         self.halt = threading.Event()
         self.started = time.monotonic()
-        self.epochs = set()  # (generation, term, owner)
+        self.epochs = set()  # (generation, term, owner), of any answer
+        self.reigns = set()  # those in which a write was acknowledged
         self.acked_majority = 0
         self.outcomes = {}  # (operation, outcome) -> count
+        self.deposed_writes = 0  # writes of sessions that a deposed primary took, as their clients noticed
+        self.conditional = False  # the nodes serve CompareAndSwap, Increment and TxnStatus
         self.dedupes = False  # a write may be repeated with its request id
 
     def saw(self, epoch):
@@ -56,6 +63,10 @@ class Shared:
         """Owner of the newest epoch that any client has heard of."""
         with self.lock:
             return max(self.epochs)[2] if self.epochs else None
+
+    def noticed_deposed(self):
+        with self.lock:
+            self.deposed_writes += 1
 
     def count(self, operation, outcome):
         with self.lock:
@@ -114,9 +125,9 @@ class Caller(candor_client.Client):
                     if endpoint is None:
                         self.preferred = target
                     return Outcome("ok", response_type.FromString(reply.body), reply)
-                open_ended |= write and (reply.reason == rpc_pb2.REASON_OUTCOME_UNKNOWN or reply.code in OPEN)
-                last = Outcome("fail", None, reply, rpc_pb2.Reason.Name(reply.reason).removeprefix("REASON_"),
-                               reply.code)
+                reason = rpc_pb2.Reason.Name(reply.reason).removeprefix("REASON_")
+                open_ended |= write and (reply.code in OPEN or reason in ("OUTCOME_UNKNOWN", "REQUEST_TOO_OLD"))
+                last = Outcome("fail", None, reply, reason, reply.code)
                 next_target = self._where_next(reply, envelope)
                 if next_target == "":
                     break
@@ -152,7 +163,7 @@ class Caller(candor_client.Client):
                 "invoke_ns": started_ns, "complete_ns": time.monotonic_ns()}
         if self.session:
             line["session"] = self.session
-        if outcome.reason and outcome.outcome != "ok":
+        if outcome.reason:
             line["reason"] = outcome.reason
         if outcome.reply is not None and outcome.reply.HasField("freshness"):
             line["freshness"] = freshness_json(outcome.reply.freshness)
@@ -174,19 +185,64 @@ class Caller(candor_client.Client):
                 more["pos"] = pos_json(done.reply.freshness.token.pos)
         return self._record("get", key, started, done, more)
 
-    def _written(self, op, key, started, done, more):
+    def _write_options(self, ack):
+        options = kv_pb2.WriteOptions(ack=ACKS[ack])
+        if WRITES_CARRY_TOKENS and self.session and self.token is not None:
+            options.token.CopyFrom(self.token)
+        return options
+
+    def _change(self, op, key, method, request, response_type, more):
+        """Any write: its line has `more`, and what its response tells."""
+        token, started = self.token, time.monotonic_ns()
+        done = self.execute(f"/candor.v1.KV/{method}", request, response_type, True)
         if done.outcome == "ok":
             more["pos"] = pos_json(done.response.pos)
+            self.shared.reigns.add(pos_order(done.response.pos)[:3])
+            self._look_for_deposed(done, token)
+            if op == "cas":
+                more["swapped"] = done.response.succeeded
+                if not done.response.succeeded:
+                    item = done.response.item
+                    more["found"] = item.value.decode() if item.found else None
+            if op == "incr":
+                more["value"] = done.response.value
         return self._record(op, key, started, done, more)
+
+    def _look_for_deposed(self, done, token):
+        """A primary that does not know yet that it was deposed takes a session's writes. Where the write could not carry the
+        token, its client notices that the epoch is older than what the session has seen, and says so (I8)."""
+        if not self.session or WRITES_CARRY_TOKENS or token is None:
+            return
+        if pos_order(done.response.pos)[:3] < pos_order(token.pos)[:3]:
+            done.reason = "SESSION_LOST"
+            self.shared.noticed_deposed()
+            self.preferred = random.choice(self.endpoints)
 
     def write(self, key, value, ack="local"):
         """A put; a delete when `value` is None."""
-        options = kv_pb2.WriteOptions(ack=ACKS[ack])
-        started = time.monotonic_ns()
         if value is None:
-            done = self.execute("/candor.v1.KV/Delete", kv_pb2.DeleteRequest(key=key.encode(), options=options),
-                                kv_pb2.DeleteResponse, True)
-            return self._written("delete", key, started, done, {"ack": ack})
-        request = kv_pb2.PutRequest(key=key.encode(), value=value.encode(), options=options)
-        done = self.execute("/candor.v1.KV/Put", request, kv_pb2.PutResponse, True)
-        return self._written("put", key, started, done, {"ack": ack, "value": value})
+            request = kv_pb2.DeleteRequest(key=key.encode(), options=self._write_options(ack))
+            return self._change("delete", key, "Delete", request, kv_pb2.DeleteResponse, {"ack": ack})
+        request = kv_pb2.PutRequest(key=key.encode(), value=value.encode(), options=self._write_options(ack))
+        return self._change("put", key, "Put", request, kv_pb2.PutResponse, {"ack": ack, "value": value})
+
+    def swap(self, key, expected, value, ack="majority"):
+        """A compare-and-swap; `expected` None: that there be no such key."""
+        request = kv_pb2.CompareAndSwapRequest(key=key.encode(), value=value.encode(), options=self._write_options(ack))
+        if expected is None:
+            request.expect_absent = True
+        else:
+            request.expect_value = expected.encode()
+        return self._change("cas", key, "CompareAndSwap", request, kv_pb2.CompareAndSwapResponse,
+                            {"ack": ack, "expected": expected, "value": value})
+
+    def increment(self, key, ack="majority"):
+        request = kv_pb2.IncrementRequest(key=key.encode(), delta=1, options=self._write_options(ack))
+        return self._change("incr", key, "Increment", request, kv_pb2.IncrementResponse, {"ack": ack, "delta": 1})
+
+    def state_of(self, **of):
+        """TxnStatus of a request_id or a pos: "COMMITTED", "ROLLED_BACK", "PENDING", "UNKNOWN"; None: no answer."""
+        done = self.execute("/candor.v1.KV/TxnStatus", kv_pb2.TxnStatusRequest(**of), kv_pb2.TxnStatusResponse, False)
+        if done.outcome != "ok":
+            return None
+        return kv_pb2.TxnState.Name(done.response.state).removeprefix("TXN_STATE_")
