@@ -469,6 +469,8 @@ static void members_stored(struct core *core)
     memmove(core->pending_members, core->pending_members + i,
             (core->pending_member_count - i) * sizeof core->pending_members[0]);
     core->pending_member_count -= i;
+    if (i > 0 && core->campaign_due_ns == UINT64_MAX)
+        plan_campaign(core); /* whoever is admitted only now may stand from now on */
 }
 
 /* The own EPOCH_START and MEMBERS are in the log, whatever has become of the reign that wrote them. */
