@@ -64,17 +64,26 @@ static uint32_t voters_that_hold(struct world *world, const struct members *memb
 }
 
 /* R8, R16: what a majority told this primary, each by its present life. */
+static bool has_acknowledged(const struct node *node, const struct member *member, uint32_t voter,
+                             uint64_t seq)
+{
+    for (uint32_t i = 0; i < SIM_DISKS; i++) {
+        const struct heard *heard = &node->heard[voter][i];
+        if (heard->store_id == member->store_id && heard->match >= seq &&
+            epoch_equal(heard->epoch, node->view.epoch))
+            return true;
+    }
+    return voter == node->index;
+}
+
 static uint32_t voters_that_acknowledged(struct world *world, const struct node *node,
                                          const struct members *members, uint64_t seq)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < members->count; i++) {
         const struct member *member = &members->list[i];
-        const struct node *voter = find_node(world, member->id);
-        const struct heard *heard = &node->heard[voter->index];
-        bool told = voter == node || (heard->store_id == member->store_id && heard->match >= seq &&
-                                      epoch_equal(heard->epoch, node->view.epoch));
-        count += member->voter && told;
+        uint32_t voter = find_node(world, member->id)->index;
+        count += member->voter && has_acknowledged(node, member, voter, seq);
     }
     return count;
 }
@@ -253,25 +262,37 @@ void check_boot(struct world *world, struct node *node)
     check_state(world, node);
 }
 
-static void note_heard(const struct node *node, struct heard *heard, const struct core_msg *msg)
+/* The disk's entry, or the one of the disk that was not heard of for the longest time. */
+static struct heard *heard_of(struct heard *disks, uint64_t store_id)
+{
+    uint32_t i = 0;
+    while (i < SIM_DISKS - 1 && disks[i].store_id != store_id)
+        i++;
+    struct heard found = disks[i];
+    if (found.store_id != store_id)
+        found = (struct heard){.store_id = store_id};
+    memmove(disks + 1, disks, i * sizeof *disks);
+    disks[0] = found;
+    return disks;
+}
+
+static void note_heard(struct node *node, uint32_t from, const struct core_msg *msg)
 {
     const struct core_header *header = &msg->header;
-    if (header->store_id == heard->store_id && header->boot < heard->boot)
+    struct heard *heard = heard_of(node->heard[from], header->store_id);
+    if (header->boot < heard->boot)
         return;
-    if (header->store_id != heard->store_id || header->boot != heard->boot)
-        *heard = (struct heard){.store_id = header->store_id, .boot = header->boot};
-    if (msg->type != CORE_MSG_STATUS || !epoch_equal(header->epoch, node->view.epoch))
-        return;
-    if (!epoch_equal(heard->epoch, header->epoch))
-        heard->match = 0;
-    heard->epoch = header->epoch;
-    heard->match = max_u64(heard->match, min_u64(msg->status.match, msg->status.durable));
+    bool of_this_epoch = epoch_equal(header->epoch, node->view.epoch);
+    if (header->boot > heard->boot || (of_this_epoch && !epoch_equal(heard->epoch, header->epoch)))
+        *heard = (struct heard){header->store_id, header->boot, header->epoch, 0};
+    if (msg->type == CORE_MSG_STATUS && of_this_epoch)
+        heard->match = max_u64(heard->match, min_u64(msg->status.match, msg->status.durable));
 }
 
 void check_heard(struct world *world, struct node *node, const struct core_msg *msg)
 {
     const struct node *from = find_node(world, msg->header.node);
-    note_heard(node, &node->heard[from->index], msg);
+    note_heard(node, from->index, msg);
     if (msg->type == CORE_MSG_STATUS)
         node->status_ns[from->index] = local_ns(world, node);
     if (msg->type != CORE_MSG_HEARTBEAT ||

@@ -41,6 +41,7 @@ enum {
     SIM_CALLS = 64,    /* remembered of one node */
     SIM_EPOCHS = 1024,
     SIM_GENERATIONS = 64,
+    SIM_DISKS = 4,  /* of one peer, remembered */
     SIM_GROUP = 16, /* writes of one group commit */
     SIM_VIOLATION_BYTES = 1024,
 };
@@ -297,7 +298,7 @@ struct outgoing { /* a call of this node */
     bool open;
 };
 
-/* What a peer has told this node: in its present life, of the node's newest epoch (R8). */
+/* What a peer's disk has told this node: in its newest life, of the node's newest epoch (R8). */
 struct heard {
     uint64_t store_id;
     uint64_t boot;
@@ -332,7 +333,7 @@ struct node {
     uint64_t
         heartbeat_ns; /* own clock: arrival of the newest heartbeat of heartbeat_epoch; 0: none */
     uint64_t status_ns[SIM_NODES]; /* own clock: arrival of the newest status of each */
-    struct heard heard[SIM_NODES];
+    struct heard heard[SIM_NODES][SIM_DISKS];
     bool was_primary;
 };
 
