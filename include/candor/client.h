@@ -24,10 +24,12 @@
  * - it adds to the staleness bound the time that has passed on its own clock since it sent the request;
  * - it checks that no node goes back on what it promised earlier, and reports it (`violation`).
  *
- * Retries. A read is retried at will. A write keeps its request id over its retries and is repeated only when it is
- * certain that it was not executed: a redirect, no primary, an overloaded node. When the connection dies
- * or the deadline passes after a write was sent, nobody can know: the call ends with DEADLINE_EXCEEDED or
- * UNAVAILABLE and reason OUTCOME_UNKNOWN, and the caller decides (a put may simply be repeated; read first otherwise).
+ * Retries. Reads and writes alike are repeated until the call's deadline, at whatever node may answer. A write keeps its
+ * request id over its attempts, and the nodes execute an id once: when a connection dies after a write was sent, or a
+ * primary falls, the next attempt either does it or is answered with what it did (`replayed`). When the deadline comes
+ * before any node could say, the call ends with reason OUTCOME_UNKNOWN: candor_txn_status() tells later what became of it. A
+ * condition (cas, increment, txn) that failed had no effect and is not remembered: a later attempt compares again.
+ * OUTCOME_UNKNOWN with ack LOCAL has one more meaning: what the node that fell had alone may be rolled back.
  *
  * Threads: any thread may use a client at any time, except while it is being closed. Calls block. A result belongs to
  * the thread that made the call. fork(): a client does not survive it. */
@@ -190,6 +192,12 @@ enum candor_ack {
     CANDOR_ACK_ALL = 3,
 };
 
+/* Names one write over all its attempts. */
+struct candor_request_id {
+    uint8_t client_id[CANDOR_CLIENT_ID_BYTES];
+    uint64_t number; /* 0: none */
+};
+
 /* What a call gave. Every call fills all of it, whatever it returns; candor_result_free() afterwards. */
 struct candor_result {
     struct candor_error error; /* its code is what the call returned */
@@ -213,11 +221,17 @@ struct candor_result {
     bool more; /* scan: a limit ended it; go on with after = the last item's key */
 
     /* Writes. */
-    struct candor_pos first; /* position of the first operation; the n-th has first.seq + n */
+    struct candor_request_id request; /* under which it was sent, whatever became of it */
+    struct candor_pos
+        first; /* position of the first operation; the n-th has first.seq + n. Without effect: of what was read */
     struct candor_pos last;
-    enum candor_ack ack; /* level reached */
-    size_t found_count;  /* delete: 1; batch: one an operation */
-    bool *found;         /* whether the key existed before it */
+    enum candor_ack ack; /* level that `last` has reached */
+    bool
+        replayed; /* an earlier attempt had done it: the answer is of then. Batch: some of it, or all */
+    size_t found_count; /* delete: 1; batch and txn: one an operation */
+    bool *found;        /* whether the key existed before it */
+    bool succeeded; /* cas, txn: the condition held; increment: the number is within its bounds */
+    int64_t number; /* increment: the new number; when it returned OUT_OF_RANGE, the present one */
 
     void *memory; /* private */
 };
@@ -291,6 +305,109 @@ struct candor_op {
 enum candor_code candor_batch(struct candor_client *client, const struct candor_op *ops,
                               size_t count, const struct candor_write_options *options,
                               struct candor_result *result);
+
+/* ---- Conditional writes ------------------------------------------------------------------------------- */
+
+/* Each is one atomic record, decided at the primary. With ack MAJORITY a failed condition, too, is answered only when
+ * what it saw is committed. */
+
+enum candor_expect_kind {
+    CANDOR_EXPECT_VALUE = 1, /* the key exists and has `value` */
+    CANDOR_EXPECT_ABSENT,    /* there is no such key */
+    CANDOR_EXPECT_EXISTS,    /* there is one */
+    CANDOR_EXPECT_MOD_SEQ, /* it was written last by the record `mod_seq`; 0: there is no such key */
+};
+
+struct candor_expect {
+    enum candor_expect_kind kind;
+    struct candor_bytes value;
+    uint64_t mod_seq;
+};
+
+/* Writes `value` if the key is as expected. OK either way: result->succeeded tells; if not, result->items[0] is what is
+ * there instead (found = false: nothing). */
+enum candor_code candor_cas(struct candor_client *client, struct candor_bytes key,
+                            const struct candor_expect *expect, struct candor_bytes value,
+                            const struct candor_write_options *options,
+                            struct candor_result *result);
+
+struct candor_bounds {
+    bool has_min;
+    int64_t min;
+    bool has_max;
+    int64_t max;
+    int64_t initial; /* what an absent key counts as */
+};
+
+/* Adds to a number, whose value is its decimal text. `bounds` NULL: those of 64 bits, initial 0. result->number is the new
+ * one. OUT_OF_RANGE: it would leave its bounds; nothing was done, result->number is the present one.
+ * FAILED_PRECONDITION with reason NONE: the value is not a number. */
+enum candor_code candor_increment(struct candor_client *client, struct candor_bytes key,
+                                  int64_t delta, const struct candor_bounds *bounds,
+                                  const struct candor_write_options *options,
+                                  struct candor_result *result);
+
+enum candor_relation { /* of what is there to what is given */
+                       CANDOR_EQUAL = 0,
+                       CANDOR_NOT_EQUAL = 1,
+                       CANDOR_LESS = 2,
+                       CANDOR_GREATER = 3,
+};
+
+enum candor_target {
+    CANDOR_COMPARE_EXISTS = 1, /* with `exists`; the relation does not count */
+    CANDOR_COMPARE_VALUE,      /* with `value`; of an absent key no relation holds */
+    CANDOR_COMPARE_MOD_SEQ,    /* with `number`; 0 of an absent key */
+    CANDOR_COMPARE_VERSION,    /* likewise */
+};
+
+struct candor_compare {
+    struct candor_bytes key;
+    enum candor_target target;
+    enum candor_relation relation;
+    bool exists;
+    struct candor_bytes value;
+    uint64_t number;
+};
+
+enum candor_txn_op_kind { CANDOR_TXN_PUT = 1, CANDOR_TXN_DELETE, CANDOR_TXN_GET };
+
+struct candor_txn_op {
+    enum candor_txn_op_kind kind;
+    struct candor_bytes key;
+    struct candor_bytes value; /* put */
+};
+
+struct candor_txn {
+    const struct candor_compare *compares; /* none: they hold */
+    size_t compare_count;
+    const struct candor_txn_op *then_ops; /* if all compares hold */
+    size_t then_count;
+    const struct candor_txn_op *else_ops; /* otherwise */
+    size_t else_count;
+};
+
+/* result->succeeded: the compares held. items: one for each operation of the list that was executed, in order: of a get
+ * what it read (it sees what the operations before it did), of a put or delete the key alone, with found = it existed. */
+enum candor_code candor_txn(struct candor_client *client, const struct candor_txn *txn,
+                            const struct candor_write_options *options,
+                            struct candor_result *result);
+
+enum candor_txn_state {
+    CANDOR_TXN_UNKNOWN =
+        0, /* by request: it had no effect there, was rolled back, or was forgotten; by position: not reached */
+    CANDOR_TXN_COMMITTED = 1,
+    CANDOR_TXN_ROLLED_BACK = 2, /* by position only */
+    CANDOR_TXN_PENDING = 3,     /* not decided yet: ask again */
+};
+
+/* What became of a write: by its request (result->request of its call) or, when that is NULL, by its position. Begins with
+ * the primary, as far as it is known; another node's UNKNOWN says less (result->freshness.role, .stale). result->last: where
+ * the write stands. */
+enum candor_code candor_txn_status(struct candor_client *client,
+                                   const struct candor_request_id *request,
+                                   const struct candor_pos *pos, uint32_t deadline_ms,
+                                   enum candor_txn_state *out, struct candor_result *result);
 
 /* ---- Status ------------------------------------------------------------------------------------------- */
 

@@ -23,9 +23,10 @@ struct progress {
     size_t hop_count;  /* redirects in a row */
     char hops[LIMIT_HOPS + 1][LIMIT_NODE_ID_BYTES]; /* who gave them, oldest first (R45) */
     char *hop_list[LIMIT_HOPS + 1];
-    uint8_t client_id[CANDOR_CLIENT_ID_BYTES];
+    struct lane *lane; /* of a write */
     Candor__V1__RequestId request_id;
-    bool refused; /* a node has answered, but not what was asked for */
+    bool uncertain; /* an attempt may have been executed without our hearing of it */
+    bool refused;   /* a node has answered, but not what was asked for */
     struct candor_result refusal;
 };
 
@@ -33,8 +34,8 @@ static size_t first_target(struct candor_client *client, const struct call *call
 {
     if (call->single)
         return call->only;
-    bool at_primary =
-        call->write || (call->read != NULL && call->read->level == CANDOR_READ_LINEARIZABLE);
+    bool at_primary = call->write || call->at_primary ||
+                      (call->read != NULL && call->read->level == CANDOR_READ_LINEARIZABLE);
     pthread_mutex_lock(&client->lock);
     size_t target =
         at_primary && client->primary != CONNECTIONS_MAX ? client->primary : client->nearest;
@@ -46,13 +47,20 @@ static size_t first_target(struct candor_client *client, const struct call *call
 static void draw_request_id(struct candor_client *client, struct progress *progress)
 {
     Candor__V1__RequestId *id = &progress->request_id;
+    struct lane *lane = progress->lane = client_take_lane(client);
     candor__v1__request_id__init(id);
-    memcpy(progress->client_id, client->client_id, sizeof progress->client_id);
-    id->client_id.data = progress->client_id;
-    id->client_id.len = sizeof progress->client_id;
-    pthread_mutex_lock(&client->lock);
-    id->number = ++client->number;
-    pthread_mutex_unlock(&client->lock);
+    id->client_id.data = lane->id;
+    id->client_id.len = sizeof lane->id;
+    id->number = ++lane->number;
+}
+
+/* The lane is free for the next write: whatever is still under way has a number of its own. */
+static void tell_request_id(struct candor_client *client, struct progress *progress,
+                            struct candor_result *result)
+{
+    memcpy(result->request.client_id, progress->lane->id, sizeof result->request.client_id);
+    result->request.number = progress->request_id.number;
+    client_give_lane(client, progress->lane);
 }
 
 static uint32_t left_ms(const struct progress *progress)
@@ -61,14 +69,13 @@ static uint32_t left_ms(const struct progress *progress)
     return (uint32_t)min_u64(left, LIMIT_RPC_DEADLINE_MS_MAX);
 }
 
-/* A read that one node does not answer is asked elsewhere while there is time. A write is not: nobody could say
- * whether the silent node executed it. */
+/* What one node does not answer is asked elsewhere while there is time. */
 static uint32_t attempt_ms(const struct candor_client *client, const struct call *call,
                            const struct progress *progress)
 {
     uint32_t left = left_ms(progress);
     bool alone = call->single || (client->endpoint_count == 1 && progress->hop_count == 0);
-    return call->write || alone ? left : (left + 1) / 2;
+    return alone ? left : (left + 1) / 2;
 }
 
 /* Of the attempt before; a call's counts stay. */
@@ -123,8 +130,8 @@ static bool attempt(struct candor_client *client, const struct call *call,
 
     if (reply != NULL)
         convert_envelope(reply, result);
-    if (result->error.code == CANDOR_OK &&
-        !call->take(call, slice_of(response, response_bytes), result))
+    bool has_body = result->error.code == CANDOR_OK || response != NULL;
+    if (has_body && !call->take(call, slice_of(response, response_bytes), result))
         candor_error_set(&result->error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
                          "the answer of node %s to %s does not decode",
                          result->has_freshness ? result->freshness.node : "(unnamed)",
@@ -172,6 +179,8 @@ static bool surely_refused(const struct candor_error *error, bool answered)
 static bool worth_a_retry(const struct candor_error *error)
 {
     switch (error->code) {
+    case CANDOR_UNKNOWN: /* the primary was deposed, or went (R21): its successor knows */
+        return error->reason == CANDOR_REASON_OUTCOME_UNKNOWN;
     case CANDOR_UNAVAILABLE:
     case CANDOR_DEADLINE_EXCEEDED:
         return true;
@@ -184,18 +193,16 @@ static bool worth_a_retry(const struct candor_error *error)
     }
 }
 
-static enum next judge(const struct candor_client *client, const struct call *call, bool answered,
-                       struct candor_result *result)
+static enum next judge(const struct candor_client *client, const struct call *call,
+                       struct progress *progress, bool answered, struct candor_result *result)
 {
     const struct candor_error *error = &result->error;
     if (!call->write && error->reason == CANDOR_REASON_OUTCOME_UNKNOWN)
         result->error.reason = CANDOR_REASON_NONE; /* a read has no outcome but its answer */
     if (!worth_a_retry(error) || call->single)
         return NEXT_RETURN;
-    if (call->write && !surely_refused(error, answered)) {
-        result->error.reason = CANDOR_REASON_OUTCOME_UNKNOWN;
-        return NEXT_RETURN; /* repeating it might execute it twice (R46) */
-    }
+    if (call->write && !surely_refused(error, answered))
+        progress->uncertain = true; /* its id keeps it from being executed twice (R46) */
     if (error->code == CANDOR_FAILED_PRECONDITION && client->no_redirect)
         return NEXT_RETURN;
     if (error->code == CANDOR_FAILED_PRECONDITION && result->endpoint[0] != '\0')
@@ -210,7 +217,7 @@ static enum next ask(struct candor_client *client, const struct call *call,
     if (rpc == NULL)
         return NEXT_RETURN;
     bool answered = attempt(client, call, progress, rpc, result);
-    return judge(client, call, answered, result);
+    return judge(client, call, progress, answered, result);
 }
 
 /* R45: the call ends after LIMIT_HOPS redirects, with the trail. */
@@ -341,6 +348,14 @@ static void gave_up(const struct progress *progress, uint32_t deadline_ms,
                      result->attempts);
 }
 
+/* A later refusal does not say what became of an attempt before it. */
+static void keep_uncertainty(const struct progress *progress, struct candor_error *error)
+{
+    bool refused = worth_a_retry(error) || error->code == CANDOR_RESOURCE_EXHAUSTED;
+    if (progress->uncertain && refused && error->reason != CANDOR_REASON_TOO_LARGE)
+        error->reason = CANDOR_REASON_OUTCOME_UNKNOWN;
+}
+
 enum candor_code client_call(struct candor_client *client, struct call *call,
                              struct candor_result *result)
 {
@@ -372,6 +387,9 @@ enum candor_code client_call(struct candor_client *client, struct call *call,
             break;
         }
     }
+    keep_uncertainty(&progress, &result->error);
     remember(client, call, &progress, result);
+    if (call->write)
+        tell_request_id(client, &progress, result);
     return result->error.code;
 }

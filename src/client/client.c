@@ -44,10 +44,10 @@ enum candor_code candor_client_open(const struct candor_client_options *options,
     client->closure = options->closure;
     client->primary = CONNECTIONS_MAX;
     rng_seed(&client->rng, random_u64_nonzero());
+    struct lane *lane = client_take_lane(client); /* the first one of all */
     if (options->client_id != NULL)
-        memcpy(client->client_id, options->client_id, sizeof client->client_id);
-    else
-        random_bytes(client->client_id, sizeof client->client_id);
+        memcpy(lane->id, options->client_id, sizeof lane->id);
+    client_give_lane(client, lane);
 
     for (size_t i = 0; i < options->endpoint_count && code == CANDOR_OK; i++) {
         size_t index;
@@ -71,9 +71,49 @@ void candor_client_close(struct candor_client *client)
         if (client->connections[i].rpc != NULL)
             rpc_client_close(client->connections[i].rpc);
     }
+    while (client->lanes != NULL) {
+        struct lane *lane = client->lanes;
+        client->lanes = lane->next;
+        free(lane);
+    }
     pthread_mutex_destroy(&client->lock);
     free(client);
 }
+
+/* ---- Request ids ---- */
+
+static struct lane *lane_new(void)
+{
+    struct lane *lane = calloc(1, sizeof *lane);
+    ASSERT(lane != NULL);
+    random_bytes(lane->id, sizeof lane->id);
+    return lane;
+}
+
+struct lane *client_take_lane(struct candor_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    struct lane *lane = client->free_lanes;
+    if (lane != NULL) {
+        client->free_lanes = lane->next_free;
+    } else {
+        lane = lane_new();
+        lane->next = client->lanes;
+        client->lanes = lane;
+    }
+    pthread_mutex_unlock(&client->lock);
+    return lane;
+}
+
+void client_give_lane(struct candor_client *client, struct lane *lane)
+{
+    pthread_mutex_lock(&client->lock);
+    lane->next_free = client->free_lanes;
+    client->free_lanes = lane;
+    pthread_mutex_unlock(&client->lock);
+}
+
+/* ---- Connections ---- */
 
 static bool find_connection(const struct candor_client *client, const char *address, size_t *index)
 {

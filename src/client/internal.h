@@ -1,5 +1,5 @@
 /* The inside of the client. client.c: connections and the session; call.c: the retry loop; promise.c: what nodes
- * promised; convert.c: wire messages to and from the public structs; operations.c: the calls. */
+ * promised; convert.c: wire messages to and from the public structs; operations.c, transactions.c: the calls. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 
@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "base/types.h"
+#include "candor/v1/kv.pb-c.h"
 #include "candor/v1/rpc.pb-c.h"
 #include "client/convert.h"
 #include "rpc/rpc.h"
@@ -37,22 +38,31 @@ struct promise {
     uint64_t horizon_at_ns; /* when the reply that proved it came */
 };
 
+/* Request ids of one caller at a time: a lane has one write in flight, however many threads share the client, so none
+ * falls out of the numbers that the nodes remember (LIMIT_REQUESTS_PER_CLIENT, R46). */
+struct lane {
+    uint8_t id[CANDOR_CLIENT_ID_BYTES];
+    uint64_t number;        /* of the newest request */
+    struct lane *next;      /* of all */
+    struct lane *next_free; /* of those without a write */
+};
+
 struct candor_client {
     /* Fixed after open. */
     size_t endpoint_count; /* the first connections */
     bool no_redirect;
     uint32_t deadline_ms;
     size_t message_bytes;
-    uint8_t client_id[CANDOR_CLIENT_ID_BYTES];
     void (*violation)(void *closure, const char *text);
     void *closure;
 
     pthread_mutex_t lock; /* of all below; never held during a call or a callback */
     size_t connection_count;
     struct connection connections[CONNECTIONS_MAX];
-    size_t nearest;  /* endpoint that reads begin with */
-    size_t primary;  /* connection that writes begin with; CONNECTIONS_MAX: unknown */
-    uint64_t number; /* of the newest request id */
+    size_t nearest;     /* endpoint that reads begin with */
+    size_t primary;     /* connection that writes begin with; CONNECTIONS_MAX: unknown */
+    struct lane *lanes; /* as many as there were writes at once */
+    struct lane *free_lanes;
     struct rng rng;
     struct candor_token token;
     struct candor_token unverified; /* empty: what the session saw is in the history of its token */
@@ -66,7 +76,8 @@ struct call {
     const char *method;
     struct slice body;
     bool write;
-    bool single; /* asks connection `only` once */
+    bool at_primary; /* begins with it, where it is known */
+    bool single;     /* asks connection `only` once */
     size_t only;
     uint32_t deadline_ms;
     const struct candor_read_options *read; /* NULL: not a read of keys */
@@ -82,11 +93,25 @@ enum candor_code client_call(struct candor_client *client, struct call *call,
                              struct candor_result *result);
 
 /* operations.c */
+ProtobufCBinaryData operation_binary(struct candor_bytes bytes);
+void *operation_zeroed(size_t count, size_t size); /* malloc'd */
+/* Packs `message`, calls, frees. */
+enum candor_code operation_call(struct candor_client *client, struct call *call,
+                                const ProtobufCMessage *message, struct candor_result *result);
+Candor__V1__WriteOptions *operation_write_options(const struct candor_write_options *options,
+                                                  struct call *call,
+                                                  Candor__V1__WriteOptions *message);
+/* False: they do not decode. */
+bool operation_take_written(const Candor__V1__Pos *first, const Candor__V1__Pos *last,
+                            Candor__V1__AckLevel ack, struct candor_result *result);
+struct candor_item operation_item(const Candor__V1__KeyValue *from);
 /* Asks `rpc` whether its history holds `token`: a session read of a key, with its answer's code and reason. */
 enum candor_code client_ask_token(struct rpc_client *rpc, const struct candor_token *token,
                                   uint32_t deadline_ms, struct candor_error *err);
 
 /* client.c */
+struct lane *client_take_lane(struct candor_client *client);
+void client_give_lane(struct candor_client *client, struct lane *lane);
 /* The place of `address` among the connections, added if missing. False: too many, or a malformed address. */
 bool client_connect(struct candor_client *client, const char *address, size_t *index,
                     struct candor_error *err);

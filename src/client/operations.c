@@ -8,7 +8,7 @@
 #include "candor/v1/kv.pb-c.h"
 
 /* Packing only reads; protobuf-c lacks the const. */
-static ProtobufCBinaryData binary(struct candor_bytes bytes)
+ProtobufCBinaryData operation_binary(struct candor_bytes bytes)
 {
     union {
         const void *in;
@@ -22,19 +22,18 @@ static struct candor_bytes bytes_of(ProtobufCBinaryData binary)
     return (struct candor_bytes){binary.data, binary.len};
 }
 
-static void *zeroed(size_t count, size_t size)
+void *operation_zeroed(size_t count, size_t size)
 {
     void *memory = calloc(count == 0 ? 1 : count, size);
     ASSERT(memory != NULL);
     return memory;
 }
 
-/* Packs `message`, calls, frees. */
-static enum candor_code call_packed(struct candor_client *client, struct call *call,
-                                    const ProtobufCMessage *message, struct candor_result *result)
+enum candor_code operation_call(struct candor_client *client, struct call *call,
+                                const ProtobufCMessage *message, struct candor_result *result)
 {
     size_t length = protobuf_c_message_get_packed_size(message);
-    uint8_t *body = zeroed(length, 1);
+    uint8_t *body = operation_zeroed(length, 1);
     protobuf_c_message_pack(message, body);
     call->body = slice_of(body, length);
     enum candor_code code = client_call(client, call, result);
@@ -71,7 +70,7 @@ static Candor__V1__ReadOptions *read_options(struct candor_client *client,
     return &message->options;
 }
 
-static struct candor_item item_of(const Candor__V1__KeyValue *from)
+struct candor_item operation_item(const Candor__V1__KeyValue *from)
 {
     return (struct candor_item){.key = bytes_of(from->key),
                                 .value = bytes_of(from->value),
@@ -83,10 +82,10 @@ static struct candor_item item_of(const Candor__V1__KeyValue *from)
 static void take_items(Candor__V1__KeyValue *const *items, size_t count,
                        struct candor_result *result)
 {
-    result->items = zeroed(count, sizeof *result->items);
+    result->items = operation_zeroed(count, sizeof *result->items);
     result->item_count = count;
     for (size_t i = 0; i < count; i++)
-        result->items[i] = item_of(items[i]);
+        result->items[i] = operation_item(items[i]);
 }
 
 static bool take_get(const struct call *call, struct slice body, struct candor_result *result)
@@ -131,9 +130,9 @@ enum candor_code candor_get(struct candor_client *client, struct candor_bytes ke
     struct call call = {.method = "/candor.v1.KV/Get", .take = take_get};
     struct read_message read;
     Candor__V1__GetRequest request = CANDOR__V1__GET_REQUEST__INIT;
-    request.key = binary(key);
+    request.key = operation_binary(key);
     request.options = read_options(client, options, &call, &read);
-    return call_packed(client, &call, &request.base, result);
+    return operation_call(client, &call, &request.base, result);
 }
 
 enum candor_code candor_mget(struct candor_client *client, const struct candor_bytes *keys,
@@ -143,12 +142,12 @@ enum candor_code candor_mget(struct candor_client *client, const struct candor_b
     struct call call = {.method = "/candor.v1.KV/MultiGet", .take = take_mget, .wanted = count};
     struct read_message read;
     Candor__V1__MultiGetRequest request = CANDOR__V1__MULTI_GET_REQUEST__INIT;
-    request.keys = zeroed(count, sizeof *request.keys);
+    request.keys = operation_zeroed(count, sizeof *request.keys);
     request.n_keys = count;
     for (size_t i = 0; i < count; i++)
-        request.keys[i] = binary(keys[i]);
+        request.keys[i] = operation_binary(keys[i]);
     request.options = read_options(client, options, &call, &read);
-    enum candor_code code = call_packed(client, &call, &request.base, result);
+    enum candor_code code = operation_call(client, &call, &request.base, result);
     free(request.keys);
     return code;
 }
@@ -160,15 +159,15 @@ enum candor_code candor_scan(struct candor_client *client, const struct candor_r
     struct call call = {.method = "/candor.v1.KV/Scan", .take = take_scan};
     struct read_message read;
     Candor__V1__ScanRequest request = CANDOR__V1__SCAN_REQUEST__INIT;
-    request.prefix = binary(range->prefix);
-    request.start = binary(range->start);
-    request.end = binary(range->end);
-    request.after = binary(range->after);
+    request.prefix = operation_binary(range->prefix);
+    request.start = operation_binary(range->start);
+    request.end = operation_binary(range->end);
+    request.after = operation_binary(range->after);
     request.limit = range->limit;
     request.reverse = range->reverse;
     request.keys_only = range->keys_only;
     request.options = read_options(client, options, &call, &read);
-    return call_packed(client, &call, &request.base, result);
+    return operation_call(client, &call, &request.base, result);
 }
 
 enum candor_code client_ask_token(struct rpc_client *rpc, const struct candor_token *token,
@@ -180,10 +179,10 @@ enum candor_code client_ask_token(struct rpc_client *rpc, const struct candor_to
     Candor__V1__GetRequest request = CANDOR__V1__GET_REQUEST__INIT;
     options.level = CANDOR__V1__READ_LEVEL__READ_LEVEL_SESSION;
     options.token = convert_token(token, &message);
-    request.key = binary(any);
+    request.key = operation_binary(any);
     request.options = &options;
     size_t length = candor__v1__get_request__get_packed_size(&request);
-    uint8_t *body = zeroed(length, 1);
+    uint8_t *body = operation_zeroed(length, 1);
     candor__v1__get_request__pack(&request, body);
     struct rpc_exchange exchange = {.deadline_ms = deadline_ms};
     uint8_t *response = NULL;
@@ -197,8 +196,9 @@ enum candor_code client_ask_token(struct rpc_client *rpc, const struct candor_to
 
 /* ---- Writes ---- */
 
-static Candor__V1__WriteOptions *write_options(const struct candor_write_options *options,
-                                               struct call *call, Candor__V1__WriteOptions *message)
+Candor__V1__WriteOptions *operation_write_options(const struct candor_write_options *options,
+                                                  struct call *call,
+                                                  Candor__V1__WriteOptions *message)
 {
     candor__v1__write_options__init(message);
     call->write = true;
@@ -209,8 +209,8 @@ static Candor__V1__WriteOptions *write_options(const struct candor_write_options
     return message;
 }
 
-static bool take_written(const Candor__V1__Pos *first, const Candor__V1__Pos *last,
-                         Candor__V1__AckLevel ack, struct candor_result *result)
+bool operation_take_written(const Candor__V1__Pos *first, const Candor__V1__Pos *last,
+                            Candor__V1__AckLevel ack, struct candor_result *result)
 {
     if (first == NULL || last == NULL || !convert_pos(first, &result->first) ||
         !convert_pos(last, &result->last))
@@ -223,7 +223,7 @@ static bool take_written(const Candor__V1__Pos *first, const Candor__V1__Pos *la
 
 static void take_found(const protobuf_c_boolean *found, size_t count, struct candor_result *result)
 {
-    result->found = zeroed(count, sizeof *result->found);
+    result->found = operation_zeroed(count, sizeof *result->found);
     result->found_count = count;
     for (size_t i = 0; i < count; i++)
         result->found[i] = found[i];
@@ -235,7 +235,11 @@ static bool take_put(const struct call *call, struct slice body, struct candor_r
     Candor__V1__PutResponse *response =
         candor__v1__put_response__unpack(NULL, body.length, body.bytes);
     result->memory = response;
-    return response != NULL && take_written(response->pos, response->pos, response->ack, result);
+    if (response == NULL ||
+        !operation_take_written(response->pos, response->pos, response->ack, result))
+        return false;
+    result->replayed = response->replayed;
+    return true;
 }
 
 static bool take_delete(const struct call *call, struct slice body, struct candor_result *result)
@@ -244,8 +248,10 @@ static bool take_delete(const struct call *call, struct slice body, struct cando
     Candor__V1__DeleteResponse *response =
         candor__v1__delete_response__unpack(NULL, body.length, body.bytes);
     result->memory = response;
-    if (response == NULL || !take_written(response->pos, response->pos, response->ack, result))
+    if (response == NULL ||
+        !operation_take_written(response->pos, response->pos, response->ack, result))
         return false;
+    result->replayed = response->replayed;
     take_found(&response->found, 1, result);
     return true;
 }
@@ -256,8 +262,9 @@ static bool take_batch(const struct call *call, struct slice body, struct candor
         candor__v1__batch_response__unpack(NULL, body.length, body.bytes);
     result->memory = response;
     if (response == NULL || response->n_found != call->wanted ||
-        !take_written(response->first, response->last, response->ack, result))
+        !operation_take_written(response->first, response->last, response->ack, result))
         return false;
+    result->replayed = response->replayed;
     take_found(response->found, response->n_found, result);
     return true;
 }
@@ -269,10 +276,10 @@ enum candor_code candor_put(struct candor_client *client, struct candor_bytes ke
     struct call call = {.method = "/candor.v1.KV/Put", .take = take_put};
     Candor__V1__WriteOptions write;
     Candor__V1__PutRequest request = CANDOR__V1__PUT_REQUEST__INIT;
-    request.key = binary(key);
-    request.value = binary(value);
-    request.options = write_options(options, &call, &write);
-    return call_packed(client, &call, &request.base, result);
+    request.key = operation_binary(key);
+    request.value = operation_binary(value);
+    request.options = operation_write_options(options, &call, &write);
+    return operation_call(client, &call, &request.base, result);
 }
 
 enum candor_code candor_delete(struct candor_client *client, struct candor_bytes key,
@@ -282,9 +289,9 @@ enum candor_code candor_delete(struct candor_client *client, struct candor_bytes
     struct call call = {.method = "/candor.v1.KV/Delete", .take = take_delete};
     Candor__V1__WriteOptions write;
     Candor__V1__DeleteRequest request = CANDOR__V1__DELETE_REQUEST__INIT;
-    request.key = binary(key);
-    request.options = write_options(options, &call, &write);
-    return call_packed(client, &call, &request.base, result);
+    request.key = operation_binary(key);
+    request.options = operation_write_options(options, &call, &write);
+    return operation_call(client, &call, &request.base, result);
 }
 
 /* One operation's messages, so that a batch of many takes two allocations. */
@@ -301,13 +308,13 @@ static Candor__V1__BatchOp *op_message(const struct candor_op *op, struct op_mes
     candor__v1__batch_op__init(&message->op);
     if (op->is_delete) {
         candor__v1__delete_request__init(&message->remove);
-        message->remove.key = binary(op->key);
+        message->remove.key = operation_binary(op->key);
         message->op.op_case = CANDOR__V1__BATCH_OP__OP_DELETE;
         message->op.delete_ = &message->remove;
     } else {
         candor__v1__put_request__init(&message->put);
-        message->put.key = binary(op->key);
-        message->put.value = binary(op->value);
+        message->put.key = operation_binary(op->key);
+        message->put.value = operation_binary(op->value);
         message->op.op_case = CANDOR__V1__BATCH_OP__OP_PUT;
         message->op.put = &message->put;
     }
@@ -321,13 +328,13 @@ enum candor_code candor_batch(struct candor_client *client, const struct candor_
     struct call call = {.method = "/candor.v1.KV/Batch", .take = take_batch, .wanted = count};
     Candor__V1__WriteOptions write;
     Candor__V1__BatchRequest request = CANDOR__V1__BATCH_REQUEST__INIT;
-    struct op_message *messages = zeroed(count, sizeof *messages);
-    request.ops = zeroed(count, sizeof(void *)); /* pointers */
+    struct op_message *messages = operation_zeroed(count, sizeof *messages);
+    request.ops = operation_zeroed(count, sizeof(void *)); /* pointers */
     request.n_ops = count;
     for (size_t i = 0; i < count; i++)
         request.ops[i] = op_message(&ops[i], &messages[i]);
-    request.options = write_options(options, &call, &write);
-    enum candor_code code = call_packed(client, &call, &request.base, result);
+    request.options = operation_write_options(options, &call, &write);
+    enum candor_code code = operation_call(client, &call, &request.base, result);
     free(request.ops);
     free(messages);
     return code;

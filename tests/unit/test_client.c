@@ -41,6 +41,7 @@ struct reply {
     uint64_t bound_ms;
     bool contradict; /* says FRESH and stale */
     bool no_items;
+    bool replayed;
 };
 
 /* The last reply of a script is repeated. */
@@ -59,7 +60,8 @@ struct node {
     size_t hops; /* of the newest call */
     char first_hop[8];
     uint64_t numbers[SCRIPT_MAX]; /* request numbers, in order */
-    uint64_t asked_seq;           /* of the newest session token */
+    uint8_t client_ids[SCRIPT_MAX][CANDOR_CLIENT_ID_BYTES];
+    uint64_t asked_seq; /* of the newest session token */
 };
 
 struct fixture {
@@ -124,8 +126,10 @@ static bool next_reply(struct node *node, struct rpc_call *call, struct reply *r
     const Candor__V1__RpcRequest *envelope = rpc_call_envelope(call);
     pthread_mutex_lock(&node->lock);
     size_t n = node->calls++;
-    if (envelope->request_id != NULL && n < SCRIPT_MAX)
+    if (envelope->request_id != NULL && n < SCRIPT_MAX) {
         node->numbers[n] = envelope->request_id->number;
+        memcpy(node->client_ids[n], envelope->request_id->client_id.data, CANDOR_CLIENT_ID_BYTES);
+    }
     node->hops = envelope->n_hops;
     snprintf(node->first_hop, sizeof node->first_hop, "%s",
              envelope->n_hops > 0 ? envelope->hops[0] : "");
@@ -203,6 +207,7 @@ static void kv_put(Candor__V1__KV_Service *service, const Candor__V1__PutRequest
     Candor__V1__PutResponse response = CANDOR__V1__PUT_RESPONSE__INIT;
     response.pos = pos_in(closure_data, &reply);
     response.ack = CANDOR__V1__ACK_LEVEL__ACK_LEVEL_LOCAL;
+    response.replayed = reply.replayed;
     closure(&response, closure_data);
 }
 
@@ -303,6 +308,14 @@ static struct candor_client *open_client(struct fixture *f, size_t count, bool n
 static enum candor_code put(struct candor_client *client, struct candor_result *result)
 {
     return candor_put(client, candor_text("k"), candor_text("v"), NULL, result);
+}
+
+static void *put_once(void *client)
+{
+    struct candor_result result;
+    EXPECT(put(client, &result), CANDOR_OK, result);
+    candor_result_free(&result);
+    return NULL;
 }
 
 static enum candor_code get(struct candor_client *client, struct candor_result *result)
@@ -447,25 +460,96 @@ static void refused_write_is_repeated_with_its_request_id(void **state)
     candor_result_free(&result);
 }
 
-static void write_that_may_have_been_executed_is_not_repeated(void **state)
+/* R46: the nodes execute an id once, so a write whose outcome is unknown is asked for again. */
+static void write_that_may_have_been_executed_is_repeated_with_its_request_id(void **state)
 {
     struct fixture *f = *state;
-    struct candor_write_options options = {.deadline_ms = 300};
-    struct candor_client *client = open_client(f, 2, false);
+    static const struct reply lost[] = {
+        {.code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_SHUTTING_DOWN},
+        {.code = CANDOR_UNKNOWN, .reason = CANDOR_REASON_OUTCOME_UNKNOWN},
+        {.code = CANDOR_DEADLINE_EXCEEDED, .reason = CANDOR_REASON_OUTCOME_UNKNOWN}};
+    SCRIPT(&f->nodes[1], {.seq = 5, .replayed = true});
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++) {
+        struct candor_client *client = open_client(f, 2, false);
+        struct candor_result result;
+        script(&f->nodes[0], 1, &lost[i]);
+        f->nodes[0].calls = f->nodes[1].calls = 0;
+        EXPECT(put(client, &result), CANDOR_OK, result);
+        assert_true(result.replayed);
+        assert_int_equal(result.attempts, 2);
+        assert_int_equal(f->nodes[1].numbers[0], f->nodes[0].numbers[0]);
+        assert_int_equal(result.request.number, f->nodes[0].numbers[0]);
+        assert_memory_equal(f->nodes[1].client_ids[0], f->nodes[0].client_ids[0],
+                            CANDOR_CLIENT_ID_BYTES);
+        assert_memory_equal(result.request.client_id, f->nodes[0].client_ids[0],
+                            CANDOR_CLIENT_ID_BYTES);
+        candor_result_free(&result);
+        candor_client_close(client);
+        f->client = NULL;
+    }
+}
+
+static void silent_node_does_not_use_up_a_writes_deadline(void **state)
+{
+    struct fixture *f = *state;
+    SCRIPT(&f->nodes[0], {.stay_silent = true});
+    SCRIPT(&f->nodes[1], {.seq = 5});
+    struct candor_write_options options = {.deadline_ms = 2000};
+    struct candor_result result;
+    EXPECT(
+        candor_put(open_client(f, 2, false), candor_text("k"), candor_text("v"), &options, &result),
+        CANDOR_OK, result);
+    assert_int_equal(f->nodes[1].numbers[0], f->nodes[0].numbers[0]);
+    candor_result_free(&result);
+}
+
+static void outcome_stays_unknown_when_later_attempts_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_write_options options = {.deadline_ms = 400};
+    struct candor_client *client = open_client(f, 1, false);
     struct candor_result result;
     SCRIPT(&f->nodes[0], {.code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_SHUTTING_DOWN},
-           {.stay_silent = true});
-
-    EXPECT(put(client, &result), CANDOR_UNAVAILABLE, result);
+           {.code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_NO_PRIMARY});
+    EXPECT(candor_put(client, candor_text("k"), candor_text("v"), &options, &result),
+           CANDOR_UNAVAILABLE, result);
     assert_int_equal(result.error.reason, CANDOR_REASON_OUTCOME_UNKNOWN);
+    assert_true(result.attempts > 1);
     candor_result_free(&result);
 
+    SCRIPT(&f->nodes[0], {.code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_NO_PRIMARY});
+    EXPECT(candor_put(client, candor_text("k"), candor_text("v"), &options, &result),
+           CANDOR_UNAVAILABLE, result);
+    assert_int_equal(result.error.reason, CANDOR_REASON_NO_PRIMARY); /* surely not executed */
+    candor_result_free(&result);
+
+    SCRIPT(&f->nodes[0], {.stay_silent = true});
     EXPECT(candor_put(client, candor_text("k"), candor_text("v"), &options, &result),
            CANDOR_DEADLINE_EXCEEDED, result);
     assert_int_equal(result.error.reason, CANDOR_REASON_OUTCOME_UNKNOWN);
     candor_result_free(&result);
-    assert_int_equal(f->nodes[0].calls, 2);
-    assert_int_equal(f->nodes[1].calls, 0);
+}
+
+/* None of them may fall out of the numbers that nodes remember because others have gone on. */
+static void writes_at_once_have_lanes_of_their_own(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_client *client = open_client(f, 1, false);
+    SCRIPT(&f->nodes[0], {.seq = 1, .delay_ms = 100});
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, put_once, client), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    put_once(client);
+    assert_int_equal(f->nodes[0].calls, 3);
+    if (memcmp(f->nodes[0].client_ids[0], f->nodes[0].client_ids[1], CANDOR_CLIENT_ID_BYTES) != 0) {
+        assert_int_equal(f->nodes[0].numbers[0], 1);
+        assert_int_equal(f->nodes[0].numbers[1], 1);
+    } else { /* one had ended before the other began */
+        assert_int_equal(f->nodes[0].numbers[1], 2);
+    }
+    assert_true(f->nodes[0].numbers[2] >= 2);
 }
 
 static void write_that_was_never_sent_goes_to_another_node(void **state)
@@ -781,7 +865,10 @@ int main(void)
         TEST(call_ends_at_its_deadline_when_nobody_is_there),
         TEST(refusal_is_told_when_the_node_it_names_is_gone),
         TEST(refused_write_is_repeated_with_its_request_id),
-        TEST(write_that_may_have_been_executed_is_not_repeated),
+        TEST(write_that_may_have_been_executed_is_repeated_with_its_request_id),
+        TEST(silent_node_does_not_use_up_a_writes_deadline),
+        TEST(outcome_stays_unknown_when_later_attempts_are_refused),
+        TEST(writes_at_once_have_lanes_of_their_own),
         TEST(write_that_was_never_sent_goes_to_another_node),
         TEST(request_beyond_a_message_is_refused_before_it_is_sent),
         TEST(answer_that_does_not_decode_is_an_error),

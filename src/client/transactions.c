@@ -1,0 +1,292 @@
+/* Conditional writes, and what became of a write. */
+#include <stdlib.h>
+
+#include "client/internal.h"
+
+/* ---- CompareAndSwap ---- */
+
+static bool take_cas(const struct call *call, struct slice body, struct candor_result *result)
+{
+    (void)call;
+    Candor__V1__CompareAndSwapResponse *response =
+        candor__v1__compare_and_swap_response__unpack(NULL, body.length, body.bytes);
+    result->memory = response;
+    if (response == NULL || response->succeeded == (response->item != NULL) ||
+        !operation_take_written(response->pos, response->pos, response->ack, result))
+        return false;
+    result->succeeded = response->succeeded;
+    result->replayed = response->replayed;
+    if (response->succeeded)
+        return true;
+    result->items = operation_zeroed(1, sizeof *result->items);
+    result->items[0] = operation_item(response->item);
+    result->item_count = 1;
+    return true;
+}
+
+static void fill_expect(const struct candor_expect *expect,
+                        Candor__V1__CompareAndSwapRequest *request)
+{
+    switch (expect->kind) {
+    case CANDOR_EXPECT_VALUE:
+        request->expect_case = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__EXPECT_EXPECT_VALUE;
+        request->expect_value = operation_binary(expect->value);
+        break;
+    case CANDOR_EXPECT_ABSENT:
+    case CANDOR_EXPECT_EXISTS:
+        request->expect_case = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__EXPECT_EXPECT_ABSENT;
+        request->expect_absent = expect->kind == CANDOR_EXPECT_ABSENT;
+        break;
+    case CANDOR_EXPECT_MOD_SEQ:
+        request->expect_case = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__EXPECT_EXPECT_MOD_SEQ;
+        request->expect_mod_seq = expect->mod_seq;
+        break;
+    }
+}
+
+enum candor_code candor_cas(struct candor_client *client, struct candor_bytes key,
+                            const struct candor_expect *expect, struct candor_bytes value,
+                            const struct candor_write_options *options,
+                            struct candor_result *result)
+{
+    struct call call = {.method = "/candor.v1.KV/CompareAndSwap", .take = take_cas};
+    Candor__V1__WriteOptions write;
+    Candor__V1__CompareAndSwapRequest request = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__INIT;
+    request.key = operation_binary(key);
+    request.value = operation_binary(value);
+    request.options = operation_write_options(options, &call, &write);
+    fill_expect(expect, &request);
+    return operation_call(client, &call, &request.base, result);
+}
+
+/* ---- Increment ---- */
+
+/* Also beside OUT_OF_RANGE. */
+static bool take_increment(const struct call *call, struct slice body, struct candor_result *result)
+{
+    (void)call;
+    Candor__V1__IncrementResponse *response =
+        candor__v1__increment_response__unpack(NULL, body.length, body.bytes);
+    result->memory = response;
+    if (response == NULL ||
+        !operation_take_written(response->pos, response->pos, response->ack, result))
+        return false;
+    result->succeeded = result->error.code == CANDOR_OK;
+    result->number = response->value;
+    result->replayed = response->replayed;
+    return true;
+}
+
+enum candor_code candor_increment(struct candor_client *client, struct candor_bytes key,
+                                  int64_t delta, const struct candor_bounds *bounds,
+                                  const struct candor_write_options *options,
+                                  struct candor_result *result)
+{
+    struct call call = {.method = "/candor.v1.KV/Increment", .take = take_increment};
+    Candor__V1__WriteOptions write;
+    Candor__V1__IncrementRequest request = CANDOR__V1__INCREMENT_REQUEST__INIT;
+    request.key = operation_binary(key);
+    request.delta = delta;
+    request.options = operation_write_options(options, &call, &write);
+    if (bounds != NULL && bounds->has_min) {
+        request.lower_bound_case = CANDOR__V1__INCREMENT_REQUEST__LOWER_BOUND_MIN;
+        request.min = bounds->min;
+    }
+    if (bounds != NULL && bounds->has_max) {
+        request.upper_bound_case = CANDOR__V1__INCREMENT_REQUEST__UPPER_BOUND_MAX;
+        request.max = bounds->max;
+    }
+    if (bounds != NULL)
+        request.initial = bounds->initial;
+    return operation_call(client, &call, &request.base, result);
+}
+
+/* ---- Txn ---- */
+
+struct op_message {
+    Candor__V1__TxnOp op;
+    union {
+        Candor__V1__PutRequest put;
+        Candor__V1__DeleteRequest remove;
+        Candor__V1__GetRequest get;
+    };
+};
+
+static Candor__V1__Compare *compare_message(const struct candor_compare *from,
+                                            Candor__V1__Compare *to)
+{
+    candor__v1__compare__init(to);
+    to->key = operation_binary(from->key);
+    to->relation = (Candor__V1__Relation)from->relation;
+    switch (from->target) {
+    case CANDOR_COMPARE_EXISTS:
+        to->target_case = CANDOR__V1__COMPARE__TARGET_EXISTS;
+        to->exists = from->exists;
+        break;
+    case CANDOR_COMPARE_VALUE:
+        to->target_case = CANDOR__V1__COMPARE__TARGET_VALUE;
+        to->value = operation_binary(from->value);
+        break;
+    case CANDOR_COMPARE_MOD_SEQ:
+        to->target_case = CANDOR__V1__COMPARE__TARGET_MOD_SEQ;
+        to->mod_seq = from->number;
+        break;
+    case CANDOR_COMPARE_VERSION:
+        to->target_case = CANDOR__V1__COMPARE__TARGET_VERSION;
+        to->version = from->number;
+        break;
+    }
+    return to;
+}
+
+static Candor__V1__TxnOp *op_message(const struct candor_txn_op *from, struct op_message *to)
+{
+    candor__v1__txn_op__init(&to->op);
+    switch (from->kind) {
+    case CANDOR_TXN_PUT:
+        candor__v1__put_request__init(&to->put);
+        to->put.key = operation_binary(from->key);
+        to->put.value = operation_binary(from->value);
+        to->op.op_case = CANDOR__V1__TXN_OP__OP_PUT;
+        to->op.put = &to->put;
+        break;
+    case CANDOR_TXN_DELETE:
+        candor__v1__delete_request__init(&to->remove);
+        to->remove.key = operation_binary(from->key);
+        to->op.op_case = CANDOR__V1__TXN_OP__OP_DELETE;
+        to->op.delete_ = &to->remove;
+        break;
+    case CANDOR_TXN_GET:
+        candor__v1__get_request__init(&to->get);
+        to->get.key = operation_binary(from->key);
+        to->op.op_case = CANDOR__V1__TXN_OP__OP_GET;
+        to->op.get = &to->get;
+        break;
+    }
+    return &to->op;
+}
+
+static bool take_txn(const struct call *call, struct slice body, struct candor_result *result)
+{
+    const struct candor_txn *txn = call->out;
+    Candor__V1__TxnResponse *response =
+        candor__v1__txn_response__unpack(NULL, body.length, body.bytes);
+    result->memory = response;
+    if (response == NULL ||
+        !operation_take_written(response->pos, response->pos, response->ack, result))
+        return false;
+    const struct candor_txn_op *ops = response->succeeded ? txn->then_ops : txn->else_ops;
+    size_t count = response->succeeded ? txn->then_count : txn->else_count;
+    if (response->n_results != count)
+        return false;
+    result->succeeded = response->succeeded;
+    result->replayed = response->replayed;
+    result->items = operation_zeroed(count, sizeof *result->items);
+    result->found = operation_zeroed(count, sizeof *result->found);
+    result->item_count = result->found_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const Candor__V1__TxnOpResult *from = response->results[i];
+        if (ops[i].kind == CANDOR_TXN_GET && from->item == NULL)
+            return false;
+        result->found[i] = from->found;
+        result->items[i] = ops[i].kind == CANDOR_TXN_GET
+                               ? operation_item(from->item)
+                               : (struct candor_item){.key = ops[i].key, .found = from->found};
+    }
+    return true;
+}
+
+static void fill_ops(const struct candor_txn_op *ops, size_t count, struct op_message *messages,
+                     Candor__V1__TxnOp **list)
+{
+    for (size_t i = 0; i < count; i++)
+        list[i] = op_message(&ops[i], &messages[i]);
+}
+
+enum candor_code candor_txn(struct candor_client *client, const struct candor_txn *txn,
+                            const struct candor_write_options *options,
+                            struct candor_result *result)
+{
+    struct candor_txn copy = *txn;
+    struct call call = {.method = "/candor.v1.KV/Txn", .take = take_txn, .out = &copy};
+    Candor__V1__WriteOptions write;
+    Candor__V1__TxnRequest request = CANDOR__V1__TXN_REQUEST__INIT;
+    size_t op_count = txn->then_count + txn->else_count;
+    Candor__V1__Compare *compares = operation_zeroed(txn->compare_count, sizeof *compares);
+    struct op_message *messages = operation_zeroed(op_count, sizeof *messages);
+    Candor__V1__Compare **compare_list = operation_zeroed(txn->compare_count, sizeof(void *));
+    Candor__V1__TxnOp **op_list = operation_zeroed(op_count, sizeof(void *));
+    for (size_t i = 0; i < txn->compare_count; i++)
+        compare_list[i] = compare_message(&txn->compares[i], &compares[i]);
+    fill_ops(txn->then_ops, txn->then_count, messages, op_list);
+    fill_ops(txn->else_ops, txn->else_count, messages + txn->then_count, op_list + txn->then_count);
+    request.n_compare = txn->compare_count;
+    request.compare = compare_list;
+    request.n_then_ops = txn->then_count;
+    request.then_ops = op_list;
+    request.n_else_ops = txn->else_count;
+    request.else_ops = op_list + txn->then_count;
+    request.options = operation_write_options(options, &call, &write);
+    enum candor_code code = operation_call(client, &call, &request.base, result);
+    free(op_list);
+    free(compare_list);
+    free(messages);
+    free(compares);
+    return code;
+}
+
+/* ---- TxnStatus ---- */
+
+static bool take_txn_status(const struct call *call, struct slice body,
+                            struct candor_result *result)
+{
+    enum candor_txn_state *out = call->out;
+    Candor__V1__TxnStatusResponse *response =
+        candor__v1__txn_status_response__unpack(NULL, body.length, body.bytes);
+    result->memory = response;
+    if (response == NULL || !convert_pos(response->pos, &result->last))
+        return false;
+    if ((int)response->state >= CANDOR_TXN_UNKNOWN && (int)response->state <= CANDOR_TXN_PENDING)
+        *out = (enum candor_txn_state)response->state;
+    return true;
+}
+
+static void fill_pos(const struct candor_pos *from, Candor__V1__Pos *to, Candor__V1__Epoch *epoch)
+{
+    candor__v1__pos__init(to);
+    candor__v1__epoch__init(epoch);
+    epoch->generation = from->epoch.generation;
+    epoch->term = from->epoch.term;
+    epoch->owner = (char *)(uintptr_t)from->epoch.owner; /* packing only reads */
+    to->epoch = epoch;
+    to->seq = from->seq;
+}
+
+enum candor_code candor_txn_status(struct candor_client *client,
+                                   const struct candor_request_id *request,
+                                   const struct candor_pos *pos, uint32_t deadline_ms,
+                                   enum candor_txn_state *out, struct candor_result *result)
+{
+    struct call call = {.method = "/candor.v1.KV/TxnStatus",
+                        .at_primary = true,
+                        .deadline_ms = deadline_ms,
+                        .take = take_txn_status,
+                        .out = out};
+    Candor__V1__TxnStatusRequest message = CANDOR__V1__TXN_STATUS_REQUEST__INIT;
+    Candor__V1__RequestId id = CANDOR__V1__REQUEST_ID__INIT;
+    Candor__V1__Pos at;
+    Candor__V1__Epoch epoch;
+    *out = CANDOR_TXN_UNKNOWN;
+    if (request != NULL) {
+        struct candor_bytes client_id = {request->client_id, sizeof request->client_id};
+        id.client_id = operation_binary(client_id);
+        id.number = request->number;
+        message.of_case = CANDOR__V1__TXN_STATUS_REQUEST__OF_REQUEST_ID;
+        message.request_id = &id;
+    } else {
+        fill_pos(pos, &at, &epoch);
+        message.of_case = CANDOR__V1__TXN_STATUS_REQUEST__OF_POS;
+        message.pos = &at;
+    }
+    return operation_call(client, &call, &message.base, result);
+}
