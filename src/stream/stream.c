@@ -25,6 +25,7 @@ struct subscription {
     nng_socket socket;
     nng_aio *aio;
     struct dialed dialed;
+    atomic_bool dropping; /* this side drops the connection: nothing to be told of */
 };
 
 struct peer {
@@ -150,7 +151,8 @@ static void heartbeat_connection(void *closure, bool up)
 {
     struct subscription *subscription = closure;
     struct stream *stream = subscription->stream;
-    if (!atomic_load(&stream->closing))
+    bool own_doing = atomic_exchange(&subscription->dropping, false) && !up;
+    if (!atomic_load(&stream->closing) && !own_doing)
         stream->options.connected(stream->options.closure, subscription->peer, up);
 }
 
@@ -244,10 +246,12 @@ void stream_reset_peer(struct stream *stream, struct node_id id)
         struct dialed *dialed = &peer->channels[i].dialed;
         uint64_t since_ns;
         uint32_t pipe = dialed_pipe(dialed, &since_ns);
-        if (pipe != 0)
+        if (pipe != 0) {
+            atomic_store(&peer->channels[i].dropping, true);
             dialed_drop(dialed, pipe);
-        else
+        } else {
             dialed_redial(dialed, STREAM_REDIAL_MS * NS_PER_MS);
+        }
     }
 }
 

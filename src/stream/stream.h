@@ -26,8 +26,8 @@ struct stream_options {
     /* A message of a peer, one at a time per peer and channel; `bytes` is valid during the call. */
     void (*received)(void *closure, struct node_id peer, enum stream_channel channel,
                      struct slice bytes);
-    /* The heartbeat connection to a peer came or went, in this order: a hint, nothing more (R22). Must not call back
-     * into the stream. May be NULL. */
+    /* The heartbeat connection to a peer came, or went by itself: a hint, nothing more (R22). That stream_reset_peer()
+     * dropped it is not told. Must not call back into the stream. May be NULL. */
     void (*connected)(void *closure, struct node_id peer, bool up);
     void *closure;
 };

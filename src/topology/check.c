@@ -8,6 +8,9 @@
 #include "base/units.h"
 #include "topology/internal.h"
 
+/* A disk that is slow for a moment is no reason to depose its node (R6). */
+#define WRITER_STALL_LEAST_MS UINT64_C(1000)
+
 #define ENVELOPE_BYTES (64u << 10) /* what a message holds besides the value */
 
 static size_t index_of(enum section section, const char *name)
@@ -103,7 +106,7 @@ void draft_derive(struct draft *draft)
 {
     struct topology *topology = draft->topology;
     if (setting(draft, "writer_stall")->given == GIVEN_NOT)
-        topology->writer_stall_ms = topology->election_timeout_ms;
+        topology->writer_stall_ms = max_u64(topology->election_timeout_ms, WRITER_STALL_LEAST_MS);
     for (uint32_t i = 0; i < topology->node_count; i++) {
         derive_heartbeat(draft, i);
         if (node_setting(draft, i, "durability")->given == GIVEN_NOT)

@@ -41,13 +41,13 @@ const struct key topology_keys[KEY_COUNT] = {
      .doc = "A replica that heard no heartbeat for longer refuses to answer. Longer than "
             "`stale_after`."},
     {SECTION_CLUSTER, "election_timeout", KIND_DURATION, NEED_DEFAULT,
-     FIELD(topology, election_timeout_ms), 1, HOUR_MS, .fallback = "1s",
+     FIELD(topology, election_timeout_ms), 1, HOUR_MS, .fallback = "600ms",
      .doc = "Silence after which a voter stands for election, drawn from once to twice this (R22); "
             "without a "
             "majority for as long, a primary steps down (R25). At least 3 `heartbeat_interval` "
             "(R10)."},
     {SECTION_CLUSTER, "writer_stall", KIND_DURATION, NEED_DERIVED, FIELD(topology, writer_stall_ms),
-     1, HOUR_MS, .fallback = "`election_timeout`",
+     1, HOUR_MS, .fallback = "`election_timeout`, at least 1s",
      .doc = "A primary whose disk is stuck for longer steps down (R6)."},
     {SECTION_CLUSTER, "max_lag", KIND_COUNT, NEED_DEFAULT, FIELD(topology, max_lag), 0,
      UINT64_C(1000000000000), .fallback = "10000",

@@ -6,8 +6,8 @@
  *   heartbeat_interval: 100ms        # R9
  *   stale_after: 500ms               # FRESH up to here (DESIGN §2)
  *   reject_after: never              # EXPIRED from here on
- *   election_timeout: 1s             # R10, R22
- *   writer_stall: 1s                 # R6; default: election_timeout
+ *   election_timeout: 600ms          # R10, R22
+ *   writer_stall: 1s                 # R6; default: election_timeout, at least 1s
  *   max_lag: 10000                   # records behind before a replica says SYNCING; 0: no limit
  *   durability: always               # always | interval | os
  *   sync_interval: 100ms             # for `interval`

@@ -392,7 +392,7 @@ static void timings_that_would_mislead_are_refused_and_poor_ones_warned_of(void 
          "least 400ms, or send heartbeats more often\n"},
         {"cluster: s\nstale_after: 400ms\n" ONE_NODE, ""},
         /* The default is told at the key that is given. */
-        {"cluster: s\nheartbeat_interval: 300ms\n" ONE_NODE,
+        {"cluster: s\nheartbeat_interval: 300ms\nelection_timeout: 1s\n" ONE_NODE,
          "t.yaml:2:21: error: stale_after is less than 2 heartbeat intervals: one late heartbeat "
          "would make "
          "a healthy replica stale (R10); raise stale_after to at least 600ms, or send heartbeats "
