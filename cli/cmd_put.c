@@ -3,61 +3,49 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "cli/reading.h"
-
-#define WRITE_OPTIONS                                                                              \
-    {"ack", 'a', "local|majority|all", false,                                                      \
-     "How durable it must be before it is acknowledged; default: local"},                          \
-        SESSION_OPTIONS,                                                                           \
-        {"no-redirect", 0, NULL, false, "Report a redirect instead of following it"}, KEY_OPTION
+#include "cli/writing.h"
 
 static const struct option_spec put_options[] = {
     WRITE_OPTIONS,
+    KEY_OPTION,
     {"value-file", 'f', "FILE", false, "Take the value from FILE; - is standard input"},
     {0},
 };
 
-static const char *const ack_names[] = {"default", "local", "majority", "all"};
+struct written {
+    struct candor_bytes key;
+    const struct candor_bytes *value; /* NULL: deleted */
+};
 
-static struct candor_write_options write_options(const struct command_context *ctx)
+static enum candor_code call_write(struct candor_client *client,
+                                   const struct candor_write_options *options,
+                                   struct candor_result *result, void *closure)
 {
-    struct candor_write_options options = {.ack = CANDOR_ACK_DEFAULT};
-    const char *ack = option_text(ctx, "ack");
-    for (int i = CANDOR_ACK_LOCAL; ack != NULL && i <= CANDOR_ACK_ALL; i++) {
-        if (strcmp(ack, ack_names[i]) == 0)
-            options.ack = (enum candor_ack)i;
-    }
-    return options;
+    const struct written *written = closure;
+    return written->value != NULL
+               ? candor_put(client, written->key, *written->value, options, result)
+               : candor_delete(client, written->key, options, result);
 }
 
-static const char *ack_text(enum candor_ack ack)
+static int tell_written(struct command_context *ctx, const struct candor_result *result,
+                        void *closure)
 {
-    static const char *const texts[] = {"NONE", "LOCAL", "MAJORITY", "ALL"};
-    return texts[ack];
-}
-
-static void print_written(struct command_context *ctx, struct candor_bytes key,
-                          const struct candor_result *result)
-{
-    bool deleted = result->found_count > 0;
+    const struct written *written = closure;
+    bool deleted = written->value == NULL;
     if (context_json(ctx)) {
         json_t *out = json_object();
-        json_set_bytes(out, "key", key.data, key.length);
+        json_set_bytes(out, "key", written->key.data, written->key.length);
         if (deleted)
             json_object_set_new(out, "found", json_boolean(result->found[0]));
         json_object_set_new(out, "mod_seq", json_u64(result->last.seq));
-        json_object_set_new(out, "pos", json_pos(&result->last));
-        json_object_set_new(out, "ack", json_string(ack_text(result->ack)));
-        json_set_answer(out, result);
+        json_set_written(out, result);
         output_json(ctx, out);
-        return;
+        return EXIT_DONE;
     }
-    printf("seq %llu, epoch %llu, %s%s\n", (unsigned long long)result->last.seq,
-           (unsigned long long)result->last.epoch.term, ack_text(result->ack),
-           deleted && !result->found[0] ? "; there was no such key" : "");
-    if (result->session_lost)
-        output_note(
-            ctx, "part of what this session saw was rolled back; `kvctl rollback ls` shows what");
+    print_position(result);
+    printf("%s\n", deleted && !result->found[0] ? "; there was no such key" : "");
+    note_lost(ctx, result);
+    return EXIT_DONE;
 }
 
 /* A NULL value deletes. */
@@ -65,26 +53,11 @@ static int write_key(struct command_context *ctx, const char *operand,
                      const struct candor_bytes *value)
 {
     int status;
-    struct candor_bytes key;
     uint8_t *owned = NULL;
-    struct session session;
-    struct candor_write_options options = write_options(ctx);
-    if (!key_operand(ctx, operand, &key, &owned, &status))
+    struct written written = {.value = value};
+    if (!key_operand(ctx, operand, &written.key, &owned, &status))
         return status;
-    struct candor_client *client = context_client(ctx, &status);
-    if (client == NULL || !session_begin(ctx, client, &session, &status))
-        goto cleanup;
-
-    struct candor_result result;
-    enum candor_code code = value != NULL ? candor_put(client, key, *value, &options, &result)
-                                          : candor_delete(client, key, &options, &result);
-    if (code == CANDOR_OK)
-        print_written(ctx, key, &result);
-    else
-        status = report_result(ctx, &result.error, &result, NULL);
-    candor_result_free(&result);
-    status = session_end(ctx, client, &session, status);
-cleanup:
+    status = write_run(ctx, &(struct writing){call_write, tell_written, &written});
     free(owned);
     return status;
 }
@@ -123,8 +96,10 @@ const struct command command_put = {
         "it is. LOCAL means durable on the primary alone: a failover to a node that had not "
         "received "
         "it rolls it back, and archives it.\n\n"
-        "When the connection dies or the deadline passes after the write was sent, nobody knows "
-        "whether it was done: exit status 5, reason OUTCOME_UNKNOWN.",
+        "It is asked for until the deadline, and done once however often it is sent. When the "
+        "deadline "
+        "passes before any node could say whether it was done: exit status 5, reason "
+        "OUTCOME_UNKNOWN.",
     .examples =
         "kvctl put greeting hello\n"
         "kvctl put image --value-file image.png\n"
@@ -139,7 +114,7 @@ const struct command command_put = {
 
 /* ---- del ---- */
 
-static const struct option_spec del_options[] = {WRITE_OPTIONS, {0}};
+static const struct option_spec del_options[] = {WRITE_OPTIONS, KEY_OPTION, {0}};
 
 static int run_del(struct command_context *ctx, int argc, char **argv)
 {

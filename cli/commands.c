@@ -5,6 +5,9 @@
 extern const struct command command_get;
 extern const struct command command_put;
 extern const struct command command_del;
+extern const struct command command_cas;
+extern const struct command command_incr;
+extern const struct command command_txn;
 extern const struct command command_scan;
 extern const struct command command_mget;
 extern const struct command command_import;
@@ -50,6 +53,9 @@ const struct command *const commands[] = {
     &command_get,
     &command_put,
     &command_del,
+    &command_cas,
+    &command_incr,
+    &command_txn,
     &command_scan,
     &command_mget,
     &command_import,
