@@ -1,0 +1,75 @@
+"""Full and frozen disks under real processes (R6, R20)."""
+import os
+import resource
+import signal
+import unittest
+
+from harness import Cluster, Refused, main, until
+
+
+def pid_of(cluster, node):
+    return cluster.status()[node]["pid"]
+
+
+class FullDisk:
+    """A quota: files of the process may not grow beyond `bytes` while this is open."""
+
+    def __init__(self, pid, bytes):
+        self.pid, self.bytes = pid, bytes
+
+    def __enter__(self):
+        self.before = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (self.bytes, self.before[1]))
+
+    def __exit__(self, *_):
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, self.before)
+
+
+class Disk(unittest.TestCase):
+    def test_primary_with_a_full_disk_refuses_writes_reads_on_and_recovers(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            c.put("k", "before")
+            with FullDisk(pid_of(c, "a"), 4096):
+                with self.assertRaises(Refused) as refused:
+                    c.put("k", "x" * 5000, "--deadline", "1s")
+                self.assertIn("DISK_FULL", refused.exception.err)
+                self.assertEqual(c.get("k")["value"], "before")
+            until(lambda: c.put("k", "after", "--deadline", "1s"), "writes again")
+            self.assertEqual(c.get("k")["value"], "after")
+            c.kill("a")
+            c.start("a")
+            c.wait_fresh()
+            self.assertEqual(c.get("k")["value"], "after")
+
+    def test_replica_with_a_full_disk_falls_behind_and_catches_up(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            c.put("k", "before")
+            c.wait_equal()
+            with FullDisk(pid_of(c, "c"), 4096):
+                for i in range(20):
+                    c.put(f"k{i}", "x" * 2000, "--ack", "majority")
+                self.assertLess(c.status()["c"]["applied_seq"], c.status()["a"]["applied_seq"])
+            c.wait_equal()
+            self.assertEqual(c.export("c"), c.export("a"))
+
+    def test_primary_that_freezes_is_replaced_and_what_it_answers_late_reaches_nobody(self):
+        with Cluster(failover="automatic") as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            c.put("k", "before", "--ack", "majority")
+            pid = pid_of(c, old)
+            c.pause(old)
+            try:
+                others = [n for n in c.nodes if n != old]
+                new = until(lambda: [n for n in others if c.status()[n]["role"] == "primary"], "a new primary")[0]
+                c.put("k", "after", "--ack", "majority", "--node", new)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            c.wait_equal()
+            self.assertEqual(c.get("k", "--node", old, "--level", "linearizable")["value"], "after")
+
+
+if __name__ == "__main__":
+    main()
