@@ -11,12 +11,12 @@ import sys
 import time
 import traceback
 
-from chaos_checks import (archived_records, check_equal, check_journals, check_states, check_versions, export_map, run_checker,
-                          write_rolled_back)
+from chaos_checks import (Violation, archived_records, check_equal, check_journals, check_states, check_versions,
+                          export_map, run_checker, write_rolled_back)
 from chaos_clients import Journal, all_workers
 from chaos_history import CONDITIONAL, Caller, Shared, kv_pb2
 from chaos_nemesis import Nemesis
-from harness import Cluster, until
+from harness import Cluster, Timeout
 
 STALE_AFTER_MS = 400
 
@@ -65,8 +65,20 @@ def stop(shared, workers):
             raise RuntimeError(f"client {worker.name} broke") from worker.failure
 
 
+def wait_equal(cluster, shared, workers):
+    """Whoever does not come back to the others is a violation (I12); what clients saw until then may say why."""
+    try:
+        cluster.wait_equal(120)
+    except Timeout as error:
+        print("\n".join(f"{node}: {row['role']}, {row['state']}, epoch {row['epoch']}, applied {row['applied_seq']}"
+                        for node, row in sorted(cluster.status().items())))
+        rolled_back = write_rolled_back(archived_records(cluster), shared.directory)
+        print(run_checker([worker.caller.path for worker in workers] + [rolled_back]), end="")
+        raise Violation("the nodes do not become equal") from error
+
+
 def judge(cluster, shared, workers):
-    cluster.wait_equal(120)
+    wait_equal(cluster, shared, workers)
     check_equal(cluster)
     final = export_map(cluster, "a")
     records = archived_records(cluster)

@@ -10,10 +10,10 @@ KEYS = 4  # of each kind and era: few, so that clients meet
 
 
 class Worker(threading.Thread):
-    def __init__(self, shared, name, seed):
+    def __init__(self, shared, name, seed, deadline_s=2.0):
         super().__init__(daemon=True, name=name)
         self.shared, self.rng = shared, random.Random(f"{seed}/{name}")
-        self.caller = Caller(shared, name)
+        self.caller = Caller(shared, name, deadline_s)
         self.n = 0
         self.failure = None
 
@@ -112,11 +112,14 @@ class Local(Worker):
 
 
 class Reader(Worker):
-    """EVENTUAL and BOUNDED reads at one node after the other, cut off or not: each answer tells its age."""
+    """Reads at one node after the other, cut off or not: each answer tells its age. LINEARIZABLE ones try whether a node that
+    was deposed in its sleep still believes in itself."""
 
     def step(self):
-        key = self.key(self.rng.choice(("loc", "reg", "ses")))
-        if self.rng.random() < 0.7:
+        key, draw = self.key(self.rng.choice(("loc", "reg", "ses"))), self.rng.random()
+        if draw < 0.3:
+            self.caller.read(self.key("reg"), "linearizable", endpoint=self.some_node(), follow=False)
+        elif draw < 0.8:
             self.caller.read(key, "eventual", endpoint=self.some_node(), follow=False)
         else:
             self.caller.read(key, "bounded", self.rng.choice((50, 200, 1000)), endpoint=self.some_node())
@@ -146,9 +149,11 @@ class Session(Worker):
 
 
 def all_workers(shared, seed):
-    counts = ((Register, 4), (Local, 2), (Reader, 2), (Session, 3))
+    counts = ((Register, 2), (Local, 2), (Reader, 3), (Session, 3))
     if shared.conditional:
         counts += ((Swapper, 2), (Counter, 2))
     workers = [kind(shared, f"{kind.__name__.lower()}{i}", seed) for kind, count in counts for i in range(count)]
+    # The impatient ones are at the next primary while the others still wait for the last one.
+    workers += [Register(shared, f"impatient{i}", seed, 0.25) for i in range(3)]
     workers += [Journal(shared, f"journal-{ack}", seed, ack) for ack in ("local", "majority")]
     return workers
