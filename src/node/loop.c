@@ -353,7 +353,8 @@ static void take_event(struct node *node, struct node_event *event)
     } else if (ticket != NULL && node->draining) {
         fail_shutting_down(node, ticket);
         return; /* the event is part of the ticket */
-    } else if (!download_is_over(node, event)) {
+    } else if (!download_is_over(node, event) && !node->drained) {
+        /* Once drained, the core is at rest: it still holds tickets that were failed, and would finish them again. */
         if (ticket != NULL)
             open_ticket(node, ticket);
         step(node, &event->core);
@@ -375,13 +376,13 @@ static void *node_thread(void *closure)
     struct node *node = closure;
     void *events[EVENTS_AT_ONCE];
     for (;;) {
-        size_t count =
-            queue_pop(node->events, events, EVENTS_AT_ONCE, core_next_wake_ns(node->core));
+        uint64_t until_ns = node->drained ? UINT64_MAX : core_next_wake_ns(node->core);
+        size_t count = queue_pop(node->events, events, EVENTS_AT_ONCE, until_ns);
         if (count == 0 && queue_closed(node->events))
             break;
         for (size_t i = 0; i < count; i++)
             take_event(node, events[i]);
-        if (clock_boot_ns() >= core_next_wake_ns(node->core))
+        if (!node->drained && clock_boot_ns() >= core_next_wake_ns(node->core))
             step(node, &(struct core_event){.type = CORE_EVENT_TICK});
         give_commit(node);
         writer_give_all(node, &node->works);
