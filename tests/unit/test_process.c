@@ -35,19 +35,19 @@ static void leave_a_thread_behind(void)
 
 /* ---- The tests ---- */
 
-static char state_of(pid_t pid)
+static int state_of(pid_t pid)
 {
     char path[64];
     char text[512] = "";
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *in = fopen(path, "re");
     if (in == NULL)
-        return '?';
+        return 0;
     size_t got = fread(text, 1, sizeof text - 1, in);
     fclose(in);
     text[got] = '\0';
     const char *at = strrchr(text, ')');
-    return at != NULL ? at[2] : '?';
+    return at != NULL ? (unsigned char)at[2] : 0;
 }
 
 /* kill -9 makes the first thread a zombie while others still run and hold the data directory's lock. */
