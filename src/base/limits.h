@@ -69,6 +69,13 @@
 #define LIMIT_READ_ATTEMPTS 8                    /* a read opens the state again while the core has not caught up with it; then: SYNCING */
 #define LIMIT_ROLLBACK_SHOW_RECORDS 1000         /* of one RollbackShow reply; more = true beyond */
 #define LIMIT_ROLLBACK_SHOW_BYTES (1u << 20)     /* likewise */
+#define LIMIT_FAILOVERS 16                       /* changes of reign that a node remembers: one incident's worth for people; the oldest goes first */
+#define LIMIT_AT_RISK_RECORDS 100000             /* records that one AtRisk reads; beyond: more_records */
+#define LIMIT_AT_RISK_BYTES (64u << 20)          /* likewise bytes of log */
+#define LIMIT_AT_RISK_KEYS 1000                  /* keys of one AtRisk reply; beyond: more_keys */
+#define LIMIT_AT_RISK_CLIENTS 10000              /* clients it tells apart; beyond: more_clients */
+#define LIMIT_LOST_RECORDS 100000                /* records of an archive read for one SESSION_LOST; beyond: more */
+#define LIMIT_LOST_WRITES 100                    /* lost writes it names; beyond: more */
 #define LIMIT_SNAPSHOT_FAILURES 20               /* chunks in a row that may fail before a download begins again */
 #define LIMIT_CHECKPOINT_GROWTH_BYTES (64u << 20) /* a checkpoint is not cut before the log has grown by this (DESIGN §5) */
 #define LIMIT_REPLAY_CHUNK_BYTES (4u << 20)      /* one transaction of a replay at start */

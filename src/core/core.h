@@ -279,6 +279,29 @@ enum core_action_type {
     CORE_ACTION_FINISH, /* `ticket` is done: code, reason, pos, ack, text */
     /* people */
     CORE_ACTION_LOG, /* a line for the node's log: text is "event key=value ..."; level in `seq`: enum log_level */
+    CORE_ACTION_REIGN, /* another reign began, as this node saw it: reign */
+};
+
+/* How a reign came to be: known to the node that opened it. */
+enum core_reign_cause {
+    CORE_REIGN_OF_ANOTHER, /* seen from outside: this node follows it */
+    CORE_REIGN_FOUNDING,   /* the cluster's first */
+    CORE_REIGN_ELECTION,   /* by the timer, or the hint of a closed connection (R22) */
+    CORE_REIGN_PROMOTION,  /* an operator asked for a vote (R27) */
+    CORE_REIGN_TRANSFER,   /* the old primary asked for it (R26) */
+    CORE_REIGN_FORCED,     /* an operator, without votes (R28) */
+    CORE_REIGN_RESUMED, /* its primary was restarted, or had stepped down, and stood again (R5) */
+};
+
+/* A change of reign, measured on this node's clock alone (R35). Whoever opened it measures up to its EPOCH_START being stored, any
+ * other up to the new primary's first heartbeat. */
+struct core_reign {
+    enum core_reign_cause cause;
+    struct epoch epoch;
+    struct epoch previous; /* the reign before, as far as this node knows; none: it knows of none */
+    bool has_gap;          /* this node took part in the reign before: since this process began */
+    /* Since the newest heartbeat of the reign before; of the own reign: since this node refused writes. */
+    uint64_t gap_ns;
 };
 
 #define CORE_TEXT_BYTES 256
@@ -290,10 +313,11 @@ struct core_action {
     struct node_id peer;
     struct epoch epoch;
     uint64_t seq;
-    uint64_t cluster_id;           /* SAVE, EPOCH_START, MEMBERS */
-    const struct core_msg *msg;    /* PUBLISH, CALL, ANSWER */
-    struct slice batches;          /* APPEND */
-    const struct members *members; /* EPOCH_START, MEMBERS */
+    uint64_t cluster_id;            /* SAVE, EPOCH_START, MEMBERS */
+    const struct core_msg *msg;     /* PUBLISH, CALL, ANSWER */
+    struct slice batches;           /* APPEND */
+    const struct members *members;  /* EPOCH_START, MEMBERS */
+    const struct core_reign *reign; /* REIGN */
     /* FINISH */
     enum candor_code code;
     enum candor_reason reason;
@@ -349,7 +373,7 @@ struct core_view {
     uint64_t cluster_id;
     uint64_t store_id;
     uint64_t boot;
-    bool accepts_writes; /* primary, EPOCH_START stored, writer not stalled */
+    bool accepts_writes; /* primary, EPOCH_START stored, not handing over */
     bool attached;
     bool catching_up; /* a truncate, a snapshot, or more than max_lag behind */
     bool behind;      /* has not applied what the oldest unproven heartbeat announced */

@@ -5,6 +5,7 @@
  *   primary.c   leading: heartbeats, progress, commit, writes, admission
  *   campaign.c  becoming primary: founding, pre-vote, vote, force; voting for others
  *   wait.c      reads that wait for a session's position
+ *   reign.c     what this node saw of a change of reign
  *   view.c      what readers see, and the read contract
  *   check.c     the invariants of one node */
 #ifndef CORE_INTERNAL_H
@@ -217,7 +218,8 @@ struct core {
         uint64_t ticket; /* 0: none under way */
         struct node_id to;
         uint64_t deadline_ns;
-        uint64_t nonce; /* of the TRANSFER that was sent; 0: not yet */
+        uint64_t nonce;    /* of the TRANSFER that was sent; 0: not yet */
+        uint64_t began_ns; /* writes are refused since; 0: they are not */
     } transfer;
     uint64_t voter_ticket; /* of the SET_VOTER whose record is not committed yet; 0: none */
     uint64_t voter_deadline_ns;
@@ -232,6 +234,11 @@ struct core {
     uint64_t campaign_due_ns;   /* start a round then; UINT64_MAX: not planned */
     uint64_t campaign_until_ns; /* the round under way ends then */
     struct epoch campaign_epoch;
+
+    /* The reign that this node took part in last, and until when it did; none: in none since it started. */
+    struct epoch reign_before;
+    uint64_t reign_before_ns;
+    struct core_reign reign; /* of this step's REIGN action */
 
     /* Waiting reads. */
     struct pending_read *reads;
@@ -336,6 +343,12 @@ void campaign_votes_saved(struct core *core);
 void campaign_peer_lost(struct core *core, struct node_id peer);
 void campaign_opened(struct core *core);
 uint64_t campaign_wake_ns(const struct core *core);
+
+/* reign.c */
+void reign_heard(
+    struct core *core); /* a heartbeat of the present epoch; before it is noted as heard */
+void reign_opened(struct core *core); /* the own EPOCH_START is stored */
+void reign_closed(struct core *core); /* the own reign ends now */
 
 /* wait.c */
 void wait_read(struct core *core, const struct core_event *event);

@@ -204,6 +204,8 @@ void primary_step_down(struct core *core, const char *why)
 {
     ASSERT(core->phase >= PHASE_OPENING);
     log_line(core, LOG_LEVEL_WARN, "stepped_down why=\"%s\"", why);
+    if (core->phase == PHASE_PRIMARY)
+        reign_closed(core);
     core->phase = PHASE_FOLLOWER;
     primary_deposed(core, core->epoch);
     /* Those with the writer are finished when it answers (R19); those with the voters now (R21). */
@@ -225,6 +227,7 @@ static void opened(struct core *core, uint64_t first_seq)
     char text[EPOCH_TEXT_BYTES];
     log_line(core, LOG_LEVEL_INFO, "primary epoch=%s first_seq=%" PRIu64,
              epoch_text(core->epoch, text), core->epoch_first);
+    reign_opened(core);
     campaign_opened(core);
 }
 
@@ -494,6 +497,7 @@ void primary_transfer(struct core *core, const struct core_event *event)
     core->transfer.to = event->transfer.to;
     core->transfer.deadline_ns = event->transfer.deadline_ns;
     core->transfer.nonce = 0;
+    core->transfer.began_ns = core->now_ns;
     log_line(core, LOG_LEVEL_INFO, "transfer to=%s", core->transfer.to.text);
 }
 
@@ -512,6 +516,7 @@ static void drive_transfer(struct core *core)
     if (core->now_ns >= core->transfer.deadline_ns) {
         end_transfer(core, CANDOR_DEADLINE_EXCEEDED, (struct pos){0},
                      "it did not take over in time; the old primary goes on");
+        core->transfer.began_ns = 0;
         return;
     }
     const struct peer *peer = find_peer(core, core->transfer.to);
@@ -524,9 +529,11 @@ bool primary_transfer_answer(struct core *core, uint64_t nonce, const struct cor
 {
     if (nonce == 0 || core->transfer.ticket == 0 || nonce != core->transfer.nonce)
         return false;
-    if (msg == NULL || !msg->vote_answer.granted)
+    if (msg == NULL || !msg->vote_answer.granted) {
         end_transfer(core, CANDOR_UNAVAILABLE, (struct pos){0},
                      msg == NULL ? "it did not answer" : msg->vote_answer.refusal);
+        core->transfer.began_ns = 0;
+    }
     return true;
 }
 

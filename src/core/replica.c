@@ -488,6 +488,7 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
 {
     if (core->heard && msg->heartbeat.hb_id <= core->heard_hb_id)
         return; /* repeated or late: says nothing new */
+    reign_heard(core);
     core->heard = core->contacted = true;
     core->suspect = false;
     core->heartbeat_ns = core->contact_ns = core->now_ns;

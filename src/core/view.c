@@ -66,7 +66,7 @@ void core_view(const struct core *core, struct core_view *view)
     view->cluster_id = core->cluster_id;
     view->store_id = core->store_id;
     view->boot = core->boot;
-    view->accepts_writes = leads;
+    view->accepts_writes = leads && core->transfer.ticket == 0;
     view->admitted = is_admitted(core);
     view->forked = core->forked;
     view_freshness(core, view);

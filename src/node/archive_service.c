@@ -70,6 +70,8 @@ static void fill_archive(const struct archive_summary *from, struct archive_mess
     out->archive.to = wire_pos(&from->to, &out->to);
     out->archive.records = from->records;
     out->archive.bytes = from->bytes;
+    out->archive.writes = from->writes;
+    out->archive.local = from->local;
     wire_epoch(&from->superseded_by, &out->superseded_by);
     out->archive.superseded_by = &out->superseded_by;
 }
@@ -187,6 +189,7 @@ static void add_op(struct show *show, const struct archive_op *op)
         message->old_case = CANDOR__V1__ROLLBACK_OP__OLD_OLD_VALUE;
         message->old_value = copy_bytes(op->old_value);
     }
+    message->old_unknown = op->old == ARCHIVE_OLD_UNKNOWN;
     record->ops[record->n_ops++] = message;
     show->bytes += op->op.key.length + op->op.value.length + op->old_value.length + 64;
 }

@@ -281,6 +281,8 @@ void cluster_service_init(struct node *node)
         .promote = promote,
         .transfer = transfer,
         .set_voter = set_voter,
+        .failover_report = cluster_failover_report,
+        .at_risk = cluster_at_risk,
         .rollback_list = cluster_rollback_list,
         .rollback_show = cluster_rollback_show,
         .rollback_drop = cluster_rollback_drop,

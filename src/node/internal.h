@@ -11,6 +11,9 @@
  *   snapshot.c   checkpoints, and serving them
  *   download.c   fetching a snapshot
  *   background.c jobs that may block a little
+ *   failover.c   what this node saw of changes of reign
+ *   at_risk.c    what a failover would take back
+ *   lost.c       where a session's lost writes are
  *   peers.c      calls to other nodes
  *   reply.c      freshness, redirects and errors of replies
  *   kv_read.c kv_write.c kv_txn.c kv_status.c cluster_service.c archive_service.c replication_service.c   the services
@@ -201,6 +204,37 @@ struct job {
     void (*run)(struct job *job);
 };
 
+/* ---- Changes of reign ---------------------------------------------------------------------------------- */
+
+/* What clients were told, counted since the start. */
+struct told {
+    uint64_t not_primary;
+    uint64_t no_primary;
+    uint64_t outcome_unknown;
+    uint64_t redirects;
+};
+
+struct failover {
+    struct core_reign reign;
+    uint64_t wall_ms;
+    struct told before; /* when its gap began */
+};
+
+struct failovers {
+    struct { /* as struct told; any thread */
+        _Atomic uint64_t not_primary;
+        _Atomic uint64_t no_primary;
+        _Atomic uint64_t outcome_unknown;
+        _Atomic uint64_t redirects;
+    } told;
+    /* (node thread) What had been told at the newest sign of a primary, and when that came. */
+    struct told calm;
+    uint64_t calm_ns;
+    pthread_mutex_t lock; /* of the rest; never held together with another */
+    uint32_t count;
+    struct failover list[LIMIT_FAILOVERS]; /* oldest first */
+};
+
 /* ---- The node ------------------------------------------------------------------------------------------ */
 
 #define VIEW_WORDS ((sizeof(struct core_view) + 7) / 8)
@@ -268,6 +302,7 @@ struct node {
     _Atomic size_t backlog_bytes; /* records taken in, not yet on disk */
     _Atomic size_t write_bytes;   /* client writes taken in, not yet answered */
     _Atomic uint64_t archives;
+    struct failovers failovers;
 
     struct writer writer;
     struct snapshots snapshots;
@@ -359,6 +394,24 @@ void download_discard(struct node *node, struct state_incoming *incoming);
 enum candor_code background_start(struct node *node, struct candor_error *err);
 void background_stop(struct node *node);
 bool background_push(struct node *node, struct job *job); /* false: full */
+
+/* failover.c */
+void failovers_note(struct node *node, const struct core_reign *reign); /* node thread */
+void failovers_see(struct node *node,
+                   const struct core_view *view); /* node thread: was published */
+void failovers_tell(struct node *node, enum candor_reason reason, bool redirect); /* any thread */
+void cluster_failover_report(Candor__V1__Cluster_Service *service,
+                             const Candor__V1__FailoverReportRequest *request,
+                             Candor__V1__FailoverReportResponse_Closure closure,
+                             void *closure_data);
+
+/* at_risk.c */
+void cluster_at_risk(Candor__V1__Cluster_Service *service, const Candor__V1__AtRiskRequest *request,
+                     Candor__V1__AtRiskResponse_Closure closure, void *closure_data);
+
+/* lost.c */
+/* (background) Fails the ticket of a session read whose token was rolled back, and names the archive that has it (R44). */
+void lost_reply(struct ticket *ticket);
 
 /* peers.c */
 enum candor_code peers_open(struct node *node, struct candor_error *err);

@@ -59,9 +59,20 @@ static void run_again(struct job *job)
     answer_from(&reading, data);
 }
 
+/* Archives are files. */
+static void run_lost(struct job *job)
+{
+    struct wait_ticket *wait =
+        (struct wait_ticket *)((uint8_t *)job - offsetof(struct wait_ticket, job));
+    lost_reply(&wait->ticket);
+}
+
 static void wait_finished(struct ticket *ticket, const struct outcome *outcome)
 {
     struct wait_ticket *wait = (struct wait_ticket *)ticket;
+    wait->job.run = run_lost;
+    if (outcome->reason == CANDOR_REASON_SESSION_LOST && background_push(ticket->node, &wait->job))
+        return;
     if (outcome->code != CANDOR_OK) {
         if (wait->data != NULL)
             state_view_end(wait->data);

@@ -304,6 +304,9 @@ static void perform(struct node *node, const struct core_action *action)
     case CORE_ACTION_LOG:
         write_log_line(action);
         break;
+    case CORE_ACTION_REIGN:
+        failovers_note(node, action->reign);
+        break;
     }
 }
 
@@ -369,6 +372,7 @@ void node_publish_view(struct node *node)
     struct core_view view;
     core_view(node->core, &view);
     view_publish(&node->view, &view);
+    failovers_see(node, &view);
 }
 
 static void *node_thread(void *closure)

@@ -181,6 +181,7 @@ static struct node *node_new(const struct topology *topology, const struct topol
     node->writer.queue = queue_new(LIMIT_NODE_EVENTS);
     node->background.queue = queue_new(LIMIT_BACKGROUND_JOBS);
     pthread_mutex_init(&node->writer.checkpoint_lock, NULL);
+    pthread_mutex_init(&node->failovers.lock, NULL);
     init_lock(&node->snapshots.lock, &node->snapshots.changed);
     init_lock(&node->download.lock, &node->download.changed);
     return node;
@@ -196,6 +197,7 @@ static void node_free(struct node *node)
     queue_free(node->writer.queue);
     queue_free(node->background.queue);
     pthread_mutex_destroy(&node->writer.checkpoint_lock);
+    pthread_mutex_destroy(&node->failovers.lock);
     pthread_mutex_destroy(&node->snapshots.lock);
     pthread_cond_destroy(&node->snapshots.changed);
     pthread_mutex_destroy(&node->download.lock);

@@ -1,7 +1,7 @@
 /* Rollback archives. A file is a header and then frames:
  *
  *   header  256 bytes: "CARC", u32 crc32c of what follows in it, u32 version, u64 wall_ms, from, to, superseded_by,
- *           u64 records; zeros to its end. Written last, so a file without it is not an archive yet.
+ *           u64 records, writes, local; zeros to its end. Written last, so a file without it is not an archive yet.
  *   frame   u32 length, u32 crc32c, u8 type, payload
  *             BATCH  a record batch
  *             OLD    for each op of the batch before it, in order: u8 enum archive_old, u32 length, bytes; in as many
@@ -173,6 +173,8 @@ static enum candor_code write_olds_of(struct archive_writer *writer, const struc
 {
     if (record->type != RECORD_WRITE)
         return CANDOR_OK;
+    writer->summary.writes++;
+    writer->summary.local += record->ack == ACK_LOCAL;
     enum candor_code code = CANDOR_OK;
     for (uint32_t op = 0; code == CANDOR_OK && op < record->op_count; op++) {
         int rc = put_old(&writer->frame, view, record->seq, op);
@@ -255,6 +257,8 @@ static enum candor_code write_header(struct archive_writer *writer, struct cando
     put_pos(header, summary->to);
     put_pos(header, (struct pos){summary->superseded_by, 0});
     buffer_put_u64(header, summary->records);
+    buffer_put_u64(header, summary->writes);
+    buffer_put_u64(header, summary->local);
     ASSERT(header->length <= HEADER_BYTES);
     size_t rest = HEADER_BYTES - header->length;
     memset(buffer_grow(header, rest), 0, rest);
@@ -342,6 +346,8 @@ static enum candor_code read_header(int fd, const char *path, struct archive_sum
         return damaged(path, "a position does not decode", err);
     out->superseded_by = superseded_by.epoch;
     out->records = read_u64(&reader);
+    out->writes = read_u64(&reader);
+    out->local = read_u64(&reader);
     out->bytes = (uint64_t)st.st_size;
     return CANDOR_OK;
 }

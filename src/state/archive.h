@@ -26,6 +26,8 @@ struct archive_summary {
     struct pos from;
     struct pos to;
     uint64_t records;
+    uint64_t writes; /* of the records: those of clients */
+    uint64_t local;  /* of the writes: those that a LOCAL acknowledgement was given to */
     uint64_t bytes;
     struct epoch superseded_by;
 };

@@ -267,6 +267,7 @@ static void perform(struct world *world, struct node *node, const struct core_ac
         finish(world, node, action);
         break;
     case CORE_ACTION_LOG:
+    case CORE_ACTION_REIGN:
         break;
     }
 }

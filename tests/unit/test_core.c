@@ -34,6 +34,7 @@ struct host {
     enum candor_code code;
     enum candor_reason reason;
     struct pos pos;
+    struct core_reign reign; /* what REIGN said last */
 };
 
 struct letter {
@@ -212,6 +213,9 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
         host->code = action->code;
         host->reason = action->reason;
         host->pos = action->pos;
+        break;
+    case CORE_ACTION_REIGN:
+        host->reign = *action->reign;
         break;
     default:
         break;
@@ -522,6 +526,138 @@ static void automatic_failover_elects_a_new_primary(void **state)
     cluster_free(c);
 }
 
+/* ---- What nodes say of a change of reign ---- */
+
+static int primary_besides(struct cluster *c, int old)
+{
+    for (int i = 0; i < NODES; i++)
+        if (i != old && view_of(c, i).role == ROLE_PRIMARY)
+            return i;
+    fail();
+    return -1;
+}
+
+static void first_reign_is_told_as_founding(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    assert_int_equal(c->hosts[0].reign.cause, CORE_REIGN_FOUNDING);
+    assert_true(epoch_equal(c->hosts[0].reign.epoch, view_of(c, 0).epoch));
+    assert_true(epoch_none(c->hosts[0].reign.previous));
+    assert_false(c->hosts[0].reign.has_gap);
+    /* Those who follow it saw no other before. */
+    assert_true(epoch_none(c->hosts[1].reign.epoch));
+    cluster_free(c);
+}
+
+static void election_is_told_with_the_silence_before_it(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(true);
+    run_ms(c, 1500);
+    int old = 0;
+    struct epoch before = view_of(c, old).epoch;
+    c->hosts[old].cut = true;
+    uint64_t cut_ns = c->now_ns;
+    run_ms(c, 4000);
+    int new = primary_besides(c, old);
+    int other = 3 - old - new;
+    const struct core_reign *reign = &c->hosts[new].reign;
+    assert_int_equal(reign->cause, CORE_REIGN_ELECTION);
+    assert_true(epoch_equal(reign->previous, before));
+    assert_true(reign->has_gap);
+    assert_in_range(reign->gap_ns, NS_PER_S, c->now_ns - cut_ns + 100 * NS_PER_MS);
+    assert_int_equal(c->hosts[other].reign.cause, CORE_REIGN_OF_ANOTHER);
+    assert_true(epoch_equal(c->hosts[other].reign.epoch, reign->epoch));
+    assert_in_range(c->hosts[other].reign.gap_ns, reign->gap_ns, reign->gap_ns + NS_PER_S);
+
+    /* The deposed one refused writes since it had stepped down (R25). */
+    c->hosts[old].cut = false;
+    run_ms(c, 1000);
+    assert_true(epoch_equal(c->hosts[old].reign.epoch, reign->epoch));
+    assert_true(epoch_equal(c->hosts[old].reign.previous, before));
+    assert_in_range(c->hosts[old].reign.gap_ns, 2 * NS_PER_S, c->now_ns - cut_ns - NS_PER_S);
+    cluster_free(c);
+}
+
+static void transfer_is_told_with_the_refusals_of_the_old_primary(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    write_at(c, 0, 5, ACK_LOCAL);
+    c->hosts[1].cut = true; /* it cannot take over yet */
+    write_at(c, 0, 6, ACK_LOCAL);
+    struct core_event event = {.type = CORE_EVENT_TRANSFER, .ticket = 30};
+    event.transfer.to = node_id_of("b");
+    event.transfer.deadline_ns = c->now_ns + 5 * NS_PER_S;
+    assert_true(view_of(c, 0).accepts_writes);
+    deliver(c, 0, &event);
+    pump(c);
+    assert_false(view_of(c, 0).accepts_writes);
+    run_ms(c, 700);
+    c->hosts[1].cut = false;
+    run_ms(c, 1000);
+    assert_int_equal(view_of(c, 1).role, ROLE_PRIMARY);
+    assert_int_equal(c->hosts[1].reign.cause, CORE_REIGN_TRANSFER);
+    assert_in_range(c->hosts[0].reign.gap_ns, 700 * NS_PER_MS, 1700 * NS_PER_MS);
+    assert_true(c->hosts[1].reign.gap_ns < c->hosts[0].reign.gap_ns);
+    cluster_free(c);
+}
+
+static void promotions_are_told_apart_from_elections(void **state)
+{
+    (void)state;
+    for (int force = 0; force < 2; force++) {
+        struct cluster *c = cluster_new(false);
+        run_ms(c, 1500);
+        c->hosts[0].cut = true;
+        run_ms(c, 1500);
+        promote(c, 1, 20, force != 0);
+        run_ms(c, 500);
+        assert_int_equal(view_of(c, 1).role, ROLE_PRIMARY);
+        assert_int_equal(c->hosts[1].reign.cause, force ? CORE_REIGN_FORCED : CORE_REIGN_PROMOTION);
+        assert_in_range(c->hosts[1].reign.gap_ns, 1400 * NS_PER_MS, 2000 * NS_PER_MS);
+        cluster_free(c);
+    }
+}
+
+/* What a start finds in the log. */
+static void reload(struct host *host)
+{
+    struct slice rest = buffer_slice(&host->log);
+    struct batch batch;
+    while (rest.length > 0 && batch_decode(&rest, &batch, NULL) == CANDOR_OK) {
+        size_t cursor = 0;
+        struct record record;
+        if (batch.type == RECORD_WRITE || !batch_next(&batch, &cursor, &record))
+            continue;
+        host->members = record.members;
+        if (batch.type == RECORD_EPOCH_START)
+            epoch_history_append(&host->history, batch.epoch, batch.first_seq);
+    }
+}
+
+static void restarted_primary_knows_its_predecessor_from_the_log_alone(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    struct epoch before = view_of(c, 0).epoch;
+    core_free(c->hosts[0].core);
+    reload(&c->hosts[0]);
+    c->now_ns += 1500 * NS_PER_MS; /* it was down so long */
+    start(c, 0, false);
+    run_ms(c, 1500);
+    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    assert_int_equal(c->hosts[0].reign.cause, CORE_REIGN_RESUMED);
+    assert_true(epoch_equal(c->hosts[0].reign.previous, before));
+    assert_false(c->hosts[0].reign.has_gap);
+    assert_true(c->hosts[1].reign.has_gap);
+    cluster_free(c);
+}
+
 static void session_read_waits_for_its_position(void **state)
 {
     (void)state;
@@ -725,6 +861,11 @@ int main(void)
         cmocka_unit_test(promotion_is_refused_while_the_primary_lives),
         cmocka_unit_test(forced_promotion_wins_everywhere_after_healing),
         cmocka_unit_test(automatic_failover_elects_a_new_primary),
+        cmocka_unit_test(first_reign_is_told_as_founding),
+        cmocka_unit_test(election_is_told_with_the_silence_before_it),
+        cmocka_unit_test(transfer_is_told_with_the_refusals_of_the_old_primary),
+        cmocka_unit_test(promotions_are_told_apart_from_elections),
+        cmocka_unit_test(restarted_primary_knows_its_predecessor_from_the_log_alone),
         cmocka_unit_test(session_read_waits_for_its_position),
         cmocka_unit_test(transfer_hands_the_reign_over_and_loses_nothing),
         cmocka_unit_test(transfer_to_an_unreachable_node_leaves_the_old_primary),

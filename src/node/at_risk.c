@@ -1,0 +1,233 @@
+/* AtRisk: what a failover would take back (R42), counted in the log itself. It is read on the background thread, up to stated
+ * limits. */
+#include "node/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* ---- A set of byte strings, in the order in which they came ------------------------------------------- */
+
+struct set {
+    uint32_t limit;
+    uint32_t count;
+    bool more; /* one was left out */
+    struct buffer bytes;
+    struct {
+        size_t at;
+        size_t length;
+    } * list;
+    uint32_t *slots; /* index + 1; 0: free */
+    uint32_t slot_count;
+};
+
+static void set_init(struct set *set, uint32_t limit)
+{
+    *set = (struct set){.limit = limit, .slot_count = 16};
+    while (set->slot_count < 2 * limit)
+        set->slot_count *= 2;
+    set->list = calloc((size_t)limit + 1, sizeof *set->list);
+    set->slots = calloc(set->slot_count, sizeof *set->slots);
+    ASSERT(set->list != NULL && set->slots != NULL);
+}
+
+static void set_free(struct set *set)
+{
+    buffer_free(&set->bytes);
+    free(set->list);
+    free(set->slots);
+}
+
+static struct slice set_at(const struct set *set, uint32_t i)
+{
+    return slice_of(set->bytes.bytes + set->list[i].at, set->list[i].length);
+}
+
+static void set_add(struct set *set, struct slice item)
+{
+    uint32_t slot = (uint32_t)(XXH3_64bits(item.bytes, item.length) % set->slot_count);
+    for (; set->slots[slot] != 0; slot = (slot + 1) % set->slot_count)
+        if (slice_equal(set_at(set, set->slots[slot] - 1), item))
+            return;
+    if (set->count == set->limit) {
+        set->more = true;
+        return;
+    }
+    set->list[set->count].at = set->bytes.length;
+    set->list[set->count].length = item.length;
+    set->slots[slot] = ++set->count;
+    buffer_put(&set->bytes, item.bytes, item.length);
+}
+
+/* ---- Counting ----------------------------------------------------------------------------------------- */
+
+struct at_risk_job {
+    struct job job;
+    struct node *node;
+    struct rpc_call *call;
+    ProtobufCClosure reply;
+    struct pos above; /* as asked */
+    uint32_t key_limit;
+};
+
+struct count {
+    uint64_t above_seq;
+    uint64_t last_seq;
+    uint64_t records;
+    uint64_t bytes;
+    uint64_t local;
+    uint64_t waiting;
+    uint64_t oldest_wall_ms; /* UINT64_MAX: none */
+    bool more_records;
+    struct set keys;
+    struct set clients;
+};
+
+static void count_local(struct count *count, const struct record *record)
+{
+    struct slice ops = record->ops;
+    struct record_op op;
+    count->local++;
+    count->oldest_wall_ms = min_u64(count->oldest_wall_ms, record->wall_ms);
+    if (record->request.number != 0)
+        set_add(&count->clients, slice_of(record->request.client, sizeof record->request.client));
+    while (record_op_next(&ops, &op))
+        set_add(&count->keys, op.key);
+}
+
+static void count_batch(struct count *count, const struct batch *batch)
+{
+    size_t cursor = 0;
+    struct record record;
+    while (batch_next(batch, &cursor, &record)) {
+        if (count->records == LIMIT_AT_RISK_RECORDS) {
+            count->more_records = true;
+            return;
+        }
+        count->records++;
+        count->last_seq = record.seq;
+        if (record.type == RECORD_WRITE && record.ack == ACK_LOCAL)
+            count_local(count, &record);
+        else if (record.type == RECORD_WRITE)
+            count->waiting++;
+    }
+}
+
+/* What was trimmed meanwhile is committed meanwhile. */
+static enum candor_code count_records(struct node *node, uint64_t last, struct count *count,
+                                      struct candor_error *err)
+{
+    struct buffer batches = {0};
+    enum candor_code code = CANDOR_OK;
+    uint64_t from = max_u64(count->above_seq + 1, log_first(node->log));
+    while (code == CANDOR_OK && from <= last && !count->more_records) {
+        buffer_clear(&batches);
+        code = log_read(node->log, from, last, LIMIT_FETCH_BYTES, &batches, err);
+        struct slice rest = buffer_slice(&batches);
+        struct batch batch;
+        while (code == CANDOR_OK && rest.length > 0) {
+            code = batch_decode(&rest, &batch, err);
+            if (code == CANDOR_OK)
+                count_batch(count, &batch);
+        }
+        count->bytes += batches.length;
+        count->more_records = count->more_records || count->bytes >= LIMIT_AT_RISK_BYTES;
+        if (batches.length == 0)
+            break; /* a rollback was quicker */
+        from = count->last_seq + 1;
+    }
+    count->more_records = count->more_records && count->last_seq < last;
+    buffer_free(&batches);
+    return code;
+}
+
+/* Whether this log has the very record at `pos`, and with it all below (R11). */
+static bool holds(struct node *node, struct pos pos)
+{
+    struct buffer bytes = {0};
+    struct candor_error err;
+    struct batch batch;
+    bool same = false;
+    if (pos.seq >= log_first(node->log) && pos.seq <= log_last(node->log) &&
+        log_read(node->log, pos.seq, pos.seq, 1, &bytes, &err) == CANDOR_OK) {
+        struct slice rest = buffer_slice(&bytes);
+        same =
+            batch_decode(&rest, &batch, &err) == CANDOR_OK && epoch_equal(batch.epoch, pos.epoch);
+    }
+    buffer_free(&bytes);
+    return same;
+}
+
+static void respond(const struct at_risk_job *job, const struct core_view *view,
+                    struct count *count)
+{
+    struct reply_room room;
+    Candor__V1__AtRiskResponse response = CANDOR__V1__AT_RISK_RESPONSE__INIT;
+    ProtobufCBinaryData *keys = calloc((size_t)count->keys.count + 1, sizeof *keys);
+    ASSERT(keys != NULL);
+    for (uint32_t i = 0; i < count->keys.count; i++)
+        keys[i] = slice_binary(set_at(&count->keys, i));
+    response.above_seq = count->above_seq;
+    response.last_seq = count->last_seq;
+    response.local = count->local;
+    response.waiting = count->waiting;
+    response.n_keys = count->keys.count;
+    response.keys = keys;
+    response.more_keys = count->keys.more;
+    response.clients = count->clients.count;
+    response.more_clients = count->clients.more;
+    response.more_records = count->more_records;
+    if (count->local > 0) {
+        response.oldest_case = CANDOR__V1__AT_RISK_RESPONSE__OLDEST_OLDEST_AGE_MS;
+        response.oldest_age_ms = saturating_sub(clock_wall_ms(), count->oldest_wall_ms);
+    }
+    reply_freshness(job->call, view, view->applied, &(struct pos){0}, &room);
+    job->reply(&response.base, job->call);
+    free(keys);
+}
+
+static void run_at_risk(struct job *base)
+{
+    struct at_risk_job *job = (struct at_risk_job *)base;
+    struct core_view view;
+    struct candor_error err = {0};
+    view_read_without_peers(&job->node->view, &view);
+    struct count count = {.above_seq = view.commit, .oldest_wall_ms = UINT64_MAX};
+    if (job->above.seq > view.commit && holds(job->node, job->above))
+        count.above_seq = job->above.seq;
+    count.last_seq = count.above_seq;
+    set_init(&count.keys, job->key_limit);
+    set_init(&count.clients, LIMIT_AT_RISK_CLIENTS);
+    if (count_records(job->node, view.durable, &count, &err) == CANDOR_OK)
+        respond(job, &view, &count);
+    else
+        reply_fail(job->node, job->call, &view, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE,
+                   err.message);
+    set_free(&count.keys);
+    set_free(&count.clients);
+}
+
+void cluster_at_risk(Candor__V1__Cluster_Service *service, const Candor__V1__AtRiskRequest *request,
+                     Candor__V1__AtRiskResponse_Closure closure, void *closure_data)
+{
+    struct node *node = ((struct cluster_service *)service)->node;
+    struct rpc_call *call = closure_data;
+    struct candor_error err = {0};
+    struct pos above;
+    if (wire_read_pos(request->above, "above", &above, &err) != CANDOR_OK) {
+        reply_fail_now(node, call, err.code, err.reason, err.message);
+        return;
+    }
+    struct at_risk_job *job = rpc_call_alloc(call, sizeof *job);
+    if (job != NULL) {
+        uint64_t limit = request->limit != 0 ? request->limit : LIMIT_AT_RISK_KEYS;
+        *job = (struct at_risk_job){.job = {run_at_risk},
+                                    .node = node,
+                                    .call = call,
+                                    .reply = (ProtobufCClosure)closure,
+                                    .above = above,
+                                    .key_limit = (uint32_t)min_u64(limit, LIMIT_AT_RISK_KEYS)};
+    }
+    if (job == NULL || !background_push(node, &job->job))
+        reply_fail_busy(node, call);
+}
