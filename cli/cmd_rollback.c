@@ -1,25 +1,15 @@
 /* kvctl rollback ls, show, drop: what rollbacks discarded (R40). */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/limits.h"
 #include "candor/v1/cluster.pb-c.h"
+#include "cli/archives.h"
 #include "cli/node_call.h"
 #include "cli/reading.h"
 #include "client/convert.h"
 
-#define ROLLBACK_DEADLINE_MS 5000
-
 typedef unsigned long long number;
-
-static void wall_text(uint64_t wall_ms, char out[40])
-{
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm parts;
-    if (gmtime_r(&seconds, &parts) == NULL || strftime(out, 40, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
-        snprintf(out, 40, "%llu ms", (number)wall_ms);
-}
 
 static json_t *json_wire_pos(const Candor__V1__Pos *wire)
 {
@@ -39,6 +29,8 @@ static json_t *json_archive(const char *node, const Candor__V1__RollbackArchive 
     json_object_set_new(out, "from", json_wire_pos(archive->from));
     json_object_set_new(out, "to", json_wire_pos(archive->to));
     json_object_set_new(out, "records", json_u64(archive->records));
+    json_object_set_new(out, "writes", json_u64(archive->writes));
+    json_object_set_new(out, "local", json_u64(archive->local));
     json_object_set_new(out, "bytes", json_u64(archive->bytes));
     json_t *epoch = json_pos(&winner);
     json_object_del(epoch, "seq");
@@ -46,22 +38,12 @@ static json_t *json_archive(const char *node, const Candor__V1__RollbackArchive 
     return out;
 }
 
-static Candor__V1__RollbackListResponse *
-list_of(struct command_context *ctx, const struct node_target *target, struct candor_result *result)
-{
-    Candor__V1__RollbackListRequest request = CANDOR__V1__ROLLBACK_LIST_REQUEST__INIT;
-    return (Candor__V1__RollbackListResponse *)node_call(
-        target->address, "/candor.v1.Cluster/RollbackList", &request.base,
-        &candor__v1__rollback_list_response__descriptor,
-        (uint32_t)context_deadline_ms(ctx, ROLLBACK_DEADLINE_MS), result);
-}
-
 /* ---- ls ---- */
 
 static void add_archive(struct table *table, const char *node,
                         const Candor__V1__RollbackArchive *archive)
 {
-    char wall[40];
+    char wall[WALL_TEXT_BYTES];
     wall_text(archive->wall_ms, wall);
     struct candor_pos from;
     struct candor_pos to;
@@ -105,7 +87,7 @@ static int run_ls(struct command_context *ctx, int argc, char **argv)
     size_t found = 0;
     for (size_t i = 0; i < count; i++) {
         struct candor_result result;
-        Candor__V1__RollbackListResponse *list = list_of(ctx, &targets[i], &result);
+        Candor__V1__RollbackListResponse *list = archives_of(ctx, &targets[i], &result);
         if (list == NULL) {
             int failed = report_result(ctx, &result.error, &result, NULL);
             status = status == EXIT_DONE ? failed : status;
@@ -146,53 +128,6 @@ const struct command command_rollback_ls = {
     .run = run_ls,
 };
 
-/* ---- Finding the node of an archive ---- */
-
-static bool holds(const Candor__V1__RollbackListResponse *list, const char *id)
-{
-    for (size_t i = 0; list != NULL && i < list->n_archives; i++) {
-        if (strcmp(list->archives[i]->id, id) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The one node that holds it. False after a report. */
-static bool find_archive(struct command_context *ctx, const char *id, struct node_target *out,
-                         int *status)
-{
-    struct node_target targets[LIMIT_NODES];
-    size_t count = node_targets(ctx, targets, status);
-    size_t found = 0;
-    size_t silent = 0;
-    if (count == 1) {
-        *out = targets[0]; /* the node itself says what is wrong */
-        return true;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct candor_result result;
-        Candor__V1__RollbackListResponse *list = list_of(ctx, &targets[i], &result);
-        silent += list == NULL;
-        if (holds(list, id) && found++ == 0)
-            *out = targets[i];
-        if (list != NULL)
-            candor__v1__rollback_list_response__free_unpacked(list, NULL);
-    }
-    if (found == 1)
-        return true;
-    if (count > 0 && found > 1)
-        *status =
-            report_usage(ctx, "say which by --node", "%zu nodes hold an archive '%s'", found, id);
-    else if (count > 0) {
-        struct candor_error error;
-        candor_error_set(&error, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
-                         "no node that answers holds an archive '%s'%s", id,
-                         silent > 0 ? " (some do not answer)" : "");
-        *status = report_error(ctx, &error, "`kvctl rollback ls` lists them");
-    }
-    return false;
-}
-
 /* ---- show ---- */
 
 static json_t *json_op(const Candor__V1__RollbackOp *op)
@@ -205,6 +140,8 @@ static json_t *json_op(const Candor__V1__RollbackOp *op)
         json_set_bytes(out, "new_value", op->new_value.data, op->new_value.len);
     if (op->old_case == CANDOR__V1__ROLLBACK_OP__OLD_OLD_VALUE)
         json_set_bytes(out, "old_value", op->old_value.data, op->old_value.len);
+    if (op->old_unknown)
+        json_object_set_new(out, "old_unknown", json_true());
     return out;
 }
 
@@ -236,7 +173,7 @@ static void print_value(const char *label, ProtobufCBinaryData value)
 
 static void print_record(const Candor__V1__RollbackRecord *record)
 {
-    char wall[40];
+    char wall[WALL_TEXT_BYTES];
     wall_text(record->wall_ms, wall);
     for (size_t i = 0; i < record->n_ops; i++) {
         const Candor__V1__RollbackOp *op = record->ops[i];
@@ -252,54 +189,24 @@ static void print_record(const Candor__V1__RollbackRecord *record)
     }
 }
 
-/* One page; NULL after a report. */
-static Candor__V1__RollbackShowResponse *show_page(struct command_context *ctx,
-                                                   const struct node_target *target, char *id,
-                                                   uint64_t from_seq, int *status)
-{
-    struct candor_result result;
-    Candor__V1__RollbackShowRequest request = CANDOR__V1__ROLLBACK_SHOW_REQUEST__INIT;
-    request.id = id;
-    request.from_seq = from_seq;
-    ProtobufCMessage *message =
-        node_call(target->address, "/candor.v1.Cluster/RollbackShow", &request.base,
-                  &candor__v1__rollback_show_response__descriptor,
-                  (uint32_t)context_deadline_ms(ctx, ROLLBACK_DEADLINE_MS), &result);
-    if (message == NULL)
-        *status = report_result(ctx, &result.error, &result, NULL);
-    return (Candor__V1__RollbackShowResponse *)message;
-}
+struct showing {
+    struct command_context *ctx;
+    const char *node;
+    json_t *records;
+    json_t *archive; /* NULL: not known yet */
+};
 
-/* The seq behind a page's last record; 0: there is no further page. */
-static uint64_t page_end(const Candor__V1__RollbackShowResponse *page)
+static bool show_record(void *closure, const Candor__V1__RollbackArchive *archive,
+                        const Candor__V1__RollbackRecord *record)
 {
-    if (!page->more || page->n_records == 0 || page->records[page->n_records - 1]->pos == NULL)
-        return 0;
-    return page->records[page->n_records - 1]->pos->seq + 1;
-}
-
-static int show_archive(struct command_context *ctx, const struct node_target *target, char *id,
-                        json_t *records, json_t **archive)
-{
-    int status = EXIT_DONE;
-    uint64_t from_seq = 0;
-    do {
-        Candor__V1__RollbackShowResponse *page = show_page(ctx, target, id, from_seq, &status);
-        if (page == NULL)
-            return status;
-        if (*archive == NULL && page->archive != NULL)
-            *archive = json_archive(target->id, page->archive);
-        for (size_t i = 0; i < page->n_records; i++) {
-            if (context_json(ctx))
-                json_array_append_new(records, json_record(page->records[i]));
-            else
-                print_record(page->records[i]);
-        }
-        uint64_t next = page_end(page);
-        from_seq = next > from_seq ? next : 0;
-        candor__v1__rollback_show_response__free_unpacked(page, NULL);
-    } while (from_seq != 0);
-    return status;
+    struct showing *showing = closure;
+    if (showing->archive == NULL && archive != NULL)
+        showing->archive = json_archive(showing->node, archive);
+    if (context_json(showing->ctx))
+        json_array_append_new(showing->records, json_record(record));
+    else
+        print_record(record);
+    return true;
 }
 
 static int run_show(struct command_context *ctx, int argc, char **argv)
@@ -307,19 +214,19 @@ static int run_show(struct command_context *ctx, int argc, char **argv)
     (void)argc;
     int status;
     struct node_target target;
-    if (!find_archive(ctx, argv[0], &target, &status))
+    if (!archive_find(ctx, argv[0], &target, &status))
         return status;
-    json_t *records = json_array();
-    json_t *archive = NULL;
-    status = show_archive(ctx, &target, argv[0], records, &archive);
+    struct showing showing = {.ctx = ctx, .node = target.id, .records = json_array()};
+    status = archive_show(ctx, &target, argv[0], show_record, &showing);
     if (status == EXIT_DONE && context_json(ctx)) {
         json_t *out = json_object();
-        json_object_set_new(out, "archive", archive != NULL ? json_incref(archive) : json_null());
-        json_object_set(out, "records", records);
+        json_object_set_new(out, "archive",
+                            showing.archive != NULL ? json_incref(showing.archive) : json_null());
+        json_object_set(out, "records", showing.records);
         output_json(ctx, out);
     }
-    json_decref(archive);
-    json_decref(records);
+    json_decref(showing.archive);
+    json_decref(showing.records);
     return status;
 }
 
@@ -350,7 +257,7 @@ static int run_drop(struct command_context *ctx, int argc, char **argv)
     struct node_target target;
     struct candor_result result;
     char question[160];
-    if (!find_archive(ctx, argv[0], &target, &status))
+    if (!archive_find(ctx, argv[0], &target, &status))
         return status;
     snprintf(question, sizeof question, "Delete archive %s of %s for good?", argv[0], target.id);
     if (!confirm(ctx, option_given(ctx, "yes"), question, &status))
@@ -360,7 +267,7 @@ static int run_drop(struct command_context *ctx, int argc, char **argv)
     ProtobufCMessage *message =
         node_call(target.address, "/candor.v1.Cluster/RollbackDrop", &request.base,
                   &candor__v1__rollback_drop_response__descriptor,
-                  (uint32_t)context_deadline_ms(ctx, ROLLBACK_DEADLINE_MS), &result);
+                  (uint32_t)context_deadline_ms(ctx, ARCHIVE_DEADLINE_MS), &result);
     if (message == NULL)
         return report_result(ctx, &result.error, &result, NULL);
     protobuf_c_message_free_unpacked(message, NULL);

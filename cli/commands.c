@@ -21,6 +21,8 @@ extern const struct command command_promote;
 extern const struct command command_transfer;
 extern const struct command command_voter_add;
 extern const struct command command_voter_remove;
+extern const struct command command_failover_last;
+extern const struct command command_failover_ls;
 extern const struct command command_rollback_ls;
 extern const struct command command_rollback_show;
 extern const struct command command_rollback_drop;
@@ -69,6 +71,8 @@ const struct command *const commands[] = {
     &command_transfer,
     &command_voter_add,
     &command_voter_remove,
+    &command_failover_last,
+    &command_failover_ls,
     &command_rollback_ls,
     &command_rollback_show,
     &command_rollback_drop,

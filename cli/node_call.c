@@ -89,7 +89,54 @@ size_t node_targets(struct command_context *ctx, struct node_target *out, int *s
     return topology->node_count;
 }
 
+struct call_one {
+    const char *method;
+    const ProtobufCMessage *request;
+    const ProtobufCMessageDescriptor *response;
+    uint32_t deadline_ms;
+    struct node_answer *answer;
+};
+
+static void *call_one(void *argument)
+{
+    struct call_one *one = argument;
+    struct node_answer *answer = one->answer;
+    answer->message = node_call(answer->target.address, one->method, one->request, one->response,
+                                one->deadline_ms, &answer->result);
+    if (answer->target.id[0] == '\0' && answer->result.has_freshness)
+        convert_text(answer->result.freshness.node, answer->target.id, sizeof answer->target.id);
+    return NULL;
+}
+
 /* One thread a node: there are at most LIMIT_NODES, and the slowest decides. */
+void node_call_all(const struct node_target *targets, size_t count, const char *method,
+                   const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response,
+                   uint32_t deadline_ms, struct node_answer *answers)
+{
+    pthread_t threads[LIMIT_NODES];
+    bool started[LIMIT_NODES] = {false};
+    struct call_one calls[LIMIT_NODES];
+    ASSERT_U64(count, <=, LIMIT_NODES);
+    for (size_t i = 0; i < count; i++) {
+        answers[i] = (struct node_answer){.target = targets[i]};
+        calls[i] = (struct call_one){method, request, response, deadline_ms, &answers[i]};
+        started[i] = count > 1 && pthread_create(&threads[i], NULL, call_one, &calls[i]) == 0;
+        if (!started[i])
+            call_one(&calls[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (started[i])
+            pthread_join(threads[i], NULL);
+}
+
+void node_answers_free(struct node_answer *answers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (answers[i].message != NULL)
+            protobuf_c_message_free_unpacked(answers[i].message, NULL);
+}
+
+/* Likewise. */
 struct asking {
     struct candor_client *client;
     uint32_t deadline_ms;

@@ -29,6 +29,17 @@ size_t node_targets(struct command_context *ctx, struct node_target *out, int *s
 bool node_target_named(struct command_context *ctx, const char *id, struct node_target *out,
                        int *status);
 
+/* The same question to all targets at the same time. `answers` has room for `count`; node_answers_free() when done. */
+struct node_answer {
+    struct node_target target; /* its id is filled from the answer where it was not known */
+    ProtobufCMessage *message; /* NULL: result.error says why */
+    struct candor_result result;
+};
+void node_call_all(const struct node_target *targets, size_t count, const char *method,
+                   const ProtobufCMessage *request, const ProtobufCMessageDescriptor *response,
+                   uint32_t deadline_ms, struct node_answer *answers);
+void node_answers_free(struct node_answer *answers, size_t count);
+
 /* Statuses of all targets, asked at the same time. `rows` has room for `count`. */
 struct node_row {
     struct node_target target;

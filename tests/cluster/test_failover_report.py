@@ -1,0 +1,149 @@
+"""What failovers have cost, as the nodes tell it: the report after a kill, a transfer and a forced promotion; the forecast before one;
+the archive that a lost session is told of; and the replay of what was discarded (R21, R40, R42, R44)."""
+import time
+import unittest
+
+from harness import Cluster, Refused, main, until
+
+
+def other_than(cluster, *nodes):
+    return next(n for n in cluster.nodes if n not in nodes)
+
+
+def last(cluster):
+    return cluster.json("failover", "last")["failover"]
+
+
+def of_node(failover, node):
+    return next(n for n in failover["nodes"] if n["node"] == node)
+
+
+def wait_heard_since(cluster, node, since):
+    """A heartbeat came to the node after `since`: its bound reaches no further back."""
+    def heard():
+        asked = time.monotonic()
+        bound_ms = cluster.status()[node]["staleness_bound_ms"]
+        return bound_ms is not None and asked - bound_ms / 1000 > since
+    until(heard, f"{node} hears another heartbeat")
+
+
+class FailoverReport(unittest.TestCase):
+    def test_founding_is_listed_but_is_no_failover(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            self.assertIsNone(last(c))
+            (founding,) = c.json("failover", "ls")["failovers"]
+            self.assertEqual(founding["cause"], "founding")
+            self.assertIsNone(founding["previous"])
+            self.assertIsNone(founding["unavailable_ms"])
+
+    def test_kill_is_reported_with_the_time_without_writes(self):
+        with Cluster(failover="automatic") as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            replica = other_than(c, old)
+            c.put("k", "v", "--ack", "majority")
+            epoch = c.status()[old]["epoch"]
+            killed = time.monotonic()
+            c.kill(old)
+            c.put("k", "v", "--node", replica)
+            waited_ms = (time.monotonic() - killed) * 1000
+            failover = until(lambda: last(c), "a report")
+            new = failover["epoch"]["owner"]
+            self.assertEqual(failover["cause"], "election")
+            self.assertEqual(failover["previous"]["owner"], old)
+            self.assertEqual(failover["previous"]["epoch"], epoch)
+            self.assertEqual(failover["epoch"]["epoch"], c.status()[new]["epoch"])
+            self.assertTrue(of_node(failover, new)["opened_here"])
+            self.assertGreater(failover["unavailable_ms"], 0)
+            self.assertLess(failover["unavailable_ms"], waited_ms + 1000)
+            self.assertAlmostEqual(failover["wall_ms"] / 1000, time.time(), delta=60)
+            self.assertEqual(failover["discarded"], {"local": 0, "writes": 0, "archives": []})
+            self.assertEqual(failover["unreachable"], [old])
+            self.assertTrue(failover["old_primary_is_out"])
+            c.start(old)
+            c.wait_equal()
+            self.assertEqual(last(c)["unreachable"], [])
+
+    def test_refusals_before_a_promotion_are_counted_where_they_were_given(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            new = other_than(c, old)
+            third = other_than(c, old, new)
+            c.put("k", "v", "--ack", "majority")
+            with self.assertRaises(Refused):  # before it began: not of this failover
+                c.put("k", "w", "--node", third, "--no-redirect")
+            wait_heard_since(c, third, time.monotonic())
+            c.kill(old)
+            for _ in range(5):
+                with self.assertRaises(Refused) as refused:
+                    c.put("k", "w", "--node", third, "--no-redirect")
+                self.assertEqual(refused.exception.status, 4)
+            until(lambda: c.kvctl("promote", new, status=(0, 5)) and
+                  c.status()[new]["role"] == "primary", "the vote is won")
+            failover = until(lambda: (f := last(c)) and len(f["nodes"]) == 2 and f, "both saw it")
+            self.assertEqual(failover["cause"], "promotion")
+            self.assertEqual(of_node(failover, third)["refused_not_primary"], 5)
+            self.assertEqual(of_node(failover, third)["redirects"], 5)
+            self.assertEqual(of_node(failover, new)["refused_not_primary"], 0)
+
+    def test_transfer_is_reported_and_discards_nothing(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            new = other_than(c, old)
+            c.put("k", "v", "--ack", "majority")
+            c.kvctl("transfer", new)
+            c.wait_equal()
+            failover = until(lambda: (f := last(c)) and len(f["nodes"]) == 3 and f, "all nodes saw it")
+            self.assertEqual(failover["cause"], "transfer")
+            self.assertEqual(failover["previous"]["owner"], old)
+            self.assertEqual(failover["epoch"]["owner"], new)
+            self.assertFalse(failover["old_primary_is_out"])
+            self.assertEqual(failover["discarded"]["writes"], 0)
+            self.assertIsNotNone(of_node(failover, old)["gap_ms"])
+            before = of_node(failover, old)["refused_not_primary"]
+            with self.assertRaises(Refused):
+                c.put("k", "w", "--node", old, "--no-redirect")
+            after = of_node(last(c), old)
+            self.assertEqual(after["refused_not_primary"], before + 1)
+            self.assertEqual(after["redirects"], before + 1)
+            c.kvctl("transfer", old)
+            causes = [f["cause"] for f in c.json("failover", "ls")["failovers"]]
+            self.assertEqual(causes, ["founding", "transfer", "transfer"])
+
+    def test_forced_promotion_names_what_was_discarded_and_where_it_is(self):
+        with Cluster(fault_proxy=True) as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            new = other_than(c, old)
+            c.put("shared", "before")
+            c.wait_equal()
+            c.isolate(old)
+            c.kvctl("promote", new, "--force", "--yes")
+            for i in range(20):
+                c.put(f"old-{i}", "lost", "--node", old, "--no-redirect")
+            with self.assertRaises(Refused):
+                c.put("unknown", "maybe", "--ack", "majority", "--node", old, "--no-redirect",
+                      "--deadline", "300ms")
+            c.put("shared", "won", "--node", new, "--no-redirect")
+            self.assertTrue(last(c)["old_primary_is_out"])
+            c.heal()
+            c.wait_equal()
+            failover = last(c)
+            self.assertEqual(failover["cause"], "forced")
+            self.assertEqual((failover["previous"]["owner"], failover["epoch"]["owner"]), (old, new))
+            self.assertFalse(failover["old_primary_is_out"])
+            self.assertEqual(failover["discarded"]["local"], 20)
+            self.assertEqual(failover["discarded"]["writes"], 21)
+            (archive,) = failover["discarded"]["archives"]
+            self.assertEqual(archive["node"], old)
+            self.assertEqual(archive["id"], c.json("rollback", "ls")["archives"][0]["id"])
+            self.assertEqual(of_node(failover, old)["outcome_unknown"], 0)  # told before its reign ended
+            text = c.kvctl("failover", "last")[0]
+            self.assertIn(f"archive {archive['id']} of {old}: 20 LOCAL of 21 writes", text)
+
+
+if __name__ == "__main__":
+    main()
