@@ -209,6 +209,17 @@ static size_t refuse_write(struct node *node, struct work *work, enum candor_cod
     return 1;
 }
 
+/* What is stored here is committed at once when this node is the only voter (R16): it will never be undone, so nothing
+ * is kept to undo it with. */
+static uint64_t commit_of_group(struct node *node)
+{
+    struct state_position position;
+    state_position(node->state, &position, NULL);
+    const struct member *self = members_find(&position.members, node->self->id);
+    bool alone = members_voters(&position.members) == 1 && self != NULL && self->voter;
+    return alone ? UINT64_MAX : node->writer.commit;
+}
+
 size_t group_writes(struct node *node, struct work **works, size_t count)
 {
     struct writer *writer = &node->writer;
@@ -223,7 +234,8 @@ size_t group_writes(struct node *node, struct work **works, size_t count)
         .wall_ms = clock_wall_ms(),
     };
     buffer_clear(group.out);
-    enum candor_code code = state_group_begin(node->state, writer->commit, &group.state, &err);
+    enum candor_code code =
+        state_group_begin(node->state, commit_of_group(node), &group.state, &err);
     if (code == CANDOR_RESOURCE_EXHAUSTED) {
         group_note_full(node, &err);
         return refuse_write(node, works[0], code);
