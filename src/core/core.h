@@ -74,6 +74,7 @@ struct core_echo {
     struct node_id node;
     uint64_t boot;
     uint64_t ts_ns;
+    uint64_t store_id; /* with boot: which life's clock ts_ns is of */
 };
 
 enum core_msg_type {

@@ -442,6 +442,14 @@ static void admit_newcomers(struct core *core)
     }
 }
 
+/* More records of this very reign than this core knows can only have come from its own disk, by Fetch or in a snapshot: the
+ * writer's answer is on its way. To cut them off would archive what is about to be committed. */
+static bool is_ahead_of_core(const struct core *core, const struct epoch_history *history,
+                             uint64_t last)
+{
+    return last > core->durable && epoch_equal(epoch_history_at(history, last), core->epoch);
+}
+
 void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
                     const struct core_msg *msg)
 {
@@ -452,7 +460,9 @@ void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
         uint64_t common = epoch_history_common(&core->history, core->durable, &msg->attach.history,
                                                msg->attach.last);
         reply->attach_answer.seq = common;
-        if (common < msg->attach.last)
+        if (is_ahead_of_core(core, &msg->attach.history, msg->attach.last))
+            reply->attach_answer.verdict = CORE_REFUSED;
+        else if (common < msg->attach.last)
             reply->attach_answer.verdict = CORE_TRUNCATE_TO;
         else if (common + 1 < core->log_first)
             reply->attach_answer.verdict = CORE_SNAPSHOT;
@@ -637,7 +647,7 @@ static void send_heartbeat(struct core *core)
         choose_echo(core, peer);
         if (peer->has_echo)
             msg->heartbeat.echoes[msg->heartbeat.echo_count++] =
-                (struct core_echo){peer->id, peer->boot, peer->echo_ts_ns};
+                (struct core_echo){peer->id, peer->boot, peer->echo_ts_ns, peer->store_id};
     }
     core->heartbeat_due_ns = core->now_ns + core->config.heartbeat_interval_ns;
     publish(core, msg);

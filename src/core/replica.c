@@ -54,7 +54,8 @@ static void read_echoes(struct core *core, const struct core_msg *msg)
         const struct core_echo *echo = &msg->heartbeat.echoes[i];
         if (!node_id_equal(echo->node, core->config.self))
             continue;
-        bool mine = echo->boot == core->boot || mutated(core, CORE_MUTATION_OLD_BOOT_ACCEPTED);
+        bool mine = (echo->boot == core->boot && echo->store_id == core->store_id) ||
+                    mutated(core, CORE_MUTATION_OLD_BOOT_ACCEPTED);
         /* R8, R35: a time stamp of a former life says nothing on this clock. */
         if (mine && echo->ts_ns <= core->now_ns)
             add_evidence(core, msg->heartbeat.last, echo->ts_ns);

@@ -47,6 +47,7 @@ static void fill_heartbeat(const struct core_msg *msg, struct wire_room *room)
         echo->node = wire_string(from->node.text);
         echo->boot = from->boot;
         echo->ts_ns = from->ts_ns;
+        echo->store_id = from->store_id;
         room->echo_list[i] = echo;
     }
     heartbeat->n_echoes = msg->heartbeat.echo_count;
@@ -289,6 +290,7 @@ static enum candor_code read_echoes(const Candor__V1__Heartbeat *heartbeat, stru
             return code;
         echo->boot = from->boot;
         echo->ts_ns = from->ts_ns;
+        echo->store_id = from->store_id;
     }
     out->heartbeat.echo_count = (uint32_t)heartbeat->n_echoes;
     return CANDOR_OK;

@@ -84,7 +84,7 @@ static void stream_messages_round_trip(void **state)
     strcpy(heartbeat.heartbeat.rpc, "tcp://127.0.0.1:7000");
     heartbeat.heartbeat.echo_count = LIMIT_NODES;
     for (uint32_t i = 0; i < LIMIT_NODES; i++)
-        heartbeat.heartbeat.echoes[i] = (struct core_echo){node_id_of("b"), i, 1000 + i};
+        heartbeat.heartbeat.echoes[i] = (struct core_echo){node_id_of("b"), i, 1000 + i, 7 + i};
     travel(&heartbeat, &message, &out);
     assert_int_equal(out.heartbeat.hb_id, 9);
     assert_int_equal(out.heartbeat.last, 8);
@@ -95,6 +95,7 @@ static void stream_messages_round_trip(void **state)
     assert_string_equal(out.heartbeat.echoes[31].node.text, "b");
     assert_int_equal(out.heartbeat.echoes[31].boot, 31);
     assert_int_equal(out.heartbeat.echoes[31].ts_ns, 1031);
+    assert_int_equal(out.heartbeat.echoes[31].store_id, 38);
     done(message, &out);
 
     struct core_msg status = message_of(CORE_MSG_STATUS);
@@ -407,7 +408,7 @@ static void cut_and_flipped_messages_never_crash(void **state)
     msg.heartbeat.hb_id = 300;
     msg.heartbeat.echo_count = 3;
     for (int i = 0; i < 3; i++)
-        msg.heartbeat.echoes[i] = (struct core_echo){node_id_of("b"), 1, 70000};
+        msg.heartbeat.echoes[i] = (struct core_echo){node_id_of("b"), 1, 70000, 1};
     strcpy(msg.heartbeat.rpc, "tcp://h:1");
     struct buffer good = {0};
     wire_stream_pack(&msg, &good);
