@@ -6,18 +6,26 @@ enum verdict { STILL_WAITING, READY, LOST, TOO_LATE };
 
 /* ---- Sessions (R43, R44) ---------------------------------------------------------------------------- */
 
-/* Where a newer epoch stands at a committed seq, the token's record can never come back; where it is not
- * committed, or an older epoch stands there, this node itself may be the one that rolls back. */
+/* The seq at which this log leaves every log that holds `pos`, by a newer epoch; UINT64_MAX: it does not. */
+static uint64_t leaves_at(const struct core *core, struct pos pos)
+{
+    for (uint32_t i = 0; i < core->history.count; i++)
+        if (epoch_compare(core->history.starts[i].epoch, pos.epoch) > 0)
+            return core->history.starts[i].first_seq <= pos.seq ? core->history.starts[i].first_seq
+                                                                : UINT64_MAX;
+    return UINT64_MAX;
+}
+
+/* Where a newer epoch begins at or below the token's seq and is committed, the token's record can never come back, however short
+ * the log still is; where it is not committed, or an older epoch stands there, this node itself may be the one that rolls back. */
 static enum verdict judge_session(const struct core *core, const struct pending_read *read)
 {
     uint64_t seq = read->pos.seq;
     struct epoch here = epoch_history_at(&core->history, seq);
-    int order = epoch_none(here) ? 0 : epoch_compare(here, read->pos.epoch);
-    if (seq <= core->durable && order == 0)
+    bool same = epoch_none(here) || epoch_equal(here, read->pos.epoch);
+    if (seq <= core->durable && same)
         return READY;
-    if (seq <= core->commit && order > 0)
-        return LOST;
-    return STILL_WAITING;
+    return leaves_at(core, read->pos) <= core->commit ? LOST : STILL_WAITING;
 }
 
 /* Where this log and one that ends in the token's epoch part, as far as this node knows. */

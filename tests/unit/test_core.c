@@ -677,6 +677,33 @@ static void session_read_waits_for_its_position(void **state)
     cluster_free(c);
 }
 
+static void lost_session_is_told_before_the_new_log_is_as_long(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[0].cut = true;
+    for (uint64_t i = 0; i < 5; i++)
+        write_at(c, 0, 40 + i, ACK_LOCAL);
+    struct pos token = c->hosts[0].pos;
+    run_ms(c, 1500);
+    promote(c, 1, 20, false);
+    run_ms(c, 500);
+    c->hosts[0].cut = false;
+    run_ms(c, 1500);
+    assert_true(view_of(c, 0).last < token.seq);
+    for (int i = 0; i < NODES; i++) {
+        struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = 50};
+        event.wait.kind = CORE_WAIT_SESSION;
+        event.wait.pos = token;
+        event.wait.deadline_ns = c->now_ns + NS_PER_S;
+        deliver(c, i, &event);
+        assert_int_equal(c->hosts[i].finished, 50);
+        assert_int_equal(c->hosts[i].reason, CANDOR_REASON_SESSION_LOST);
+    }
+    cluster_free(c);
+}
+
 static void transfer_hands_the_reign_over_and_loses_nothing(void **state)
 {
     (void)state;
@@ -867,6 +894,7 @@ int main(void)
         cmocka_unit_test(promotions_are_told_apart_from_elections),
         cmocka_unit_test(restarted_primary_knows_its_predecessor_from_the_log_alone),
         cmocka_unit_test(session_read_waits_for_its_position),
+        cmocka_unit_test(lost_session_is_told_before_the_new_log_is_as_long),
         cmocka_unit_test(transfer_hands_the_reign_over_and_loses_nothing),
         cmocka_unit_test(transfer_to_an_unreachable_node_leaves_the_old_primary),
         cmocka_unit_test(removed_voter_no_longer_counts_until_it_is_added_again),
