@@ -30,6 +30,8 @@ static void print_json(const struct candor_error *error, const struct candor_res
     json_object_set_new(inner, "freshness",
                         result != NULL && result->has_freshness ? json_freshness(&result->freshness)
                                                                 : json_null());
+    if (result != NULL && result->lost_archive[0] != '\0')
+        json_set_bytes(inner, "lost_archive", result->lost_archive, strlen(result->lost_archive));
     json_t *outer = json_object();
     json_object_set_new(outer, "error", inner);
     json_dumpf(outer, stderr, JSON_COMPACT);

@@ -51,6 +51,7 @@ enum {
     CANDOR_NODE_ID_BYTES = 32,  /* a node's id, with the terminator */
     CANDOR_ADDRESS_BYTES = 128, /* an address, with the terminator */
     CANDOR_CLIENT_ID_BYTES = 16,
+    CANDOR_ARCHIVE_ID_BYTES = 64, /* a rollback archive's id, with the terminator */
     CANDOR_TOKEN_BYTES_MAX = 96, /* an exported session token */
     CANDOR_KEY_BYTES_MAX = 511,
     CANDOR_BATCH_OPS_MAX = 4096, /* operations of a batch, keys of an mget */
@@ -198,6 +199,12 @@ struct candor_request_id {
     uint64_t number; /* 0: none */
 };
 
+/* A write that a rollback took back. */
+struct candor_lost_write {
+    uint64_t number;       /* of its request id */
+    struct candor_pos pos; /* where it had been */
+};
+
 /* What a call gave. Every call fills all of it, whatever it returns; candor_result_free() afterwards. */
 struct candor_result {
     struct candor_error error; /* its code is what the call returned */
@@ -213,6 +220,13 @@ struct candor_result {
     /* Part of what the session saw was rolled back: told once, by the first call that finds out. After a change of epoch
      * the client asks for it, so a session that only writes learns it too. */
     bool session_lost;
+    /* Of the error SESSION_LOST, when the node that told it holds what was rolled back: the id of its rollback archive ("":
+     * another node may hold it; `freshness.node` is the one that does), and which writes of this client are in it. */
+    char lost_archive[CANDOR_ARCHIVE_ID_BYTES];
+    size_t lost_write_count;
+    struct candor_lost_write *lost_writes; /* oldest first */
+    /* There may be others: the search stopped at a limit, or many threads have written at once, under as many ids. */
+    bool more_lost_writes;
     char violation[256]; /* what the node went back on; "" (the usual case): nothing */
 
     /* Reads. */

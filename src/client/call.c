@@ -24,6 +24,9 @@ struct progress {
     char hops[LIMIT_HOPS + 1][LIMIT_NODE_ID_BYTES]; /* who gave them, oldest first (R45) */
     char *hop_list[LIMIT_HOPS + 1];
     struct lane *lane; /* of a write */
+    bool has_request_id;
+    bool one_of_many; /* of a session read: the client writes under other ids, too */
+    uint8_t client_id[CANDOR_CLIENT_ID_BYTES]; /* likewise */
     Candor__V1__RequestId request_id;
     bool uncertain; /* an attempt may have been executed without our hearing of it */
     bool refused;   /* a node has answered, but not what was asked for */
@@ -43,11 +46,23 @@ static size_t first_target(struct candor_client *client, const struct call *call
     return target;
 }
 
+/* Without a number it names who asks: a session read learns which of the writes under this id were lost (R44). */
+static void name_client(struct candor_client *client, struct progress *progress)
+{
+    Candor__V1__RequestId *id = &progress->request_id;
+    candor__v1__request_id__init(id);
+    progress->has_request_id = true;
+    progress->one_of_many = client_any_id(client, progress->client_id);
+    id->client_id.data = progress->client_id;
+    id->client_id.len = sizeof progress->client_id;
+}
+
 /* R46: one number for the call, however often it is sent. */
 static void draw_request_id(struct candor_client *client, struct progress *progress)
 {
     Candor__V1__RequestId *id = &progress->request_id;
     struct lane *lane = progress->lane = client_take_lane(client);
+    progress->has_request_id = true;
     candor__v1__request_id__init(id);
     id->client_id.data = lane->id;
     id->client_id.len = sizeof lane->id;
@@ -112,11 +127,11 @@ static bool attempt(struct candor_client *client, const struct call *call,
 {
     struct candor_token session;
     candor_client_token(client, &session);
-    struct rpc_exchange exchange = {.deadline_ms =
-                                        (uint32_t)max_u64(1, attempt_ms(client, call, progress)),
-                                    .request_id = call->write ? &progress->request_id : NULL,
-                                    .hops = progress->hop_list,
-                                    .hop_count = progress->hop_count};
+    struct rpc_exchange exchange = {
+        .deadline_ms = (uint32_t)max_u64(1, attempt_ms(client, call, progress)),
+        .request_id = progress->has_request_id ? &progress->request_id : NULL,
+        .hops = progress->hop_list,
+        .hop_count = progress->hop_count};
     uint8_t *response = NULL;
     size_t response_bytes = 0;
     Candor__V1__RpcReply *reply = NULL;
@@ -130,6 +145,8 @@ static bool attempt(struct candor_client *client, const struct call *call,
 
     if (reply != NULL)
         convert_envelope(reply, result);
+    if (result->lost_archive[0] != '\0' && progress->one_of_many)
+        result->more_lost_writes = true;
     bool has_body = result->error.code == CANDOR_OK || response != NULL;
     if (has_body && !call->take(call, slice_of(response, response_bytes), result))
         candor_error_set(&result->error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
@@ -371,6 +388,8 @@ enum candor_code client_call(struct candor_client *client, struct call *call,
                                 call->body.length, client->message_bytes);
     if (call->write)
         draw_request_id(client, &progress);
+    else if (call->read != NULL && call->read->level == CANDOR_READ_SESSION)
+        name_client(client, &progress);
 
     for (;;) {
         enum next next = ask(client, call, &progress, result);

@@ -105,6 +105,17 @@ struct lane *client_take_lane(struct candor_client *client)
     return lane;
 }
 
+/* The list of the free is a stack: its top is used again and again. */
+bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES])
+{
+    pthread_mutex_lock(&client->lock);
+    const struct lane *lane = client->free_lanes != NULL ? client->free_lanes : client->lanes;
+    memcpy(out, lane->id, CANDOR_CLIENT_ID_BYTES);
+    bool others = client->lanes->next != NULL;
+    pthread_mutex_unlock(&client->lock);
+    return others;
+}
+
 void client_give_lane(struct candor_client *client, struct lane *lane)
 {
     pthread_mutex_lock(&client->lock);
@@ -270,6 +281,9 @@ void candor_result_free(struct candor_result *result)
         protobuf_c_message_free_unpacked(result->memory, NULL);
     free(result->items);
     free(result->found);
+    free(result->lost_writes);
+    result->lost_writes = NULL;
+    result->lost_write_count = 0;
     result->memory = NULL;
     result->items = NULL;
     result->item_count = 0;

@@ -2,7 +2,9 @@
 #include "client/convert.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/types.h"
 
 void convert_text(const char *from, char *to, size_t room)
@@ -70,9 +72,25 @@ void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *
     result->has_freshness = true;
 }
 
+static void convert_lost(const Candor__V1__LostSession *lost, struct candor_result *result)
+{
+    convert_text(lost->archive_id, result->lost_archive, sizeof result->lost_archive);
+    result->more_lost_writes = lost->more;
+    free(result->lost_writes);
+    result->lost_writes = calloc(lost->n_writes + 1, sizeof *result->lost_writes);
+    ASSERT(result->lost_writes != NULL);
+    result->lost_write_count = lost->n_writes;
+    for (size_t i = 0; i < lost->n_writes; i++) {
+        result->lost_writes[i].number = lost->writes[i]->number;
+        convert_pos(lost->writes[i]->pos, &result->lost_writes[i].pos);
+    }
+}
+
 void convert_envelope(const Candor__V1__RpcReply *reply, struct candor_result *result)
 {
     convert_freshness(reply->freshness, result);
+    if (reply->lost != NULL && result->error.reason == CANDOR_REASON_SESSION_LOST)
+        convert_lost(reply->lost, result);
     if (reply->retry == NULL)
         return;
     convert_text(reply->retry->primary, result->primary, sizeof result->primary);

@@ -111,6 +111,8 @@ enum candor_code client_ask_token(struct rpc_client *rpc, const struct candor_to
 
 /* client.c */
 struct lane *client_take_lane(struct candor_client *client);
+/* The id that a thread alone writes under. Whether there are others. */
+bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES]);
 void client_give_lane(struct candor_client *client, struct lane *lane);
 /* The place of `address` among the connections, added if missing. False: too many, or a malformed address. */
 bool client_connect(struct candor_client *client, const char *address, size_t *index,

@@ -111,9 +111,10 @@ class Client:
     def call(self, method, request, response_type, write=False, endpoint=None, deadline_s=None):
         deadline = time.monotonic() + (deadline_s or self.deadline_s)
         envelope = rpc_pb2.RpcRequest(method=method, body=request.SerializeToString())
+        envelope.request_id.client_id = self.client_id  # without a number it only says who asks
         if write:
             self.number += 1
-            envelope.request_id.client_id, envelope.request_id.number = self.client_id, self.number
+            envelope.request_id.number = self.number
         target = endpoint or self.preferred
         pause = 0.01
         error = CandorError(rpc_pb2.CODE_DEADLINE_EXCEEDED, rpc_pb2.REASON_NONE, "the deadline passed")
