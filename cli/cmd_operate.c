@@ -4,11 +4,12 @@
 
 #include "base/limits.h"
 #include "candor/v1/cluster.pb-c.h"
+#include "cli/forecast.h"
 #include "cli/node_call.h"
 #include "client/convert.h"
 
-#define FORECAST_DEADLINE_MS 1000
 #define PROMOTE_DEADLINE_MS 10000
+#define KEYS_SHOWN 10
 
 typedef unsigned long long number;
 
@@ -20,112 +21,17 @@ static const struct option_spec promote_options[] = {
     {0},
 };
 
-/* What a promotion of `target` would cost, as far as the nodes that answer know (R28, R42). */
-struct forecast {
-    size_t count;
-    struct node_row *rows;
-    const struct node_row *target; /* NULL: it does not answer */
-    uint64_t at_risk; /* acknowledged LOCAL records of a primary that are not committed */
-    uint64_t beyond;  /* most records that another node holds beyond the target's last */
-    size_t unreachable;
-};
-
-static bool answered(const struct node_row *row)
-{
-    return row->result.error.code == CANDOR_OK && row->result.has_freshness;
-}
-
-static void weigh(struct forecast *forecast, const char *target)
-{
-    for (size_t i = 0; i < forecast->count; i++) {
-        if (strcmp(forecast->rows[i].target.id, target) == 0 && answered(&forecast->rows[i]))
-            forecast->target = &forecast->rows[i];
-    }
-    for (size_t i = 0; i < forecast->count; i++) {
-        const struct node_row *row = &forecast->rows[i];
-        if (!answered(row)) {
-            forecast->unreachable++;
-            continue;
-        }
-        if (row->status.at_risk > forecast->at_risk)
-            forecast->at_risk = row->status.at_risk;
-        uint64_t own = forecast->target != NULL ? forecast->target->status.last.seq : 0;
-        if (row->status.last.seq > own && row->status.last.seq - own > forecast->beyond)
-            forecast->beyond = row->status.last.seq - own;
-    }
-}
-
-static bool make_forecast(struct command_context *ctx, const char *target,
-                          struct forecast *forecast, int *status)
-{
-    struct node_target targets[LIMIT_NODES];
-    memset(forecast, 0, sizeof *forecast);
-    forecast->count = node_targets(ctx, targets, status);
-    if (forecast->count == 0)
-        return false;
-    forecast->rows = calloc(forecast->count, sizeof *forecast->rows);
-    if (forecast->rows == NULL)
-        return false;
-    node_rows(targets, forecast->count, FORECAST_DEADLINE_MS, forecast->rows);
-    weigh(forecast, target);
-    return true;
-}
-
-static void print_forecast(const struct forecast *forecast, const char *target, FILE *to)
-{
-    if (forecast->target == NULL)
-        fprintf(to, "%s does not answer: it cannot be promoted now.\n", target);
-    else
-        fprintf(to, "%s holds records up to %llu, committed up to %llu.\n", target,
-                (number)forecast->target->status.last.seq,
-                (number)forecast->target->result.freshness.commit_seq);
-    for (size_t i = 0; i < forecast->count; i++) {
-        const struct node_row *row = &forecast->rows[i];
-        if (row == forecast->target)
-            continue;
-        if (!answered(row))
-            fprintf(to, "%s does not answer: what it acknowledged meanwhile is not known.\n",
-                    row->target.id);
-        else
-            fprintf(to, "%s (%s) holds records up to %llu%s.\n", row->target.id,
-                    candor_role_name(row->result.freshness.role), (number)row->status.last.seq,
-                    forecast->target != NULL &&
-                            row->status.last.seq > forecast->target->status.last.seq
-                        ? ": those beyond would be archived"
-                        : "");
-    }
-    fprintf(
-        to,
-        "At risk, as far as is known: %llu records beyond what %s holds; %llu acknowledged LOCAL "
-        "writes are not committed.\n",
-        (number)forecast->beyond, target, (number)forecast->at_risk);
-}
-
-static json_t *json_forecast(const struct forecast *forecast, const char *target)
-{
-    json_t *out = json_object();
-    json_object_set_new(out, "node", json_string(target));
-    json_object_set_new(out, "reachable", json_boolean(forecast->target != NULL));
-    json_object_set_new(out, "last_seq",
-                        forecast->target != NULL ? json_u64(forecast->target->status.last.seq)
-                                                 : json_null());
-    json_object_set_new(out, "records_beyond", json_u64(forecast->beyond));
-    json_object_set_new(out, "at_risk", json_u64(forecast->at_risk));
-    json_object_set_new(out, "unreachable_nodes", json_u64(forecast->unreachable));
-    return out;
-}
-
 static int show_forecast(struct command_context *ctx, const char *node)
 {
     int status = EXIT_OTHER;
     struct forecast forecast;
-    if (!make_forecast(ctx, node, &forecast, &status))
+    if (!forecast_make(ctx, node, context_json(ctx) ? 0 : KEYS_SHOWN, &forecast, &status))
         return status;
     if (context_json(ctx))
-        output_json(ctx, json_forecast(&forecast, node));
+        output_json(ctx, forecast_json(&forecast, node));
     else
-        print_forecast(&forecast, node, stdout);
-    free(forecast.rows);
+        forecast_print(&forecast, node, stdout);
+    forecast_free(&forecast);
     return EXIT_DONE;
 }
 
@@ -134,11 +40,11 @@ static bool confirm_force(struct command_context *ctx, const char *node, int *st
     struct forecast forecast;
     char question[160];
     *status = EXIT_OTHER;
-    if (!make_forecast(ctx, node, &forecast, status))
+    if (!forecast_make(ctx, node, KEYS_SHOWN, &forecast, status))
         return false;
     if (!context_json(ctx) && !context_quiet(ctx))
-        print_forecast(&forecast, node, stderr);
-    free(forecast.rows);
+        forecast_print(&forecast, node, stderr);
+    forecast_free(&forecast);
     snprintf(question, sizeof question,
              "Make %s the primary of a new generation, although nobody voted for it?", node);
     return confirm(ctx, option_given(ctx, "yes"), question, status);
@@ -192,16 +98,22 @@ const struct command command_promote = {
     .group = GROUP_OPERATE,
     .args = "NODE",
     .summary = "Make a node the primary",
-    .description = "Opens a new epoch with NODE as its primary, by a vote of the voters: it needs "
-                   "a majority of "
-                   "them, and no committed write is lost.\n\n"
-                   "--force opens a new generation without votes, for when the majority is gone. "
-                   "What the other "
-                   "side acknowledged and NODE does not hold will be archived when it comes back "
-                   "(`kvctl rollback "
-                   "ls`); nodes that hold other committed records become FORKED until `kvctl "
-                   "accept-history`. It "
-                   "first shows what is known to be at risk, and asks.",
+    .description =
+        "Opens a new epoch with NODE as its primary, by a vote of the voters: it needs "
+        "a majority of "
+        "them, and no committed write is lost.\n\n"
+        "--force opens a new generation without votes, for when the majority is gone. "
+        "What the other "
+        "side acknowledged and NODE does not hold will be archived when it comes back "
+        "(`kvctl rollback "
+        "ls`); nodes that hold other committed records become FORKED until `kvctl "
+        "accept-history`. It "
+        "first shows what is known to be at risk, and asks.\n\n"
+        "--dry-run shows it and does nothing: how many acknowledged LOCAL writes NODE lacks, of "
+        "how "
+        "many clients, their keys and the age of the oldest, counted in the log of the primary. "
+        "When the primary does not answer it is counted in the newest log there is, and what the "
+        "primary alone holds nobody can know.",
     .examples = "kvctl promote b\n"
                 "kvctl promote b --dry-run\twhat it would cost\n"
                 "kvctl promote b --force --yes\tfrom a script\n",

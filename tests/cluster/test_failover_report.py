@@ -1,9 +1,13 @@
 """What failovers have cost, as the nodes tell it: the report after a kill, a transfer and a forced promotion; the forecast before one;
 the archive that a lost session is told of; and the replay of what was discarded (R21, R40, R42, R44)."""
+import json
+import os
 import time
 import unittest
 
-from harness import Cluster, Refused, main, until
+from harness import Cluster, Refused, main, python_client, until
+
+candor_client, kv_pb2 = python_client()
 
 
 def other_than(cluster, *nodes):
@@ -143,6 +147,96 @@ class FailoverReport(unittest.TestCase):
             self.assertEqual(of_node(failover, old)["outcome_unknown"], 0)  # told before its reign ended
             text = c.kvctl("failover", "last")[0]
             self.assertIn(f"archive {archive['id']} of {old}: 20 LOCAL of 21 writes", text)
+
+
+class Forecast(unittest.TestCase):
+    def test_dry_run_counts_what_the_primary_alone_has_acknowledged(self):
+        with Cluster(fault_proxy=True) as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            new = other_than(c, old)
+            c.put("safe", "v", "--ack", "all")
+            c.wait_equal()
+            forecast = c.json("promote", new, "--dry-run")
+            self.assertEqual(forecast["primary"], old)
+            self.assertEqual(forecast["at_risk"]["local"], 0)
+            self.assertIsNone(forecast["at_risk"]["oldest_age_ms"])
+
+            c.isolate(old)
+            began = time.time()
+            for i in range(3):
+                c.put(f"alone-{i}", "v", "--node", old)
+            c.put("alone-0", "again", "--node", old)
+            with self.assertRaises(Refused):
+                c.put("waits", "v", "--ack", "majority", "--node", old, "--no-redirect",
+                      "--deadline", "300ms")
+            forecast = c.json("promote", new, "--dry-run")
+            at_risk = forecast["at_risk"]
+            self.assertEqual(at_risk["by"], old)
+            self.assertEqual((at_risk["local"], at_risk["waiting"], at_risk["clients"]), (4, 1, 4))
+            self.assertEqual([k["key"] for k in at_risk["keys"]], ["alone-0", "alone-1", "alone-2"])
+            self.assertFalse(at_risk["more_keys"])
+            self.assertLess(at_risk["oldest_age_ms"], (time.time() - began) * 1000 + 1000)
+            self.assertEqual(forecast["records_beyond"], 5)
+            self.assertEqual(forecast["committed_beyond"], 0)
+            text = c.kvctl("promote", new, "--dry-run")[0]
+            self.assertIn(f"4 acknowledged LOCAL writes that {new} lacks, of 4 clients", text)
+            self.assertIn("keys: alone-0, alone-1, alone-2\n", text)
+            self.assertEqual(c.status()[old]["role"], "primary")  # it has done nothing
+
+            # What others hold is all that is left to count when the primary does not answer.
+            c.pause(old)
+            forecast = c.json("promote", new, "--dry-run")
+            self.assertIsNone(forecast["primary"])
+            self.assertEqual(forecast["unreachable_nodes"], 1)
+            self.assertEqual(forecast["at_risk"]["by"], other_than(c, old, new))
+            self.assertEqual(forecast["at_risk"]["local"], 0)
+            text = c.kvctl("promote", new, "--dry-run")[0]
+            self.assertIn("No primary answers", text)
+            c.resume(old)
+
+
+class LostSession(unittest.TestCase):
+    def test_node_that_rolled_back_names_the_archive_and_the_writes_of_the_client_that_asks(self):
+        with Cluster(fault_proxy=True) as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            new = other_than(c, old)
+            session = candor_client.Client([c.addresses()[old]], follow=False)
+            session.put(b"safe", b"v", kv_pb2.ACK_LEVEL_ALL)
+            c.wait_equal()
+            c.isolate(old)
+            c.kvctl("promote", new, "--force", "--yes")
+            written = [session.put(b"lost-%d" % i, b"v").pos for i in range(3)]
+            file = os.path.join(c.dir, "session")
+            c.put("of another", "v", "--session", file, "--node", old)
+            c.heal()
+            c.wait_equal()
+            (archive,) = c.json("rollback", "ls")["archives"]
+
+            with self.assertRaises(candor_client.CandorError) as raised:
+                session.get(b"lost-0", kv_pb2.READ_LEVEL_SESSION)
+            lost = raised.exception.reply.lost
+            self.assertEqual(raised.exception.reply.reason, 4)  # SESSION_LOST
+            self.assertEqual(lost.archive_id, archive["id"])
+            self.assertIn(f"archive {archive['id']} of {old} has it", raised.exception.reply.message)
+            self.assertEqual([w.number for w in lost.writes], [2, 3, 4])
+            self.assertEqual([w.pos.seq for w in lost.writes], [p.seq for p in written])
+            self.assertEqual({w.pos.epoch.owner for w in lost.writes}, {old})
+            self.assertFalse(lost.more)
+
+            # Who holds no such archive names none.
+            session.endpoints = [c.addresses()[new].removeprefix("tcp://")]
+            with self.assertRaises(candor_client.CandorError) as raised:
+                session.get(b"lost-0", kv_pb2.READ_LEVEL_SESSION, endpoint=session.endpoints[0])
+            self.assertEqual(raised.exception.reply.reason, 4)
+            self.assertFalse(raised.exception.reply.HasField("lost"))
+
+            with self.assertRaises(Refused) as refused:
+                c.json("get", "of another", "--session", file, "--node", old, "--no-redirect")
+            self.assertEqual(refused.exception.status, 6)
+            error = json.loads(refused.exception.err.splitlines()[-1])["error"]
+            self.assertEqual((error["reason"], error["lost_archive"]), ("SESSION_LOST", archive["id"]))
 
 
 if __name__ == "__main__":
