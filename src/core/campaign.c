@@ -336,8 +336,9 @@ static bool hears_live_primary(const struct core *core, const struct peer *candi
            !node_id_equal(core->epoch.owner, candidate->id);
 }
 
-/* Why not; NULL: the vote is given. A disk that is not admitted, or does not know yet that it is, may say yes: the candidate
- * counts only the disks that its own log has admitted, and such a log holds all that the lost disk had acknowledged (R4). */
+/* Why not; NULL: the vote is given. A disk that is not admitted, or a reader, may say yes, since it may be a voter without
+ * knowing it yet: the candidate counts only the disks and voters that its own log has admitted, and such a log holds all that
+ * a lost disk had acknowledged (R4, R29). */
 static const char *refusal(struct core *core, const struct peer *candidate,
                            const struct core_msg *msg, char text[CORE_REFUSAL_BYTES])
 {
@@ -346,8 +347,6 @@ static const char *refusal(struct core *core, const struct peer *candidate,
         return "a foreign cluster or an unknown node";
     if (!node_id_equal(msg->vote.epoch.owner, candidate->id))
         return "the epoch names another owner";
-    if (!is_voter(core))
-        return "a reader does not vote";
     if (is_blank(core) && msg->vote.last.seq == 0 &&
         !node_id_equal(candidate->id, core->config.initial_primary))
         return "this node is blank, and only the initial primary founds a cluster";
