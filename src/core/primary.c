@@ -562,19 +562,40 @@ static const char *why_not_set_voter(struct core *core, const struct core_event 
     return NULL;
 }
 
+/* The change and all that comes after it will need a majority of the new voters: it must be there. */
+static bool majority_follows(const struct core *core, const struct members *members)
+{
+    uint32_t following = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct member *member = &members->list[i];
+        const struct peer *peer = NULL;
+        for (uint32_t j = 0; j < core->peer_count; j++)
+            if (node_id_equal(core->peers[j].id, member->id))
+                peer = &core->peers[j];
+        bool follows = peer != NULL && peer_is_member(core, peer) && peer->match > 0 &&
+                       core->now_ns - peer->heard_ns < core->config.election_timeout_ns;
+        bool self = node_id_equal(member->id, core->config.self);
+        following += member->voter && (self || follows);
+    }
+    return following >= members_voters(members) / 2 + 1;
+}
+
 void primary_set_voter(struct core *core, const struct core_event *event)
 {
+    struct members members = core->members;
+    for (uint32_t i = 0; i < members.count; i++)
+        if (node_id_equal(members.list[i].id, event->set_voter.node))
+            members.list[i].voter = event->set_voter.voter;
     const char *why = why_not_set_voter(core, event);
+    if (why == NULL && !majority_follows(core, &members))
+        why = "a majority of the voters as they would be does not follow: no change could be "
+              "committed any more";
     if (why != NULL) {
         finish_text(core, event->ticket, CANDOR_FAILED_PRECONDITION,
                     core->phase == PHASE_PRIMARY ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY,
                     (struct pos){0}, "%s", why);
         return;
     }
-    struct members members = core->members;
-    for (uint32_t i = 0; i < members.count; i++)
-        if (node_id_equal(members.list[i].id, event->set_voter.node))
-            members.list[i].voter = event->set_voter.voter;
     core->voter_ticket = event->ticket;
     core->voter_deadline_ns = event->set_voter.deadline_ns;
     log_line(core, LOG_LEVEL_INFO, "set_voter node=%s voter=%d", event->set_voter.node.text,
