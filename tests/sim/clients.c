@@ -319,6 +319,11 @@ static void give_up(struct world *world, struct event *event)
         act_later(world, event->from);
 }
 
+static bool is_avoided(const struct world *world, const struct node *node)
+{
+    return world->now_ns < world->avoided_until_ns && (world->avoided_side >> node->index & 1) != 0;
+}
+
 static void act(struct world *world, struct event *event)
 {
     uint32_t index = event->from;
@@ -328,6 +333,11 @@ static void act(struct world *world, struct event *event)
     bool writes = between(world, 1, 100) <= world->plan.write_percent;
     struct node *node =
         writes && chance(world, 850000) ? &world->nodes[client->target] : any_node(world);
+    if (writes && is_avoided(world, node)) {
+        struct node *primary = find_primary(world);
+        writes = primary != NULL && !is_avoided(world, primary);
+        node = writes ? primary : node;
+    }
     uint64_t patience_ns = between(world, 5, 30) * world->plan.beat_ns;
     struct event *end = schedule(world, world->now_ns + patience_ns, give_up);
     end->from = index;

@@ -32,9 +32,9 @@ void disk_replay(const struct disk *disk, struct state *out)
 
 /* ---- Asking --------------------------------------------------------------------------------------------- */
 
-static const struct registered *newest_meta(const struct disk *disk)
+static const struct registered *newest_meta(const struct disk *disk, uint64_t seq)
 {
-    for (uint64_t seq = disk->last; seq > 0; seq--) {
+    for (; seq > 0; seq--) {
         const struct registered *what = record_what(disk, seq);
         if (what->type != RECORD_WRITE)
             return what;
@@ -42,16 +42,16 @@ static const struct registered *newest_meta(const struct disk *disk)
     return NULL;
 }
 
-const struct members *disk_members(const struct disk *disk)
+const struct members *disk_members(const struct disk *disk, uint64_t seq)
 {
     static const struct members none;
-    const struct registered *meta = newest_meta(disk);
+    const struct registered *meta = newest_meta(disk, min_u64(seq, disk->last));
     return meta != NULL ? meta->members : &none;
 }
 
 uint64_t disk_cluster_id(const struct disk *disk)
 {
-    const struct registered *meta = newest_meta(disk);
+    const struct registered *meta = newest_meta(disk, disk->last);
     return meta != NULL ? meta->cluster_id : 0;
 }
 

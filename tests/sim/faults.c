@@ -14,6 +14,11 @@ static struct node *any_node(struct world *world)
     return &world->nodes[between(world, 0, world->node_count - 1)];
 }
 
+static struct node *one_of(struct world *world)
+{
+    return &world->nodes[between(world, 0, world->node_count - 1)];
+}
+
 static uint64_t beats(struct world *world, uint64_t low, uint64_t high)
 {
     return between(world, low * world->plan.beat_ns, high * world->plan.beat_ns);
@@ -53,27 +58,32 @@ static void crash_all(struct world *world)
             crash(world, &world->nodes[i]);
 }
 
-/* How many voters' present disks the committed members do not name. */
-static uint32_t voters_without_disk(struct world *world)
+/* Voters whose disk is lost and not replaced yet: the committed members name another one than the node has now. */
+static uint32_t lost_voters(struct world *world)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < world->plan.voters; i++) {
-        const struct node *node = &world->nodes[i];
-        const struct member *member = members_find(&world->committed_members, node->id);
-        count += member == NULL || member->store_id != node->disk.store_id;
+    const struct members *members = &world->committed_members;
+    uint32_t lost = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct member *member = &members->list[i];
+        lost += member->voter && member->store_id != find_node(world, member->id)->disk.store_id;
     }
-    return count;
+    return lost;
 }
 
 /* No more disks at once than a majority can do without: beyond it, the loss is the operator's. */
 static bool may_wipe(struct world *world, const struct node *node)
 {
+    const struct members *members = &world->committed_members;
+    const struct node *primary = find_primary(world);
+    const struct member *member = members_find(members, node->id);
     if (world->forced) /* its disk may be the only one of its generation */
         return false;
-    if (node->index >= world->plan.voters)
+    if (primary == NULL || primary->view.commit != primary->view.last) /* voters may be changing */
+        return member != NULL && !member->voter && world->plan.weight[FAULT_SET_VOTER] == 0;
+    if (member == NULL || !member->voter || member->store_id != node->disk.store_id)
         return true;
-    uint32_t spare = world->plan.voters - (world->plan.voters / 2 + 1);
-    return voters_without_disk(world) + 1 <= spare;
+    uint32_t voters = members_voters(members);
+    return lost_voters(world) + 1 <= voters - (voters / 2 + 1);
 }
 
 bool faults_wipe(struct world *world, struct node *node)
@@ -254,6 +264,14 @@ static void strike(struct world *world, enum fault fault)
     case FAULT_ACCEPT:
         if (awake)
             operator_accept(world, node);
+        break;
+    case FAULT_TRANSFER:
+        if (awake)
+            operator_transfer(world, node, one_of(world));
+        break;
+    case FAULT_SET_VOTER: /* no operator does it while a disk is lost */
+        if (awake && lost_voters(world) == 0)
+            operator_set_voter(world, node, one_of(world), chance(world, 600000));
         break;
     case FAULT_USURP:
         scenario_usurp(world);

@@ -95,7 +95,7 @@ static void check_majority(struct world *world, struct node *node, uint64_t seq)
     if (!epoch_equal(pos.epoch, node->view.epoch))
         violate(world, "R16", "primary %s commits %s, below its EPOCH_START", node->id.text,
                 pos_text(pos, text));
-    const struct members *members = disk_members(&node->disk);
+    const struct members *members = disk_members(&node->disk, node->view.durable);
     uint32_t voters = members_voters(members);
     uint32_t told = voters_that_acknowledged(world, node, members, seq);
     if (told < voters / 2 + 1)
@@ -371,7 +371,7 @@ static void check_level(struct world *world, struct node *node, const struct cor
         (action->pos.seq > committed->seq || !registry_holds(committed->epoch, action->pos)))
         violate(world, "I6", "primary %s acknowledges %s, which is not committed, as %s",
                 node->id.text, pos_text(action->pos, pos), ack_level_name(action->ack));
-    const struct members *members = disk_members(&node->disk);
+    const struct members *members = disk_members(&node->disk, node->view.durable);
     if (action->ack == ACK_ALL && !world->forced && !may_lose(world) &&
         voters_that_hold(world, members, action->pos) < members_voters(members))
         violate(world, "I6", "primary %s acknowledges %s as ALL, but not all hold it",
@@ -454,10 +454,20 @@ static void check_bound(struct world *world, struct node *node, const struct cor
     }
 }
 
+/* Those who were a majority before a change of the members confirmed the reign until then. */
+static bool members_changed(const struct world *world, const struct node *node)
+{
+    uint64_t seq = node->disk.last;
+    while (seq > 0 && record_what(&node->disk, seq)->type == RECORD_WRITE)
+        seq--;
+    uint64_t since_ns = seq > 0 ? world->now_ns - node->disk.records[seq - 1].stored_ns : 0;
+    return since_ns <= 2 * world->plan.stale_after_ns;
+}
+
 /* A primary that is FRESH has heard a majority within stale_after. */
 static void check_fresh_primary(struct world *world, struct node *node)
 {
-    const struct members *members = disk_members(&node->disk);
+    const struct members *members = disk_members(&node->disk, node->view.durable);
     uint64_t now_ns = local_ns(world, node);
     uint32_t heard = 0;
     for (uint32_t i = 0; i < members->count; i++) {
@@ -467,7 +477,7 @@ static void check_fresh_primary(struct world *world, struct node *node)
                  (voter == node ||
                   (status_ns != 0 && now_ns - status_ns <= world->plan.stale_after_ns + NS_PER_MS));
     }
-    if (heard < members_voters(members) / 2 + 1)
+    if (heard < members_voters(members) / 2 + 1 && !members_changed(world, node))
         violate(world, "I10", "primary %s says FRESH, it has heard %u of %u voters", node->id.text,
                 heard, members_voters(members));
 }

@@ -29,6 +29,28 @@ void operator_accept(struct world *world, struct node *node)
                                    .ticket = operator_ticket(world, node)->id});
 }
 
+void operator_transfer(struct world *world, struct node *node, const struct node *to)
+{
+    struct core_event event = {.type = CORE_EVENT_TRANSFER,
+                               .ticket = operator_ticket(world, node)->id};
+    event.transfer.to = to->id;
+    event.transfer.deadline_ns = local_ns(world, node) + 2 * world->plan.election_ns;
+    TRACE(world, node, "operator transfer to=%s", to->id.text);
+    node_step(world, node, &event);
+}
+
+void operator_set_voter(struct world *world, struct node *node, const struct node *member,
+                        bool voter)
+{
+    struct core_event event = {.type = CORE_EVENT_SET_VOTER,
+                               .ticket = operator_ticket(world, node)->id};
+    event.set_voter.node = member->id;
+    event.set_voter.voter = voter;
+    event.set_voter.deadline_ns = local_ns(world, node) + 2 * world->plan.election_ns;
+    TRACE(world, node, "operator set_voter node=%s voter=%d", member->id.text, voter);
+    node_step(world, node, &event);
+}
+
 static bool waits_for_operator(const struct node *node)
 {
     for (uint32_t i = 0; i < node->ticket_count; i++)

@@ -60,8 +60,25 @@ static void promote_other_side(struct world *world, struct event *event)
     if (world->healing || node == NULL)
         return;
     operator_promote(world, node, false);
+    if (chance(world,
+               500000)) { /* the clients have heard of it, the followers of the other have not */
+        world->avoided_side = event->number;
+        world->avoided_until_ns = world->now_ns + elections(world, 300, 900);
+    }
     if (chance(world, 400000))
         schedule(world, world->now_ns + elections(world, 20, 200), desert)->number = event->number;
+}
+
+/* The primary and some of its followers, few enough that a majority is left elsewhere. */
+static uint64_t draw_side(struct world *world, const struct node *primary)
+{
+    uint64_t side = 1u << primary->index;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        uint64_t larger = side | 1u << i;
+        if (chance(world, 600000) && voters_off(world, larger) >= world->plan.voters / 2 + 1)
+            side = larger;
+    }
+    return side;
 }
 
 void scenario_usurp(struct world *world)
@@ -69,11 +86,13 @@ void scenario_usurp(struct world *world)
     struct node *primary = find_primary(world);
     if (primary == NULL || world->node_count < 2)
         return;
-    uint64_t side = 1u << primary->index | between(world, 0, (1u << world->node_count) - 1);
-    if (voters_off(world, side) < world->plan.voters / 2 + 1)
-        side = 1u << primary->index;
+    uint64_t side = draw_side(world, primary);
     TRACE(world, primary, "usurp side=%02x", (unsigned)side);
     uint64_t until_ns = world->now_ns + elections(world, 300, 900);
+    if (chance(world, 500000)) { /* nothing uncommitted warns who reads there */
+        world->avoided_side = side;
+        world->avoided_until_ns = until_ns;
+    }
     for (uint32_t i = 0; i < world->node_count; i++)
         for (uint32_t j = 0; j < world->node_count; j++)
             if (on_side(side, &world->nodes[i]) != on_side(side, &world->nodes[j]))

@@ -41,8 +41,9 @@ enum {
     SIM_CALLS = 64,    /* remembered of one node */
     SIM_EPOCHS = 1024,
     SIM_GENERATIONS = 64,
-    SIM_DISKS = 4,  /* of one peer, remembered */
-    SIM_GROUP = 16, /* writes of one group commit */
+    SIM_DISKS = 4,       /* of one peer, remembered */
+    SIM_GROUP = 16,      /* writes of one group commit */
+    SIM_EVENTS = 400000, /* of one run; a run has some thousands */
     SIM_VIOLATION_BYTES = 1024,
 };
 
@@ -82,6 +83,8 @@ enum fault {
     FAULT_PROMOTE,
     FAULT_FORCE,
     FAULT_ACCEPT,
+    FAULT_TRANSFER,
+    FAULT_SET_VOTER,
     FAULT_USURP,
     FAULT_REBORN,
     FAULT_COUNT,
@@ -421,6 +424,8 @@ struct world {
     uint32_t served_count;
     uint32_t served_capacity;
     struct buffer scratch;
+    uint64_t avoided_side; /* nodes that no client writes to, until then */
+    uint64_t avoided_until_ns;
     bool healing; /* the faults are over */
     uint64_t healed_ns;
     bool forced; /* a forced promotion was asked for */
@@ -485,7 +490,8 @@ void disk_read(struct world *world, struct node *node, uint64_t from, uint64_t u
 void disk_lose_tail(struct world *world, struct node *node);
 void disk_replay(const struct disk *disk, struct state *out);
 void disk_history(const struct disk *disk, uint64_t last, struct epoch_history *out);
-const struct members *disk_members(const struct disk *disk); /* never NULL */
+const struct members *disk_members(const struct disk *disk,
+                                   uint64_t seq); /* as of seq; never NULL */
 uint64_t disk_cluster_id(const struct disk *disk);
 struct pos disk_pos(const struct disk *disk, uint64_t seq);
 bool disk_holds(const struct disk *disk, uint64_t upto, struct pos pos);
@@ -522,6 +528,9 @@ void client_probe(struct world *world, struct node *primary);
 void operators_start(struct world *world);
 void operator_promote(struct world *world, struct node *node, bool force);
 void operator_accept(struct world *world, struct node *node);
+void operator_transfer(struct world *world, struct node *node, const struct node *to);
+void operator_set_voter(struct world *world, struct node *node, const struct node *member,
+                        bool voter);
 
 /* faults.c */
 void faults_start(struct world *world);

@@ -14,7 +14,7 @@ struct snapshot *snapshot_cut(struct world *world, const struct node *node)
     snapshot->undo_floor = disk->undo_floor;
     snapshot->rewinds = disk->rewinds;
     snapshot->cluster_id = disk_cluster_id(disk);
-    snapshot->members = *disk_members(disk);
+    snapshot->members = *disk_members(disk, disk->last);
     snapshot->history.starts =
         world_alloc(world, LIMIT_EPOCH_HISTORY * sizeof *snapshot->history.starts);
     disk_history(disk, disk->last, &snapshot->history);

@@ -121,7 +121,8 @@ static void run_event(struct world *world, struct event *event)
             return;
         }
     }
-    world->events++;
+    if (++world->events > SIM_EVENTS)
+        violate(world, "I14", "%d events, and no end of them", SIM_EVENTS);
     trace_hash(world, event->at_ns);
     trace_hash(world, event->node);
     event->run(world, event);
@@ -374,7 +375,7 @@ void node_start(struct world *world, struct node *node)
         .commit = min_u64(max_u64(disk->hard_commit, disk->undo_floor), disk->last),
         .rewinds = disk->rewinds,
         .history = &history,
-        .members = disk_members(disk),
+        .members = disk_members(disk, disk->last),
     };
     disk->commit = boot.commit;
     struct core_config config = config_of(world, node);

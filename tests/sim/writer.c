@@ -183,7 +183,7 @@ static void truncate(struct world *world, struct node *node, const struct work *
     struct answer *answer = post(world, node, CORE_EVENT_TRUNCATED);
     answer->event.truncated.last = node->disk.last;
     answer->event.truncated.rewinds = node->disk.rewinds;
-    answer->event.truncated.members = disk_members(&node->disk);
+    answer->event.truncated.members = disk_members(&node->disk, node->disk.last);
 }
 
 static void install(struct world *world, struct node *node, const struct work *work)
