@@ -252,6 +252,7 @@ const struct command command_fault_show = {
     .summary = "Show who reaches whom",
     .description = "Prints a row for each node that sends, a column for each that receives. -o "
                    "json tells connections and bytes as well.",
+    .examples = "kvctl fault show\n",
     .options = show_options,
     .local = true,
     .min_args = 0,

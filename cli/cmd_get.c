@@ -22,7 +22,8 @@ static void print_value(struct command_context *ctx, const struct candor_result 
     if (!item->found) {
         output_note(ctx, "get: no such key");
     } else {
-        fwrite(item->value.data, 1, item->value.length, stdout);
+        if (item->value.length > 0) /* an empty value has no data */
+            fwrite(item->value.data, 1, item->value.length, stdout);
         if (!option_given(ctx, "raw"))
             putchar('\n');
     }

@@ -23,6 +23,13 @@ static const char *state_name(enum process_state state)
     return state == PROCESS_RUNNING ? "running" : state == PROCESS_PAUSED ? "paused" : "ended";
 }
 
+static const char *state_text(enum process_state state)
+{
+    return state == PROCESS_RUNNING  ? "is running"
+           : state == PROCESS_PAUSED ? "is paused"
+                                     : "is not running";
+}
+
 /* What a command does to the nodes that it names. */
 struct act {
     int signal;               /* 0: it is started */
@@ -48,8 +55,8 @@ static int report_state(struct command_context *ctx, const struct local_node *no
                         enum process_state state, const char *mend)
 {
     struct candor_error error;
-    candor_error_set(&error, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE, "%s is %s", node->id,
-                     state_name(state));
+    candor_error_set(&error, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE, "%s %s", node->id,
+                     state_text(state));
     report_error(ctx, &error, mend);
     return EXIT_OTHER;
 }
@@ -239,6 +246,7 @@ const struct command command_node_ls = {
     .summary = "List the processes that `kvctl up` started",
     .description = "Shows whether each node's process runs, is paused or has ended. `kvctl status` "
                    "asks the nodes themselves.",
+    .examples = "kvctl node ls\n",
     .options = node_options,
     .local = true,
     .min_args = 0,

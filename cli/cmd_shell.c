@@ -97,26 +97,33 @@ static void print_own_help(void)
         "hold words together; # begins a comment. TAB completes.\n");
 }
 
+static int run_words(struct shell *shell, int argc, char **argv)
+{
+    int status;
+    if (strcmp(argv[0], "use") == 0)
+        return run_use(shell, argc, argv);
+    if (strcmp(argv[0], "exit") == 0 || strcmp(argv[0], "quit") == 0)
+        return run_exit(shell, argc, argv);
+    bool help = argc == 1 && strcmp(argv[0], "help") == 0;
+    status = command_execute(&shell->defaults, argc, argv);
+    if (help)
+        print_own_help();
+    return status;
+}
+
+/* Commands move the words about in their array: it is a copy, `words` owns what it points to. */
 int shell_run(struct shell *shell, const struct shell_words *words)
 {
-    int argc = words->count;
-    char **argv = words->list;
-    int status;
-    if (argc > 0 && strcmp(argv[0], "kvctl") == 0) { /* out of habit */
-        argc--;
-        argv++;
-    }
+    int skip = words->count > 0 && strcmp(words->list[0], "kvctl") == 0; /* out of habit */
+    int argc = words->count - skip;
     if (argc == 0)
         return EXIT_DONE;
-    if (strcmp(argv[0], "use") == 0)
-        status = run_use(shell, argc, argv);
-    else if (strcmp(argv[0], "exit") == 0 || strcmp(argv[0], "quit") == 0)
-        status = run_exit(shell, argc, argv);
-    else
-        status = command_execute(&shell->defaults, argc, argv);
-    if (argc == 1 && strcmp(argv[0], "help") == 0)
-        print_own_help();
+    char **argv = calloc((size_t)argc + 1, sizeof *argv);
+    ASSERT(argv != NULL);
+    memcpy(argv, words->list + skip, (size_t)argc * sizeof *argv);
+    int status = run_words(shell, argc, argv);
     fflush(stdout);
+    free(argv);
     return status;
 }
 

@@ -1,8 +1,10 @@
 /* kvctl shell on a terminal: libedit's line editor, history, prompt and completion. */
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <histedit.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,14 +32,29 @@ struct terminal {
     char history_path[RUN_PATH_BYTES]; /* "": nowhere to keep it */
     char prompt[PROMPT_BYTES];
     mbstate_t partial; /* of a character that is being read */
+    bool interrupted;  /* the line at hand, by ^C */
 };
 
-static volatile sig_atomic_t interrupted;
+/* ^C: by a pipe, since it may come at any moment, and to any thread, while the editor is about to read. */
+static int interrupts[2] = {-1, -1};
 
 static void on_interrupt(int number)
 {
     (void)number;
-    interrupted = 1;
+    int kept = errno;
+    ssize_t ignored = write(interrupts[1], "", 1); /* full: there is one already */
+    (void)ignored;
+    errno = kept;
+}
+
+/* Whether there was one since the last time. */
+static bool take_interrupt(void)
+{
+    char bytes[64];
+    bool any = false;
+    while (read(interrupts[0], bytes, sizeof bytes) > 0)
+        any = true;
+    return any;
 }
 
 /* ---- The prompt ---- */
@@ -271,18 +288,32 @@ static unsigned char complete(EditLine *edit, int key)
 
 /* ---- Reading ---- */
 
+/* Waits for a byte; false: ^C, or the end. */
+static bool read_byte(struct terminal *terminal, char *out)
+{
+    for (;;) {
+        struct pollfd wait[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                                {.fd = interrupts[0], .events = POLLIN}};
+        if (poll(wait, 2, -1) < 0 && errno != EINTR)
+            return false;
+        terminal->interrupted = take_interrupt();
+        if (terminal->interrupted)
+            return false;
+        if (wait[0].revents != 0) {
+            ssize_t got = read(STDIN_FILENO, out, 1);
+            if (got >= 0 || errno != EINTR)
+                return got == 1;
+        }
+    }
+}
+
 /* libedit's own reader takes an interrupt for nothing: ^C must end the line. */
 static int read_character(EditLine *edit, wchar_t *out)
 {
     struct terminal *terminal = NULL;
+    char byte;
     el_get(edit, EL_CLIENTDATA, &terminal);
-    for (;;) {
-        char byte;
-        ssize_t got = read(STDIN_FILENO, &byte, 1);
-        if (got < 0 && errno == EINTR && !interrupted)
-            continue; /* the window has changed its size, or a child has ended */
-        if (got <= 0)
-            return (int)got;
+    while (read_byte(terminal, &byte)) {
         size_t used = mbrtowc(out, &byte, 1, &terminal->partial);
         if (used == (size_t)-2)
             continue; /* more bytes of it follow */
@@ -290,6 +321,7 @@ static int read_character(EditLine *edit, wchar_t *out)
             return 1;
         memset(&terminal->partial, 0, sizeof terminal->partial); /* no character: it is left out */
     }
+    return terminal->interrupted ? -1 : 0;
 }
 
 static void set_up(struct terminal *terminal)
@@ -302,7 +334,8 @@ static void set_up(struct terminal *terminal)
     el_set(terminal->edit, EL_PROMPT_ESC, prompt, ESCAPE);
     el_set(terminal->edit, EL_EDITOR, "emacs");
     el_set(terminal->edit, EL_GETCFN, read_character);
-    el_set(terminal->edit, EL_ADDFN, "kvctl-complete", "Completes the word", complete);
+    /* Wide, since the narrow one copies both texts and never frees them. */
+    el_wset(terminal->edit, EL_ADDFN, L"kvctl-complete", L"Completes the word", complete);
     el_set(terminal->edit, EL_BIND, "^I", "kvctl-complete", NULL);
     el_set(terminal->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     open_history(terminal);
@@ -331,20 +364,21 @@ static void run_line(struct terminal *terminal, const char *line)
 static bool read_and_run(struct terminal *terminal)
 {
     int length = 0;
-    interrupted = 0;
+    terminal->interrupted = false;
     make_prompt(terminal);
-    errno = 0;
+    el_set(terminal->edit, EL_PREP_TERM,
+           1); /* before the prompt is seen: a ^D typed now must count */
     const char *line = el_gets(terminal->edit, &length);
     if (line != NULL && length > 0) {
         char *copy = strndup(line, (size_t)length);
         ASSERT(copy != NULL);
-        interrupted = 0;
         run_line(terminal, copy);
         free(copy);
+        take_interrupt(); /* it was the command's */
         return true;
     }
     putchar('\n');
-    if (!interrupted)
+    if (!terminal->interrupted)
         return false;
     el_reset(terminal->edit);
     return true;
@@ -353,9 +387,11 @@ static bool read_and_run(struct terminal *terminal)
 int shell_interactive(struct shell *shell)
 {
     struct terminal terminal = {.shell = shell};
-    struct sigaction action = {.sa_handler = on_interrupt}; /* no SA_RESTART: a read ends */
+    struct sigaction action = {.sa_handler =
+                                   on_interrupt}; /* no SA_RESTART: a wait of a command ends */
     struct sigaction former;
     sigemptyset(&action.sa_mask);
+    ASSERT(pipe2(interrupts, O_CLOEXEC | O_NONBLOCK) == 0);
     sigaction(SIGINT, &action, &former);
     set_up(&terminal);
     output_note(shell->ctx, "`help` lists the commands, ^D leaves");
@@ -364,5 +400,7 @@ int shell_interactive(struct shell *shell)
     history_end(terminal.history);
     el_end(terminal.edit);
     sigaction(SIGINT, &former, NULL);
+    close(interrupts[0]);
+    close(interrupts[1]);
     return shell->status;
 }
