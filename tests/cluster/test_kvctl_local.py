@@ -1,4 +1,5 @@
 """A cluster on one machine by kvctl: up, down, logs, node, fault; and that nothing else is ever ended."""
+import fcntl
 import json
 import os
 import shutil
@@ -87,6 +88,18 @@ class Life(Local):
             told = [up.communicate(timeout=60)[0] for up in ups]
             self.assertEqual(sorted(up.returncode for up in ups), [0, 1], told)
             self.assertEqual(set(states(c).values()), {"running"})
+
+    def test_a_command_waits_for_another_that_changes_the_cluster(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up()
+            with open(os.path.join(c.run_dir, "lock"), encoding="utf-8") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                with subprocess.Popen([KVCTL, "node", "kill", "a", "--run-dir", c.run_dir],
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as kill:
+                    self.assertIn("waiting for another command", kill.stderr.readline())
+                    self.assertEqual(states(c), {"a": "running"})  # looking needs no lock
+                    fcntl.flock(lock, fcntl.LOCK_UN)
+                    self.assertEqual(kill.communicate(timeout=60)[0], "a was killed\n")
 
     def test_a_node_that_does_not_start_is_shown_with_its_log_and_the_others_stay(self):
         with Cluster() as c:
