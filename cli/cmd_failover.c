@@ -307,19 +307,50 @@ static json_t *json_incident(const struct report *report, const struct incident 
 
 /* ---- last ------------------------------------------------------------------------------------------------- */
 
+/* How it came about, as the end of a sentence. */
+static const char *cause_sentence(const struct incident *incident)
+{
+    static const struct {
+        const char *cause;
+        const char *sentence;
+    } sentences[] = {
+        {"founding", ": it founded the cluster"},
+        {"election", ", elected when the old primary was not heard"},
+        {"promotion", ", elected when an operator asked"},
+        {"transfer", ": the old primary handed over"},
+        {"forced", ", made so without votes by an operator"},
+        {"resumed", ", elected again after a restart, or after it had stepped down"},
+    };
+    for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++)
+        if (strcmp(sentences[i].cause, cause_text(incident)) == 0)
+            return sentences[i].sentence;
+    return "; it does not answer, or was restarted since: how it came to be is not known";
+}
+
 static void print_head(const struct incident *incident)
 {
     char wall[WALL_TEXT_BYTES];
     const struct sighting *dated = dated_by(incident);
-    printf("%s is the primary of epoch %llu (generation %llu), by %s%s\n", incident->epoch.owner,
+    printf("%s is the primary of epoch %llu (generation %llu)%s\n", incident->epoch.owner,
            (number)incident->epoch.term, (number)incident->epoch.generation,
-           incident->opener == NULL ? "a way not known: it does not answer, or was restarted" : "",
-           incident->opener == NULL ? "" : cause_text(incident));
+           cause_sentence(incident));
     printf("  when        %s, by the clock of %s\n", wall_text(dated->seen->wall_ms, wall),
            dated->node);
     if (incident->previous.term != 0)
         printf("  before      %s, epoch %llu (generation %llu)\n", incident->previous.owner,
                (number)incident->previous.term, (number)incident->previous.generation);
+}
+
+static void print_gap(const struct incident *incident, const struct sighting *sighting)
+{
+    char age[AGE_TEXT_BYTES];
+    age_text(sighting->seen->gap_ms, age);
+    if (strcmp(sighting->node, incident->previous.owner) == 0)
+        printf("              %s, the old primary, refused writes for %s before it heard the new "
+               "one; until then it took them\n",
+               sighting->node, age);
+    else
+        printf("              %s heard no primary for %s\n", sighting->node, age);
 }
 
 /* Who measured what: no two clocks are compared. */
@@ -328,20 +359,15 @@ static void print_gaps(const struct incident *incident)
     char age[AGE_TEXT_BYTES];
     bool reigned_on = strcmp(incident->previous.owner, incident->epoch.owner) == 0;
     if (has_gap(incident->opener))
-        printf("  no writes   for %s, measured by %s: from %s to its first record on disk\n",
-               age_text(incident->opener->seen->gap_ms, age), incident->opener->node,
-               reigned_on ? "its first refusal" : "the last heartbeat it heard of the old primary");
+        printf("  no writes   at %s for %s: from %s to its first record on disk\n",
+               incident->opener->node, age_text(incident->opener->seen->gap_ms, age),
+               reigned_on ? "its first refusal"
+                          : "the last heartbeat of the old primary that it heard");
     else
-        printf("  no writes   for a time that nobody measured\n");
-    for (size_t i = 0; i < incident->sighting_count; i++) {
-        const struct sighting *sighting = &incident->sightings[i];
-        if (sighting == incident->opener || !has_gap(sighting))
-            continue;
-        bool old = strcmp(sighting->node, incident->previous.owner) == 0;
-        printf("              %s %s for %s\n", sighting->node,
-               old ? "refused them, before it heard the new primary," : "heard no primary",
-               age_text(sighting->seen->gap_ms, age));
-    }
+        printf("  no writes   at %s for a time that nobody measured\n", incident->epoch.owner);
+    for (size_t i = 0; i < incident->sighting_count; i++)
+        if (&incident->sightings[i] != incident->opener && has_gap(&incident->sightings[i]))
+            print_gap(incident, &incident->sightings[i]);
 }
 
 static void print_discarded(const struct report *report, const struct incident *incident)

@@ -25,6 +25,7 @@ extern const struct command command_failover_last;
 extern const struct command command_failover_ls;
 extern const struct command command_rollback_ls;
 extern const struct command command_rollback_show;
+extern const struct command command_rollback_replay;
 extern const struct command command_rollback_drop;
 extern const struct command command_accept_history;
 /* Running a cluster on this machine. */
@@ -75,6 +76,7 @@ const struct command *const commands[] = {
     &command_failover_ls,
     &command_rollback_ls,
     &command_rollback_show,
+    &command_rollback_replay,
     &command_rollback_drop,
     &command_accept_history,
 

@@ -114,8 +114,8 @@ class FailoverReport(unittest.TestCase):
             self.assertEqual(after["refused_not_primary"], before + 1)
             self.assertEqual(after["redirects"], before + 1)
             c.kvctl("transfer", old)
-            causes = [f["cause"] for f in c.json("failover", "ls")["failovers"]]
-            self.assertEqual(causes, ["founding", "transfer", "transfer"])
+            until(lambda: [f["cause"] for f in c.json("failover", "ls")["failovers"]] ==
+                  ["founding", "transfer", "transfer"], "both transfers are listed")
 
     def test_forced_promotion_names_what_was_discarded_and_where_it_is(self):
         with Cluster(fault_proxy=True) as c:
@@ -194,6 +194,70 @@ class Forecast(unittest.TestCase):
             text = c.kvctl("promote", new, "--dry-run")[0]
             self.assertIn("No primary answers", text)
             c.resume(old)
+
+
+class Replay(unittest.TestCase):
+    def test_replay_restores_what_was_not_overwritten_and_reports_the_rest(self):
+        with Cluster(fault_proxy=True) as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            new = other_than(c, old)
+            for key in ("kept", "gone", "shared", "taken"):
+                c.put(key, "before")
+            c.wait_equal()
+            c.isolate(old)
+            c.kvctl("promote", new, "--force", "--yes")
+            at_old = ("--node", old, "--no-redirect")
+            for i in range(5):
+                c.put(f"new-{i}", f"lost-{i}", *at_old)
+            c.put("kept", "first", *at_old)      # two writes of one key
+            c.put("kept", "second", *at_old)
+            c.kvctl("del", "gone", *at_old)
+            c.put("shared", "old side", *at_old)  # overwritten on the other side
+            c.put("new-4", "again", *at_old)      # and made anew there
+            c.kvctl("del", "taken", *at_old)
+            c.put("shared", "new side", "--node", new)
+            c.put("new-4", "theirs", "--node", new)
+            c.heal()
+            c.wait_equal()
+            (archive,) = c.json("rollback", "ls")["archives"]
+            expected = {"writes": 11, "replayed": 8, "already_there": 0, "conflict_count": 3}
+
+            # Looking first changes nothing.
+            before = c.export(new)
+            dry = c.json("rollback", "replay", archive["id"], "--dry-run", status=6)
+            self.assertEqual({k: dry[k] for k in expected}, expected)
+            self.assertTrue(dry["dry_run"])
+            self.assertEqual(c.export(new), before)
+
+            reply = c.json("rollback", "replay", archive["id"], status=6)
+            self.assertEqual({k: reply[k] for k in expected}, expected)
+            self.assertEqual(reply["node"], old)
+            conflicts = [(r["key"], r["archived"], r["overwrote"], r["present"]) for r in reply["conflicts"]]
+            self.assertEqual(conflicts, [("new-4", "lost-4", None, "theirs"),
+                                         ("shared", "old side", "before", "new side"),
+                                         ("new-4", "again", "lost-4", "theirs")])
+            self.assertEqual(dry["conflicts"], reply["conflicts"])
+            for i in range(4):
+                self.assertEqual(c.get(f"new-{i}")["value"], f"lost-{i}")
+            self.assertEqual(c.get("kept")["value"], "second")
+            self.assertEqual(c.get("shared")["value"], "new side")
+            self.assertEqual(c.get("new-4")["value"], "theirs")
+            for key in ("gone", "taken"):
+                self.assertFalse(c.json("get", key, status=1)["found"])
+
+            # Again: what is there already is no conflict.
+            reply = c.json("rollback", "replay", archive["id"], "--node", old, status=6)
+            self.assertEqual((reply["replayed"], reply["already_there"], reply["conflict_count"]), (0, 8, 3))
+            text = c.kvctl("rollback", "replay", archive["id"], status=6)[0]
+            self.assertIn("shared\tput old side\tnow new side\n", text)
+            self.assertIn(f"replayed 0 of 11 writes of {archive['id']}; 8 already there; 3 conflicts\n", text)
+
+            # A key that was written since it was replayed is newer.
+            c.put("kept", "third")
+            reply = c.json("rollback", "replay", archive["id"], status=6)
+            self.assertEqual([r["key"] for r in reply["conflicts"]].count("kept"), 2)
+            self.assertEqual(c.get("kept")["value"], "third")
 
 
 class LostSession(unittest.TestCase):
