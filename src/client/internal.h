@@ -38,13 +38,19 @@ struct promise {
     uint64_t horizon_at_ns; /* when the reply that proved it came */
 };
 
-/* Request ids of one caller at a time: a lane has one write in flight, however many threads share the client, so none
- * falls out of the numbers that the nodes remember (LIMIT_REQUESTS_PER_CLIENT, R46). */
+/* Numbers in flight under one id: half of what the nodes remember of it (R46), so that no write falls out of that, however
+ * long it takes and however many others go on meanwhile. */
+#define LANE_WINDOW (LIMIT_REQUESTS_PER_CLIENT / 2)
+
+/* Request ids with one client id. Callers at once share a lane; one that is held up by a slow write is passed by in
+ * another. A write whose outcome stayed unknown ends its lane, so that its id can still be asked for. */
 struct lane {
     uint8_t id[CANDOR_CLIENT_ID_BYTES];
-    uint64_t number;        /* of the newest request */
-    struct lane *next;      /* of all */
-    struct lane *next_free; /* of those without a write */
+    uint64_t newest; /* number drawn last */
+    uint64_t oldest; /* lowest in flight; newest + 1: none is */
+    bool ended[LANE_WINDOW];
+    bool retired; /* draws no more */
+    struct lane *next;
 };
 
 struct candor_client {
@@ -82,6 +88,7 @@ struct call {
     uint32_t deadline_ms;
     const struct candor_read_options *read; /* NULL: not a read of keys */
     struct candor_token asked;              /* SESSION: what was sent */
+    struct token_message token;             /* room for a write's */
     size_t wanted; /* items that the answer must have, where that is known */
     /* Takes the body of an OK reply into the result; false: it does not decode. */
     bool (*take)(const struct call *call, struct slice body, struct candor_result *result);
@@ -98,7 +105,8 @@ void *operation_zeroed(size_t count, size_t size); /* malloc'd */
 /* Packs `message`, calls, frees. */
 enum candor_code operation_call(struct candor_client *client, struct call *call,
                                 const ProtobufCMessage *message, struct candor_result *result);
-Candor__V1__WriteOptions *operation_write_options(const struct candor_write_options *options,
+Candor__V1__WriteOptions *operation_write_options(struct candor_client *client,
+                                                  const struct candor_write_options *options,
                                                   struct call *call,
                                                   Candor__V1__WriteOptions *message);
 /* False: they do not decode. */

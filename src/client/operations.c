@@ -196,12 +196,16 @@ enum candor_code client_ask_token(struct rpc_client *rpc, const struct candor_to
 
 /* ---- Writes ---- */
 
-Candor__V1__WriteOptions *operation_write_options(const struct candor_write_options *options,
+Candor__V1__WriteOptions *operation_write_options(struct candor_client *client,
+                                                  const struct candor_write_options *options,
                                                   struct call *call,
                                                   Candor__V1__WriteOptions *message)
 {
+    struct candor_token seen;
     candor__v1__write_options__init(message);
     call->write = true;
+    candor_client_token(client, &seen);
+    message->token = convert_token(&seen, &call->token); /* writes follow reads */
     if (options == NULL)
         return message;
     call->deadline_ms = options->deadline_ms;
@@ -278,7 +282,7 @@ enum candor_code candor_put(struct candor_client *client, struct candor_bytes ke
     Candor__V1__PutRequest request = CANDOR__V1__PUT_REQUEST__INIT;
     request.key = operation_binary(key);
     request.value = operation_binary(value);
-    request.options = operation_write_options(options, &call, &write);
+    request.options = operation_write_options(client, options, &call, &write);
     return operation_call(client, &call, &request.base, result);
 }
 
@@ -290,7 +294,7 @@ enum candor_code candor_delete(struct candor_client *client, struct candor_bytes
     Candor__V1__WriteOptions write;
     Candor__V1__DeleteRequest request = CANDOR__V1__DELETE_REQUEST__INIT;
     request.key = operation_binary(key);
-    request.options = operation_write_options(options, &call, &write);
+    request.options = operation_write_options(client, options, &call, &write);
     return operation_call(client, &call, &request.base, result);
 }
 
@@ -333,7 +337,7 @@ enum candor_code candor_batch(struct candor_client *client, const struct candor_
     request.n_ops = count;
     for (size_t i = 0; i < count; i++)
         request.ops[i] = op_message(&ops[i], &messages[i]);
-    request.options = operation_write_options(options, &call, &write);
+    request.options = operation_write_options(client, options, &call, &write);
     enum candor_code code = operation_call(client, &call, &request.base, result);
     free(request.ops);
     free(messages);

@@ -54,7 +54,7 @@ enum candor_code candor_cas(struct candor_client *client, struct candor_bytes ke
     Candor__V1__CompareAndSwapRequest request = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__INIT;
     request.key = operation_binary(key);
     request.value = operation_binary(value);
-    request.options = operation_write_options(options, &call, &write);
+    request.options = operation_write_options(client, options, &call, &write);
     fill_expect(expect, &request);
     return operation_call(client, &call, &request.base, result);
 }
@@ -87,7 +87,7 @@ enum candor_code candor_increment(struct candor_client *client, struct candor_by
     Candor__V1__IncrementRequest request = CANDOR__V1__INCREMENT_REQUEST__INIT;
     request.key = operation_binary(key);
     request.delta = delta;
-    request.options = operation_write_options(options, &call, &write);
+    request.options = operation_write_options(client, options, &call, &write);
     if (bounds != NULL && bounds->has_min) {
         request.lower_bound_case = CANDOR__V1__INCREMENT_REQUEST__LOWER_BOUND_MIN;
         request.min = bounds->min;
@@ -226,7 +226,7 @@ enum candor_code candor_txn(struct candor_client *client, const struct candor_tx
     request.then_ops = op_list;
     request.n_else_ops = txn->else_count;
     request.else_ops = op_list + txn->then_count;
-    request.options = operation_write_options(options, &call, &write);
+    request.options = operation_write_options(client, options, &call, &write);
     enum candor_code code = operation_call(client, &call, &request.base, result);
     free(op_list);
     free(compare_list);

@@ -134,6 +134,35 @@ bool kv_check_value(struct node *node, struct rpc_call *call, const char *field,
     return kv_fail(node, call, &err);
 }
 
+/* I8: a session that has seen a newer epoch does not write at a primary that does not know yet that it was deposed. False: the
+ * call was failed. */
+static bool check_session(struct node *node, struct rpc_call *call,
+                          const Candor__V1__WriteOptions *options)
+{
+    struct pos seen;
+    uint64_t cluster_id;
+    struct candor_error err = {0};
+    if (options == NULL || options->token == NULL)
+        return true;
+    if (wire_read_token(options->token, &seen, &cluster_id, &err) != CANDOR_OK)
+        return kv_fail(node, call, &err);
+    struct core_view view;
+    view_read_without_peers(&node->view, &view);
+    if (cluster_id != 0 && cluster_id != view.cluster_id) {
+        candor_error_set(&err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_FOREIGN_CLUSTER,
+                         "options.token: it is of another cluster");
+        return kv_fail(node, call, &err);
+    }
+    if (view.role != ROLE_PRIMARY || epoch_compare(seen.epoch, view.epoch) <= 0)
+        return true; /* another node is redirected by the core */
+    char text[EPOCH_TEXT_BYTES];
+    candor_error_set(
+        &err, CANDOR_UNAVAILABLE, CANDOR_REASON_SESSION_BEHIND,
+        "the session has seen epoch %s: this primary was deposed and is about to learn it",
+        epoch_text(seen.epoch, text));
+    return kv_fail(node, call, &err);
+}
+
 struct kv_write *kv_write_new(struct node *node, struct rpc_call *call, size_t op_count,
                               const Candor__V1__WriteOptions *options, ProtobufCClosure reply)
 {
@@ -144,7 +173,8 @@ struct kv_write *kv_write_new(struct node *node, struct rpc_call *call, size_t o
         kv_fail(node, call, &err);
         return NULL;
     }
-    if (!kv_read_request_id(node, call, rpc_call_envelope(call)->request_id, &request))
+    if (!check_session(node, call, options) ||
+        !kv_read_request_id(node, call, rpc_call_envelope(call)->request_id, &request))
         return NULL;
     struct kv_write *write = ticket_new(node, call, reply, sizeof *write);
     struct eval_op *ops = rpc_call_alloc(call, op_count * sizeof *ops);

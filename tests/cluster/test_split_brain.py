@@ -2,7 +2,7 @@
 import json
 import unittest
 
-from harness import Cluster, main, until
+from harness import Cluster, main, python_client, until
 
 
 class SplitBrain(unittest.TestCase):
@@ -55,6 +55,26 @@ class SplitBrain(unittest.TestCase):
             c.wait_equal()
             self.assertEqual(c.get("k", "--node", old, "--no-redirect")["value"], "new side")
             self.assertEqual(c.status()[old]["role"], "replica")
+
+    def test_session_of_the_new_epoch_does_not_write_at_the_deposed_primary(self):
+        candor_client, _ = python_client()
+        with Cluster(fault_proxy=True) as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            new = next(n for n in c.nodes if n != old)
+            c.isolate(old)
+            until(lambda: c.kvctl("promote", new, status=(0, 5)) and
+                  c.status()[new]["role"] == "primary", "the vote is won")
+            session = candor_client.Client(c.addresses().values(), follow=False)
+            addresses = {n: a.removeprefix("tcp://") for n, a in c.addresses().items()}
+            session.put(b"k", b"in the new epoch", endpoint=addresses[new])
+            with self.assertRaises(candor_client.CandorError) as refused:
+                session.put(b"k", b"would be lost", endpoint=addresses[old])
+            self.assertIn("SESSION_BEHIND", str(refused.exception))
+            # Who has seen nothing newer may write there, flagged, as the contract says.
+            other = candor_client.Client(c.addresses().values(), follow=False)
+            other.put(b"k2", b"v", endpoint=addresses[old])
+            self.assertTrue(other.freshness.stale or other.freshness.epoch.owner == old)
 
 
 if __name__ == "__main__":

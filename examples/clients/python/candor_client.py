@@ -166,16 +166,23 @@ class Client:
             options.token.CopyFrom(self.token)
         return options
 
+    def write_options(self, ack):
+        """With the session's token: a primary that was deposed, and does not know it, refuses."""
+        options = kv_pb2.WriteOptions(ack=ack)
+        if self.token is not None:
+            options.token.CopyFrom(self.token)
+        return options
+
     def get(self, key, level=kv_pb2.READ_LEVEL_EVENTUAL, max_staleness_ms=0, **where):
         request = kv_pb2.GetRequest(key=key, options=self._options(level, max_staleness_ms))
         return self.call("/candor.v1.KV/Get", request, kv_pb2.GetResponse, **where).item
 
     def put(self, key, value, ack=kv_pb2.ACK_LEVEL_LOCAL, **where):
-        request = kv_pb2.PutRequest(key=key, value=value, options=kv_pb2.WriteOptions(ack=ack))
+        request = kv_pb2.PutRequest(key=key, value=value, options=self.write_options(ack))
         return self.call("/candor.v1.KV/Put", request, kv_pb2.PutResponse, write=True, **where)
 
     def delete(self, key, ack=kv_pb2.ACK_LEVEL_LOCAL, **where):
-        request = kv_pb2.DeleteRequest(key=key, options=kv_pb2.WriteOptions(ack=ack))
+        request = kv_pb2.DeleteRequest(key=key, options=self.write_options(ack))
         return self.call("/candor.v1.KV/Delete", request, kv_pb2.DeleteResponse, write=True, **where)
 
     def status(self, endpoint, **where):
