@@ -348,7 +348,7 @@ static json_t *read_request(struct command_context *ctx, const char *operand, in
     uint8_t *owned = NULL;
     const char *text = operand != NULL ? operand : "{}";
     if (strcmp(text, "-") == 0) {
-        owned = read_whole_file(ctx, "-", LIMIT_MESSAGE_BYTES_MAX * 2, &length, status);
+        owned = read_whole_file(ctx, "-", (size_t)2 * LIMIT_MESSAGE_BYTES_MAX, &length, status);
         if (owned == NULL)
             return NULL;
         text = (const char *)owned;

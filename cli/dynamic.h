@@ -102,7 +102,7 @@ const struct dynamic_message *dynamic_message_find(const struct dynamic_schema *
 
 /* Appends the message that `json` describes to `out`. INVALID_ARGUMENT names the member at fault ("ops[2].put.key: ...")
  * and, for an unknown one, the nearest that is known; `out` then holds what was written before. */
-enum candor_code dynamic_encode(const struct dynamic_message *message, const json_t *json,
+enum candor_code dynamic_encode(const struct dynamic_message *message, json_t *json,
                                 struct buffer *out, struct candor_error *err);
 /* The caller drops *out. INTERNAL / MALFORMED for bytes that are not such a message; TOO_LARGE over LIMIT_DYNAMIC_DEPTH
  * or LIMIT_DYNAMIC_VALUES. Fields that the schema does not know are left out. */

@@ -23,7 +23,7 @@ struct encoder {
 };
 
 static bool encode_message(struct encoder *encoder, const struct dynamic_message *message,
-                           const json_t *json, struct buffer *out);
+                           json_t *json, struct buffer *out);
 
 __attribute__((format(printf, 2, 3))) static bool refuse(const struct encoder *encoder,
                                                          const char *format, ...)
@@ -47,7 +47,7 @@ static bool refuse_value(const struct encoder *encoder, const struct dynamic_fie
 /* ---- Numbers ---- */
 
 /* A whole number of JSON or of a string, as sign and magnitude. */
-static bool whole_number(const json_t *json, bool *negative, uint64_t *magnitude)
+static bool whole_number(json_t *json, bool *negative, uint64_t *magnitude)
 {
     double real = json_real_value(json);
     const char *text = json_string_value(json);
@@ -73,7 +73,7 @@ static bool whole_number(const json_t *json, bool *negative, uint64_t *magnitude
     return errno == 0;
 }
 
-static bool signed_number(const json_t *json, int64_t min, int64_t max, int64_t *out)
+static bool signed_number(json_t *json, int64_t min, int64_t max, int64_t *out)
 {
     bool negative;
     uint64_t magnitude;
@@ -84,13 +84,13 @@ static bool signed_number(const json_t *json, int64_t min, int64_t max, int64_t 
     return *out >= min && *out <= max;
 }
 
-static bool unsigned_number(const json_t *json, uint64_t max, uint64_t *out)
+static bool unsigned_number(json_t *json, uint64_t max, uint64_t *out)
 {
     bool negative;
     return whole_number(json, &negative, out) && (!negative || *out == 0) && *out <= max;
 }
 
-static bool real_number(const json_t *json, double *out)
+static bool real_number(json_t *json, double *out)
 {
     const char *text = json_string_value(json);
     char *end = NULL;
@@ -114,8 +114,8 @@ static uint64_t zigzag(int64_t value)
     return ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0);
 }
 
-static bool encode_signed(struct encoder *encoder, const struct dynamic_field *field,
-                          const json_t *json, uint64_t *bits)
+static bool encode_signed(struct encoder *encoder, const struct dynamic_field *field, json_t *json,
+                          uint64_t *bits)
 {
     bool small = field->type == DYNAMIC_INT32 || field->type == DYNAMIC_SINT32 ||
                  field->type == DYNAMIC_SFIXED32;
@@ -130,7 +130,7 @@ static bool encode_signed(struct encoder *encoder, const struct dynamic_field *f
 }
 
 static bool encode_unsigned(struct encoder *encoder, const struct dynamic_field *field,
-                            const json_t *json, uint64_t *bits)
+                            json_t *json, uint64_t *bits)
 {
     bool small = field->type == DYNAMIC_UINT32 || field->type == DYNAMIC_FIXED32;
     if (unsigned_number(json, small ? UINT32_MAX : UINT64_MAX, bits))
@@ -140,8 +140,8 @@ static bool encode_unsigned(struct encoder *encoder, const struct dynamic_field 
                               : "a whole number of 64 bits from 0 on; write large ones as strings");
 }
 
-static bool encode_real(struct encoder *encoder, const struct dynamic_field *field,
-                        const json_t *json, uint64_t *bits)
+static bool encode_real(struct encoder *encoder, const struct dynamic_field *field, json_t *json,
+                        uint64_t *bits)
 {
     double value;
     if (!real_number(json, &value) ||
@@ -159,8 +159,8 @@ static bool encode_real(struct encoder *encoder, const struct dynamic_field *fie
     return true;
 }
 
-static bool encode_enum(struct encoder *encoder, const struct dynamic_field *field,
-                        const json_t *json, uint64_t *bits)
+static bool encode_enum(struct encoder *encoder, const struct dynamic_field *field, json_t *json,
+                        uint64_t *bits)
 {
     const struct dynamic_enum *known = field->enumeration;
     const char *text = json_string_value(json);
@@ -191,14 +191,20 @@ static bool encode_enum(struct encoder *encoder, const struct dynamic_field *fie
 /* ---- Bytes ---- */
 
 /* Both alphabets are taken, with padding and without. */
-static uint8_t *decode_base64(const json_t *json, size_t *out_length)
+static uint8_t *decode_base64(json_t *json, size_t *out_length)
 {
     size_t length = json_string_length(json);
     const char *text = json_string_value(json);
     char *plain = malloc(length + 4);
     ASSERT(plain != NULL);
     for (size_t i = 0; i < length; i++)
-        plain[i] = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
+        plain[i] = text[i];
+    for (char *p = plain; p < plain + length; p++) {
+        if (*p == '-')
+            *p = '+';
+        else if (*p == '_')
+            *p = '/';
+    }
     for (size_t begun = length; begun % 4 != 0; begun++)
         plain[length++] = '='; /* where it is there already, the decoder refuses */
     plain[length] = '\0';
@@ -220,8 +226,8 @@ static bool put_bytes(struct buffer *out, uint32_t number, const void *bytes, si
 /* ---- Fields ---- */
 
 /* The bits of a number, a bool or an enum. */
-static bool encode_bits(struct encoder *encoder, const struct dynamic_field *field,
-                        const json_t *json, uint64_t *bits)
+static bool encode_bits(struct encoder *encoder, const struct dynamic_field *field, json_t *json,
+                        uint64_t *bits)
 {
     switch (field->type) {
     case DYNAMIC_DOUBLE:
@@ -254,8 +260,8 @@ static void put_bits(struct buffer *out, enum wire_type type, uint64_t bits)
         wire_put_varint(out, bits);
 }
 
-static bool encode_string(struct encoder *encoder, const struct dynamic_field *field,
-                          const json_t *json, bool always, struct buffer *out)
+static bool encode_string(struct encoder *encoder, const struct dynamic_field *field, json_t *json,
+                          bool always, struct buffer *out)
 {
     size_t length = 0;
     if (!json_is_string(json))
@@ -275,8 +281,8 @@ static bool encode_string(struct encoder *encoder, const struct dynamic_field *f
     return true;
 }
 
-static bool encode_nested(struct encoder *encoder, const struct dynamic_field *field,
-                          const json_t *json, struct buffer *out)
+static bool encode_nested(struct encoder *encoder, const struct dynamic_field *field, json_t *json,
+                          struct buffer *out)
 {
     struct buffer inner = {0};
     bool good = encode_message(encoder, field->message, json, &inner);
@@ -287,8 +293,8 @@ static bool encode_nested(struct encoder *encoder, const struct dynamic_field *f
 }
 
 /* `always`: a default is written too, since its presence means something. */
-static bool encode_one(struct encoder *encoder, const struct dynamic_field *field,
-                       const json_t *json, bool always, struct buffer *out)
+static bool encode_one(struct encoder *encoder, const struct dynamic_field *field, json_t *json,
+                       bool always, struct buffer *out)
 {
     uint64_t bits;
     if (field->type == DYNAMIC_MESSAGE)
@@ -304,8 +310,8 @@ static bool encode_one(struct encoder *encoder, const struct dynamic_field *fiel
     return true;
 }
 
-static bool encode_element(struct encoder *encoder, const struct dynamic_field *field,
-                           const json_t *json, struct buffer *packed, struct buffer *out)
+static bool encode_element(struct encoder *encoder, const struct dynamic_field *field, json_t *json,
+                           struct buffer *packed, struct buffer *out)
 {
     uint64_t bits;
     if (json_is_null(json))
@@ -320,7 +326,7 @@ static bool encode_element(struct encoder *encoder, const struct dynamic_field *
 
 /* Numbers are packed, as proto3 has it. */
 static bool encode_repeated(struct encoder *encoder, const struct dynamic_field *field,
-                            const json_t *json, struct buffer *out)
+                            json_t *json, struct buffer *out)
 {
     struct buffer packed = {0};
     size_t length = strlen(encoder->path);
@@ -371,14 +377,14 @@ static bool refuse_unknown(const struct encoder *encoder, const struct dynamic_m
     return refuse(encoder, "%s has no field '%.64s'", message->name, name);
 }
 
-static bool is_set(const json_t *json)
+static bool is_set(json_t *json)
 {
     return json != NULL && !json_is_null(json);
 }
 
 /* A field by both its names, or two members of a oneof: only one of them could arrive. */
 static bool check_once(const struct encoder *encoder, const struct dynamic_message *message,
-                       const json_t *json, const struct dynamic_field *field, const char *name)
+                       json_t *json, const struct dynamic_field *field, const char *name)
 {
     bool camel = strcmp(field->name, name) != 0;
     if (camel && is_set(json_object_get(json, field->name)))
@@ -395,8 +401,7 @@ static bool check_once(const struct encoder *encoder, const struct dynamic_messa
 }
 
 static bool encode_member(struct encoder *encoder, const struct dynamic_message *message,
-                          const json_t *json, const char *name, const json_t *value,
-                          struct buffer *out)
+                          json_t *json, const char *name, json_t *value, struct buffer *out)
 {
     const struct dynamic_field *field = find_field(message, name);
     if (field == NULL)
@@ -415,22 +420,22 @@ static bool encode_member(struct encoder *encoder, const struct dynamic_message 
 }
 
 static bool encode_message(struct encoder *encoder, const struct dynamic_message *message,
-                           const json_t *json, struct buffer *out)
+                           json_t *json, struct buffer *out)
 {
     if (!json_is_object(json))
         return refuse(encoder, "%s takes an object", message->name);
     if (++encoder->depth > LIMIT_DYNAMIC_DEPTH)
         return refuse(encoder, "messages nest deeper than %d", LIMIT_DYNAMIC_DEPTH);
     bool good = true;
-    for (void *at = json_object_iter((json_t *)(uintptr_t)json); at != NULL && good;
-         at = json_object_iter_next((json_t *)(uintptr_t)json, at))
+    for (void *at = json_object_iter(json); at != NULL && good;
+         at = json_object_iter_next(json, at))
         good = encode_member(encoder, message, json, json_object_iter_key(at),
                              json_object_iter_value(at), out);
     encoder->depth--;
     return good;
 }
 
-enum candor_code dynamic_encode(const struct dynamic_message *message, const json_t *json,
+enum candor_code dynamic_encode(const struct dynamic_message *message, json_t *json,
                                 struct buffer *out, struct candor_error *err)
 {
     struct candor_error own;

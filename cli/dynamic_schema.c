@@ -25,6 +25,7 @@ typedef Google__Protobuf__SourceCodeInfo__Location Location;
 #define INDEX_FACTOR                                                                               \
     16 /* the index may take so many times the descriptors' bytes, beside what they unfold to */
 #define NAME_BYTES_MAX 256
+#define POINTER_BYTES sizeof(void *) /* of an element of a list of pointers */
 
 /* Field numbers of descriptor.proto, as they stand in the paths of source locations. */
 enum {
@@ -132,11 +133,12 @@ static const char *camel_case(struct builder *builder, const char *name)
     size_t length = 0;
     bool capital = false;
     for (; *name != '\0'; name++) {
-        if (*name == '_')
-            capital = true;
-        else
-            out[length++] = capital ? (char)toupper((unsigned char)*name) : *name;
-        capital = *name == '_';
+        char letter = *name;
+        if (capital)
+            letter = (char)toupper((unsigned char)letter);
+        capital = letter == '_';
+        if (!capital)
+            out[length++] = letter;
     }
     return out;
 }
@@ -165,13 +167,13 @@ static bool sort_locations(struct builder *builder, const File *file)
     builder->file = file;
     builder->path_length = 0;
     builder->location_count = info != NULL ? info->n_location : 0;
-    builder->locations = take(builder, builder->location_count, sizeof *builder->locations);
+    builder->locations = take(builder, builder->location_count, POINTER_BYTES);
     if (builder->locations == NULL)
         return false;
     for (size_t i = 0; i < builder->location_count; i++)
         builder->locations[i] = info->location[i];
     if (builder->location_count > 0)
-        qsort(builder->locations, builder->location_count, sizeof *builder->locations, by_path);
+        qsort(builder->locations, builder->location_count, POINTER_BYTES, by_path);
     return true;
 }
 
@@ -185,7 +187,11 @@ static const char *clean_comment(struct builder *builder, const char *text)
     if (out == NULL)
         return NULL;
     for (size_t i = 0; i < length; i++)
-        out[i] = text[i] == '\n' || !iscntrl((unsigned char)text[i]) ? text[i] : ' ';
+        out[i] = text[i];
+    for (char *p = out; p < out + length; p++) {
+        if (*p != '\n' && iscntrl((unsigned char)*p))
+            *p = ' ';
+    }
     while (length > 0 && (out[length - 1] == ' ' || out[length - 1] == '\n'))
         out[--length] = '\0';
     return out;
@@ -304,7 +310,7 @@ static int by_number(const void *left, const void *right)
 static bool add_fields(struct builder *builder, const Message *from, struct dynamic_message *to)
 {
     to->fields = take(builder, from->n_field, sizeof *to->fields);
-    to->by_number = take(builder, from->n_field, sizeof(const struct dynamic_field *));
+    to->by_number = take(builder, from->n_field, POINTER_BYTES);
     to->oneofs = take(builder, from->n_oneof_decl, sizeof *to->oneofs);
     if (to->fields == NULL || to->by_number == NULL || to->oneofs == NULL)
         return false;
@@ -320,7 +326,7 @@ static bool add_fields(struct builder *builder, const Message *from, struct dyna
         to->by_number[to->field_count] = field;
     }
     if (to->field_count > 0)
-        qsort(to->by_number, to->field_count, sizeof *to->by_number, by_number);
+        qsort(to->by_number, to->field_count, POINTER_BYTES, by_number);
     for (size_t i = 1; i < to->field_count; i++) {
         if (to->by_number[i - 1]->number == to->by_number[i]->number)
             return malformed(builder, "two fields of a message have one number");
@@ -396,9 +402,9 @@ const struct dynamic_message *dynamic_message_find(const struct dynamic_schema *
     const struct dynamic_message key = {.name = name};
     const struct dynamic_message *at = &key;
     const struct dynamic_message **found =
-        schema->message_count == 0 ? NULL
-                                   : bsearch(&at, schema->messages, schema->message_count,
-                                             sizeof *schema->messages, message_by_name);
+        schema->message_count == 0
+            ? NULL
+            : bsearch(&at, schema->messages, schema->message_count, POINTER_BYTES, message_by_name);
     return found != NULL ? *found : NULL;
 }
 
@@ -409,7 +415,7 @@ static const struct dynamic_enum *find_enum(const struct dynamic_schema *schema,
     const struct dynamic_enum **found =
         schema->enum_count == 0
             ? NULL
-            : bsearch(&at, schema->enums, schema->enum_count, sizeof *schema->enums, enum_by_name);
+            : bsearch(&at, schema->enums, schema->enum_count, POINTER_BYTES, enum_by_name);
     return found != NULL ? *found : NULL;
 }
 
@@ -418,9 +424,9 @@ static bool sort_types(struct builder *builder)
 {
     struct dynamic_schema *schema = builder->schema;
     if (schema->message_count > 0)
-        qsort(schema->messages, schema->message_count, sizeof *schema->messages, message_by_name);
+        qsort(schema->messages, schema->message_count, POINTER_BYTES, message_by_name);
     if (schema->enum_count > 0)
-        qsort(schema->enums, schema->enum_count, sizeof *schema->enums, enum_by_name);
+        qsort(schema->enums, schema->enum_count, POINTER_BYTES, enum_by_name);
     for (size_t i = 1; i < schema->message_count; i++) {
         if (strcmp(schema->messages[i - 1]->name, schema->messages[i]->name) == 0)
             return malformed(builder, "two messages have one name");
@@ -543,8 +549,8 @@ static bool make_room(struct builder *builder, const FileSet *set)
         for (size_t i = 0; i < set->file[f]->n_service; i++)
             schema->method_room += set->file[f]->service[i]->n_method;
     }
-    schema->messages = take(builder, schema->message_room, sizeof(const struct dynamic_message *));
-    schema->enums = take(builder, schema->enum_room, sizeof(const struct dynamic_enum *));
+    schema->messages = take(builder, schema->message_room, POINTER_BYTES);
+    schema->enums = take(builder, schema->enum_room, POINTER_BYTES);
     schema->methods = take(builder, schema->method_room, sizeof *schema->methods);
     return schema->messages != NULL && schema->enums != NULL && schema->methods != NULL;
 }

@@ -159,16 +159,18 @@ static void flow_read(struct link *link, int from)
     }
 }
 
-static bool is_due(const struct flow *flow)
+/* What may be sent now; NULL: nothing. */
+static struct chunk *first_due(const struct flow *flow)
 {
-    return flow->first != NULL && flow->first->due_ns <= clock_boot_ns();
+    struct chunk *first = flow->first;
+    return first != NULL && first->due_ns <= clock_boot_ns() ? first : NULL;
 }
 
 static void flow_write(struct link *link, int from)
 {
     struct flow *flow = &link->flow[from];
-    while (!link->dead && !link->gone[!from] && is_due(flow)) {
-        struct chunk *chunk = flow->first;
+    struct chunk *chunk;
+    while (!link->dead && !link->gone[!from] && (chunk = first_due(flow)) != NULL) {
         size_t sent =
             flow_send(link, from, chunk->bytes + chunk->done, chunk->length - chunk->done);
         if (sent == 0)
@@ -199,7 +201,7 @@ static uint32_t wanted(const struct link *link, int side)
     if (is_open(link, side) && !out->ended && !link->gone[!side] &&
         out->held_bytes < LIMIT_PROXY_HELD_BYTES)
         events |= EPOLLIN;
-    if (is_open(link, !side) && is_due(in))
+    if (is_open(link, !side) && first_due(in) != NULL)
         events |= EPOLLOUT;
     return events;
 }
@@ -250,7 +252,7 @@ uint64_t link_next_due_ns(const struct link *link)
     uint64_t due = UINT64_MAX;
     for (int side = 0; side < 2; side++) {
         const struct chunk *first = link->flow[side].first;
-        if (first != NULL && is_open(link, side) && !is_due(&link->flow[side]))
+        if (first != NULL && is_open(link, side) && first_due(&link->flow[side]) == NULL)
             due = min_u64(due, first->due_ns);
     }
     return due;

@@ -195,6 +195,7 @@ static enum candor_code open_routes(struct fault_proxy *proxy, struct candor_err
 {
     uint32_t nodes = proxy->topology.node_count;
     enum candor_code code = CANDOR_OK;
+    ASSERT_U64(nodes, >, 0);
     proxy->routes = calloc((size_t)nodes * nodes * FAULT_KINDS, sizeof *proxy->routes);
     ASSERT(proxy->routes != NULL);
     for (uint32_t from = 0; from < nodes; from++) {
@@ -212,6 +213,7 @@ static enum candor_code open_routes(struct fault_proxy *proxy, struct candor_err
 static void refresh_listener(struct route *route)
 {
     struct fault_proxy *proxy = route->proxy;
+    ASSERT(proxy != NULL);
     bool cut = proxy->paths[route->from][route->to].cut || proxy->paths[route->to][route->from].cut;
     listen(route->listener.fd, cut ? 0 : BACKLOG);
     watch_arm(proxy, &route->listener, !cut && proxy->link_count < proxy->link_limit ? EPOLLIN : 0);

@@ -20,10 +20,10 @@ static size_t find_comment(const char *line)
         begins = quote == '\0' && (byte == ' ' || byte == '\t' || byte == '\n');
         if (byte == '\\' && quote != '\'' && line[i + 1] != '\0')
             i++;
-        else if (quote != '\0')
-            quote = byte == quote ? '\0' : quote;
-        else if (byte == '\'' || byte == '"')
+        else if (quote == '\0' && (byte == '\'' || byte == '"'))
             quote = byte;
+        else if (byte == quote)
+            quote = '\0';
     }
     return i;
 }

@@ -199,6 +199,7 @@ static void add_files(const char *prefix, struct completion *out)
 
 static size_t common_length(const struct completion *found)
 {
+    ASSERT(found->count > 0 && found->list[0] != NULL);
     size_t length = strlen(found->list[0]);
     for (size_t i = 1; i < found->count; i++) {
         size_t same = 0;

@@ -640,7 +640,7 @@ static void changed_bytes_never_crash(void **state)
     rng_seed(&rng, 42);
     for (int round = 0; round < 20000; round++) {
         json_t *out = NULL;
-        uint8_t *copy = malloc(bytes.length);
+        uint8_t *copy = malloc(bytes.length + 1);
         memcpy(copy, bytes.bytes, bytes.length);
         for (uint64_t changes = 1 + rng_below(&rng, 4); changes > 0; changes--)
             copy[rng_below(&rng, bytes.length)] = (uint8_t)rng_next(&rng);
@@ -780,7 +780,7 @@ static void changed_descriptors_never_crash(void **state)
         free(exact);
     }
     for (int round = 0; round < 1500; round++) {
-        uint8_t *copy = malloc(length);
+        uint8_t *copy = malloc(length + 1);
         memcpy(copy, candor_descriptors, length);
         for (uint64_t changes = 1 + rng_below(&rng, 3); changes > 0; changes--)
             copy[rng_below(&rng, length)] = (uint8_t)rng_next(&rng);
