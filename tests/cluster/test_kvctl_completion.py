@@ -49,7 +49,7 @@ class Completion(unittest.TestCase):
 
     def test_commands_and_members_of_families(self):
         self.assertEqual(self.offered("ro"), ["rollback"])
-        self.assertEqual(self.offered("rollback", ""), ["ls", "show", "drop"])
+        self.assertEqual(self.offered("topology", ""), ["check", "show", "reference"])
         self.assertEqual(self.offered("fault", "--run-dir", "x", "c"), ["cut"])
         self.assertIn("status", self.offered(""))
         self.assertEqual(self.offered("help", "st"), ["status"])
