@@ -88,10 +88,24 @@ static void report_failure(const struct options *options, uint64_t seed,
     print_replay(stderr, options, seed);
 }
 
+static void show_progress(const struct progress *progress, double began)
+{
+    static double shown;
+    double now = seconds();
+    if (!isatty(STDERR_FILENO) || now - shown < 1)
+        return;
+    shown = now;
+    double took = now - began;
+    fprintf(stderr, "\r%8" PRIu64 " seeds  %6.0f a minute  %" PRIu64 " failed  %3.0f s ",
+            progress->seeds, (double)progress->seeds / took * 60, progress->failed, took);
+    fflush(stderr);
+}
+
 /* One of `jobs` workers: every jobs-th seed. Returns whether all went well. */
 static bool work(const struct options *options, uint32_t worker, struct progress *progress,
-                 double end)
+                 double began)
 {
+    double end = began + (double)options->minutes * 60;
     bool ok = true;
     for (uint64_t i = worker; options->minutes > 0 || i < options->seeds; i += options->jobs) {
         if (options->minutes > 0 && seconds() > end)
@@ -101,6 +115,8 @@ static bool work(const struct options *options, uint32_t worker, struct progress
         progress->seeds++;
         progress->events += result.events;
         progress->false_bounds += result.false_bounds;
+        if (options->jobs == 1)
+            show_progress(progress, began);
         if (result.ok)
             continue;
         ok = false;
@@ -112,24 +128,14 @@ static bool work(const struct options *options, uint32_t worker, struct progress
     return ok;
 }
 
-static void show_progress(const struct progress *progress, double began)
-{
-    if (!isatty(STDERR_FILENO))
-        return;
-    double took = seconds() - began;
-    fprintf(stderr, "\r%8" PRIu64 " seeds  %6.0f a minute  %" PRIu64 " failed  %3.0f s ",
-            progress->seeds, (double)progress->seeds / took * 60, progress->failed, took);
-    fflush(stderr);
-}
-
-static void start_workers(const struct options *options, struct progress *progress, double end,
+static void start_workers(const struct options *options, struct progress *progress, double began,
                           pid_t *pids)
 {
     fflush(NULL);
     for (uint32_t i = 0; i < options->jobs; i++) {
         pids[i] = fork();
         if (pids[i] == 0)
-            _exit(work(options, i, progress, end) ? 0 : 1);
+            _exit(work(options, i, progress, began) ? 0 : 1);
     }
 }
 
@@ -158,13 +164,12 @@ static int run_seeds(const struct options *options)
         mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT(progress != MAP_FAILED);
     double began = seconds();
-    double end = began + (double)options->minutes * 60;
     bool ok;
     if (options->jobs == 1) {
-        ok = work(options, 0, progress, end);
+        ok = work(options, 0, progress, began);
     } else {
         pid_t pids[MOST_JOBS];
-        start_workers(options, progress, end, pids);
+        start_workers(options, progress, began, pids);
         ok = wait_for_workers(options, progress, began);
     }
     double took = seconds() - began;

@@ -280,7 +280,9 @@ static void plan_tick(struct world *world, struct node *node)
     uint64_t wake_ns = core_next_wake_ns(node->core);
     if (wake_ns == UINT64_MAX)
         return;
-    uint64_t at_ns = max_u64(global_of_local_ns(node, wake_ns), world->now_ns);
+    uint64_t soonest_ns =
+        world->now_ns + world->plan.beat_ns / 1000; /* a thread takes time to wake */
+    uint64_t at_ns = max_u64(global_of_local_ns(node, wake_ns), soonest_ns);
     if (at_ns >= node->tick_ns)
         return; /* the one that is planned looks again */
     node->tick_ns = at_ns;
@@ -307,10 +309,15 @@ static void tick(struct world *world, struct event *event)
     if (node->tick_ns != event->number)
         return; /* an earlier one took its place */
     node->tick_ns = UINT64_MAX;
-    if (local_ns(world, node) >= core_next_wake_ns(node->core))
-        node_step(world, node, &(struct core_event){.type = CORE_EVENT_TICK});
-    else
+    if (local_ns(world, node) < core_next_wake_ns(node->core)) {
         plan_tick(world, node);
+        return;
+    }
+    node_step(world, node, &(struct core_event){.type = CORE_EVENT_TICK});
+    if (local_ns(world, node) >= core_next_wake_ns(node->core) && world->options.mutation == 0)
+        violate(world, "I14",
+                "node %s is done with all that was due, and wants to be woken at once",
+                node->id.text);
 }
 
 /* As after a suspend: the node's time ran on. */

@@ -6,6 +6,7 @@
 
 static struct work *work_at(const struct writer *writer, uint32_t i)
 {
+    ASSERT(writer->capacity > 0);
     return &writer->queue[(writer->head + i) % writer->capacity];
 }
 
