@@ -14,7 +14,9 @@ static void discard_some(struct fixture *f, struct archive_summary *summary)
     add_put(&w, "kept", "new");
     add_put(&w, "fresh", "value");
     add_delete(&w, "gone");
-    add_delete(&w, "never");
+    /* Not acknowledged with LOCAL. */
+    struct record_op never = {RECORD_DELETE, slice_of("never", 5), {0}};
+    batch_add_write(&w, &(struct record_write){.ack = ACK_MAJORITY, .wall_ms = 1}, &never, 1);
     batch_end(&w);
     apply_bytes(f, buffer_slice(&bytes), 0);
     struct archive_writer *writer;
@@ -62,6 +64,8 @@ static void archive_tells_what_was_discarded_and_what_it_replaced(void **state)
     assert_int_equal(count, 1);
     assert_string_equal(list[0].id, summary.id);
     assert_int_equal(list[0].records, 4);
+    assert_int_equal(list[0].writes, 4);
+    assert_int_equal(list[0].local, 3);
     assert_int_equal(list[0].superseded_by.term, 2);
     free(list);
 
