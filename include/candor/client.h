@@ -52,7 +52,7 @@ enum {
     CANDOR_ADDRESS_BYTES = 128, /* an address, with the terminator */
     CANDOR_CLIENT_ID_BYTES = 16,
     CANDOR_ARCHIVE_ID_BYTES = 64, /* a rollback archive's id, with the terminator */
-    CANDOR_TOKEN_BYTES_MAX = 96, /* an exported session token */
+    CANDOR_TOKEN_BYTES_MAX = 96,  /* an exported session token */
     CANDOR_KEY_BYTES_MAX = 511,
     CANDOR_BATCH_OPS_MAX = 4096, /* operations of a batch, keys of an mget */
 };
@@ -151,7 +151,8 @@ struct candor_client_options {
     uint32_t deadline_ms; /* of a call that names none; 0: 5000 */
     /* Largest message sent or taken; 0: 4 MiB. Set it to the topology's limits.message. */
     size_t message_bytes;
-    /* CANDOR_CLIENT_ID_BYTES; NULL: drawn. Two clients must never share one. */
+    /* CANDOR_CLIENT_ID_BYTES, to begin with; NULL: drawn. Never of two clients, nor of one and a later one: the second's
+     * writes would be taken for the first's. */
     const uint8_t *client_id;
     /* Told of each violation, from the thread whose call found it, before that call returns. May be NULL. */
     void (*violation)(void *closure, const char *text);

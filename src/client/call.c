@@ -61,21 +61,20 @@ static void name_client(struct candor_client *client, struct progress *progress)
 static void draw_request_id(struct candor_client *client, struct progress *progress)
 {
     Candor__V1__RequestId *id = &progress->request_id;
-    struct lane *lane = progress->lane = client_take_lane(client);
     progress->has_request_id = true;
     candor__v1__request_id__init(id);
-    id->client_id.data = lane->id;
-    id->client_id.len = sizeof lane->id;
-    id->number = ++lane->number;
+    progress->lane = client_draw_number(client, &id->number);
+    id->client_id.data = progress->lane->id;
+    id->client_id.len = sizeof progress->lane->id;
 }
 
-/* The lane is free for the next write: whatever is still under way has a number of its own. */
 static void tell_request_id(struct candor_client *client, struct progress *progress,
                             struct candor_result *result)
 {
     memcpy(result->request.client_id, progress->lane->id, sizeof result->request.client_id);
     result->request.number = progress->request_id.number;
-    client_give_lane(client, progress->lane);
+    client_end_number(client, progress->lane, progress->request_id.number,
+                      result->error.reason == CANDOR_REASON_OUTCOME_UNKNOWN);
 }
 
 static uint32_t left_ms(const struct progress *progress)

@@ -23,6 +23,78 @@ static enum candor_code check_options(const struct candor_client_options *option
     return CANDOR_OK;
 }
 
+/* ---- Request ids ---- */
+
+static struct lane *lane_new(struct candor_client *client)
+{
+    struct lane *lane = calloc(1, sizeof *lane);
+    ASSERT(lane != NULL);
+    random_bytes(lane->id, sizeof lane->id);
+    lane->oldest = 1;
+    client->ids_drawn++;
+    return lane;
+}
+
+static bool has_room(const struct lane *lane)
+{
+    return !lane->retired && lane->newest + 1 - lane->oldest < LANE_WINDOW;
+}
+
+/* Under the lock. The first that has room, so that as few as possible are used. */
+static struct lane *find_lane(struct candor_client *client)
+{
+    struct lane **at = &client->lanes;
+    while (*at != NULL && !has_room(*at))
+        at = &(*at)->next;
+    if (*at == NULL)
+        *at = lane_new(client);
+    return *at;
+}
+
+bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES])
+{
+    pthread_mutex_lock(&client->lock);
+    memcpy(out, find_lane(client)->id, CANDOR_CLIENT_ID_BYTES);
+    bool others = client->ids_drawn > 1;
+    pthread_mutex_unlock(&client->lock);
+    return others;
+}
+
+struct lane *client_draw_number(struct candor_client *client, uint64_t *number)
+{
+    pthread_mutex_lock(&client->lock);
+    struct lane *lane = find_lane(client);
+    *number = ++lane->newest;
+    lane->ended[*number % LANE_WINDOW] = false;
+    pthread_mutex_unlock(&client->lock);
+    return lane;
+}
+
+static void remove_lane(struct candor_client *client, struct lane *lane)
+{
+    struct lane **at = &client->lanes;
+    while (*at != lane)
+        at = &(*at)->next;
+    *at = lane->next;
+    free(lane);
+}
+
+void client_end_number(struct candor_client *client, struct lane *lane, uint64_t number,
+                       bool unknown)
+{
+    pthread_mutex_lock(&client->lock);
+    ASSERT(number >= lane->oldest && number <= lane->newest);
+    lane->ended[number % LANE_WINDOW] = true;
+    while (lane->oldest <= lane->newest && lane->ended[lane->oldest % LANE_WINDOW])
+        lane->oldest++;
+    lane->retired = lane->retired || unknown;
+    if (lane->retired && lane->oldest > lane->newest)
+        remove_lane(client, lane);
+    pthread_mutex_unlock(&client->lock);
+}
+
+/* ---- Birth and end ---- */
+
 enum candor_code candor_client_open(const struct candor_client_options *options,
                                     struct candor_client **out, struct candor_error *err)
 {
@@ -44,10 +116,9 @@ enum candor_code candor_client_open(const struct candor_client_options *options,
     client->closure = options->closure;
     client->primary = CONNECTIONS_MAX;
     rng_seed(&client->rng, random_u64_nonzero());
-    struct lane *lane = client_take_lane(client); /* the first one of all */
+    client->lanes = lane_new(client);
     if (options->client_id != NULL)
-        memcpy(lane->id, options->client_id, sizeof lane->id);
-    client_give_lane(client, lane);
+        memcpy(client->lanes->id, options->client_id, sizeof client->lanes->id);
 
     for (size_t i = 0; i < options->endpoint_count && code == CANDOR_OK; i++) {
         size_t index;
@@ -78,50 +149,6 @@ void candor_client_close(struct candor_client *client)
     }
     pthread_mutex_destroy(&client->lock);
     free(client);
-}
-
-/* ---- Request ids ---- */
-
-static struct lane *lane_new(void)
-{
-    struct lane *lane = calloc(1, sizeof *lane);
-    ASSERT(lane != NULL);
-    random_bytes(lane->id, sizeof lane->id);
-    return lane;
-}
-
-struct lane *client_take_lane(struct candor_client *client)
-{
-    pthread_mutex_lock(&client->lock);
-    struct lane *lane = client->free_lanes;
-    if (lane != NULL) {
-        client->free_lanes = lane->next_free;
-    } else {
-        lane = lane_new();
-        lane->next = client->lanes;
-        client->lanes = lane;
-    }
-    pthread_mutex_unlock(&client->lock);
-    return lane;
-}
-
-/* The list of the free is a stack: its top is used again and again. */
-bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES])
-{
-    pthread_mutex_lock(&client->lock);
-    const struct lane *lane = client->free_lanes != NULL ? client->free_lanes : client->lanes;
-    memcpy(out, lane->id, CANDOR_CLIENT_ID_BYTES);
-    bool others = client->lanes->next != NULL;
-    pthread_mutex_unlock(&client->lock);
-    return others;
-}
-
-void client_give_lane(struct candor_client *client, struct lane *lane)
-{
-    pthread_mutex_lock(&client->lock);
-    lane->next_free = client->free_lanes;
-    client->free_lanes = lane;
-    pthread_mutex_unlock(&client->lock);
 }
 
 /* ---- Connections ---- */

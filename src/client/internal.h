@@ -67,8 +67,8 @@ struct candor_client {
     struct connection connections[CONNECTIONS_MAX];
     size_t nearest;     /* endpoint that reads begin with */
     size_t primary;     /* connection that writes begin with; CONNECTIONS_MAX: unknown */
-    struct lane *lanes; /* as many as there were writes at once */
-    struct lane *free_lanes;
+    struct lane *lanes; /* those that draw come before those that were drawn later */
+    uint64_t ids_drawn;
     struct rng rng;
     struct candor_token token;
     struct candor_token unverified; /* empty: what the session saw is in the history of its token */
@@ -88,7 +88,8 @@ struct call {
     uint32_t deadline_ms;
     const struct candor_read_options *read; /* NULL: not a read of keys */
     struct candor_token asked;              /* SESSION: what was sent */
-    struct token_message token;             /* room for a write's */
+    struct candor_token seen;               /* a write's: what the session had seen before it */
+    struct token_message token;             /* of `seen` */
     size_t wanted; /* items that the answer must have, where that is known */
     /* Takes the body of an OK reply into the result; false: it does not decode. */
     bool (*take)(const struct call *call, struct slice body, struct candor_result *result);
@@ -118,10 +119,13 @@ enum candor_code client_ask_token(struct rpc_client *rpc, const struct candor_to
                                   uint32_t deadline_ms, struct candor_error *err);
 
 /* client.c */
-struct lane *client_take_lane(struct candor_client *client);
-/* The id that a thread alone writes under. Whether there are others. */
+/* Draws the next number of a lane that has room. */
+struct lane *client_draw_number(struct candor_client *client, uint64_t *number);
+/* The write has ended; `unknown`: nobody could say how. The lane may be gone afterwards. */
+void client_end_number(struct candor_client *client, struct lane *lane, uint64_t number,
+                       bool unknown);
+/* The id that the next write would have. Whether there were others. */
 bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES]);
-void client_give_lane(struct candor_client *client, struct lane *lane);
 /* The place of `address` among the connections, added if missing. False: too many, or a malformed address. */
 bool client_connect(struct candor_client *client, const char *address, size_t *index,
                     struct candor_error *err);

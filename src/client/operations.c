@@ -201,11 +201,10 @@ Candor__V1__WriteOptions *operation_write_options(struct candor_client *client,
                                                   struct call *call,
                                                   Candor__V1__WriteOptions *message)
 {
-    struct candor_token seen;
     candor__v1__write_options__init(message);
     call->write = true;
-    candor_client_token(client, &seen);
-    message->token = convert_token(&seen, &call->token); /* writes follow reads */
+    candor_client_token(client, &call->seen);
+    message->token = convert_token(&call->seen, &call->token); /* writes follow reads */
     if (options == NULL)
         return message;
     call->deadline_ms = options->deadline_ms;

@@ -53,7 +53,7 @@ static bool is_kept(const struct change *change)
     return change->seq > change->commit;
 }
 
-static int keep(struct change *change, enum table table, struct slice key, const MDB_val *old)
+int change_keep(struct change *change, enum table table, struct slice key, const MDB_val *old)
 {
     if (!is_kept(change))
         return 0;
@@ -72,6 +72,20 @@ static int keep_head(struct change *change, enum table table, struct slice key, 
     buffer_put_u32(&change->image, (uint32_t)old->mv_size);
     buffer_put(&change->image, old->mv_data, head_bytes);
     return image_keep(change);
+}
+
+int change_keep_absent(struct change *change, enum table table, struct slice key)
+{
+    return change_keep(change, table, key, NULL);
+}
+
+int change_cursor(struct change *change, enum table table, MDB_cursor **out)
+{
+    int rc = 0;
+    if (change->cursors[table] == NULL)
+        rc = mdb_cursor_open(change->txn, change->env->tables[table], &change->cursors[table]);
+    *out = change->cursors[table];
+    return rc;
 }
 
 int change_get(struct change *change, enum table table, struct slice key, MDB_val *out)
@@ -98,7 +112,7 @@ int table_put(const struct env *env, MDB_txn *txn, enum table table, struct slic
 int change_put_over(struct change *change, enum table table, struct slice key, const MDB_val *old,
                     struct slice head, struct slice tail)
 {
-    int rc = keep(change, table, key, old);
+    int rc = change_keep(change, table, key, old);
     return rc == 0 ? table_put(change->env, change->txn, table, key, head, tail) : rc;
 }
 
@@ -130,7 +144,7 @@ int change_grow(struct change *change, enum table table, struct slice key, const
 int change_delete_over(struct change *change, enum table table, struct slice key,
                        const MDB_val *old)
 {
-    int rc = keep(change, table, key, old);
+    int rc = change_keep(change, table, key, old);
     if (rc != 0 || old == NULL)
         return rc;
     MDB_val at = val_of(key);

@@ -109,6 +109,8 @@ struct change {
     uint64_t seq;   /* of the record being applied */
     uint32_t index; /* of its next pre-image */
     uint32_t kept;  /* pre-images made */
+    MDB_cursor
+        *cursors[TABLE_COUNT]; /* opened when needed; LMDB closes them with the transaction */
     struct buffer image;
     struct buffer grown;
 };
@@ -132,6 +134,11 @@ int change_put_over(struct change *change, enum table table, struct slice key, c
 /* Replaces the old value's head by one as long, and adds `more` at its end; the pre-image is the old head alone. */
 int change_grow(struct change *change, enum table table, struct slice key, const MDB_val *old,
                 struct slice head, struct slice more);
+/* For who changes a table through a cursor: keeps the pre-image, before the old value is gone; before or after a key was
+ * added. */
+int change_keep(struct change *change, enum table table, struct slice key, const MDB_val *old);
+int change_keep_absent(struct change *change, enum table table, struct slice key);
+int change_cursor(struct change *change, enum table table, MDB_cursor **out);
 int change_delete(struct change *change, enum table table, struct slice key);
 int change_delete_over(struct change *change, enum table table, struct slice key,
                        const MDB_val *old);

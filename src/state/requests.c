@@ -15,6 +15,8 @@ enum {
     REQUEST_KEY_BYTES = CLIENT_BYTES + 8,
     REQUEST_HEADER_BYTES = 8 + 8 + 4,
     AGE_KEY_BYTES = 8 + CLIENT_BYTES,
+    /* A client's old numbers are looked for once in so many of its numbers: a few more may be known than must be. */
+    NUMBERS_FORGOTTEN_AT_ONCE = 16,
 };
 
 static void request_key(uint8_t out[REQUEST_KEY_BYTES], const uint8_t *client, uint64_t number)
@@ -104,28 +106,26 @@ int requests_find(const struct env *env, MDB_txn *txn, const struct request_id *
 
 /* ---- Forgetting ------------------------------------------------------------------------------------------ */
 
-/* Forgets the client's numbers that are `keep` or more below `newest`; 0: all of them. */
+/* Forgets the client's numbers that are `most_kept` or more below `newest`; 0: all of them. */
 static int forget_numbers(struct change *change, const uint8_t *client, uint64_t newest,
                           uint64_t most_kept)
 {
     MDB_cursor *cursor;
-    int rc = mdb_cursor_open(change->txn, change->env->tables[TABLE_REQUESTS], &cursor);
+    int rc = change_cursor(change, TABLE_REQUESTS, &cursor);
     if (rc != 0)
         return rc;
     uint8_t bytes[REQUEST_KEY_BYTES];
-    for (;;) {
-        request_key(bytes, client, 0);
-        MDB_val key = {sizeof bytes, bytes};
-        MDB_val value;
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-        if (rc != 0 || !is_of(&key, client) || saturating_sub(newest, number_of(&key)) < most_kept)
-            break;
-        request_key(bytes, client, number_of(&key));
-        rc = change_delete_over(change, TABLE_REQUESTS, slice_of(bytes, sizeof bytes), &value);
-        if (rc != 0)
-            break;
+    request_key(bytes, client, 0);
+    MDB_val key = {sizeof bytes, bytes};
+    MDB_val value;
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    while (rc == 0 && is_of(&key, client) && saturating_sub(newest, number_of(&key)) >= most_kept) {
+        rc = change_keep(change, TABLE_REQUESTS, slice_of_val(&key), &value);
+        if (rc == 0)
+            rc = mdb_cursor_del(cursor, 0);
+        if (rc == 0)
+            rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
-    mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
@@ -183,6 +183,12 @@ static int note_new_client(struct change *change, const uint8_t *client, uint64_
     return rc;
 }
 
+/* Once in a block of LIMIT_CLIENT_AGE_RECORDS records: its place tells the block of its last write. */
+static bool same_block(uint64_t seq, uint64_t other)
+{
+    return seq / LIMIT_CLIENT_AGE_RECORDS == other / LIMIT_CLIENT_AGE_RECORDS;
+}
+
 static int note_client(struct change *change, const uint8_t *client, uint64_t seq)
 {
     MDB_val value;
@@ -192,7 +198,7 @@ static int note_client(struct change *change, const uint8_t *client, uint64_t se
     if (rc != 0 || value.mv_size != 8)
         return rc != 0 ? rc : MDB_CORRUPTED;
     uint64_t since = from_be64(value.mv_data);
-    if (saturating_sub(seq, since) < LIMIT_CLIENT_AGE_RECORDS)
+    if (same_block(seq, since))
         return 0;
     uint8_t age[AGE_KEY_BYTES];
     age_key(age, since, client);
@@ -200,30 +206,47 @@ static int note_client(struct change *change, const uint8_t *client, uint64_t se
     return rc == 0 ? stand_at(change, client, seq) : rc;
 }
 
-/* A further operation of a Batch whose beginning is known. */
-static int note_part(struct change *change, const struct record *record, struct slice key,
-                     const MDB_val *old)
-{
-    uint8_t header[REQUEST_HEADER_BYTES];
-    request_header(header, get_u64(old->mv_data), record->seq, record->part + 1u);
-    return change_grow(change, TABLE_REQUESTS, key, old, slice_of(header, sizeof header),
-                       record->result);
-}
-
-static int note_request(struct change *change, const struct record *record, struct slice key,
-                        const MDB_val *old)
+static int keep_bounds(struct change *change, const struct record *record)
 {
     const uint8_t *client = record->request.client;
-    uint8_t header[REQUEST_HEADER_BYTES];
-    request_header(header, record->seq, record->seq, record->part + 1u);
-    int rc = change_put_over(change, TABLE_REQUESTS, key, old, slice_of(header, sizeof header),
-                             record->result);
-    if (rc == 0)
-        rc = note_client(change, client, record->seq);
     uint64_t newest;
+    int rc = note_client(change, client, record->seq);
     if (rc == 0)
         rc = newest_number(change->env, change->txn, client, &newest);
     return rc == 0 ? forget_numbers(change, client, newest, LIMIT_REQUESTS_PER_CLIENT) : rc;
+}
+
+/* The cursor stands at the record's entry. What the client's entry before it says is mostly enough: its place in the
+ * order of age is of this block, and its old numbers were looked for not long ago. */
+static int bounds_are_kept(MDB_cursor *cursor, const struct record *record, bool *kept)
+{
+    MDB_val key;
+    MDB_val value;
+    *kept = false;
+    int rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+    if (rc != 0)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    if (!is_of(&key, record->request.client) || value.mv_size < REQUEST_HEADER_BYTES)
+        return 0;
+    *kept = number_of(&key) / NUMBERS_FORGOTTEN_AT_ONCE ==
+                record->request.number / NUMBERS_FORGOTTEN_AT_ONCE &&
+            same_block(get_u64((const uint8_t *)value.mv_data + 8), record->seq);
+    return 0;
+}
+
+/* A further operation of a Batch whose beginning is known; or an id that is used again, which no primary does. */
+static int note_again(struct change *change, const struct record *record, struct slice key,
+                      const MDB_val *old)
+{
+    uint8_t header[REQUEST_HEADER_BYTES];
+    if (old->mv_size < REQUEST_HEADER_BYTES)
+        return MDB_CORRUPTED;
+    const uint8_t *bytes = old->mv_data;
+    bool follows = record->part > 0 && get_u32(bytes + 16) == record->part;
+    request_header(header, follows ? get_u64(bytes) : record->seq, record->seq, record->part + 1u);
+    struct slice head = slice_of(header, sizeof header);
+    return follows ? change_grow(change, TABLE_REQUESTS, key, old, head, record->result)
+                   : change_put_over(change, TABLE_REQUESTS, key, old, head, record->result);
 }
 
 int requests_note(struct change *change, const struct record *record)
@@ -231,16 +254,26 @@ int requests_note(struct change *change, const struct record *record)
     if (record->request.number == 0)
         return 0;
     uint8_t bytes[REQUEST_KEY_BYTES];
+    uint8_t entry[REQUEST_HEADER_BYTES + LIMIT_RESULT_BYTES];
+    ASSERT_U64(record->result.length, <=, LIMIT_RESULT_BYTES);
     request_key(bytes, record->request.client, record->request.number);
+    request_header(entry, record->seq, record->seq, record->part + 1u);
+    if (record->result.length > 0)
+        memcpy(entry + REQUEST_HEADER_BYTES, record->result.bytes, record->result.length);
     struct slice key = slice_of(bytes, sizeof bytes);
-    MDB_val old;
-    int rc = change_get(change, TABLE_REQUESTS, key, &old);
-    if (rc != 0 && rc != MDB_NOTFOUND)
+    MDB_cursor *cursor;
+    int rc = change_cursor(change, TABLE_REQUESTS, &cursor);
+    if (rc != 0)
         return rc;
-    if (rc == 0 && old.mv_size < REQUEST_HEADER_BYTES)
-        return MDB_CORRUPTED;
-    bool follows =
-        rc == 0 && record->part > 0 && get_u32((const uint8_t *)old.mv_data + 16) == record->part;
-    return follows ? note_part(change, record, key, &old)
-                   : note_request(change, record, key, rc == 0 ? &old : NULL);
+    MDB_val at = val_of(key);
+    MDB_val value = {REQUEST_HEADER_BYTES + record->result.length, entry};
+    rc = mdb_cursor_put(cursor, &at, &value, MDB_NOOVERWRITE);
+    if (rc == MDB_KEYEXIST)
+        return note_again(change, record, key, &value);
+    bool kept = false;
+    if (rc == 0)
+        rc = bounds_are_kept(cursor, record, &kept);
+    if (rc == 0)
+        rc = change_keep_absent(change, TABLE_REQUESTS, key);
+    return rc == 0 && !kept ? keep_bounds(change, record) : rc;
 }

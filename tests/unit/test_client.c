@@ -23,6 +23,7 @@
 
 #define CLUSTER 0xC1u
 #define SCRIPT_MAX 16
+#define NOTED_MAX 512 /* calls of which ids are noted */
 
 /* ---- Nodes that answer what a script says ----------------------------------------------------------- */
 
@@ -59,8 +60,8 @@ struct node {
     size_t silent_count;
     size_t hops; /* of the newest call */
     char first_hop[8];
-    uint64_t numbers[SCRIPT_MAX]; /* request numbers, in order */
-    uint8_t client_ids[SCRIPT_MAX][CANDOR_CLIENT_ID_BYTES];
+    uint64_t numbers[NOTED_MAX]; /* request numbers, in order */
+    uint8_t client_ids[NOTED_MAX][CANDOR_CLIENT_ID_BYTES];
     uint64_t asked_seq; /* of the newest session token */
 };
 
@@ -126,7 +127,7 @@ static bool next_reply(struct node *node, struct rpc_call *call, struct reply *r
     const Candor__V1__RpcRequest *envelope = rpc_call_envelope(call);
     pthread_mutex_lock(&node->lock);
     size_t n = node->calls++;
-    if (envelope->request_id != NULL && n < SCRIPT_MAX) {
+    if (envelope->request_id != NULL && n < NOTED_MAX) {
         node->numbers[n] = envelope->request_id->number;
         memcpy(node->client_ids[n], envelope->request_id->client_id.data, CANDOR_CLIENT_ID_BYTES);
     }
@@ -314,6 +315,18 @@ static void *put_once(void *client)
 {
     struct candor_result result;
     EXPECT(put(client, &result), CANDOR_OK, result);
+    candor_result_free(&result);
+    return NULL;
+}
+
+/* Its node stays silent to the deadline. */
+static void *put_unanswered(void *client)
+{
+    struct candor_result result;
+    struct candor_write_options options = {.deadline_ms = 1500};
+    EXPECT(candor_put(client, candor_text("k"), candor_text("v"), &options, &result),
+           CANDOR_DEADLINE_EXCEEDED, result);
+    assert_int_equal(result.error.reason, CANDOR_REASON_OUTCOME_UNKNOWN);
     candor_result_free(&result);
     return NULL;
 }
@@ -530,26 +543,53 @@ static void outcome_stays_unknown_when_later_attempts_are_refused(void **state)
     candor_result_free(&result);
 }
 
-/* None of them may fall out of the numbers that nodes remember because others have gone on. */
-static void writes_at_once_have_lanes_of_their_own(void **state)
+static bool same_client(const struct node *node, size_t a, size_t b)
+{
+    return memcmp(node->client_ids[a], node->client_ids[b], CANDOR_CLIENT_ID_BYTES) == 0;
+}
+
+/* R46: it must not fall out of the numbers that nodes remember of a client. */
+static void slow_write_is_passed_by_under_another_client_id(void **state)
 {
     struct fixture *f = *state;
+    struct node *node = &f->nodes[0];
     struct candor_client *client = open_client(f, 1, false);
-    SCRIPT(&f->nodes[0], {.seq = 1, .delay_ms = 100});
-    pthread_t threads[2];
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, put_once, client), 0);
-    for (int i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
-    put_once(client);
-    assert_int_equal(f->nodes[0].calls, 3);
-    if (memcmp(f->nodes[0].client_ids[0], f->nodes[0].client_ids[1], CANDOR_CLIENT_ID_BYTES) != 0) {
-        assert_int_equal(f->nodes[0].numbers[0], 1);
-        assert_int_equal(f->nodes[0].numbers[1], 1);
-    } else { /* one had ended before the other began */
-        assert_int_equal(f->nodes[0].numbers[1], 2);
+    enum { WRITES = LIMIT_REQUESTS_PER_CLIENT + 20 };
+    SCRIPT(node, {.stay_silent = true}, {.seq = 1});
+    pthread_t slow;
+    assert_int_equal(pthread_create(&slow, NULL, put_unanswered, client), 0);
+    for (size_t calls = 0; calls == 0;) {
+        pthread_mutex_lock(&node->lock);
+        calls = node->calls;
+        pthread_mutex_unlock(&node->lock);
     }
-    assert_true(f->nodes[0].numbers[2] >= 2);
+    for (int i = 0; i < WRITES; i++)
+        put_once(client);
+    size_t with_slow = 1;
+    while (with_slow < WRITES && same_client(node, 0, with_slow))
+        with_slow++;
+    assert_in_range(with_slow, 2, LIMIT_REQUESTS_PER_CLIENT - 1);
+    for (size_t i = with_slow; i <= WRITES; i++)
+        assert_true(same_client(node, with_slow, i)); /* and all of them under one */
+    pthread_join(slow, NULL);
+}
+
+/* So that what is asked for later is not forgotten meanwhile. */
+static void unknown_outcome_ends_its_client_id(void **state)
+{
+    struct fixture *f = *state;
+    struct node *node = &f->nodes[0];
+    struct candor_client *client = open_client(f, 1, false);
+    SCRIPT(node, {.seq = 1}, {.seq = 2}, {.stay_silent = true}, {.seq = 3});
+    put_once(client);
+    put_once(client);
+    put_unanswered(client);
+    put_once(client);
+    assert_true(same_client(node, 0, 1));
+    assert_true(same_client(node, 0, 2));
+    assert_false(same_client(node, 0, 3));
+    assert_int_equal(node->numbers[2], 3);
+    assert_int_equal(node->numbers[3], 1);
 }
 
 static void write_that_was_never_sent_goes_to_another_node(void **state)
@@ -868,7 +908,8 @@ int main(void)
         TEST(write_that_may_have_been_executed_is_repeated_with_its_request_id),
         TEST(silent_node_does_not_use_up_a_writes_deadline),
         TEST(outcome_stays_unknown_when_later_attempts_are_refused),
-        TEST(writes_at_once_have_lanes_of_their_own),
+        TEST(slow_write_is_passed_by_under_another_client_id),
+        TEST(unknown_outcome_ends_its_client_id),
         TEST(write_that_was_never_sent_goes_to_another_node),
         TEST(request_beyond_a_message_is_refused_before_it_is_sent),
         TEST(answer_that_does_not_decode_is_an_error),
