@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "candor/v1/cluster.pb-c.h"
 #include "base/limits.h"
+#include "candor/v1/cluster.pb-c.h"
 #include "cli/command.h"
 #include "cli/node_call.h"
 

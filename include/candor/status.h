@@ -68,9 +68,10 @@ struct candor_error {
 
 /* Fills `err` (which may be NULL) and returns `code`, so that a caller can `return` it.
  * A message that does not fit is cut. */
-__attribute__((format(printf, 4, 5))) enum candor_code
-candor_error_set(struct candor_error *err, enum candor_code code, enum candor_reason reason,
-                 const char *format, ...);
+__attribute__((format(printf, 4, 5))) enum candor_code candor_error_set(struct candor_error *err,
+                                                                        enum candor_code code,
+                                                                        enum candor_reason reason,
+                                                                        const char *format, ...);
 
 /* "INVALID_ARGUMENT", "TOO_STALE" ...; "CODE_n"/"REASON_n" never: unknown numbers give "UNKNOWN".
  * Static strings. */

@@ -11,9 +11,10 @@ struct buffer {
     size_t capacity;
 };
 
-void buffer_free(struct buffer *buffer);          /* leaves an empty, usable buffer */
-void buffer_clear(struct buffer *buffer);         /* keeps the memory */
-uint8_t *buffer_grow(struct buffer *buffer, size_t more); /* room for `more` at the end, counted as used */
+void buffer_free(struct buffer *buffer);  /* leaves an empty, usable buffer */
+void buffer_clear(struct buffer *buffer); /* keeps the memory */
+uint8_t *buffer_grow(struct buffer *buffer,
+                     size_t more); /* room for `more` at the end, counted as used */
 void buffer_put(struct buffer *buffer, const void *bytes, size_t length);
 void buffer_put_u8(struct buffer *buffer, uint8_t value);
 void buffer_put_u16(struct buffer *buffer, uint16_t value);

@@ -4,91 +4,121 @@
 #define BASE_LIMITS_H
 
 /* Names and topology. Over it: the topology is refused with file:line:column. */
-#define LIMIT_NODE_ID_BYTES 32      /* with the terminator; ids stand in every epoch and record batch */
-#define LIMIT_NODES 32              /* nodes of a cluster; core tables are fixed arrays of this size */
-#define LIMIT_ADDRESS_BYTES 128     /* an NNG address, with the terminator */
-#define LIMIT_PATH_BYTES 1024       /* a data directory's path, with the terminator */
+#define LIMIT_NODE_ID_BYTES 32  /* with the terminator; ids stand in every epoch and record batch */
+#define LIMIT_NODES 32          /* nodes of a cluster; core tables are fixed arrays of this size */
+#define LIMIT_ADDRESS_BYTES 128 /* an NNG address, with the terminator */
+#define LIMIT_PATH_BYTES 1024   /* a data directory's path, with the terminator */
 #define LIMIT_TOPOLOGY_FILE_BYTES (1u << 20)
-#define LIMIT_TOPOLOGY_VALUES 10000 /* scalars, lists and mappings in the file: bounds memory before anything is understood */
+#define LIMIT_TOPOLOGY_VALUES                                                                      \
+    10000 /* scalars, lists and mappings in the file: bounds memory before anything is understood */
 #define LIMIT_TOPOLOGY_DEPTH 16     /* nesting in the file; a topology needs 3 */
 #define LIMIT_TOPOLOGY_PROBLEMS 100 /* reported for one file; beyond: counted, not kept */
 
 /* Client operations. Over it: RESOURCE_EXHAUSTED / TOO_LARGE naming the field. */
-#define LIMIT_KEY_BYTES 511                      /* LMDB's MDB_MAXKEYSIZE */
-#define LIMIT_VALUE_BYTES_DEFAULT (1u << 20)     /* topology: limits.value */
-#define LIMIT_VALUE_BYTES_MAX (16u << 20)        /* what limits.value may be raised to */
-#define LIMIT_MESSAGE_BYTES_DEFAULT (4u << 20)   /* topology: limits.message; one RPC message */
+#define LIMIT_KEY_BYTES 511                    /* LMDB's MDB_MAXKEYSIZE */
+#define LIMIT_VALUE_BYTES_DEFAULT (1u << 20)   /* topology: limits.value */
+#define LIMIT_VALUE_BYTES_MAX (16u << 20)      /* what limits.value may be raised to */
+#define LIMIT_MESSAGE_BYTES_DEFAULT (4u << 20) /* topology: limits.message; one RPC message */
 #define LIMIT_MESSAGE_BYTES_MAX (64u << 20)
-#define LIMIT_BATCH_OPS 4096                     /* operations of a Batch, keys of a MultiGet */
-#define LIMIT_RESULT_BYTES (32u << 10)           /* what a write's record keeps of its answer (R46); a Txn that writes and reads more: TOO_LARGE */
-#define LIMIT_TXN_READ_BYTES (2u << 20)          /* what the gets of a Txn without effect may read; beyond: TOO_LARGE */
-#define LIMIT_REQUESTS_PER_CLIENT 256            /* newest request numbers whose results are kept per client (R46): as many may be in flight; older ones: REQUEST_TOO_OLD */
-#define LIMIT_CLIENTS 100000                     /* clients whose requests are kept: some 100 bytes each at rest; the one that wrote longest ago goes first */
-#define LIMIT_CLIENT_AGE_RECORDS 1024            /* that order is kept to within so many records, so that a busy client does not move in it with every write */
-#define LIMIT_SCAN_ITEMS 10000                   /* items of one Scan reply; more = true beyond */
-#define LIMIT_SCAN_BYTES (1u << 20)              /* bytes of one Scan reply; more = true beyond */
-#define LIMIT_HOPS 8                             /* redirects a call may follow (R45) */
+#define LIMIT_BATCH_OPS 4096 /* operations of a Batch, keys of a MultiGet */
+#define LIMIT_RESULT_BYTES                                                                         \
+    (32u                                                                                           \
+     << 10) /* what a write's record keeps of its answer (R46); a Txn that writes and reads more: TOO_LARGE */
+#define LIMIT_TXN_READ_BYTES                                                                       \
+    (2u << 20) /* what the gets of a Txn without effect may read; beyond: TOO_LARGE */
+#define LIMIT_REQUESTS_PER_CLIENT                                                                  \
+    256 /* newest request numbers whose results are kept per client (R46): as many may be in flight; older ones: REQUEST_TOO_OLD */
+#define LIMIT_CLIENTS                                                                              \
+    100000 /* clients whose requests are kept: some 100 bytes each at rest; the one that wrote longest ago goes first */
+#define LIMIT_CLIENT_AGE_RECORDS                                                                   \
+    1024 /* that order is kept to within so many records, so that a busy client does not move in it with every write */
+#define LIMIT_SCAN_ITEMS 10000      /* items of one Scan reply; more = true beyond */
+#define LIMIT_SCAN_BYTES (1u << 20) /* bytes of one Scan reply; more = true beyond */
+#define LIMIT_HOPS 8                /* redirects a call may follow (R45) */
 
 /* RPC. */
-#define LIMIT_RPC_CONTEXTS 256                   /* requests in flight on one REP socket; more wait in NNG */
-#define LIMIT_RPC_DEADLINE_MS_DEFAULT 5000       /* when the caller names none */
-#define LIMIT_RPC_DEADLINE_MS_MAX 600000         /* longer ones are cut to it */
-#define LIMIT_RPC_UNPACK_FACTOR 4                /* memory that a message may unfold to: this many times its bytes ... */
-#define LIMIT_RPC_UNPACK_SLACK_BYTES (2u << 20)  /* ... plus this (a full Batch of tiny operations fits); beyond: TOO_LARGE */
-#define LIMIT_RPC_CALL_ROOM_BYTES (8u << 20)     /* rpc_call_alloc() of one call; beyond: NULL */
-#define LIMIT_RPC_METHOD_BYTES 128               /* a method's name on the wire; over it: malformed */
-#define LIMIT_RPC_REPLY_WAIT_MS 5000             /* a peer that does not read its reply so long loses its connection */
-#define LIMIT_RPC_CLIENT_CALLS 1024              /* in flight at one rpc_client; beyond: OVERLOADED */
-#define LIMIT_RPC_CONNECT_GRACE_MS 300           /* a call waits so long for a connection; beyond: UNAVAILABLE */
+#define LIMIT_RPC_CONTEXTS 256 /* requests in flight on one REP socket; more wait in NNG */
+#define LIMIT_RPC_DEADLINE_MS_DEFAULT 5000 /* when the caller names none */
+#define LIMIT_RPC_DEADLINE_MS_MAX 600000   /* longer ones are cut to it */
+#define LIMIT_RPC_UNPACK_FACTOR                                                                    \
+    4 /* memory that a message may unfold to: this many times its bytes ... */
+#define LIMIT_RPC_UNPACK_SLACK_BYTES                                                               \
+    (2u << 20) /* ... plus this (a full Batch of tiny operations fits); beyond: TOO_LARGE */
+#define LIMIT_RPC_CALL_ROOM_BYTES (8u << 20) /* rpc_call_alloc() of one call; beyond: NULL */
+#define LIMIT_RPC_METHOD_BYTES 128           /* a method's name on the wire; over it: malformed */
+#define LIMIT_RPC_REPLY_WAIT_MS                                                                    \
+    5000 /* a peer that does not read its reply so long loses its connection */
+#define LIMIT_RPC_CLIENT_CALLS 1024 /* in flight at one rpc_client; beyond: OVERLOADED */
+#define LIMIT_RPC_CONNECT_GRACE_MS                                                                 \
+    300 /* a call waits so long for a connection; beyond: UNAVAILABLE */
 
 /* Replication. */
-#define LIMIT_RECORD_BATCH_BYTES (LIMIT_VALUE_BYTES_MAX + (1u << 20)) /* a batch on disk or stream; over it: malformed */
-#define LIMIT_GROUP_COMMIT_BYTES (1u << 20)      /* a group commit stops growing here; one larger record still fits alone */
-#define LIMIT_FETCH_BYTES (1u << 20)             /* a Fetch reply stops growing here */
-#define LIMIT_WRITER_BACKLOG_BYTES (32u << 20)   /* accepted by the core, not yet on disk; beyond: dropped, fetched later */
-#define LIMIT_EPOCH_HISTORY 1024                 /* epochs remembered; the oldest go first */
-#define LIMIT_UNCOMMITTED_RECORDS_DEFAULT 1000000 /* topology: limits.max_uncommitted; beyond: OVERLOADED (R20) */
-#define LIMIT_PENDING_WRITES 65536               /* client writes waiting for their ack; beyond: OVERLOADED */
-#define LIMIT_PENDING_READS 16384                /* reads waiting for a position; beyond: OVERLOADED */
-#define LIMIT_HEARTBEATS_IN_FLIGHT 256           /* sent heartbeats remembered for s_conf (R31) */
-#define LIMIT_EVIDENCE 64                        /* heartbeats waiting for applied to reach them (R36); the oldest stays */
-#define LIMIT_STREAM_BUFFER_MESSAGES 8192        /* PUB queue per subscriber; beyond, NNG drops the oldest */
-#define LIMIT_STREAM_BUFFER_BYTES (256u << 20)   /* the same queue in bytes: large messages shorten it (never below 16) */
-#define LIMIT_SNAPSHOT_CHUNK_BYTES (1u << 20)    /* one Snapshot reply */
+#define LIMIT_RECORD_BATCH_BYTES                                                                   \
+    (LIMIT_VALUE_BYTES_MAX + (1u << 20)) /* a batch on disk or stream; over it: malformed */
+#define LIMIT_GROUP_COMMIT_BYTES                                                                   \
+    (1u << 20) /* a group commit stops growing here; one larger record still fits alone */
+#define LIMIT_FETCH_BYTES (1u << 20) /* a Fetch reply stops growing here */
+#define LIMIT_WRITER_BACKLOG_BYTES                                                                 \
+    (32u << 20) /* accepted by the core, not yet on disk; beyond: dropped, fetched later */
+#define LIMIT_EPOCH_HISTORY 1024 /* epochs remembered; the oldest go first */
+#define LIMIT_UNCOMMITTED_RECORDS_DEFAULT                                                          \
+    1000000                        /* topology: limits.max_uncommitted; beyond: OVERLOADED (R20) */
+#define LIMIT_PENDING_WRITES 65536 /* client writes waiting for their ack; beyond: OVERLOADED */
+#define LIMIT_PENDING_READS 16384  /* reads waiting for a position; beyond: OVERLOADED */
+#define LIMIT_HEARTBEATS_IN_FLIGHT 256 /* sent heartbeats remembered for s_conf (R31) */
+#define LIMIT_EVIDENCE 64 /* heartbeats waiting for applied to reach them (R36); the oldest stays */
+#define LIMIT_STREAM_BUFFER_MESSAGES                                                               \
+    8192 /* PUB queue per subscriber; beyond, NNG drops the oldest */
+#define LIMIT_STREAM_BUFFER_BYTES                                                                  \
+    (256u << 20) /* the same queue in bytes: large messages shorten it (never below 16) */
+#define LIMIT_SNAPSHOT_CHUNK_BYTES (1u << 20) /* one Snapshot reply */
 
 /* Storage. */
-#define LIMIT_SEGMENT_BYTES (64u << 20)          /* a log segment's preallocated size */
-#define LIMIT_STATE_BYTES_DEFAULT (16ull << 30)  /* LMDB map: address space, not disk; topology: limits.state */
-#define LIMIT_UNDO_RECORDS_PER_TXN 10000         /* a rollback's transaction (R12) */
-#define LIMIT_STATE_READERS 1024                 /* LMDB reader slots */
-#define LIMIT_ARCHIVES 1024                      /* rollback archives kept; at it the node warns and still writes */
+#define LIMIT_SEGMENT_BYTES (64u << 20) /* a log segment's preallocated size */
+#define LIMIT_STATE_BYTES_DEFAULT                                                                  \
+    (16ull << 30) /* LMDB map: address space, not disk; topology: limits.state */
+#define LIMIT_UNDO_RECORDS_PER_TXN 10000 /* a rollback's transaction (R12) */
+#define LIMIT_STATE_READERS 1024         /* LMDB reader slots */
+#define LIMIT_ARCHIVES 1024 /* rollback archives kept; at it the node warns and still writes */
 
 /* The running node. */
-#define LIMIT_NODE_EVENTS 65536                  /* waiting for the node thread; beyond: stream messages are dropped, requests OVERLOADED */
-#define LIMIT_BACKGROUND_JOBS 1024               /* snapshot chunks, archive listings, resumed reads; beyond: OVERLOADED */
-#define LIMIT_READ_ATTEMPTS 8                    /* a read opens the state again while the core has not caught up with it; then: SYNCING */
-#define LIMIT_ROLLBACK_SHOW_RECORDS 1000         /* of one RollbackShow reply; more = true beyond */
-#define LIMIT_ROLLBACK_SHOW_BYTES (1u << 20)     /* likewise */
-#define LIMIT_FAILOVERS 16                       /* changes of reign that a node remembers: one incident's worth for people; the oldest goes first */
-#define LIMIT_AT_RISK_RECORDS 100000             /* records that one AtRisk reads; beyond: more_records */
-#define LIMIT_AT_RISK_BYTES (64u << 20)          /* likewise bytes of log */
-#define LIMIT_AT_RISK_KEYS 1000                  /* keys of one AtRisk reply; beyond: more_keys */
-#define LIMIT_AT_RISK_CLIENTS 10000              /* clients it tells apart; beyond: more_clients */
-#define LIMIT_LOST_RECORDS 100000                /* records of an archive read for one SESSION_LOST; beyond: more */
-#define LIMIT_LOST_WRITES 100                    /* lost writes it names; beyond: more */
-#define LIMIT_SNAPSHOT_FAILURES 20               /* chunks in a row that may fail before a download begins again */
-#define LIMIT_CHECKPOINT_GROWTH_BYTES (64u << 20) /* a checkpoint is not cut before the log has grown by this (DESIGN §5) */
-#define LIMIT_REPLAY_CHUNK_BYTES (4u << 20)      /* one transaction of a replay at start */
+#define LIMIT_NODE_EVENTS                                                                          \
+    65536 /* waiting for the node thread; beyond: stream messages are dropped, requests OVERLOADED */
+#define LIMIT_BACKGROUND_JOBS                                                                      \
+    1024 /* snapshot chunks, archive listings, resumed reads; beyond: OVERLOADED */
+#define LIMIT_READ_ATTEMPTS                                                                        \
+    8 /* a read opens the state again while the core has not caught up with it; then: SYNCING */
+#define LIMIT_ROLLBACK_SHOW_RECORDS 1000     /* of one RollbackShow reply; more = true beyond */
+#define LIMIT_ROLLBACK_SHOW_BYTES (1u << 20) /* likewise */
+#define LIMIT_FAILOVERS                                                                            \
+    16 /* changes of reign that a node remembers: one incident's worth for people; the oldest goes first */
+#define LIMIT_AT_RISK_RECORDS 100000    /* records that one AtRisk reads; beyond: more_records */
+#define LIMIT_AT_RISK_BYTES (64u << 20) /* likewise bytes of log */
+#define LIMIT_AT_RISK_KEYS 1000         /* keys of one AtRisk reply; beyond: more_keys */
+#define LIMIT_AT_RISK_CLIENTS 10000     /* clients it tells apart; beyond: more_clients */
+#define LIMIT_LOST_RECORDS                                                                         \
+    100000                    /* records of an archive read for one SESSION_LOST; beyond: more */
+#define LIMIT_LOST_WRITES 100 /* lost writes it names; beyond: more */
+#define LIMIT_SNAPSHOT_FAILURES                                                                    \
+    20 /* chunks in a row that may fail before a download begins again */
+#define LIMIT_CHECKPOINT_GROWTH_BYTES                                                              \
+    (64u << 20) /* a checkpoint is not cut before the log has grown by this (DESIGN §5) */
+#define LIMIT_REPLAY_CHUNK_BYTES (4u << 20) /* one transaction of a replay at start */
 
 /* The command line's own processes. */
-#define LIMIT_PROXY_HELD_BYTES (1u << 20)        /* bytes the fault proxy holds of one direction; beyond: it stops reading, as a full network does */
-#define LIMIT_PROXY_CONTROLS 16                  /* control connections at once; beyond: the newest is closed */
-#define LIMIT_PROXY_LINE_BYTES 4096              /* a control request; over it: refused, and the connection is closed */
-#define LIMIT_PROXY_DELAY_MS 60000               /* longest delay the fault proxy takes */
-#define LIMIT_DYNAMIC_DEPTH 64                   /* nesting of messages in `kvctl rpc`; beyond: refused */
-#define LIMIT_DYNAMIC_VALUES 250000              /* values one message may unfold to as JSON; beyond: refused */
-#define LIMIT_DYNAMIC_SCHEMA_BYTES (4u << 20)    /* descriptors a node may hand out; beyond: refused */
-#define LIMIT_SHELL_LINE_BYTES (1u << 20)        /* a line of a script for `kvctl shell`; over it: refused */
-#define LIMIT_RUN_STATE_BYTES (1u << 20)         /* the file that `kvctl up` leaves for `kvctl down`; over it: refused */
+#define LIMIT_PROXY_HELD_BYTES                                                                     \
+    (1u                                                                                            \
+     << 20) /* bytes the fault proxy holds of one direction; beyond: it stops reading, as a full network does */
+#define LIMIT_PROXY_CONTROLS 16 /* control connections at once; beyond: the newest is closed */
+#define LIMIT_PROXY_LINE_BYTES                                                                     \
+    4096 /* a control request; over it: refused, and the connection is closed */
+#define LIMIT_PROXY_DELAY_MS 60000  /* longest delay the fault proxy takes */
+#define LIMIT_DYNAMIC_DEPTH 64      /* nesting of messages in `kvctl rpc`; beyond: refused */
+#define LIMIT_DYNAMIC_VALUES 250000 /* values one message may unfold to as JSON; beyond: refused */
+#define LIMIT_DYNAMIC_SCHEMA_BYTES (4u << 20) /* descriptors a node may hand out; beyond: refused */
+#define LIMIT_SHELL_LINE_BYTES                                                                     \
+    (1u << 20) /* a line of a script for `kvctl shell`; over it: refused */
+#define LIMIT_RUN_STATE_BYTES                                                                      \
+    (1u << 20) /* the file that `kvctl up` leaves for `kvctl down`; over it: refused */
 
 #endif

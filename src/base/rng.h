@@ -11,7 +11,9 @@ struct rng {
 
 void rng_seed(struct rng *rng, uint64_t seed); /* any seed is good */
 uint64_t rng_next(struct rng *rng);
-uint64_t rng_below(struct rng *rng, uint64_t bound); /* 0..bound-1; bound > 0; the bias is below 2^-32 for bounds below 2^32 */
+uint64_t rng_below(
+    struct rng *rng,
+    uint64_t bound); /* 0..bound-1; bound > 0; the bias is below 2^-32 for bounds below 2^32 */
 
 /* From getrandom(2). Any thread. */
 void random_bytes(void *out, size_t length);

@@ -88,7 +88,14 @@ uint64_t epoch_history_common(const struct epoch_history *a, uint64_t a_last,
 
 enum node_role { ROLE_UNKNOWN, ROLE_PRIMARY, ROLE_REPLICA, ROLE_READER };
 /* DESIGN §2. The numbers are those of rpc.proto. */
-enum node_state { STATE_UNKNOWN, STATE_FRESH, STATE_STALE, STATE_SYNCING, STATE_EXPIRED, STATE_FORKED };
+enum node_state {
+    STATE_UNKNOWN,
+    STATE_FRESH,
+    STATE_STALE,
+    STATE_SYNCING,
+    STATE_EXPIRED,
+    STATE_FORKED
+};
 const char *node_role_name(enum node_role role);    /* "primary" ... */
 const char *node_state_name(enum node_state state); /* "FRESH" ... */
 

@@ -10,13 +10,14 @@
 #include "base/types.h"
 
 struct hard_state {
-    uint64_t cluster_id;     /* 0: belongs to no cluster yet */
-    uint64_t store_id;       /* drawn when the directory was made */
-    uint64_t boot;           /* how often it was started */
-    struct epoch epoch;      /* highest epoch adopted or voted for: a vote is for its owner (R23) */
-    uint64_t known_commit;   /* a lower bound */
-    bool clean_shutdown;     /* false while running */
-    char os_boot_id[40];     /* the machine's boot when it was written: tells a crash from a reboot (DESIGN §5) */
+    uint64_t cluster_id;   /* 0: belongs to no cluster yet */
+    uint64_t store_id;     /* drawn when the directory was made */
+    uint64_t boot;         /* how often it was started */
+    struct epoch epoch;    /* highest epoch adopted or voted for: a vote is for its owner (R23) */
+    uint64_t known_commit; /* a lower bound */
+    bool clean_shutdown;   /* false while running */
+    char os_boot_id
+        [40]; /* the machine's boot when it was written: tells a crash from a reboot (DESIGN §5) */
 };
 
 /* Reads `dir/hard_state`. NOT_FOUND when there is none; CANDOR_DATA_LOSS when it fails its checksum. */

@@ -26,15 +26,15 @@ enum log_durability {
 };
 
 struct log_options {
-    const char *dir;         /* made if missing */
-    uint64_t segment_bytes;  /* 0: LIMIT_SEGMENT_BYTES; tests use small ones */
+    const char *dir;        /* made if missing */
+    uint64_t segment_bytes; /* 0: LIMIT_SEGMENT_BYTES; tests use small ones */
     enum log_durability durability;
 };
 
 /* What log_open() found and mended. */
 struct log_recovery {
-    uint64_t torn_bytes;         /* cut from the tail; 0: a clean tail */
-    char torn_segment[64];       /* name of the segment that was cut */
+    uint64_t torn_bytes;   /* cut from the tail; 0: a clean tail */
+    char torn_segment[64]; /* name of the segment that was cut */
     uint64_t torn_offset;
 };
 
@@ -54,7 +54,8 @@ enum candor_code log_append(struct log *log, struct slice batches, struct candor
 /* fdatasync of what was appended so far. */
 enum candor_code log_sync(struct log *log, struct candor_error *err);
 
-uint64_t log_first(const struct log *log); /* seq of the oldest record held; log_last() + 1 when empty */
+uint64_t
+log_first(const struct log *log); /* seq of the oldest record held; log_last() + 1 when empty */
 uint64_t log_last(const struct log *log);  /* seq of the newest; 0 for a log that never held one */
 uint64_t log_bytes(const struct log *log); /* of batches held, with their marks */
 

@@ -15,7 +15,8 @@
 #include "log/log.h"
 #include "log/segment.h"
 
-#define LOG_STAGED_ENTRIES 256 /* index entries of one append; beyond them reads there scan a little more */
+#define LOG_STAGED_ENTRIES                                                                         \
+    256 /* index entries of one append; beyond them reads there scan a little more */
 
 struct log_fault {
     uint64_t after_bytes;
@@ -45,7 +46,8 @@ struct log {
     struct epoch epoch;  /* of the last record; none when not known */
     uint64_t synced_seq; /* known durable */
     struct log_fault fault;
-    struct index_entry staged[LOG_STAGED_ENTRIES]; /* of the append at hand, relative to its batches */
+    struct index_entry
+        staged[LOG_STAGED_ENTRIES]; /* of the append at hand, relative to its batches */
     uint32_t staged_count;
 };
 

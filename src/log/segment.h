@@ -21,7 +21,8 @@
 #define SEGMENT_HEADER_BYTES 4096
 #define SEGMENT_MARK_BYTES 32
 #define SEGMENT_NAME_BYTES 32
-#define SEGMENT_INDEX_STRIDE_BYTES (32u << 10) /* a read decodes at most so much before what it wants */
+#define SEGMENT_INDEX_STRIDE_BYTES                                                                 \
+    (32u << 10) /* a read decodes at most so much before what it wants */
 
 /* At `at` begins a batch, or the mark before it, whose first record is `seq`. */
 struct index_entry {
@@ -39,7 +40,7 @@ struct segment {
     uint64_t file_bytes; /* how far it can be written */
     uint64_t tail;       /* where the next append goes */
     uint64_t last_seq;   /* first_seq - 1 when it is empty */
-    struct index_entry newest; /* the last batch; seq 0: not known */
+    struct index_entry newest;   /* the last batch; seq 0: not known */
     struct index_entry *entries; /* ascending; the first is the first batch's place */
     uint32_t entry_count;
     uint32_t entry_capacity;
@@ -91,11 +92,11 @@ enum scan_result {
 struct segment_scan {
     int fd;
     uint64_t salt;
-    uint64_t at;             /* the next item */
+    uint64_t at; /* the next item */
     uint64_t end;
-    uint64_t batch_at;       /* of the batch returned last */
-    uint64_t expected_seq;   /* the next batch begins with it */
-    struct epoch epoch;      /* of the batch returned last; the next one's is not lower */
+    uint64_t batch_at;     /* of the batch returned last */
+    uint64_t expected_seq; /* the next batch begins with it */
+    struct epoch epoch;    /* of the batch returned last; the next one's is not lower */
     struct buffer chunk;
     uint64_t chunk_at;
     int error_number;

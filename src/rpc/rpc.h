@@ -20,10 +20,12 @@ struct rpc_server;
 struct rpc_call; /* one request being answered */
 
 struct rpc_server_options {
-    const char *address;        /* NNG address to listen on */
-    size_t message_bytes;       /* larger requests are dropped with their connection, larger replies become TOO_LARGE */
-    uint32_t contexts;          /* requests in flight; 0: LIMIT_RPC_CONTEXTS */
-    ProtobufCService **services; /* generated services; a method's last argument is a struct rpc_call * */
+    const char *address; /* NNG address to listen on */
+    size_t
+        message_bytes; /* larger requests are dropped with their connection, larger replies become TOO_LARGE */
+    uint32_t contexts; /* requests in flight; 0: LIMIT_RPC_CONTEXTS */
+    ProtobufCService *
+        *services; /* generated services; a method's last argument is a struct rpc_call * */
     size_t service_count;
     /* Fills freshness into a reply that its handler did not fill (malformed envelope, unknown method, errors), just
      * before it is packed (R38), on the finishing thread. NULL: replies may go without. */
@@ -59,7 +61,8 @@ Candor__V1__RpcReply *rpc_call_reply(struct rpc_call *call);
 
 /* ---- Client ---------------------------------------------------------------------------------------- */
 
-struct rpc_client; /* one connection's worth: a REQ socket with one dialer, many contexts; any thread */
+struct
+    rpc_client; /* one connection's worth: a REQ socket with one dialer, many contexts; any thread */
 
 /* Returns at once; connects and re-connects in the background. INVALID_ARGUMENT for a malformed address (and for
  * ws://, which only listens). Replies over `message_bytes` cost the connection; requests over it are not sent. */
@@ -89,14 +92,15 @@ const char *rpc_client_address(const struct rpc_client *client);
 /* Of one call, in and out. Passed as closure_data to a generated stub; must live until the closure has run. */
 struct rpc_exchange {
     /* in */
-    uint32_t deadline_ms;             /* 0: LIMIT_RPC_DEADLINE_MS_DEFAULT */
+    uint32_t deadline_ms;                    /* 0: LIMIT_RPC_DEADLINE_MS_DEFAULT */
     const Candor__V1__RequestId *request_id; /* NULL: none */
-    char **hops;                      /* ids that redirected this call, oldest first */
+    char **hops;                             /* ids that redirected this call, oldest first */
     size_t hop_count;
-    void *closure_data;               /* the caller's own */
+    void *closure_data; /* the caller's own */
     /* out, valid while the closure runs */
-    struct candor_error error;        /* code OK when the reply's is; else the reply's, or one of the above */
-    Candor__V1__RpcReply *reply;      /* the envelope; NULL when none came */
+    struct candor_error
+        error; /* code OK when the reply's is; else the reply's, or one of the above */
+    Candor__V1__RpcReply *reply; /* the envelope; NULL when none came */
 };
 
 /* The client's side of a service, for the generated stubs:

@@ -1,10 +1,10 @@
 /* links: base */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -30,10 +30,20 @@ static void durations_need_a_unit_and_round_trip(void **state)
         const char *text;
         bool ok;
         uint64_t ms;
-    } cases[] = {{"500ms", true, 500}, {"5s", true, 5000},  {"1.5s", true, 1500}, {"2m", true, 120000},
-                 {"1h", true, 3600000}, {"0", true, 0},     {"5", false, 0},      {"-5s", false, 0},
-                 {"5 s", true, 5000},  {"s", false, 0},     {"", false, 0},       {"5sec", false, 0},
-                 {"99999999999999999999s", false, 0},       {"18446744073709551615h", false, 0}};
+    } cases[] = {{"500ms", true, 500},
+                 {"5s", true, 5000},
+                 {"1.5s", true, 1500},
+                 {"2m", true, 120000},
+                 {"1h", true, 3600000},
+                 {"0", true, 0},
+                 {"5", false, 0},
+                 {"-5s", false, 0},
+                 {"5 s", true, 5000},
+                 {"s", false, 0},
+                 {"", false, 0},
+                 {"5sec", false, 0},
+                 {"99999999999999999999s", false, 0},
+                 {"18446744073709551615h", false, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint64_t ms = 77;
         assert_int_equal(duration_parse(cases[i].text, &ms), cases[i].ok);
@@ -57,8 +67,8 @@ static struct epoch epoch_of(uint64_t generation, uint64_t term, const char *own
 static void epochs_compare_generation_then_term_then_owner(void **state)
 {
     (void)state;
-    struct epoch ordered[] = {{0}, epoch_of(1, 1, "a"), epoch_of(1, 1, "b"), epoch_of(1, 2, "a"),
-                              epoch_of(2, 1, "a")};
+    struct epoch ordered[] = {
+        {0}, epoch_of(1, 1, "a"), epoch_of(1, 1, "b"), epoch_of(1, 2, "a"), epoch_of(2, 1, "a")};
     for (int i = 0; i < 5; i++)
         for (int j = 0; j < 5; j++) {
             int order = epoch_compare(ordered[i], ordered[j]);

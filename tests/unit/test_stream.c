@@ -364,7 +364,8 @@ static void a_peer_that_hangs_in_its_connect_is_found_after_a_reset(void **state
     uint64_t healed_ns = clock_boot_ns();
     stream_reset_peer(b.stream, node_id_of("a"));
     await_connections(&b, 1, 0);
-    assert_true(clock_boot_ns() - healed_ns < 6 * NS_PER_S); /* TCP's own next attempt comes after 7.7 s */
+    assert_true(clock_boot_ns() - healed_ns <
+                6 * NS_PER_S); /* TCP's own next attempt comes after 7.7 s */
     node_stop(&b);
     node_stop(&a);
 }
