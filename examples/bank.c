@@ -14,7 +14,14 @@
 
 #include "story.h"
 
-enum { ACCOUNTS = 8, OPENING = 100, TELLERS = 4, AUDIT_MS = 500, WRITES_MAX = 16 };
+enum {
+    ACCOUNTS = 8,
+    OPENING = 100,
+    TOTAL = ACCOUNTS * OPENING,
+    TELLERS = 4,
+    AUDIT_MS = 500,
+    WRITES_MAX = 16
+};
 
 static const char *const accounts[ACCOUNTS] = {"bank/ann", "bank/ben", "bank/cyd", "bank/dee",
                                                "bank/eve", "bank/fay", "bank/gus", "bank/hal"};
@@ -153,7 +160,7 @@ static void *work(void *closure)
 static bool audit(struct bank *bank, int64_t balances[ACCOUNTS])
 {
     int64_t total = count_money(bank, balances);
-    bool sound = total == ACCOUNTS * OPENING;
+    bool sound = total == TOTAL;
     for (size_t i = 0; i < ACCOUNTS; i++)
         sound = sound && balances[i] >= 0;
     printf("%s: %" PRIuFAST64 " transfers, total %" PRId64 "\n", sound ? "so far" : "BROKEN",
@@ -377,10 +384,9 @@ static int run_wrong(struct bank *bank)
     spend_twice(&journal);
     pay_and_fail_over(&journal);
     int64_t total = count_money(bank, balances);
-    if (total == ACCOUNTS * OPENING)
+    if (total == TOTAL)
         return STORY_KEPT;
-    printf("BROKEN: the total is %" PRId64 ", not %d; ann has paid 150 out of 100\n", total,
-           ACCOUNTS * OPENING);
+    printf("BROKEN: the total is %" PRId64 ", not %d; ann has paid 150 out of 100\n", total, TOTAL);
     print_journal(&journal);
     return STORY_BROKEN;
 }

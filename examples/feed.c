@@ -211,9 +211,9 @@ static void post_until_over(struct feed *feed)
     }
 }
 
-static void start_readers(struct feed *feed, struct reader *readers)
+static void start_readers(struct feed *feed, struct reader *readers, size_t count)
 {
-    for (size_t i = 0; i < feed->story.node_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         readers[i] = (struct reader){
             .feed = feed, .node = &feed->story.nodes[i], .client = story_client(&feed->story, i)};
         if (pthread_create(&readers[i].thread, NULL, read_feed, &readers[i]) != 0)
@@ -223,14 +223,15 @@ static void start_readers(struct feed *feed, struct reader *readers)
 
 static int run_right(struct feed *feed)
 {
-    struct reader readers[STORY_NODES_MAX];
+    struct reader readers[STORY_NODES_MAX] = {0};
     struct tally eventual = {0};
     struct tally bounded = {0};
     uint64_t violations = 0;
-    start_readers(feed, readers);
+    size_t reader_count = feed->story.node_count;
+    start_readers(feed, readers, reader_count);
     post_until_over(feed);
     atomic_store(&feed->closed, true);
-    for (size_t i = 0; i < feed->story.node_count; i++) {
+    for (size_t i = 0; i < reader_count; i++) {
         pthread_join(readers[i].thread, NULL);
         violations += candor_client_violations(readers[i].client) +
                       candor_client_violations(readers[i].node->client);

@@ -16,6 +16,12 @@ class Examples(unittest.TestCase):
         cls.addClassCleanup(cls.cluster.close)
         cls.cluster.up().wait_fresh()
 
+    def archived(self):
+        """(key, value) of every write that some node discarded."""
+        shown = (self.cluster.json("rollback", "show", archive["id"], "--node", node) for node in self.cluster.nodes
+                 for archive in self.cluster.json("rollback", "ls", "--node", node)["archives"])
+        return {(op["key"], op["new_value"]) for one in shown for record in one["records"] for op in record["ops"]}
+
     def test_right_modes_keep_their_invariants_through_a_partition_and_failovers(self):
         outputs = examples.run_right(self.cluster, examples.NAMES)
         self.assertIn("flagged stale", outputs["feed"])
@@ -27,6 +33,7 @@ class Examples(unittest.TestCase):
         self.assertIn("BREAKS: it overwrites 1, which it had not seen", text)
         self.assertIn("BREAKS: rolled back by the failover", text)
         self.assertIn("session_lost", text)
+        self.assertIn(("bank/dee", "70"), self.archived())  # what one recovers from
 
     def test_wrong_cart_misses_an_item_and_sells_twice(self):
         text = examples.run_wrong(self.cluster, "cart")
