@@ -29,7 +29,7 @@
 #define LIMIT_REQUESTS_PER_CLIENT                                                                  \
     256 /* newest request numbers whose results are kept per client (R46): as many may be in flight; older ones: REQUEST_TOO_OLD */
 #define LIMIT_CLIENTS                                                                              \
-    100000 /* clients whose requests are kept: some 100 bytes each at rest; the one that wrote longest ago goes first */
+    100000 /* clients whose requests are kept, some 60 bytes a request: one that has written its 256 takes 15 KiB; the one that wrote longest ago goes first */
 #define LIMIT_CLIENT_AGE_RECORDS                                                                   \
     1024 /* that order is kept to within so many records, so that a busy client does not move in it with every write */
 #define LIMIT_SCAN_ITEMS 10000      /* items of one Scan reply; more = true beyond */

@@ -42,6 +42,14 @@ static void retry_later(struct core *core)
         plan_campaign(core);
 }
 
+/* R28: a forced promotion left the history of those who hold nothing of its generation. By the members that they know they
+ * might elect each other, or themselves, over it; they wait for its primary, or for another forced promotion. */
+static bool is_of_this_generation(const struct core *core)
+{
+    return durable_pos(core).epoch.generation == core->epoch.generation ||
+           node_id_equal(core->epoch.owner, core->config.self);
+}
+
 /* R24: the own log is durable, and nothing is about to change it. */
 static bool may_stand(const struct core *core)
 {
@@ -52,7 +60,7 @@ static bool may_stand(const struct core *core)
         return is_blank(core);
     if (core->forcing)
         return !is_blank(core);
-    return is_admitted(core) && is_voter(core);
+    return is_admitted(core) && is_voter(core) && is_of_this_generation(core);
 }
 
 void campaign_cancel(struct core *core)
@@ -461,6 +469,8 @@ void campaign_promote(struct core *core, const struct core_event *event)
         why = "this node is a reader; only a voter can be elected";
     else if (!event->promote.force && !is_admitted(core))
         why = "this node's disk is not admitted yet";
+    else if (!event->promote.force && !is_of_this_generation(core))
+        why = "a forced promotion was made without this node: let it catch up, or force again";
     if (why != NULL) {
         finish_text(core, event->ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE, none, "%s",
                     why);

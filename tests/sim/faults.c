@@ -58,14 +58,15 @@ static void crash_all(struct world *world)
             crash(world, &world->nodes[i]);
 }
 
-/* Voters whose disk is lost and not replaced yet: the committed members name another one than the node has now. */
-static uint32_t lost_voters(struct world *world)
+/* Whose disk is lost and not replaced yet: the committed members name another one than the node has now. */
+static uint32_t lost_disks(struct world *world, bool of_readers)
 {
     const struct members *members = &world->committed_members;
     uint32_t lost = 0;
     for (uint32_t i = 0; i < members->count; i++) {
         const struct member *member = &members->list[i];
-        lost += member->voter && member->store_id != find_node(world, member->id)->disk.store_id;
+        lost += (member->voter || of_readers) &&
+                member->store_id != find_node(world, member->id)->disk.store_id;
     }
     return lost;
 }
@@ -83,7 +84,7 @@ static bool may_wipe(struct world *world, const struct node *node)
     if (member == NULL || !member->voter || member->store_id != node->disk.store_id)
         return true;
     uint32_t voters = members_voters(members);
-    return lost_voters(world) + 1 <= voters - (voters / 2 + 1);
+    return lost_disks(world, false) + 1 <= voters - (voters / 2 + 1);
 }
 
 bool faults_wipe(struct world *world, struct node *node)
@@ -270,7 +271,7 @@ static void strike(struct world *world, enum fault fault)
             operator_transfer(world, node, one_of(world));
         break;
     case FAULT_SET_VOTER: /* no operator does it while a disk is lost */
-        if (awake && lost_voters(world) == 0)
+        if (awake && lost_disks(world, true) == 0)
             operator_set_voter(world, node, one_of(world), chance(world, 600000));
         break;
     case FAULT_USURP:

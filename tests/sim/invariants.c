@@ -174,7 +174,9 @@ static void check_new_primary(struct world *world, struct node *node)
         return;
     char epoch[EPOCH_TEXT_BYTES];
     char pos[POS_TEXT_BYTES];
-    if (committed->seq == 0 || may_lose(world))
+    if (committed->seq == 0 || may_lose(world) ||
+        epoch_compare(node->view.epoch, committed->epoch->epoch) <
+            0) /* I3 speaks of later epochs */
         return;
     struct epoch_log *there = registry_branch(committed->epoch, committed->seq);
     struct pos head = {there->epoch, committed->seq};
@@ -554,9 +556,9 @@ static bool is_committed(const struct world *world, struct pos pos)
 
 void check_linearizable(struct world *world, struct node *node, const struct read *read)
 {
-    if (may_lose(world))
-        return;
     uint64_t generation = read->reign.generation;
+    if (may_lose(world) || committed_of(world, generation)->tainted)
+        return;
     struct pos pos = {read->epoch->epoch, read->applied};
     char text[POS_TEXT_BYTES];
     if (!is_committed(world, pos))

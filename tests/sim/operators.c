@@ -100,11 +100,10 @@ static bool any_forked(const struct world *world)
 /* When all is mended nobody needs to hurry: those who stand by themselves have their chance first. */
 static void mend(struct world *world)
 {
-    bool force = any_forked(world);
-    if (find_primary(world) == NULL && force && chance(world, 200000))
+    bool none = find_primary(world) == NULL;
+    if (none && (any_forked(world) || world->forced) && chance(world, 100000))
         force_newest(world);
-    else if (find_primary(world) == NULL && !force && !world->plan.automatic &&
-             world->epoch_count > 0)
+    else if (none && !world->plan.automatic && world->epoch_count > 0)
         promote_somebody(world);
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];

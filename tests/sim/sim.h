@@ -43,6 +43,7 @@ enum {
     SIM_GENERATIONS = 64,
     SIM_DISKS = 4,       /* of one peer, remembered */
     SIM_GROUP = 16,      /* writes of one group commit */
+    SIM_SPINS = 3,       /* what one TICK makes due another may do */
     SIM_EVENTS = 400000, /* of one run; a run has some thousands */
     SIM_VIOLATION_BYTES = 1024,
 };
@@ -321,6 +322,7 @@ struct node {
     struct core_view view; /* as published after the newest step */
     struct disk disk;
     struct writer writer;
+    uint32_t spins;   /* TICKs in a row after which the next was due at once */
     uint64_t tick_ns; /* when the scheduled TICK is due; UINT64_MAX: none */
     struct ticket tickets[SIM_TICKETS];
     uint32_t ticket_count;

@@ -314,7 +314,9 @@ static void tick(struct world *world, struct event *event)
         return;
     }
     node_step(world, node, &(struct core_event){.type = CORE_EVENT_TICK});
-    if (local_ns(world, node) >= core_next_wake_ns(node->core) && world->options.mutation == 0)
+    bool at_once = local_ns(world, node) >= core_next_wake_ns(node->core);
+    node->spins = at_once ? node->spins + 1 : 0;
+    if (node->spins > SIM_SPINS && world->options.mutation == 0)
         violate(world, "I14",
                 "node %s is done with all that was due, and wants to be woken at once",
                 node->id.text);

@@ -319,18 +319,6 @@ static void *put_once(void *client)
     return NULL;
 }
 
-/* Its node stays silent to the deadline. */
-static void *put_unanswered(void *client)
-{
-    struct candor_result result;
-    struct candor_write_options options = {.deadline_ms = 1500};
-    EXPECT(candor_put(client, candor_text("k"), candor_text("v"), &options, &result),
-           CANDOR_DEADLINE_EXCEEDED, result);
-    assert_int_equal(result.error.reason, CANDOR_REASON_OUTCOME_UNKNOWN);
-    candor_result_free(&result);
-    return NULL;
-}
-
 static enum candor_code get(struct candor_client *client, struct candor_result *result)
 {
     return candor_get(client, candor_text("k"), NULL, result);
@@ -548,6 +536,36 @@ static bool same_client(const struct node *node, size_t a, size_t b)
     return memcmp(node->client_ids[a], node->client_ids[b], CANDOR_CLIENT_ID_BYTES) == 0;
 }
 
+static size_t calls_of(struct node *node)
+{
+    pthread_mutex_lock(&node->lock);
+    size_t calls = node->calls;
+    pthread_mutex_unlock(&node->lock);
+    return calls;
+}
+
+/* The node loses the call that it has not answered. */
+static void let_go(struct node *node)
+{
+    struct candor_error error = {.code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_SHUTTING_DOWN};
+    pthread_mutex_lock(&node->lock);
+    assert_int_equal(node->silent_count, 1);
+    node->silent_count = 0;
+    pthread_mutex_unlock(&node->lock);
+    rpc_call_fail(node->silent[0], &error);
+}
+
+/* Returns NULL when it went well. */
+static void *put_slowly(void *client)
+{
+    struct candor_result result;
+    struct candor_write_options options = {.deadline_ms = 60000};
+    enum candor_code code =
+        candor_put(client, candor_text("k"), candor_text("v"), &options, &result);
+    candor_result_free(&result);
+    return code == CANDOR_OK ? NULL : client;
+}
+
 /* R46: it must not fall out of the numbers that nodes remember of a client. */
 static void slow_write_is_passed_by_under_another_client_id(void **state)
 {
@@ -557,21 +575,23 @@ static void slow_write_is_passed_by_under_another_client_id(void **state)
     enum { WRITES = LIMIT_REQUESTS_PER_CLIENT + 20 };
     SCRIPT(node, {.stay_silent = true}, {.seq = 1});
     pthread_t slow;
-    assert_int_equal(pthread_create(&slow, NULL, put_unanswered, client), 0);
-    for (size_t calls = 0; calls == 0;) {
-        pthread_mutex_lock(&node->lock);
-        calls = node->calls;
-        pthread_mutex_unlock(&node->lock);
-    }
+    void *wrong;
+    assert_int_equal(pthread_create(&slow, NULL, put_slowly, client), 0);
+    while (calls_of(node) == 0)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     for (int i = 0; i < WRITES; i++)
         put_once(client);
+    let_go(node);
+    pthread_join(slow, &wrong);
+    assert_null(wrong);
     size_t with_slow = 1;
     while (with_slow < WRITES && same_client(node, 0, with_slow))
         with_slow++;
     assert_in_range(with_slow, 2, LIMIT_REQUESTS_PER_CLIENT - 1);
     for (size_t i = with_slow; i <= WRITES; i++)
         assert_true(same_client(node, with_slow, i)); /* and all of them under one */
-    pthread_join(slow, NULL);
+    assert_true(same_client(node, 0, WRITES + 1));    /* the slow one again */
+    assert_int_equal(node->numbers[WRITES + 1], node->numbers[0]);
 }
 
 /* So that what is asked for later is not forgotten meanwhile. */
@@ -580,16 +600,21 @@ static void unknown_outcome_ends_its_client_id(void **state)
     struct fixture *f = *state;
     struct node *node = &f->nodes[0];
     struct candor_client *client = open_client(f, 1, false);
-    SCRIPT(node, {.seq = 1}, {.seq = 2}, {.stay_silent = true}, {.seq = 3});
+    struct candor_write_options options = {.deadline_ms = 300};
+    struct candor_result result;
+    SCRIPT(node, {.seq = 1}, {.stay_silent = true});
     put_once(client);
-    put_once(client);
-    put_unanswered(client);
+    EXPECT(candor_put(client, candor_text("k"), candor_text("v"), &options, &result),
+           CANDOR_DEADLINE_EXCEEDED, result);
+    assert_int_equal(result.error.reason, CANDOR_REASON_OUTCOME_UNKNOWN);
+    candor_result_free(&result);
+    size_t next = calls_of(node);
+    SCRIPT(node, {.seq = 3});
     put_once(client);
     assert_true(same_client(node, 0, 1));
-    assert_true(same_client(node, 0, 2));
-    assert_false(same_client(node, 0, 3));
-    assert_int_equal(node->numbers[2], 3);
-    assert_int_equal(node->numbers[3], 1);
+    assert_int_equal(node->numbers[1], 2);
+    assert_false(same_client(node, 0, next));
+    assert_int_equal(node->numbers[next], 1);
 }
 
 static void write_that_was_never_sent_goes_to_another_node(void **state)
