@@ -165,7 +165,8 @@ enum candor_code candor_client_open(const struct candor_client_options *options,
 /* No call may be running. NULL is fine. */
 void candor_client_close(struct candor_client *client);
 
-/* The session: the newest position that this client wrote or read. It never goes back. */
+/* The session: the newest position that this client wrote or read. It never goes back; a position of another epoch is taken only
+ * from the answer to a SESSION read or a write, for which the node has looked whether the session's position survived (R43). */
 void candor_client_token(struct candor_client *client, struct candor_token *out);
 /* Goes on with a session of earlier or elsewhere. Takes the newer of `token` and its own;
  * INVALID_ARGUMENT/FOREIGN_CLUSTER when they are of two clusters. */
@@ -218,10 +219,11 @@ struct candor_result {
     uint32_t retry_after_ms;
     uint32_t redirects; /* followed by this call */
     uint32_t attempts;  /* requests sent for this call */
-    /* Part of what the session saw was rolled back: told once, by the first call that finds out. After a change of epoch
-     * the client asks for it, so a session that only writes learns it too. */
+    /* Of a write: part of what its session saw was rolled back. The node refused the write (SESSION_LOST), the session goes on from
+     * result.token of that answer, and the write was sent once more; this result is of that. Told by each call that was under way
+     * with the lost position. A SESSION read ends with the error instead. */
     bool session_lost;
-    /* Of the error SESSION_LOST, when the node that told it holds what was rolled back: the id of its rollback archive ("":
+    /* Of SESSION_LOST, when the node that told it holds what was rolled back: the id of its rollback archive ("":
      * another node may hold it; `freshness.node` is the one that does), and which writes of this client are in it. */
     char lost_archive[CANDOR_ARCHIVE_ID_BYTES];
     size_t lost_write_count;

@@ -14,6 +14,7 @@ enum next {
     NEXT_RETURN, /* it is answered, or cannot be */
     NEXT_FOLLOW, /* a redirect: ask result->endpoint at once */
     NEXT_RETRY,  /* ask elsewhere, after a pause */
+    NEXT_AGAIN,  /* ask the same node at once */
 };
 
 struct progress {
@@ -92,40 +93,29 @@ static uint32_t attempt_ms(const struct candor_client *client, const struct call
     return alone ? left : (left + 1) / 2;
 }
 
-/* Of the attempt before; a call's counts stay. */
+/* Of the attempt before; a call's counts stay, and what it learnt of the session's losses. */
 static void clear_attempt(struct candor_result *result)
 {
+    struct candor_result before = *result;
+    if (before.session_lost)
+        result->lost_writes = NULL; /* kept */
     candor_result_free(result);
-    uint32_t attempts = result->attempts;
-    uint32_t redirects = result->redirects;
     memset(result, 0, sizeof *result);
-    result->attempts = attempts;
-    result->redirects = redirects;
-}
-
-/* After a change of epoch: asks the node that has just answered in the new one whether what the session saw in the old
- * one is still there (I8). While it cannot be asked the question stays open for the next call. */
-static void verify_session(struct candor_client *client, const struct progress *progress,
-                           struct rpc_client *rpc, struct candor_result *result)
-{
-    struct candor_token token;
-    struct candor_error error = {0};
-    if (!client_unverified(client, &token))
+    result->attempts = before.attempts;
+    result->redirects = before.redirects;
+    if (!before.session_lost)
         return;
-    enum candor_code code = client_ask_token(
-        rpc, &token, (uint32_t)max_u64(1, min_u64(left_ms(progress), VERIFY_MS)), &error);
-    if (error.reason == CANDOR_REASON_SESSION_LOST)
-        result->session_lost = true;
-    if (code == CANDOR_OK || error.reason == CANDOR_REASON_SESSION_LOST)
-        client_verified(client, &token);
+    result->session_lost = true;
+    memcpy(result->lost_archive, before.lost_archive, sizeof result->lost_archive);
+    result->lost_write_count = before.lost_write_count;
+    result->lost_writes = before.lost_writes;
+    result->more_lost_writes = before.more_lost_writes;
 }
 
 /* Sends once and waits. Returns whether a node answered at all. */
 static bool attempt(struct candor_client *client, const struct call *call,
                     struct progress *progress, struct rpc_client *rpc, struct candor_result *result)
 {
-    struct candor_token session;
-    candor_client_token(client, &session);
     struct rpc_exchange exchange = {
         .deadline_ms = (uint32_t)max_u64(1, attempt_ms(client, call, progress)),
         .request_id = progress->has_request_id ? &progress->request_id : NULL,
@@ -156,11 +146,9 @@ static bool attempt(struct candor_client *client, const struct call *call,
         candor_pos_compare(&result->last, &result->token.pos) > 0)
         result->token.pos =
             result->last; /* the write's position is what the session has now seen */
-    promise_check(client, call, sent_ns, received_ns, &session, result);
-    if (result->error.code == CANDOR_OK) {
-        client_see_token(client, call, &result->token, result);
-        verify_session(client, progress, rpc, result);
-    }
+    promise_check(client, call, sent_ns, received_ns, result);
+    if (result->error.code == CANDOR_OK)
+        client_see_token(client, &call->asked, &result->token);
     /* The node's bound held when it answered, which was after the request was sent. */
     if (result->freshness.has_staleness_bound)
         result->freshness.staleness_bound_ms += ns_to_ms_up(clock_boot_ns() - sent_ns);
@@ -181,6 +169,7 @@ static bool surely_refused(const struct candor_error *error, bool answered)
     case CANDOR_REASON_NOT_PRIMARY:
     case CANDOR_REASON_NO_PRIMARY:
     case CANDOR_REASON_NO_MAJORITY:
+    case CANDOR_REASON_SESSION_BEHIND:
     case CANDOR_REASON_SYNCING:
     case CANDOR_REASON_EXPIRED:
     case CANDOR_REASON_FORKED:
@@ -209,10 +198,29 @@ static bool worth_a_retry(const struct candor_error *error)
     }
 }
 
-static enum next judge(const struct candor_client *client, const struct call *call,
-                       struct progress *progress, bool answered, struct candor_result *result)
+/* A write that was refused because its session had lost what it saw: the loss is told with the answer, and the write goes again
+ * from where the session can go on. False: this was told before, or the node names no such place. */
+static bool renew_session(struct candor_client *client, struct call *call,
+                          struct candor_result *result)
+{
+    if (!call->write || result->error.reason != CANDOR_REASON_SESSION_LOST ||
+        result->session_lost || result->token.cluster_id == 0)
+        return false;
+    client_lose_token(client, &call->asked, &result->token);
+    candor_client_token(client, &call->asked);
+    convert_token(&call->asked, &call->token);
+    operation_unpack(call);
+    operation_pack(call);
+    result->session_lost = true;
+    return true;
+}
+
+static enum next judge(struct candor_client *client, struct call *call, struct progress *progress,
+                       bool answered, struct candor_result *result)
 {
     const struct candor_error *error = &result->error;
+    if (renew_session(client, call, result))
+        return NEXT_AGAIN;
     if (!call->write && error->reason == CANDOR_REASON_OUTCOME_UNKNOWN)
         result->error.reason = CANDOR_REASON_NONE; /* a read has no outcome but its answer */
     if (!worth_a_retry(error) || call->single)
@@ -226,8 +234,8 @@ static enum next judge(const struct candor_client *client, const struct call *ca
     return NEXT_RETRY;
 }
 
-static enum next ask(struct candor_client *client, const struct call *call,
-                     struct progress *progress, struct candor_result *result)
+static enum next ask(struct candor_client *client, struct call *call, struct progress *progress,
+                     struct candor_result *result)
 {
     struct rpc_client *rpc = client_rpc(client, progress->target, &result->error);
     if (rpc == NULL)
@@ -394,6 +402,8 @@ enum candor_code client_call(struct candor_client *client, struct call *call,
         enum next next = ask(client, call, &progress, result);
         if (next == NEXT_RETURN)
             break;
+        if (next == NEXT_AGAIN)
+            continue;
         keep_refusal(&progress, result);
         if (next == NEXT_FOLLOW) {
             if (!follow(client, &progress, result))

@@ -218,15 +218,15 @@ struct rpc_client *client_rpc(struct candor_client *client, size_t index, struct
     return rpc;
 }
 
-/* The newest epoch began at or below `newer`, so what an older epoch wrote at or above it cannot be in that history. */
-static bool proves_loss(const struct candor_pos *older, const struct candor_pos *newer)
+static bool token_equal(const struct candor_token *a, const struct candor_token *b)
 {
-    return candor_epoch_compare(&older->epoch, &newer->epoch) < 0 && newer->seq <= older->seq;
+    return a->cluster_id == b->cluster_id && candor_pos_compare(&a->pos, &b->pos) == 0;
 }
 
-/* R43: the newest position that the session wrote or read. It never goes back. */
-void client_see_token(struct candor_client *client, const struct call *call,
-                      const struct candor_token *token, struct candor_result *result)
+/* R43: the newest position that the session wrote or read. It never goes back, and a position of another epoch takes its place only
+ * where the answering node has judged it: else nobody knows whether that epoch's history holds what the session saw (I8). */
+void client_see_token(struct candor_client *client, const struct candor_token *asked,
+                      const struct candor_token *token)
 {
     if (token->cluster_id == 0)
         return;
@@ -234,31 +234,18 @@ void client_see_token(struct candor_client *client, const struct call *call,
     struct candor_token *own = &client->token;
     bool newer =
         own->cluster_id == token->cluster_id && candor_pos_compare(&token->pos, &own->pos) > 0;
-    if (newer && candor_epoch_compare(&token->pos.epoch, &own->pos.epoch) != 0 &&
-        candor_pos_compare(&own->pos, &call->asked.pos) != 0) {
-        /* Nothing has said yet whether the new epoch's history holds what the session saw in the old one. */
-        result->session_lost = proves_loss(&own->pos, &token->pos);
-        if (!result->session_lost && client->unverified.cluster_id == 0)
-            client->unverified = *own;
-    }
-    if (newer || own->cluster_id == 0)
+    bool same_epoch = candor_epoch_compare(&token->pos.epoch, &own->pos.epoch) == 0;
+    if (own->cluster_id == 0 || (newer && (same_epoch || token_equal(own, asked))))
         *own = *token;
     pthread_mutex_unlock(&client->lock);
 }
 
-bool client_unverified(struct candor_client *client, struct candor_token *out)
+void client_lose_token(struct candor_client *client, const struct candor_token *lost,
+                       const struct candor_token *token)
 {
     pthread_mutex_lock(&client->lock);
-    *out = client->unverified;
-    pthread_mutex_unlock(&client->lock);
-    return out->cluster_id != 0;
-}
-
-void client_verified(struct candor_client *client, const struct candor_token *token)
-{
-    pthread_mutex_lock(&client->lock);
-    if (candor_pos_compare(&client->unverified.pos, &token->pos) == 0)
-        memset(&client->unverified, 0, sizeof client->unverified);
+    if (token_equal(&client->token, lost))
+        client->token = *token;
     pthread_mutex_unlock(&client->lock);
 }
 
@@ -290,7 +277,6 @@ void candor_client_restart_session(struct candor_client *client, const struct ca
     static const struct candor_token nothing;
     pthread_mutex_lock(&client->lock);
     client->token = token == NULL ? nothing : *token;
-    client->unverified = nothing;
     pthread_mutex_unlock(&client->lock);
 }
 

@@ -16,8 +16,7 @@
 
 /* Nodes that redirects may name beyond the endpoints that were given. At it: the redirect is not followed. */
 #define CONNECTIONS_MAX ((size_t)2 * LIMIT_NODES)
-#define VERIFY_MS                                                                                  \
-    1000 /* most that a call waits to learn whether its session survived a change of epoch */
+
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_MOST_MS 500
 /* Envelope around a request's body: method, ids, hops. */
@@ -71,7 +70,7 @@ struct candor_client {
     uint64_t ids_drawn;
     struct rng rng;
     struct candor_token token;
-    struct candor_token unverified; /* empty: what the session saw is in the history of its token */
+
     size_t promise_count;
     struct promise promises[LIMIT_NODES];
     uint64_t violations;
@@ -80,17 +79,17 @@ struct candor_client {
 /* One call of the user, over all its attempts. */
 struct call {
     const char *method;
-    struct slice body;
+    const ProtobufCMessage *message; /* the request */
+    struct slice body;               /* packed */
     bool write;
     bool at_primary; /* begins with it, where it is known */
     bool single;     /* asks connection `only` once */
     size_t only;
     uint32_t deadline_ms;
     const struct candor_read_options *read; /* NULL: not a read of keys */
-    struct candor_token asked;              /* SESSION: what was sent */
-    struct candor_token seen;               /* a write's: what the session had seen before it */
-    struct token_message token;             /* of `seen` */
-    size_t wanted; /* items that the answer must have, where that is known */
+    struct candor_token asked;  /* what the session had seen, as it was sent; empty: nothing was */
+    struct token_message token; /* a write's: of `asked` */
+    size_t wanted;              /* items that the answer must have, where that is known */
     /* Takes the body of an OK reply into the result; false: it does not decode. */
     bool (*take)(const struct call *call, struct slice body, struct candor_result *result);
     void *out; /* of take */
@@ -103,6 +102,9 @@ enum candor_code client_call(struct candor_client *client, struct call *call,
 /* operations.c */
 ProtobufCBinaryData operation_binary(struct candor_bytes bytes);
 void *operation_zeroed(size_t count, size_t size); /* malloc'd */
+/* Packs call->message into call->body, whose bytes are malloc'd. */
+void operation_pack(struct call *call);
+void operation_unpack(struct call *call); /* frees them */
 /* Packs `message`, calls, frees. */
 enum candor_code operation_call(struct candor_client *client, struct call *call,
                                 const ProtobufCMessage *message, struct candor_result *result);
@@ -114,9 +116,6 @@ Candor__V1__WriteOptions *operation_write_options(struct candor_client *client,
 bool operation_take_written(const Candor__V1__Pos *first, const Candor__V1__Pos *last,
                             Candor__V1__AckLevel ack, struct candor_result *result);
 struct candor_item operation_item(const Candor__V1__KeyValue *from);
-/* Asks `rpc` whether its history holds `token`: a session read of a key, with its answer's code and reason. */
-enum candor_code client_ask_token(struct rpc_client *rpc, const struct candor_token *token,
-                                  uint32_t deadline_ms, struct candor_error *err);
 
 /* client.c */
 /* Draws the next number of a lane that has room. */
@@ -131,17 +130,16 @@ bool client_connect(struct candor_client *client, const char *address, size_t *i
                     struct candor_error *err);
 /* The connection, opened if need be; NULL: NNG refuses the address. */
 struct rpc_client *client_rpc(struct candor_client *client, size_t index, struct candor_error *err);
-/* The session has seen `token` in the answer to `call`. */
-void client_see_token(struct candor_client *client, const struct call *call,
-                      const struct candor_token *token, struct candor_result *result);
-/* A position of an older epoch that the session saw, and that nobody has confirmed since the epoch changed. */
-bool client_unverified(struct candor_client *client, struct candor_token *out);
-void client_verified(struct candor_client *client, const struct candor_token *token);
+/* The session has seen `token` in the answer to a call that brought `asked`. */
+void client_see_token(struct candor_client *client, const struct candor_token *asked,
+                      const struct candor_token *token);
+/* `lost` was rolled back and the user is told: the session goes on from `token`, unless it has moved on already. */
+void client_lose_token(struct candor_client *client, const struct candor_token *lost,
+                       const struct candor_token *token);
 
 /* promise.c */
 /* Compares a reply with what the node and the call were promised, and remembers what it promises now. */
 void promise_check(struct candor_client *client, const struct call *call, uint64_t sent_ns,
-                   uint64_t received_ns, const struct candor_token *session,
-                   struct candor_result *result);
+                   uint64_t received_ns, struct candor_result *result);
 
 #endif

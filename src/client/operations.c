@@ -29,15 +29,31 @@ void *operation_zeroed(size_t count, size_t size)
     return memory;
 }
 
+void operation_pack(struct call *call)
+{
+    size_t length = protobuf_c_message_get_packed_size(call->message);
+    uint8_t *body = operation_zeroed(length, 1);
+    protobuf_c_message_pack(call->message, body);
+    call->body = slice_of(body, length);
+}
+
+void operation_unpack(struct call *call)
+{
+    union {
+        const uint8_t *bytes;
+        void *memory;
+    } packed = {.bytes = call->body.bytes};
+    free(packed.memory);
+    call->body = (struct slice){0};
+}
+
 enum candor_code operation_call(struct candor_client *client, struct call *call,
                                 const ProtobufCMessage *message, struct candor_result *result)
 {
-    size_t length = protobuf_c_message_get_packed_size(message);
-    uint8_t *body = operation_zeroed(length, 1);
-    protobuf_c_message_pack(message, body);
-    call->body = slice_of(body, length);
+    call->message = message;
+    operation_pack(call);
     enum candor_code code = client_call(client, call, result);
-    free(body);
+    operation_unpack(call);
     return code;
 }
 
@@ -170,30 +186,6 @@ enum candor_code candor_scan(struct candor_client *client, const struct candor_r
     return operation_call(client, &call, &request.base, result);
 }
 
-enum candor_code client_ask_token(struct rpc_client *rpc, const struct candor_token *token,
-                                  uint32_t deadline_ms, struct candor_error *err)
-{
-    static const struct candor_bytes any = {"?", 1};
-    struct token_message message;
-    Candor__V1__ReadOptions options = CANDOR__V1__READ_OPTIONS__INIT;
-    Candor__V1__GetRequest request = CANDOR__V1__GET_REQUEST__INIT;
-    options.level = CANDOR__V1__READ_LEVEL__READ_LEVEL_SESSION;
-    options.token = convert_token(token, &message);
-    request.key = operation_binary(any);
-    request.options = &options;
-    size_t length = candor__v1__get_request__get_packed_size(&request);
-    uint8_t *body = operation_zeroed(length, 1);
-    candor__v1__get_request__pack(&request, body);
-    struct rpc_exchange exchange = {.deadline_ms = deadline_ms};
-    uint8_t *response = NULL;
-    size_t response_bytes = 0;
-    enum candor_code code = rpc_client_call_wait(rpc, "/candor.v1.KV/Get", slice_of(body, length),
-                                                 &exchange, &response, &response_bytes, NULL, err);
-    free(response);
-    free(body);
-    return code;
-}
-
 /* ---- Writes ---- */
 
 Candor__V1__WriteOptions *operation_write_options(struct candor_client *client,
@@ -203,8 +195,8 @@ Candor__V1__WriteOptions *operation_write_options(struct candor_client *client,
 {
     candor__v1__write_options__init(message);
     call->write = true;
-    candor_client_token(client, &call->seen);
-    message->token = convert_token(&call->seen, &call->token); /* writes follow reads */
+    candor_client_token(client, &call->asked);
+    message->token = convert_token(&call->asked, &call->token); /* writes follow reads */
     if (options == NULL)
         return message;
     call->deadline_ms = options->deadline_ms;

@@ -37,7 +37,7 @@ static char *text_of(const struct candor_pos *pos, char out[POS_TEXT_BYTES])
 static void check_session(const struct call *call, struct candor_result *result)
 {
     const struct candor_token *asked = &call->asked;
-    if (asked->cluster_id == 0 || result->error.code != CANDOR_OK)
+    if (call->write || asked->cluster_id == 0 || result->error.code != CANDOR_OK)
         return;
     char wanted[POS_TEXT_BYTES];
     char got[POS_TEXT_BYTES];
@@ -76,10 +76,10 @@ static void check_flag(struct candor_result *result)
                candor_state_name(freshness->state), freshness->stale ? "true" : "false");
 }
 
-/* A primary that does not know of the epoch that its client has seen is one that was replaced (I8: monotonic writes). */
-static void check_write(const struct call *call, const struct candor_token *session,
-                        struct candor_result *result)
+/* Nor does a write of the session come before what it has seen (I8: monotonic writes, writes follow reads). */
+static void check_write(const struct call *call, struct candor_result *result)
 {
+    const struct candor_token *session = &call->asked;
     if (!call->write || result->error.code != CANDOR_OK || session->cluster_id == 0 ||
         result->token.cluster_id != session->cluster_id)
         return;
@@ -155,15 +155,14 @@ static void check_horizon(struct promise *promise, uint64_t sent_ns, uint64_t re
 }
 
 void promise_check(struct candor_client *client, const struct call *call, uint64_t sent_ns,
-                   uint64_t received_ns, const struct candor_token *session,
-                   struct candor_result *result)
+                   uint64_t received_ns, struct candor_result *result)
 {
     if (!result->has_freshness)
         return;
     check_session(call, result);
     check_bounded(call, received_ns - sent_ns, result);
     check_flag(result);
-    check_write(call, session, result);
+    check_write(call, result);
 
     pthread_mutex_lock(&client->lock);
     struct promise *promise = promise_of(client, result->freshness.node);

@@ -58,6 +58,7 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_READ_UNCONFIRMED] = "read_unconfirmed",
         [CORE_MUTATION_READ_UNCOMMITTED] = "read_uncommitted",
         [CORE_MUTATION_STALLED_REIGNS] = "stalled_reigns",
+        [CORE_MUTATION_SESSION_UNJUDGED] = "session_unjudged",
     };
     ASSERT((unsigned)mutation < CORE_MUTATION_COUNT);
     return names[mutation];

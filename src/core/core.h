@@ -178,7 +178,7 @@ enum core_event_type {
     CORE_EVENT_SNAPSHOT_FAILED, /* given up: the core begins again with back-off */
     /* Clients and operators; finished by a FINISH action with the ticket. */
     CORE_EVENT_WRITE,          /* a client's write: ticket, write */
-    CORE_EVENT_WAIT,           /* a SESSION read that must wait, or judge its token: ticket, wait */
+    CORE_EVENT_WAIT,           /* a read that must wait, or have its token judged: ticket, wait */
     CORE_EVENT_PROMOTE,        /* ticket, promote */
     CORE_EVENT_ACCEPT_HISTORY, /* ticket */
     CORE_EVENT_TRANSFER,       /* the primary hands its reign to a voter (R26): ticket, transfer */
@@ -230,6 +230,7 @@ struct core_event {
             enum ack_level ack;   /* the level asked for */
             uint32_t records;     /* how many records it will make at most (a Batch makes many) */
             uint64_t deadline_ns; /* MAJORITY, ALL: when the caller stops waiting (R21) */
+            struct pos token;     /* what its session has seen (I8); seq 0: no demand */
         } write;
         struct {
             enum core_wait kind;
@@ -498,6 +499,7 @@ enum core_mutation {
     CORE_MUTATION_READ_UNCONFIRMED, /* a linearizable read does not wait for a heartbeat sent after it arrived (R32) */
     CORE_MUTATION_READ_UNCOMMITTED, /* a linearizable read shows data that can be rolled back (R32) */
     CORE_MUTATION_STALLED_REIGNS,   /* a primary whose writer stalls goes on (R6) */
+    CORE_MUTATION_SESSION_UNJUDGED, /* whether a session's position is in the log is not looked at (R43, R44) */
     CORE_MUTATION_COUNT,
 };
 

@@ -79,6 +79,8 @@ struct peer {
     char refusal[CORE_REFUSAL_BYTES];
 };
 
+enum verdict { STILL_WAITING, READY, LOST, TOO_LATE };
+
 struct pending_write {
     uint64_t ticket;
     enum ack_level ack;
@@ -358,5 +360,8 @@ void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg 
 bool wait_call_failed(struct core *core, uint64_t nonce);
 void wait_progress(struct core *core); /* applied, commit or history changed, or time passed */
 uint64_t wait_wake_ns(const struct core *core);
+/* Whether the log holds a session's position: READY; LOST for ever; STILL_WAITING: not known yet (R43, R44). */
+enum verdict judge_session(const struct core *core, struct pos token);
+void finish_lost(struct core *core, uint64_t ticket, struct pos token); /* SESSION_LOST (R44) */
 
 #endif

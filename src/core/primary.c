@@ -278,6 +278,28 @@ static bool writer_stalled(const struct core *core)
            saturating_sub(core->now_ns, core->work_since_ns) > core->config.writer_stall_ns;
 }
 
+/* I8: what a session writes comes after all that it has seen, or not at all. A token of this epoch was given by this primary. */
+static bool refuse_session(struct core *core, uint64_t ticket, struct pos token)
+{
+    char text[POS_TEXT_BYTES];
+    int order = epoch_compare(token.epoch, core->epoch);
+    if (token.seq == 0 || order == 0 || mutated(core, CORE_MUTATION_SESSION_UNJUDGED))
+        return false;
+    enum verdict verdict = order < 0 ? judge_session(core, token) : STILL_WAITING;
+    if (verdict == READY)
+        return false;
+    if (verdict == LOST)
+        finish_lost(core, ticket, token);
+    else
+        finish_text(
+            core, ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_SESSION_BEHIND, durable_pos(core),
+            order > 0 ? "the session has seen %s: this primary was deposed and is about to learn it"
+                      : "whether the session's %s survived is not decided yet: the new epoch is "
+                        "not committed",
+            pos_text(token, text));
+    return true;
+}
+
 static bool refuse_write(struct core *core, const struct core_event *event)
 {
     struct pos none = {0};
@@ -291,6 +313,8 @@ static bool refuse_write(struct core *core, const struct core_event *event)
                     "leadership is being handed to %s", core->transfer.to.text);
         return true;
     }
+    if (refuse_session(core, event->ticket, event->write.token))
+        return true;
     if (core->with_writer.count + core->with_voters.count >= LIMIT_PENDING_WRITES) {
         finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
                     "%d writes are waiting already", LIMIT_PENDING_WRITES);

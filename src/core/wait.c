@@ -2,8 +2,6 @@
 
 #include "core/internal.h"
 
-enum verdict { STILL_WAITING, READY, LOST, TOO_LATE };
-
 /* ---- Sessions (R43, R44) ---------------------------------------------------------------------------- */
 
 /* The seq at which this log leaves every log that holds `pos`, by a newer epoch; UINT64_MAX: it does not. */
@@ -18,14 +16,15 @@ static uint64_t leaves_at(const struct core *core, struct pos pos)
 
 /* Where a newer epoch begins at or below the token's seq and is committed, the token's record can never come back, however short
  * the log still is; where it is not committed, or an older epoch stands there, this node itself may be the one that rolls back. */
-static enum verdict judge_session(const struct core *core, const struct pending_read *read)
+enum verdict judge_session(const struct core *core, struct pos token)
 {
-    uint64_t seq = read->pos.seq;
-    struct epoch here = epoch_history_at(&core->history, seq);
-    bool same = epoch_none(here) || epoch_equal(here, read->pos.epoch);
-    if (seq <= core->durable && same)
+    if (mutated(core, CORE_MUTATION_SESSION_UNJUDGED))
         return READY;
-    return leaves_at(core, read->pos) <= core->commit ? LOST : STILL_WAITING;
+    struct epoch here = epoch_history_at(&core->history, token.seq);
+    bool same = epoch_none(here) || epoch_equal(here, token.epoch);
+    if (token.seq <= core->durable && same)
+        return READY;
+    return leaves_at(core, token) <= core->commit ? LOST : STILL_WAITING;
 }
 
 /* Where this log and one that ends in the token's epoch part, as far as this node knows. */
@@ -40,6 +39,16 @@ static struct pos parting(const struct core *core, struct pos token)
         return (struct pos){start->epoch, min_u64(end, token.seq)};
     }
     return (struct pos){0};
+}
+
+void finish_lost(struct core *core, uint64_t ticket, struct pos token)
+{
+    char text[POS_TEXT_BYTES];
+    char parted[POS_TEXT_BYTES];
+    struct pos common = parting(core, token);
+    finish_text(core, ticket, CANDOR_ABORTED, CANDOR_REASON_SESSION_LOST, common,
+                "the session's position %s was rolled back; the histories part after %s",
+                pos_text(token, text), pos_text(common, parted));
 }
 
 /* ---- Linearizable reads (R32, R33) ------------------------------------------------------------------ */
@@ -142,7 +151,7 @@ static enum verdict judge(struct core *core, struct pending_read *read)
     enum verdict verdict = STILL_WAITING;
     switch (read->kind) {
     case CORE_WAIT_SESSION:
-        verdict = judge_session(core, read);
+        verdict = judge_session(core, read->pos);
         break;
     case CORE_WAIT_LINEARIZABLE:
         verdict = judge_linearizable(core, read);
@@ -192,12 +201,7 @@ static void conclude(struct core *core, const struct pending_read *read, enum ve
         finish_text(core, read->ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE, durable_pos(core),
                     "what was read was rolled back meanwhile");
     } else {
-        char text[POS_TEXT_BYTES];
-        char parted[POS_TEXT_BYTES];
-        struct pos common = parting(core, read->pos);
-        finish_text(core, read->ticket, CANDOR_ABORTED, CANDOR_REASON_SESSION_LOST, common,
-                    "the session's position %s was rolled back; the histories part after %s",
-                    pos_text(read->pos, text), pos_text(common, parted));
+        finish_lost(core, read->ticket, read->pos);
     }
 }
 

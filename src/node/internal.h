@@ -410,8 +410,8 @@ void cluster_at_risk(Candor__V1__Cluster_Service *service, const Candor__V1__AtR
                      Candor__V1__AtRiskResponse_Closure closure, void *closure_data);
 
 /* lost.c */
-/* (background) Fails the ticket of a session read whose token was rolled back, and names the archive that has it (R44). */
-void lost_reply(struct ticket *ticket);
+/* (background) Fails the ticket of a session whose token was rolled back, and names the archive that has it (R44). */
+void lost_reply(struct ticket *ticket, struct pos token);
 
 /* peers.c */
 enum candor_code peers_open(struct node *node, struct candor_error *err);
@@ -470,6 +470,7 @@ struct kv_write {
     /* Replies to what the writer made of it; also to an error, when the method answers beside it. */
     void (*respond)(struct kv_write *write, const struct outcome *outcome);
     const void *request; /* of the method; lives as long as the call */
+    struct job job;      /* of a session that lost what it saw */
 };
 
 bool kv_fail(struct node *node, struct rpc_call *call, const struct candor_error *err); /* false */

@@ -64,7 +64,7 @@ static void run_lost(struct job *job)
 {
     struct wait_ticket *wait =
         (struct wait_ticket *)((uint8_t *)job - offsetof(struct wait_ticket, job));
-    lost_reply(&wait->ticket);
+    lost_reply(&wait->ticket, wait->ticket.event.core.wait.pos);
 }
 
 static void wait_finished(struct ticket *ticket, const struct outcome *outcome)

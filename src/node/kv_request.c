@@ -56,13 +56,23 @@ static void reply_result(struct kv_write *write, const struct outcome *outcome)
     write->respond(write, outcome);
 }
 
+/* Archives are files. */
+static void run_lost(struct job *job)
+{
+    struct kv_write *write = (struct kv_write *)((uint8_t *)job - offsetof(struct kv_write, job));
+    lost_reply(&write->write.ticket, write->write.ticket.event.core.write.token);
+}
+
 static void finished(struct ticket *ticket, const struct outcome *outcome)
 {
     struct kv_write *write = (struct kv_write *)ticket;
     struct write_result *result = &write->write.result;
+    write->job.run = run_lost;
     struct buffer answers = result->answers; /* the reply frees the ticket */
     struct outcome failed = *outcome;
     atomic_fetch_sub(&ticket->node->write_bytes, write->write.bytes);
+    if (outcome->reason == CANDOR_REASON_SESSION_LOST && background_push(ticket->node, &write->job))
+        return;
     if (outcome->code != CANDOR_OK) {
         mark_unknown(write, &failed);
         reply_outcome_failed(ticket, &failed);
@@ -134,32 +144,23 @@ bool kv_check_value(struct node *node, struct rpc_call *call, const char *field,
     return kv_fail(node, call, &err);
 }
 
-/* I8: a session that has seen a newer epoch does not write at a primary that does not know yet that it was deposed. False: the
- * call was failed. */
-static bool check_session(struct node *node, struct rpc_call *call,
-                          const Candor__V1__WriteOptions *options)
+/* What the session has seen; the core judges it (I8). */
+static bool read_token(struct node *node, struct rpc_call *call,
+                       const Candor__V1__WriteOptions *options, struct pos *out)
 {
-    struct pos seen;
     uint64_t cluster_id;
     struct candor_error err = {0};
+    *out = (struct pos){0};
     if (options == NULL || options->token == NULL)
         return true;
-    if (wire_read_token(options->token, &seen, &cluster_id, &err) != CANDOR_OK)
+    if (wire_read_token(options->token, out, &cluster_id, &err) != CANDOR_OK)
         return kv_fail(node, call, &err);
     struct core_view view;
     view_read_without_peers(&node->view, &view);
-    if (cluster_id != 0 && cluster_id != view.cluster_id) {
-        candor_error_set(&err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_FOREIGN_CLUSTER,
-                         "options.token: it is of another cluster");
-        return kv_fail(node, call, &err);
-    }
-    if (view.role != ROLE_PRIMARY || epoch_compare(seen.epoch, view.epoch) <= 0)
-        return true; /* another node is redirected by the core */
-    char text[EPOCH_TEXT_BYTES];
-    candor_error_set(
-        &err, CANDOR_UNAVAILABLE, CANDOR_REASON_SESSION_BEHIND,
-        "the session has seen epoch %s: this primary was deposed and is about to learn it",
-        epoch_text(seen.epoch, text));
+    if (cluster_id == 0 || cluster_id == view.cluster_id)
+        return true;
+    candor_error_set(&err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_FOREIGN_CLUSTER,
+                     "options.token: it is of another cluster");
     return kv_fail(node, call, &err);
 }
 
@@ -169,11 +170,12 @@ struct kv_write *kv_write_new(struct node *node, struct rpc_call *call, size_t o
     struct candor_error err = {0};
     enum ack_level ack;
     struct request_id request;
+    struct pos token;
     if (read_ack(options, &ack, &err) != CANDOR_OK) {
         kv_fail(node, call, &err);
         return NULL;
     }
-    if (!check_session(node, call, options) ||
+    if (!read_token(node, call, options, &token) ||
         !kv_read_request_id(node, call, rpc_call_envelope(call)->request_id, &request))
         return NULL;
     struct kv_write *write = ticket_new(node, call, reply, sizeof *write);
@@ -184,6 +186,7 @@ struct kv_write *kv_write_new(struct node *node, struct rpc_call *call, size_t o
     }
     memset(ops, 0, op_count * sizeof *ops);
     write->write.ticket.finished = finished;
+    write->write.ticket.event.core.write.token = token;
     write->write.ack = ack;
     write->write.request = request;
     write->write.op_count = (uint32_t)op_count;

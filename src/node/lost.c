@@ -101,11 +101,11 @@ static void name_archive(struct ticket *ticket, struct lost *lost)
              "; archive %s of %s has it", lost->archive.id, ticket->node->self->id.text);
 }
 
-void lost_reply(struct ticket *ticket)
+void lost_reply(struct ticket *ticket, struct pos token)
 {
     struct lost *lost = rpc_call_alloc(ticket->call, sizeof *lost);
     if (lost != NULL) {
-        *lost = (struct lost){.call = ticket->call, .token = ticket->event.core.wait.pos};
+        *lost = (struct lost){.call = ticket->call, .token = token};
         candor__v1__lost_session__init(&lost->message);
         if (find_archive(ticket->node, lost)) {
             find_writes(ticket->node, lost);

@@ -59,6 +59,8 @@ static uint64_t issue_write(struct world *world, struct node *node, uint32_t cli
     ticket->operation = client < SIM_CLIENTS ? world->clients[client].operation : 0;
     ticket->records = (uint32_t)between(world, 1, 3);
     ticket->ack = ack;
+    if (client < SIM_CLIENTS && world->clients[client].token_cluster_id == node->view.cluster_id)
+        ticket->token = world->clients[client].token;
     ticket->first_number = new_number(world);
     for (uint32_t i = 1; i < ticket->records; i++)
         (void)new_number(world);
@@ -67,6 +69,7 @@ static uint64_t issue_write(struct world *world, struct node *node, uint32_t cli
     struct core_event write = {.type = CORE_EVENT_WRITE, .ticket = ticket->id};
     write.write.ack = ticket->ack;
     write.write.records = ticket->records;
+    write.write.token = ticket->token;
     write.write.deadline_ns = local_ns(world, node) + between(world, 2, 20) * world->plan.beat_ns;
     uint64_t number = ticket->first_number;
     node_step(world, node, &write);
@@ -94,18 +97,46 @@ static void follow_redirect(struct world *world, const struct node *node, struct
         primary != NULL && chance(world, 800000) ? primary->index : any_node(world)->index;
 }
 
+static void told_lost(struct world *world, struct pos pos)
+{
+    if (world->loss_count == world->loss_capacity) {
+        world->loss_capacity = world->loss_capacity == 0 ? 64 : world->loss_capacity * 2;
+        world->losses = realloc(world->losses, world->loss_capacity * sizeof *world->losses);
+        ASSERT(world->losses != NULL);
+    }
+    world->losses[world->loss_count++].pos = pos;
+}
+
+/* What a session writes comes after all that it has seen (I8). */
+static void check_session_write(struct world *world, const struct node *node,
+                                const struct ticket *ticket, struct pos pos)
+{
+    char written[POS_TEXT_BYTES];
+    char token[POS_TEXT_BYTES];
+    if (ticket->token.seq > 0 && !disk_holds(&node->disk, pos.seq, ticket->token))
+        violate(world, "I8",
+                "node %s took a session's write at %s, where its token %s is not before it",
+                node->id.text, pos_text(pos, written), pos_text(ticket->token, token));
+}
+
 static void write_finished(struct world *world, struct node *node, const struct ticket *ticket,
                            const struct core_action *action)
 {
     struct client *client = &world->clients[ticket->client];
+    if (action->code == CANDOR_OK)
+        check_session_write(world, node, ticket, action->pos);
+    if (action->reason == CANDOR_REASON_SESSION_LOST)
+        told_lost(world, ticket->token);
     if (!is_current(world, ticket->client, ticket->operation))
         return;
-    if (action->code == CANDOR_OK && pos_compare(action->pos, client->token) > 0) {
+    if (action->code == CANDOR_OK) {
         client->token = action->pos;
         client->token_cluster_id = node->view.cluster_id;
-    }
-    if (action->code != CANDOR_OK)
+    } else if (action->reason == CANDOR_REASON_SESSION_LOST) {
+        client->token = action->pos;
+    } else {
         follow_redirect(world, node, client);
+    }
     act_later(world, ticket->client);
 }
 
@@ -116,16 +147,6 @@ static void open_read(struct world *world, struct event *event);
 static void open_again(struct world *world, struct node *node, struct read *read, uint64_t delay_ns)
 {
     schedule_at_node(world, node, world->now_ns + delay_ns, open_read)->data = read;
-}
-
-static void told_lost(struct world *world, struct pos pos)
-{
-    if (world->loss_count == world->loss_capacity) {
-        world->loss_capacity = world->loss_capacity == 0 ? 64 : world->loss_capacity * 2;
-        world->losses = realloc(world->losses, world->loss_capacity * sizeof *world->losses);
-        ASSERT(world->losses != NULL);
-    }
-    world->losses[world->loss_count++].pos = pos;
 }
 
 static void check_served(struct world *world, struct node *node, const struct read *read,

@@ -251,6 +251,7 @@ struct ticket {
     uint64_t first_number;
     uint32_t records;
     enum ack_level ack;
+    struct pos token; /* WRITE: what its session had seen */
     struct read *read;
     uint32_t caller; /* REQUEST */
     uint64_t caller_life;

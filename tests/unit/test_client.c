@@ -157,12 +157,10 @@ static bool refused(struct node *node, struct rpc_call *call, struct reply *repl
     return true;
 }
 
-static void note_token(struct node *node, const Candor__V1__ReadOptions *options)
+static void note_token(struct node *node, const Candor__V1__SessionToken *token)
 {
     pthread_mutex_lock(&node->lock);
-    node->asked_seq = options != NULL && options->token != NULL && options->token->pos != NULL
-                          ? options->token->pos->seq
-                          : 0;
+    node->asked_seq = token != NULL && token->pos != NULL ? token->pos->seq : 0;
     pthread_mutex_unlock(&node->lock);
 }
 
@@ -171,7 +169,7 @@ static void kv_get(Candor__V1__KV_Service *service, const Candor__V1__GetRequest
 {
     struct node *node = (struct node *)service;
     struct reply reply;
-    note_token(node, request->options);
+    note_token(node, request->options != NULL ? request->options->token : NULL);
     if (refused(node, closure_data, &reply))
         return;
     Candor__V1__GetResponse response = CANDOR__V1__GET_RESPONSE__INIT;
@@ -202,7 +200,7 @@ static void kv_put(Candor__V1__KV_Service *service, const Candor__V1__PutRequest
 {
     struct node *node = (struct node *)service;
     struct reply reply;
-    (void)request;
+    note_token(node, request->options != NULL ? request->options->token : NULL);
     if (refused(node, closure_data, &reply))
         return;
     Candor__V1__PutResponse response = CANDOR__V1__PUT_RESPONSE__INIT;
@@ -704,38 +702,58 @@ static void session_read_sends_the_token_and_refusals_leave_it_alone(void **stat
     candor_result_free(&result);
 }
 
-static void answer_of_a_newer_epoch_tells_what_it_proves_lost(void **state)
+static void only_a_judged_answer_of_another_epoch_moves_the_session(void **state)
 {
     struct fixture *f = *state;
-    SCRIPT(&f->nodes[0], {.seq = 10}, {.term = 2, .seq = 9}, {.term = 3, .seq = 20});
+    SCRIPT(&f->nodes[0], {.seq = 10}, {.term = 2, .seq = 20}, {.term = 2, .seq = 21},
+           {.term = 2, .seq = 22});
     struct candor_client *client = open_client(f, 1, false);
-    struct candor_result result;
-    static const bool lost[] = {false, true, false};
-    for (size_t i = 0; i < 3; i++) {
-        EXPECT(get(client, &result), CANDOR_OK, result);
-        assert_int_equal(result.session_lost, lost[i]);
+    struct candor_read_options session = {.level = CANDOR_READ_SESSION};
+    const struct candor_read_options *levels[] = {NULL, NULL, &session, NULL};
+    static const uint64_t wanted[] = {10, 10, 21, 22};
+    for (size_t i = 0; i < 4; i++) {
+        struct candor_result result;
+        struct candor_token token;
+        EXPECT(candor_get(client, candor_text("k"), levels[i], &result), CANDOR_OK, result);
         candor_result_free(&result);
+        candor_client_token(client, &token);
+        assert_int_equal(token.pos.seq, wanted[i]);
     }
 }
 
-static void writes_across_a_change_of_epoch_find_out_what_was_lost(void **state)
+static void a_write_tells_what_its_session_lost_and_goes_on(void **state)
 {
     struct fixture *f = *state;
     struct candor_client *client = open_client(f, 1, false);
     struct candor_result result;
-    SCRIPT(&f->nodes[0], {.seq = 10}, {.term = 2, .seq = 20},
-           {.code = CANDOR_UNAVAILABLE}, /* the question whether 10 is still there */
-           {.term = 2, .seq = 21},
-           {.code = CANDOR_ABORTED, .reason = CANDOR_REASON_SESSION_LOST}, /* the question again */
-           {.term = 2, .seq = 22});
-    static const bool lost[] = {false, false, true, false};
-    for (size_t i = 0; i < 4; i++) {
+    SCRIPT(&f->nodes[0], {.seq = 10},
+           {.code = CANDOR_ABORTED, .reason = CANDOR_REASON_SESSION_LOST, .term = 2, .seq = 8},
+           {.term = 2, .seq = 9}, {.term = 2, .seq = 10});
+    static const bool lost[] = {false, true, false};
+    static const uint64_t asked[] = {0, 8, 9};
+    for (size_t i = 0; i < 3; i++) {
         EXPECT(put(client, &result), CANDOR_OK, result);
         assert_int_equal(result.session_lost, lost[i]);
+        assert_int_equal(f->nodes[0].asked_seq, asked[i]);
         candor_result_free(&result);
     }
-    assert_int_equal(f->nodes[0].calls, 6);
-    assert_int_equal(f->nodes[0].asked_seq, 10);
+    assert_int_equal(f->nodes[0].calls, 4);
+    assert_int_equal(f->nodes[0].numbers[1], f->nodes[0].numbers[2]);
+}
+
+static void a_write_that_loses_its_session_twice_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_client *client = open_client(f, 1, false);
+    struct candor_result result;
+    SCRIPT(&f->nodes[0], {.seq = 10},
+           {.code = CANDOR_ABORTED, .reason = CANDOR_REASON_SESSION_LOST, .term = 2, .seq = 8});
+    EXPECT(put(client, &result), CANDOR_OK, result);
+    candor_result_free(&result);
+    EXPECT(put(client, &result), CANDOR_ABORTED, result);
+    assert_int_equal(result.error.reason, CANDOR_REASON_SESSION_LOST);
+    assert_int_equal(f->nodes[0].calls, 3);
+    candor_result_free(&result);
 }
 
 static void tokens_survive_export_and_foreign_ones_are_refused(void **state)
@@ -940,8 +958,9 @@ int main(void)
         TEST(answer_that_does_not_decode_is_an_error),
         TEST(session_token_never_goes_back),
         TEST(session_read_sends_the_token_and_refusals_leave_it_alone),
-        TEST(answer_of_a_newer_epoch_tells_what_it_proves_lost),
-        TEST(writes_across_a_change_of_epoch_find_out_what_was_lost),
+        TEST(only_a_judged_answer_of_another_epoch_moves_the_session),
+        TEST(a_write_tells_what_its_session_lost_and_goes_on),
+        TEST(a_write_that_loses_its_session_twice_fails),
         TEST(tokens_survive_export_and_foreign_ones_are_refused),
         TEST(bound_grows_by_the_time_since_the_request_was_sent),
         TEST(node_that_goes_back_on_its_word_is_reported),

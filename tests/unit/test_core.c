@@ -704,6 +704,34 @@ static void lost_session_is_told_before_the_new_log_is_as_long(void **state)
     cluster_free(c);
 }
 
+static void a_session_writes_only_where_its_position_survived(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[0].cut = true;
+    write_at(c, 0, 40, ACK_LOCAL);
+    struct pos lost = c->hosts[0].pos;
+    run_ms(c, 1500);
+    promote(c, 1, 20, false);
+    run_ms(c, 500);
+    struct core_event event = {.type = CORE_EVENT_WRITE, .ticket = 60};
+    event.write.ack = ACK_LOCAL;
+    event.write.records = 1;
+    event.write.token = lost;
+    deliver(c, 1, &event);
+    assert_int_equal(c->hosts[1].finished, 60);
+    assert_int_equal(c->hosts[1].reason, CANDOR_REASON_SESSION_LOST);
+    /* The deposed primary does not know it yet. */
+    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    event.ticket = 61;
+    event.write.token = (struct pos){view_of(c, 1).epoch, view_of(c, 1).applied};
+    deliver(c, 0, &event);
+    assert_int_equal(c->hosts[0].finished, 61);
+    assert_int_equal(c->hosts[0].reason, CANDOR_REASON_SESSION_BEHIND);
+    cluster_free(c);
+}
+
 static void transfer_hands_the_reign_over_and_loses_nothing(void **state)
 {
     (void)state;
@@ -895,6 +923,7 @@ int main(void)
         cmocka_unit_test(restarted_primary_knows_its_predecessor_from_the_log_alone),
         cmocka_unit_test(session_read_waits_for_its_position),
         cmocka_unit_test(lost_session_is_told_before_the_new_log_is_as_long),
+        cmocka_unit_test(a_session_writes_only_where_its_position_survived),
         cmocka_unit_test(transfer_hands_the_reign_over_and_loses_nothing),
         cmocka_unit_test(transfer_to_an_unreachable_node_leaves_the_old_primary),
         cmocka_unit_test(removed_voter_no_longer_counts_until_it_is_added_again),
