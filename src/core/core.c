@@ -417,7 +417,7 @@ static void on_request(struct core *core, uint64_t ticket, const struct core_msg
 static void call_failed(struct core *core, uint64_t nonce)
 {
     if (!campaign_call_failed(core, nonce) && !wait_call_failed(core, nonce) &&
-        !primary_transfer_answer(core, nonce, NULL))
+        !transfer_answer(core, nonce, NULL))
         replica_call_failed(core, nonce);
 }
 
@@ -431,7 +431,7 @@ static void on_reply(struct core *core, uint64_t nonce, const struct core_msg *m
     learn_epoch(core, &msg->header);
     switch (msg->type) {
     case CORE_MSG_VOTE_ANSWER:
-        if (!primary_transfer_answer(core, nonce, msg))
+        if (!transfer_answer(core, nonce, msg))
             campaign_answer(core, peer, nonce, msg);
         break;
     case CORE_MSG_ATTACH_ANSWER:
@@ -497,7 +497,7 @@ static void on_appended(struct core *core, const struct core_event *event)
     }
     bool reigns = core->phase >= PHASE_OPENING && epoch_equal(event->appended.epoch, core->epoch);
     if (work == CORE_ACTION_WRITE)
-        writer_answered_write(core, event);
+        writes_answered(core, event);
     else if (work == CORE_ACTION_APPEND)
         replica_appended(core, event);
     else if (reigns)
@@ -545,7 +545,7 @@ static void dispatch(struct core *core, const struct core_event *event)
         replica_snapshot_failed(core);
         break;
     case CORE_EVENT_WRITE:
-        primary_write(core, event);
+        writes_take(core, event);
         break;
     case CORE_EVENT_WAIT:
         wait_read(core, event);
@@ -557,10 +557,10 @@ static void dispatch(struct core *core, const struct core_event *event)
         replica_accept_history(core, event->ticket);
         break;
     case CORE_EVENT_TRANSFER:
-        primary_transfer(core, event);
+        transfer_begin(core, event);
         break;
     case CORE_EVENT_SET_VOTER:
-        primary_set_voter(core, event);
+        voters_set(core, event);
         break;
     case CORE_EVENT_TRIMMED:
         core->log_first = max_u64(core->log_first, event->trimmed.log_first);

@@ -2,9 +2,13 @@
  *
  *   core.c      birth, dispatch, timers, what a header teaches (epochs, boots, clusters)
  *   replica.c   following: attach, records, fetch, truncate, snapshot; evidence of freshness
- *   primary.c   leading: heartbeats, progress, commit, writes, admission
+ *   primary.c   leading: opening and closing a reign, heartbeats, what replicas report
+ *   commit.c    what a majority has reached
+ *   writes.c    writes, until they are acknowledged
+ *   voters.c    who counts: admission, voters added and removed
+ *   transfer.c  handing the reign over
  *   campaign.c  becoming primary: founding, pre-vote, vote, force; voting for others
- *   wait.c      reads that wait for a session's position
+ *   wait.c      reads that wait: for a session's position, for confirmed leadership, for the commit
  *   reign.c     what this node saw of a change of reign
  *   view.c      what readers see, and the read contract
  *   check.c     the invariants of one node */
@@ -314,20 +318,39 @@ void learn_commit(struct core *core, uint64_t announced);
 void primary_open(struct core *core);     /* the vote is won: hand EPOCH_START to the writer */
 void primary_continue(struct core *core); /* tests only: the mutation that breaks R5 */
 void primary_step_down(struct core *core, const char *why);
+void primary_deposed(struct core *core, struct epoch by); /* what operators wait for is decided */
 void primary_appended(struct core *core, const struct core_event *event);
-void primary_write(struct core *core, const struct core_event *event);
 void primary_status(struct core *core, struct peer *peer, const struct core_msg *msg);
 void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
                     const struct core_msg *msg);
-void primary_transfer(struct core *core, const struct core_event *event);
-bool primary_transfer_answer(struct core *core, uint64_t nonce,
-                             const struct core_msg *msg); /* msg NULL: no answer */
-void primary_set_voter(struct core *core, const struct core_event *event);
-void primary_deposed(struct core *core, struct epoch by); /* what operators wait for is decided */
 void primary_tick(struct core *core);
 uint64_t primary_wake_ns(const struct core *core);
-void writer_answered_write(struct core *core, const struct core_event *event);
+void publish_records(struct core *core, struct slice batches);
+
+/* commit.c */
+void confirm_leadership(struct core *core); /* R31: after a heartbeat was answered, or sent */
+void commit_advance(struct core *core);     /* R16: after anything it depends on has grown */
+uint64_t lowest_voter_match(const struct core *core);
+
+/* writes.c */
+void writes_take(struct core *core, const struct core_event *event);
+void writes_answered(struct core *core, const struct core_event *event); /* by the writer */
+void writes_release(struct core *core); /* those whose level is reached, or whose time is over */
+void writes_abandon(struct core *core); /* those that wait for voters (R21) */
+uint64_t writes_wake_ns(const struct core *core);
 void write_ring_free(struct write_ring *ring);
+
+/* voters.c */
+void voters_set(struct core *core, const struct core_event *event);
+void voters_tick(struct core *core);
+void voters_deposed(struct core *core);
+
+/* transfer.c */
+void transfer_begin(struct core *core, const struct core_event *event);
+void transfer_tick(struct core *core);
+void transfer_deposed(struct core *core, struct epoch by);
+bool transfer_answer(struct core *core, uint64_t nonce,
+                     const struct core_msg *msg); /* msg NULL: no answer */
 
 /* campaign.c */
 void campaign_tick(struct core *core);

@@ -1,0 +1,99 @@
+/* What a majority of the voters has reached: the confirmed heartbeat, and the commit (PROTOCOL §5, §7). */
+#include "core/internal.h"
+
+/* ---- Confirmed leadership (R31) --------------------------------------------------------------------- */
+
+/* The k-th largest of what the voters reached, k = a majority: what a majority has at least. */
+static uint64_t majority_reached(uint64_t *reached, uint32_t count, uint32_t voters)
+{
+    for (uint32_t i = 1; i < count; i++) /* insertion sort, descending: at most 32 */
+        for (uint32_t j = i; j > 0 && reached[j - 1] < reached[j]; j--) {
+            uint64_t swap = reached[j];
+            reached[j] = reached[j - 1];
+            reached[j - 1] = swap;
+        }
+    uint32_t majority = voters / 2 + 1;
+    return majority <= count ? reached[majority - 1] : 0;
+}
+
+/* Gathers one figure of every voter: the own one, and `of` of each peer whose store is admitted (R4). */
+static uint64_t of_majority(const struct core *core, uint64_t own,
+                            uint64_t (*of)(const struct core *core, const struct peer *peer))
+{
+    uint64_t reached[LIMIT_NODES] = {0};
+    uint32_t count = 0;
+    uint32_t voters = members_voters(&core->members); /* R17 */
+    const struct member *me = members_find(&core->members, core->config.self);
+    if (me != NULL && me->voter)
+        reached[count++] = own;
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = &core->peers[i];
+        const struct member *member = members_find(&core->members, peer->id);
+        if (member == NULL || !member->voter)
+            continue;
+        reached[count++] = peer_is_member(core, peer) ? of(core, peer) : 0;
+    }
+    if (mutated(core, CORE_MUTATION_COMMIT_ALIVE)) {
+        voters = 0;
+        for (uint32_t i = 0; i < count; i++)
+            voters += reached[i] > 0;
+    }
+    return majority_reached(reached, count, voters);
+}
+
+static uint64_t answered_of(const struct core *core, const struct peer *peer)
+{
+    (void)core;
+    return peer->answered_hb;
+}
+
+void confirm_leadership(struct core *core)
+{
+    uint64_t confirmed = of_majority(core, core->hb_id, answered_of);
+    bool remembered = core->hb_id - confirmed < LIMIT_HEARTBEATS_IN_FLIGHT;
+    if (confirmed <= core->confirmed_hb || !remembered)
+        return;
+    core->confirmed_hb = confirmed;
+    core->confirmed_ns = core->hb_sent[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT].ns;
+    core->confirmed_last = core->hb_sent[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT].last;
+}
+
+/* ---- Commit (R16) ----------------------------------------------------------------------------------- */
+
+static uint64_t match_of(const struct core *core, const struct peer *peer)
+{
+    (void)core;
+    return peer->match;
+}
+
+uint64_t lowest_voter_match(const struct core *core)
+{
+    uint64_t lowest = core->durable;
+    for (uint32_t i = 0; i < core->members.count; i++) {
+        const struct member *member = &core->members.list[i];
+        if (!member->voter || node_id_equal(member->id, core->config.self))
+            continue;
+        uint64_t match = 0;
+        for (uint32_t j = 0; j < core->peer_count; j++)
+            if (node_id_equal(core->peers[j].id, member->id) &&
+                peer_is_member(core, &core->peers[j]))
+                match = core->peers[j].match;
+        lowest = min_u64(lowest, match);
+    }
+    return lowest;
+}
+
+void commit_advance(struct core *core)
+{
+    uint64_t own = core->durable;
+    if (mutated(core, CORE_MUTATION_COMMIT_WITHOUT_SELF))
+        own = core->last + core->records_with_writer;
+    uint64_t reached = min_u64(of_majority(core, own, match_of), own);
+    bool of_this_epoch =
+        reached >= core->epoch_first || mutated(core, CORE_MUTATION_COMMIT_OLD_EPOCH);
+    if (reached > core->commit && of_this_epoch) {
+        core->commit = reached;
+        act(core, CORE_ACTION_COMMIT)->seq = reached;
+    }
+    writes_release(core);
+}

@@ -1,0 +1,84 @@
+/* The primary hands its reign to a voter (R26). */
+#include "core/internal.h"
+
+static const char *why_not_transfer(struct core *core, const struct core_event *event)
+{
+    const struct peer *peer = find_peer(core, event->transfer.to);
+    const struct member *member = members_find(&core->members, event->transfer.to);
+    if (core->phase != PHASE_PRIMARY)
+        return "this node is not the primary";
+    if (core->transfer.ticket != 0)
+        return "leadership is being handed over already";
+    if (peer == NULL || member == NULL || !member->voter)
+        return "only a voter can take over";
+    if (!peer_is_member(core, peer))
+        return "that node's disk is not admitted, or it was never heard";
+    return NULL;
+}
+
+void transfer_begin(struct core *core, const struct core_event *event)
+{
+    struct pos here = {core->epoch, core->epoch_first};
+    if (core->phase == PHASE_PRIMARY && node_id_equal(event->transfer.to, core->config.self)) {
+        finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE, here, ACK_NONE);
+        return;
+    }
+    const char *why = why_not_transfer(core, event);
+    if (why != NULL) {
+        finish_text(core, event->ticket, CANDOR_FAILED_PRECONDITION,
+                    core->phase == PHASE_PRIMARY ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY,
+                    here, "%s", why);
+        return;
+    }
+    core->transfer.ticket = event->ticket;
+    core->transfer.to = event->transfer.to;
+    core->transfer.deadline_ns = event->transfer.deadline_ns;
+    core->transfer.nonce = 0;
+    core->transfer.began_ns = core->now_ns;
+    log_line(core, LOG_LEVEL_INFO, "transfer to=%s", core->transfer.to.text);
+}
+
+static void end_transfer(struct core *core, enum candor_code code, struct pos pos, const char *text)
+{
+    finish_text(core, core->transfer.ticket, code, CANDOR_REASON_NONE, pos, "%s", text);
+    core->transfer.ticket = 0;
+    core->transfer.nonce = 0;
+}
+
+/* The target has all there is, and nobody waits for an acknowledgement any more: it may stand. */
+void transfer_tick(struct core *core)
+{
+    if (core->transfer.ticket == 0)
+        return;
+    if (core->now_ns >= core->transfer.deadline_ns) {
+        end_transfer(core, CANDOR_DEADLINE_EXCEEDED, (struct pos){0},
+                     "it did not take over in time; the old primary goes on");
+        core->transfer.began_ns = 0;
+        return;
+    }
+    const struct peer *peer = find_peer(core, core->transfer.to);
+    if (core->transfer.nonce == 0 && settled(core) && peer->match == core->durable &&
+        core->commit == core->durable)
+        core->transfer.nonce = call(core, peer->id, message_new(core, CORE_MSG_TRANSFER));
+}
+
+bool transfer_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)
+{
+    if (nonce == 0 || core->transfer.ticket == 0 || nonce != core->transfer.nonce)
+        return false;
+    if (msg == NULL || !msg->vote_answer.granted) {
+        end_transfer(core, CANDOR_UNAVAILABLE, (struct pos){0},
+                     msg == NULL ? "it did not answer" : msg->vote_answer.refusal);
+        core->transfer.began_ns = 0;
+    }
+    return true;
+}
+
+void transfer_deposed(struct core *core, struct epoch by)
+{
+    if (core->transfer.ticket == 0)
+        return;
+    bool as_asked = node_id_equal(by.owner, core->transfer.to);
+    end_transfer(core, as_asked ? CANDOR_OK : CANDOR_ABORTED, (struct pos){by, 0},
+                 as_asked ? "" : "another node took over");
+}

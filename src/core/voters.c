@@ -1,0 +1,140 @@
+/* Who counts: admission of disks (R4), and voters added and removed by operators (R29). */
+#include "core/internal.h"
+
+static void propose_members(struct core *core, const struct members *members)
+{
+    core->members_proposed = *members;
+    core->members_in_flight = true;
+    struct core_action *action = give_work(core, CORE_ACTION_MEMBERS);
+    action->epoch = core->epoch;
+    action->cluster_id = core->cluster_id;
+    action->members = &core->members_proposed;
+}
+
+/* The members with `peer`'s present disk, or one step nearer to it. A majority with a new disk need share nobody with a
+ * majority with the lost one, which may have promised a higher epoch: where the voters are odd the lost disk is struck out first,
+ * by a majority without it, and only then the new one entered (R4, R29). Where they are even any two majorities still meet.
+ * Who is new to the cluster replicates, but does not vote. */
+static bool members_with(const struct core *core, const struct peer *peer, struct members *out)
+{
+    *out = core->members;
+    for (uint32_t i = 0; i < out->count; i++) {
+        struct member *member = &out->list[i];
+        if (!node_id_equal(member->id, peer->id))
+            continue;
+        bool strike = member->voter && member->store_id != 0 && members_voters(out) % 2 == 1;
+        member->store_id = strike ? 0 : peer->store_id;
+        return true;
+    }
+    if (out->count == LIMIT_NODES)
+        return false;
+    out->list[out->count++] = (struct member){peer->id, peer->store_id, false};
+    return true;
+}
+
+/* R4: a new disk under a known id counts once a committed record says so. One change at a time, and only when
+ * the last one and a record of this epoch are committed (R29). */
+static void admit_newcomers(struct core *core)
+{
+    if (core->members_in_flight || core->commit < core->epoch_first ||
+        core->commit < core->members_seq)
+        return;
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = &core->peers[i];
+        struct members members;
+        if (peer->store_id == 0 || peer->match == 0 || peer_is_member(core, peer) ||
+            !members_with(core, peer, &members))
+            continue;
+        log_line(core, LOG_LEVEL_INFO, "admitting node=%s store=%016" PRIx64, peer->id.text,
+                 peer->store_id);
+        propose_members(core, &members);
+        return;
+    }
+}
+
+static const char *why_not_set_voter(struct core *core, const struct core_event *event)
+{
+    const struct member *member = members_find(&core->members, event->set_voter.node);
+    if (core->phase != PHASE_PRIMARY)
+        return "this node is not the primary";
+    if (member == NULL || member->store_id == 0)
+        return "that node is not a member yet: start it and let it catch up";
+    if (!event->set_voter.voter && node_id_equal(event->set_voter.node, core->config.self))
+        return "this node is the primary: hand over first, with kvctl transfer";
+    if (core->members_in_flight || core->voter_ticket != 0 || core->commit < core->epoch_first ||
+        core->commit < core->members_seq)
+        return "another change of the members is not committed yet: try again";
+    return NULL;
+}
+
+/* The change and all that comes after it will need a majority of the new voters: it must be there. */
+static bool majority_follows(const struct core *core, const struct members *members)
+{
+    uint32_t following = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct member *member = &members->list[i];
+        const struct peer *peer = NULL;
+        for (uint32_t j = 0; j < core->peer_count; j++)
+            if (node_id_equal(core->peers[j].id, member->id))
+                peer = &core->peers[j];
+        bool follows = peer != NULL && peer_is_member(core, peer) && peer->match > 0 &&
+                       core->now_ns - peer->heard_ns < core->config.election_timeout_ns;
+        bool self = node_id_equal(member->id, core->config.self);
+        following += member->voter && (self || follows);
+    }
+    return following >= members_voters(members) / 2 + 1;
+}
+
+void voters_set(struct core *core, const struct core_event *event)
+{
+    struct members members = core->members;
+    for (uint32_t i = 0; i < members.count; i++)
+        if (node_id_equal(members.list[i].id, event->set_voter.node))
+            members.list[i].voter = event->set_voter.voter;
+    const char *why = why_not_set_voter(core, event);
+    if (why == NULL && !majority_follows(core, &members))
+        why = "a majority of the voters as they would be does not follow: no change could be "
+              "committed any more";
+    if (why != NULL) {
+        finish_text(core, event->ticket, CANDOR_FAILED_PRECONDITION,
+                    core->phase == PHASE_PRIMARY ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY,
+                    (struct pos){0}, "%s", why);
+        return;
+    }
+    core->voter_ticket = event->ticket;
+    core->voter_deadline_ns = event->set_voter.deadline_ns;
+    log_line(core, LOG_LEVEL_INFO, "set_voter node=%s voter=%d", event->set_voter.node.text,
+             event->set_voter.voter);
+    propose_members(core, &members);
+}
+
+static void drive_change(struct core *core)
+{
+    if (core->voter_ticket == 0)
+        return;
+    bool stored = !core->members_in_flight && core->members_seq != 0;
+    struct pos pos = {core->epoch, core->members_seq};
+    if (stored && core->commit >= core->members_seq)
+        finish(core, core->voter_ticket, CANDOR_OK, CANDOR_REASON_NONE, pos, ACK_MAJORITY);
+    else if (core->now_ns >= core->voter_deadline_ns)
+        finish_text(core, core->voter_ticket, CANDOR_DEADLINE_EXCEEDED,
+                    CANDOR_REASON_OUTCOME_UNKNOWN, pos, "the change is not committed yet");
+    else
+        return;
+    core->voter_ticket = 0;
+}
+
+void voters_tick(struct core *core)
+{
+    drive_change(core);
+    if (core->voter_ticket == 0)
+        admit_newcomers(core);
+}
+
+void voters_deposed(struct core *core)
+{
+    if (core->voter_ticket != 0)
+        finish_text(core, core->voter_ticket, CANDOR_UNKNOWN, CANDOR_REASON_OUTCOME_UNKNOWN,
+                    (struct pos){0}, "the primary was deposed: the change may or may not survive");
+    core->voter_ticket = 0;
+}
