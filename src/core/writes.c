@@ -41,10 +41,11 @@ void write_ring_free(struct write_ring *ring)
 
 /* ---- Acknowledgement -------------------------------------------------------------------------------- */
 
+/* R46: of a retry, the first execution's position; that may be of an older epoch. */
 static void finish_write(struct core *core, const struct pending_write *write, enum ack_level ack)
 {
-    finish(core, write->ticket, CANDOR_OK, CANDOR_REASON_NONE,
-           (struct pos){core->epoch, write->last_seq}, ack);
+    struct pos pos = {epoch_history_at(&core->history, write->last_seq), write->last_seq};
+    finish(core, write->ticket, CANDOR_OK, CANDOR_REASON_NONE, pos, ack);
 }
 
 /* R21: the caller learns that it does not know, and what to ask for. */
