@@ -2,8 +2,9 @@
 
 #include "sim.h"
 
-/* Clients: each does one thing after another, at a node it believes in, and gives up on what takes too long. Every write
- * has a number of its own, which is the value it puts. */
+/* Clients: each does one thing after another, at a node it believes in, and gives up on what takes too long. A write that
+ * was not answered OK is tried again, as the same request (R46), at whoever is primary then. Each attempt has numbers of
+ * its own, which are the values it puts. */
 
 static void act(struct world *world, struct event *event);
 
@@ -29,7 +30,7 @@ static bool is_current(const struct world *world, uint32_t client, uint64_t oper
 
 /* ---- Writes --------------------------------------------------------------------------------------------- */
 
-static uint64_t new_number(struct world *world)
+static uint64_t new_number(struct world *world, const struct ticket *ticket, uint32_t part)
 {
     if (world->write_count + 1 >= world->write_capacity) {
         world->write_capacity = world->write_capacity == 0 ? 1024 : world->write_capacity * 2;
@@ -38,8 +39,9 @@ static uint64_t new_number(struct world *world)
     }
     uint64_t number = ++world->write_count;
     world->writes[number] = (struct write){
-        .key = (uint32_t)between(world, 0, SIM_KEYS - 1),
-        .deletes = chance(world, 150000),
+        .request = ticket->request,
+        .part = part,
+        .token = ticket->token,
     };
     return number;
 }
@@ -51,24 +53,39 @@ static enum ack_level draw_level(struct world *world)
     return chance(world, 100000) ? ACK_ALL : ACK_MAJORITY;
 }
 
-static uint64_t issue_write(struct world *world, struct node *node, uint32_t client,
-                            enum ack_level ack)
+static struct request *new_request(struct world *world, uint32_t client, enum ack_level ack)
+{
+    struct request *request = world_alloc(world, sizeof *request);
+    request->client = client;
+    request->number = ++world->clients[client].requests;
+    request->parts = (uint32_t)between(world, 1, SIM_PARTS);
+    request->ack = ack;
+    for (uint32_t i = 0; i < request->parts; i++) {
+        request->ops[i].key = (uint32_t)between(world, 0, SIM_KEYS - 1);
+        request->ops[i].deletes = chance(world, 150000);
+    }
+    return request;
+}
+
+/* Returns the attempt's first number. */
+static uint64_t issue_write(struct world *world, struct node *node, struct request *request)
 {
     struct ticket *ticket = ticket_new(world, node, TICKET_WRITE);
-    ticket->client = client;
-    ticket->operation = client < SIM_CLIENTS ? world->clients[client].operation : 0;
-    ticket->records = (uint32_t)between(world, 1, 3);
-    ticket->ack = ack;
-    if (client < SIM_CLIENTS && world->clients[client].token_cluster_id == node->view.cluster_id)
-        ticket->token = world->clients[client].token;
-    ticket->first_number = new_number(world);
-    for (uint32_t i = 1; i < ticket->records; i++)
-        (void)new_number(world);
-    TRACE(world, node, "write ticket=%" PRIu64 " numbers=%" PRIu64 "+%u %s", ticket->id,
-          ticket->first_number, ticket->records, ack_level_name(ticket->ack));
+    struct client *client = &world->clients[request->client];
+    ticket->client = request->client;
+    ticket->operation = client->operation;
+    ticket->request = request;
+    if (client->token_cluster_id == node->view.cluster_id)
+        ticket->token = client->token;
+    ticket->first_number = new_number(world, ticket, 0);
+    for (uint32_t i = 1; i < request->parts; i++)
+        (void)new_number(world, ticket, i);
+    TRACE(world, node, "write ticket=%" PRIu64 " request=%u/%" PRIu64 " numbers=%" PRIu64 "+%u %s",
+          ticket->id, request->client, request->number, ticket->first_number, request->parts,
+          ack_level_name(request->ack));
     struct core_event write = {.type = CORE_EVENT_WRITE, .ticket = ticket->id};
-    write.write.ack = ticket->ack;
-    write.write.records = ticket->records;
+    write.write.ack = request->ack;
+    write.write.records = request->parts;
     write.write.token = ticket->token;
     write.write.deadline_ns = local_ns(world, node) + between(world, 2, 20) * world->plan.beat_ns;
     uint64_t number = ticket->first_number;
@@ -78,15 +95,20 @@ static uint64_t issue_write(struct world *world, struct node *node, uint32_t cli
 
 static void do_write(struct world *world, struct event *event)
 {
+    struct client *client = &world->clients[event->from];
     if (!is_current(world, event->from, event->number))
         return;
-    (void)issue_write(world, &world->nodes[event->node], event->from, draw_level(world));
+    if (!client->unanswered)
+        client->request = new_request(world, event->from, draw_level(world));
+    client->unanswered = true;
+    (void)issue_write(world, &world->nodes[event->node], client->request);
 }
 
 /* The cluster is whole again: it must still take a write that a majority keeps. */
 void client_probe(struct world *world, struct node *primary)
 {
-    world->probe_number = issue_write(world, primary, SIM_CLIENTS, ACK_MAJORITY);
+    struct request *request = new_request(world, SIM_CLIENTS, ACK_MAJORITY);
+    world->probe_number = issue_write(world, primary, request);
 }
 
 static void follow_redirect(struct world *world, const struct node *node, struct client *client)
@@ -107,16 +129,16 @@ static void told_lost(struct world *world, struct pos pos)
     world->losses[world->loss_count++].pos = pos;
 }
 
-/* What a session writes comes after all that it has seen (I8). */
-static void check_session_write(struct world *world, const struct node *node,
-                                const struct ticket *ticket, struct pos pos)
+/* What a session writes comes after all that it had seen when it sent the attempt that was executed (I8). */
+static void check_session_write(struct world *world, const struct node *node, struct pos pos)
 {
     char written[POS_TEXT_BYTES];
-    char token[POS_TEXT_BYTES];
-    if (ticket->token.seq > 0 && !disk_holds(&node->disk, pos.seq, ticket->token))
+    char text[POS_TEXT_BYTES];
+    struct pos token = world->writes[record_what(&node->disk, pos.seq)->number].token;
+    if (token.seq > 0 && !disk_holds(&node->disk, pos.seq, token))
         violate(world, "I8",
                 "node %s took a session's write at %s, where its token %s is not before it",
-                node->id.text, pos_text(pos, written), pos_text(ticket->token, token));
+                node->id.text, pos_text(pos, written), pos_text(token, text));
 }
 
 static void write_finished(struct world *world, struct node *node, const struct ticket *ticket,
@@ -124,19 +146,24 @@ static void write_finished(struct world *world, struct node *node, const struct 
 {
     struct client *client = &world->clients[ticket->client];
     if (action->code == CANDOR_OK)
-        check_session_write(world, node, ticket, action->pos);
+        check_session_write(world, node, action->pos);
     if (action->reason == CANDOR_REASON_SESSION_LOST)
         told_lost(world, ticket->token);
     if (!is_current(world, ticket->client, ticket->operation))
         return;
-    if (action->code == CANDOR_OK) {
+    bool newer = client->token_cluster_id != node->view.cluster_id ||
+                 pos_compare(action->pos, client->token) > 0; /* a retry's may be older */
+    if (action->code == CANDOR_OK && newer) {
         client->token = action->pos;
         client->token_cluster_id = node->view.cluster_id;
-    } else if (action->reason == CANDOR_REASON_SESSION_LOST) {
-        client->token = action->pos;
-    } else {
-        follow_redirect(world, node, client);
     }
+    if (action->reason == CANDOR_REASON_SESSION_LOST)
+        client->token = action->pos;
+    else if (action->code != CANDOR_OK)
+        follow_redirect(world, node, client);
+    bool too_old = action->code == CANDOR_ABORTED && action->reason == CANDOR_REASON_NONE;
+    if (action->code == CANDOR_OK || too_old)
+        client->unanswered = false;
     act_later(world, ticket->client);
 }
 
@@ -351,7 +378,9 @@ static void act(struct world *world, struct event *event)
     struct client *client = &world->clients[index];
     if (world->healing || !is_current(world, index, event->number))
         return;
-    bool writes = between(world, 1, 100) <= world->plan.write_percent;
+    if (chance(world, 50000))
+        client->unanswered = false; /* it will never know */
+    bool writes = client->unanswered || between(world, 1, 100) <= world->plan.write_percent;
     struct node *node =
         writes && chance(world, 850000) ? &world->nodes[client->target] : any_node(world);
     if (writes && is_avoided(world, node)) {
@@ -359,7 +388,8 @@ static void act(struct world *world, struct event *event)
         writes = primary != NULL && !is_avoided(world, primary);
         node = writes ? primary : node;
     }
-    uint64_t patience_ns = between(world, 5, 30) * world->plan.beat_ns;
+    uint64_t patience_ns = chance(world, 100000) ? between(world, 0, world->plan.beat_ns)
+                                                 : between(world, 5, 30) * world->plan.beat_ns;
     struct event *end = schedule(world, world->now_ns + patience_ns, give_up);
     end->from = index;
     end->number = client->operation;

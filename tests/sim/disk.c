@@ -8,26 +8,31 @@
 /* ---- The state ------------------------------------------------------------------------------------------ */
 
 static void apply(struct state *state, uint64_t seq, const struct registered *what,
-                  struct entry *undo)
+                  struct log_record *record)
 {
     if (what->type != RECORD_WRITE)
         return;
     struct entry *entry = &state->keys[what->key];
-    *undo = *entry;
+    record->undo = *entry;
     *entry = what->deletes ? (struct entry){0} : (struct entry){what->number, seq};
+    record->undo_known = requests_note(&state->requests, what->request, what->part, seq);
 }
 
-static void undo(struct state *state, const struct registered *what, struct entry before)
+static void undo(const struct world *world, struct state *state, const struct registered *what,
+                 const struct log_record *record)
 {
-    if (what->type == RECORD_WRITE)
-        state->keys[what->key] = before;
+    if (what->type != RECORD_WRITE || mutated(world, SIM_MUTATION_UNDO_SKIPPED))
+        return;
+    state->keys[what->key] = record->undo;
+    if (!mutated(world, SIM_MUTATION_DEDUPE_NOT_ROLLED_BACK))
+        requests_undo(&state->requests, what->request, record->undo_known);
 }
 
 void disk_replay(const struct disk *disk, struct state *out)
 {
     *out = (struct state){0};
     for (uint64_t seq = 1; seq <= disk->last; seq++)
-        apply(out, seq, record_what(disk, seq), &disk->records[seq - 1].undo);
+        apply(out, seq, record_what(disk, seq), &disk->records[seq - 1]);
 }
 
 /* ---- Asking --------------------------------------------------------------------------------------------- */
@@ -94,7 +99,7 @@ static void push_record(struct world *world, struct node *node, const struct bat
         .stored_ns = world->now_ns,
     };
     const struct registered *what = registry_at(stored.epoch, record->seq);
-    apply(&disk->state, record->seq, what, &stored.undo);
+    apply(&disk->state, record->seq, what, &stored);
     disk->records[disk->last++] = stored;
 }
 
@@ -164,7 +169,7 @@ static void archive(struct world *world, struct node *node, uint64_t seq, struct
 {
     check_discarded(world, node, seq, by);
     const struct registered *what = record_what(&node->disk, seq);
-    if (what->type == RECORD_WRITE)
+    if (what->type == RECORD_WRITE && !mutated(world, SIM_MUTATION_ARCHIVE_SKIPPED))
         world->writes[what->number].archived = true;
 }
 
@@ -173,7 +178,7 @@ void disk_truncate(struct world *world, struct node *node, uint64_t to, struct e
     struct disk *disk = &node->disk;
     for (uint64_t seq = disk->last; seq > to; seq--) {
         archive(world, node, seq, by);
-        undo(&disk->state, record_what(disk, seq), disk->records[seq - 1].undo);
+        undo(world, &disk->state, record_what(disk, seq), &disk->records[seq - 1]);
         disk->last = seq - 1;
     }
     disk->first = min_u64(disk->first, to + 1);
@@ -201,10 +206,18 @@ void disk_install(struct world *world, struct node *node, const struct snapshot 
         disk->records[seq - 1].stored_ns = 0; /* synced as a whole */
     disk->last = count;
     disk->first = count + 1;
+    struct requests before = disk->state.requests;
     disk->state = snapshot->state;
+    if (mutated(world, SIM_MUTATION_DEDUPE_NOT_SNAPSHOTTED))
+        disk->state.requests = before;
     disk->undo_floor = snapshot->undo_floor;
     disk->commit = snapshot->undo_floor;
     disk->rewinds = max_u64(disk->rewinds, snapshot->rewinds) + 1;
+    if (mutated(world, SIM_MUTATION_HARD_STATE_IN_SNAPSHOT)) {
+        disk->boot = snapshot->boot;
+        disk->epoch = snapshot->epoch;
+        disk->hard_commit = snapshot->hard_commit;
+    }
     check_state(world, node);
 }
 

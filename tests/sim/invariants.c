@@ -261,6 +261,10 @@ void check_boot(struct world *world, struct node *node)
 {
     if (epoch_compare(node->disk.epoch, node->disk.promised) < 0)
         violate(world, "I5", "node %s has forgotten its vote", node->id.text);
+    if (node->disk.boot <= node->disk.born) /* R8: its messages are taken for older than they are */
+        violate(world, "R2", "node %s begins boot %" PRIu64 ", it has had %" PRIu64, node->id.text,
+                node->disk.boot, node->disk.born);
+    node->disk.born = node->disk.boot;
     check_state(world, node);
 }
 
@@ -353,7 +357,10 @@ static void note_acknowledged(struct world *world, uint64_t number, enum ack_lev
                               struct epoch_log *epoch, uint64_t seq)
 {
     struct write *write = &world->writes[number];
-    write->ack = ack;
+    bool again = write->ack != ACK_NONE; /* a retry was answered as its first attempt was */
+    write->ack = (enum ack_level)max_u64(write->ack, ack);
+    if (again)
+        return;
     write->ack_ns = world->now_ns;
     write->epoch = epoch;
     write->seq = seq;
@@ -365,12 +372,26 @@ static void note_acknowledged(struct world *world, uint64_t number, enum ack_lev
     world->acked[world->acked_count++] = number;
 }
 
+/* By the reign that acknowledges it, or by one of an older generation: a retry's record may be as old as that. */
+static bool was_committed(const struct world *world, struct pos pos, uint64_t newest_generation)
+{
+    for (uint32_t i = 0; i < world->committed_count; i++) {
+        const struct committed *committed = &world->committed[i];
+        if (committed->generation < pos.epoch.generation ||
+            committed->generation > newest_generation)
+            continue;
+        if (committed->tainted ||
+            (pos.seq <= committed->seq && registry_holds(committed->epoch, pos)))
+            return true;
+    }
+    return false;
+}
+
 static void check_level(struct world *world, struct node *node, const struct core_action *action)
 {
     char pos[POS_TEXT_BYTES];
-    const struct committed *committed = committed_of(world, action->pos.epoch.generation);
-    if (action->ack >= ACK_MAJORITY && !may_lose(world) && !committed->tainted &&
-        (action->pos.seq > committed->seq || !registry_holds(committed->epoch, action->pos)))
+    if (action->ack >= ACK_MAJORITY && !may_lose(world) &&
+        !was_committed(world, action->pos, node->view.epoch.generation))
         violate(world, "I6", "primary %s acknowledges %s, which is not committed, as %s",
                 node->id.text, pos_text(action->pos, pos), ack_level_name(action->ack));
     const struct members *members = disk_members(&node->disk, node->view.durable);
@@ -380,25 +401,48 @@ static void check_level(struct world *world, struct node *node, const struct cor
                 node->id.text, pos_text(action->pos, pos));
 }
 
+/* The record of the request's part at or below `seq`; 0: there is none. */
+static uint64_t find_part(const struct disk *disk, uint64_t seq, const struct request *request,
+                          uint32_t part)
+{
+    while (seq > 0) {
+        const struct registered *what = record_what(disk, seq);
+        if (what->request == request && what->part == part)
+            break;
+        seq--;
+    }
+    return seq;
+}
+
+/* R46: whichever attempt it was that is in the log, its position is named. */
 void check_acknowledged(struct world *world, struct node *node, const struct ticket *ticket,
                         const struct core_action *action)
 {
     const struct disk *disk = &node->disk;
+    const struct request *request = ticket->request;
     uint64_t seq = action->pos.seq;
-    uint64_t number = ticket->first_number + ticket->records - 1;
     char pos[POS_TEXT_BYTES];
-    if (action->ack < ACK_LOCAL || action->ack < ticket->ack)
+    if (action->ack < ACK_LOCAL || action->ack < request->ack)
         violate(world, "ack", "primary %s reached %s, %s was asked for", node->id.text,
-                ack_level_name(action->ack), ack_level_name(ticket->ack));
-    if (!disk_holds(disk, disk->last, action->pos) || record_what(disk, seq)->number != number)
+                ack_level_name(action->ack), ack_level_name(request->ack));
+    if (!disk_holds(disk, disk->last, action->pos) ||
+        find_part(disk, seq, request, request->parts - 1) != seq)
         violate(world, "R1",
-                "primary %s acknowledges write %" PRIu64 " at %s, where its disk does not hold it",
-                node->id.text, number, pos_text(action->pos, pos));
+                "primary %s acknowledges request %" PRIu64 " of client %u at %s, where its disk "
+                "does not hold it",
+                node->id.text, request->number, request->client, pos_text(action->pos, pos));
     check_level(world, node, action);
-    struct epoch_log *epoch = disk->records[seq - 1].epoch;
-    for (uint32_t i = ticket->records; i-- > 0;)
-        note_acknowledged(world, ticket->first_number + i, action->ack, epoch,
-                          seq - (ticket->records - 1 - i));
+    for (uint32_t part = request->parts; part-- > 0;) {
+        seq = find_part(disk, seq, request, part);
+        if (seq == 0)
+            violate(world, "R46",
+                    "primary %s acknowledges request %" PRIu64 " of client %u at %s, "
+                    "without its part %u",
+                    node->id.text, request->number, request->client, pos_text(action->pos, pos),
+                    part);
+        note_acknowledged(world, record_what(disk, seq)->number, action->ack,
+                          disk->records[seq - 1].epoch, seq);
+    }
 }
 
 /* ---- Freshness (I9, I10, R37) --------------------------------------------------------------------------- */
@@ -584,9 +628,11 @@ static void replay(const struct disk *disk, struct state *out)
     *out = (struct state){0};
     for (uint64_t seq = 1; seq <= disk->last; seq++) {
         const struct registered *what = record_what(disk, seq);
-        if (what->type == RECORD_WRITE)
-            out->keys[what->key] =
-                what->deletes ? (struct entry){0} : (struct entry){what->number, seq};
+        if (what->type != RECORD_WRITE)
+            continue;
+        out->keys[what->key] =
+            what->deletes ? (struct entry){0} : (struct entry){what->number, seq};
+        (void)requests_note(&out->requests, what->request, what->part, seq);
     }
 }
 
@@ -683,4 +729,5 @@ void check_end(struct world *world)
     for (uint64_t i = 0; i < world->acked_count; i++)
         check_kept(world, &primary->disk, world->acked[i]);
     check_told_lost(world, &primary->disk);
+    check_log_once(world, primary);
 }

@@ -62,13 +62,27 @@ const struct registered *record_what(const struct disk *disk, uint64_t seq)
     return what;
 }
 
-static void describe_write(const struct record *record, struct registered *out)
+/* What it answers is its number: so each attempt of a request is told from the others. */
+static uint64_t write_number(const struct world *world, const struct record *record)
+{
+    uint64_t number;
+    ASSERT_U64(record->result.length, ==, sizeof number);
+    memcpy(&number, record->result.bytes, sizeof number);
+    ASSERT(number > 0 && number <= world->write_count);
+    return number;
+}
+
+static void describe_write(struct world *world, const struct record *record, struct registered *out)
 {
     struct slice ops = record->ops;
     struct record_op op;
     bool any = record_op_next(&ops, &op);
     ASSERT(any && op.key.length == 1);
-    out->number = record->request.number;
+    out->number = write_number(world, record);
+    out->request = world->writes[out->number].request;
+    out->part = record->part;
+    struct request_id id = requests_id(out->request);
+    ASSERT(memcmp(&id, &record->request, sizeof id) == 0);
     out->key = op.key.bytes[0];
     out->deletes = op.kind == RECORD_DELETE;
     out->chain = mix(mix(mix(out->chain, out->number), out->key), out->deletes);
@@ -114,7 +128,7 @@ struct epoch_log *registry_add(struct world *world, const struct node *node,
                              .chain = mix(previous != NULL ? previous->chain : 0, log->hash)};
     now.chain = mix(mix(now.chain, record->seq), record->type);
     if (record->type == RECORD_WRITE)
-        describe_write(record, &now);
+        describe_write(world, record, &now);
     else
         describe_members(world, record, &now);
     if (log->first_seq == 0)
@@ -136,6 +150,7 @@ struct epoch_log *registry_add(struct world *world, const struct node *node,
     if (at == log->count) {
         grow(log);
         log->records[log->count++] = now;
+        check_once(world, node, log, record->seq, &now);
     }
     return log;
 }

@@ -45,7 +45,7 @@ static void print_replay(FILE *to, const struct options *options, uint64_t seed)
     if (options->automatic != AUTOMATIC_SOME)
         fprintf(to, " --automatic %s", automatic_name(options->automatic));
     if (options->mutation != 0)
-        fprintf(to, " --mutation %s", core_mutation_name((enum core_mutation)options->mutation));
+        fprintf(to, " --mutation %s", mutation_name(options->mutation));
     fprintf(to, " --trace\n");
     fflush(to);
 }
@@ -240,23 +240,21 @@ static void hunt_in_child(const struct options *options, uint32_t mutation, stru
 static void print_caught(uint32_t mutation, const struct caught *caught)
 {
     if (caught->caught)
-        printf("%-22s caught by seed %-6" PRIu64 " (of %" PRIu64 ")  %s\n",
-               core_mutation_name((enum core_mutation)mutation), caught->seed, caught->seeds,
-               caught->violation);
+        printf("%-22s caught by seed %-6" PRIu64 " (of %" PRIu64 ")  %s\n", mutation_name(mutation),
+               caught->seed, caught->seeds, caught->violation);
     else
-        printf("%-22s NOT CAUGHT in %" PRIu64 " seeds\n",
-               core_mutation_name((enum core_mutation)mutation), caught->seeds);
+        printf("%-22s NOT CAUGHT in %" PRIu64 " seeds\n", mutation_name(mutation), caught->seeds);
 }
 
 static int run_mutations(const struct options *options)
 {
-    struct caught *caught = mmap(NULL, CORE_MUTATION_COUNT * sizeof *caught, PROT_READ | PROT_WRITE,
+    struct caught *caught = mmap(NULL, SIM_MUTATION_COUNT * sizeof *caught, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT(caught != MAP_FAILED);
     uint32_t children = 0;
     bool all = true;
     fflush(NULL);
-    for (uint32_t i = 1; i < CORE_MUTATION_COUNT; i++) {
+    for (uint32_t i = 1; i < SIM_MUTATION_COUNT; i++) {
         if (children == options->jobs) {
             wait(NULL);
             children--;
@@ -267,7 +265,7 @@ static int run_mutations(const struct options *options)
     }
     while (wait(NULL) > 0 || errno == EINTR)
         ;
-    for (uint32_t i = 1; i < CORE_MUTATION_COUNT; i++) {
+    for (uint32_t i = 1; i < SIM_MUTATION_COUNT; i++) {
         print_caught(i, &caught[i]);
         all = all && caught[i].caught;
     }
@@ -322,8 +320,8 @@ static uint64_t number_of(const char *text, struct argp_state *state, uint64_t m
 
 static uint32_t mutation_of(const char *name, struct argp_state *state)
 {
-    for (uint32_t i = 0; i < CORE_MUTATION_COUNT; i++)
-        if (strcmp(core_mutation_name((enum core_mutation)i), name) == 0)
+    for (uint32_t i = 0; i < SIM_MUTATION_COUNT; i++)
+        if (strcmp(mutation_name(i), name) == 0)
             return i;
     argp_error(state, "no mutation is called \"%s\"; see --list-mutations", name);
     return 0;
@@ -387,8 +385,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static int list_mutations(void)
 {
-    for (uint32_t i = 1; i < CORE_MUTATION_COUNT; i++)
-        puts(core_mutation_name((enum core_mutation)i));
+    for (uint32_t i = 1; i < SIM_MUTATION_COUNT; i++)
+        puts(mutation_name(i));
     return 0;
 }
 

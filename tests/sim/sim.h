@@ -5,6 +5,8 @@
  *   world.c       time, the queue of what is to happen, nodes: birth, death, one step
  *   disk.c        a node's log, state and hard state
  *   writer.c      the FIFO of storage work before the disk
+ *   sequence.c    what a group of writes makes of the log: known requests, new records
+ *   requests.c    the table of known requests, part of the state
  *   net.c         stream messages and calls, lost, late and doubled
  *   snapshot.c    downloads
  *   clients.c     writes, reads and sessions, as a client sees them
@@ -13,6 +15,8 @@
  *   scenarios.c   faults in the order in which they hurt most
  *   registry.c    every record ever stored, by position: what the logs are compared with
  *   invariants.c  PROTOCOL §12
+ *   once.c        of it: exactly once
+ *   mutations.c   rules of the disk that can be left out
  *   trace.c       one line an event
  *
  * Global time is simulated nanoseconds; each node has a clock of its own. Nothing here reads a clock, an address or
@@ -41,8 +45,11 @@ enum {
     SIM_CALLS = 64,    /* remembered of one node */
     SIM_EPOCHS = 1024,
     SIM_GENERATIONS = 64,
-    SIM_DISKS = 4,       /* of one peer, remembered */
-    SIM_GROUP = 16,      /* writes of one group commit */
+    SIM_DISKS = 4,  /* of one peer, remembered */
+    SIM_GROUP = 16, /* writes of one group commit */
+    SIM_PARTS = 3,  /* records of one write */
+    SIM_REQUESTS =
+        4, /* newest numbers of a client that are known (R46); few, so that some are too old */
     SIM_SPINS = 3,       /* what one TICK makes due another may do */
     SIM_EVENTS = 400000, /* of one run; a run has some thousands */
     SIM_VIOLATION_BYTES = 1024,
@@ -58,7 +65,7 @@ struct options {
     uint32_t jobs;
     uint64_t minutes; /* 0: no limit */
     enum automatic automatic;
-    uint32_t mutation;
+    uint32_t mutation; /* an enum core_mutation or sim_mutation */
     bool trace;
     bool keep_going;
 };
@@ -131,15 +138,51 @@ struct entry { /* a key's value: the number of the write that put it; 0: absent 
     uint64_t mod_seq;
 };
 
+struct known { /* a request that was executed; number 0: none */
+    uint64_t number;
+    uint64_t first_seq;
+    uint64_t last_seq;
+    uint64_t parts;
+};
+
+struct
+    requests { /* R46: what is known of each client's newest numbers; the last row is the judge's */
+    struct known list[SIM_CLIENTS + 1][SIM_REQUESTS];
+};
+
 struct state {
     struct entry keys[SIM_KEYS];
+    struct requests requests;
+};
+
+/* One request of a client, over all its attempts. */
+struct request {
+    uint32_t client;
+    uint64_t number;
+    uint32_t parts;
+    enum ack_level ack; /* asked for */
+    struct {
+        uint32_t key;
+        bool deletes;
+    } ops[SIM_PARTS];
+    struct place *places; /* where its parts stand, in any log */
+    uint32_t seen;        /* bits: parts that were found in the last log */
+};
+
+struct place {
+    struct place *next;
+    struct epoch_log *epoch;
+    uint64_t seq;
+    uint32_t part;
 };
 
 /* What a position holds, wherever it is stored. */
 struct registered {
     uint64_t chain; /* hash of the log up to here */
     enum record_type type;
-    uint64_t number; /* of the write; else 0 */
+    uint64_t number;         /* of the write; else 0 */
+    struct request *request; /* of the write, and which of its parts */
+    uint32_t part;
     uint32_t key;
     bool deletes;
     const struct members *members;
@@ -161,6 +204,7 @@ struct log_record { /* one seq of a node's disk */
     struct epoch_log *epoch;
     struct slice batch; /* the batch that holds it */
     struct entry undo;
+    struct known undo_known;
     uint64_t stored_ns;
 };
 
@@ -182,6 +226,7 @@ struct disk {
     uint64_t rewinds;
     struct state state;
     struct epoch promised; /* the simulator's memory: the highest epoch voted for with this disk */
+    uint64_t born;         /* and the newest boot that began with it */
     uint32_t wipes;        /* of this node */
 };
 
@@ -194,6 +239,9 @@ struct snapshot {
     uint64_t cluster_id;
     struct epoch_history history;
     struct members members;
+    uint64_t boot; /* hard state, which has no business here (R2) */
+    struct epoch epoch;
+    uint64_t hard_commit;
 };
 
 struct work {
@@ -230,9 +278,10 @@ struct writer {
 
 /* ---- Clients ------------------------------------------------------------------------------------------- */
 
-struct write { /* by number */
-    uint32_t key;
-    bool deletes;
+struct write { /* by number: one part of one attempt; a retry has other numbers */
+    struct request *request;
+    uint32_t part;
+    struct pos token;   /* what its session had seen */
     enum ack_level ack; /* reached; ACK_NONE: not acknowledged */
     uint64_t ack_ns;
     struct epoch_log *epoch; /* where, when acknowledged */
@@ -248,10 +297,9 @@ struct ticket {
     enum ticket_kind kind;
     uint32_t client;
     uint64_t operation; /* of the client: an older one was given up */
-    uint64_t first_number;
-    uint32_t records;
-    enum ack_level ack;
-    struct pos token; /* WRITE: what its session had seen */
+    struct request *request;
+    uint64_t first_number; /* of this attempt */
+    struct pos token;      /* WRITE: what its session had seen */
     struct read *read;
     uint32_t caller; /* REQUEST */
     uint64_t caller_life;
@@ -286,6 +334,9 @@ struct served { /* a linearizable read that was answered */
 struct client {
     uint64_t operation;
     uint32_t target;
+    uint64_t requests;       /* numbers given */
+    struct request *request; /* the newest */
+    bool unanswered;         /* it is to be tried again */
     struct pos token;
     uint64_t token_cluster_id;
 };
@@ -408,7 +459,7 @@ struct world {
     uint64_t next_ticket;
     uint64_t next_store;
     uint64_t next_download;
-    struct client clients[SIM_CLIENTS];
+    struct client clients[SIM_CLIENTS + 1]; /* the last is the judge */
     struct write *writes;
     uint64_t write_count; /* numbers 1..write_count */
     uint64_t write_capacity;
@@ -499,6 +550,27 @@ uint64_t disk_cluster_id(const struct disk *disk);
 struct pos disk_pos(const struct disk *disk, uint64_t seq);
 bool disk_holds(const struct disk *disk, uint64_t upto, struct pos pos);
 
+/* requests.c */
+enum standing { REQUEST_NEW, REQUEST_KNOWN, REQUEST_TOO_OLD };
+enum standing requests_find(const struct requests *requests, const struct request *request,
+                            struct known *out);
+/* Returns what stood in its place. */
+struct known requests_note(struct requests *requests, const struct request *request, uint32_t part,
+                           uint64_t seq);
+void requests_undo(struct requests *requests, const struct request *request, struct known before);
+struct request_id requests_id(const struct request *request);
+
+/* sequence.c */
+struct sequenced {
+    enum candor_code code; /* OK; ABORTED: the request is too old to be known */
+    bool replayed;         /* nothing of it is new */
+    uint64_t first_seq, last_seq;
+};
+/* The group's new records, in one batch; empty: there are none. `out` has room for each ticket. */
+struct slice sequence_group(struct world *world, const struct node *node, struct epoch epoch,
+                            const struct ticket *const *tickets, uint32_t count,
+                            struct sequenced *out);
+
 /* writer.c */
 void writer_give(struct world *world, struct node *node, const struct core_action *action);
 void writer_crash(struct world *world, struct node *node);
@@ -583,6 +655,24 @@ void check_heard(struct world *world, struct node *node, const struct core_msg *
 /* Why the cluster is not of one mind yet; NULL: it is. */
 const char *check_converged(struct world *world);
 void check_end(struct world *world);
+
+/* once.c */
+void check_once(struct world *world, const struct node *node, struct epoch_log *epoch, uint64_t seq,
+                const struct registered *what);
+void check_log_once(struct world *world, const struct node *node);
+
+/* mutations.c: rules of the disk, left out one at a time; numbered behind those of the core */
+enum sim_mutation {
+    SIM_MUTATION_DEDUPE_SKIPPED = CORE_MUTATION_COUNT, /* a retry is executed again (R46) */
+    SIM_MUTATION_DEDUPE_NOT_ROLLED_BACK, /* a truncate leaves the known requests (R46) */
+    SIM_MUTATION_DEDUPE_NOT_SNAPSHOTTED, /* a snapshot comes without the known requests (R46) */
+    SIM_MUTATION_UNDO_SKIPPED,           /* the state keeps what was truncated (R12) */
+    SIM_MUTATION_ARCHIVE_SKIPPED,        /* records are cut and not archived (R40) */
+    SIM_MUTATION_HARD_STATE_IN_SNAPSHOT, /* an installed snapshot brings its hard state along (R2) */
+    SIM_MUTATION_COUNT,
+};
+const char *mutation_name(uint32_t mutation);
+bool mutated(const struct world *world, enum sim_mutation mutation);
 
 /* trace.c */
 #define TRACE(world, node, ...)                                                                    \

@@ -18,6 +18,9 @@ struct snapshot *snapshot_cut(struct world *world, const struct node *node)
     snapshot->history.starts =
         world_alloc(world, LIMIT_EPOCH_HISTORY * sizeof *snapshot->history.starts);
     disk_history(disk, disk->last, &snapshot->history);
+    snapshot->boot = disk->boot;
+    snapshot->epoch = disk->epoch;
+    snapshot->hard_commit = disk->hard_commit;
     return snapshot;
 }
 

@@ -352,7 +352,8 @@ static struct core_config config_of(struct world *world, const struct node *node
         .drift_ppm = plan->drift_ppm,
         .seed = rng_next(&world->rng),
         .new_cluster_id = rng_next(&world->rng) | 1,
-        .mutation = world->options.mutation,
+        .mutation = world->options.mutation < CORE_MUTATION_COUNT ? world->options.mutation
+                                                                  : CORE_MUTATION_NONE,
     };
     snprintf(config.rpc, sizeof config.rpc, "sim://%s", node->id.text);
     for (uint32_t i = 0; i < world->node_count; i++)

@@ -84,36 +84,17 @@ static bool disk_is_full(struct world *world, const struct node *node)
     return node->writer.full_until_ns > world->now_ns && chance(world, 700000);
 }
 
-static void encode_write(struct world *world, struct batch_writer *batch, uint64_t number)
+static struct slice sequence(struct world *world, const struct node *node, uint32_t count,
+                             struct sequenced *out)
 {
-    const struct write *write = &world->writes[number];
-    uint8_t key = (uint8_t)write->key;
-    struct record_op op = {
-        .kind = write->deletes ? RECORD_DELETE : RECORD_PUT,
-        .key = slice_of(&key, 1),
-        .value = write->deletes ? (struct slice){0} : slice_of(&number, sizeof number),
-    };
-    struct record_write record = {
-        .ack = ACK_LOCAL, .wall_ms = world->now_ns / NS_PER_MS, .request = {.number = number}};
-    batch_add_write(batch, &record, &op, 1);
-}
-
-/* One batch for the whole group, as kvd makes it. */
-static struct slice encode_group(struct world *world, const struct node *node, uint32_t count)
-{
-    struct buffer *out = &world->scratch;
     const struct writer *writer = &node->writer;
-    buffer_clear(out);
-    struct batch_writer batch =
-        batch_begin(out, RECORD_WRITE, work_at(writer, 0)->epoch, node->disk.last + 1);
+    const struct ticket *tickets[SIM_GROUP];
+    ASSERT_U64(count, <=, SIM_GROUP);
     for (uint32_t i = 0; i < count; i++) {
-        const struct ticket *ticket = ticket_find(node, work_at(writer, i)->ticket);
-        ASSERT(ticket != NULL);
-        for (uint32_t j = 0; j < ticket->records; j++)
-            encode_write(world, &batch, ticket->first_number + j);
+        tickets[i] = ticket_find(node, work_at(writer, i)->ticket);
+        ASSERT(tickets[i] != NULL);
     }
-    batch_end(&batch);
-    return slice_of(world_copy(world, out->bytes, out->length), out->length);
+    return sequence_group(world, node, work_at(writer, 0)->epoch, tickets, count, out);
 }
 
 static struct slice encode_members(struct world *world, const struct node *node,
@@ -129,24 +110,24 @@ static struct slice encode_members(struct world *world, const struct node *node,
     return slice_of(world_copy(world, out->bytes, out->length), out->length);
 }
 
+/* When nothing could be stored, what was executed long before still has its answer. */
 static void store_group(struct world *world, struct node *node, uint32_t count)
 {
-    uint64_t seq = node->disk.last + 1;
+    struct sequenced done[SIM_GROUP];
+    uint64_t last_before = node->disk.last;
     bool full = disk_is_full(world, node);
-    struct slice bytes = {0};
-    if (!full) {
-        bytes = encode_group(world, node, count);
+    struct slice bytes = sequence(world, node, count, done);
+    if (full)
+        bytes = (struct slice){0};
+    else
         (void)disk_append(world, node, bytes, UINT64_MAX);
-    }
     for (uint32_t i = 0; i < count; i++) {
-        const struct work *work = work_at(&node->writer, i);
-        uint64_t records = ticket_find(node, work->ticket)->records;
-        struct answer *answer =
-            post_appended(world, node, work, full ? CANDOR_RESOURCE_EXHAUSTED : CANDOR_OK, seq,
-                          seq + records - 1);
+        bool stands = done[i].replayed && done[i].last_seq <= last_before;
+        enum candor_code code = full && !stands ? CANDOR_RESOURCE_EXHAUSTED : done[i].code;
+        struct answer *answer = post_appended(world, node, work_at(&node->writer, i), code,
+                                              done[i].first_seq, done[i].last_seq);
         if (i == 0)
             answer->event.appended.batches = bytes;
-        seq += records;
     }
 }
 
@@ -360,9 +341,11 @@ static void interrupt(struct world *world, struct node *node)
     const struct work *work = work_at(writer, 0);
     uint64_t batches = chance(world, 500000) ? UINT64_MAX : between(world, 0, 3);
     switch (work->type) {
-    case CORE_ACTION_WRITE:
-        (void)disk_append(world, node, encode_group(world, node, writer->busy), batches);
+    case CORE_ACTION_WRITE: {
+        struct sequenced done[SIM_GROUP];
+        (void)disk_append(world, node, sequence(world, node, writer->busy, done), batches);
         break;
+    }
     case CORE_ACTION_EPOCH_START:
     case CORE_ACTION_MEMBERS:
         (void)disk_append(world, node, encode_members(world, node, work), batches);

@@ -1,0 +1,90 @@
+#include "sim.h"
+
+/* As src/node/sequence.c: each write of a group is looked up among the known requests, those of the group before it
+ * included; what is not known of it makes records. */
+
+struct group {
+    struct world *world;
+    struct epoch epoch;
+    struct batch_writer batch;
+    uint64_t first_seq;
+    uint64_t next_seq;
+    struct requests requests; /* with what the group has done so far */
+};
+
+static void add_record(struct group *group, const struct request *request, uint32_t part,
+                       uint64_t number)
+{
+    struct world *world = group->world;
+    uint8_t key = (uint8_t)request->ops[part].key;
+    bool deletes = request->ops[part].deletes;
+    struct slice bytes = slice_of(&number, sizeof number);
+    struct record_op op = {
+        .kind = deletes ? RECORD_DELETE : RECORD_PUT,
+        .key = slice_of(&key, 1),
+        .value = deletes ? (struct slice){0} : bytes,
+    };
+    struct record_write record = {
+        .ack = request->ack,
+        .wall_ms = world->now_ns / NS_PER_MS,
+        .request = requests_id(request),
+        .result = bytes,
+        .part = (uint16_t)part,
+    };
+    if (group->next_seq == group->first_seq)
+        group->batch = batch_begin(&world->scratch, RECORD_WRITE, group->epoch, group->first_seq);
+    batch_add_write(&group->batch, &record, &op, 1);
+    (void)requests_note(&group->requests, request, part, group->next_seq);
+    group->next_seq++;
+}
+
+static enum standing look_up(const struct group *group, const struct request *request,
+                             struct known *out)
+{
+    if (!mutated(group->world, SIM_MUTATION_DEDUPE_SKIPPED))
+        return requests_find(&group->requests, request, out);
+    *out = (struct known){0};
+    return REQUEST_NEW;
+}
+
+/* Of a write that a failover cut in two, the rest is still to be done. */
+static struct sequenced run_write(struct group *group, const struct ticket *ticket)
+{
+    const struct request *request = ticket->request;
+    struct known known;
+    enum standing standing = look_up(group, request, &known);
+    if (standing == REQUEST_TOO_OLD)
+        return (struct sequenced){.code = CANDOR_ABORTED};
+    uint32_t done = standing == REQUEST_KNOWN ? (uint32_t)known.parts : 0;
+    struct sequenced result = {
+        .replayed = done == request->parts,
+        .first_seq = done > 0 ? known.first_seq : group->next_seq,
+    };
+    for (uint32_t part = done; part < request->parts; part++)
+        add_record(group, request, part, ticket->first_number + part);
+    result.last_seq = result.replayed ? known.last_seq : group->next_seq - 1;
+    TRACE(group->world, NULL, "sequenced request=%u/%" PRIu64 " known=%u of %u last=%" PRIu64,
+          request->client, request->number, done, request->parts, result.last_seq);
+    return result;
+}
+
+struct slice sequence_group(struct world *world, const struct node *node, struct epoch epoch,
+                            const struct ticket *const *tickets, uint32_t count,
+                            struct sequenced *out)
+{
+    struct group group = {
+        .world = world,
+        .epoch = epoch,
+        .first_seq = node->disk.last + 1,
+        .next_seq = node->disk.last + 1,
+        .requests = node->disk.state.requests,
+    };
+    buffer_clear(&world->scratch);
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = run_write(&group, tickets[i]);
+    if (group.next_seq == group.first_seq)
+        return (struct slice){0};
+    batch_end(&group.batch);
+    const struct buffer *bytes = &world->scratch;
+    return slice_of(world_copy(world, bytes->bytes, bytes->length), bytes->length);
+}
