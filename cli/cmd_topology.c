@@ -129,10 +129,10 @@ static json_t *topology_json(const struct topology *topology)
         {"state_bytes", topology->state_bytes},
         {"retention_log_bytes", topology->retention_log_bytes},
     };
-    json_t *out = json_pack("{s:s,s:s,s:s,s:s}", "cluster", topology->cluster, "failover",
+    json_t *out = json_pack("{s:s,s:s,s:s,s:s,s:b}", "cluster", topology->cluster, "failover",
                             topology->automatic_failover ? "automatic" : "manual",
                             "initial_primary", topology->initial_primary.text, "durability",
-                            durability_name(topology->durability));
+                            durability_name(topology->durability), "leases", topology->leases);
     ASSERT(out != NULL);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         json_object_set_new(out, numbers[i].name, json_u64(numbers[i].value));

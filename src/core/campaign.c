@@ -63,6 +63,15 @@ static bool may_stand(const struct core *core)
     return is_admitted(core) && is_voter(core) && is_of_this_generation(core);
 }
 
+/* When the round that is planned may begin: not while another node's lease runs, unless it is asked for by that node, or asks
+ * nobody (R30). */
+static uint64_t round_begins_ns(const struct core *core)
+{
+    if (core->forcing || core->transferring || core->founding)
+        return core->campaign_due_ns;
+    return max_u64(core->campaign_due_ns, lease_promised_until_ns(core));
+}
+
 void campaign_cancel(struct core *core)
 {
     if (!round_under_way(core))
@@ -368,6 +377,8 @@ static const char *refusal(struct core *core, const struct peer *candidate,
         snprintf(text, CORE_REFUSAL_BYTES, "it hears the live primary %s", core->epoch.owner.text);
         return text;
     }
+    if (!msg->vote.transfer && msg->vote.last.seq > 0 && lease_bars(core, candidate->id))
+        return "a lease that it has granted may still run";
     struct pos own = durable_pos(core);
     if (pos_compare(msg->vote.last, own) < 0 && !mutated(core, CORE_MUTATION_VOTE_ANY_LOG)) {
         snprintf(text, CORE_REFUSAL_BYTES, "its log is longer: %s", pos_text(own, mine));
@@ -506,7 +517,7 @@ void campaign_tick(struct core *core)
     if (round_under_way(core) && core->phase != PHASE_PROMISING &&
         core->now_ns >= core->campaign_until_ns)
         round_failed(core);
-    if (core->phase == PHASE_FOLLOWER && core->now_ns >= core->campaign_due_ns && may_stand(core))
+    if (core->phase == PHASE_FOLLOWER && core->now_ns >= round_begins_ns(core) && may_stand(core))
         start_round(core);
 }
 
@@ -519,6 +530,6 @@ uint64_t campaign_wake_ns(const struct core *core)
         wake_ns = min_u64(wake_ns, core->campaign_until_ns);
     /* Who may not stand yet waits for the writer, whose event comes by itself. */
     if (core->phase == PHASE_FOLLOWER && may_stand(core))
-        wake_ns = min_u64(wake_ns, core->campaign_due_ns);
+        wake_ns = min_u64(wake_ns, round_begins_ns(core));
     return wake_ns;
 }

@@ -58,6 +58,10 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_READ_UNCONFIRMED] = "read_unconfirmed",
         [CORE_MUTATION_READ_UNCOMMITTED] = "read_uncommitted",
         [CORE_MUTATION_STALLED_REIGNS] = "stalled_reigns",
+        [CORE_MUTATION_LEASE_KEPT] = "lease_kept",
+        [CORE_MUTATION_LEASE_UNENDING] = "lease_unending",
+        [CORE_MUTATION_LEASE_PROMISE_BROKEN] = "lease_promise_broken",
+        [CORE_MUTATION_LEASE_FORGOTTEN] = "lease_forgotten",
         [CORE_MUTATION_SESSION_UNJUDGED] = "session_unjudged",
     };
     ASSERT((unsigned)mutation < CORE_MUTATION_COUNT);

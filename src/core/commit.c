@@ -47,11 +47,31 @@ static uint64_t answered_of(const struct core *core, const struct peer *peer)
     return peer->answered_hb;
 }
 
+/* R30 */
+static uint64_t promised_of(const struct core *core, const struct peer *peer)
+{
+    return peer->promise_ns >= core->config.election_timeout_ns ? peer->answered_hb : 0;
+}
+
+static bool is_remembered(const struct core *core, uint64_t heartbeat)
+{
+    return heartbeat != 0 && core->hb_id - heartbeat < LIMIT_HEARTBEATS_IN_FLIGHT;
+}
+
+static void renew_lease(struct core *core)
+{
+    uint64_t promised = of_majority(core, core->hb_id, promised_of);
+    if (is_remembered(core, promised))
+        core->leased_ns =
+            max_u64(core->leased_ns, core->hb_sent[promised % LIMIT_HEARTBEATS_IN_FLIGHT].ns);
+}
+
 void confirm_leadership(struct core *core)
 {
+    if (core->config.leases)
+        renew_lease(core);
     uint64_t confirmed = of_majority(core, core->hb_id, answered_of);
-    bool remembered = core->hb_id - confirmed < LIMIT_HEARTBEATS_IN_FLIGHT;
-    if (confirmed <= core->confirmed_hb || !remembered)
+    if (confirmed <= core->confirmed_hb || !is_remembered(core, confirmed))
         return;
     core->confirmed_hb = confirmed;
     core->confirmed_ns = core->hb_sent[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT].ns;

@@ -296,6 +296,7 @@ static void peer_reborn(struct peer *peer, const struct core_header *header)
     peer->boot = header->boot;
     peer->match = 0;
     peer->answered_hb = 0;
+    peer->promise_ns = 0;
     peer->sample_count = 0;
     peer->has_echo = false;
     peer->echo_ts_ns = 0;
@@ -631,7 +632,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     ASSERT(core != NULL);
     core->config = *config;
     rng_seed(&core->rng, config->seed);
-    core->now_ns = now_ns;
+    core->born_ns = core->now_ns = now_ns;
     core->cluster_id = boot->cluster_id;
     core->store_id = boot->store_id;
     core->boot = boot->boot;

@@ -40,6 +40,7 @@ struct core_config {
     uint64_t max_lag;             /* records; beyond it a replica is SYNCING; 0: no limit */
     uint64_t max_uncommitted;     /* records (R20) */
     uint64_t drift_ppm;           /* R36 */
+    bool leases;                  /* R30 */
     uint64_t seed;                /* of back-off jitter and election timeouts */
     uint64_t new_cluster_id;      /* random: becomes the cluster's when this node founds it */
     uint32_t mutation; /* tests only: the rule to leave out, enum core_mutation; 0: none */
@@ -124,6 +125,8 @@ struct core_msg {
             uint64_t match;
             uint64_t applied;
             enum node_state state;
+            uint64_t
+                promise_ns; /* it elects nobody else for so long after that heartbeat (R30); 0: no promise */
         } status;
         struct {
             uint64_t last;
@@ -499,6 +502,10 @@ enum core_mutation {
     CORE_MUTATION_READ_UNCONFIRMED, /* a linearizable read does not wait for a heartbeat sent after it arrived (R32) */
     CORE_MUTATION_READ_UNCOMMITTED, /* a linearizable read shows data that can be rolled back (R32) */
     CORE_MUTATION_STALLED_REIGNS,   /* a primary whose writer stalls goes on (R6) */
+    CORE_MUTATION_LEASE_KEPT, /* a lease is kept after the primary asked another node to stand (R30, R26) */
+    CORE_MUTATION_LEASE_UNENDING, /* a lease does not end while the node believes in its reign (R30) */
+    CORE_MUTATION_LEASE_PROMISE_BROKEN, /* a voter elects another node while a lease runs (R30) */
+    CORE_MUTATION_LEASE_FORGOTTEN,      /* a voter that starts promises nothing (R30) */
     CORE_MUTATION_SESSION_UNJUDGED, /* whether a session's position is in the log is not looked at (R43, R44) */
     CORE_MUTATION_COUNT,
 };

@@ -4,6 +4,7 @@
  *   replica.c   following: attach, records, fetch, truncate, snapshot; evidence of freshness
  *   primary.c   leading: opening and closing a reign, heartbeats, what replicas report
  *   commit.c    what a majority has reached
+ *   lease.c     leader leases
  *   writes.c    writes, until they are acknowledged
  *   voters.c    who counts: admission, voters added and removed
  *   transfer.c  handing the reign over
@@ -69,6 +70,7 @@ struct peer {
     /* At the primary, within its epoch and for the peer's present boot and store. */
     uint64_t match;       /* verified and durable there (R16) */
     uint64_t answered_hb; /* newest heartbeat it answered; 0: none */
+    uint64_t promise_ns;  /* R30 */
     struct sample samples[SAMPLES];
     uint32_t sample_count;
     bool has_echo;
@@ -113,6 +115,7 @@ struct pending_read {
     uint64_t
         heartbeat; /* at the primary: this one, or a later, must be confirmed; 0: not asked here yet */
     uint64_t round; /* at a replica: the ReadIndex call that speaks for it; 0: none yet */
+    bool confirmed; /* at the primary: by its lease, when the read arrived (R30) */
     bool has_index;
     uint64_t index; /* what must be applied, and at the primary committed */
 };
@@ -131,6 +134,7 @@ struct pending_answer { /* a granted vote, until the hard state is saved (R1) */
 struct core {
     struct core_config config;
     struct rng rng;
+    uint64_t born_ns;
     uint64_t now_ns;
     struct core_actions *actions; /* of the step under way */
 
@@ -200,6 +204,9 @@ struct core {
     struct evidence pending[LIMIT_EVIDENCE];
     uint32_t pending_count;
     uint64_t status_due_ns;
+    uint64_t
+        promised_ns; /* arrival of the newest heartbeat, of any epoch; 0: none in this life (R30) */
+    struct node_id promised_to; /* its sender */
 
     /* Leading. */
     uint64_t epoch_first; /* seq of the own EPOCH_START */
@@ -214,6 +221,9 @@ struct core {
     uint64_t confirmed_ns;   /* its send time: s_conf (R31); 0: none */
     uint64_t confirmed_last; /* what it announced: all that was acknowledged before s_conf */
     bool confirm_wanted;     /* a read waits for a heartbeat that was not sent yet */
+    uint64_t
+        leased_ns; /* send time of the newest heartbeat that a majority answered with a promise; 0: none (R30) */
+    bool lease_given_up; /* for the rest of this epoch */
     struct write_ring with_writer;
     struct write_ring with_voters; /* MAJORITY and ALL, stored, waiting for commit */
     uint32_t records_with_writer;
@@ -331,6 +341,14 @@ void publish_records(struct core *core, struct slice batches);
 void confirm_leadership(struct core *core); /* R31: after a heartbeat was answered, or sent */
 void commit_advance(struct core *core);     /* R16: after anything it depends on has grown */
 uint64_t lowest_voter_match(const struct core *core);
+
+/* lease.c: see there */
+uint64_t lease_promise_ns(const struct core *core);        /* what a Status says; 0: no promise */
+void lease_promise(struct core *core);                     /* a heartbeat of this epoch has come */
+uint64_t lease_promised_until_ns(const struct core *core); /* 0: nothing is promised */
+bool lease_bars(const struct core *core,
+                struct node_id candidate); /* from being elected by this node */
+bool lease_holds(const struct core *core);
 
 /* writes.c */
 void writes_take(struct core *core, const struct core_event *event);

@@ -16,6 +16,8 @@ static void forget_progress(struct core *core)
     core->confirmed_hb = 0;
     core->confirmed_ns = 0;
     core->confirm_wanted = false;
+    core->leased_ns = 0;
+    core->lease_given_up = false;
     core->members_in_flight = false;
     core->members_seq = 0;
 }
@@ -120,6 +122,7 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
     if (!epoch_equal(msg->header.epoch, core->epoch))
         return; /* R7 */
     note_answer(core, peer, msg->status.hb_id);
+    peer->promise_ns = msg->status.promise_ns;
     note_sample(core, peer, msg->status.ts_ns);
     uint64_t match = min_u64(msg->status.match, msg->status.durable);
     if (!mutated(core, CORE_MUTATION_MATCH_UNATTACHED) &&

@@ -493,6 +493,7 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
     core->heard = core->contacted = true;
     core->suspect = false;
     core->heartbeat_ns = core->contact_ns = core->now_ns;
+    lease_promise(core);
     core->heard_hb_id = msg->heartbeat.hb_id;
     core->announced_before = core->announced;
     core->announced = max_u64(core->announced, msg->heartbeat.last);
@@ -525,6 +526,7 @@ void publish_status(struct core *core)
         msg->status.match = verified ? min_u64(core->match, core->durable) : 0; /* R15 */
     msg->status.applied = core->durable;
     msg->status.state = fresh.state;
+    msg->status.promise_ns = lease_promise_ns(core);
     core->status_due_ns = core->now_ns + core->config.heartbeat_interval_ns;
     publish(core, msg);
 }

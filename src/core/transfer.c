@@ -57,9 +57,11 @@ void transfer_tick(struct core *core)
         return;
     }
     const struct peer *peer = find_peer(core, core->transfer.to);
-    if (core->transfer.nonce == 0 && settled(core) && peer->match == core->durable &&
-        core->commit == core->durable)
-        core->transfer.nonce = call(core, peer->id, message_new(core, CORE_MSG_TRANSFER));
+    if (core->transfer.nonce != 0 || !settled(core) || peer->match != core->durable ||
+        core->commit != core->durable)
+        return;
+    core->lease_given_up = true; /* the request may arrive at any time from now on (R30) */
+    core->transfer.nonce = call(core, peer->id, message_new(core, CORE_MSG_TRANSFER));
 }
 
 bool transfer_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)

@@ -61,13 +61,14 @@ static void ask_here(struct core *core, struct pending_read *read)
     read->epoch = core->epoch;
     read->heartbeat = core->hb_id + 1;
     read->index = core->durable;
-    core->confirm_wanted = true;
+    read->confirmed = lease_holds(core);
+    core->confirm_wanted = core->confirm_wanted || !read->confirmed;
 }
 
 static bool confirmed_here(const struct core *core, const struct pending_read *read)
 {
-    bool confirmed =
-        core->confirmed_hb >= read->heartbeat || mutated(core, CORE_MUTATION_READ_UNCONFIRMED);
+    bool confirmed = read->confirmed || core->confirmed_hb >= read->heartbeat ||
+                     mutated(core, CORE_MUTATION_READ_UNCONFIRMED);
     bool committed = core->commit >= max_u64(read->index, core->epoch_first) ||
                      mutated(core, CORE_MUTATION_READ_UNCOMMITTED);
     return confirmed && committed;

@@ -146,6 +146,7 @@ static void fill_config(const struct node *node, struct core_config *config)
         .max_lag = topology->max_lag,
         .max_uncommitted = topology->max_uncommitted,
         .drift_ppm = topology->clock_drift_ppm,
+        .leases = topology->leases,
         .seed = random_u64_nonzero(),
         .new_cluster_id = random_u64_nonzero(),
     };

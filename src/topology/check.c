@@ -179,6 +179,20 @@ static void check_reject_after(struct draft *draft)
     say(problem->mend, "write never, or more than %s", duration_text(t->stale_after_ms, text));
 }
 
+/* R30: who switches leases on has looked at the clocks, and at what their lease is shortened by. */
+static void check_leases(struct draft *draft)
+{
+    const struct topology *t = draft->topology;
+    const struct place *leases = setting(draft, "leases");
+    const struct place *drift = setting(draft, "clock_drift_ppm");
+    if (bad(leases) || bad(drift) || !t->leases || drift->given == GIVEN_WELL)
+        return;
+    struct topology_problem *problem = report(draft, *leases);
+    say(problem->what, "leases are on without a stated bound of the clocks' drift (R30)");
+    say(problem->mend, "add 'clock_drift_ppm:' and how far any two of the clocks may run apart, or "
+                       "switch leases off");
+}
+
 static void check_message(struct draft *draft)
 {
     const struct topology *t = draft->topology;
@@ -373,6 +387,7 @@ void draft_check(struct draft *draft)
     check_stale_after(draft);
     check_election_timeout(draft);
     check_reject_after(draft);
+    check_leases(draft);
     check_message(draft);
     check_voters(draft);
     check_initial_primary(draft);

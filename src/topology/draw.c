@@ -156,6 +156,9 @@ static void draw_failover(const struct topology *topology, FILE *to)
                 human(topology->election_timeout_ms, first),
                 human(2 * topology->election_timeout_ms, second));
         fprintf(to, "  a primary that no majority answers steps down after %s\n", first);
+        if (topology->leases)
+            fprintf(to,
+                    "  leases are on: nobody is elected sooner, even when its connection closes\n");
     } else {
         fprintf(to, "  nobody is elected by itself: `kvctl promote NODE` makes a primary\n");
     }

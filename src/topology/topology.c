@@ -15,6 +15,7 @@
 
 /* A choice is kept as its index: manual = false, automatic = true; reader = false, voter = true. */
 static const char *const failovers[] = {"manual", "automatic", NULL};
+static const char *const switches[] = {"off", "on", NULL};
 static const char *const roles[] = {"reader", "voter", NULL};
 static const char *const durabilities[] = {
     [TOPOLOGY_ALWAYS] = "always", [TOPOLOGY_INTERVAL] = "interval", [TOPOLOGY_OS] = "os", NULL};
@@ -64,6 +65,12 @@ const struct key topology_keys[KEY_COUNT] = {
      0, 100000, .fallback = "200",
      .doc = "How far two clocks may run apart, in millionths. Every staleness bound is stretched "
             "by it (R36)."},
+    {SECTION_CLUSTER, "leases", KIND_CHOICE, NEED_DEFAULT, FIELD(topology, leases),
+     .choices = switches, .fallback = "off",
+     .doc = "`on`: the primary answers LINEARIZABLE reads without a confirmation round while a "
+            "majority has promised to elect nobody else; a new primary then comes "
+            "`election_timeout` after the loss of the old one at the soonest (R30). Needs "
+            "`clock_drift_ppm`: a clock that runs further off breaks linearizability."},
     {SECTION_CLUSTER, "limits", KIND_SECTION, NEED_NOTHING, 0, 0, .inside = SECTION_LIMITS,
      .doc = "What is refused as too large."},
     {SECTION_CLUSTER, "retention", KIND_SECTION, NEED_NOTHING, 0, 0, .inside = SECTION_RETENTION,

@@ -12,6 +12,7 @@
  *   durability: always               # always | interval | os
  *   sync_interval: 100ms             # for `interval`
  *   clock_drift_ppm: 200             # R36
+ *   leases: off                      # R30
  *   limits: {value: 1MiB, message: 4MiB, max_uncommitted: 1000000, state: 16GiB}
  *   retention: {log: 1GiB}           # log kept for replicas that are away, beyond what commit and checkpoint need
  *   nodes:
@@ -62,6 +63,7 @@ struct topology {
     enum topology_durability durability; /* of nodes that do not say; each node holds its own */
     uint64_t sync_interval_ms;
     uint64_t clock_drift_ppm;
+    bool leases;
     uint64_t limit_value_bytes;
     uint64_t limit_message_bytes;
     uint64_t max_uncommitted;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 
 /* ---- Out --------------------------------------------------------------------------------------------- */
 
@@ -67,6 +68,7 @@ static void fill_status(const struct core_msg *msg, struct wire_room *room)
     status->match = msg->status.match;
     status->applied = msg->status.applied;
     status->state = (Candor__V1__NodeState)msg->status.state;
+    status->promise_ms = msg->status.promise_ns / NS_PER_MS; /* down: no more than was promised */
     room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_STATUS;
     room->stream.status = status;
 }
@@ -323,13 +325,14 @@ static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, s
 static enum candor_code read_status(const Candor__V1__Status *status, struct core_msg *out,
                                     struct candor_error *err)
 {
-    static const char *const fields[] = {"status.ts_ns",   "status.hb_id", "status.last",
-                                         "status.durable", "status.match", "status.applied"};
+    static const char *const fields[] = {"status.ts_ns",     "status.hb_id", "status.last",
+                                         "status.durable",   "status.match", "status.applied",
+                                         "status.promise_ms"};
     if (status == NULL)
         return wire_malformed(err, "status", "missing");
-    const uint64_t numbers[] = {status->ts_ns,   status->hb_id, status->last,
-                                status->durable, status->match, status->applied};
-    enum candor_code code = check_numbers(numbers, fields, 6, err);
+    const uint64_t numbers[] = {status->ts_ns, status->hb_id,   status->last,      status->durable,
+                                status->match, status->applied, status->promise_ms};
+    enum candor_code code = check_numbers(numbers, fields, 7, err);
     if (code != CANDOR_OK)
         return code;
     if ((int)status->state < STATE_UNKNOWN || (int)status->state > STATE_FORKED)
@@ -342,6 +345,7 @@ static enum candor_code read_status(const Candor__V1__Status *status, struct cor
     out->status.match = status->match;
     out->status.applied = status->applied;
     out->status.state = (enum node_state)status->state;
+    out->status.promise_ns = min_u64(status->promise_ms, UINT64_MAX / NS_PER_MS) * NS_PER_MS;
     return CANDOR_OK;
 }
 

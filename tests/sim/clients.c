@@ -348,6 +348,8 @@ static void begin_read(struct world *world, struct node *node, uint32_t client)
     read->operation = world->clients[client].operation;
     read->ask.level =
         (enum core_read_level)between(world, CORE_READ_EVENTUAL, CORE_READ_LINEARIZABLE);
+    if (node->index == world->doubted && world->now_ns < world->avoided_until_ns)
+        read->ask.level = CORE_READ_LINEARIZABLE;
     read->ask.max_staleness_ms = between(world, 1, 10) * world->plan.beat_ns / NS_PER_MS;
     read->ask.allow_syncing = chance(world, 300000);
     if (read->ask.level == CORE_READ_SESSION) {
@@ -388,6 +390,8 @@ static void act(struct world *world, struct event *event)
         writes = primary != NULL && !is_avoided(world, primary);
         node = writes ? primary : node;
     }
+    if (!writes && world->now_ns < world->avoided_until_ns && chance(world, 500000))
+        node = &world->nodes[world->doubted];
     uint64_t patience_ns = chance(world, 100000) ? between(world, 0, world->plan.beat_ns)
                                                  : between(world, 5, 30) * world->plan.beat_ns;
     struct event *end = schedule(world, world->now_ns + patience_ns, give_up);

@@ -63,6 +63,8 @@ static void promote_other_side(struct world *world, struct event *event)
     if (chance(world,
                500000)) { /* the clients have heard of it, the followers of the other have not */
         world->avoided_side = event->number;
+        while (!on_side(event->number, &world->nodes[world->doubted]))
+            world->doubted = (world->doubted + 1) % world->node_count;
         world->avoided_until_ns = world->now_ns + elections(world, 300, 900);
     }
     if (chance(world, 400000))
@@ -81,6 +83,62 @@ static uint64_t draw_side(struct world *world, const struct node *primary)
     return side;
 }
 
+/* `deaf`: what the side sends goes on arriving. */
+static void cut_off(struct world *world, uint64_t side, bool deaf)
+{
+    uint64_t until_ns = world->now_ns + elections(world, 300, 900);
+    for (uint32_t i = 0; i < world->node_count; i++)
+        for (uint32_t j = 0; j < world->node_count; j++) {
+            bool from = on_side(side, &world->nodes[i]);
+            if (from != on_side(side, &world->nodes[j]) && !(from && deaf))
+                faults_cut_link(world, i, j, until_ns);
+        }
+}
+
+static void make_deaf(struct world *world, struct event *event)
+{
+    if (!world->healing)
+        cut_off(world, event->number, true);
+}
+
+/* Those on the other side forget the primary, or take it for dead, while its lease runs (R30). */
+static void forget_primary(struct world *world, struct event *event)
+{
+    const struct node *primary = &world->nodes[event->from];
+    bool restart = chance(world, 500000);
+    for (uint32_t i = 0; i < world->plan.voters && !world->healing; i++) {
+        struct node *node = &world->nodes[i];
+        if (on_side(event->number, node) || !node->up || node->paused_until_ns > world->now_ns)
+            continue;
+        struct core_event lost = {.type = CORE_EVENT_PEER_LOST, .peer = primary->id};
+        if (restart) {
+            node_crash(world, node, false);
+            faults_restart(world, node, between(world, 0, world->plan.beat_ns / 4));
+        } else {
+            node_step(world, node, &lost);
+        }
+    }
+}
+
+/* Sooner than any lease allows. */
+static void usurp_in_haste(struct world *world, struct node *primary, uint64_t side)
+{
+    struct node *heir = some_voter_off(world, side);
+    if (heir != NULL && chance(world, 400000)) { /* it hands over, and does not hear that it did */
+        uint64_t delay_ns = between(world, world->plan.latency_ns / 2, 3 * world->plan.latency_ns);
+        operator_transfer(world, primary, heir);
+        schedule(world, world->now_ns + delay_ns, make_deaf)->number = side;
+        return;
+    }
+    cut_off(world, side, false);
+    struct event *forget = schedule(world, world->now_ns + 1, forget_primary);
+    forget->number = side;
+    forget->from = primary->index;
+    for (uint64_t at = 5; at < 45; at += 10)
+        schedule(world, world->now_ns + elections(world, at, at + 10), promote_other_side)->number =
+            side;
+}
+
 void scenario_usurp(struct world *world)
 {
     struct node *primary = find_primary(world);
@@ -88,15 +146,17 @@ void scenario_usurp(struct world *world)
         return;
     uint64_t side = draw_side(world, primary);
     TRACE(world, primary, "usurp side=%02x", (unsigned)side);
-    uint64_t until_ns = world->now_ns + elections(world, 300, 900);
-    if (chance(world, 500000)) { /* nothing uncommitted warns who reads there */
+    bool in_haste = world->plan.leases && chance(world, 700000);
+    if (in_haste || chance(world, 500000)) { /* nothing uncommitted warns who reads there */
         world->avoided_side = side;
-        world->avoided_until_ns = until_ns;
+        world->doubted = primary->index;
+        world->avoided_until_ns = world->now_ns + elections(world, 300, 900);
     }
-    for (uint32_t i = 0; i < world->node_count; i++)
-        for (uint32_t j = 0; j < world->node_count; j++)
-            if (on_side(side, &world->nodes[i]) != on_side(side, &world->nodes[j]))
-                faults_cut_link(world, i, j, until_ns);
+    if (in_haste) {
+        usurp_in_haste(world, primary, side);
+        return;
+    }
+    cut_off(world, side, false);
     for (uint64_t at = 110; at < 250; at += 40)
         schedule(world, world->now_ns + elections(world, at, at + 40), promote_other_side)->number =
             side;

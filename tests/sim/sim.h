@@ -110,6 +110,7 @@ struct plan {
     uint64_t max_lag;
     uint64_t max_uncommitted;
     uint64_t drift_ppm;
+    bool leases;
     uint64_t rate_ppm;   /* how wrong a clock's rate may be */
     bool beyond_drift;   /* rate_ppm > drift_ppm: I9 is counted, not asserted */
     bool lossy;          /* durability: os. A crash may take answered records (R5) */
@@ -480,6 +481,7 @@ struct world {
     struct buffer scratch;
     uint64_t avoided_side; /* nodes that no client writes to, until then */
     uint64_t avoided_until_ns;
+    uint32_t doubted; /* who reigns there, or did: until then it is asked often */
     bool healing; /* the faults are over */
     uint64_t healed_ns;
     bool forced; /* a forced promotion was asked for */

@@ -27,6 +27,7 @@ static void draw_times(struct world *world)
     plan->max_lag = chance(world, 300000) ? between(world, 3, 50) : 0;
     plan->max_uncommitted = chance(world, 300000) ? between(world, 5, 50) : 1000;
     plan->drift_ppm = chance(world, 700000) ? 200 : between(world, 0, 1000);
+    plan->leases = chance(world, 400000);
     plan->beyond_drift = chance(world, 60000);
     plan->rate_ppm = plan->beyond_drift ? 50000 : plan->drift_ppm;
     plan->clocks_restart = chance(world, 500000);
@@ -84,6 +85,10 @@ static void draw_faults(struct world *world)
     }
     if (!plan->automatic)
         plan->weight[FAULT_PROMOTE] = 6; /* nobody else would */
+    if (plan->leases) {
+        plan->weight[FAULT_CLOCK_JUMP] = 0; /* a clock that jumps keeps to no bound of its drift */
+        plan->weight[FAULT_USURP] = (uint32_t)between(world, 4, 12);
+    }
     plan->fault_every_ns = between(world, 2, 15) * plan->beat_ns;
     plan->calm_ns = chance(world, 300000) ? 0 : between(world, 5, 20) * plan->beat_ns;
     plan->faults_ns = between(world, 20, 120) * plan->beat_ns;
@@ -112,8 +117,8 @@ void swarm_draw(struct world *world)
     draw_clients(world);
     TRACE(world, NULL,
           "cluster voters=%u readers=%u automatic=%d beat=%.3f election=%.3f stale_after=%.3f "
-          "lossy=%d trims=%d drop=%u reorder=%u",
+          "lossy=%d trims=%d leases=%d drop=%u reorder=%u",
           plan->voters, plan->readers, plan->automatic, (double)plan->beat_ns / 1e9,
           (double)plan->election_ns / 1e9, (double)plan->stale_after_ns / 1e9, plan->lossy,
-          plan->trims, plan->drop_ppm, plan->reorder_ppm);
+          plan->trims, plan->leases, plan->drop_ppm, plan->reorder_ppm);
 }

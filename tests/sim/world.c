@@ -350,6 +350,7 @@ static struct core_config config_of(struct world *world, const struct node *node
         .max_lag = plan->max_lag,
         .max_uncommitted = plan->max_uncommitted,
         .drift_ppm = plan->drift_ppm,
+        .leases = plan->leases,
         .seed = rng_next(&world->rng),
         .new_cluster_id = rng_next(&world->rng) | 1,
         .mutation = world->options.mutation < CORE_MUTATION_COUNT ? world->options.mutation

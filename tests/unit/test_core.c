@@ -53,6 +53,7 @@ struct cluster {
     size_t head;
     size_t count;
     uint64_t now_ns;
+    bool leases;
     struct {
         int from;
         uint64_t nonce;
@@ -304,6 +305,7 @@ static struct core_config config_of(struct cluster *c, int node, bool automatic)
         .drift_ppm = 200,
         .seed = 7 + (uint64_t)node,
         .new_cluster_id = 99,
+        .leases = c->leases,
     };
     for (int i = 0; i < NODES; i++)
         config.configured.list[config.configured.count++] =
@@ -326,7 +328,7 @@ static void start(struct cluster *c, int node, bool automatic)
     host->core = core_new(&config, &boot, c->now_ns);
 }
 
-static struct cluster *cluster_new(bool automatic)
+static struct cluster *cluster_new_with(bool automatic, bool leases)
 {
     static const char *const names[NODES] = {"a", "b", "c"};
     struct cluster *c = calloc(1, sizeof *c);
@@ -336,9 +338,15 @@ static struct cluster *cluster_new(bool automatic)
         c->hosts[i].id = node_id_of(names[i]);
         epoch_history_init(&c->hosts[i].history);
     }
+    c->leases = leases;
     for (int i = 0; i < NODES; i++)
         start(c, i, automatic);
     return c;
+}
+
+static struct cluster *cluster_new(bool automatic)
+{
+    return cluster_new_with(automatic, false);
 }
 
 static void cluster_free(struct cluster *c)
@@ -819,6 +827,31 @@ static void wait_linearizable(struct cluster *c, int node, uint64_t ticket)
     pump(c);
 }
 
+/* R30: while it runs, a lease saves the confirmation round; it ends by itself, and binds those who granted it. */
+static void a_lease_answers_alone_and_ends_before_another_can_be_elected(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new_with(true, true);
+    run_ms(c, 2500);
+    c->hosts[0].cut = true;
+    wait_linearizable(c, 0, 30);
+    assert_int_equal(c->hosts[0].finished, 30); /* at once: nobody can be asked */
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    for (int node = 1; node < NODES; node++)
+        deliver(c, node,
+                &(struct core_event){.type = CORE_EVENT_PEER_LOST, .peer = node_id_of("a")});
+    run_ms(c, 800); /* the heartbeat before the cut was at most one interval before it */
+    assert_int_equal(view_of(c, 1).epoch.term, 1);
+    assert_int_equal(view_of(c, 2).epoch.term, 1);
+    run_ms(c, 195);
+    wait_linearizable(c, 0, 31);
+    assert_int_not_equal(c->hosts[0].finished, 31);
+    run_ms(c, 1000);
+    assert_int_equal(c->hosts[0].code, CANDOR_UNAVAILABLE);
+    assert_true(view_of(c, 1).role == ROLE_PRIMARY || view_of(c, 2).role == ROLE_PRIMARY);
+    cluster_free(c);
+}
+
 static void linearizable_read_is_confirmed_at_every_node(void **state)
 {
     (void)state;
@@ -927,6 +960,7 @@ int main(void)
         cmocka_unit_test(transfer_hands_the_reign_over_and_loses_nothing),
         cmocka_unit_test(transfer_to_an_unreachable_node_leaves_the_old_primary),
         cmocka_unit_test(removed_voter_no_longer_counts_until_it_is_added_again),
+        cmocka_unit_test(a_lease_answers_alone_and_ends_before_another_can_be_elected),
         cmocka_unit_test(linearizable_read_is_confirmed_at_every_node),
         cmocka_unit_test(linearizable_read_at_a_deposed_primary_is_never_served),
         cmocka_unit_test(read_contract_table),

@@ -175,7 +175,7 @@ static void keys_that_are_unknown_twice_or_missing_are_told(void **state)
          "t.yaml:2:1: error: unknown key '\\x1b[31mred'; known here: cluster, failover, "
          "initial_primary, "
          "heartbeat_interval, stale_after, reject_after, election_timeout, writer_stall, max_lag, "
-         "durability, sync_interval, clock_drift_ppm, limits, retention, nodes\n"},
+         "durability, sync_interval, clock_drift_ppm, leases, limits, retention, nodes\n"},
         {"cluster: s\ncluster: t\n" ONE_NODE,
          "t.yaml:2:1: error: duplicate key 'cluster'; remove one; the first value is at 1:10\n"},
         {"cluster: s\nlimits: {value: 1KiB, value: 2KiB}\n" ONE_NODE,
@@ -409,6 +409,11 @@ static void timings_that_would_mislead_are_refused_and_poor_ones_warned_of(void 
          "before it "
          "may say that it is stale; write never, or more than 500ms\n"},
         {"cluster: s\nreject_after: 501ms\n" ONE_NODE, ""},
+        {"cluster: s\nleases: on\n" ONE_NODE,
+         "t.yaml:2:9: error: leases are on without a stated bound of the clocks' drift (R30); add "
+         "'clock_drift_ppm:' and how far any two of the clocks may run apart, or switch leases "
+         "off\n"},
+        {"cluster: s\nclock_drift_ppm: 200\nleases: on\n" ONE_NODE, ""},
         /* Not told of a value that could not be read. */
         {"cluster: s\nheartbeat_interval: 1h\nstale_after: x\nelection_timeout: 3h\n" ONE_NODE,
          "t.yaml:3:14: error: 'x' is not a duration; write it like 500ms, 1.5s, 2m or 1h\n"
@@ -686,7 +691,7 @@ static void what_is_written_loads_as_the_same(void **state)
         "1ms\nstale_after: 1.5s\n"
         "reject_after: 90m\nelection_timeout: 77ms\nwriter_stall: 3m\nmax_lag: 0\ndurability: "
         "interval\n"
-        "sync_interval: 7ms\nclock_drift_ppm: 0\nlimits: {value: 3B, message: 1MiB, "
+        "sync_interval: 7ms\nclock_drift_ppm: 0\nleases: on\nlimits: {value: 3B, message: 1MiB, "
         "max_uncommitted: 9, "
         "state: 1.5TiB}\nretention: {log: 0}\n" THREE_NODES "    zone: x\n    durability: os\n",
         /* Words that YAML would take for something else. */

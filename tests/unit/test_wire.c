@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "base/clock.h"
 #include "wire/wire.h"
 
 static struct epoch epoch_of(uint64_t generation, uint64_t term, const char *owner)
@@ -106,6 +107,7 @@ static void stream_messages_round_trip(void **state)
     status.status.match = 5;
     status.status.applied = 6;
     status.status.state = STATE_SYNCING;
+    status.status.promise_ns = 600 * NS_PER_MS;
     travel(&status, &message, &out);
     assert_int_equal(out.status.ts_ns, 1);
     assert_int_equal(out.status.hb_id, 2);
@@ -114,6 +116,7 @@ static void stream_messages_round_trip(void **state)
     assert_int_equal(out.status.match, 5);
     assert_int_equal(out.status.applied, 6);
     assert_int_equal(out.status.state, STATE_SYNCING);
+    assert_int_equal(out.status.promise_ns, 600 * NS_PER_MS);
     done(message, &out);
 }
 
