@@ -105,6 +105,7 @@ class Cluster:
         self.topology = os.path.join(self.dir, "topology.yaml")
         self.fault_proxy = fault_proxy
         self.settings = settings
+        self.environment = None  # of the nodes; None: this process's own
         self._write_topology()
 
     def _write_topology(self):
@@ -142,8 +143,8 @@ class Cluster:
         command = [KVCTL, args[0], "--topology", self.topology, *map(str, args[1:])]
         if args[0] in ("up", "down", "node", "fault", "logs"):
             command = [KVCTL, args[0], "--run-dir", self.run_dir, *map(str, args[1:])]
-        done = subprocess.run(command, input=input, capture_output=True, text=True,
-                              timeout=timeout_s, check=False)
+        done = subprocess.run(command, input=input, capture_output=True, text=True, timeout=timeout_s, check=False,
+                              env=self.environment if args[0] in ("up", "node") else None)
         wanted = status if isinstance(status, tuple) else (status,)
         if done.returncode not in wanted:
             raise Refused(command, done.returncode, done.stdout, done.stderr)
