@@ -108,8 +108,6 @@ def table(title, counts):
 def summary(shared, nemesis):
     table("faults", nemesis.counts)
     table("operations", {" ".join(key): count for key, count in shared.outcomes.items()})
-    if shared.deposed_writes:
-        print(f"writes of sessions taken by a deposed primary, as their clients noticed: {shared.deposed_writes}")
     print(f"failovers: {max(0, len(shared.reigns) - 1)}")
 
 

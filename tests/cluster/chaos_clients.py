@@ -126,7 +126,7 @@ class Reader(Worker):
 
 
 class Session(Worker):
-    """LOCAL writes and SESSION reads, each read at another node."""
+    """LOCAL writes and SESSION reads, each read at another node; goes on when it is told that it is lost."""
 
     def __init__(self, shared, name, seed):
         super().__init__(shared, name, seed)
@@ -141,11 +141,11 @@ class Session(Worker):
             self.caller.token = None
         self.left -= 1
         if self.rng.random() < 0.4:
-            self.caller.write(self.key("ses"), self.value(), "local")
-            return
-        done = self.caller.read(self.key("ses"), "session", endpoint=self.some_node())
+            done = self.caller.write(self.key("ses"), self.value(), "local")
+        else:
+            done = self.caller.read(self.key("ses"), "session", endpoint=self.some_node())
         if done.outcome != "ok" and done.reply is not None and done.reply.reason == rpc_pb2.REASON_SESSION_LOST:
-            self.caller.token = done.reply.freshness.token  # what it goes on with (R44)
+            self.caller.restart_session(done.reply)
 
 
 def all_workers(shared, seed):

@@ -17,16 +17,10 @@ ACKS = {"local": kv_pb2.ACK_LEVEL_LOCAL, "majority": kv_pb2.ACK_LEVEL_MAJORITY, 
 OPEN = (rpc_pb2.CODE_UNKNOWN, rpc_pb2.CODE_DEADLINE_EXCEEDED, rpc_pb2.CODE_INTERNAL, rpc_pb2.CODE_CANCELLED)
 
 CONDITIONAL = hasattr(kv_pb2, "IncrementRequest")  # the messages; whether a node serves them is asked
-# Whether a write can carry its session's token, so that a deposed primary refuses it.
-WRITES_CARRY_TOKENS = "token" in kv_pb2.WriteOptions.DESCRIPTOR.fields_by_name
 
 
 def pos_json(pos):
     return {"generation": pos.epoch.generation, "term": pos.epoch.term, "owner": pos.epoch.owner, "seq": pos.seq}
-
-
-def pos_order(pos):
-    return (pos.epoch.generation, pos.epoch.term, pos.epoch.owner, pos.seq)
 
 
 def freshness_json(f):
@@ -49,7 +43,6 @@ class Shared:
         self.reigns = set()  # those in which a write was acknowledged
         self.acked_majority = 0
         self.outcomes = {}  # (operation, outcome) -> count
-        self.deposed_writes = 0  # writes of sessions that a deposed primary took, as their clients noticed
         self.conditional = False  # the nodes serve CompareAndSwap, Increment and TxnStatus
         self.dedupes = False  # a write may be repeated with its request id
 
@@ -63,10 +56,6 @@ class Shared:
         """Owner of the newest epoch that any client has heard of."""
         with self.lock:
             return max(self.epochs)[2] if self.epochs else None
-
-    def noticed_deposed(self):
-        with self.lock:
-            self.deposed_writes += 1
 
     def count(self, operation, outcome):
         with self.lock:
@@ -122,6 +111,7 @@ class Caller(candor_client.Client):
             else:
                 self.shared.saw(reply.freshness.epoch)
                 if reply.code == rpc_pb2.CODE_OK:
+                    self._advance(request, reply)
                     if endpoint is None:
                         self.preferred = target
                     return Outcome("ok", response_type.FromString(reply.body), reply)
@@ -187,18 +177,17 @@ class Caller(candor_client.Client):
 
     def _write_options(self, ack):
         options = kv_pb2.WriteOptions(ack=ACKS[ack])
-        if WRITES_CARRY_TOKENS and self.session and self.token is not None:
+        if self.session and self.token is not None:
             options.token.CopyFrom(self.token)
         return options
 
     def _change(self, op, key, method, request, response_type, more):
         """Any write: its line has `more`, and what its response tells."""
-        token, started = self.token, time.monotonic_ns()
+        started = time.monotonic_ns()
         done = self.execute(f"/candor.v1.KV/{method}", request, response_type, True)
         if done.outcome == "ok":
             more["pos"] = pos_json(done.response.pos)
-            self.shared.reigns.add(pos_order(done.response.pos)[:3])
-            self._look_for_deposed(done, token)
+            self.shared.reigns.add(candor_client.pos_order(done.response.pos)[:3])
             if op == "cas":
                 more["swapped"] = done.response.succeeded
                 if not done.response.succeeded:
@@ -207,16 +196,6 @@ class Caller(candor_client.Client):
             if op == "incr":
                 more["value"] = done.response.value
         return self._record(op, key, started, done, more)
-
-    def _look_for_deposed(self, done, token):
-        """A primary that does not know yet that it was deposed takes a session's writes. Where the write could not carry the
-        token, its client notices that the epoch is older than what the session has seen, and says so (I8)."""
-        if not self.session or WRITES_CARRY_TOKENS or token is None:
-            return
-        if pos_order(done.response.pos)[:3] < pos_order(token.pos)[:3]:
-            done.reason = "SESSION_LOST"
-            self.shared.noticed_deposed()
-            self.preferred = random.choice(self.endpoints)
 
     def write(self, key, value, ack="local"):
         """A put; a delete when `value` is None."""

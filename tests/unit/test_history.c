@@ -217,6 +217,9 @@ static void a_local_write_to_a_linearizable_register_is_refused(void **state)
     HEAD("put", "ok", from, to) ",\"ack\":\"local\",\"value\":\"" value "\""
 #define SGET(value, from, to)                                                                      \
     HEAD("get", "ok", from, to) S ",\"level\":\"session\",\"value\":" value
+#define LOST_PUT(value, outcome, from, to)                                                         \
+    HEAD("put", outcome, from, to)                                                                 \
+    S ",\"ack\":\"local\",\"value\":\"" value "\",\"reason\":\"SESSION_LOST\""
 #define LOST(from, to)                                                                             \
     HEAD("get", "fail", from, to) S ",\"level\":\"session\",\"reason\":\"SESSION_LOST\""
 
@@ -249,6 +252,19 @@ static void a_rolled_back_write_is_told_as_session_lost(void **state)
     snprintf(text, sizeof text, "%s%s%s", SPUT("x", 1, 1) POS(1, "a", 5) END,
              SGET("null", 4, 5) POS(2, "b", 5) END, archived);
     assert_red(sessions, text);
+}
+
+static void session_lost_answered_to_a_write_ends_what_was_promised_before(void **state)
+{
+    (void)state;
+    assert_good(SPUT("x", 1, 1) POS(1, "a", 5) END LOST_PUT("y", "fail", 2, 3)
+                    END SGET("null", 4, 5) POS(2, "b", 4) END);
+    /* An earlier attempt of the write may have been executed. */
+    assert_good(SPUT("x", 1, 1) POS(1, "a", 5) END LOST_PUT("y", "unknown", 2, 3)
+                    END SGET("\"y\"", 4, 5) POS(2, "b", 6) END);
+    /* What it does from then on counts. */
+    assert_red(sessions, SPUT("x", 1, 1) POS(1, "a", 5) END LOST_PUT("y", "fail", 2, 3)
+                             END SPUT("z", 4, 5) POS(2, "b", 6) END SGET("null", 6, 7) END);
 }
 
 static void a_session_never_reads_backwards(void **state)
@@ -432,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_local_write_to_a_linearizable_register_is_refused),
         cmocka_unit_test(a_session_reads_its_writes),
         cmocka_unit_test(a_rolled_back_write_is_told_as_session_lost),
+        cmocka_unit_test(session_lost_answered_to_a_write_ends_what_was_promised_before),
         cmocka_unit_test(a_session_never_reads_backwards),
         cmocka_unit_test(a_session_writes_behind_what_it_wrote_and_read),
         cmocka_unit_test(overlapping_operations_of_a_session_are_refused),

@@ -2,6 +2,9 @@
 
 It does what the client contract asks: follows redirects with a hop count, backs off while nobody can answer, stops at the
 deadline, keeps the session's token, repeats a write only when it certainly was not executed.
+
+SESSION reads, and writes, that fail with SESSION_LOST (R44): what the session had seen was rolled back; `restart_session`, and
+go on.
 """
 import os
 import random
@@ -22,6 +25,10 @@ class CandorError(Exception):
     def __init__(self, code, reason, message, reply=None, unknown=False):
         super().__init__(f"{rpc_pb2.Code.Name(code)}/{rpc_pb2.Reason.Name(reason)}: {message}")
         self.code, self.reason, self.reply, self.unknown = code, reason, reply, unknown
+
+
+def pos_order(pos):
+    return (pos.epoch.generation, pos.epoch.term, pos.epoch.owner, pos.seq)
 
 
 class Connection:
@@ -74,8 +81,12 @@ class Client:
         self.preferred = self.endpoints[0]
         self.client_id = os.urandom(16)
         self.number = 0
-        self.token = None  # of the session: newest position written or read
+        self.token = None  # of the session: newest position written or read (R43)
         self.freshness = None  # of the newest reply
+
+    def restart_session(self, reply):
+        """After SESSION_LOST: goes on with the token that its reply brought (R44)."""
+        self.token = reply.freshness.token if reply.freshness.HasField("token") else None
 
     # -- calls ------------------------------------------------------------------------------------
 
@@ -98,14 +109,17 @@ class Client:
             raise CandorError(rpc_pb2.CODE_UNAVAILABLE, rpc_pb2.REASON_NONE, f"{endpoint}: {error}",
                               unknown=sent) from None
         self.freshness = reply.freshness
-        if reply.freshness.HasField("token"):
-            self._advance(reply.freshness.token)
         return reply
 
-    def _advance(self, token):
-        def order(t):
-            return (t.pos.epoch.generation, t.pos.epoch.term, t.pos.epoch.owner, t.pos.seq)
-        if self.token is None or order(token) > order(self.token):
+    def _advance(self, request, reply):
+        """After an OK reply. A position of the token's own epoch takes its place when it is newer; one of another epoch only when
+        the request carried the token, for then the node has judged that what the session has seen is in that epoch's
+        history, too. Else the old token stays: the session's next request learns whether it is lost (R44)."""
+        if "options" not in request.DESCRIPTOR.fields_by_name or not reply.freshness.HasField("token"):
+            return  # no key was read or written
+        token, own = reply.freshness.token, self.token
+        judged = own is None or token.pos.epoch == own.pos.epoch or request.options.HasField("token")
+        if judged and (own is None or pos_order(token.pos) > pos_order(own.pos)):
             self.token = token
 
     def call(self, method, request, response_type, write=False, endpoint=None, deadline_s=None):
@@ -129,6 +143,7 @@ class Client:
                 pause = min(0.25, pause * 2)
                 continue
             if reply.code == rpc_pb2.CODE_OK:
+                self._advance(request, reply)
                 if endpoint is None:
                     self.preferred = target
                 return response_type.FromString(reply.body)
