@@ -156,10 +156,13 @@ static uint64_t capacity_for(const struct log *log, uint64_t append_bytes)
     return max_u64(log->segment_bytes, SEGMENT_HEADER_BYTES + append_bytes);
 }
 
-static int no_room_injected(const struct log *log)
+int log_no_room_injected(struct log *log)
 {
-    return log->fault.error_number != 0 && log->fault.after_bytes == 0 ? log->fault.error_number
-                                                                       : 0;
+    struct log_fault *fault = &log->fault;
+    if (fault->error_number == 0 || fault->after_bytes > 0)
+        return 0;
+    atomic_fetch_add(&log->faults_met, 1);
+    return fault->error_number;
 }
 
 /* The full segment ends where its records end, durably, before another may follow it: only the newest segment
@@ -181,7 +184,7 @@ static enum candor_code roll(struct log *log, uint64_t append_bytes, struct cand
     enum candor_code code = seal_newest(log, err);
     if (code != CANDOR_OK)
         return code;
-    int injected = no_room_injected(log);
+    int injected = log_no_room_injected(log);
     if (injected != 0)
         return file_error(err, injected, "create log segment", "after the full one");
 
@@ -206,7 +209,7 @@ static enum candor_code grow(struct log *log, uint64_t append_bytes, struct cand
 {
     struct segment *segment = log_newest(log);
     uint64_t capacity = capacity_for(log, append_bytes);
-    int failed = no_room_injected(log);
+    int failed = log_no_room_injected(log);
     if (failed == 0)
         failed = file_preallocate(segment->fd, segment->file_bytes, capacity);
     if (failed != 0)
@@ -300,6 +303,7 @@ static void publish_addition(struct log *log, const struct addition *addition, u
     pthread_mutex_unlock(&log->index);
 
     log->epoch = addition->epoch;
+    log->newest_append_seq = addition->first_seq;
     atomic_fetch_add(&log->bytes, bytes);
     atomic_store(&log->last, addition->last_seq);
 }
@@ -357,6 +361,11 @@ void log_inject_fault(struct log *log, uint64_t after_bytes, int error_number, b
         .error_number = error_number,
         .fail_sync = fail_sync,
     };
+}
+
+uint64_t log_faults_met(const struct log *log)
+{
+    return atomic_load(&log->faults_met);
 }
 
 void log_close(struct log *log)

@@ -70,15 +70,19 @@ enum candor_code log_read(struct log *log, uint64_t from_seq, uint64_t upto_seq,
 enum candor_code log_verify(struct log *log, struct candor_error *err);
 
 /* Discards everything above `to_seq`, durably. Safe against a crash at any point: afterwards the log ends
- * at `to_seq` or where it did before. */
+ * at `to_seq` or where it did before. RESOURCE_EXHAUSTED/DISK_FULL: nothing has changed; the newest append alone is taken back
+ * on a full disk, too. */
 enum candor_code log_truncate(struct log *log, uint64_t to_seq, struct candor_error *err);
-/* Discards everything; the next append must begin at `next_seq` (after a snapshot). Durable. */
+/* Discards everything; the next append must begin at `next_seq` (after a snapshot). Durable. RESOURCE_EXHAUSTED/DISK_FULL:
+ * nothing has changed. */
 enum candor_code log_reset(struct log *log, uint64_t next_seq, struct candor_error *err);
 /* Gives back whole segments whose records are all at or below `upto_seq`. Keeps the newest segment. */
 enum candor_code log_trim(struct log *log, uint64_t upto_seq, struct candor_error *err);
 
 /* For tests: the next `after` bytes of appends succeed, then the write fails with `error_number` (ENOSPC, EIO);
- * error_number 0 ends it. fdatasync fails with EIO when `fail_sync`. */
+ * error_number 0 ends it. fdatasync fails with EIO when `fail_sync`. Where a file is to be made, for a segment or a cut, there is
+ * no room once the bytes are used up; how often that was met since the log was opened any thread may ask. */
 void log_inject_fault(struct log *log, uint64_t after_bytes, int error_number, bool fail_sync);
+uint64_t log_faults_met(const struct log *log);
 
 #endif

@@ -96,9 +96,10 @@ static enum candor_code unlink_behind(int dir_fd, uint64_t first_seq, struct can
 static int rewrite_end(int fd, const struct cut *cut, uint64_t file_bytes)
 {
     uint64_t now_bytes;
-    int failed = segment_zero_from(fd, cut->at, file_bytes, &now_bytes);
+    /* First what stays, over what was there: a full disk has that room. */
+    int failed = file_write_all(fd, cut->bytes, cut->at);
     if (failed == 0)
-        failed = file_write_all(fd, cut->bytes, cut->at);
+        failed = segment_zero_from(fd, cut->at + cut->bytes.length, file_bytes, &now_bytes);
     return failed;
 }
 
@@ -167,6 +168,13 @@ enum candor_code log_redo_cut(int dir_fd, uint64_t segment_bytes, struct candor_
         code = CANDOR_OK;
     buffer_free(&bytes);
     return code;
+}
+
+static enum candor_code write_down(struct log *log, const struct cut *cut, struct candor_error *err)
+{
+    int injected = log_no_room_injected(log);
+    return injected != 0 ? file_error(err, injected, "write", CUT_NAME)
+                         : save_cut(log->dir_fd, cut, err);
 }
 
 /* ---- truncate ---- */
@@ -250,6 +258,7 @@ static enum candor_code adopt_plan(struct log *log, const struct plan *plan,
     segment->last_seq = plan->cut.next_seq - 1;
     log->epoch = plan->epoch;
     log->synced_seq = segment->last_seq;
+    log->newest_append_seq = 0;
     return CANDOR_OK;
 }
 
@@ -277,14 +286,23 @@ static enum candor_code end_cut(struct log *log, enum candor_code code, struct c
     return code;
 }
 
+/* The newest append may be found torn at any byte, whatever was synced: it need not be written down that it goes. So it can be
+ * taken back on a full disk. */
+static bool is_newest_append(const struct log *log, const struct plan *plan)
+{
+    return plan->cut.next_seq == log->newest_append_seq && plan->segment + 1 == log->segment_count;
+}
+
 static enum candor_code carry_out(struct log *log, const struct plan *plan,
                                   struct candor_error *err)
 {
-    enum candor_code code = save_cut(log->dir_fd, &plan->cut, err);
+    bool in_place = is_newest_append(log, plan);
+    enum candor_code code = in_place ? CANDOR_OK : write_down(log, &plan->cut, err);
     if (code != CANDOR_OK)
         return code;
     begin_cut(log);
-    code = finish_cut(log->dir_fd, &plan->cut, log->segment_bytes, err);
+    code = in_place ? cut_segment(log->dir_fd, &plan->cut, log->segment_bytes, err)
+                    : finish_cut(log->dir_fd, &plan->cut, log->segment_bytes, err);
     if (code == CANDOR_OK)
         code = adopt_plan(log, plan, err);
     return end_cut(log, code, err);
@@ -321,6 +339,7 @@ static enum candor_code adopt_reset(struct log *log, uint64_t next_seq, struct c
     log_add_segment(log, segment);
     log->epoch = (struct epoch){0};
     log->synced_seq = segment->last_seq;
+    log->newest_append_seq = 0;
     return CANDOR_OK;
 }
 
@@ -331,7 +350,7 @@ enum candor_code log_reset(struct log *log, uint64_t next_seq, struct candor_err
     enum candor_code code = log_check(log, err);
     if (code != CANDOR_OK)
         return code;
-    code = save_cut(log->dir_fd, &cut, err);
+    code = write_down(log, &cut, err);
     if (code != CANDOR_OK)
         return log_judge(log, code);
     begin_cut(log);

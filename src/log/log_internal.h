@@ -45,7 +45,10 @@ struct log {
     /* Writer thread only. */
     struct epoch epoch;  /* of the last record; none when not known */
     uint64_t synced_seq; /* known durable */
+    uint64_t
+        newest_append_seq; /* first of the newest append; 0: not known, it was cut or is of a former life */
     struct log_fault fault;
+    _Atomic uint64_t faults_met; /* times that it was found without room for a file */
     struct index_entry
         staged[LOG_STAGED_ENTRIES]; /* of the append at hand, relative to its batches */
     uint32_t staged_count;
@@ -63,6 +66,9 @@ enum candor_code log_judge(struct log *log, enum candor_code code);
 /* DATA_LOSS that names the place. `follows`: valid records were found behind it. */
 enum candor_code log_damaged(const char *segment, uint64_t at, const char *why, bool follows,
                              struct candor_error *err);
+
+/* errno of the fault that a test asked for, when there is to be no room for another file; 0: there is. */
+int log_no_room_injected(struct log *log);
 
 /* fdatasync of the newest segment. */
 enum candor_code log_sync_newest(struct log *log, struct candor_error *err);

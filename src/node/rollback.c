@@ -99,13 +99,25 @@ static bool undo(struct node *node, uint64_t to_seq)
     return true;
 }
 
-static void cut(struct node *node, uint64_t to_seq)
+static enum candor_code try_cut(struct node *node, uint64_t to_seq, struct candor_error *err)
+{
+    enum candor_code code = state_checkpoint_drop_above(node->state, to_seq, err);
+    return code == CANDOR_OK ? log_truncate(node->log, to_seq, err) : code;
+}
+
+/* False: shutting down. */
+static bool cut(struct node *node, uint64_t to_seq)
 {
     struct candor_error err = {0};
-    if (state_checkpoint_drop_above(node->state, to_seq, &err) != CANDOR_OK ||
-        log_truncate(node->log, to_seq, &err) != CANDOR_OK)
-        node_fatal(node, &err);
+    enum candor_code code;
+    while ((code = try_cut(node, to_seq, &err)) != CANDOR_OK) {
+        if (code != CANDOR_RESOURCE_EXHAUSTED)
+            node_fatal(node, &err);
+        if (!writer_wait_for_room(node, &err))
+            return false;
+    }
     snapshots_note_rewind(node);
+    return true;
 }
 
 static void answer_truncated(struct node *node, uint64_t to_seq)
@@ -129,11 +141,9 @@ void rollback_truncate(struct node *node, struct work *work)
     if (!lower_known_commit(node, to_seq) || !keep_discarded(node, to_seq, work->epoch))
         return;
     pthread_mutex_lock(&node->writer.checkpoint_lock);
-    bool undone = undo(node, to_seq);
-    if (undone)
-        cut(node, to_seq);
+    bool done = undo(node, to_seq) && cut(node, to_seq);
     pthread_mutex_unlock(&node->writer.checkpoint_lock);
-    if (undone)
+    if (done)
         answer_truncated(node, to_seq);
 }
 
@@ -156,7 +166,22 @@ static void answer_installed(struct node *node, enum candor_code code)
     work_answer(node, event);
 }
 
-/* A crash between the two leaves a log that does not continue the state; node_recover() resets it. */
+/* False: shutting down. */
+static bool reset_log(struct node *node, uint64_t next_seq)
+{
+    struct candor_error err = {0};
+    enum candor_code code;
+    while ((code = log_reset(node->log, next_seq, &err)) != CANDOR_OK) {
+        if (code != CANDOR_RESOURCE_EXHAUSTED)
+            node_fatal(node, &err);
+        if (!writer_wait_for_room(node, &err))
+            return false;
+    }
+    return true;
+}
+
+/* A crash, or an end, between the two leaves a log that does not continue the state; node_recover() resets it.
+ * CANDOR_CANCELLED: shutting down. */
 static enum candor_code replace_state(struct node *node, struct work *work)
 {
     struct candor_error err = {0};
@@ -167,13 +192,12 @@ static enum candor_code replace_state(struct node *node, struct work *work)
         log_warn("snapshot_not_installed", "what=\"%s\"", err.message);
         return code;
     }
-    struct state_position position;
-    if (code == CANDOR_OK) {
-        state_position(node->state, &position, NULL);
-        code = log_reset(node->log, position.applied.seq + 1, &err);
-    }
     if (code != CANDOR_OK)
         node_fatal(node, &err);
+    struct state_position position;
+    state_position(node->state, &position, NULL);
+    if (!reset_log(node, position.applied.seq + 1))
+        return CANDOR_CANCELLED;
     node->writer.tail_epoch = position.applied.epoch;
     snapshots_note_rewind(node);
     return CANDOR_OK;
@@ -187,5 +211,6 @@ void rollback_install(struct node *node, struct work *work)
     pthread_mutex_lock(&node->writer.checkpoint_lock);
     enum candor_code code = replace_state(node, work);
     pthread_mutex_unlock(&node->writer.checkpoint_lock);
-    answer_installed(node, code);
+    if (code != CANDOR_CANCELLED)
+        answer_installed(node, code);
 }

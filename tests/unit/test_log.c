@@ -1206,6 +1206,30 @@ static void a_full_disk_when_a_segment_is_wanted_leaves_the_log_as_before(void *
     buffer_free(&bytes);
 }
 
+static void a_cut_on_a_full_disk_waits_but_for_the_newest_append_that_needs_no_room(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err = {0};
+    open_log(f);
+    append_many(f->log, 4, 2);
+    log_inject_fault(f->log, 0, ENOSPC, false);
+    assert_int_equal(log_truncate(f->log, 6, &err), CANDOR_OK);
+    assert_holds(f->log, 1, 6);
+    assert_int_equal(log_faults_met(f->log), 0);
+    assert_int_equal(log_truncate(f->log, 4, &err), CANDOR_RESOURCE_EXHAUSTED);
+    assert_int_equal(err.reason, CANDOR_REASON_DISK_FULL);
+    assert_int_equal(log_reset(f->log, 20, &err), CANDOR_RESOURCE_EXHAUSTED);
+    assert_int_equal(log_faults_met(f->log), 2);
+    assert_holds(f->log, 1, 6);
+    open_log(f);
+    assert_int_equal(f->recovery.torn_bytes, 0);
+    assert_holds(f->log, 1, 6);
+    assert_int_equal(log_truncate(f->log, 4, &err), CANDOR_OK);
+    append(f->log, 2);
+    open_log(f);
+    assert_holds(f->log, 1, 6);
+}
+
 /* The kernel's own refusal: the file may not grow so far. */
 static void a_real_limit_on_the_file_is_met_like_a_full_disk(void **state)
 {
@@ -1481,6 +1505,7 @@ int main(void)
         TEST(a_crash_in_a_trim_leaves_no_gap),
         TEST(a_full_disk_at_any_byte_leaves_the_log_as_before),
         TEST(a_full_disk_when_a_segment_is_wanted_leaves_the_log_as_before),
+        TEST(a_cut_on_a_full_disk_waits_but_for_the_newest_append_that_needs_no_room),
         TEST(a_real_limit_on_the_file_is_met_like_a_full_disk),
         TEST(a_failed_sync_is_data_loss_and_the_log_refuses_everything),
         TEST(a_failed_write_is_data_loss_and_the_log_refuses_everything),

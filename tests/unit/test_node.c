@@ -824,6 +824,45 @@ static void what_a_failover_discards_is_in_an_archive(void **state)
     cluster_free(cluster);
 }
 
+/* R12: a full disk is no damage; the node waits for room where it cannot go on without. */
+static void a_rollback_that_meets_a_full_disk_goes_on_when_there_is_room(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(3, 0, "");
+    start_all(cluster);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *b = client_of(cluster, 1);
+    struct candor_client *c = client_of(cluster, 2);
+    EVENTUALLY(is_primary(a));
+    must_put(a, "k", "shared");
+    EVENTUALLY(has(b, "k", "shared") && status_of(b).admitted);
+    EVENTUALLY(has(c, "k", "shared") && status_of(c).admitted);
+    stop(cluster, 1);
+    stop(cluster, 2);
+    must_put(a, "only", "lost");
+    must_put(a, "k", "lost"); /* two appends: one alone is taken back without room */
+    stop(cluster, 0);
+    start(cluster, 1);
+    start(cluster, 2);
+    EVENTUALLY(promote(cluster, 1) == CANDOR_OK);
+    EVENTUALLY(put(b, "k", "won") == CANDOR_OK);
+    stop(cluster, 1);
+    stop(cluster, 2);
+
+    start(cluster, 0);
+    log_inject_fault(cluster->nodes[0]->log, 0, ENOSPC, false);
+    start(cluster, 1);
+    start(cluster, 2);
+    EVENTUALLY(log_faults_met(cluster->nodes[0]->log) > 0);
+    log_inject_fault(cluster->nodes[0]->log, 0, 0, false);
+    EVENTUALLY(has(a, "k", "won"));
+    assert_true(has(a, "only", NULL));
+    candor_client_close(a);
+    candor_client_close(b);
+    candor_client_close(c);
+    cluster_free(cluster);
+}
+
 /* R14: who comes when the log no longer reaches back gets a snapshot. */
 static void a_late_node_gets_a_snapshot(void **state)
 {
@@ -1022,6 +1061,7 @@ int main(void)
         cmocka_unit_test(a_session_ahead_of_the_node_waits_and_then_is_behind),
         cmocka_unit_test(a_replica_whose_primary_is_gone_answers_flagged),
         cmocka_unit_test(what_a_failover_discards_is_in_an_archive),
+        cmocka_unit_test(a_rollback_that_meets_a_full_disk_goes_on_when_there_is_room),
         cmocka_unit_test(a_late_node_gets_a_snapshot),
         cmocka_unit_test(a_stop_finishes_the_calls_that_wait),
     };
