@@ -1,5 +1,5 @@
-"""Load, faults and a verdict: three voters and a reader under kill -9, SIGSTOP and partitions, every answer written down
-and judged at the end.
+"""Load, faults and a verdict: three voters and a reader under the faults of chaos_nemesis.py, every answer written down and
+judged at the end.
 
     tests/cluster/chaos --minutes 5 --seed 7 [--keep]
 """
@@ -15,8 +15,9 @@ from chaos_checks import (Violation, archived_records, check_equal, check_journa
                           export_map, run_checker, write_rolled_back)
 from chaos_clients import Journal, all_workers
 from chaos_history import CONDITIONAL, Caller, Shared, kv_pb2
-from chaos_nemesis import Nemesis
-from harness import Cluster, Timeout
+from chaos_nemesis import CLOCK_DRIFT_PPM, Nemesis
+from harness import Timeout
+from node_faults import FaultyCluster
 
 STALE_AFTER_MS = 400
 
@@ -108,6 +109,9 @@ def table(title, counts):
 def summary(shared, nemesis):
     table("faults", nemesis.counts)
     table("operations", {" ".join(key): count for key, count in shared.outcomes.items()})
+    controls = nemesis.cluster.controls.values()
+    print(f"slow fsyncs: {sum(c.slow_syncs for c in controls)}; writes that found the disk full: "
+          f"{sum(c.refused_writes for c in controls)}")
     print(f"failovers: {max(0, len(shared.reigns) - 1)}")
 
 
@@ -150,8 +154,8 @@ def main():
     if args.seed is None:
         args.seed = random.SystemRandom().randrange(1 << 31)
     print(f"chaos --minutes {args.minutes:g} --seed {args.seed}", flush=True)
-    cluster = Cluster({"a": "voter", "b": "voter", "c": "voter", "r": "reader"}, fault_proxy=True,
-                      failover="automatic", stale_after=f"{STALE_AFTER_MS}ms")
+    cluster = FaultyCluster({"a": "voter", "b": "voter", "c": "voter", "r": "reader"}, fault_proxy=True,
+                            failover="automatic", stale_after=f"{STALE_AFTER_MS}ms", clock_drift_ppm=CLOCK_DRIFT_PPM)
     directory = cluster.dir + "-history"
     os.mkdir(directory)
     good = False

@@ -1,9 +1,14 @@
-"""Faults for a real cluster: kill -9, SIGSTOP, partitions, restarts, drawn from a seed."""
+"""Faults for a real cluster, drawn from a seed: kill -9, SIGSTOP, partitions, restarts, slow networks; and by way of
+preload_faults.c slow, stalled and full disks and clocks of other rates."""
 import random
 import time
 
 from harness import Refused, until
 
+CLOCK_DRIFT_PPM = 50000  # of the topology; large, so that a bound that leaves it out is seen to be false
+RATES_PPM = (-45000, -20000, 0, 20000, 45000)  # 1 / (1 - 0.045) is still below 1.05
+STALL_MS = 3000  # of each fsync: longer than writer_stall and an election together
+BOTH = 0.4  # how often a fault meets a sick disk or odd clocks
 PROGRESS_S = 45  # after a fault is healed, a MAJORITY write is acknowledged within this
 
 
@@ -19,7 +24,10 @@ class Nemesis:
             (3, self.kill_primary), (2, self.kill_node), (1, self.kill_all), (1, self.restart_storm),
             (2, self.pause_primary), (2, self.pause_node), (2, self.cut_pair), (2, self.cut_one_way),
             (3, self.isolate_primary), (2, self.isolate_primary_one_way), (2, self.isolate_node),
-            (2, self.isolate_and_kill_primary), (1, self.flap), (1, self.stop_node), (1, self.slow_network)]
+            (2, self.isolate_and_kill_primary), (1, self.flap), (1, self.stop_node), (1, self.slow_network),
+            (2, self.slow_disk), (2, self.stalled_disk), (2, self.full_disk), (2, self.full_disk_of_primary),
+            (2, self.clock_rate)]
+        self.conditions = [self.skew_clocks, self.slow_some_disk, self.fill_some_disk]
 
     # -- Pieces --------------------------------------------------------------------------------------------
 
@@ -42,6 +50,9 @@ class Nemesis:
         self.paused.difference_update(nodes)
 
     def start(self, *nodes):
+        """A node does not start on a full disk: whoever starts it makes room first."""
+        for node in nodes:
+            self.cluster.controls[node].full = 0
         self.cluster.kvctl("node", "start", *nodes)
         self.down.difference_update(nodes)
 
@@ -57,6 +68,25 @@ class Nemesis:
         for other in self.nodes:
             if other != node:
                 self.cluster.kvctl("fault", "cut", node, other, *direction)
+
+    def skew_clocks(self):
+        for control in self.cluster.controls.values():
+            control.rate_ppm = self.rng.choice(RATES_PPM)
+
+    def slow_some_disk(self):
+        node = self.primary() if self.rng.random() < 0.5 else self.some_node()
+        self.cluster.controls[node].sync_delay_ms = self.rng.choice((10, 50, 200))
+
+    def fill_some_disk(self):
+        self.cluster.controls[self.some_node()].full = 1
+
+    def fill(self, node):
+        """Until it has refused something: a node that has nothing to write does not notice."""
+        control = self.cluster.controls[node]
+        refused = control.refused_writes
+        control.full = 1
+        until(lambda: control.refused_writes > refused, f"the full disk of {node} refuses a write", PROGRESS_S)
+        self.hold()
 
     # -- Faults --------------------------------------------------------------------------------------------
 
@@ -152,10 +182,36 @@ class Nemesis:
             self.cluster.kvctl("fault", "delay", *self.rng.sample(self.nodes, 2), self.rng.choice(("20ms", "100ms", "300ms")))
         self.hold()
 
+    def slow_disk(self):
+        self.slow_some_disk()
+        self.hold()
+
+    def stalled_disk(self):
+        """The primary must be replaced (R6), by one of the others: their disks have room."""
+        primary = self.primary()
+        for control in self.cluster.controls.values():
+            control.full = 0
+        self.cluster.controls[primary].sync_delay_ms = STALL_MS
+        until(lambda: self.primary() != primary, f"{primary}, whose disk stalls, is replaced", PROGRESS_S)
+        self.hold()
+
+    def full_disk(self):
+        self.fill(self.some_node())
+
+    def full_disk_of_primary(self):
+        self.fill(self.primary())
+
+    def clock_rate(self):
+        for _ in range(3):
+            self.skew_clocks()
+            self.hold(0.3, 1)
+
     # -- The run -------------------------------------------------------------------------------------------
 
     def heal(self):
         self.cluster.heal()
+        for control in self.cluster.controls.values():
+            control.heal()
         for node in sorted(self.paused):
             self.resume(node)
         for node in sorted(self.down):
@@ -169,12 +225,16 @@ class Nemesis:
     def one_fault(self):
         fault = self.rng.choices([f for _, f in self.kinds], [w for w, _ in self.kinds])[0]
         name = fault.__name__
-        self.note(f"{name} (primary {self.primary()})")
+        condition = self.rng.choice(self.conditions) if self.rng.random() < BOTH else None
+        self.note(f"{name} (primary {self.primary()})" + (f" and {condition.__name__}" if condition else ""))
         try:
+            if condition:
+                condition()
             fault()
         except Refused as error:
             raise AssertionError(f"the fault {name} itself failed: {error}") from error
-        self.counts[name] = self.counts.get(name, 0) + 1
+        for each in filter(None, (name, condition and f"with {condition.__name__}")):
+            self.counts[each] = self.counts.get(each, 0) + 1
         self.note("heal")
         self.heal()
 

@@ -23,6 +23,7 @@
 
 #define PPM 1000000
 #define NS_PER_S 1000000000
+#define HEAD_BYTES 8192
 #define LOOK_NS 2000000 /* how often a slow fsync looks whether the fault is over */
 
 /* As `Control` in node_faults.py has it. */
@@ -141,12 +142,16 @@ int fdatasync(int fd)
 
 /* ---- A full disk ---- */
 
-/* Regular files other than the standard streams are the data directory's: a node writes no others. */
-static bool refused(int fd)
+/* Regular files other than the standard streams are the data directory's: a node writes no others. What overwrites the head of
+ * a file passes, for that needs no room: LMDB has its two meta pages there, and does not go on after a failure to write
+ * them. `end`: where the write would end. */
+static bool refused(int fd, uint64_t end)
 {
     struct stat st;
     if (control == NULL || atomic_load(&control->full) == 0 || fd <= STDERR_FILENO ||
         fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    if (end <= HEAD_BYTES && end <= (uint64_t)st.st_size)
         return false;
     atomic_fetch_add(&control->refused_writes, 1);
     errno = ENOSPC;
@@ -156,37 +161,37 @@ static bool refused(int fd)
 ssize_t write(int fd, const void *bytes, size_t count)
 {
     NEXT(write);
-    return refused(fd) ? -1 : next(fd, bytes, count);
+    return refused(fd, UINT64_MAX) ? -1 : next(fd, bytes, count);
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
     NEXT(writev);
-    return refused(fd) ? -1 : next(fd, parts, count);
+    return refused(fd, UINT64_MAX) ? -1 : next(fd, parts, count);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at)
 {
     NEXT(pwrite);
-    return refused(fd) ? -1 : next(fd, bytes, count, at);
+    return refused(fd, (uint64_t)at + count) ? -1 : next(fd, bytes, count, at);
 }
 
 ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at)
 {
     NEXT(pwritev);
-    return refused(fd) ? -1 : next(fd, parts, count, at);
+    return refused(fd, UINT64_MAX) ? -1 : next(fd, parts, count, at);
 }
 
 int fallocate(int fd, int mode, off_t at, off_t length)
 {
     NEXT(fallocate);
-    return refused(fd) ? -1 : next(fd, mode, at, length);
+    return refused(fd, UINT64_MAX) ? -1 : next(fd, mode, at, length);
 }
 
 int posix_fallocate(int fd, off_t at, off_t length)
 {
     NEXT(posix_fallocate);
-    return refused(fd) ? ENOSPC : next(fd, at, length);
+    return refused(fd, UINT64_MAX) ? ENOSPC : next(fd, at, length);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at) ALSO(pwrite);

@@ -156,6 +156,14 @@ class Disk(unittest.TestCase):
                 self.assertIn(puppet.ask(f"attempt(lambda: {call})"), (3, None), call)
             self.assertEqual(puppet.control.refused_writes, len(calls))
 
+    def test_full_disk_has_room_to_overwrite_the_head_of_a_file_and_nothing_else(self):
+        with Puppet() as puppet:
+            fd = puppet.open()
+            puppet.ask(f"os.write({fd}, bytes(20000))")
+            puppet.control.full = 1
+            for at, expected in ((0, 3), (8189, 3), (8190, 28), (19997, 28), (20000, 28)):
+                self.assertEqual(puppet.ask(f"attempt(lambda: os.pwrite({fd}, b'abc', {at}))"), expected, at)
+
 
 class Nodes(unittest.TestCase):
     def test_primary_whose_disk_stalls_longer_than_writer_stall_is_replaced(self):
