@@ -192,7 +192,7 @@ enum candor_code change_end(struct change *change, int rc, const char *what,
     if (rc == 0)
         rc = position_write(change->env, change->txn, &change->position);
     if (rc == 0)
-        rc = mdb_txn_commit(change->txn);
+        rc = env_commit(change->env, change->txn);
     else
         mdb_txn_abort(change->txn);
     change_free(change);

@@ -27,6 +27,12 @@ enum candor_code env_failed(int rc, const char *dir, const char *what, struct ca
     if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG)
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_DISK_FULL,
                                 "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
+    if (rc == MDB_PANIC)
+        return candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
+                                "%s: cannot %s: the disk did not take LMDB's meta page, as a full "
+                                "one that copies on write; the state is as it was: make room, and "
+                                "start this node again",
+                                dir, what);
     if (is_shortage(rc))
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
                                 "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
@@ -41,6 +47,18 @@ enum candor_code env_failed(int rc, const char *dir, const char *what, struct ca
         "%s: cannot %s: %s; the state is damaged. Restore this node by removing its data directory "
         "(it then copies the state from the primary)",
         dir, what, mdb_strerror(rc));
+}
+
+int env_commit(const struct env *env, MDB_txn *txn)
+{
+    MDB_txn *probe;
+    int rc = mdb_txn_commit(txn);
+    if (rc == 0)
+        return 0;
+    int then = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &probe);
+    if (then == 0)
+        mdb_txn_abort(probe);
+    return then == MDB_PANIC ? MDB_PANIC : rc;
 }
 
 /* ---- Opening ------------------------------------------------------------------------------------------ */

@@ -66,7 +66,10 @@ enum candor_code env_open(const char *dir, uint64_t map_bytes, unsigned flags, s
                           struct candor_error *err);
 void env_close(struct env *env); /* nothing of it is in use */
 
-/* What an LMDB failure means: MDB_MAP_FULL, ENOSPC: RESOURCE_EXHAUSTED; damage: DATA_LOSS (R3). `what` was being done. */
+/* mdb_txn_commit(); MDB_PANIC when LMDB gave the environment up over it, whatever the reason was. */
+int env_commit(const struct env *env, MDB_txn *txn);
+/* What an LMDB failure means: MDB_MAP_FULL, ENOSPC: RESOURCE_EXHAUSTED; damage: DATA_LOSS (R3); MDB_PANIC: INTERNAL, the process
+ * must end. `what` was being done. */
 enum candor_code env_failed(int rc, const char *dir, const char *what, struct candor_error *err);
 
 extern const struct slice members_key; /* in TABLE_META */
