@@ -209,6 +209,7 @@ static void promise(struct core *core)
     replica_reset(core);
     core->phase = PHASE_PROMISING;
     save_hard_state(core);
+    campaign_saved(core);
 }
 
 /* Founding: who answered the question whether it is blank said which disk it has. */
@@ -287,9 +288,15 @@ static void start_round(struct core *core)
     weigh(core);
 }
 
+/* The writer works in order: what it was given before the promise is as durable as the promise (R24). */
+static bool promise_durable(const struct core *core)
+{
+    return hard_state_durable(core) || mutated(core, CORE_MUTATION_ASKS_BEFORE_DURABLE);
+}
+
 void campaign_saved(struct core *core)
 {
-    if (core->phase != PHASE_PROMISING || !hard_state_durable(core))
+    if (core->phase != PHASE_PROMISING || !promise_durable(core))
         return;
     ASSERT(epoch_equal(core->epoch, core->campaign_epoch));
     if (core->forcing) {
@@ -373,7 +380,8 @@ static const char *refusal(struct core *core, const struct peer *candidate,
         snprintf(text, CORE_REFUSAL_BYTES, "it knows epoch %s", epoch_text(core->epoch, mine));
         return text;
     }
-    if (!msg->vote.transfer && hears_live_primary(core, candidate)) {
+    if (!msg->vote.transfer && hears_live_primary(core, candidate) &&
+        !mutated(core, CORE_MUTATION_VOTES_AGAINST_LIVE)) {
         snprintf(text, CORE_REFUSAL_BYTES, "it hears the live primary %s", core->epoch.owner.text);
         return text;
     }

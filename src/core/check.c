@@ -62,6 +62,18 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_LEASE_UNENDING] = "lease_unending",
         [CORE_MUTATION_LEASE_PROMISE_BROKEN] = "lease_promise_broken",
         [CORE_MUTATION_LEASE_FORGOTTEN] = "lease_forgotten",
+        [CORE_MUTATION_LATE_ANSWER_TAKEN] = "late_answer_taken",
+        [CORE_MUTATION_GAP_TAKEN] = "gap_taken",
+        [CORE_MUTATION_UNCOMMITTED_UNBOUNDED] = "uncommitted_unbounded",
+        [CORE_MUTATION_UNKNOWN_IS_REFUSED] = "unknown_is_refused",
+        [CORE_MUTATION_VOTES_AGAINST_LIVE] = "votes_against_live",
+        [CORE_MUTATION_ASKS_BEFORE_DURABLE] = "asks_before_durable",
+        [CORE_MUTATION_REIGNS_UNCONFIRMED] = "reigns_unconfirmed",
+        [CORE_MUTATION_TRANSFER_EARLY] = "transfer_early",
+        [CORE_MUTATION_TRANSFER_OPEN] = "transfer_open",
+        [CORE_MUTATION_MEMBERS_OVERLAP] = "members_overlap",
+        [CORE_MUTATION_INDEX_EARLY] = "index_early",
+        [CORE_MUTATION_REDIRECT_TO_SELF] = "redirect_to_self",
         [CORE_MUTATION_SESSION_UNJUDGED] = "session_unjudged",
     };
     ASSERT((unsigned)mutation < CORE_MUTATION_COUNT);

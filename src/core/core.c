@@ -436,7 +436,7 @@ static void on_reply(struct core *core, uint64_t nonce, const struct core_msg *m
             campaign_answer(core, peer, nonce, msg);
         break;
     case CORE_MSG_ATTACH_ANSWER:
-        if (nonce == core->attach_nonce) /* R8 */
+        if (nonce == core->attach_nonce || mutated(core, CORE_MUTATION_LATE_ANSWER_TAKEN)) /* R8 */
             replica_attach_answer(core, msg);
         break;
     case CORE_MSG_FETCH_ANSWER:

@@ -506,6 +506,18 @@ enum core_mutation {
     CORE_MUTATION_LEASE_UNENDING, /* a lease does not end while the node believes in its reign (R30) */
     CORE_MUTATION_LEASE_PROMISE_BROKEN, /* a voter elects another node while a lease runs (R30) */
     CORE_MUTATION_LEASE_FORGOTTEN,      /* a voter that starts promises nothing (R30) */
+    CORE_MUTATION_LATE_ANSWER_TAKEN, /* the answer to an older attempt is taken for this one's (R8) */
+    CORE_MUTATION_GAP_TAKEN,         /* a batch behind a gap is taken (R13) */
+    CORE_MUTATION_UNCOMMITTED_UNBOUNDED, /* max_uncommitted refuses nothing (R20) */
+    CORE_MUTATION_UNKNOWN_IS_REFUSED, /* a write cut by a change of epoch is told as not executed (R21) */
+    CORE_MUTATION_VOTES_AGAINST_LIVE, /* a vote is given although a live primary is heard (R23) */
+    CORE_MUTATION_ASKS_BEFORE_DURABLE, /* a candidate asks before its promise and its log are durable (R24) */
+    CORE_MUTATION_REIGNS_UNCONFIRMED, /* a primary that no majority answers goes on (R25) */
+    CORE_MUTATION_TRANSFER_EARLY, /* the target is asked to stand before it has all records (R26) */
+    CORE_MUTATION_TRANSFER_OPEN,  /* writes are taken while leadership is handed over (R26) */
+    CORE_MUTATION_MEMBERS_OVERLAP, /* the next change of voters does not wait for the last one (R29) */
+    CORE_MUTATION_INDEX_EARLY, /* a replica answers before it has applied the read index (R33) */
+    CORE_MUTATION_REDIRECT_TO_SELF, /* a node names itself as the one to ask (R45) */
     CORE_MUTATION_SESSION_UNJUDGED, /* whether a session's position is in the log is not looked at (R43, R44) */
     CORE_MUTATION_COUNT,
 };

@@ -224,7 +224,7 @@ static bool writer_stalled(const struct core *core)
 static bool leadership_lapsed(const struct core *core)
 {
     uint64_t since_ns = max_u64(core->confirmed_ns, core->opened_ns);
-    return core->config.automatic_failover &&
+    return core->config.automatic_failover && !mutated(core, CORE_MUTATION_REIGNS_UNCONFIRMED) &&
            saturating_sub(core->now_ns, since_ns) > core->config.election_timeout_ns;
 }
 

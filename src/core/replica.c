@@ -362,7 +362,7 @@ static enum taken take_batch(struct core *core, struct batch batch)
 {
     if (batch_last_seq(&batch) <= core->last)
         return KNOWN;
-    if (batch.first_seq > core->last + 1)
+    if (batch.first_seq > core->last + 1 && !mutated(core, CORE_MUTATION_GAP_TAKEN))
         return GAP;
     if (batch.first_seq <= core->last) {
         buffer_clear(&core->scratch);

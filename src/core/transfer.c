@@ -57,8 +57,8 @@ void transfer_tick(struct core *core)
         return;
     }
     const struct peer *peer = find_peer(core, core->transfer.to);
-    if (core->transfer.nonce != 0 || !settled(core) || peer->match != core->durable ||
-        core->commit != core->durable)
+    bool all_there = settled(core) && peer->match == core->durable && core->commit == core->durable;
+    if (core->transfer.nonce != 0 || !(all_there || mutated(core, CORE_MUTATION_TRANSFER_EARLY)))
         return;
     core->lease_given_up = true; /* the request may arrive at any time from now on (R30) */
     core->transfer.nonce = call(core, peer->id, message_new(core, CORE_MSG_TRANSFER));

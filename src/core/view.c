@@ -90,6 +90,10 @@ void core_view(const struct core *core, struct core_view *view)
     view->drift_ppm = core->config.drift_ppm;
     if (mutated(core, CORE_MUTATION_NEVER_STALE))
         view->stale_after_ns = UINT64_MAX / 4;
+    if (mutated(core, CORE_MUTATION_REDIRECT_TO_SELF)) {
+        view->primary = view->self;
+        view->self = (struct node_id){0};
+    }
     view_peers(core, view);
 }
 

@@ -32,12 +32,17 @@ static bool members_with(const struct core *core, const struct peer *peer, struc
     return true;
 }
 
-/* R4: a new disk under a known id counts once a committed record says so. One change at a time, and only when
- * the last one and a record of this epoch are committed (R29). */
+/* R29: one change at a time, and only when the last one and a record of this epoch are committed. */
+static bool may_change(const struct core *core)
+{
+    bool committed = core->commit >= core->epoch_first && core->commit >= core->members_seq;
+    return !core->members_in_flight && (committed || mutated(core, CORE_MUTATION_MEMBERS_OVERLAP));
+}
+
+/* R4: a new disk under a known id counts once a committed record says so. */
 static void admit_newcomers(struct core *core)
 {
-    if (core->members_in_flight || core->commit < core->epoch_first ||
-        core->commit < core->members_seq)
+    if (!may_change(core))
         return;
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
@@ -61,8 +66,7 @@ static const char *why_not_set_voter(struct core *core, const struct core_event 
         return "that node is not a member yet: start it and let it catch up";
     if (!event->set_voter.voter && node_id_equal(event->set_voter.node, core->config.self))
         return "this node is the primary: hand over first, with kvctl transfer";
-    if (core->members_in_flight || core->voter_ticket != 0 || core->commit < core->epoch_first ||
-        core->commit < core->members_seq)
+    if (core->voter_ticket != 0 || !may_change(core))
         return "another change of the members is not committed yet: try again";
     return NULL;
 }

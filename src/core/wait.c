@@ -83,8 +83,9 @@ static enum verdict judge_linearizable(struct core *core, struct pending_read *r
     read->heartbeat = 0;
     if (read->remote)
         return TOO_LATE; /* no longer the primary: the replica asks the next one */
-    bool applied = read->has_index && core->attach == ATTACH_DONE && core->match >= read->index &&
-                   core->durable >= read->index;
+    bool there = (core->match >= read->index && core->durable >= read->index) ||
+                 mutated(core, CORE_MUTATION_INDEX_EARLY);
+    bool applied = read->has_index && core->attach == ATTACH_DONE && there;
     return applied ? READY : STILL_WAITING;
 }
 
@@ -107,7 +108,8 @@ static void ask_index(struct core *core)
 
 void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)
 {
-    if (nonce == 0 || nonce != core->index_nonce)
+    bool awaited = nonce == core->index_nonce || mutated(core, CORE_MUTATION_LATE_ANSWER_TAKEN);
+    if (nonce == 0 || !awaited)
         return; /* R8: of another attempt */
     core->index_nonce = 0;
     if (!msg->read_index_answer.ok || !epoch_equal(msg->header.epoch, core->epoch)) {

@@ -53,8 +53,11 @@ static void finish_unknown(struct core *core, const struct pending_write *write,
                            enum candor_code code, const char *why)
 {
     struct pos pos = {core->epoch, write->last_seq};
-    finish_text(core, write->ticket, code, CANDOR_REASON_OUTCOME_UNKNOWN, pos,
-                "%s: the write may or may not survive", why);
+    enum candor_reason reason = mutated(core, CORE_MUTATION_UNKNOWN_IS_REFUSED)
+                                    ? CANDOR_REASON_NO_PRIMARY
+                                    : CANDOR_REASON_OUTCOME_UNKNOWN;
+    finish_text(core, write->ticket, code, reason, pos, "%s: the write may or may not survive",
+                why);
 }
 
 /* MAJORITY and ALL: in order of seq, so an ALL write holds back only itself. */
@@ -107,7 +110,7 @@ static bool refuse_write(struct core *core, const struct core_event *event)
                ACK_NONE);
         return true;
     }
-    if (core->transfer.ticket != 0) {
+    if (core->transfer.ticket != 0 && !mutated(core, CORE_MUTATION_TRANSFER_OPEN)) {
         finish_text(core, event->ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_PRIMARY, none,
                     "leadership is being handed to %s", core->transfer.to.text);
         return true;
@@ -120,7 +123,8 @@ static bool refuse_write(struct core *core, const struct core_event *event)
         return true;
     }
     uint64_t uncommitted = saturating_sub(core->durable, core->commit) + core->records_with_writer;
-    if (uncommitted + event->write.records > core->config.max_uncommitted) { /* R20 */
+    if (uncommitted + event->write.records > core->config.max_uncommitted &&
+        !mutated(core, CORE_MUTATION_UNCOMMITTED_UNBOUNDED)) { /* R20 */
         finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
                     "%" PRIu64 " records are not committed yet, limits.max_uncommitted is %" PRIu64
                     ": a majority of the voters does not answer",

@@ -89,7 +89,13 @@ static uint64_t issue_write(struct world *world, struct node *node, struct reque
     write.write.token = ticket->token;
     write.write.deadline_ns = local_ns(world, node) + between(world, 2, 20) * world->plan.beat_ns;
     uint64_t number = ticket->first_number;
+    uint64_t id = ticket->id;
+    static struct core_view before; /* large */
+    before = node->view;
     node_step(world, node, &write);
+    const struct ticket *taken = ticket_find(node, id);
+    if (taken != NULL)
+        rules_write_taken(world, node, &before, taken);
     return number;
 }
 

@@ -68,6 +68,14 @@ void disk_history(const struct disk *disk, uint64_t last, struct epoch_history *
             epoch_history_append(out, disk->records[seq - 1].epoch->epoch, seq);
 }
 
+uint64_t newest_members(const struct disk *disk)
+{
+    uint64_t seq = disk->last;
+    while (seq > 0 && record_what(disk, seq)->type == RECORD_WRITE)
+        seq--;
+    return seq;
+}
+
 struct pos disk_pos(const struct disk *disk, uint64_t seq)
 {
     if (seq == 0 || seq > disk->last)

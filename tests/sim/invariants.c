@@ -189,8 +189,10 @@ void check_step(struct world *world, struct node *node)
 {
     check_commit_grows(world, node);
     bool is_primary = node->view.role == ROLE_PRIMARY;
-    if (is_primary && !node->was_primary)
+    if (is_primary && !node->was_primary) {
+        node->reign_ns = world->now_ns;
         check_new_primary(world, node);
+    }
     node->was_primary = is_primary;
     if (node->view.forked && !world->forced && !may_lose(world))
         violate(world, "R12", "node %s is FORKED, but nobody forced a promotion", node->id.text);
@@ -299,8 +301,10 @@ void check_heard(struct world *world, struct node *node, const struct core_msg *
 {
     const struct node *from = find_node(world, msg->header.node);
     note_heard(node, from->index, msg);
-    if (msg->type == CORE_MSG_STATUS)
+    if (msg->type == CORE_MSG_STATUS) {
         node->status_ns[from->index] = local_ns(world, node);
+        node->heard_at_ns[from->index] = world->now_ns;
+    }
     if (msg->type != CORE_MSG_HEARTBEAT ||
         epoch_compare(msg->header.epoch, node->heartbeat_epoch) < 0)
         return;
@@ -501,13 +505,10 @@ static void check_bound(struct world *world, struct node *node, const struct cor
 }
 
 /* Those who were a majority before a change of the members confirmed the reign until then. */
-static bool members_changed(const struct world *world, const struct node *node)
+bool members_changed_since(const struct node *node, uint64_t since_ns)
 {
-    uint64_t seq = node->disk.last;
-    while (seq > 0 && record_what(&node->disk, seq)->type == RECORD_WRITE)
-        seq--;
-    uint64_t since_ns = seq > 0 ? world->now_ns - node->disk.records[seq - 1].stored_ns : 0;
-    return since_ns <= 2 * world->plan.stale_after_ns;
+    uint64_t seq = newest_members(&node->disk);
+    return seq == 0 || node->disk.records[seq - 1].stored_ns >= since_ns;
 }
 
 /* A primary that is FRESH has heard a majority within stale_after. */
@@ -523,7 +524,8 @@ static void check_fresh_primary(struct world *world, struct node *node)
                  (voter == node ||
                   (status_ns != 0 && now_ns - status_ns <= world->plan.stale_after_ns + NS_PER_MS));
     }
-    if (heard < members_voters(members) / 2 + 1 && !members_changed(world, node))
+    uint64_t since_ns = saturating_sub(world->now_ns, 2 * world->plan.stale_after_ns);
+    if (heard < members_voters(members) / 2 + 1 && !members_changed_since(node, since_ns))
         violate(world, "I10", "primary %s says FRESH, it has heard %u of %u voters", node->id.text,
                 heard, members_voters(members));
 }

@@ -221,9 +221,13 @@ static void deliver_request(struct world *world, struct event *event)
         check_heard(world, node, &letter->msg);
         if (ticket->votes)
             ticket->epoch = letter->msg.vote.epoch;
+        static struct core_view before; /* large */
+        before = node->view;
         node_step(world, node,
                   &(struct core_event){
                       .type = CORE_EVENT_REQUEST, .ticket = ticket->id, .msg = &letter->msg});
+        if (letter->msg.type == CORE_MSG_VOTE)
+            rules_voted(world, node, &before, &letter->msg);
     }
     net_release(world, letter);
 }
@@ -232,6 +236,7 @@ void net_call(struct world *world, struct node *node, const struct core_action *
 {
     struct node *to = find_node(world, action->peer);
     ASSERT(to != NULL && to != node);
+    rules_called(world, node, to, action->msg);
     node->calls[node->next_call++ % SIM_CALLS] = (struct outgoing){action->nonce, true};
     bool refused = !to->up && net_open(world, node->index, to->index) && chance(world, 700000);
     uint64_t patience_ns = refused ? world->plan.latency_ns : world->plan.election_ns;

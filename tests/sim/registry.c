@@ -151,6 +151,10 @@ struct epoch_log *registry_add(struct world *world, const struct node *node,
         grow(log);
         log->records[log->count++] = now;
         check_once(world, node, log, record->seq, &now);
+        if (now.number != 0) {
+            world->writes[now.number].stored = true;
+            rules_write_stored(world, node, &world->writes[now.number]);
+        }
     }
     return log;
 }

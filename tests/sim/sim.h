@@ -15,6 +15,7 @@
  *   scenarios.c   faults in the order in which they hurt most
  *   registry.c    every record ever stored, by position: what the logs are compared with
  *   invariants.c  PROTOCOL §12
+ *   rules.c       other rules that can be seen from outside
  *   once.c        of it: exactly once
  *   mutations.c   rules of the disk that can be left out
  *   trace.c       one line an event
@@ -289,6 +290,8 @@ struct write { /* by number: one part of one attempt; a retry has other numbers 
     uint64_t seq;
     bool archived;
     bool excused; /* lost with a disk or an unsynced tail */
+    bool stored;  /* on some disk, at some time */
+    bool refused; /* its client was told that it was not executed */
 };
 
 enum ticket_kind { TICKET_WRITE, TICKET_WAIT, TICKET_OPERATOR, TICKET_REQUEST };
@@ -392,6 +395,10 @@ struct node {
         heartbeat_ns; /* own clock: arrival of the newest heartbeat of heartbeat_epoch; 0: none */
     uint64_t status_ns[SIM_NODES]; /* own clock: arrival of the newest status of each */
     struct heard heard[SIM_NODES][SIM_DISKS];
+    uint64_t heard_at_ns[SIM_NODES]; /* global time: of the newest status of each */
+    uint64_t hinted_ns;              /* own clock: when a connection was last lost */
+    uint64_t reign_ns;               /* global time: when its present reign began */
+    uint64_t last_before;            /* seq: where the core's log ended before the present step */
     bool was_primary;
 };
 
@@ -482,7 +489,7 @@ struct world {
     uint64_t avoided_side; /* nodes that no client writes to, until then */
     uint64_t avoided_until_ns;
     uint32_t doubted; /* who reigns there, or did: until then it is asked often */
-    bool healing; /* the faults are over */
+    bool healing;     /* the faults are over */
     uint64_t healed_ns;
     bool forced; /* a forced promotion was asked for */
     bool lost_tail;
@@ -654,6 +661,9 @@ void check_linearizable(struct world *world, struct node *node, const struct rea
 void check_state(struct world *world, struct node *node);
 void check_boot(struct world *world, struct node *node);
 void check_heard(struct world *world, struct node *node, const struct core_msg *msg);
+/* seq of the newest record that says who the members are; 0: none */
+uint64_t newest_members(const struct disk *disk);
+bool members_changed_since(const struct node *node, uint64_t since_ns);
 /* Why the cluster is not of one mind yet; NULL: it is. */
 const char *check_converged(struct world *world);
 void check_end(struct world *world);
@@ -675,6 +685,19 @@ enum sim_mutation {
 };
 const char *mutation_name(uint32_t mutation);
 bool mutated(const struct world *world, enum sim_mutation mutation);
+
+/* rules.c */
+void rules_write_taken(struct world *world, const struct node *node, const struct core_view *before,
+                       const struct ticket *ticket);
+void rules_write_refused(struct world *world, const struct node *node, const struct ticket *ticket);
+void rules_write_stored(struct world *world, const struct node *node, struct write *write);
+void rules_acknowledged(struct world *world, const struct node *node);
+void rules_voted(struct world *world, const struct node *node, const struct core_view *before,
+                 const struct core_msg *msg);
+void rules_called(struct world *world, const struct node *node, const struct node *to,
+                  const struct core_msg *msg);
+void rules_append(struct world *world, const struct node *node, struct slice batches);
+void rules_members(struct world *world, const struct node *node);
 
 /* trace.c */
 #define TRACE(world, node, ...)                                                                    \

@@ -217,8 +217,12 @@ static void finish(struct world *world, struct node *node, const struct core_act
     struct ticket ticket = ticket_take(world, node, action->ticket);
     if (ticket.kind == TICKET_REQUEST)
         violate(world, "tickets", "node %s finished the request of a peer", node->id.text);
-    if (ticket.kind == TICKET_WRITE && action->code == CANDOR_OK)
+    if (ticket.kind == TICKET_WRITE && action->code == CANDOR_OK) {
         check_acknowledged(world, node, &ticket, action);
+        rules_acknowledged(world, node);
+    } else if (ticket.kind == TICKET_WRITE && action->reason != CANDOR_REASON_OUTCOME_UNKNOWN) {
+        rules_write_refused(world, node, &ticket);
+    }
     client_finished(world, node, &ticket, action);
 }
 
@@ -251,11 +255,17 @@ static void perform(struct world *world, struct node *node, const struct core_ac
         check_install(world, node, action);
         writer_give(world, node, action);
         break;
-    case CORE_ACTION_SAVE:
     case CORE_ACTION_APPEND:
+        rules_append(world, node, action->batches);
+        writer_give(world, node, action);
+        break;
+    case CORE_ACTION_SAVE:
     case CORE_ACTION_WRITE:
     case CORE_ACTION_EPOCH_START:
+        writer_give(world, node, action);
+        break;
     case CORE_ACTION_MEMBERS:
+        rules_members(world, node);
         writer_give(world, node, action);
         break;
     case CORE_ACTION_FETCH_SNAPSHOT:
@@ -292,6 +302,9 @@ static void plan_tick(struct world *world, struct node *node)
 void node_step(struct world *world, struct node *node, const struct core_event *event)
 {
     ASSERT(node->up);
+    node->last_before = node->view.last;
+    if (event->type == CORE_EVENT_PEER_LOST)
+        node->hinted_ns = local_ns(world, node);
     core_step(node->core, event, local_ns(world, node), &node->actions);
     core_view(node->core, &node->view);
     for (size_t i = 0; i < node->actions.count; i++) {
@@ -398,6 +411,8 @@ void node_start(struct world *world, struct node *node)
     node->heartbeat_epoch = (struct epoch){0};
     node->heartbeat_ns = 0;
     memset(node->status_ns, 0, sizeof node->status_ns);
+    memset(node->heard_at_ns, 0, sizeof node->heard_at_ns);
+    node->hinted_ns = 0;
     memset(node->heard, 0, sizeof node->heard);
     node->was_primary = false;
     TRACE(world, node, "start boot=%" PRIu64 " store=%" PRIu64 " last=%" PRIu64 " commit=%" PRIu64,

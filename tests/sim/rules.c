@@ -1,0 +1,121 @@
+#include "sim.h"
+
+/* Rules that the invariants of PROTOCOL §12 do not speak of, but that can be seen from outside a core. */
+
+/* ---- Writes (R20, R21, R25, R26) ------------------------------------------------------------------------ */
+
+void rules_write_taken(struct world *world, const struct node *node, const struct core_view *before,
+                       const struct ticket *ticket)
+{
+    uint32_t parts = ticket->request->parts;
+    if (before->at_risk + parts > world->plan.max_uncommitted)
+        violate(world, "R20", "primary %s takes %u records beside %" PRIu64 " uncommitted ones",
+                node->id.text, parts, before->at_risk);
+    if (before->role == ROLE_PRIMARY && !before->accepts_writes)
+        violate(world, "R26", "primary %s takes a write while it hands over", node->id.text);
+}
+
+/* Whoever is told that a write was not executed may do it again, or not: it must never come up. */
+void rules_write_refused(struct world *world, const struct node *node, const struct ticket *ticket)
+{
+    for (uint32_t i = 0; i < ticket->request->parts; i++) {
+        struct write *write = &world->writes[ticket->first_number + i];
+        write->refused = true;
+        rules_write_stored(world, node, write);
+    }
+}
+
+void rules_write_stored(struct world *world, const struct node *node, struct write *write)
+{
+    if (write->refused && write->stored)
+        violate(world, "R21",
+                "request %" PRIu64 " of client %u was refused and executed, at node %s",
+                write->request->number, write->request->client, node->id.text);
+}
+
+/* A majority of the voters, the primary among them, was heard since then. */
+static bool heard_since(struct world *world, const struct node *node, uint64_t since_ns)
+{
+    const struct members *members = disk_members(&node->disk, node->view.durable);
+    uint32_t heard = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct node *voter = find_node(world, members->list[i].id);
+        heard += members->list[i].voter &&
+                 (voter == node || node->heard_at_ns[voter->index] >= since_ns);
+    }
+    return heard >= members_voters(members) / 2 + 1;
+}
+
+/* A paused node may answer one write before it looks at the clock; a majority may have been another before a change of it. */
+void rules_acknowledged(struct world *world, const struct node *node)
+{
+    uint64_t slack_ns = 2 * world->plan.beat_ns + world->plan.election_ns / 10;
+    uint64_t allowed_ns = world->plan.election_ns + slack_ns;
+    uint64_t since_ns = saturating_sub(world->now_ns, allowed_ns);
+    bool paused = node->paused_until_ns + slack_ns > world->now_ns;
+    if (!world->plan.automatic || paused || node->reign_ns > since_ns ||
+        members_changed_since(node, since_ns) || heard_since(world, node, since_ns))
+        return;
+    violate(world, "R25", "primary %s acknowledges a write, no majority was heard for %.3f s",
+            node->id.text, (double)allowed_ns / 1e9);
+}
+
+/* ---- Records (R13) -------------------------------------------------------------------------------------- */
+
+void rules_append(struct world *world, const struct node *node, struct slice batches)
+{
+    struct batch batch;
+    struct candor_error err;
+    uint64_t next = node->last_before + 1;
+    while (batches.length > 0) {
+        enum candor_code code = batch_decode(&batches, &batch, &err);
+        ASSERT(code == CANDOR_OK);
+        if (batch.first_seq != next)
+            violate(world, "R13", "node %s takes seq %" PRIu64 ", it has all before %" PRIu64,
+                    node->id.text, batch.first_seq, next);
+        next = batch_last_seq(&batch) + 1;
+    }
+}
+
+/* ---- Votes (R23) ---------------------------------------------------------------------------------------- */
+
+void rules_voted(struct world *world, const struct node *node, const struct core_view *before,
+                 const struct core_msg *msg)
+{
+    uint64_t now_ns = local_ns(world, node);
+    bool granted = epoch_equal(node->view.epoch, msg->vote.epoch) &&
+                   !epoch_equal(before->epoch, msg->vote.epoch);
+    bool hears = before->role != ROLE_PRIMARY && before->heard &&
+                 now_ns - before->heartbeat_ns < world->plan.election_ns &&
+                 node->hinted_ns < before->heartbeat_ns;
+    if (!granted || !hears || msg->vote.transfer ||
+        node_id_equal(before->epoch.owner, msg->header.node))
+        return;
+    violate(world, "R23", "node %s votes for %s, it has heard the primary %s %.3f ms ago",
+            node->id.text, msg->header.node.text, before->epoch.owner.text,
+            (double)(now_ns - before->heartbeat_ns) / 1e6);
+}
+
+/* ---- Handing over, and who counts (R26, R29) ------------------------------------------------------------ */
+
+void rules_called(struct world *world, const struct node *node, const struct node *to,
+                  const struct core_msg *msg)
+{
+    const struct disk *disk = &node->disk;
+    if (msg->type != CORE_MSG_TRANSFER || world->lost_tail || to->disk.wipes > 0)
+        return;
+    char pos[POS_TEXT_BYTES];
+    struct pos head = disk_pos(disk, disk->last);
+    if (!disk_holds(&to->disk, to->disk.last, head))
+        violate(world, "R26", "primary %s asks %s to stand, which does not hold %s", node->id.text,
+                to->id.text, pos_text(head, pos));
+}
+
+void rules_members(struct world *world, const struct node *node)
+{
+    uint64_t seq = newest_members(&node->disk);
+    if (node->view.commit < seq)
+        violate(world, "R29",
+                "primary %s changes the members, the change at %" PRIu64 " is not committed",
+                node->id.text, seq);
+}
