@@ -350,6 +350,8 @@ void view_read_without_peers(const struct published_view *published, struct core
 enum candor_code writer_start(struct node *node, struct candor_error *err);
 void writer_give_all(struct node *node, struct outbox *works); /* empties it */
 struct work *work_new(enum core_action_type type);
+/* (writer) Does all of them, in order, and answers; frees those that are not part of a ticket. */
+void writer_do(struct node *node, struct work **works, size_t count);
 /* (writer) In the order of the works. */
 void work_answer(struct node *node, struct node_event *event);
 /* (writer) Saves writer.hard. False: there is no room and the node is stopping; nothing was promised. */
@@ -374,6 +376,7 @@ void rollback_install(struct node *node, struct work *work);
 
 /* snapshot.c */
 void snapshots_init(struct node *node);
+bool snapshot_cut(struct node *node, struct state_checkpoint *checkpoint);
 enum candor_code snapshots_start(struct node *node, struct candor_error *err);
 void snapshots_stop(struct node *node);
 void snapshots_note_growth(struct node *node, size_t bytes);

@@ -86,7 +86,7 @@ static void serve(struct node *node, const struct state_checkpoint *checkpoint)
 
 /* ---- Cutting ------------------------------------------------------------------------------------------------ */
 
-static bool cut(struct node *node, struct state_checkpoint *checkpoint)
+bool snapshot_cut(struct node *node, struct state_checkpoint *checkpoint)
 {
     struct snapshots *s = &node->snapshots;
     struct candor_error err = {0};
@@ -119,7 +119,7 @@ static void cut_to_serve(struct node *node)
     struct candor_error err = {0};
     bool found = state_checkpoint_find(node->state_dir, &checkpoint, &err) == CANDOR_OK &&
                  is_usable(node, checkpoint.pos, view.epoch);
-    if (found || cut(node, &checkpoint))
+    if (found || snapshot_cut(node, &checkpoint))
         serve(node, &checkpoint);
 }
 
@@ -154,7 +154,7 @@ static void *snapshot_thread(void *closure)
         if (wanted)
             cut_to_serve(node);
         else
-            (void)cut(node, &checkpoint);
+            (void)snapshot_cut(node, &checkpoint);
         pthread_mutex_lock(&s->lock);
         s->cutting = false;
         if (wanted)

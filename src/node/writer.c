@@ -181,7 +181,7 @@ static size_t do_some(struct node *node, struct work **works, size_t count)
     }
 }
 
-static void do_all(struct node *node, struct work **works, size_t count)
+void writer_do(struct node *node, struct work **works, size_t count)
 {
     bool committed;
     bool appended = false;
@@ -228,7 +228,7 @@ static void *writer_thread(void *closure)
             return NULL;
         for (size_t i = 0; i < count; i++)
             works[i] = popped[i];
-        do_all(node, works, count);
+        writer_do(node, works, count);
         sync_when_due(node);
     }
 }
