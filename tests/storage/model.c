@@ -1,0 +1,139 @@
+#include "storage.h"
+
+/* What must be on the disk: records by seq, and the state that follows from them. Written from PROTOCOL.md and the
+ * headers, not from src/state. */
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * UINT64_C(0xff51afd7ed558ccd);
+    return hash ^ hash >> 32;
+}
+
+static uint64_t mix_bytes(uint64_t hash, const void *bytes, size_t length)
+{
+    const uint8_t *at = bytes;
+    hash = mix(hash, length);
+    for (size_t i = 0; i < length; i++)
+        hash = mix(hash, at[i]);
+    return hash;
+}
+
+uint64_t record_hash(const struct record *record)
+{
+    uint64_t hash = mix(mix(record->seq, record->type), record->epoch.term);
+    hash = mix_bytes(hash, record->epoch.owner.text, strlen(record->epoch.owner.text));
+    if (record->type != RECORD_WRITE) {
+        hash = mix(hash, record->cluster_id);
+        for (uint32_t i = 0; i < record->members.count; i++)
+            hash = mix(mix(hash, record->members.list[i].store_id), record->members.list[i].voter);
+        return hash;
+    }
+    hash = mix_bytes(hash, record->request.client, sizeof record->request.client);
+    hash = mix(mix(mix(hash, record->request.number), record->part), record->ack);
+    hash = mix_bytes(hash, record->result.bytes, record->result.length);
+    return mix_bytes(hash, record->ops.bytes, record->ops.length);
+}
+
+/* I11: no log has the same part of the same request twice. */
+static void check_once(const struct branch *log, const struct record *record)
+{
+    for (uint64_t seq = 1; seq <= log->last; seq++) {
+        const struct record *other = &log->records[seq - 1].record;
+        if (other->type == RECORD_WRITE && other->part == record->part &&
+            memcmp(&other->request, &record->request, sizeof record->request) == 0)
+            violate("I11",
+                    "request %" PRIu64 " of client %u is stored at seq %" PRIu64
+                    ", it has its effect at %" PRIu64,
+                    record->request.number, record->request.client[0], record->seq, seq);
+    }
+}
+
+void model_append(struct branch *log, const struct record *record, uint64_t append_first)
+{
+    ASSERT_U64(log->last, <, RECORDS);
+    if (record->seq != log->last + 1)
+        violate("I2", "seq %" PRIu64 " is stored behind %" PRIu64, record->seq, log->last);
+    if (record->type == RECORD_WRITE)
+        check_once(log, record);
+    struct kept *kept = &log->records[log->last++];
+    *kept = (struct kept){*record, record_hash(record), append_first};
+    kept->record.ops = arena_copy(record->ops);
+    kept->record.result = arena_copy(record->result);
+}
+
+static void note_request(struct model_state *state, const struct record *record)
+{
+    struct model_request *found = NULL;
+    for (uint32_t i = state->request_count; i-- > 0 && found == NULL;)
+        if (memcmp(&state->requests[i].id, &record->request, sizeof record->request) == 0)
+            found = &state->requests[i];
+    if (found == NULL) {
+        found = &state->requests[state->request_count++];
+        *found = (struct model_request){.id = record->request, .first_seq = record->seq};
+    }
+    ASSERT_U64(record->part, ==, found->parts);
+    found->last_seq = record->seq;
+    found->results[found->parts++] = record->result;
+}
+
+void model_apply(struct model_state *state, const struct record *record)
+{
+    if (record->type != RECORD_WRITE)
+        return;
+    struct slice ops = record->ops;
+    struct record_op op;
+    while (record_op_next(&ops, &op)) {
+        struct model_item *item = &state->items[key_index(op.key)];
+        uint64_t version = item->there ? item->version + 1 : 1;
+        *item = op.kind == RECORD_DELETE
+                    ? (struct model_item){0}
+                    : (struct model_item){true, op.value, record->seq, version};
+    }
+    note_request(state, record);
+}
+
+void model_replay(const struct branch *log, uint64_t upto, struct model_state *out)
+{
+    memset(out->items, 0, sizeof out->items);
+    out->request_count = 0;
+    for (uint64_t seq = 1; seq <= upto; seq++)
+        model_apply(out, &log->records[seq - 1].record);
+}
+
+const struct model_request *model_request(const struct model_state *state,
+                                          const struct request_id *id)
+{
+    for (uint32_t i = 0; i < state->request_count; i++)
+        if (memcmp(&state->requests[i].id, id, sizeof *id) == 0)
+            return &state->requests[i];
+    return NULL;
+}
+
+/* The client's newest number that is in the log. */
+uint64_t model_newest(const struct model_state *state, const struct request_id *id)
+{
+    uint64_t newest = 0;
+    for (uint32_t i = 0; i < state->request_count; i++)
+        if (memcmp(state->requests[i].id.client, id->client, sizeof id->client) == 0)
+            newest = max_u64(newest, state->requests[i].id.number);
+    return newest;
+}
+
+void model_encode(const struct kept *kept, struct buffer *out)
+{
+    const struct record *record = &kept->record;
+    struct batch_writer batch = batch_begin(out, record->type, record->epoch, record->seq);
+    if (record->type == RECORD_WRITE) {
+        struct record_write write = {record->ack, record->wall_ms, record->request, record->result,
+                                     record->part};
+        struct record_op ops[2];
+        uint32_t count = 0;
+        struct slice rest = record->ops;
+        while (count < 2 && record_op_next(&rest, &ops[count]))
+            count++;
+        batch_add_write(&batch, &write, ops, count);
+    } else {
+        batch_add_members(&batch, record->wall_ms, record->cluster_id, &record->members);
+    }
+    batch_end(&batch);
+}

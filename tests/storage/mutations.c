@@ -1,0 +1,161 @@
+#include "log/log_internal.h"
+#include "state/env.h"
+
+#include "storage.h"
+
+/* Rules left out, each by a function that the linker puts in front of the real one (--wrap). */
+
+static const char *const names[MUTATION_COUNT] = {
+    [MUTATION_NONE] = "none",
+    [MUTATION_UNDO_SKIPPED] = "undo_skipped",
+    [MUTATION_REQUESTS_NOT_ROLLED_BACK] = "requests_not_rolled_back",
+    [MUTATION_OLD_VALUE_NOT_KEPT] = "old_value_not_kept",
+    [MUTATION_ARCHIVE_AFTER_CUT] = "archive_after_cut",
+    [MUTATION_EXPIRED_BY_CLOCK] = "expired_by_clock",
+    [MUTATION_CHECKPOINT_ABOVE_CUT] = "checkpoint_above_cut",
+    [MUTATION_LOG_NOT_RESET] = "log_not_reset",
+    [MUTATION_LOG_NOT_SYNCED] = "log_not_synced",
+    [MUTATION_ROT_IS_TORN_TAIL] = "rot_is_torn_tail",
+};
+
+const char *mutation_name(uint32_t mutation)
+{
+    ASSERT_U64(mutation, <, MUTATION_COUNT);
+    return names[mutation];
+}
+
+bool mutated(enum mutation mutation)
+{
+    return world != NULL && world->options.mutation == (uint32_t)mutation;
+}
+
+#define WRAP(result, name, ...)                                                                    \
+    result __real_##name(__VA_ARGS__);                                                             \
+    result __wrap_##name(__VA_ARGS__);                                                             \
+    result __wrap_##name(__VA_ARGS__)
+
+/* ---- Undo ---------------------------------------------------------------------------------------------------- */
+
+static bool undoing;
+static MDB_dbi undo_table;
+static MDB_dbi request_tables[3];
+
+static bool is_left(bool of_requests)
+{
+    return undoing && (mutated(MUTATION_UNDO_SKIPPED) ||
+                       (mutated(MUTATION_REQUESTS_NOT_ROLLED_BACK) && of_requests));
+}
+
+WRAP(enum candor_code, state_undo, struct state *state, uint64_t to_seq, uint32_t most, bool *done,
+     struct candor_error *err)
+{
+    undoing = true;
+    enum candor_code code = __real_state_undo(state, to_seq, most, done, err);
+    undoing = false;
+    return code;
+}
+
+WRAP(int, table_put, const struct env *env, MDB_txn *txn, enum table table, struct slice key,
+     struct slice head, struct slice tail)
+{
+    bool of_requests = table == TABLE_REQUESTS || table == TABLE_CLIENTS || table == TABLE_AGES;
+    return is_left(of_requests) ? 0 : __real_table_put(env, txn, table, key, head, tail);
+}
+
+WRAP(int, mdb_dbi_open, MDB_txn *txn, const char *name, unsigned flags, MDB_dbi *dbi)
+{
+    int rc = __real_mdb_dbi_open(txn, name, flags, dbi);
+    static const char *const of_requests[] = {"requests", "clients", "ages"};
+    if (rc != 0 || name == NULL)
+        return rc;
+    if (strcmp(name, "undo") == 0)
+        undo_table = *dbi;
+    for (uint32_t i = 0; i < 3; i++)
+        if (strcmp(name, of_requests[i]) == 0)
+            request_tables[i] = *dbi;
+    return rc;
+}
+
+WRAP(int, mdb_del, MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value)
+{
+    bool of_requests =
+        dbi == request_tables[0] || dbi == request_tables[1] || dbi == request_tables[2];
+    return is_left(of_requests) ? 0 : __real_mdb_del(txn, dbi, key, value);
+}
+
+WRAP(int, mdb_put, MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned flags)
+{
+    struct image image;
+    bool lost = mutated(MUTATION_OLD_VALUE_NOT_KEPT) && dbi == undo_table &&
+                image_decode(slice_of_val(value), &image) && image.table == TABLE_DATA &&
+                image.kind == IMAGE_WHOLE;
+    return lost ? 0 : __real_mdb_put(txn, dbi, key, value, flags);
+}
+
+/* ---- Requests ------------------------------------------------------------------------------------------------ */
+
+WRAP(int, requests_find, const struct env *env, MDB_txn *txn, const struct request_id *id,
+     struct state_request *out, enum state_request_standing *standing)
+{
+    int rc = __real_requests_find(env, txn, id, out, standing);
+    bool expired = world->steps % 3 == 0; /* it takes a step for a second */
+    if (mutated(MUTATION_EXPIRED_BY_CLOCK) && world->pending == PENDING_RECORDS && expired)
+        *standing = STATE_REQUEST_NEW;
+    return rc;
+}
+
+/* ---- Rollback ------------------------------------------------------------------------------------------------ */
+
+static struct archive_writer *held;
+
+WRAP(enum candor_code, archive_finish, struct archive_writer *writer, struct archive_summary *out,
+     struct candor_error *err)
+{
+    if (!mutated(MUTATION_ARCHIVE_AFTER_CUT))
+        return __real_archive_finish(writer, out, err);
+    held = writer;
+    *out = (struct archive_summary){0};
+    return CANDOR_OK;
+}
+
+static void finish_held(void)
+{
+    struct candor_error err = {0};
+    if (held != NULL)
+        (void)__real_archive_finish(held, NULL, &err);
+    held = NULL;
+}
+
+WRAP(enum candor_code, log_truncate, struct log *log, uint64_t to_seq, struct candor_error *err)
+{
+    enum candor_code code = __real_log_truncate(log, to_seq, err);
+    finish_held();
+    return code;
+}
+
+WRAP(enum candor_code, log_reset, struct log *log, uint64_t next_seq, struct candor_error *err)
+{
+    enum candor_code code =
+        mutated(MUTATION_LOG_NOT_RESET) ? CANDOR_OK : __real_log_reset(log, next_seq, err);
+    finish_held();
+    return code;
+}
+
+WRAP(enum candor_code, state_checkpoint_drop_above, struct state *state, uint64_t seq,
+     struct candor_error *err)
+{
+    return mutated(MUTATION_CHECKPOINT_ABOVE_CUT)
+               ? CANDOR_OK
+               : __real_state_checkpoint_drop_above(state, seq, err);
+}
+
+/* ---- The log ------------------------------------------------------------------------------------------------- */
+
+WRAP(int, segment_look_behind, const struct segment *segment, uint64_t at, uint64_t seq,
+     uint64_t *last_nonzero, bool *proof)
+{
+    int rc = __real_segment_look_behind(segment, at, seq, last_nonzero, proof);
+    if (mutated(MUTATION_ROT_IS_TORN_TAIL))
+        *proof = false;
+    return rc;
+}

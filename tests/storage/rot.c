@@ -1,0 +1,87 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage.h"
+
+/* Bit rot: one byte of what is durable is another (R3). */
+
+static bool flip(const char *path, uint64_t from)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0)
+        return false;
+    uint8_t *bytes = fstat(fd, &st) == 0 ? malloc((size_t)st.st_size + 1) : NULL;
+    uint64_t end = 0;
+    if (bytes != NULL && pread(fd, bytes, (size_t)st.st_size, 0) == st.st_size)
+        end = (uint64_t)st.st_size;
+    while (end > from && bytes[end - 1] == 0) /* room that was never used */
+        end--;
+    bool any = end > from;
+    if (any) {
+        uint64_t at = between(from, end - 1);
+        uint8_t other = bytes[at] ^ (uint8_t)(1u << between(0, 7));
+        any = pwrite(fd, &other, 1, (off_t)at) == 1;
+        TRACE("rot at %" PRIu64 " of %s, used to %" PRIu64 "\n", at, path, end);
+    }
+    free(bytes);
+    close(fd);
+    return any;
+}
+
+/* The names are drawn by number, in order: a directory's own order is not the same everywhere. */
+static bool segment_path(char *out, size_t bytes)
+{
+    char dir[200];
+    snprintf(dir, sizeof dir, "%s/log", world->data);
+    struct dirent **names;
+    int count = scandir(dir, &names, NULL, alphasort);
+    uint32_t segments = 0;
+    for (int i = 0; i < count; i++)
+        segments += strstr(names[i]->d_name, ".log") != NULL;
+    uint64_t drawn = segments > 0 ? between(1, segments) : 0;
+    for (int i = 0; i < count; i++) {
+        if (strstr(names[i]->d_name, ".log") != NULL && drawn-- == 1)
+            snprintf(out, bytes, "%s/%s", dir, names[i]->d_name);
+        free(names[i]);
+    }
+    if (count >= 0)
+        free(names);
+    return segments > 0;
+}
+
+static bool flip_log(void)
+{
+    char path[512];
+    if (world->log.last == 0 || !segment_path(path, sizeof path))
+        return false;
+    /* The newest append is like a torn tail: nothing behind it says that it was durable. */
+    world->sound_to = world->log.records[world->log.last - 1].append_first - 1;
+    bool flipped = flip(path, 0);
+    if (flipped && chance(50))
+        crash_lose_machine(); /* the log alone must tell */
+    return flipped;
+}
+
+bool rot_flip(void)
+{
+    char path[256];
+    world->rotten = true;
+    world->sound_to = world->log.last;
+    switch (between(0, 5)) {
+    case 0:
+        snprintf(path, sizeof path, "%s/hard_state", world->data);
+        return flip(path, 0);
+    case 1:
+        snprintf(path, sizeof path, "%s/state/checkpoint/data.mdb", world->data);
+        if (!flip(path, 0))
+            return false;
+        crash_lose_machine();
+        return true;
+    default:
+        return flip_log();
+    }
+}

@@ -1,0 +1,241 @@
+/* The storage simulator: the random life of ONE node's real disk, from one number (PROTOCOL §13).
+ *
+ * The code under test is kvd's: src/log, src/state, src/eval, and the writer of src/node, which is given the works that
+ * the core would give it, without threads. Each life is a process of its own, so that a crash is a real one: it ends
+ * before some system call, or in the middle of a write. What must be on the disk is known to a model in memory that
+ * outlives it.
+ *
+ *   main.c       options, seeds, the mutation gate
+ *   seed.c       one seed: lives, what comes between them, the end
+ *   life.c       one life: open, do things, die
+ *   works.c      the things: works of the writer, and what they must answer
+ *   requests.c   clients: operations, and requests that are tried again
+ *   model.c      the log that must be there, and the state that follows from it
+ *   check.c      the disk against the model
+ *   archives.c   archives against the model (I15)
+ *   crash.c      system calls that a life ends at; what a lost machine takes along
+ *   rot.c        flipped bytes
+ *   mutations.c  rules that are left out, at link time: the code under test has no switch
+ *
+ * One thread. What outlives a process lies in memory that all of a seed's processes share. */
+#ifndef STORAGE_STORAGE_H
+#define STORAGE_STORAGE_H
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "node/internal.h"
+
+enum {
+    KEYS = 10,
+    NUMBER_KEYS = 4, /* the first: their values are numbers */
+    CLIENTS = 3,
+    PARTS = 3,      /* operations of a Batch */
+    RECORDS = 640,  /* of one log */
+    GROUP = 8,      /* writes given at once */
+    UNSYNCED = 256, /* places written since the last sync, remembered */
+    ARENA_BYTES = 8 << 20,
+    TEXT_BYTES = 512,
+};
+
+/* How a life ends. */
+enum { EXIT_LIVED = 0, EXIT_CRASHED = 40, EXIT_VIOLATION = 41, EXIT_INTEGRITY = 42 };
+
+/* ---- The model ------------------------------------------------------------------------------------------ */
+
+struct kept {             /* one record that must be in the log */
+    struct record record; /* its slices are in the arena */
+    uint64_t hash;
+    uint64_t append_first; /* where the append began that stored it */
+};
+
+struct branch {
+    uint64_t last;
+    struct kept records[RECORDS]; /* of seq 1..last, also where the log was trimmed */
+};
+
+struct model_item {
+    bool there;
+    struct slice value;
+    uint64_t mod_seq;
+    uint64_t version;
+};
+
+struct model_request { /* R46 */
+    struct request_id id;
+    uint64_t first_seq;
+    uint64_t last_seq;
+    uint32_t parts;
+    struct slice results[PARTS];
+};
+
+struct model_state {
+    struct model_item items[KEYS];
+    struct model_request requests[RECORDS];
+    uint32_t request_count;
+};
+
+/* ---- Clients -------------------------------------------------------------------------------------------- */
+
+struct operation {
+    enum eval_kind kind;
+    uint32_t key;
+    uint32_t other_key; /* TXN */
+    struct slice value;
+    int64_t delta;
+    uint64_t expected; /* CAS: mod_seq */
+    bool exists;       /* TXN */
+};
+
+struct client {
+    struct request_id id; /* of the newest request */
+    uint32_t count;
+    struct operation operations[PARTS];
+    bool unanswered; /* it is tried again */
+};
+
+/* ---- One seed ------------------------------------------------------------------------------------------- */
+
+/* What was given to the disk and not answered: after a crash it may have happened. */
+enum pending { PENDING_NONE, PENDING_RECORDS, PENDING_TRUNCATE, PENDING_INSTALL };
+
+struct unsynced {
+    char path[160];
+    uint64_t from;
+    uint64_t to;
+};
+
+struct options {
+    uint64_t from;
+    uint64_t seeds;
+    uint32_t mutation;
+    bool trace;
+    bool keep_going;
+};
+
+struct world {
+    struct options options;
+    uint64_t seed;
+    struct rng rng;
+    char dir[128];
+    char data[160];
+    uint64_t segment_bytes;
+    uint64_t retention_bytes;
+    uint32_t voters;
+    struct branch log;   /* what is on the disk */
+    struct branch other; /* INSTALL: what may be instead */
+    enum pending pending;
+    uint64_t pending_seq; /* TRUNCATE: to; INSTALL: the last common one */
+    uint64_t log_first;   /* when it was given */
+    uint64_t undo_floor;  /* likewise */
+    uint64_t term;
+    uint64_t floor; /* the known commit, as far as it was saved */
+    struct client clients[CLIENTS];
+    uint64_t lives;
+    uint64_t steps;
+    uint64_t crash_in; /* system calls from now; 0: never */
+    struct unsynced unsynced[UNSYNCED];
+    uint32_t unsynced_count;
+    bool clean;        /* the last life said goodbye */
+    bool rotten;       /* a byte was flipped: the integrity error is an answer */
+    uint64_t sound_to; /* rotten: up to here all must be right, or the error be told */
+    char violation[TEXT_BYTES];
+    char integrity[TEXT_BYTES];
+    size_t arena_used;
+    uint8_t arena[ARENA_BYTES];
+};
+
+extern struct world *world;
+
+/* seed.c */
+bool run_seed(uint64_t seed); /* false: world->violation says what is wrong */
+bool chance(uint32_t percent);
+uint64_t between(uint64_t low, uint64_t high); /* both included */
+void *arena_take(size_t bytes);
+struct slice arena_copy(struct slice bytes);
+__attribute__((format(printf, 2, 3))) _Noreturn void violate(const char *invariant,
+                                                             const char *format, ...);
+/* Of the parent: ends the seed. */
+__attribute__((format(printf, 1, 2))) void note_violation(const char *format, ...);
+#define TRACE(...)                                                                                 \
+    do {                                                                                           \
+        if (world->options.trace) {                                                                \
+            printf(__VA_ARGS__);                                                                   \
+            fflush(stdout);                                                                        \
+        }                                                                                          \
+    } while (0)
+
+/* life.c */
+_Noreturn void live(bool last);
+_Noreturn void live_with_rot(void);
+
+/* works.c */
+void work_writes(struct node *node);
+void work_reign(struct node *node); /* EPOCH_START of an own epoch */
+void work_members(struct node *node);
+void work_follow(struct node *node); /* records of another's epoch, as a replica takes them */
+void work_commit(struct node *node);
+void work_truncate(struct node *node);
+void work_install(struct node *node);
+void work_checkpoint(struct node *node);
+struct epoch tail_epoch(const struct branch *log);
+bool reigns(const char *owner); /* the log ends in its epoch, and no newer one is known */
+void members_of(struct members *out);
+
+/* requests.c */
+struct client *
+client_next(void); /* with a request to be tried: a new one, or one that was not answered */
+void operation_fill(const struct operation *operation, struct eval_op *out,
+                    struct eval_compare *compare, struct eval_step steps[2]);
+/* What the operation does to the model's state, as the model sees it: at most 2. */
+uint32_t operation_effects(const struct model_state *state, const struct operation *operation,
+                           struct record_op out[2]);
+struct slice key_name(uint32_t key);
+uint32_t key_index(struct slice name);
+
+/* model.c */
+uint64_t record_hash(const struct record *record);
+void model_append(struct branch *log, const struct record *record, uint64_t append_first);
+void model_apply(struct model_state *state, const struct record *record);
+void model_replay(const struct branch *log, uint64_t upto, struct model_state *out);
+const struct model_request *model_request(const struct model_state *state,
+                                          const struct request_id *id);
+uint64_t model_newest(const struct model_state *state, const struct request_id *id);
+void model_encode(const struct kept *kept, struct buffer *out); /* as a batch of its own */
+
+/* check.c */
+void check_log(struct node *node);
+void check_state(struct node *node);
+void check_replayed(struct node *node); /* against a state made anew from the log */
+
+/* archives.c */
+void check_archived(struct node *node, const struct branch *log, uint64_t to, uint64_t log_first,
+                    uint64_t undo_floor);
+
+/* crash.c */
+void crash_lose_machine(void);
+void crash_forget_unsynced(void);
+
+/* rot.c */
+bool rot_flip(void); /* false: there was nothing to flip */
+
+/* mutations.c */
+enum mutation {
+    MUTATION_NONE,
+    MUTATION_UNDO_SKIPPED,             /* a truncate leaves what it takes back (R12) */
+    MUTATION_REQUESTS_NOT_ROLLED_BACK, /* but for the known requests (R46) */
+    MUTATION_OLD_VALUE_NOT_KEPT,       /* the undo lacks what a put overwrote (R12) */
+    MUTATION_ARCHIVE_AFTER_CUT,        /* the archive is durable only when the log is cut (R40) */
+    MUTATION_EXPIRED_BY_CLOCK,         /* a request is forgotten by the node's own clock (R46) */
+    MUTATION_CHECKPOINT_ABOVE_CUT,     /* a checkpoint above a truncate stays */
+    MUTATION_LOG_NOT_RESET,            /* an install leaves the old log (R14) */
+    MUTATION_LOG_NOT_SYNCED,           /* an append is answered before its fsync (R1) */
+    MUTATION_ROT_IS_TORN_TAIL,         /* a damaged record is cut, whatever follows (R3) */
+    MUTATION_COUNT,
+};
+const char *mutation_name(uint32_t mutation);
+bool mutated(enum mutation mutation);
+
+#endif

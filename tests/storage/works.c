@@ -1,0 +1,512 @@
+#include <stdlib.h>
+
+#include "storage.h"
+
+/* Works of the writer, given as the core would give them, and what they must answer. */
+
+/* ---- Giving ----------------------------------------------------------------------------------------------- */
+
+static struct epoch epoch_of(uint64_t term, const char *owner)
+{
+    return (struct epoch){1, term, node_id_of(owner)};
+}
+
+struct epoch tail_epoch(const struct branch *log)
+{
+    return log->last == 0 ? (struct epoch){0} : log->records[log->last - 1].record.epoch;
+}
+
+bool reigns(const char *owner)
+{
+    struct epoch epoch = tail_epoch(&world->log);
+    return world->log.last > 0 && epoch.term == world->term &&
+           node_id_equal(epoch.owner, node_id_of(owner));
+}
+
+static void give(struct node *node, enum pending pending, struct work **works, size_t count)
+{
+    struct state_position position;
+    state_position(node->state, &position, NULL);
+    world->pending = pending;
+    world->log_first = log_first(node->log);
+    world->undo_floor = max_u64(position.undo_floor, node->writer.commit);
+    writer_do(node, works, count);
+}
+
+/* The answers in order; the records that were stored go to `stored`. */
+static void take_answers(struct node *node, enum core_event_type type, struct buffer *stored)
+{
+    void *item;
+    while (queue_pop(node->events, &item, 1, 0) > 0) {
+        struct node_event *event = item;
+        const struct core_event *core = &event->core;
+        if (core->type == CORE_EVENT_APPENDED && core->appended.code != CANDOR_OK)
+            violate("append", "answered %s", candor_code_name(core->appended.code));
+        if (core->type == CORE_EVENT_INSTALLED && core->snapshot.code != CANDOR_OK)
+            violate("install", "answered %s", candor_code_name(core->snapshot.code));
+        if (core->type != type && core->type != CORE_EVENT_TRIMMED)
+            violate("answers", "event %d where %d was due", core->type, type);
+        if (stored != NULL && core->type == CORE_EVENT_APPENDED)
+            buffer_put(stored, core->appended.batches.bytes, core->appended.batches.length);
+        event_free(node, event);
+    }
+}
+
+/* ---- The records of an answer ----------------------------------------------------------------------------- */
+
+struct records {
+    struct slice rest;
+    struct batch batch;
+    size_t cursor;
+    bool open;
+};
+
+static bool next_record(struct records *records, struct record *out)
+{
+    struct candor_error err = {0};
+    while (!records->open || !batch_next(&records->batch, &records->cursor, out)) {
+        if (records->rest.length == 0)
+            return false;
+        if (batch_decode(&records->rest, &records->batch, &err) != CANDOR_OK)
+            violate("batch", "%s", err.message);
+        records->open = true;
+        records->cursor = 0;
+    }
+    return true;
+}
+
+static void append_all(struct branch *log, struct slice batches)
+{
+    struct records records = {.rest = batches};
+    struct record record;
+    uint64_t first = log->last + 1;
+    while (next_record(&records, &record))
+        model_append(log, &record, first);
+}
+
+/* ---- Writes ----------------------------------------------------------------------------------------------- */
+
+struct given {
+    struct client *client;
+    struct client asked; /* as it was when it was given */
+    struct write_ticket *ticket;
+    struct eval_op ops[PARTS];
+    struct eval_compare compares[PARTS];
+    struct eval_step steps[PARTS][2];
+};
+
+static void prepare(struct given *given, struct epoch epoch)
+{
+    struct write_ticket *ticket = calloc(1, sizeof *ticket);
+    ASSERT(ticket != NULL);
+    given->client = client_next();
+    given->asked = *given->client;
+    given->ticket = ticket;
+    for (uint32_t i = 0; i < given->asked.count; i++)
+        operation_fill(&given->asked.operations[i], &given->ops[i], &given->compares[i],
+                       given->steps[i]);
+    ticket->ack = ACK_LOCAL;
+    ticket->request = given->asked.id;
+    ticket->op_count = given->asked.count;
+    ticket->ops = given->ops;
+    ticket->work.type = CORE_ACTION_WRITE;
+    ticket->work.write = ticket;
+    ticket->work.epoch = epoch;
+}
+
+/* What was stored is what the operation comes to, evaluated against all before it (R47). */
+static void check_record(const struct given *given, uint32_t part, const struct record *record,
+                         const struct record_op *effects, uint32_t count)
+{
+    struct slice ops = record->ops;
+    struct record_op op;
+    bool same = memcmp(&record->request, &given->asked.id, sizeof record->request) == 0 &&
+                record->part == part && record->op_count == count;
+    for (uint32_t i = 0; same && i < count; i++)
+        same = record_op_next(&ops, &op) && op.kind == effects[i].kind &&
+               slice_equal(op.key, effects[i].key) && slice_equal(op.value, effects[i].value);
+    if (!same)
+        violate("R47",
+                "seq %" PRIu64 " is not what operation %u of request %" PRIu64
+                " of client %u comes to",
+                record->seq, part, given->asked.id.number, given->asked.id.client[0]);
+}
+
+/* Runs the rest of the request in the model, against the records that were stored. False: an answer is not known. */
+static bool run_in_model(const struct given *given, uint32_t done, struct model_state *state,
+                         struct records *records, struct buffer *answers)
+{
+    bool known = true;
+    for (uint32_t part = done; part < given->asked.count; part++) {
+        struct record_op effects[2];
+        struct record record;
+        uint32_t count = operation_effects(state, &given->asked.operations[part], effects);
+        known = known && count > 0;
+        if (count == 0)
+            continue;
+        if (!next_record(records, &record))
+            violate("R47", "request %" PRIu64 " of client %u was not stored",
+                    given->asked.id.number, given->asked.id.client[0]);
+        check_record(given, part, &record, effects, count);
+        model_append(&world->log, &record, world->log.last + 1);
+        model_apply(state, &world->log.records[world->log.last - 1].record);
+        buffer_put(answers, record.result.bytes, record.result.length);
+    }
+    return known;
+}
+
+static void check_result(const struct given *given, const struct model_state *state,
+                         struct slice answers)
+{
+    const struct write_result *result = &given->ticket->result;
+    const struct model_request *request = model_request(state, &given->asked.id);
+    if (request == NULL)
+        return; /* without effect */
+    if (result->first.seq != request->first_seq || result->last.seq != request->last_seq)
+        violate("R46",
+                "request %" PRIu64 " of client %u is answered with %" PRIu64 "..%" PRIu64
+                ", it stands at %" PRIu64 "..%" PRIu64,
+                given->asked.id.number, given->asked.id.client[0], result->first.seq,
+                result->last.seq, request->first_seq, request->last_seq);
+    if (!slice_equal(buffer_slice(&result->answers), answers))
+        violate("R46", "request %" PRIu64 " of client %u is answered otherwise than it was",
+                given->asked.id.number, given->asked.id.client[0]);
+}
+
+static void judge(const struct given *given, struct model_state *state, struct records *records)
+{
+    const struct write_result *result = &given->ticket->result;
+    const struct request_id *id = &given->asked.id;
+    const struct model_request *known = model_request(state, id);
+    bool old = saturating_sub(model_newest(state, id), id->number) >= LIMIT_REQUESTS_PER_CLIENT;
+    given->client->unanswered = false;
+    if (old && result->code == CANDOR_ABORTED)
+        return;
+    TRACE("  client %u request %" PRIu64 " parts=%u known=%u\n", id->client[0], id->number,
+          given->asked.count, known != NULL ? known->parts : 0);
+    if (result->code != CANDOR_OK)
+        violate("write", "request %" PRIu64 " of client %u is answered %s", id->number,
+                id->client[0], candor_code_name(result->code));
+    if (result->replayed != (known != NULL))
+        violate("R46", "request %" PRIu64 " of client %u is answered as %s", id->number,
+                id->client[0],
+                result->replayed ? "known, but it has no effect" : "new, but it has its effect");
+    struct buffer answers = {0};
+    uint32_t done = known != NULL ? known->parts : 0;
+    for (uint32_t i = 0; i < done; i++)
+        buffer_put(&answers, known->results[i].bytes, known->results[i].length);
+    if (run_in_model(given, done, state, records, &answers))
+        check_result(given, state, buffer_slice(&answers));
+    buffer_free(&answers);
+}
+
+void work_writes(struct node *node)
+{
+    static struct model_state state;
+    static struct given list[GROUP];
+    struct work *works[GROUP];
+    if (!reigns("a"))
+        return;
+    uint32_t count = (uint32_t)between(1, GROUP);
+    TRACE("writes %u\n", count);
+    for (uint32_t i = 0; i < count; i++) {
+        prepare(&list[i], tail_epoch(&world->log));
+        works[i] = &list[i].ticket->work;
+    }
+    give(node, PENDING_RECORDS, works, count);
+    struct buffer stored = {0};
+    take_answers(node, CORE_EVENT_APPENDED, &stored);
+    struct records records = {.rest = buffer_slice(&stored)};
+    model_replay(&world->log, world->log.last, &state);
+    uint64_t first = world->log.last + 1;
+    for (uint32_t i = 0; i < count; i++)
+        judge(&list[i], &state, &records);
+    struct record more;
+    if (next_record(&records, &more))
+        violate("R47", "seq %" PRIu64 " is stored, and nobody asked for it", more.seq);
+    for (uint64_t seq = first; seq <= world->log.last; seq++)
+        world->log.records[seq - 1].append_first = first;
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_free(&list[i].ticket->result.answers);
+        free(list[i].ticket);
+    }
+    buffer_free(&stored);
+    world->pending = PENDING_NONE;
+}
+
+/* ---- Epochs, members, commit ------------------------------------------------------------------------------ */
+
+void members_of(struct members *out)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    *out = (struct members){.count = 3};
+    for (uint32_t i = 0; i < 3; i++)
+        out->list[i] = (struct member){node_id_of(names[i]), i + 1, i < world->voters};
+}
+
+static void save(struct node *node, struct epoch epoch, uint64_t commit)
+{
+    struct work *work = work_new(CORE_ACTION_SAVE);
+    work->epoch = epoch;
+    work->seq = commit;
+    work->cluster_id = 77;
+    give(node, PENDING_NONE, &work, 1);
+    take_answers(node, CORE_EVENT_SAVED, NULL);
+    world->floor = max_u64(world->floor, commit);
+}
+
+static void work_meta(struct node *node, enum core_action_type type, struct epoch epoch)
+{
+    struct work *work = work_new(type);
+    struct buffer stored = {0};
+    work->epoch = epoch;
+    work->cluster_id = 77;
+    members_of(&work->members);
+    give(node, PENDING_RECORDS, &work, 1);
+    take_answers(node, CORE_EVENT_APPENDED, &stored);
+    append_all(&world->log, buffer_slice(&stored));
+    buffer_free(&stored);
+    world->pending = PENDING_NONE;
+}
+
+void work_reign(struct node *node)
+{
+    struct epoch epoch = epoch_of(++world->term, "a");
+    TRACE("reign term %" PRIu64 " after seq %" PRIu64 "\n", world->term, world->log.last);
+    save(node, epoch, node->writer.commit);
+    work_meta(node, CORE_ACTION_EPOCH_START, epoch);
+}
+
+void work_members(struct node *node)
+{
+    if (!reigns("a"))
+        return;
+    TRACE("members\n");
+    work_meta(node, CORE_ACTION_MEMBERS, tail_epoch(&world->log));
+}
+
+void work_commit(struct node *node)
+{
+    struct work *work = work_new(CORE_ACTION_COMMIT);
+    work->seq = between(min_u64(node->writer.commit, world->log.last), world->log.last);
+    uint64_t seq = work->seq;
+    TRACE("commit %" PRIu64 " of %" PRIu64 "\n", seq, world->log.last);
+    give(node, PENDING_NONE, &work, 1);
+    take_answers(node, CORE_EVENT_TRIMMED, NULL);
+    if (chance(50))
+        save(node, epoch_of(world->term, "a"), node->writer.commit);
+}
+
+void work_checkpoint(struct node *node)
+{
+    struct state_checkpoint checkpoint;
+    TRACE("checkpoint at %" PRIu64 "\n", world->log.last);
+    if (world->log.last > 0 && !snapshot_cut(node, &checkpoint))
+        violate("checkpoint", "it could not be cut");
+}
+
+/* ---- Records of another ----------------------------------------------------------------------------------- */
+
+static bool read_model(void *closure, struct slice key, struct eval_item *out)
+{
+    const struct model_state *state = closure;
+    const struct model_item *item = &state->items[key_index(key)];
+    *out = (struct eval_item){item->value, item->mod_seq, item->version};
+    return item->there;
+}
+
+static void apply_newest(struct batch_writer *batch, struct model_state *state)
+{
+    struct record record;
+    batch_newest(batch, &record);
+    record.ops = arena_copy(record.ops);
+    record.result = arena_copy(record.result);
+    model_apply(state, &record);
+}
+
+/* What another primary would make of a client's request. */
+static uint32_t run_elsewhere(struct batch_writer *batch, struct model_state *state, uint64_t seq)
+{
+    static struct eval eval;
+    const struct client *client = client_next();
+    const struct model_request *known = model_request(state, &client->id);
+    uint32_t made = 0;
+    if (model_newest(state, &client->id) > client->id.number)
+        return 0; /* not to be judged by this simulator */
+    for (uint32_t part = known != NULL ? known->parts : 0; part < client->count; part++) {
+        struct eval_op op;
+        struct eval_compare compare;
+        struct eval_step steps[2];
+        operation_fill(&client->operations[part], &op, &compare, steps);
+        eval_run(&eval, &op, seq + made, &(struct eval_reader){read_model, state});
+        if (eval.op_count == 0)
+            continue;
+        struct record_write write = {ACK_LOCAL, 7, client->id, buffer_slice(&eval.answer),
+                                     (uint16_t)part};
+        batch_add_write(batch, &write, eval.ops, eval.op_count);
+        apply_newest(batch, state);
+        made++;
+    }
+    return made;
+}
+
+/* One batch behind `last`; of a new epoch its first. Returns the new last. */
+static uint64_t make_batch(struct buffer *out, struct model_state *state, struct epoch epoch,
+                           bool opens, uint64_t last)
+{
+    size_t before = out->length;
+    struct batch_writer batch =
+        batch_begin(out, opens ? RECORD_EPOCH_START : RECORD_WRITE, epoch, last + 1);
+    if (opens) {
+        struct members members;
+        members_of(&members);
+        batch_add_members(&batch, 7, 77, &members);
+        batch_end(&batch);
+        return last + 1;
+    }
+    uint64_t first = last;
+    for (uint64_t i = between(1, 4); i > 0; i--)
+        last += run_elsewhere(&batch, state, last + 1);
+    if (last == first)
+        out->length = before; /* nothing has an effect */
+    else
+        batch_end(&batch);
+    return last;
+}
+
+void work_follow(struct node *node)
+{
+    static struct model_state state;
+    struct work *works[3];
+    bool opens = !reigns("b") || chance(10);
+    struct epoch epoch = opens ? epoch_of(++world->term, "b") : tail_epoch(&world->log);
+    struct buffer all = {0};
+    uint64_t last = world->log.last;
+    size_t count = 0;
+    model_replay(&world->log, last, &state);
+    for (size_t i = between(1, 3); i > 0; i--, opens = false) {
+        size_t from = all.length;
+        last = make_batch(&all, &state, epoch, opens, last);
+        if (all.length == from)
+            continue;
+        works[count] = work_new(CORE_ACTION_APPEND);
+        works[count]->epoch = epoch;
+        buffer_put(&works[count]->bytes, all.bytes + from, all.length - from);
+        count++;
+    }
+    TRACE("follow to %" PRIu64 " in %zu\n", last, count);
+    if (count > 0) {
+        give(node, PENDING_RECORDS, works, count);
+        take_answers(node, CORE_EVENT_APPENDED, NULL);
+        append_all(&world->log, buffer_slice(&all));
+    }
+    buffer_free(&all);
+    world->pending = PENDING_NONE;
+}
+
+/* ---- Going back ------------------------------------------------------------------------------------------- */
+
+void work_truncate(struct node *node)
+{
+    struct state_position position;
+    state_position(node->state, &position, NULL);
+    uint64_t floor = max_u64(position.undo_floor, node->writer.commit);
+    if (floor >= world->log.last)
+        return;
+    struct work *work = work_new(CORE_ACTION_TRUNCATE);
+    work->seq = world->pending_seq = between(floor, world->log.last - 1);
+    work->epoch = epoch_of(++world->term, "b");
+    TRACE("truncate to %" PRIu64 " from %" PRIu64 "\n", world->pending_seq, world->log.last);
+    give(node, PENDING_TRUNCATE, &work, 1);
+    take_answers(node, CORE_EVENT_TRUNCATED, NULL);
+    check_archived(node, &world->log, world->pending_seq, world->log_first, world->undo_floor);
+    world->log.last = world->pending_seq;
+    world->pending = PENDING_NONE;
+}
+
+/* ---- Snapshots -------------------------------------------------------------------------------------------- */
+
+static void must(enum candor_code code, const struct candor_error *err)
+{
+    if (code != CANDOR_OK)
+        violate("peer", "%s", err->message);
+}
+
+/* Another history: the own one up to some record, then another reign's. */
+static void branch_off(uint64_t common)
+{
+    static struct model_state state;
+    struct branch *other = &world->other;
+    struct epoch epoch = epoch_of(++world->term, "b");
+    struct buffer batches = {0};
+    other->last = common;
+    memcpy(other->records, world->log.records, common * sizeof *other->records);
+    model_replay(other, common, &state);
+    uint64_t last = make_batch(&batches, &state, epoch, true, common);
+    for (uint64_t i = between(0, 3); i > 0; i--)
+        last = make_batch(&batches, &state, epoch, false, last);
+    append_all(other, buffer_slice(&batches));
+    ASSERT_U64(other->last, ==, last);
+    buffer_free(&batches);
+}
+
+static void apply_branch(struct state *state, const struct branch *log, uint64_t commit)
+{
+    struct buffer batches = {0};
+    struct candor_error err = {0};
+    for (uint64_t seq = 1; seq <= log->last; seq++)
+        model_encode(&log->records[seq - 1], &batches);
+    must(state_apply(state, buffer_slice(&batches), commit, &err), &err);
+    buffer_free(&batches);
+}
+
+/* A peer's checkpoint, as a download would bring it. */
+static struct state_incoming *download(struct node *node)
+{
+    char dir[sizeof world->dir + 16];
+    struct candor_error err = {0};
+    struct state *peer;
+    struct state_checkpoint checkpoint;
+    snprintf(dir, sizeof dir, "%s/peer%" PRIu64, world->dir, world->term);
+    struct state_options options = {.dir = dir, .map_bytes = 64 << 20};
+    must(state_open(&options, &peer, &err), &err);
+    apply_branch(peer, &world->other, between(0, world->other.last));
+    must(state_checkpoint(peer, &checkpoint, &err), &err);
+    state_close(peer);
+
+    uint8_t *bytes = malloc(checkpoint.bytes);
+    FILE *file = fopen(checkpoint.path, "rb");
+    ASSERT(bytes != NULL && file != NULL);
+    size_t got = fread(bytes, 1, checkpoint.bytes, file);
+    ASSERT_U64(got, ==, checkpoint.bytes);
+    fclose(file);
+    struct state_incoming *incoming;
+    struct state_position position;
+    struct epoch_history history;
+    epoch_history_init(&history);
+    must(state_incoming_begin(node->state, &incoming, &err), &err);
+    must(state_incoming_write(incoming, slice_of(bytes, checkpoint.bytes), &err), &err);
+    must(state_incoming_finish(incoming, &position, &history, &err), &err);
+    epoch_history_free(&history);
+    free(bytes);
+    return incoming;
+}
+
+void work_install(struct node *node)
+{
+    uint64_t common = between(0, world->log.last);
+    branch_off(common);
+    TRACE("install %" PRIu64 " on %" PRIu64 ", common to %" PRIu64 "\n", world->other.last,
+          world->log.last, common);
+    world->pending_seq = common;
+    world->floor = min_u64(world->floor, common);
+    struct work *work = work_new(CORE_ACTION_INSTALL);
+    work->incoming = download(node);
+    work->seq = common;
+    work->epoch = tail_epoch(&world->other);
+    give(node, PENDING_INSTALL, &work, 1);
+    take_answers(node, CORE_EVENT_INSTALLED, NULL);
+    check_archived(node, &world->log, common, world->log_first, world->undo_floor);
+    memcpy(&world->log, &world->other, sizeof world->log);
+    world->pending = PENDING_NONE;
+}
