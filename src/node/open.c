@@ -206,12 +206,13 @@ static enum candor_code join_log(struct node *node, struct candor_error *err)
     if (applied.seq + 1 < log_first(node->log) && log_last(node->log) > 0)
         return contradiction(err, "the log begins beyond what the state holds", applied.seq,
                              log_first(node->log));
+    /* A rollback that was cut short: a later loss of the machine must not begin from what it took back. */
+    enum candor_code code = state_checkpoint_drop_above(node->state, applied.seq, err);
     bool continues = true;
-    if (applied.seq > 0) {
-        enum candor_code code = log_continues(node, applied, &continues, err);
-        if (code != CANDOR_OK)
-            return code;
-    }
+    if (code == CANDOR_OK && applied.seq > 0)
+        code = log_continues(node, applied, &continues, err);
+    if (code != CANDOR_OK)
+        return code;
     if (continues)
         return CANDOR_OK;
     char text[POS_TEXT_BYTES];

@@ -59,10 +59,11 @@ static enum candor_code archive_above(struct node *node, uint64_t seq, struct ep
     return archive_finish(archive, summary, err);
 }
 
-/* Saves the own records above `seq` (R40). False: shutting down. */
+/* Saves the log's records above `seq` (R40); those that came with a snapshot are their primary's to save. False: shutting
+ * down. */
 static bool keep_discarded(struct node *node, uint64_t seq, struct epoch superseded_by)
 {
-    if (log_last(node->log) <= seq)
+    if (log_last(node->log) < max_u64(seq + 1, log_first(node->log)))
         return true;
     struct archive_summary summary;
     struct candor_error err = {0};
@@ -120,6 +121,32 @@ static bool cut(struct node *node, uint64_t to_seq)
     return true;
 }
 
+/* False: shutting down. */
+static bool reset_log(struct node *node, uint64_t next_seq)
+{
+    struct candor_error err = {0};
+    enum candor_code code;
+    while ((code = log_reset(node->log, next_seq, &err)) != CANDOR_OK) {
+        if (code != CANDOR_RESOURCE_EXHAUSTED)
+            node_fatal(node, &err);
+        if (!writer_wait_for_room(node, &err))
+            return false;
+    }
+    return true;
+}
+
+/* Where the log began with a snapshot, records of the snapshot may have lost, too. The log's own go first. It is empty
+ * then, and goes before the state: after a crash node_recover() begins it anew behind the state, however far that is. */
+static bool take_back(struct node *node, uint64_t to_seq)
+{
+    uint64_t before_log = log_first(node->log) - 1;
+    uint64_t own = max_u64(to_seq, before_log);
+    bool done = undo(node, own) && cut(node, own);
+    if (done && to_seq < before_log)
+        done = reset_log(node, to_seq + 1) && undo(node, to_seq) && cut(node, to_seq);
+    return done;
+}
+
 static void answer_truncated(struct node *node, uint64_t to_seq)
 {
     struct state_position position;
@@ -141,7 +168,7 @@ void rollback_truncate(struct node *node, struct work *work)
     if (!lower_known_commit(node, to_seq) || !keep_discarded(node, to_seq, work->epoch))
         return;
     pthread_mutex_lock(&node->writer.checkpoint_lock);
-    bool done = undo(node, to_seq) && cut(node, to_seq);
+    bool done = take_back(node, to_seq);
     pthread_mutex_unlock(&node->writer.checkpoint_lock);
     if (done)
         answer_truncated(node, to_seq);
@@ -164,20 +191,6 @@ static void answer_installed(struct node *node, enum candor_code code)
     event->core.snapshot.history = &event->history;
     event->core.snapshot.members = &event->members;
     work_answer(node, event);
-}
-
-/* False: shutting down. */
-static bool reset_log(struct node *node, uint64_t next_seq)
-{
-    struct candor_error err = {0};
-    enum candor_code code;
-    while ((code = log_reset(node->log, next_seq, &err)) != CANDOR_OK) {
-        if (code != CANDOR_RESOURCE_EXHAUSTED)
-            node_fatal(node, &err);
-        if (!writer_wait_for_room(node, &err))
-            return false;
-    }
-    return true;
 }
 
 /* A crash, or an end, between the two leaves a log that does not continue the state; node_recover() resets it.
