@@ -54,6 +54,26 @@ class Resync(unittest.TestCase):
             until(lambda: c.status()["c"]["admitted"], "c is admitted again")
             self.assertEqual(c.export("c"), c.export("a"))
 
+    def test_blank_disk_under_an_old_id_elects_nobody_before_it_is_readmitted(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            c.put("k", "old")
+            c.wait_equal()
+            c.kill("c")
+            c.put("k", "acknowledged by a and b", "--ack", "majority")
+            c.kill("a")
+            c.kill("b")
+            shutil.rmtree(f"{c.dir}/data/b")  # it forgets the write, and what it promised
+            c.start("b")
+            c.start("c")
+            until(lambda: c.kvctl("health", "--node", "c", status=(0, 1, 5)), "c answers")
+            for _ in range(3):  # c alone has data, b's vote would make a majority
+                c.kvctl("promote", "c", status=5)
+                self.assertNotIn("primary", [c.status()[n]["role"] for n in "bc"])
+            c.start("a")
+            until(lambda: c.status()["b"]["admitted"], "b is admitted again")
+            c.wait_equal()
+            self.assertEqual(c.get("k", "--node", "b")["value"], "acknowledged by a and b")
 
 if __name__ == "__main__":
     main()
