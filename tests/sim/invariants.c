@@ -37,10 +37,11 @@ static struct committed *committed_of(struct world *world, uint64_t generation)
     return made;
 }
 
-static void learn_members(struct world *world, const struct disk *disk, uint64_t from, uint64_t to)
+static void note_committed(struct world *world, const struct disk *disk, uint64_t from, uint64_t to)
 {
     for (uint64_t seq = from; seq <= to; seq++) {
         const struct registered *what = record_what(disk, seq);
+        registry_committed(disk->records[seq - 1].epoch, seq, disk_pos(disk, to).epoch);
         if (what->type != RECORD_WRITE)
             world->committed_members = *what->members;
     }
@@ -136,7 +137,7 @@ void check_commit(struct world *world, struct node *node, uint64_t seq)
                      node_id_equal(node->view.epoch.owner, node->id);
     if (!made_here || (seq <= committed->seq && !may_lose(world)))
         return;
-    learn_members(world, disk, min_u64(committed->seq, seq) + 1, seq);
+    note_committed(world, disk, min_u64(committed->seq, seq) + 1, seq);
     committed->epoch = disk->records[seq - 1].epoch;
     committed->seq = seq;
 }
@@ -335,9 +336,13 @@ void check_install(struct world *world, struct node *node, const struct core_act
         violate(world, "R14", "node %s keeps records above its snapshot", node->id.text);
 }
 
+/* Who follows an older epoch than the one that committed a record may still give its own copy up: no majority counted it, and the
+ * newer epoch's primary brings it back (I3 speaks of later epochs). */
 void check_discarded(struct world *world, struct node *node, uint64_t seq, struct epoch by)
 {
     const struct registered *what = record_what(&node->disk, seq);
+    if (epoch_compare(by, what->committed_in) < 0)
+        return;
     struct pos pos = disk_pos(&node->disk, seq);
     char text[POS_TEXT_BYTES];
     if (may_lose(world))

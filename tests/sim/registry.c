@@ -63,6 +63,13 @@ const struct registered *record_what(const struct disk *disk, uint64_t seq)
 }
 
 /* What it answers is its number: so each attempt of a request is told from the others. */
+void registry_committed(struct epoch_log *epoch, uint64_t seq, struct epoch in)
+{
+    struct registered *record = &epoch->records[seq - epoch->first_seq];
+    if (epoch_none(record->committed_in))
+        record->committed_in = in;
+}
+
 static uint64_t write_number(const struct world *world, const struct record *record)
 {
     uint64_t number;

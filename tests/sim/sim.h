@@ -189,6 +189,7 @@ struct registered {
     bool deletes;
     const struct members *members;
     uint64_t cluster_id;
+    struct epoch committed_in; /* the first epoch that committed it; none: not committed */
 };
 
 /* One epoch's records, and where it branched off. */
@@ -638,6 +639,7 @@ struct epoch_log *registry_branch(struct epoch_log *epoch,
                                   uint64_t seq); /* whose record stands there */
 bool registry_holds(struct epoch_log *epoch,
                     struct pos pos); /* the log that ends with `epoch` has pos */
+void registry_committed(struct epoch_log *epoch, uint64_t seq, struct epoch in);
 const struct registered *record_what(const struct disk *disk, uint64_t seq);
 void registry_free(struct world *world);
 
