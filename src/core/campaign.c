@@ -102,7 +102,6 @@ static void ask_all(struct core *core, enum core_msg_type type)
         peer->campaign_nonce = 0;
         peer->answered = peer->granted = peer->failed = false;
         peer->refusal[0] = '\0';
-        /* Readers are asked too when a cluster is founded: they may hold one already. */
         if (!peer_votes(core, peer) && !(core->founding && type == CORE_MSG_PRE_VOTE))
             continue;
         struct core_msg *msg = message_new(core, type);
@@ -140,7 +139,8 @@ static struct tally count_votes(const struct core *core)
     return tally;
 }
 
-/* The cluster is founded only when every voter is there and blank, and no reader says otherwise. */
+/* The cluster is founded only when every node is there and blank. A reader that does not answer may hold the cluster already: it may
+ * have become a voter since the topology was written, and this node's own disk may be the lost one. */
 static bool all_blank(const struct core *core, bool *open, bool *taken)
 {
     bool blank = true;
@@ -151,8 +151,7 @@ static bool all_blank(const struct core *core, bool *open, bool *taken)
             *open = true;
         if (peer->answered && !peer->blank)
             *taken = true;
-        if (peer_votes(core, peer) && !peer->granted)
-            blank = false;
+        blank = blank && peer->granted;
     }
     return blank && !*open && !*taken;
 }
@@ -163,7 +162,7 @@ static void describe_refusals(const struct core *core, char text[CORE_TEXT_BYTES
     text[0] = '\0';
     for (uint32_t i = 0; i < core->peer_count && used < CORE_TEXT_BYTES; i++) {
         const struct peer *peer = &core->peers[i];
-        if (peer->campaign_nonce == 0 || peer->granted || !peer_votes(core, peer))
+        if (peer->campaign_nonce == 0 || peer->granted)
             continue;
         const char *why = peer->answered ? peer->refusal : "no answer";
         int wrote = snprintf(text + used, CORE_TEXT_BYTES - used, "%s%s: %s", used > 0 ? "; " : "",
@@ -180,6 +179,18 @@ static void fail_promotion(struct core *core, const char *text)
     core->forcing = false;
 }
 
+/* Once for each set of nodes that it waits for: the rounds go on for as long as it takes. */
+static void log_founding_waits(struct core *core, const char *why)
+{
+    uint32_t missing = 0;
+    for (uint32_t i = 0; i < core->peer_count; i++)
+        if (!core->peers[i].granted)
+            missing |= 1u << i;
+    if (missing != core->founding_waits_for)
+        log_line(core, LOG_LEVEL_INFO, "founding_waits why=\"%s\"", why);
+    core->founding_waits_for = missing;
+}
+
 static void round_failed(struct core *core)
 {
     char text[CORE_TEXT_BYTES];
@@ -188,8 +199,10 @@ static void round_failed(struct core *core)
     campaign_cancel(core);
     if (core->promote_ticket != 0 && refused)
         fail_promotion(core, text);
-    log_line(core, core->founding ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-             "campaign_failed founding=%d why=\"%s\"", core->founding, text);
+    if (core->founding)
+        log_founding_waits(core, text);
+    else
+        log_line(core, LOG_LEVEL_INFO, "campaign_failed why=\"%s\"", text);
     retry_later(core);
 }
 

@@ -870,10 +870,11 @@ static void a_late_node_gets_a_snapshot(void **state)
     enum { KEYS = 400, VALUE = 8192 };
     struct cluster *cluster = cluster_new(1, 1, "retention: {log: 1MiB}\n");
     cluster->options.segment_bytes = 256 << 10;
-    start(cluster, 0);
+    start_all(cluster); /* all found it */
     struct candor_client *a = client_of(cluster, 0);
     struct candor_client *b = client_of(cluster, 1);
     EVENTUALLY(is_primary(a));
+    stop(cluster, 1);
     char *value = malloc(VALUE + 1);
     assert_non_null(value);
     memset(value, 'v', VALUE);
@@ -909,10 +910,11 @@ static void a_late_node_fetches_what_it_missed(void **state)
 {
     (void)state;
     struct cluster *cluster = cluster_new(1, 1, "");
-    start(cluster, 0);
+    start_all(cluster); /* all found it */
     struct candor_client *a = client_of(cluster, 0);
     struct candor_client *b = client_of(cluster, 1);
     EVENTUALLY(is_primary(a));
+    stop(cluster, 1);
     static char value[100001];
     memset(value, 'v', sizeof value - 1);
     for (int i = 0; i < 40; i++) { /* several Fetch answers */
