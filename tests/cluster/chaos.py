@@ -1,7 +1,7 @@
 """Load, faults and a verdict: three voters and a reader under the faults of chaos_nemesis.py, every answer written down and
 judged at the end.
 
-    tests/cluster/chaos --minutes 5 --seed 7 [--keep]
+    tests/cluster/chaos --minutes 5 --seed 7 [--leases] [--keep]
 """
 import argparse
 import os
@@ -149,13 +149,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=1.0, help="of faults; default 1")
     parser.add_argument("--seed", type=int, default=None, help="default: drawn, and printed")
+    parser.add_argument("--leases", action="store_true", help="with leader leases (R30)")
     parser.add_argument("--keep", action="store_true", help="keep histories and logs of a good run, too")
     args = parser.parse_args()
     if args.seed is None:
         args.seed = random.SystemRandom().randrange(1 << 31)
-    print(f"chaos --minutes {args.minutes:g} --seed {args.seed}", flush=True)
+    print(f"chaos --minutes {args.minutes:g} --seed {args.seed}" + (" --leases" if args.leases else ""), flush=True)
     cluster = FaultyCluster({"a": "voter", "b": "voter", "c": "voter", "r": "reader"}, fault_proxy=True,
-                            failover="automatic", stale_after=f"{STALE_AFTER_MS}ms", clock_drift_ppm=CLOCK_DRIFT_PPM)
+                            failover="automatic", stale_after=f"{STALE_AFTER_MS}ms", clock_drift_ppm=CLOCK_DRIFT_PPM,
+                            **({"leases": "on"} if args.leases else {}))
     directory = cluster.dir + "-history"
     os.mkdir(directory)
     good = False
