@@ -343,7 +343,7 @@ static void mend(struct world *world, struct event *event)
             world->links[i][j].blocked = false;
             world->links[i][j].slow_until_ns = 0;
         }
-        node->paused_until_ns = 0;
+        node->paused_until_ns = min_u64(node->paused_until_ns, world->now_ns);
         writer_wake(world, node);
         if (node->up && chance(world, 300000))
             node_crash(world, node, chance(world, 500000));
