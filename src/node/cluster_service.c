@@ -1,4 +1,4 @@
-/* Looking at a node and operating it (cluster.proto). */
+/* Looking at a node (cluster.proto), and who serves what. */
 #include "node/internal.h"
 
 #include <string.h>
@@ -108,169 +108,6 @@ static void health(Candor__V1__Cluster_Service *service, const Candor__V1__Healt
     closure(&response, closure_data);
 }
 
-/* ---- Promote, AcceptHistory ---------------------------------------------------------------------------------------- */
-
-static void fill_freshness(struct ticket *ticket, struct core_view *view, struct reply_room *room)
-{
-    view_read_without_peers(&ticket->node->view, view);
-    reply_freshness(ticket->call, view, view->applied, &(struct pos){0}, room);
-}
-
-static void promoted(struct ticket *ticket, const struct outcome *outcome)
-{
-    if (outcome->code != CANDOR_OK) {
-        reply_outcome_failed(ticket, outcome);
-        return;
-    }
-    struct core_view view;
-    struct reply_room room;
-    Candor__V1__Epoch epoch;
-    fill_freshness(ticket, &view, &room);
-    wire_epoch(&outcome->pos.epoch, &epoch);
-    Candor__V1__PromoteResponse response = CANDOR__V1__PROMOTE_RESPONSE__INIT;
-    response.epoch = &epoch;
-    ticket->reply(&response.base, ticket->call);
-}
-
-static void accepted(struct ticket *ticket, const struct outcome *outcome)
-{
-    if (outcome->code != CANDOR_OK) {
-        reply_outcome_failed(ticket, outcome);
-        return;
-    }
-    struct core_view view;
-    struct reply_room room;
-    fill_freshness(ticket, &view, &room);
-    Candor__V1__AcceptHistoryResponse response = CANDOR__V1__ACCEPT_HISTORY_RESPONSE__INIT;
-    ticket->reply(&response.base, ticket->call);
-}
-
-static struct ticket *operator_ticket(Candor__V1__Cluster_Service *service, struct rpc_call *call,
-                                      ProtobufCClosure reply)
-{
-    struct node *node = ((struct cluster_service *)service)->node;
-    struct ticket *ticket = ticket_new(node, call, reply, sizeof *ticket);
-    if (ticket == NULL)
-        reply_fail_busy(node, call);
-    return ticket;
-}
-
-static void submit(struct ticket *ticket)
-{
-    struct node *node = ticket->node;
-    struct rpc_call *call = ticket->call;
-    if (!ticket_push(ticket))
-        reply_fail_busy(node, call);
-}
-
-static void promote(Candor__V1__Cluster_Service *service, const Candor__V1__PromoteRequest *request,
-                    Candor__V1__PromoteResponse_Closure closure, void *closure_data)
-{
-    struct ticket *ticket = operator_ticket(service, closure_data, (ProtobufCClosure)closure);
-    if (ticket == NULL)
-        return;
-    ticket->finished = promoted;
-    ticket->event.core.type = CORE_EVENT_PROMOTE;
-    ticket->event.core.promote.force = request->force;
-    ticket->event.core.promote.deadline_ns = reply_deadline_ns(closure_data);
-    submit(ticket);
-}
-
-static void accept_history(Candor__V1__Cluster_Service *service,
-                           const Candor__V1__AcceptHistoryRequest *request,
-                           Candor__V1__AcceptHistoryResponse_Closure closure, void *closure_data)
-{
-    (void)request;
-    struct ticket *ticket = operator_ticket(service, closure_data, (ProtobufCClosure)closure);
-    if (ticket == NULL)
-        return;
-    ticket->finished = accepted;
-    ticket->event.core.type = CORE_EVENT_ACCEPT_HISTORY;
-    submit(ticket);
-}
-
-/* ---- Transfer, SetVoter -------------------------------------------------------------------------------------------- */
-
-static void transferred(struct ticket *ticket, const struct outcome *outcome)
-{
-    if (outcome->code != CANDOR_OK) {
-        reply_outcome_failed(ticket, outcome);
-        return;
-    }
-    struct core_view view;
-    struct reply_room room;
-    Candor__V1__Epoch epoch;
-    fill_freshness(ticket, &view, &room);
-    wire_epoch(&outcome->pos.epoch, &epoch);
-    Candor__V1__TransferResponse response = CANDOR__V1__TRANSFER_RESPONSE__INIT;
-    response.epoch = &epoch;
-    ticket->reply(&response.base, ticket->call);
-}
-
-static void voter_set(struct ticket *ticket, const struct outcome *outcome)
-{
-    if (outcome->code != CANDOR_OK) {
-        reply_outcome_failed(ticket, outcome);
-        return;
-    }
-    struct core_view view;
-    struct reply_room room;
-    struct wire_pos pos;
-    fill_freshness(ticket, &view, &room);
-    Candor__V1__SetVoterResponse response = CANDOR__V1__SET_VOTER_RESPONSE__INIT;
-    response.pos = wire_pos(&outcome->pos, &pos);
-    ticket->reply(&response.base, ticket->call);
-}
-
-/* False: the call was failed. */
-static bool read_node(struct node *node, struct rpc_call *call, const char *field, const char *text,
-                      struct node_id *out)
-{
-    char message[CANDOR_ERROR_MESSAGE_BYTES];
-    if (node_id_parse(text, strlen(text), out) && topology_find(node->topology, *out) != NULL)
-        return true;
-    snprintf(message, sizeof message, "%s: not a node of this topology", field);
-    reply_fail_now(node, call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE, message);
-    return false;
-}
-
-static void transfer(Candor__V1__Cluster_Service *service,
-                     const Candor__V1__TransferRequest *request,
-                     Candor__V1__TransferResponse_Closure closure, void *closure_data)
-{
-    struct node *node = ((struct cluster_service *)service)->node;
-    struct node_id to;
-    if (!read_node(node, closure_data, "to", request->to, &to))
-        return;
-    struct ticket *ticket = operator_ticket(service, closure_data, (ProtobufCClosure)closure);
-    if (ticket == NULL)
-        return;
-    ticket->finished = transferred;
-    ticket->event.core.type = CORE_EVENT_TRANSFER;
-    ticket->event.core.transfer.to = to;
-    ticket->event.core.transfer.deadline_ns = reply_deadline_ns(closure_data);
-    submit(ticket);
-}
-
-static void set_voter(Candor__V1__Cluster_Service *service,
-                      const Candor__V1__SetVoterRequest *request,
-                      Candor__V1__SetVoterResponse_Closure closure, void *closure_data)
-{
-    struct node *node = ((struct cluster_service *)service)->node;
-    struct node_id id;
-    if (!read_node(node, closure_data, "node", request->node, &id))
-        return;
-    struct ticket *ticket = operator_ticket(service, closure_data, (ProtobufCClosure)closure);
-    if (ticket == NULL)
-        return;
-    ticket->finished = voter_set;
-    ticket->event.core.type = CORE_EVENT_SET_VOTER;
-    ticket->event.core.set_voter.node = id;
-    ticket->event.core.set_voter.voter = request->voter;
-    ticket->event.core.set_voter.deadline_ns = reply_deadline_ns(closure_data);
-    submit(ticket);
-}
-
 void cluster_service_init(struct node *node)
 {
     node->cluster.node = node;
@@ -278,14 +115,14 @@ void cluster_service_init(struct node *node)
         .base = CANDOR__V1__CLUSTER__BASE_INIT,
         .status = status,
         .health = health,
-        .promote = promote,
-        .transfer = transfer,
-        .set_voter = set_voter,
+        .promote = cluster_promote,
+        .transfer = cluster_transfer,
+        .set_voter = cluster_set_voter,
         .failover_report = cluster_failover_report,
         .at_risk = cluster_at_risk,
         .rollback_list = cluster_rollback_list,
         .rollback_show = cluster_rollback_show,
         .rollback_drop = cluster_rollback_drop,
-        .accept_history = accept_history,
+        .accept_history = cluster_accept_history,
     };
 }

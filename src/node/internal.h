@@ -16,7 +16,7 @@
  *   lost.c       where a session's lost writes are
  *   peers.c      calls to other nodes
  *   reply.c      freshness, redirects and errors of replies
- *   kv_read.c kv_write.c kv_txn.c kv_status.c cluster_service.c archive_service.c replication_service.c   the services
+ *   kv_read.c kv_write.c kv_txn.c kv_status.c cluster_service.c operate_service.c archive_service.c replication_service.c   the services
  *   kv_request.c what requests that write have in common
  *
  * Locks: writer.checkpoint_lock and those of snapshot.c, download.c and background.c are never held together,
@@ -407,6 +407,20 @@ void cluster_failover_report(Candor__V1__Cluster_Service *service,
                              const Candor__V1__FailoverReportRequest *request,
                              Candor__V1__FailoverReportResponse_Closure closure,
                              void *closure_data);
+
+/* operate_service.c */
+void cluster_promote(Candor__V1__Cluster_Service *service,
+                     const Candor__V1__PromoteRequest *request,
+                     Candor__V1__PromoteResponse_Closure closure, void *closure_data);
+void cluster_accept_history(Candor__V1__Cluster_Service *service,
+                            const Candor__V1__AcceptHistoryRequest *request,
+                            Candor__V1__AcceptHistoryResponse_Closure closure, void *closure_data);
+void cluster_transfer(Candor__V1__Cluster_Service *service,
+                      const Candor__V1__TransferRequest *request,
+                      Candor__V1__TransferResponse_Closure closure, void *closure_data);
+void cluster_set_voter(Candor__V1__Cluster_Service *service,
+                       const Candor__V1__SetVoterRequest *request,
+                       Candor__V1__SetVoterResponse_Closure closure, void *closure_data);
 
 /* at_risk.c */
 void cluster_at_risk(Candor__V1__Cluster_Service *service, const Candor__V1__AtRiskRequest *request,
