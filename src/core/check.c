@@ -73,6 +73,7 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_TRANSFER_OPEN] = "transfer_open",
         [CORE_MUTATION_MEMBERS_OVERLAP] = "members_overlap",
         [CORE_MUTATION_INDEX_EARLY] = "index_early",
+        [CORE_MUTATION_LAG_WRAPS] = "lag_wraps",
         [CORE_MUTATION_REDIRECT_TO_SELF] = "redirect_to_self",
         [CORE_MUTATION_SESSION_UNJUDGED] = "session_unjudged",
     };

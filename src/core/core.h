@@ -517,6 +517,7 @@ enum core_mutation {
     CORE_MUTATION_TRANSFER_OPEN,  /* writes are taken while leadership is handed over (R26) */
     CORE_MUTATION_MEMBERS_OVERLAP, /* the next change of voters does not wait for the last one (R29) */
     CORE_MUTATION_INDEX_EARLY, /* a replica answers before it has applied the read index (R33) */
+    CORE_MUTATION_LAG_WRAPS,   /* who is ahead of what was announced lags by nearly 2^64 (R39) */
     CORE_MUTATION_REDIRECT_TO_SELF, /* a node names itself as the one to ask (R45) */
     CORE_MUTATION_SESSION_UNJUDGED, /* whether a session's position is in the log is not looked at (R43, R44) */
     CORE_MUTATION_COUNT,

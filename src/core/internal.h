@@ -243,7 +243,7 @@ struct core {
     /* Becoming. */
     bool founding;
     uint32_t founding_waits_for; /* a bit for each peer, as it was logged last */
-    bool resuming; /* manual mode: was primary, stands again by itself */
+    bool resuming;               /* manual mode: was primary, stands again by itself */
     bool forcing;
     bool transferring; /* the primary asked this node to stand (R26) */
     uint64_t promote_ticket;

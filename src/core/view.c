@@ -21,7 +21,9 @@ static void view_primary(const struct core *core, struct core_view *view)
 static void view_freshness(const struct core *core, struct core_view *view)
 {
     bool leads = core->phase == PHASE_PRIMARY;
-    uint64_t lag = saturating_sub(core->announced, core->durable); /* R39 */
+    uint64_t lag = mutated(core, CORE_MUTATION_LAG_WRAPS)
+                       ? core->announced - core->durable
+                       : saturating_sub(core->announced, core->durable); /* R39 */
     view->attached = leads || core->attach == ATTACH_DONE;
     view->catching_up =
         !leads && (core->attach == ATTACH_TRUNCATING || core->attach == ATTACH_DOWNLOADING ||

@@ -188,6 +188,7 @@ static void check_new_primary(struct world *world, struct node *node)
 
 void check_step(struct world *world, struct node *node)
 {
+    rules_view(world, node);
     check_commit_grows(world, node);
     bool is_primary = node->view.role == ROLE_PRIMARY;
     if (is_primary && !node->was_primary) {

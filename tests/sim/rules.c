@@ -77,6 +77,17 @@ void rules_append(struct world *world, const struct node *node, struct slice bat
     }
 }
 
+/* ---- What a view says (R39) ------------------------------------------------------------------------------ */
+
+void rules_view(struct world *world, const struct node *node)
+{
+    const struct core_view *view = &node->view;
+    bool has_all = view->attached && view->applied > 0 && view->applied >= view->primary_seq;
+    if (has_all && view->catching_up)
+        violate(world, "R39", "node %s is catching up from %" PRIu64 " to %" PRIu64, node->id.text,
+                view->applied, view->primary_seq);
+}
+
 /* ---- Votes (R23) ---------------------------------------------------------------------------------------- */
 
 void rules_voted(struct world *world, const struct node *node, const struct core_view *before,

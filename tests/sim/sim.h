@@ -698,6 +698,7 @@ void rules_voted(struct world *world, const struct node *node, const struct core
                  const struct core_msg *msg);
 void rules_called(struct world *world, const struct node *node, const struct node *to,
                   const struct core_msg *msg);
+void rules_view(struct world *world, const struct node *node);
 void rules_append(struct world *world, const struct node *node, struct slice batches);
 void rules_members(struct world *world, const struct node *node);
 
