@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
 #include <stdlib.h>
@@ -27,6 +28,19 @@ static void crash_point(const char *call)
 {
     if (is_due())
         die(call);
+}
+
+/* ---- What fails ------------------------------------------------------------------------------------------- */
+
+static bool sync_fails(void)
+{
+    bool fails = world != NULL && world->fail_in > 0 && --world->fail_in == 0;
+    if (fails) {
+        TRACE("a sync fails\n");
+        world->failed = true;
+        errno = EIO;
+    }
+    return fails;
 }
 
 /* ---- What is not synced ----------------------------------------------------------------------------------- */
@@ -75,6 +89,13 @@ void crash_forget_unsynced(void)
 
 /* ---- Calls ------------------------------------------------------------------------------------------------- */
 
+/* A full disk takes a part, now and then. */
+static bool has_no_room(int fd)
+{
+    char path[160];
+    return world != NULL && world->room == LOG_FULL && log_path(fd, path);
+}
+
 #define WRAP(result, name, ...)                                                                    \
     result __real_##name(__VA_ARGS__);                                                             \
     result __wrap_##name(__VA_ARGS__);                                                             \
@@ -83,7 +104,11 @@ void crash_forget_unsynced(void)
 WRAP(ssize_t, pwrite, int fd, const void *bytes, size_t length, off_t at)
 {
     bool due = is_due();
-    if (due)
+    if (has_no_room(fd) && chance(60)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    if (due || has_no_room(fd))
         length = (size_t)between(0, length);
     ssize_t wrote = length == 0 ? 0 : __real_pwrite(fd, bytes, length, at);
     note_written(fd, (uint64_t)at, wrote > 0 ? (uint64_t)wrote : 0);
@@ -96,6 +121,10 @@ WRAP(ssize_t, pwritev, int fd, const struct iovec *parts, int count, off_t at)
 {
     bool due = is_due();
     struct iovec cut = parts[0];
+    if (has_no_room(fd)) {
+        errno = ENOSPC;
+        return -1;
+    }
     if (due) /* a part of the first part; the second may be there without it, once the machine is lost */
         cut.iov_len = (size_t)between(0, cut.iov_len);
     ssize_t wrote =
@@ -108,6 +137,8 @@ WRAP(ssize_t, pwritev, int fd, const struct iovec *parts, int count, off_t at)
 
 WRAP(ssize_t, write, int fd, const void *bytes, size_t length)
 {
+    if (fd == STDERR_FILENO) /* log lines: a seed is the same with --trace and without */
+        return __real_write(fd, bytes, length);
     bool due = is_due();
     ssize_t wrote = __real_write(fd, bytes, due ? (size_t)between(0, length) : length);
     if (due)
@@ -120,6 +151,8 @@ WRAP(int, fdatasync, int fd)
     crash_point("fdatasync");
     if (mutated(MUTATION_LOG_NOT_SYNCED))
         return 0;
+    if (sync_fails())
+        return -1;
     int rc = __real_fdatasync(fd);
     note_synced(fd);
     return rc;
@@ -128,7 +161,7 @@ WRAP(int, fdatasync, int fd)
 WRAP(int, fsync, int fd)
 {
     crash_point("fsync");
-    return __real_fsync(fd);
+    return sync_fails() ? -1 : __real_fsync(fd);
 }
 
 WRAP(int, ftruncate, int fd, off_t length)
@@ -170,7 +203,10 @@ WRAP(int, unlinkat, int dir, const char *path, int flags)
 WRAP(int, mdb_txn_commit, MDB_txn *txn)
 {
     crash_point("mdb_txn_commit");
-    return __real_mdb_txn_commit(txn);
+    if (world == NULL || world->room != STATE_FULL)
+        return __real_mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return MDB_MAP_FULL;
 }
 
 /* ---- A lost machine ----------------------------------------------------------------------------------------- */

@@ -133,7 +133,7 @@ static void step(struct node *node)
     }
     if (!reigns("a") && chance(30))
         work_reign(node);
-    else if (chance(2))
+    else if (chance(3))
         work_install(node);
     else if (chance(4))
         work_checkpoint(node);
@@ -147,7 +147,7 @@ static void step(struct node *node)
 
 static _Noreturn void say_goodbye(struct node *node, bool clean)
 {
-    world->crash_in = 0;
+    world->crash_in = world->fail_in = 0;
     check_log(node);
     check_state(node);
     if (clean)

@@ -1,3 +1,4 @@
+#include "log/file.h"
 #include "log/log_internal.h"
 #include "state/env.h"
 
@@ -16,6 +17,8 @@ static const char *const names[MUTATION_COUNT] = {
     [MUTATION_LOG_NOT_RESET] = "log_not_reset",
     [MUTATION_LOG_NOT_SYNCED] = "log_not_synced",
     [MUTATION_ROT_IS_TORN_TAIL] = "rot_is_torn_tail",
+    [MUTATION_FAILED_SYNC_IGNORED] = "failed_sync_ignored",
+    [MUTATION_NOT_TAKEN_BACK] = "not_taken_back",
 };
 
 const char *mutation_name(uint32_t mutation)
@@ -158,4 +161,17 @@ WRAP(int, segment_look_behind, const struct segment *segment, uint64_t at, uint6
     if (mutated(MUTATION_ROT_IS_TORN_TAIL))
         *proof = false;
     return rc;
+}
+
+WRAP(enum candor_code, file_sync_error, struct candor_error *err, int error_number,
+     const char *name)
+{
+    return mutated(MUTATION_FAILED_SYNC_IGNORED) ? CANDOR_OK
+                                                 : __real_file_sync_error(err, error_number, name);
+}
+
+WRAP(void, group_take_back, struct node *node, uint64_t last_before)
+{
+    if (!mutated(MUTATION_NOT_TAKEN_BACK))
+        __real_group_take_back(node, last_before);
 }

@@ -68,6 +68,8 @@ static _Noreturn void begin_life(enum kind kind)
         live_with_rot();
     if (kind == LIFE && chance(75))
         world->crash_in = between(1, UINT64_C(1) << between(3, 9));
+    if (kind == LIFE && chance(10))
+        world->fail_in = between(1, 100);
     live(kind == LAST_LIFE);
 }
 
@@ -75,7 +77,9 @@ static _Noreturn void begin_life(enum kind kind)
 static int live_once(enum kind kind)
 {
     world->lives++;
-    world->crash_in = 0;
+    world->crash_in = world->fail_in = 0;
+    world->failed = false;
+    world->room = ROOM;
     fflush(NULL);
     pid_t pid = fork();
     ASSERT(pid >= 0);
@@ -84,10 +88,13 @@ static int live_once(enum kind kind)
     int status;
     pid_t ended = waitpid(pid, &status, 0);
     ASSERT(ended == pid);
+    world->crash_in = world->fail_in = 0; /* the next of this process's own are well */
     int how = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_VIOLATION;
     if (WIFSIGNALED(status))
         note_violation("life %" PRIu64 " died of signal %d", world->lives, WTERMSIG(status));
-    else if (how == EXIT_INTEGRITY && !world->rotten)
+    else if (how == EXIT_LIVED && world->failed)
+        note_violation("R3: a sync failed in life %" PRIu64 ", and the node went on", world->lives);
+    else if (how == EXIT_INTEGRITY && !world->rotten && !world->failed)
         note_violation("life %" PRIu64 " found its disk damaged: %s", world->lives,
                        world->integrity);
     else if (how != EXIT_LIVED && how != EXIT_CRASHED && how != EXIT_INTEGRITY &&
@@ -103,7 +110,7 @@ static void run_lives(void)
         if (left > 1 && !world->clean && chance(35))
             crash_lose_machine();
     }
-    if (world->violation[0] == '\0' && chance(40) && rot_flip())
+    if (world->violation[0] == '\0' && world->clean && chance(40) && rot_flip())
         live_once(ROTTEN_LIFE);
 }
 

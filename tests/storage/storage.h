@@ -101,6 +101,9 @@ struct client {
 /* What was given to the disk and not answered: after a crash it may have happened. */
 enum pending { PENDING_NONE, PENDING_RECORDS, PENDING_TRUNCATE, PENDING_INSTALL };
 
+/* What is full while a work is done. */
+enum room { ROOM, LOG_FULL, STATE_FULL };
+
 struct unsynced {
     char path[160];
     uint64_t from;
@@ -136,6 +139,9 @@ struct world {
     uint64_t lives;
     uint64_t steps;
     uint64_t crash_in; /* system calls from now; 0: never */
+    uint64_t fail_in;  /* likewise syncs: that one fails */
+    bool failed;       /* it did: the node must stop (R3) */
+    enum room room;
     struct unsynced unsynced[UNSYNCED];
     uint32_t unsynced_count;
     bool clean;        /* the last life said goodbye */
@@ -233,6 +239,8 @@ enum mutation {
     MUTATION_LOG_NOT_RESET,            /* an install leaves the old log (R14) */
     MUTATION_LOG_NOT_SYNCED,           /* an append is answered before its fsync (R1) */
     MUTATION_ROT_IS_TORN_TAIL,         /* a damaged record is cut, whatever follows (R3) */
+    MUTATION_FAILED_SYNC_IGNORED,      /* the log goes on after a failed fsync (R3) */
+    MUTATION_NOT_TAKEN_BACK,           /* what the state has no room for stays in the log */
     MUTATION_COUNT,
 };
 const char *mutation_name(uint32_t mutation);

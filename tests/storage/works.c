@@ -30,17 +30,31 @@ static void give(struct node *node, enum pending pending, struct work **works, s
     world->pending = pending;
     world->log_first = log_first(node->log);
     world->undo_floor = max_u64(position.undo_floor, node->writer.commit);
+    if (pending == PENDING_RECORDS && chance(4)) /* other works wait until there is room */
+        world->room = chance(50) ? LOG_FULL : STATE_FULL;
     writer_do(node, works, count);
 }
 
-/* The answers in order; the records that were stored go to `stored`. */
-static void take_answers(struct node *node, enum core_event_type type, struct buffer *stored)
+static void nothing_stored(struct node *node)
+{
+    TRACE("  full\n");
+    world->pending = PENDING_NONE;
+    check_log(node);
+    check_state(node);
+}
+
+/* The answers in order; the records that were stored go to `stored`. False: there was no room, and nothing was stored. */
+static bool take_answers(struct node *node, enum core_event_type type, struct buffer *stored)
 {
     void *item;
+    bool full = false;
     while (queue_pop(node->events, &item, 1, 0) > 0) {
         struct node_event *event = item;
         const struct core_event *core = &event->core;
-        if (core->type == CORE_EVENT_APPENDED && core->appended.code != CANDOR_OK)
+        if (core->type == CORE_EVENT_APPENDED && core->appended.code == CANDOR_RESOURCE_EXHAUSTED &&
+            world->room != ROOM)
+            full = true;
+        else if (core->type == CORE_EVENT_APPENDED && core->appended.code != CANDOR_OK)
             violate("append", "answered %s", candor_code_name(core->appended.code));
         if (core->type == CORE_EVENT_INSTALLED && core->snapshot.code != CANDOR_OK)
             violate("install", "answered %s", candor_code_name(core->snapshot.code));
@@ -50,6 +64,10 @@ static void take_answers(struct node *node, enum core_event_type type, struct bu
             buffer_put(stored, core->appended.batches.bytes, core->appended.batches.length);
         event_free(node, event);
     }
+    world->room = ROOM;
+    if (full)
+        nothing_stored(node);
+    return !full;
 }
 
 /* ---- The records of an answer ----------------------------------------------------------------------------- */
@@ -200,9 +218,23 @@ static void judge(const struct given *given, struct model_state *state, struct r
     buffer_free(&answers);
 }
 
-void work_writes(struct node *node)
+static void judge_all(const struct given *list, uint32_t count, struct slice stored)
 {
     static struct model_state state;
+    struct records records = {.rest = stored};
+    uint64_t first = world->log.last + 1;
+    model_replay(&world->log, world->log.last, &state);
+    for (uint32_t i = 0; i < count; i++)
+        judge(&list[i], &state, &records);
+    struct record more;
+    if (next_record(&records, &more))
+        violate("R47", "seq %" PRIu64 " is stored, and nobody asked for it", more.seq);
+    for (uint64_t seq = first; seq <= world->log.last; seq++)
+        world->log.records[seq - 1].append_first = first;
+}
+
+void work_writes(struct node *node)
+{
     static struct given list[GROUP];
     struct work *works[GROUP];
     if (!reigns("a"))
@@ -215,17 +247,8 @@ void work_writes(struct node *node)
     }
     give(node, PENDING_RECORDS, works, count);
     struct buffer stored = {0};
-    take_answers(node, CORE_EVENT_APPENDED, &stored);
-    struct records records = {.rest = buffer_slice(&stored)};
-    model_replay(&world->log, world->log.last, &state);
-    uint64_t first = world->log.last + 1;
-    for (uint32_t i = 0; i < count; i++)
-        judge(&list[i], &state, &records);
-    struct record more;
-    if (next_record(&records, &more))
-        violate("R47", "seq %" PRIu64 " is stored, and nobody asked for it", more.seq);
-    for (uint64_t seq = first; seq <= world->log.last; seq++)
-        world->log.records[seq - 1].append_first = first;
+    if (take_answers(node, CORE_EVENT_APPENDED, &stored))
+        judge_all(list, count, buffer_slice(&stored));
     for (uint32_t i = 0; i < count; i++) {
         buffer_free(&list[i].ticket->result.answers);
         free(list[i].ticket);
@@ -263,8 +286,8 @@ static void work_meta(struct node *node, enum core_action_type type, struct epoc
     work->cluster_id = 77;
     members_of(&work->members);
     give(node, PENDING_RECORDS, &work, 1);
-    take_answers(node, CORE_EVENT_APPENDED, &stored);
-    append_all(&world->log, buffer_slice(&stored));
+    if (take_answers(node, CORE_EVENT_APPENDED, &stored))
+        append_all(&world->log, buffer_slice(&stored));
     buffer_free(&stored);
     world->pending = PENDING_NONE;
 }
@@ -397,8 +420,8 @@ void work_follow(struct node *node)
     TRACE("follow to %" PRIu64 " in %zu\n", last, count);
     if (count > 0) {
         give(node, PENDING_RECORDS, works, count);
-        take_answers(node, CORE_EVENT_APPENDED, NULL);
-        append_all(&world->log, buffer_slice(&all));
+        if (take_answers(node, CORE_EVENT_APPENDED, NULL))
+            append_all(&world->log, buffer_slice(&all));
     }
     buffer_free(&all);
     world->pending = PENDING_NONE;
@@ -501,7 +524,12 @@ void work_install(struct node *node)
     world->pending_seq = common;
     world->floor = min_u64(world->floor, common);
     struct work *work = work_new(CORE_ACTION_INSTALL);
+    uint64_t fail_in = world->fail_in;
+    world->fail_in = 0; /* not the peer's */
     work->incoming = download(node);
+    world->fail_in = fail_in;
+    if (chance(25))
+        world->crash_in = between(1, 80); /* there are more places to end at than anywhere else */
     work->seq = common;
     work->epoch = tail_epoch(&world->other);
     give(node, PENDING_INSTALL, &work, 1);
