@@ -176,25 +176,53 @@ static enum candor_code contradiction(struct candor_error *err, const char *what
                             what, a, b);
 }
 
-/* Whether the log's record at the state's position is the one that the state applied. A crash while a snapshot was
- * installed leaves a log of another history behind it. */
-static enum candor_code log_continues(struct node *node, struct pos applied, bool *continues,
-                                      struct candor_error *err)
+static enum candor_code epoch_of_record(struct node *node, uint64_t seq, struct epoch *out,
+                                        struct candor_error *err)
 {
-    *continues = applied.seq <= log_last(node->log);
-    if (!*continues || applied.seq < log_first(node->log))
-        return CANDOR_OK;
     struct buffer bytes = {0};
     struct batch batch;
-    enum candor_code code =
-        log_read(node->log, applied.seq, applied.seq, LIMIT_FETCH_BYTES, &bytes, err);
+    enum candor_code code = log_read(node->log, seq, seq, LIMIT_FETCH_BYTES, &bytes, err);
     struct slice rest = buffer_slice(&bytes);
     if (code == CANDOR_OK)
         code = batch_decode(&rest, &batch, err);
     if (code == CANDOR_OK)
-        *continues = epoch_equal(batch.epoch, applied.epoch);
+        *out = batch.epoch;
     buffer_free(&bytes);
     return code;
+}
+
+/* An empty log that begins beyond the state: only the checkpoint that an install leaves with its state explains it. */
+static bool is_installed(const struct node *node, struct pos applied)
+{
+    struct state_checkpoint checkpoint;
+    return state_checkpoint_find(node->state_dir, &checkpoint, NULL) == CANDOR_OK &&
+           pos_equal(checkpoint.pos, applied);
+}
+
+/* Whether the log goes on where the state stands, with the history that the state applied. A crash while a snapshot was
+ * installed leaves a log of another: longer, or shorter, or beginning behind it. Epochs never go back in a log, so
+ * what stands above the state in an older epoch cannot continue it. */
+static enum candor_code log_continues(struct node *node, struct pos applied, bool *continues,
+                                      struct candor_error *err)
+{
+    uint64_t first = log_first(node->log);
+    uint64_t last = log_last(node->log);
+    *continues = applied.seq <= last;
+    if (!*continues || (first > last && applied.seq == last))
+        return CANDOR_OK;
+    struct epoch epoch = {0};
+    enum candor_code code = CANDOR_OK;
+    if (first <= last)
+        code = epoch_of_record(node, max_u64(applied.seq, first), &epoch, err);
+    if (code != CANDOR_OK)
+        return code;
+    bool another = first > last           ? is_installed(node, applied)
+                   : applied.seq >= first ? !epoch_equal(epoch, applied.epoch)
+                                          : epoch_compare(epoch, applied.epoch) < 0;
+    *continues = !another;
+    if (another || applied.seq + 1 >= first)
+        return CANDOR_OK;
+    return contradiction(err, "the log begins beyond what the state holds", applied.seq, first);
 }
 
 /* Makes the log one that the state's position can be continued from. */
@@ -203,18 +231,13 @@ static enum candor_code join_log(struct node *node, struct candor_error *err)
     struct state_position position;
     state_position(node->state, &position, NULL);
     struct pos applied = position.applied;
-    if (applied.seq + 1 < log_first(node->log) && log_last(node->log) > 0)
-        return contradiction(err, "the log begins beyond what the state holds", applied.seq,
-                             log_first(node->log));
+    bool continues;
+    enum candor_code code = log_continues(node, applied, &continues, err);
     /* A rollback that was cut short: a later loss of the machine must not begin from what it took back. */
-    enum candor_code code = state_checkpoint_drop_above(node->state, applied.seq, err);
-    bool continues = true;
-    if (code == CANDOR_OK && applied.seq > 0)
-        code = log_continues(node, applied, &continues, err);
-    if (code != CANDOR_OK)
+    if (code == CANDOR_OK)
+        code = state_checkpoint_drop_above(node->state, applied.seq, err);
+    if (code != CANDOR_OK || continues)
         return code;
-    if (continues)
-        return CANDOR_OK;
     char text[POS_TEXT_BYTES];
     log_warn("log_reset",
              "state=%s log_last=%" PRIu64 " why=\"the log does not continue the state\"",
