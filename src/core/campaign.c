@@ -225,7 +225,9 @@ static void promise(struct core *core)
     campaign_saved(core);
 }
 
-/* Founding: who answered the question whether it is blank said which disk it has. */
+/* Founding: who answered the question whether it is blank said which disk it has. By force: those who speak now, with the disks that
+ * they have now. Where the disks of a majority are lost nothing could be committed any more by those that the log names, and no
+ * other disk admitted (R4); a new generation asks nobody and owes the old one's votes nothing (R28). */
 static void propose_own_members(struct core *core)
 {
     struct members *members = &core->members_proposed;
@@ -238,6 +240,9 @@ static void propose_own_members(struct core *core)
             member->voter = member->voter || core->forcing;
         } else if (core->founding && peer != NULL) {
             member->store_id = peer->answer_store_id;
+        } else if (core->forcing && peer != NULL && peer->heard &&
+                   core->now_ns - peer->heard_ns < silence_ns(core)) {
+            member->store_id = peer->store_id;
         }
     }
 }

@@ -260,7 +260,7 @@ static void note_foreign(struct core *core, struct peer *peer, const struct core
 }
 
 /* A peer that was not heard for too long has a dead connection, or a partition has healed behind it. */
-static uint64_t silence_ns(const struct core *core)
+uint64_t silence_ns(const struct core *core)
 {
     return max_u64(core->config.stale_after_ns, 5 * core->config.heartbeat_interval_ns);
 }

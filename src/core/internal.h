@@ -295,6 +295,8 @@ void save_hard_state(struct core *core);
 bool hard_state_durable(const struct core *core);
 bool settled(const struct core *core); /* nothing is on its way into the log */
 struct peer *find_peer(struct core *core, struct node_id id);
+uint64_t
+silence_ns(const struct core *core); /* who was not heard for so long has a dead connection */
 void adopt_epoch(struct core *core, struct epoch epoch);
 void take_cluster(struct core *core, uint64_t cluster_id);
 struct pos durable_pos(const struct core *core);

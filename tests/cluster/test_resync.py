@@ -75,5 +75,19 @@ class Resync(unittest.TestCase):
             c.wait_equal()
             self.assertEqual(c.get("k", "--node", "b")["value"], "acknowledged by a and b")
 
+    def test_when_most_disks_are_lost_a_forced_promotion_takes_the_new_ones_in(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            c.put("k", "v", "--ack", "all")
+            for lost in "ab":
+                c.kill(lost)
+                shutil.rmtree(f"{c.dir}/data/{lost}")
+                c.start(lost)
+            until(lambda: c.kvctl("promote", "c", "--force", "--yes", status=(0, 5)) and
+                  c.status()["c"]["role"] == "primary", "c leads")
+            until(lambda: c.kvctl("put", "k2", "v2", "--ack", "majority", status=(0, 5))[1] == "", "a majority holds it")
+            c.wait_equal()
+            self.assertTrue(all(row["admitted"] for row in c.status().values()))
+            self.assertEqual(c.get("k", "--node", "a")["value"], "v")
 if __name__ == "__main__":
     main()

@@ -79,7 +79,9 @@ static bool may_wipe(struct world *world, const struct node *node)
     const struct member *member = members_find(members, node->id);
     if (world->forced) /* its disk may be the only one of its generation */
         return false;
-    if (primary == NULL || primary->view.commit != primary->view.last) /* voters may be changing */
+    bool changing = primary == NULL || primary->view.commit != primary->view.last ||
+                    operator_waits_at(primary); /* there may be fewer voters in a moment */
+    if (changing)
         return member != NULL && !member->voter && world->plan.weight[FAULT_SET_VOTER] == 0;
     if (member == NULL || !member->voter || member->store_id != node->disk.store_id)
         return true;

@@ -51,7 +51,7 @@ void operator_set_voter(struct world *world, struct node *node, const struct nod
     node_step(world, node, &event);
 }
 
-static bool waits_for_operator(const struct node *node)
+bool operator_waits_at(const struct node *node)
 {
     for (uint32_t i = 0; i < node->ticket_count; i++)
         if (node->tickets[i].kind == TICKET_OPERATOR)
@@ -67,7 +67,7 @@ static bool is_awake(const struct world *world, const struct node *node)
 static void promote_somebody(struct world *world)
 {
     struct node *node = &world->nodes[between(world, 0, world->node_count - 1)];
-    if (is_awake(world, node) && !node->view.forked && !waits_for_operator(node) &&
+    if (is_awake(world, node) && !node->view.forked && !operator_waits_at(node) &&
         node->view.role != ROLE_READER)
         operator_promote(world, node, false);
 }
@@ -85,7 +85,7 @@ static void force_newest(struct world *world)
         newest = node;
         highest = pos;
     }
-    if (newest != NULL && !waits_for_operator(newest))
+    if (newest != NULL && !operator_waits_at(newest))
         operator_promote(world, newest, true);
 }
 
@@ -107,7 +107,7 @@ static void mend(struct world *world)
         promote_somebody(world);
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];
-        if (is_awake(world, node) && node->view.forked && !waits_for_operator(node))
+        if (is_awake(world, node) && node->view.forked && !operator_waits_at(node))
             operator_accept(world, node);
     }
 }

@@ -611,6 +611,7 @@ void client_probe(struct world *world, struct node *primary);
 
 /* operators.c */
 void operators_start(struct world *world);
+bool operator_waits_at(const struct node *node); /* an order of theirs is not done yet */
 void operator_promote(struct world *world, struct node *node, bool force);
 void operator_accept(struct world *world, struct node *node);
 void operator_transfer(struct world *world, struct node *node, const struct node *to);
