@@ -5,7 +5,7 @@ import time
 
 from harness import Refused, until
 
-CLOCK_DRIFT_PPM = 50000  # of the topology; large, so that a bound that leaves it out is seen to be false
+CLOCK_DRIFT_PPM = 50000  # of the topology; large, so that a bound that left it out would be seen to be false
 RATES_PPM = (-45000, -20000, 0, 20000, 45000)  # 1 / (1 - 0.045) is still below 1.05
 STALL_MS = 3000  # of each fsync: longer than writer_stall and an election together
 BOTH = 0.4  # how often a fault meets a sick disk or odd clocks
@@ -26,7 +26,7 @@ class Nemesis:
             (3, self.isolate_primary), (2, self.isolate_primary_one_way), (2, self.isolate_node),
             (2, self.isolate_and_kill_primary), (1, self.flap), (1, self.stop_node), (1, self.slow_network),
             (2, self.slow_disk), (2, self.stalled_disk), (2, self.full_disk), (2, self.full_disk_of_primary),
-            (2, self.clock_rate)]
+            (2, self.clock_rate), (2, self.isolate_slow_clock)]
         self.conditions = [self.skew_clocks, self.slow_some_disk, self.fill_some_disk]
 
     # -- Pieces --------------------------------------------------------------------------------------------
@@ -205,6 +205,13 @@ class Nemesis:
         for _ in range(3):
             self.skew_clocks()
             self.hold(0.3, 1)
+
+    def isolate_slow_clock(self):
+        """Cut off for long it must call itself older than its own clock says (R36)."""
+        node = self.some_node()
+        self.cluster.controls[node].rate_ppm = min(RATES_PPM)
+        self.isolate(node)
+        self.hold(1.5, 3.5)
 
     # -- The run -------------------------------------------------------------------------------------------
 
