@@ -30,6 +30,12 @@ static void crash_point(const char *call)
         die(call);
 }
 
+/* The draw does not depend on the length: a process id has more digits here than there. */
+static size_t part_of(size_t length)
+{
+    return length * between(0, 16) / 16;
+}
+
 /* ---- What fails ------------------------------------------------------------------------------------------- */
 
 static bool sync_fails(void)
@@ -109,7 +115,7 @@ WRAP(ssize_t, pwrite, int fd, const void *bytes, size_t length, off_t at)
         return -1;
     }
     if (due || has_no_room(fd))
-        length = (size_t)between(0, length);
+        length = part_of(length);
     ssize_t wrote = length == 0 ? 0 : __real_pwrite(fd, bytes, length, at);
     note_written(fd, (uint64_t)at, wrote > 0 ? (uint64_t)wrote : 0);
     if (due)
@@ -126,7 +132,7 @@ WRAP(ssize_t, pwritev, int fd, const struct iovec *parts, int count, off_t at)
         return -1;
     }
     if (due) /* a part of the first part; the second may be there without it, once the machine is lost */
-        cut.iov_len = (size_t)between(0, cut.iov_len);
+        cut.iov_len = part_of(cut.iov_len);
     ssize_t wrote =
         due && chance(50) ? __real_pwritev(fd, &cut, 1, at) : __real_pwritev(fd, parts, count, at);
     note_written(fd, (uint64_t)at, wrote > 0 ? (uint64_t)wrote : 0);
@@ -140,7 +146,7 @@ WRAP(ssize_t, write, int fd, const void *bytes, size_t length)
     if (fd == STDERR_FILENO) /* log lines: a seed is the same with --trace and without */
         return __real_write(fd, bytes, length);
     bool due = is_due();
-    ssize_t wrote = __real_write(fd, bytes, due ? (size_t)between(0, length) : length);
+    ssize_t wrote = __real_write(fd, bytes, due ? part_of(length) : length);
     if (due)
         die("write");
     return wrote;
