@@ -29,7 +29,7 @@ enum candor_code {
     CANDOR_UNIMPLEMENTED = 12,
     CANDOR_INTERNAL = 13,
     CANDOR_UNAVAILABLE = 14,
-    CANDOR_DATA_LOSS = 15, /* integrity in doubt: the process must stop (PROTOCOL R3) */
+    CANDOR_DATA_LOSS = 15, /* integrity in doubt: the process must stop (R3) */
     CANDOR_UNAUTHENTICATED = 16,
 };
 

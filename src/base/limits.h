@@ -102,7 +102,8 @@
 #define LIMIT_SNAPSHOT_FAILURES                                                                    \
     20 /* chunks in a row that may fail before a download begins again */
 #define LIMIT_CHECKPOINT_GROWTH_BYTES                                                              \
-    (64u << 20) /* a checkpoint is not cut before the log has grown by this (DESIGN §5) */
+    (64u                                                                                           \
+     << 20) /* a checkpoint is not cut before the log has grown by this (docs/architecture.md) */
 #define LIMIT_REPLAY_CHUNK_BYTES (4u << 20) /* one transaction of a replay at start */
 
 /* The command line's own processes. */

@@ -1,4 +1,4 @@
-/* The words of PROTOCOL §1 as C types. Plain values: copy them freely, any thread. */
+/* The words of docs/protocol.md §1 as C types. Plain values: copy them freely, any thread. */
 #ifndef BASE_TYPES_H
 #define BASE_TYPES_H
 
@@ -87,7 +87,7 @@ uint64_t epoch_history_common(const struct epoch_history *a, uint64_t a_last,
                               const struct epoch_history *b, uint64_t b_last);
 
 enum node_role { ROLE_UNKNOWN, ROLE_PRIMARY, ROLE_REPLICA, ROLE_READER };
-/* DESIGN §2. The numbers are those of rpc.proto. */
+/* docs/consistency.md. The numbers are those of rpc.proto. */
 enum node_state {
     STATE_UNKNOWN,
     STATE_FRESH,
@@ -99,7 +99,7 @@ enum node_state {
 const char *node_role_name(enum node_role role);    /* "primary" ... */
 const char *node_state_name(enum node_state state); /* "FRESH" ... */
 
-/* What a write asks for and reaches (DESIGN §2). Numbers as kv.proto's AckLevel; ACK_NONE: not a client's. */
+/* What a write asks for and reaches (docs/consistency.md). Numbers as kv.proto's AckLevel; ACK_NONE: not a client's. */
 enum ack_level { ACK_NONE = 0, ACK_LOCAL = 1, ACK_MAJORITY = 2, ACK_ALL = 3 };
 const char *ack_level_name(enum ack_level ack); /* "NONE", "LOCAL" ... */
 

@@ -1,4 +1,4 @@
-/* The client contract of DESIGN §2: one call, over as many attempts as its deadline allows. */
+/* The client contract of docs/consistency.md: one call, over as many attempts as its deadline allows. */
 #include "client/internal.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Every client is a probe (DESIGN §2): what a node said earlier is held against what it says now.
+/* Every client is a probe (docs/consistency.md): what a node said earlier is held against what it says now.
  *
  * Calls run concurrently and replies overtake each other, so a reply is only compared with what was known when its
  * request was sent. */

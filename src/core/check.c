@@ -1,6 +1,6 @@
 #include "core/internal.h"
 
-/* What one node can see of PROTOCOL §12. */
+/* What one node can see of docs/protocol.md §12. */
 void core_check(const struct core *core)
 {
     ASSERT_U64(core->durable, <=, core->last); /* I4 */

@@ -1,4 +1,4 @@
-/* What a majority of the voters has reached: the confirmed heartbeat, and the commit (PROTOCOL §5, §7). */
+/* What a majority of the voters has reached: the confirmed heartbeat, and the commit (docs/protocol.md §5, §7). */
 #include "core/internal.h"
 
 /* ---- Confirmed leadership (R31) --------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* The replication core: PROTOCOL.md as a pure state machine (DESIGN §6).
+/* The replication core: docs/protocol.md as a pure state machine (docs/architecture.md).
  *
  *     core_step(core, event, now_ns, actions)
  *
@@ -354,7 +354,7 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now_n
 /* When the next TICK is due at the latest. */
 uint64_t core_next_wake_ns(const struct core *core);
 
-/* Asserts every invariant of PROTOCOL §12 that one node can see. The simulator calls it after every step. */
+/* Asserts every invariant of docs/protocol.md §12 that one node can see. The simulator calls it after every step. */
 void core_check(const struct core *core);
 
 /* ---- What readers and operators see ---------------------------------------------------------------- */
@@ -413,7 +413,7 @@ void core_view(const struct core *core, struct core_view *out);
 /* Copies the epoch history (the caller's is initialised). */
 void core_history(const struct core *core, struct epoch_history *out);
 
-/* The freshness of an answer whose data stand at `applied` (DESIGN §2, R36-R38). Pure; any thread with its copy of a view.
+/* The freshness of an answer whose data stand at `applied` (docs/consistency.md, R36-R38). Pure; any thread with its copy of a view.
  * Call it when the reply is packed, after the data were read. When the view is older than the data it may prove less, never more. */
 struct core_freshness {
     struct node_id node;
@@ -433,7 +433,7 @@ struct core_freshness {
 void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_t now_ns,
                          struct core_freshness *out);
 
-/* The read contract's table (DESIGN §2).
+/* The read contract's table (docs/consistency.md).
  *
  * A LINEARIZABLE read is three steps: WAIT LINEARIZABLE; then open a view of the state, at `applied`; when the core's commit is below
  * it, WAIT COMMIT for it with the view kept open; then answer from that view. */

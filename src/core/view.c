@@ -157,7 +157,7 @@ void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_
     out->commit_seq = view->commit;
 }
 
-/* ---- The read contract (DESIGN §2) ------------------------------------------------------------------ */
+/* ---- The read contract (docs/consistency.md) ------------------------------------------------------------------ */
 
 static struct core_read_decision serve(void)
 {

@@ -17,7 +17,7 @@ struct hard_state {
     uint64_t known_commit; /* a lower bound */
     bool clean_shutdown;   /* false while running */
     char os_boot_id
-        [40]; /* the machine's boot when it was written: tells a crash from a reboot (DESIGN §5) */
+        [40]; /* the machine's boot when it was written: tells a crash from a reboot (docs/architecture.md) */
 };
 
 /* Reads `dir/hard_state`. NOT_FOUND when there is none; CANDOR_DATA_LOSS when it fails its checksum. */

@@ -1,4 +1,4 @@
-/* Replication log: append-only segments of record batches on one disk. The log is the truth (DESIGN §5).
+/* Replication log: append-only segments of record batches on one disk. The log is the truth (docs/architecture.md).
  *
  * Files in `dir`: `<first_seq, 20 digits>.log`, preallocated to LIMIT_SEGMENT_BYTES, zeros behind the tail;
  * a segment begins with a 4 KiB header, and each append in it with a mark of 32 bytes (log/segment.h).

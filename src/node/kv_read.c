@@ -1,4 +1,4 @@
-/* Reads: served on NNG's threads, straight from a state view, by the read contract (DESIGN §2).
+/* Reads: served on NNG's threads, straight from a state view, by the read contract (docs/consistency.md).
  *
  * The state is opened first and the core's view copied after it, so that a view speaks of data that are at least
  * as new as it says. */

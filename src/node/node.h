@@ -1,4 +1,4 @@
-/* A running node: the replication core with its disk, its peers and its clients around it (DESIGN §6).
+/* A running node: the replication core with its disk, its peers and its clients around it (docs/architecture.md).
  *
  *   NNG's threads    serve reads straight from the state; hand everything else to the node thread
  *   node thread      runs the core, performs its actions, publishes its view

@@ -1,4 +1,4 @@
-/* Recovery of a data directory (DESIGN §5): lock, identity, log, state, and the two made to agree. */
+/* Recovery of a data directory (docs/architecture.md): lock, identity, log, state, and the two made to agree. */
 #include "node/internal.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Checkpoints: cut when the log has grown by the size of the state (DESIGN §5) or when a replica needs one; and
+/* Checkpoints: cut when the log has grown by the size of the state (docs/architecture.md) or when a replica needs one; and
  * served to replicas, by name and offset (R14). */
 #include "node/internal.h"
 

@@ -59,7 +59,7 @@ int dialed_start(struct dialed *dialed, nng_socket socket, const char *address,
     int length = snprintf(dialed->address, sizeof dialed->address, "%s", address);
     if (length < 0 || (size_t)length >= sizeof dialed->address)
         return NNG_EADDRINVAL;
-    /* ws:// dialers leak and may panic in 1.5.2 (DESIGN §4). */
+    /* ws:// dialers leak and may panic in 1.5.2 (docs/architecture.md). */
     if (address[0] == 'w' && address[1] == 's')
         return NNG_ENOTSUP;
 

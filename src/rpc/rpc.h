@@ -1,4 +1,4 @@
-/* RPC over NNG REQ/REP, gRPC-style: services are protobuf-c service descriptors (DESIGN §4).
+/* RPC over NNG REQ/REP, gRPC-style: services are protobuf-c service descriptors (docs/architecture.md).
  *
  * A request is one message whose body is a candor.v1.RpcRequest, a reply one RpcReply. The server finds the
  * method by name in the descriptors it was given, unpacks the request into the call's arena, and invokes the

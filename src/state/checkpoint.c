@@ -1,4 +1,4 @@
-/* Checkpoints: consistent copies beside the state; and what begins again from one (DESIGN §5). */
+/* Checkpoints: consistent copies beside the state; and what begins again from one (docs/architecture.md). */
 #include "state/env.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* State: the keys and values, applied from the log, in LMDB with MDB_NOSYNC (DESIGN §5).
+/* State: the keys and values, applied from the log, in LMDB with MDB_NOSYNC (docs/architecture.md).
  *
  * applied, epoch history and members stand in the same transaction as the data, so a killed process finds
  * them agreeing. After a reboot without a clean shutdown the caller calls state_rebuild() before state_open().

@@ -1,4 +1,4 @@
-/* PUB/SUB: a node's stream of record batches and its heartbeats and statuses (DESIGN §4, PROTOCOL §3).
+/* PUB/SUB: a node's stream of record batches and its heartbeats and statuses (docs/protocol.md §3).
  *
  * Two PUB sockets listen (records; heartbeats and statuses, so that a burst of records never evicts a heartbeat,
  * R9); per peer two SUB sockets dial its two. Lossy and unordered by nature: nothing here is trusted to arrive.

@@ -4,7 +4,7 @@
  *   failover: manual                 # manual | automatic
  *   initial_primary: a               # founds the cluster; a voter
  *   heartbeat_interval: 100ms        # R9
- *   stale_after: 500ms               # FRESH up to here (DESIGN §2)
+ *   stale_after: 500ms               # FRESH up to here (docs/consistency.md)
  *   reject_after: never              # EXPIRED from here on
  *   election_timeout: 600ms          # R10, R22
  *   writer_stall: 1s                 # R6; default: election_timeout, at least 1s
@@ -102,7 +102,7 @@ void topology_problems_print(const struct topology_problems *problems, const cha
 const struct topology_node *topology_find(const struct topology *topology, struct node_id id);
 /* The members as configured, store ids 0. */
 void topology_members(const struct topology *topology, struct members *out);
-/* Of the cluster's name: nodes with another one are foreign (PROTOCOL §3). Never 0. */
+/* Of the cluster's name: nodes with another one are foreign (docs/protocol.md §3). Never 0. */
 uint64_t topology_hash(const struct topology *topology);
 /* Writes a complete YAML file that loads as the same topology. */
 void topology_write(const struct topology *topology, FILE *to);

@@ -1,4 +1,4 @@
-"""The read contract over a real partition (DESIGN §2)."""
+"""The read contract over a real partition (docs/consistency.md)."""
 import time
 import unittest
 

@@ -3,7 +3,7 @@
 
 #include "sim.h"
 
-/* PROTOCOL §12, and the rules that can be seen from outside a core, judged with what no node can know: all disks,
+/* docs/protocol.md §12, and the rules that can be seen from outside a core, judged with what no node can know: all disks,
  * all acknowledgements, global time. */
 
 void violate(struct world *world, const char *invariant, const char *format, ...)

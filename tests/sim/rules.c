@@ -1,6 +1,6 @@
 #include "sim.h"
 
-/* Rules that the invariants of PROTOCOL §12 do not speak of, but that can be seen from outside a core. */
+/* Rules that the invariants of docs/protocol.md §12 do not speak of, but that can be seen from outside a core. */
 
 /* ---- Writes (R20, R21, R25, R26) ------------------------------------------------------------------------ */
 

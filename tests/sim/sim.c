@@ -398,7 +398,7 @@ int main(int argc, char **argv)
                                      parse,
                                      NULL,
                                      "Runs simulated clusters of the replication core and checks "
-                                     "PROTOCOL.md §12 after every step.",
+                                     "docs/protocol.md §12 after every step.",
                                      NULL,
                                      NULL,
                                      NULL};

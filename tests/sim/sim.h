@@ -1,4 +1,4 @@
-/* The deterministic simulator: whole clusters of the very core that kvd runs, from one seed (PROTOCOL §13).
+/* The deterministic simulator: whole clusters of the very core that kvd runs, from one seed (docs/protocol.md §13).
  *
  *   sim.c         options, seeds, workers, the mutation gate
  *   swarm.c       draws a cluster and its faults from a seed
@@ -14,7 +14,7 @@
  *   faults.c      what goes wrong, and the end of it
  *   scenarios.c   faults in the order in which they hurt most
  *   registry.c    every record ever stored, by position: what the logs are compared with
- *   invariants.c  PROTOCOL §12
+ *   invariants.c  docs/protocol.md §12
  *   rules.c       other rules that can be seen from outside
  *   once.c        of it: exactly once
  *   mutations.c   rules of the disk that can be left out

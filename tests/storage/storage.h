@@ -1,4 +1,4 @@
-/* The storage simulator: the random life of ONE node's real disk, from one number (PROTOCOL §13).
+/* The storage simulator: the random life of ONE node's real disk, from one number (docs/protocol.md §13).
  *
  * The code under test is kvd's: src/log, src/state, src/eval, and the writer of src/node, which is given the works that
  * the core would give it, without threads. Each life is a process of its own, so that a crash is a real one: it ends

@@ -880,7 +880,7 @@ static void linearizable_read_at_a_deposed_primary_is_never_served(void **state)
     cluster_free(c);
 }
 
-/* DESIGN §2, row by row. */
+/* docs/consistency.md, row by row. */
 static void read_contract_table(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* links: rpc */
-/* NNG 1.5.2 with its mend (DESIGN §4) under what it does not survive without: see test_nng_unmended.c. */
+/* NNG 1.5.2 with its mend (docs/architecture.md) under what it does not survive without: see test_nng_unmended.c. */
 
 #include <setjmp.h>
 #include <stdarg.h>

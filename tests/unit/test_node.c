@@ -449,7 +449,7 @@ static void assert_ten_keys(struct cluster *cluster)
     candor_client_close(client);
 }
 
-/* DESIGN §5: after a crash of the machine the state is made anew from what was synced. */
+/* docs/architecture.md: after a crash of the machine the state is made anew from what was synced. */
 static void a_crash_of_the_machine_rebuilds_the_state_from_the_log(void **state)
 {
     (void)state;
