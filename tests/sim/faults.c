@@ -79,6 +79,8 @@ static bool may_wipe(struct world *world, const struct node *node)
     const struct member *member = members_find(members, node->id);
     if (world->forced) /* its disk may be the only one of its generation */
         return false;
+    if (world->plan.lossy) /* the record that admits the new disk may be lost with a tail */
+        return false;
     bool changing = primary == NULL || primary->view.commit != primary->view.last ||
                     operator_waits_at(primary); /* there may be fewer voters in a moment */
     if (changing)
