@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +179,15 @@ static void wait_for_signal(const sigset_t *signals)
     log_info("stopping", "signal=%s", number == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
+/* Threads that carry requests do not preempt who woke them: on a busy processor every put would cost several switches more (bench/
+ * README.md). They inherit it from here. The node thread, which keeps the time, does without (node_thread_start). */
+static void prefer_throughput(void)
+{
+    struct sched_param param = {0};
+    if (sched_setscheduler(0, SCHED_BATCH, &param) != 0)
+        log_info("no_batch_scheduling", "why=\"%s\"", strerror(errno));
+}
+
 static int run(const struct arguments *arguments, const struct topology *topology,
                struct node_id self)
 {
@@ -211,5 +221,6 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     logging_set_level(arguments.level);
     logging_set_node(self.text);
+    prefer_throughput();
     return run(&arguments, &topology, self);
 }

@@ -63,16 +63,16 @@ static bool push(struct queue *queue, void *const *items, size_t count, size_t c
 {
     pthread_mutex_lock(&queue->lock);
     bool taken = !queue->closed && queue->count < capacity;
-    if (taken && count > 0) {
-        bool was_empty = queue->count == 0;
+    bool was_empty = queue->count == 0;
+    if (taken) {
         while (queue->ring_size - queue->count < count)
             grow_ring(queue);
         for (size_t i = 0; i < count; i++)
             queue->ring[(queue->head + queue->count++) % queue->ring_size] = items[i];
-        if (was_empty)
-            pthread_cond_signal(&queue->arrived);
     }
     pthread_mutex_unlock(&queue->lock);
+    if (taken && was_empty && count > 0) /* unlocked, or who wakes would wait for the lock at once */
+        pthread_cond_signal(&queue->arrived);
     return taken;
 }
 

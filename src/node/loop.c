@@ -1,6 +1,7 @@
 /* The node thread: takes events, steps the core, performs its actions, publishes its view, replies. */
 #include "node/internal.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -403,6 +404,8 @@ enum candor_code node_thread_start(struct node *node, struct candor_error *err)
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
                                 "cannot start the node thread");
     pthread_setname_np(node->thread, "node");
+    struct sched_param param = {0}; /* whatever the process prefers: heartbeats are due on time */
+    (void)pthread_setschedparam(node->thread, SCHED_OTHER, &param);
     node->running = true;
     return CANDOR_OK;
 }

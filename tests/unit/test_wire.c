@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "base/rng.h"
 #include "base/clock.h"
+#include "base/rng.h"
 #include "wire/wire.h"
 
 static struct epoch epoch_of(uint64_t generation, uint64_t term, const char *owner)
