@@ -1,24 +1,23 @@
 /* kvctl transfer, voter add, voter remove: what the primary is asked to do with its cluster. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "cli/command.h"
 #include "cli/node_call.h"
 
-enum { OPERATE_DEADLINE_MS = 5000 };
+enum { OPERATE_DEADLINE_MS = 5000, ASK_AGAIN_MS = 50 };
 
-/* The primary as the nodes tell; the newest epoch's when two claim it. False after a report. */
-static bool find_primary(struct command_context *ctx, struct node_target *out, int *status)
+/* The primary as the nodes tell; the newest epoch's when two claim it. */
+static bool ask_primary(const struct node_target *targets, size_t count, uint32_t deadline_ms,
+                        struct node_target *out)
 {
-    struct node_target targets[LIMIT_NODES];
     struct node_row rows[LIMIT_NODES];
-    size_t count = node_targets(ctx, targets, status);
-    if (count == 0)
-        return false;
-    node_rows(targets, count, OPERATE_DEADLINE_MS, rows);
     uint64_t newest = 0;
+    node_rows(targets, count, deadline_ms, rows);
     for (size_t i = 0; i < count; i++) {
         const struct candor_freshness *fresh = &rows[i].result.freshness;
         if (rows[i].result.error.code != CANDOR_OK || fresh->role != CANDOR_ROLE_PRIMARY ||
@@ -27,8 +26,23 @@ static bool find_primary(struct command_context *ctx, struct node_target *out, i
         newest = fresh->epoch.term;
         *out = targets[i];
     }
-    if (newest > 0)
-        return true;
+    return newest > 0;
+}
+
+/* Waits for one to be elected, up to the deadline. False after a report. */
+static bool find_primary(struct command_context *ctx, struct node_target *out, int *status)
+{
+    struct node_target targets[LIMIT_NODES];
+    size_t count = node_targets(ctx, targets, status);
+    if (count == 0)
+        return false;
+    uint32_t deadline_ms = (uint32_t)context_deadline_ms(ctx, OPERATE_DEADLINE_MS);
+    uint64_t until_ns = clock_boot_ns() + deadline_ms * NS_PER_MS;
+    do {
+        if (ask_primary(targets, count, deadline_ms, out))
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = ASK_AGAIN_MS * (long)NS_PER_MS}, NULL);
+    } while (clock_boot_ns() < until_ns);
     struct candor_error error;
     candor_error_set(&error, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_PRIMARY,
                      "no node says that it is the primary");

@@ -237,8 +237,13 @@ struct core {
         uint64_t nonce;    /* of the TRANSFER that was sent; 0: not yet */
         uint64_t began_ns; /* writes are refused since; 0: they are not */
     } transfer;
-    uint64_t voter_ticket; /* of the SET_VOTER whose record is not committed yet; 0: none */
-    uint64_t voter_deadline_ns;
+    struct {
+        uint64_t ticket; /* 0: none */
+        struct node_id node;
+        bool voter;
+        bool proposed; /* else it waits for the change before it (R29) */
+        uint64_t deadline_ns;
+    } voter_order;
 
     /* Becoming. */
     bool founding;

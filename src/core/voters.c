@@ -57,7 +57,7 @@ static void admit_newcomers(struct core *core)
     }
 }
 
-static const char *why_not_set_voter(struct core *core, const struct core_event *event)
+static const char *why_not_set_voter(const struct core *core, const struct core_event *event)
 {
     const struct member *member = members_find(&core->members, event->set_voter.node);
     if (core->phase != PHASE_PRIMARY)
@@ -66,8 +66,8 @@ static const char *why_not_set_voter(struct core *core, const struct core_event 
         return "that node is not a member yet: start it and let it catch up";
     if (!event->set_voter.voter && node_id_equal(event->set_voter.node, core->config.self))
         return "this node is the primary: hand over first, with kvctl transfer";
-    if (core->voter_ticket != 0 || !may_change(core))
-        return "another change of the members is not committed yet: try again";
+    if (core->voter_order.ticket != 0)
+        return "another change of the voters is under way";
     return NULL;
 }
 
@@ -89,56 +89,89 @@ static bool majority_follows(const struct core *core, const struct members *memb
     return following >= members_voters(members) / 2 + 1;
 }
 
+static void refuse_order(struct core *core, uint64_t ticket, const char *why)
+{
+    bool leads = core->phase == PHASE_PRIMARY;
+    finish_text(core, ticket, CANDOR_FAILED_PRECONDITION,
+                leads ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY, (struct pos){0}, "%s", why);
+}
+
 void voters_set(struct core *core, const struct core_event *event)
+{
+    const char *why = why_not_set_voter(core, event);
+    if (why != NULL) {
+        refuse_order(core, event->ticket, why);
+        return;
+    }
+    core->voter_order.ticket = event->ticket;
+    core->voter_order.node = event->set_voter.node;
+    core->voter_order.voter = event->set_voter.voter;
+    core->voter_order.deadline_ns = event->set_voter.deadline_ns;
+    core->voter_order.proposed = false;
+}
+
+/* R29: the last change, and a record of this epoch, are committed by now. */
+static void propose_order(struct core *core)
 {
     struct members members = core->members;
     for (uint32_t i = 0; i < members.count; i++)
-        if (node_id_equal(members.list[i].id, event->set_voter.node))
-            members.list[i].voter = event->set_voter.voter;
-    const char *why = why_not_set_voter(core, event);
-    if (why == NULL && !majority_follows(core, &members))
-        why = "a majority of the voters as they would be does not follow: no change could be "
-              "committed any more";
-    if (why != NULL) {
-        finish_text(core, event->ticket, CANDOR_FAILED_PRECONDITION,
-                    core->phase == PHASE_PRIMARY ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY,
-                    (struct pos){0}, "%s", why);
+        if (node_id_equal(members.list[i].id, core->voter_order.node))
+            members.list[i].voter = core->voter_order.voter;
+    if (!majority_follows(core, &members)) {
+        refuse_order(core, core->voter_order.ticket,
+                     "a majority of the voters as they would be does not follow: no change could "
+                     "be committed any more");
+        core->voter_order.ticket = 0;
         return;
     }
-    core->voter_ticket = event->ticket;
-    core->voter_deadline_ns = event->set_voter.deadline_ns;
-    log_line(core, LOG_LEVEL_INFO, "set_voter node=%s voter=%d", event->set_voter.node.text,
-             event->set_voter.voter);
+    log_line(core, LOG_LEVEL_INFO, "set_voter node=%s voter=%d", core->voter_order.node.text,
+             core->voter_order.voter);
+    core->voter_order.proposed = true;
     propose_members(core, &members);
 }
 
-static void drive_change(struct core *core)
+static void drive_order(struct core *core)
 {
-    if (core->voter_ticket == 0)
+    if (core->voter_order.ticket == 0)
         return;
-    bool stored = !core->members_in_flight && core->members_seq != 0;
     struct pos pos = {core->epoch, core->members_seq};
+    bool proposed = core->voter_order.proposed;
+    bool stored = proposed && !core->members_in_flight && core->members_seq != 0;
+    bool late = core->now_ns >= core->voter_order.deadline_ns;
+    if (!proposed && !late) {
+        if (may_change(core))
+            propose_order(core);
+        return;
+    }
     if (stored && core->commit >= core->members_seq)
-        finish(core, core->voter_ticket, CANDOR_OK, CANDOR_REASON_NONE, pos, ACK_MAJORITY);
-    else if (core->now_ns >= core->voter_deadline_ns)
-        finish_text(core, core->voter_ticket, CANDOR_DEADLINE_EXCEEDED,
+        finish(core, core->voter_order.ticket, CANDOR_OK, CANDOR_REASON_NONE, pos, ACK_MAJORITY);
+    else if (late && proposed)
+        finish_text(core, core->voter_order.ticket, CANDOR_DEADLINE_EXCEEDED,
                     CANDOR_REASON_OUTCOME_UNKNOWN, pos, "the change is not committed yet");
+    else if (late)
+        finish_text(core, core->voter_order.ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_MAJORITY,
+                    (struct pos){0},
+                    "the change before it is not committed yet: nothing was changed");
     else
         return;
-    core->voter_ticket = 0;
+    core->voter_order.ticket = 0;
 }
 
 void voters_tick(struct core *core)
 {
-    drive_change(core);
-    if (core->voter_ticket == 0)
+    drive_order(core);
+    if (core->voter_order.ticket == 0 || !core->voter_order.proposed)
         admit_newcomers(core);
 }
 
 void voters_deposed(struct core *core)
 {
-    if (core->voter_ticket != 0)
-        finish_text(core, core->voter_ticket, CANDOR_UNKNOWN, CANDOR_REASON_OUTCOME_UNKNOWN,
-                    (struct pos){0}, "the primary was deposed: the change may or may not survive");
-    core->voter_ticket = 0;
+    uint64_t ticket = core->voter_order.ticket;
+    core->voter_order.ticket = 0;
+    if (ticket != 0 && core->voter_order.proposed)
+        finish_text(core, ticket, CANDOR_UNKNOWN, CANDOR_REASON_OUTCOME_UNKNOWN, (struct pos){0},
+                    "the primary was deposed: the change may or may not survive");
+    else if (ticket != 0)
+        finish_text(core, ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_PRIMARY, (struct pos){0},
+                    "the primary was deposed: nothing was changed");
 }

@@ -286,23 +286,26 @@ static struct heard *heard_of(struct heard *disks, uint64_t store_id)
     return disks;
 }
 
-static void note_heard(struct node *node, uint32_t from, const struct core_msg *msg)
+/* False: it is of a former life, and counts for nothing (R8). */
+static bool note_heard(struct node *node, uint32_t from, const struct core_msg *msg)
 {
     const struct core_header *header = &msg->header;
     struct heard *heard = heard_of(node->heard[from], header->store_id);
     if (header->boot < heard->boot)
-        return;
+        return false;
     bool of_this_epoch = epoch_equal(header->epoch, node->view.epoch);
     if (header->boot > heard->boot || (of_this_epoch && !epoch_equal(heard->epoch, header->epoch)))
         *heard = (struct heard){header->store_id, header->boot, header->epoch, 0};
     if (msg->type == CORE_MSG_STATUS && of_this_epoch)
         heard->match = max_u64(heard->match, min_u64(msg->status.match, msg->status.durable));
+    return true;
 }
 
 void check_heard(struct world *world, struct node *node, const struct core_msg *msg)
 {
     const struct node *from = find_node(world, msg->header.node);
-    note_heard(node, from->index, msg);
+    if (!note_heard(node, from->index, msg))
+        return;
     if (msg->type == CORE_MSG_STATUS) {
         node->status_ns[from->index] = local_ns(world, node);
         node->heard_at_ns[from->index] = world->now_ns;

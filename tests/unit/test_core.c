@@ -801,6 +801,7 @@ static void removed_voter_no_longer_counts_until_it_is_added_again(void **state)
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
     set_voter(c, 0, "c", false, 7);
+    run_ms(c, 5);
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
     assert_int_equal(view_of(c, 2).role, ROLE_READER);
     c->hosts[1].cut = true; /* of two voters one is left: c's copy does not help */
