@@ -13,30 +13,44 @@
 
 #include "nng_attack.h"
 
+/* Both are races; a busy machine may win one. */
+enum { ATTEMPTS = 10 };
+
 static void a_reset_before_the_handshake_ends_the_listener(void **state)
 {
     (void)state;
     int port = 0;
     struct victim server = server_start(&port);
     assert_true(server_answers(port));
-    attack_fin_and_reset(&server, port, 20);
-    bool answered = server_answers(port);
+    bool answered = true;
+    for (int i = 0; i < ATTEMPTS && answered; i++) {
+        attack_fin_and_reset(&server, port, 20);
+        answered = server_answers(port);
+    }
     kill(server.pid, SIGKILL);
     victim_ends(&server, PATIENCE_NS);
     assert_false(answered);
 }
 
-static void a_connection_dropped_in_mid_message_never_comes_again(void **state)
+/* The dialer never learns that its connection is gone; or it does, and descriptors stay. */
+static bool drops_for_ever(void)
 {
-    (void)state;
     int drops = 200;
     struct victim subscriber = victim_start(subscribe_and_drop, &drops);
     struct subscriber_report report;
     assert_true(victim_says(&subscriber, &report, sizeof report));
     kill(subscriber.pid, SIGKILL);
     victim_ends(&subscriber, PATIENCE_NS);
-    /* The dialer never learns that its connection is gone; or it does, and descriptors stay. */
-    assert_true(report.dropped < drops || report.descriptors_after > report.descriptors_before + 4);
+    return report.dropped < drops || report.descriptors_after > report.descriptors_before + 4;
+}
+
+static void a_connection_dropped_in_mid_message_never_comes_again(void **state)
+{
+    (void)state;
+    bool shown = false;
+    for (int i = 0; i < ATTEMPTS && !shown; i++)
+        shown = drops_for_ever();
+    assert_true(shown);
 }
 
 int main(void)
