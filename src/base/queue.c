@@ -71,8 +71,8 @@ static bool push(struct queue *queue, void *const *items, size_t count, size_t c
             queue->ring[(queue->head + queue->count++) % queue->ring_size] = items[i];
     }
     pthread_mutex_unlock(&queue->lock);
-    if (taken && was_empty &&
-        count > 0) /* unlocked, or who wakes would wait for the lock at once */
+    /* Unlocked, or who wakes would wait for the lock at once. */
+    if (taken && was_empty && count > 0)
         pthread_cond_signal(&queue->arrived);
     return taken;
 }
