@@ -34,6 +34,27 @@ struct progress {
     struct candor_result refusal;
 };
 
+static void pack(struct call *call)
+{
+    if (call->message == NULL)
+        return;
+    size_t length = protobuf_c_message_get_packed_size(call->message);
+    uint8_t *body = malloc(length + 1);
+    ASSERT(body != NULL);
+    protobuf_c_message_pack(call->message, body);
+    call->body = slice_of(body, length);
+}
+
+static void unpack(struct call *call)
+{
+    union {
+        const uint8_t *bytes;
+        void *memory;
+    } packed = {.bytes = call->body.bytes};
+    free(packed.memory);
+    call->body = (struct slice){0};
+}
+
 static size_t first_target(struct candor_client *client, const struct call *call)
 {
     if (call->single)
@@ -209,8 +230,8 @@ static bool renew_session(struct candor_client *client, struct call *call,
     client_lose_token(client, &call->asked, &result->token);
     candor_client_token(client, &call->asked);
     convert_token(&call->asked, &call->token);
-    operation_unpack(call);
-    operation_pack(call);
+    unpack(call);
+    pack(call);
     result->session_lost = true;
     return true;
 }
@@ -380,8 +401,8 @@ static void keep_uncertainty(const struct progress *progress, struct candor_erro
         error->reason = CANDOR_REASON_OUTCOME_UNKNOWN;
 }
 
-enum candor_code client_call(struct candor_client *client, struct call *call,
-                             struct candor_result *result)
+static enum candor_code exchange(struct candor_client *client, struct call *call,
+                                 struct candor_result *result)
 {
     struct progress progress = {0};
     uint32_t deadline_ms = call->deadline_ms != 0 ? call->deadline_ms : client->deadline_ms;
@@ -420,4 +441,13 @@ enum candor_code client_call(struct candor_client *client, struct call *call,
     if (call->write)
         tell_request_id(client, &progress, result);
     return result->error.code;
+}
+
+enum candor_code client_call(struct candor_client *client, struct call *call,
+                             struct candor_result *result)
+{
+    pack(call);
+    enum candor_code code = exchange(client, call, result);
+    unpack(call);
+    return code;
 }

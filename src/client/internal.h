@@ -79,8 +79,8 @@ struct candor_client {
 /* One call of the user, over all its attempts. */
 struct call {
     const char *method;
-    const ProtobufCMessage *message; /* the request */
-    struct slice body;               /* packed */
+    const ProtobufCMessage *message; /* the request; NULL: an empty one */
+    struct slice body;               /* packed, by client_call() */
     bool write;
     bool at_primary; /* begins with it, where it is known */
     bool single;     /* asks connection `only` once */
@@ -102,10 +102,6 @@ enum candor_code client_call(struct candor_client *client, struct call *call,
 /* operations.c */
 ProtobufCBinaryData operation_binary(struct candor_bytes bytes);
 void *operation_zeroed(size_t count, size_t size); /* malloc'd */
-/* Packs call->message into call->body, whose bytes are malloc'd. */
-void operation_pack(struct call *call);
-void operation_unpack(struct call *call); /* frees them */
-/* Packs `message`, calls, frees. */
 enum candor_code operation_call(struct candor_client *client, struct call *call,
                                 const ProtobufCMessage *message, struct candor_result *result);
 Candor__V1__WriteOptions *operation_write_options(struct candor_client *client,

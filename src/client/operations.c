@@ -29,32 +29,11 @@ void *operation_zeroed(size_t count, size_t size)
     return memory;
 }
 
-void operation_pack(struct call *call)
-{
-    size_t length = protobuf_c_message_get_packed_size(call->message);
-    uint8_t *body = operation_zeroed(length, 1);
-    protobuf_c_message_pack(call->message, body);
-    call->body = slice_of(body, length);
-}
-
-void operation_unpack(struct call *call)
-{
-    union {
-        const uint8_t *bytes;
-        void *memory;
-    } packed = {.bytes = call->body.bytes};
-    free(packed.memory);
-    call->body = (struct slice){0};
-}
-
 enum candor_code operation_call(struct candor_client *client, struct call *call,
                                 const ProtobufCMessage *message, struct candor_result *result)
 {
     call->message = message;
-    operation_pack(call);
-    enum candor_code code = client_call(client, call, result);
-    operation_unpack(call);
-    return code;
+    return client_call(client, call, result);
 }
 
 /* ---- Reads ---- */
