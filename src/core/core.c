@@ -118,7 +118,7 @@ static void grow_work(struct core *core)
 {
     uint32_t capacity = core->work_capacity == 0 ? 64 : core->work_capacity * 2;
     enum core_action_type *work = malloc(capacity * sizeof *work);
-    ASSERT(work != NULL);
+    ASSERT(work != NULL && core->work_outstanding <= core->work_capacity);
     for (uint32_t i = 0; i < core->work_outstanding; i++)
         work[i] = core->work[(core->work_head + i) % core->work_capacity];
     free(core->work);
@@ -148,6 +148,7 @@ static enum core_action_type work_answered(struct core *core)
     core->work_head = (core->work_head + 1) % core->work_capacity;
     core->work_outstanding--;
     core->appends_outstanding -= is_append(type);
+    core->append_broken = core->append_broken && core->appends_outstanding > 0;
     core->work_since_ns = core->now_ns;
     return type;
 }

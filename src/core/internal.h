@@ -166,8 +166,10 @@ struct core {
 
     /* The writer. */
     uint32_t appends_outstanding; /* APPEND, WRITE, EPOCH_START, MEMBERS */
-    uint32_t work_outstanding;    /* all that will be answered */
-    enum core_action_type *work;  /* a ring of it, oldest first */
+    bool
+        append_broken; /* one failed, and those behind it, which build on it, are not answered yet */
+    uint32_t work_outstanding;   /* all that will be answered */
+    enum core_action_type *work; /* a ring of it, oldest first */
     uint32_t work_head;
     uint32_t work_capacity;
     uint64_t work_since_ns; /* since when it owes the next answer */

@@ -383,7 +383,7 @@ static enum taken take_batch(struct core *core, struct batch batch)
 /* Takes what fits; what was accepted goes to the writer as one piece. */
 static enum taken take_batches(struct core *core, struct slice batches)
 {
-    enum taken worst = KNOWN;
+    enum taken worst = core->append_broken ? NOT_NOW : KNOWN;
     buffer_clear(&core->append);
     while (batches.length > 0 && (worst == KNOWN || worst == TAKEN)) {
         struct batch batch;
@@ -455,9 +455,11 @@ void replica_call_failed(struct core *core, uint64_t nonce)
     }
 }
 
-/* Nothing of the failed work was stored: forget that it was accepted; it is fetched again later. */
+/* Nothing of the failed work was stored: forget that it was accepted; it is fetched again later. What is under way behind it will fail,
+ * too; until then nothing new is taken, or it would be forgotten with that. */
 static void append_failed(struct core *core, enum candor_code code)
 {
+    core->append_broken = !settled(core);
     core->last = core->durable;
     core->match = min_u64(core->match, core->last);
     epoch_history_truncate(&core->history, core->last);

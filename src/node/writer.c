@@ -56,7 +56,7 @@ bool writer_wait_for_room(struct node *node, const struct candor_error *err)
 {
     log_error("disk_full", "what=\"%s\" way_out=\"make room; this node waits for it\"",
               err->message);
-    struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
+    struct timespec pause = {.tv_nsec = 200 * (long)NS_PER_MS};
     nanosleep(&pause, NULL);
     return !atomic_load(&node->stopping);
 }

@@ -118,7 +118,7 @@ enum candor_code checkpoint_settle(struct state *state, struct candor_error *err
 {
     char dir[LIMIT_PATH_BYTES];
     struct state_checkpoint found;
-    struct state_position position;
+    struct state_position position = {0};
     enum candor_code code = files_path(dir, state->dir, INSTALL_NAME, err);
     if (code != CANDOR_OK)
         return code;
