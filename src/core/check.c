@@ -21,6 +21,10 @@ void core_check(const struct core *core)
         ASSERT_U64(core->history.starts[i].first_seq, <, core->history.starts[i + 1].first_seq);
         ASSERT(epoch_compare(core->history.starts[i].epoch, core->history.starts[i + 1].epoch) < 0);
     }
+    if (core->durable > 0) { /* a log begins with an EPOCH_START */
+        ASSERT(core->history.count > 0);
+        ASSERT_U64(core->history.starts[0].first_seq, ==, 1);
+    }
     if (core->history.count > 0)
         ASSERT_U64(core->history.starts[core->history.count - 1].first_seq, <=, core->last);
     ASSERT_U64(core->hard_saved, <=, core->hard_version);
