@@ -466,7 +466,7 @@ static enum candor_code read_vote_answer(const Candor__V1__VoteResponse *respons
     out->vote_answer.blank = response->blank;
     size_t length = 0;
     for (const char *p = response->refusal; *p != '\0' && length < CORE_REFUSAL_BYTES - 1; p++)
-        out->vote_answer.refusal[length++] = *p >= ' ' && *p <= '~' ? *p : '?';
+        out->vote_answer.refusal[length++] = (char)(*p >= ' ' && *p <= '~' ? *p : '?');
     out->vote_answer.refusal[length] = '\0';
     return wire_read_header(response->header, &out->header, err);
 }

@@ -29,7 +29,7 @@ static void connections_dropped_in_mid_message_come_again_without_a_leak(void **
     (void)state;
     int drops = 200;
     struct victim subscriber = victim_start(subscribe_and_drop, &drops);
-    struct subscriber_report report;
+    struct subscriber_report report = {0};
     assert_true(victim_says(&subscriber, &report, sizeof report));
     bool closed = victim_ends(&subscriber, PATIENCE_NS);
     assert_int_equal(report.dropped, drops);

@@ -37,7 +37,7 @@ static bool drops_for_ever(void)
 {
     int drops = 200;
     struct victim subscriber = victim_start(subscribe_and_drop, &drops);
-    struct subscriber_report report;
+    struct subscriber_report report = {0};
     assert_true(victim_says(&subscriber, &report, sizeof report));
     kill(subscriber.pid, SIGKILL);
     victim_ends(&subscriber, PATIENCE_NS);
