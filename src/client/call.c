@@ -39,19 +39,16 @@ static void pack(struct call *call)
     if (call->message == NULL)
         return;
     size_t length = protobuf_c_message_get_packed_size(call->message);
-    uint8_t *body = malloc(length + 1);
-    ASSERT(body != NULL);
-    protobuf_c_message_pack(call->message, body);
-    call->body = slice_of(body, length);
+    call->packed = malloc(length + 1);
+    ASSERT(call->packed != NULL);
+    protobuf_c_message_pack(call->message, call->packed);
+    call->body = slice_of(call->packed, length);
 }
 
 static void unpack(struct call *call)
 {
-    union {
-        const uint8_t *bytes;
-        void *memory;
-    } packed = {.bytes = call->body.bytes};
-    free(packed.memory);
+    free(call->packed);
+    call->packed = NULL;
     call->body = (struct slice){0};
 }
 

@@ -80,7 +80,8 @@ struct candor_client {
 struct call {
     const char *method;
     const ProtobufCMessage *message; /* the request; NULL: an empty one */
-    struct slice body;               /* packed, by client_call() */
+    uint8_t *packed;                 /* by client_call() */
+    struct slice body;
     bool write;
     bool at_primary; /* begins with it, where it is known */
     bool single;     /* asks connection `only` once */

@@ -104,6 +104,7 @@ static enum candor_code open_segments(struct log *log, struct candor_error *err)
     uint64_t *seqs = NULL;
     uint32_t count = 0;
     enum candor_code code = log_list(log->dir_fd, &seqs, &count, err);
+    ASSERT(code != CANDOR_OK || count == 0 || seqs != NULL);
     for (uint32_t i = 0; code == CANDOR_OK && i < count; i++) {
         struct segment *segment = NULL;
         code = segment_open(log->dir_fd, seqs[i], &segment, err);

@@ -113,6 +113,7 @@ size_t group_appends(struct node *node, struct work **works, size_t count)
 {
     struct writer *writer = &node->writer;
     struct span spans[APPENDS_AT_ONCE];
+    spans[0] = (struct span){0};
     struct epoch tail = writer->tail_epoch;
     uint64_t last = log_last(node->log);
     size_t taken = 0;

@@ -72,6 +72,7 @@ struct rpc_client {
 static void complete_failed(struct completion completion, struct rpc_exchange *exchange)
 {
     ASSERT(exchange->error.code != CANDOR_OK);
+    ASSERT(completion.output != NULL || completion.packed != NULL);
     if (completion.output != NULL)
         completion.typed(NULL, exchange);
     else

@@ -198,7 +198,7 @@ enum candor_code files_seal_dir(const char *dir, struct candor_error *err)
 {
     char data[LIMIT_PATH_BYTES];
     char path[LIMIT_PATH_BYTES];
-    struct file_seal seal;
+    struct file_seal seal = {0};
     enum candor_code code = files_path(data, dir, "data.mdb", err);
     if (code == CANDOR_OK)
         code = files_path(path, dir, SEAL_NAME, err);

@@ -471,6 +471,7 @@ static void hostile_answers_are_refused_or_readable(void **state)
     }
     struct rng rng;
     rng_seed(&rng, 9);
+    assert_true(whole.length > 0);
     for (int i = 0; i < 20000; i++) {
         uint8_t *copy =
             malloc(whole.length); /* of its own size, so that a sanitizer sees its end */

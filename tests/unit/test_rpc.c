@@ -869,7 +869,7 @@ static void a_silent_connection_is_dropped(void **state)
         assert_true(clock_boot_ns() - begun_ns >= NS_PER_S);
         struct one_call again;
         one_start(&again, client, "/again", 5000);
-        uint32_t id;
+        uint32_t id = 0;
         char method[LIMIT_RPC_METHOD_BYTES] = "";
         while (strcmp(method, "/again") != 0) /* a call of before may have waited for this one */
             read_method(fd, &id, method);
