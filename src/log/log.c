@@ -356,11 +356,9 @@ uint64_t log_bytes(const struct log *log)
 
 void log_inject_fault(struct log *log, uint64_t after_bytes, int error_number, bool fail_sync)
 {
-    log->fault = (struct log_fault){
-        .after_bytes = after_bytes,
-        .error_number = error_number,
-        .fail_sync = fail_sync,
-    };
+    log->fault.after_bytes = after_bytes;
+    log->fault.fail_sync = fail_sync;
+    log->fault.error_number = error_number; /* last: it switches the fault on */
 }
 
 uint64_t log_faults_met(const struct log *log)

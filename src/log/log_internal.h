@@ -18,10 +18,10 @@
 #define LOG_STAGED_ENTRIES                                                                         \
     256 /* index entries of one append; beyond them reads there scan a little more */
 
-struct log_fault {
-    uint64_t after_bytes;
-    int error_number; /* 0: none */
-    bool fail_sync;
+struct log_fault { /* set by any thread */
+    _Atomic uint64_t after_bytes;
+    _Atomic int error_number; /* 0: none */
+    _Atomic bool fail_sync;
 };
 
 struct log {
