@@ -115,6 +115,8 @@ void rules_called(struct world *world, const struct node *node, const struct nod
     const struct disk *disk = &node->disk;
     if (msg->type != CORE_MSG_TRANSFER || world->lost_tail || to->disk.wipes > 0)
         return;
+    if (epoch_compare(to->disk.epoch, node->view.epoch) > 0)
+        return; /* it has moved on, and will not stand for this one */
     char pos[POS_TEXT_BYTES];
     struct pos head = disk_pos(disk, disk->last);
     if (!disk_holds(&to->disk, to->disk.last, head))
