@@ -42,6 +42,7 @@ static uint64_t new_number(struct world *world, const struct ticket *ticket, uin
         .request = ticket->request,
         .part = part,
         .token = ticket->token,
+        .issued_ns = world->now_ns,
     };
     return number;
 }
@@ -224,7 +225,8 @@ static void wait_for(struct world *world, struct node *node, struct read *read, 
 static void answer_linearizable(struct world *world, struct node *node, const struct read *read)
 {
     TRACE(world, node, "linearizable read answered at seq %" PRIu64, read->applied);
-    check_linearizable(world, node, read);
+    check_linearizable_read(world, node, read);
+    register_read(world, read);
     act_later(world, read->client);
 }
 

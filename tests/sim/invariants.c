@@ -609,7 +609,7 @@ static bool is_committed(const struct world *world, struct pos pos)
     return false;
 }
 
-void check_linearizable(struct world *world, struct node *node, const struct read *read)
+void check_linearizable_read(struct world *world, struct node *node, const struct read *read)
 {
     uint64_t generation = read->reign.generation;
     if (may_lose(world) || committed_of(world, generation)->tainted)
@@ -742,5 +742,6 @@ void check_end(struct world *world)
     for (uint64_t i = 0; i < world->acked_count; i++)
         check_kept(world, &primary->disk, world->acked[i]);
     check_told_lost(world, &primary->disk);
+    register_check(world);
     check_log_once(world, primary);
 }

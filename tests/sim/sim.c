@@ -19,6 +19,7 @@ struct progress {
     _Atomic uint64_t failed;
     _Atomic uint64_t events;
     _Atomic uint64_t false_bounds;
+    _Atomic uint64_t undecided;
 };
 
 static struct world world;
@@ -115,6 +116,7 @@ static bool work(const struct options *options, uint32_t worker, struct progress
         progress->seeds++;
         progress->events += result.events;
         progress->false_bounds += result.false_bounds;
+        progress->undecided += result.undecided;
         if (options->jobs == 1)
             show_progress(progress, began);
         if (result.ok)
@@ -175,10 +177,12 @@ static int run_seeds(const struct options *options)
     double took = seconds() - began;
     fprintf(stderr,
             "%s%" PRIu64 " seeds, %" PRIu64 " failed, %.1f s (%.0f seeds a minute, %.0f events a "
-            "seed); beyond the drift bound %" PRIu64 " bounds were false\n",
+            "seed); beyond the drift bound %" PRIu64 " bounds were false; "
+            "%" PRIu64 " histories were too hard to judge\n",
             isatty(STDERR_FILENO) ? "\r" : "", progress->seeds, progress->failed, took,
             (double)progress->seeds / took * 60,
-            (double)progress->events / (double)max_u64(progress->seeds, 1), progress->false_bounds);
+            (double)progress->events / (double)max_u64(progress->seeds, 1), progress->false_bounds,
+            progress->undecided);
     return ok ? 0 : 1;
 }
 

@@ -16,6 +16,7 @@
  *   registry.c    every record ever stored, by position: what the logs are compared with
  *   invariants.c  docs/protocol.md §12
  *   rules.c       other rules that can be seen from outside
+ *   register.c    one key's history, judged as real ones are
  *   once.c        of it: exactly once
  *   mutations.c   rules of the disk that can be left out
  *   trace.c       one line an event
@@ -284,7 +285,8 @@ struct writer {
 struct write { /* by number: one part of one attempt; a retry has other numbers */
     struct request *request;
     uint32_t part;
-    struct pos token;   /* what its session had seen */
+    struct pos token; /* what its session had seen */
+    uint64_t issued_ns;
     enum ack_level ack; /* reached; ACK_NONE: not acknowledged */
     uint64_t ack_ns;
     struct epoch_log *epoch; /* where, when acknowledged */
@@ -438,6 +440,12 @@ struct event {
     struct letter *letter;
 };
 
+struct history { /* of one key, as clients saw it */
+    struct check_op *ops;
+    size_t count;
+    size_t capacity;
+};
+
 struct loss { /* a SESSION_LOST that was told */
     struct pos pos;
 };
@@ -486,6 +494,8 @@ struct world {
     struct served *served;
     uint32_t served_count;
     uint32_t served_capacity;
+    struct history history;
+    uint64_t undecided; /* histories that were too hard to judge */
     struct buffer scratch;
     uint64_t avoided_side; /* nodes that no client writes to, until then */
     uint64_t avoided_until_ns;
@@ -508,6 +518,7 @@ struct result {
     uint64_t hash;
     uint64_t events;
     uint64_t false_bounds;
+    uint64_t undecided;
     char violation[SIM_VIOLATION_BYTES];
 };
 
@@ -660,7 +671,7 @@ void check_discarded(struct world *world, struct node *node, uint64_t seq, struc
 void check_freshness(struct world *world, struct node *node, const struct core_freshness *fresh,
                      uint64_t applied);
 /* A linearizable read is about to be answered from its data (I7). */
-void check_linearizable(struct world *world, struct node *node, const struct read *read);
+void check_linearizable_read(struct world *world, struct node *node, const struct read *read);
 void check_state(struct world *world, struct node *node);
 void check_boot(struct world *world, struct node *node);
 void check_heard(struct world *world, struct node *node, const struct core_msg *msg);
@@ -688,6 +699,12 @@ enum sim_mutation {
 };
 const char *mutation_name(uint32_t mutation);
 bool mutated(const struct world *world, enum sim_mutation mutation);
+
+/* register.c */
+void register_read(struct world *world,
+                   const struct read *read); /* a linearizable one is answered */
+void register_check(struct world *world);
+void register_free(struct world *world);
 
 /* rules.c */
 void rules_write_taken(struct world *world, const struct node *node, const struct core_view *before,

@@ -486,6 +486,7 @@ void world_free(struct world *world)
     free(world->acked);
     free(world->losses);
     free(world->served);
+    register_free(world);
     buffer_free(&world->scratch);
     arena_free(&world->arena);
 }
@@ -509,6 +510,7 @@ static void reset(struct world *world, const struct options *options, uint64_t s
         .loss_capacity = world->loss_capacity,
         .served = world->served,
         .served_capacity = world->served_capacity,
+        .history = {.ops = world->history.ops, .capacity = world->history.capacity},
         .scratch = world->scratch,
     };
     memcpy(world, &fresh, offsetof(struct world, escape));
@@ -562,6 +564,7 @@ void world_run(struct world *world, const struct options *options, uint64_t seed
     result->hash = world->hash;
     result->events = world->events;
     result->false_bounds = world->false_bounds;
+    result->undecided = world->undecided;
     memcpy(result->violation, world->violation, sizeof result->violation);
     if (!result->ok) /* what the run held is given up: its core may be in any state */
         world_init(world);
