@@ -140,7 +140,7 @@ class Person(unittest.TestCase):
                 terminal.expect(r"a +\S*\s*b +\S*\s*c ")
                 terminal.type("\x03")  # ^C ends the line, not the shell
                 terminal.expect("b FRESH> ")
-                terminal.type("put 'ä b' 'ö'\nget 'ä b'\n")
+                terminal.type("put 'ä b' 'ö' --ack all\nget 'ä b'\n")
                 terminal.expect("\r\nö\r\n")
                 terminal.expect("b FRESH> ")
                 terminal.type("watch-status --interval 50ms\n")
