@@ -109,6 +109,7 @@ static void pause_node(struct world *world, struct node *node)
     uint64_t ns = chance(world, 500000) ? beats(world, 1, 10) : beats(world, 5, 40);
     TRACE(world, node, "paused for %.6f", (double)ns / 1e9);
     node->paused_until_ns = max_u64(node->paused_until_ns, world->now_ns + ns);
+    node->sleeps_until_ns = node->paused_until_ns;
 }
 
 /* ---- The network ---------------------------------------------------------------------------------------- */
@@ -347,7 +348,7 @@ static void mend(struct world *world, struct event *event)
             world->links[i][j].blocked = false;
             world->links[i][j].slow_until_ns = 0;
         }
-        node->paused_until_ns = min_u64(node->paused_until_ns, world->now_ns);
+        node->paused_until_ns = 0;
         writer_wake(world, node);
         if (node->up && chance(world, 300000))
             node_crash(world, node, chance(world, 500000));

@@ -52,7 +52,7 @@ void rules_acknowledged(struct world *world, const struct node *node)
     uint64_t slack_ns = 2 * world->plan.beat_ns + world->plan.election_ns / 10;
     uint64_t allowed_ns = world->plan.election_ns + slack_ns;
     uint64_t since_ns = saturating_sub(world->now_ns, allowed_ns);
-    bool paused = node->paused_until_ns + slack_ns > world->now_ns;
+    bool paused = node->sleeps_until_ns + slack_ns > world->now_ns;
     if (!world->plan.automatic || paused || node->reign_ns > since_ns ||
         members_changed_since(node, since_ns) || heard_since(world, node, since_ns))
         return;

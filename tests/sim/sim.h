@@ -375,6 +375,8 @@ struct node {
     bool up;
     uint64_t life; /* counts starts; 0: never started */
     uint64_t paused_until_ns;
+    uint64_t
+        sleeps_until_ns; /* what came in a pause waits for its planned end, though the end of the faults cuts it short */
     struct clock_rate clock;
     struct core *core;
     struct core_actions actions;

@@ -382,7 +382,7 @@ void node_start(struct world *world, struct node *node)
     struct disk *disk = &node->disk;
     node->life++;
     node->up = true;
-    node->paused_until_ns = 0;
+    node->paused_until_ns = node->sleeps_until_ns = 0;
     node->tick_ns = UINT64_MAX;
     disk->boot++;
     disk_replay(disk, &disk->state); /* the state is rebuilt from the log */
