@@ -85,6 +85,9 @@ static void draw_faults(struct world *world)
     }
     if (!plan->automatic)
         plan->weight[FAULT_PROMOTE] = 6; /* nobody else would */
+    if (plan->lossy)
+        plan->weight[FAULT_SET_VOTER] =
+            0; /* its primary may forget the record that makes the other a reader */
     if (plan->leases) {
         plan->weight[FAULT_CLOCK_JUMP] = 0; /* a clock that jumps keeps to no bound of its drift */
         plan->weight[FAULT_USURP] = (uint32_t)between(world, 4, 12);
