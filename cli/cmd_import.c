@@ -231,6 +231,16 @@ static int read_line(FILE *file, struct buffer *line)
     return c == '\n' || line->length > 0;
 }
 
+/* Some editors write U+FEFF in front of UTF-8. */
+static void skip_byte_order_mark(struct buffer *line)
+{
+    static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
+    if (line->length < sizeof mark || memcmp(line->bytes, mark, sizeof mark) != 0)
+        return;
+    line->length -= sizeof mark;
+    memmove(line->bytes, line->bytes + sizeof mark, line->length);
+}
+
 /* The n-th field of a line, counted from 1. */
 static bool field_of(const struct import *import, const struct buffer *line,
                      struct candor_bytes *out)
@@ -351,7 +361,8 @@ static const char *read_lines(struct import *import, FILE *file)
     int got;
     while (problem == NULL && !has_failed(import, &acknowledged) &&
            (got = read_line(file, &line)) != 0) {
-        import->line++;
+        if (import->line++ == 0)
+            skip_byte_order_mark(&line);
         problem = got < 0 ? "it is longer than 32 MiB" : take_line(import, &line);
         if (import->line % 256 == 0)
             show_progress(import, acknowledged);

@@ -97,9 +97,14 @@ static bool host_check(const char *text, bool bracketed, struct address *out,
     if (bracketed) {
         if (inet_pton(AF_INET6, out->host, &v6) != 1)
             return wrong(why, text, "has a malformed IPv6 address", LIKE_IPV6);
-        if (memcmp(&v6, &in6addr_any, sizeof v6) == 0)
+        static const struct in6_addr mapped_any = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+        if (memcmp(&v6, &in6addr_any, sizeof v6) == 0 || memcmp(&v6, &mapped_any, sizeof v6) == 0)
             return wrong(why, text, "is a wildcard", wildcard);
-        const char *canonical = inet_ntop(AF_INET6, &v6, out->host, sizeof out->host);
+        /* ::ffff:10.0.0.1 is 10.0.0.1 in another spelling. */
+        const char *canonical =
+            IN6_IS_ADDR_V4MAPPED(&v6)
+                ? inet_ntop(AF_INET, v6.s6_addr + 12, out->host, sizeof out->host)
+                : inet_ntop(AF_INET6, &v6, out->host, sizeof out->host);
         ASSERT(canonical != NULL);
         return true;
     }

@@ -288,21 +288,33 @@ static void check_ids(struct draft *draft, uint32_t one, uint32_t other)
         first->column);
 }
 
+/* Whether `inner` is `outer`, or lies in it; both are resolved paths. */
+static bool path_within(const char *inner, const char *outer)
+{
+    size_t length = strlen(outer);
+    return strncmp(inner, outer, length) == 0 &&
+           (inner[length] == '\0' || inner[length] == '/' || outer[length - 1] == '/');
+}
+
 /* Nodes on different machines may well use the same path. */
 static void check_data(struct draft *draft, uint32_t one, uint32_t other)
 {
     const struct topology_node *a = &draft->topology->nodes[one];
     const struct topology_node *b = &draft->topology->nodes[other];
     char quoted[QUOTE_BYTES];
-    if (!usable(draft, one, "data") || !usable(draft, other, "data") ||
-        strcmp(a->data, b->data) != 0)
+    bool nested = path_within(a->data, b->data) || path_within(b->data, a->data);
+    if (!usable(draft, one, "data") || !usable(draft, other, "data") || !nested)
         return;
     if (usable(draft, one, "rpc") && usable(draft, other, "rpc") &&
         !address_same_host(a->rpc, b->rpc))
         return;
     struct topology_problem *problem = report(draft, *node_setting(draft, other, "data"));
-    say(problem->what, "%s is the data folder of '%s' already",
-        quote(b->data, strlen(b->data), quoted), node_name(draft, one));
+    bool same = strcmp(a->data, b->data) == 0;
+    say(problem->what, "%s %s the data folder of '%s'%s", quote(b->data, strlen(b->data), quoted),
+        same                            ? "is"
+        : path_within(b->data, a->data) ? "lies in"
+                                        : "contains",
+        node_name(draft, one), same ? " already" : "");
     say(problem->mend, "give each node its own");
 }
 

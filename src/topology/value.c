@@ -205,6 +205,12 @@ static bool read_path(const char *text, const char *folder, char *field,
         say(why->mend, "write the node's data folder, such as /var/lib/candor/a");
         return false;
     }
+    if (text[0] == '~') { /* a shell's abbreviation: here it would name a folder "~" */
+        say(why->what, "the path %s begins with '~', which only a shell replaces",
+            quote(text, strlen(text), quoted));
+        say(why->mend, "write the whole path, such as /home/me/candor/a");
+        return false;
+    }
     if (!path_resolve(folder, text, field)) {
         say(why->what, "the path %s is too long", quote(text, strlen(text), quoted));
         say(why->mend, "with the topology file's folder it may have %d bytes",

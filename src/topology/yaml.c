@@ -134,8 +134,19 @@ static void load_document(struct draft *draft, const char *bytes, size_t length)
     yaml_parser_delete(&parser);
 }
 
+/* Some editors write U+FEFF in front of UTF-8. libyaml, told the encoding, takes it for text. */
+static size_t byte_order_mark(const char *bytes, size_t length)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    size_t mark_length = sizeof mark - 1;
+    return length >= mark_length && memcmp(bytes, mark, mark_length) == 0 ? mark_length : 0;
+}
+
 void draft_read(struct draft *draft, const char *bytes, size_t length)
 {
+    size_t skipped = byte_order_mark(bytes, length);
+    bytes += skipped;
+    length -= skipped;
     if (screen(draft, bytes, length))
         load_document(draft, bytes, length);
 }

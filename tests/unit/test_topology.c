@@ -77,9 +77,15 @@ static char *drawn(const struct topology *topology)
     return text;
 }
 
-/* A path from the project's root; this file's own path says where that is. */
+/* A path from the project's root. ctest names the root; by hand, this file's own path does, unless the compiler was
+ * given a relative one. */
 static char *project_path(const char *relative, char out[1024])
 {
+    const char *named = getenv("CANDOR_SOURCE");
+    if (named != NULL) {
+        snprintf(out, 1024, "%s/%s", named, relative);
+        return out;
+    }
     static const char own[] = "tests/unit/test_topology.c";
     size_t root = strlen(__FILE__) - (sizeof own - 1);
     snprintf(out, 1024, "%.*s%s", (int)root, __FILE__, relative);
@@ -247,6 +253,12 @@ static void values_of_the_wrong_kind_are_told_with_the_right_one(void **state)
         {"cluster: s\nnodes:\n  - {id: a, rpc: 'tcp://h:1', stream: 'tcp://h:2', data: ''}\n",
          "t.yaml:3:58: error: the path is empty; write the node's data folder, such as "
          "/var/lib/candor/a\n"},
+        {"cluster: s\nnodes:\n  - {id: a, rpc: 'tcp://h:1', stream: 'tcp://h:2', data: ~/a}\n",
+         "t.yaml:3:58: error: the path '~/a' begins with '~', which only a shell replaces; write "
+         "the whole path, such as /home/me/candor/a\n"},
+        {"\xef\xbb\xbf"
+         "cluster: s\nnodes: []\n",
+         "t.yaml:2:8: error: there are no nodes; list at least one\n"},
         {"cluster: s\nnodes:\n  - {id: a, rpc: 'tcp://h:1', stream: 'tcp://h:2', data: "
          "\"/d/\\e[2J\"}\n",
          "t.yaml:3:58: error: the path '/d/\\x1b[2J' has characters that cannot be printed; name "
@@ -341,6 +353,10 @@ static void sockets_folders_and_ids_belong_to_one_node(void **state)
          "address of 'a' "
          "already; give each socket an address of its own\n"},
         {"cluster: s\nnodes:\n"
+         "  - {id: a, data: a, rpc: 'tcp://127.0.0.1:1', stream: 'tcp://[::ffff:127.0.0.1]:1'}\n",
+         "t.yaml:3:56: error: 'tcp://[::ffff:127.0.0.1]:1', the stream address of 'a', is the rpc "
+         "address of 'a' already; give each socket an address of its own\n"},
+        {"cluster: s\nnodes:\n"
          "  - {id: a, data: a, rpc: 'ipc:///run/a', stream: 'ipc:///run/../run//a'}\n",
          "t.yaml:3:51: error: 'ipc:///run/../run//a', the stream address of 'a', is the rpc "
          "address of 'a' "
@@ -355,6 +371,19 @@ static void sockets_folders_and_ids_belong_to_one_node(void **state)
          "  - {id: b, role: reader, data: /etc/candor/d/, rpc: 'ipc:///b', stream: 'ipc:///s'}\n",
          "t.yaml:4:33: error: '/etc/candor/d' is the data folder of 'a' already; give each node "
          "its own\n"},
+        /* ... nor one within the other ... */
+        {"cluster: s\nnodes:\n"
+         "  - {id: a, data: /d, rpc: 'tcp://127.0.0.1:1', stream: 'tcp://127.0.0.1:2'}\n"
+         "  - {id: b, role: reader, data: /d/log, rpc: 'ipc:///b', stream: 'ipc:///s'}\n",
+         "t.yaml:4:33: error: '/d/log' lies in the data folder of 'a'; give each node its own\n"},
+        {"cluster: s\nnodes:\n"
+         "  - {id: a, data: /d/a, rpc: 'tcp://127.0.0.1:1', stream: 'tcp://127.0.0.1:2'}\n"
+         "  - {id: b, role: reader, data: /, rpc: 'ipc:///b', stream: 'ipc:///s'}\n",
+         "t.yaml:4:33: error: '/' contains the data folder of 'a'; give each node its own\n"},
+        {"cluster: s\nnodes:\n"
+         "  - {id: a, data: /d/a, rpc: 'tcp://127.0.0.1:1', stream: 'tcp://127.0.0.1:2'}\n"
+         "  - {id: b, role: reader, data: /d/ab, rpc: 'ipc:///b', stream: 'ipc:///s'}\n",
+         ""},
         /* ... but not on two. */
         {"cluster: s\nnodes:\n"
          "  - {id: a, data: /d, rpc: 'tcp://h1:1', stream: 'tcp://h1:2'}\n"
