@@ -239,6 +239,8 @@ struct candor_result {
 
     /* Writes. */
     struct candor_request_id request; /* under which it was sent, whatever became of it */
+    /* OK and not set: it had no effect (a failed cas, a txn that executed gets alone). */
+    bool wrote;
     struct candor_pos
         first; /* position of the first operation; the n-th has first.seq + n. Without effect: of what was read */
     struct candor_pos last;

@@ -2,6 +2,7 @@
 #include "client/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -18,6 +19,7 @@ enum next {
 };
 
 struct progress {
+    uint64_t begun_ns;
     uint64_t deadline_ns;
     size_t target;     /* connection to ask */
     uint32_t failures; /* since the call began: the pause grows with them */
@@ -379,15 +381,20 @@ static void explain(const struct progress *progress, struct candor_result *resul
     memcpy(result->endpoint, refusal->endpoint, sizeof result->endpoint);
 }
 
-static void gave_up(const struct progress *progress, uint32_t deadline_ms,
-                    struct candor_result *result)
+/* Says the time that passed, and why not the whole deadline was used: the node asked for a pause that reaches beyond it. */
+static void gave_up(const struct progress *progress, struct candor_result *result)
 {
     explain(progress, result);
-    char message[CANDOR_ERROR_MESSAGE_BYTES - 64];
+    char message[CANDOR_ERROR_MESSAGE_BYTES - 160];
+    char pause[80] = "";
     convert_text(result->error.message, message, sizeof message);
+    if (result->retry_after_ms > left_ms(progress))
+        snprintf(pause, sizeof pause, ": the node asks to wait %u ms, beyond the deadline",
+                 result->retry_after_ms);
     candor_error_set(&result->error, result->error.code, result->error.reason,
-                     "%s (gave up after %u ms and %u attempts)", message, deadline_ms,
-                     result->attempts);
+                     "%s (gave up after %" PRIu64 " ms and %u attempt%s%s)", message,
+                     (clock_boot_ns() - progress->begun_ns) / NS_PER_MS, result->attempts,
+                     result->attempts == 1 ? "" : "s", pause);
 }
 
 /* A later refusal does not say what became of an attempt before it. */
@@ -404,7 +411,8 @@ static enum candor_code exchange(struct candor_client *client, struct call *call
     struct progress progress = {0};
     uint32_t deadline_ms = call->deadline_ms != 0 ? call->deadline_ms : client->deadline_ms;
     deadline_ms = (uint32_t)min_u64(deadline_ms, LIMIT_RPC_DEADLINE_MS_MAX);
-    progress.deadline_ns = clock_boot_ns() + deadline_ms * NS_PER_MS;
+    progress.begun_ns = clock_boot_ns();
+    progress.deadline_ns = progress.begun_ns + deadline_ms * NS_PER_MS;
     progress.target = first_target(client, call);
     memset(result, 0, sizeof *result);
     if (call->body.length + ENVELOPE_BYTES > client->message_bytes)
@@ -429,7 +437,7 @@ static enum candor_code exchange(struct candor_client *client, struct call *call
             continue;
         }
         if (!back_off(client, &progress, result)) {
-            gave_up(&progress, deadline_ms, result);
+            gave_up(&progress, result);
             break;
         }
     }

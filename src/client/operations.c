@@ -190,6 +190,7 @@ bool operation_take_written(const Candor__V1__Pos *first, const Candor__V1__Pos 
         !convert_pos(last, &result->last))
         return false;
     int level = (int)ack;
+    result->wrote = true;
     result->ack = level >= CANDOR_ACK_DEFAULT && level <= CANDOR_ACK_ALL ? (enum candor_ack)level
                                                                          : CANDOR_ACK_DEFAULT;
     return true;

@@ -76,7 +76,8 @@ static void check_flag(struct candor_result *result)
                candor_state_name(freshness->state), freshness->stale ? "true" : "false");
 }
 
-/* Nor does a write of the session come before what it has seen (I8: monotonic writes, writes follow reads). */
+/* Nor does a write of the session come before what it has seen (I8: monotonic writes, writes follow reads). One that
+ * wrote nothing, as a comparison that failed, answers with the position of what it read: that may be the very one. */
 static void check_write(const struct call *call, struct candor_result *result)
 {
     const struct candor_token *session = &call->asked;
@@ -85,9 +86,11 @@ static void check_write(const struct call *call, struct candor_result *result)
         return;
     char seen[POS_TEXT_BYTES];
     char got[POS_TEXT_BYTES];
-    if (candor_pos_compare(&result->last, &session->pos) <= 0)
-        broken(result, "node %s took a write at %s, although the session has seen %s",
-               result->freshness.node, text_of(&result->last, got), text_of(&session->pos, seen));
+    int order = candor_pos_compare(&result->last, &session->pos);
+    if (order < 0 || (order == 0 && result->wrote))
+        broken(result, "node %s %s at %s, although the session has seen %s", result->freshness.node,
+               result->wrote ? "took a write" : "answered a write that had no effect",
+               text_of(&result->last, got), text_of(&session->pos, seen));
 }
 
 static struct promise *promise_of(struct candor_client *client, const char *node)

@@ -14,7 +14,7 @@ static bool take_cas(const struct call *call, struct slice body, struct candor_r
     if (response == NULL || response->succeeded == (response->item != NULL) ||
         !operation_take_written(response->pos, response->pos, response->ack, result))
         return false;
-    result->succeeded = response->succeeded;
+    result->succeeded = result->wrote = response->succeeded;
     result->replayed = response->replayed;
     if (response->succeeded)
         return true;
@@ -71,7 +71,7 @@ static bool take_increment(const struct call *call, struct slice body, struct ca
     if (response == NULL ||
         !operation_take_written(response->pos, response->pos, response->ack, result))
         return false;
-    result->succeeded = result->error.code == CANDOR_OK;
+    result->succeeded = result->wrote = result->error.code == CANDOR_OK;
     result->number = response->value;
     result->replayed = response->replayed;
     return true;
@@ -184,7 +184,9 @@ static bool take_txn(const struct call *call, struct slice body, struct candor_r
     result->items = operation_zeroed(count, sizeof *result->items);
     result->found = operation_zeroed(count, sizeof *result->found);
     result->item_count = result->found_count = count;
+    result->wrote = false; /* gets alone make no record (R47) */
     for (size_t i = 0; i < count; i++) {
+        result->wrote = result->wrote || ops[i].kind != CANDOR_TXN_GET;
         const Candor__V1__TxnOpResult *from = response->results[i];
         if (ops[i].kind == CANDOR_TXN_GET && from->item == NULL)
             return false;

@@ -145,6 +145,8 @@ class Cluster:
             command = [KVCTL, args[0], "--run-dir", self.run_dir, *map(str, args[1:])]
         done = subprocess.run(command, input=input, capture_output=True, text=True, timeout=timeout_s, check=False,
                               env=self.environment if args[0] in ("up", "node") else None)
+        if "broken promise" in done.stderr:
+            raise AssertionError(f"kvctl accuses a node: {done.stderr}")
         wanted = status if isinstance(status, tuple) else (status,)
         if done.returncode not in wanted:
             raise Refused(command, done.returncode, done.stdout, done.stderr)

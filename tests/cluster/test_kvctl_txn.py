@@ -108,6 +108,22 @@ class Running(unittest.TestCase):
         self.assertIn("not as expected", err)
         self.assertEqual(self.c.json("cas", "cas:none", "--expect", "x", "y", status=6)["item"]["found"], False)
 
+    def test_a_session_goes_on_after_what_wrote_nothing(self):
+        """The harness fails a command that says "broken promise"."""
+        path = os.path.join(self.c.dir, "session-without-effect")
+        for ack in ("local", "majority"):
+            options = ("--session", path, "--ack", ack)
+            self.c.json("put", "quiet", "1", *options)
+            self.c.json("cas", "quiet", "--expect", "nope", "2", *options, status=6)
+            self.c.json("cas", "quiet", "--expect-absent", "2", *options, status=6)
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+                json.dump({"then": [{"get": {"key": "quiet"}}]}, file)
+                file.flush()
+                self.assertEqual(self.c.json("txn", file.name, *options)["results"][0]["value"], "1")
+            self.c.kvctl("incr", "quiet", "1", "--max", "1", *options, status=6)
+            self.c.json("cas", "quiet", "--expect", "1", "2", *options)
+            self.c.json("del", "quiet", *options)
+
     def test_of_many_that_expect_the_same_one_succeeds(self):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             done = list(pool.map(lambda i: self.c.kvctl("cas", "cas:race", "--expect-absent", str(i), status=(0, 6)),

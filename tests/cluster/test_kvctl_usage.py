@@ -51,6 +51,15 @@ class Help(Usage):
                 self.assertIn("--output text|json", done.stdout)
                 self.assertEqual(kvctl(*name.split(), "--help").stdout, done.stdout)
 
+    def test_a_letter_has_one_meaning_in_a_command(self):
+        commands = re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)  ", kvctl("--help").stdout, re.M)
+        self.assertIn("cas", commands)
+        self.assertIn("rollback replay", commands)
+        for command in commands:
+            letters = re.findall(r"^  -(\w), ", kvctl("help", *command.split()).stdout, re.M)
+            self.assertIn("h", letters, command)
+            self.assertEqual(len(letters), len(set(letters)), f"{command}: {letters}")
+
     def test_a_family_lists_its_members(self):
         done = kvctl("help", "rollback")
         self.assertEqual(done.returncode, 0)

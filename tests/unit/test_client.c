@@ -43,6 +43,8 @@ struct reply {
     bool contradict; /* says FRESH and stale */
     bool no_items;
     bool replayed;
+    bool succeeded; /* of a condition */
+    uint32_t retry_after_ms;
 };
 
 /* The last reply of a script is repeated. */
@@ -112,13 +114,16 @@ static void fill_envelope(struct node *node, struct rpc_call *call, const struct
         f->token->pos = pos_in(call, reply);
     }
     rpc_call_reply(call)->freshness = f;
-    if (reply->redirect == NULL)
+    if (reply->redirect == NULL && reply->retry_after_ms == 0)
         return;
     Candor__V1__RetryHint *hint = rpc_call_alloc(call, sizeof *hint);
     candor__v1__retry_hint__init(hint);
+    hint->retry_after_ms = reply->retry_after_ms;
+    rpc_call_reply(call)->retry = hint;
+    if (reply->redirect == NULL)
+        return;
     hint->primary = rpc_call_string(call, reply->redirect->id);
     hint->endpoint = rpc_call_string(call, reply->redirect->address);
-    rpc_call_reply(call)->retry = hint;
 }
 
 /* Notes the call, and gives its reply. False: the call is not to be answered. */
@@ -210,12 +215,50 @@ static void kv_put(Candor__V1__KV_Service *service, const Candor__V1__PutRequest
     closure(&response, closure_data);
 }
 
+static void kv_cas(Candor__V1__KV_Service *service,
+                   const Candor__V1__CompareAndSwapRequest *request,
+                   Candor__V1__CompareAndSwapResponse_Closure closure, void *closure_data)
+{
+    struct reply reply;
+    Candor__V1__KeyValue item = CANDOR__V1__KEY_VALUE__INIT;
+    (void)request;
+    if (refused((struct node *)service, closure_data, &reply))
+        return;
+    Candor__V1__CompareAndSwapResponse response = CANDOR__V1__COMPARE_AND_SWAP_RESPONSE__INIT;
+    response.pos = pos_in(closure_data, &reply);
+    response.succeeded = reply.succeeded;
+    response.item = reply.succeeded ? NULL : &item;
+    closure(&response, closure_data);
+}
+
+/* Answers for one operation, which found nothing. */
+static void kv_txn(Candor__V1__KV_Service *service, const Candor__V1__TxnRequest *request,
+                   Candor__V1__TxnResponse_Closure closure, void *closure_data)
+{
+    struct reply reply;
+    Candor__V1__KeyValue item = CANDOR__V1__KEY_VALUE__INIT;
+    Candor__V1__TxnOpResult result = CANDOR__V1__TXN_OP_RESULT__INIT;
+    Candor__V1__TxnOpResult *results[] = {&result};
+    (void)request;
+    if (refused((struct node *)service, closure_data, &reply))
+        return;
+    Candor__V1__TxnResponse response = CANDOR__V1__TXN_RESPONSE__INIT;
+    result.item = &item;
+    response.pos = pos_in(closure_data, &reply);
+    response.succeeded = reply.succeeded;
+    response.results = results;
+    response.n_results = 1;
+    closure(&response, closure_data);
+}
+
 static void open_node(struct fixture *f, struct node *node, const char *id)
 {
     candor__v1__kv__init(&node->kv, NULL);
     node->kv.get = kv_get;
     node->kv.multi_get = kv_multi_get;
     node->kv.put = kv_put;
+    node->kv.compare_and_swap = kv_cas;
+    node->kv.txn = kv_txn;
     node->services[0] = &node->kv.base;
     pthread_mutex_init(&node->lock, NULL);
     snprintf(node->id, sizeof node->id, "%s", id);
@@ -421,6 +464,23 @@ static void call_ends_at_its_deadline_when_nobody_is_there(void **state)
     assert_in_range(took_ms, 0, 2000);
     assert_int_equal(result.has_freshness, false);
     assert_non_null(strstr(result.error.message, "gave up"));
+    candor_result_free(&result);
+}
+
+static void giving_up_early_tells_the_time_that_passed_and_why(void **state)
+{
+    struct fixture *f = *state;
+    SCRIPT(&f->nodes[0], {.code = CANDOR_UNAVAILABLE,
+                          .reason = CANDOR_REASON_NO_PRIMARY,
+                          .retry_after_ms = 3600000});
+    struct candor_result result;
+    uint64_t begun = clock_boot_ns();
+    EXPECT(put(open_client(f, 1, false), &result), CANDOR_UNAVAILABLE, result);
+    uint64_t took_ms = ns_to_ms_up(clock_boot_ns() - begun);
+    const char *told = strstr(result.error.message, "gave up after ");
+    assert_non_null(told);
+    assert_in_range(strtoull(told + strlen("gave up after "), NULL, 10), 0, took_ms);
+    assert_non_null(strstr(told, " ms and 1 attempt: the node asks to wait 3600000 ms"));
     candor_result_free(&result);
 }
 
@@ -885,6 +945,60 @@ static void node_that_goes_back_on_its_word_is_reported(void **state)
     }
 }
 
+/* What a session asks for once it has seen seq 10. */
+static enum candor_code swap_absent(struct candor_client *client, struct candor_result *result)
+{
+    struct candor_expect expect = {.kind = CANDOR_EXPECT_ABSENT};
+    return candor_cas(client, candor_text("k"), &expect, candor_text("v"), NULL, result);
+}
+
+/* Puts when its compares hold, else gets. */
+static enum candor_code put_or_get(struct candor_client *client, struct candor_result *result)
+{
+    const struct candor_txn_op then = {
+        .kind = CANDOR_TXN_PUT, .key = candor_text("k"), .value = candor_text("v")};
+    const struct candor_txn_op otherwise = {.kind = CANDOR_TXN_GET, .key = candor_text("k")};
+    struct candor_txn txn = {
+        .then_ops = &then, .then_count = 1, .else_ops = &otherwise, .else_count = 1};
+    return candor_txn(client, &txn, NULL, result);
+}
+
+/* Without effect, an answer has the position of what was read: that may be what the session has seen, but nothing older. */
+static void only_what_was_written_stands_behind_what_the_session_saw(void **state)
+{
+    struct fixture *f = *state;
+    static enum candor_code (*const calls[])(struct candor_client *,
+                                             struct candor_result *) = {swap_absent, put_or_get};
+    static const struct {
+        struct reply reply;
+        bool broken;
+    } cases[] = {
+        {{.seq = 10}, false},
+        {{.seq = 11}, false},
+        {{.seq = 9}, true},
+        {{.seq = 10, .succeeded = true}, true},
+        {{.seq = 11, .succeeded = true}, false},
+    };
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+        const struct reply reply = cases[i / 2].reply;
+        struct candor_result result;
+        f->nodes[0].calls = 0;
+        SCRIPT(&f->nodes[0], {.seq = 10}, reply);
+        struct candor_client *client = open_client(f, 1, false);
+        EXPECT(put(client, &result), CANDOR_OK, result);
+        assert_true(result.wrote);
+        candor_result_free(&result);
+        EXPECT(calls[i % 2](client, &result), CANDOR_OK, result);
+        assert_int_equal(result.wrote, reply.succeeded);
+        bool broken = strstr(result.violation, "although the session has seen") != NULL;
+        if (broken != cases[i / 2].broken)
+            fail_msg("case %zu: \"%s\"", i, result.violation);
+        candor_result_free(&result);
+        candor_client_close(client);
+        f->client = NULL;
+    }
+}
+
 /* ---- Threads, options ------------------------------------------------------------------------------- */
 
 /* Returns NULL when every call went well: a failure in this thread could not end the test. */
@@ -946,6 +1060,7 @@ int main(void)
         TEST(read_goes_elsewhere_when_a_node_does_not_answer),
         TEST(silent_node_does_not_use_up_a_reads_deadline),
         TEST(call_ends_at_its_deadline_when_nobody_is_there),
+        TEST(giving_up_early_tells_the_time_that_passed_and_why),
         TEST(refusal_is_told_when_the_node_it_names_is_gone),
         TEST(refused_write_is_repeated_with_its_request_id),
         TEST(write_that_may_have_been_executed_is_repeated_with_its_request_id),
@@ -964,6 +1079,7 @@ int main(void)
         TEST(tokens_survive_export_and_foreign_ones_are_refused),
         TEST(bound_grows_by_the_time_since_the_request_was_sent),
         TEST(node_that_goes_back_on_its_word_is_reported),
+        TEST(only_what_was_written_stands_behind_what_the_session_saw),
         TEST(threads_share_a_client),
         cmocka_unit_test(options_that_cannot_work_are_refused),
     };
