@@ -163,10 +163,10 @@ static void print_what(const struct history *history, const struct history_op *o
         print_value(history, op->expected, out);
         fputs(" -> ", out);
         print_value(history, op->value, out);
-        if (op->outcome == HISTORY_OK && !op->swapped) {
-            fputs(", but found ", out);
-            print_value(history, op->tells_found ? op->found : op->expected, out);
-        }
+        if (op->outcome == HISTORY_OK && !op->swapped)
+            fputs(op->tells_found ? ", but found " : ", but found something else", out);
+        if (op->outcome == HISTORY_OK && op->tells_found)
+            print_value(history, op->found, out);
         return;
     case HISTORY_INCREMENT:
         fprintf(out, " by %" PRId64, op->delta);

@@ -58,6 +58,8 @@ static bool apply(const struct check_op *op, uint64_t *state)
         return true;
     case CHECK_CAS_FAILED:
         return *state != op->expected && *state == op->value;
+    case CHECK_CAS_DIFFERED:
+        return *state != op->expected;
     }
     return false;
 }

@@ -15,11 +15,12 @@
 #define CHECK_NEVER UINT64_MAX
 
 enum check_op_type {
-    CHECK_READ,       /* saw `value` */
-    CHECK_WRITE,      /* leaves `value`; a delete leaves CHECK_ABSENT */
-    CHECK_CAS,        /* found `expected` and left `value` */
-    CHECK_CAS_FAILED, /* found something else than `expected`; saw `value` */
-    CHECK_INCREMENT,  /* numbers: found `expected`, left `value`; the caller computes both */
+    CHECK_READ,         /* saw `value` */
+    CHECK_WRITE,        /* leaves `value`; a delete leaves CHECK_ABSENT */
+    CHECK_CAS,          /* found `expected` and left `value` */
+    CHECK_CAS_FAILED,   /* found something else than `expected`; saw `value` */
+    CHECK_CAS_DIFFERED, /* found something else than `expected`, and does not say what */
+    CHECK_INCREMENT,    /* numbers: found `expected`, left `value`; the caller computes both */
 };
 
 struct check_op {

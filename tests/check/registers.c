@@ -90,13 +90,18 @@ static uint64_t seen_before_ns(const struct history_op *const *ops, size_t count
     return end_ns;
 }
 
-static bool may_be_expected(const struct history_op *const *ops, size_t count,
-                            const struct history_op *op)
+/* Whether a swap may have needed `op`'s value to be there: it expected it, or it failed and does not say upon what. */
+static bool may_matter_to_swap(const struct history_op *const *ops, size_t count,
+                               const struct history_op *op)
 {
-    for (size_t i = 0; i < count; i++)
-        if (ops[i]->kind == HISTORY_CAS && ops[i]->outcome != HISTORY_FAIL &&
-            ops[i]->expected == op->value)
+    for (size_t i = 0; i < count; i++) {
+        const struct history_op *other = ops[i];
+        if (other->kind != HISTORY_CAS || other->outcome == HISTORY_FAIL)
+            continue;
+        bool silent = other->outcome == HISTORY_OK && !other->swapped && !other->tells_found;
+        if (other->expected == op->value || silent)
             return true;
+    }
     return false;
 }
 
@@ -112,7 +117,7 @@ static bool settle(const struct writes *writes, const struct history_op *const *
         return true;
     uint64_t seen_ns = seen_before_ns(ops, count, op);
     if (seen_ns == CHECK_NEVER)
-        return may_be_expected(ops, count, op);
+        return may_matter_to_swap(ops, count, op);
     out->complete_ns = max_u64(seen_ns, op->invoke_ns); /* never before it was asked for */
     return true;
 }
@@ -135,9 +140,8 @@ static bool convert(const struct writes *writes, const struct history_op *const 
     if (op->outcome == HISTORY_UNKNOWN)
         return settle(writes, ops, count, op, out);
     if (op->kind == HISTORY_CAS && !op->swapped) {
-        out->type = CHECK_CAS_FAILED;
+        out->type = op->tells_found ? CHECK_CAS_FAILED : CHECK_CAS_DIFFERED;
         out->value = op->found;
-        return op->tells_found;
     }
     return true;
 }

@@ -82,7 +82,7 @@ static void read_follows(struct session *session, const struct history_op *op)
                  newest, op);
     advance(session, op);
     const struct history_op *writer = writes_seen(session->writes, op);
-    if (writer != NULL && writer->has_pos) {
+    if (writer != NULL && writer->has_pos && !writes_seen_elsewhere(session->writes, op, writer)) {
         key->saw = writer;
         key->saw_line = op;
     }

@@ -23,9 +23,22 @@ static bool may_have_written(const struct history_op *op)
     return op->outcome == HISTORY_UNKNOWN || history_wrote(op);
 }
 
+/* `history->rolled_back` is sorted; several nodes may have archived one position. */
+static bool any_unclaimed(const struct history *history)
+{
+    size_t distinct = 0;
+    size_t claimed = 0;
+    for (size_t i = 0; i < history->rolled_back_count; i++)
+        distinct +=
+            i == 0 || pos_compare(history->rolled_back[i], history->rolled_back[i - 1]) != 0;
+    for (size_t i = 0; i < history->count; i++)
+        claimed += history->ops[i].rolled_back;
+    return distinct > claimed;
+}
+
 void writes_index(struct writes *writes, const struct history *history)
 {
-    *writes = (struct writes){.history = history};
+    *writes = (struct writes){.history = history, .unclaimed_rollback = any_unclaimed(history)};
     writes->by_value = calloc(history->count + 1, sizeof(struct history_op *));
     writes->counters = calloc(history->strings.count + 1, sizeof *writes->counters);
     ASSERT(writes->by_value != NULL && writes->counters != NULL);
@@ -80,17 +93,40 @@ const struct history_op *writes_seen(const struct writes *writes, const struct h
     return count == 1 && read->value != HISTORY_ABSENT ? found[0] : NULL;
 }
 
-/* Whether one of `candidates` may be what a read saw that had `write` as well. */
-static bool may_stand_behind(const struct history_op *const *candidates, size_t count,
-                             const struct history_op *read, const struct history_op *write)
+static bool rolled_back_at_seq(const struct history *history, uint64_t seq)
 {
+    for (size_t i = 0; i < history->rolled_back_count; i++)
+        if (history->rolled_back[i].seq == seq)
+            return true;
+    return false;
+}
+
+bool writes_seen_elsewhere(const struct writes *writes, const struct history_op *read,
+                           const struct history_op *write)
+{
+    if (read->mod_seq != 0) /* the seq of what it saw */
+        return read->mod_seq != write->pos.seq &&
+               rolled_back_at_seq(writes->history, read->mod_seq);
+    if (write->rolled_back)
+        return true;
+    bool behind = read->has_pos && pos_compare(read->pos, write->pos) >= 0;
+    return writes->unclaimed_rollback && !behind;
+}
+
+/* Whether one of `candidates` may be what a read saw that had `write` as well. */
+static bool may_stand_behind(const struct writes *writes, const struct history_op *read,
+                             const struct history_op *write)
+{
+    size_t count;
+    const struct history_op *const *candidates = writes_of(writes, read->key, read->value, &count);
     for (size_t i = 0; i < count; i++) {
         const struct history_op *op = candidates[i];
         if (op == write)
             return true;
         if (op->invoke_ns > read->complete_ns)
             continue;
-        if (!op->has_pos || pos_compare(op->pos, write->pos) > 0)
+        if (!op->has_pos || pos_compare(op->pos, write->pos) > 0 ||
+            writes_seen_elsewhere(writes, read, op))
             return true;
     }
     return false;
@@ -106,7 +142,5 @@ bool writes_missed(const struct writes *writes, const struct history_op *read,
         return true;
     if (read->mod_seq != 0 && read->mod_seq < write->pos.seq)
         return true;
-    size_t count;
-    const struct history_op *const *candidates = writes_of(writes, read->key, read->value, &count);
-    return !may_stand_behind(candidates, count, read, write);
+    return !may_stand_behind(writes, read, write);
 }

@@ -173,6 +173,24 @@ static void of_two_racing_swaps_one_wins(void **state)
                               END CAS("\"x\"", "y", "ok", 20, 30) ",\"swapped\":true" END);
 }
 
+static void a_swap_that_failed_tells_that_the_value_was_another(void **state)
+{
+    (void)state;
+    /* "found" is optional: without it the register held anything but what was expected. */
+    assert_red(registers,
+               PUT("v0", "ok", 1, 2) END CAS("\"v0\"", "x", "ok", 3,
+                                             4) ",\"swapped\":false" END GET("\"v0\"", 5, 6) END);
+    assert_good(PUT("v0", "ok", 1, 2) END CAS("\"v1\"", "x", "ok", 3,
+                                              4) ",\"swapped\":false" END GET("\"v0\"", 5, 6) END);
+    assert_red(registers, CAS("null", "x", "ok", 3, 4) ",\"swapped\":false" END);
+    /* A write of unknown outcome that nobody read may be what it found. */
+    assert_good(PUT("v0", "ok", 1, 2) END PUT("v1", "unknown", 1, 2)
+                    END CAS("\"v0\"", "x", "ok", 3, 4) ",\"swapped\":false" END);
+    assert_red(registers, PUT("v0", "ok", 1, 2) END PUT("v1", "unknown", 1, 2)
+                              END CAS("\"v0\"", "x", "ok", 3,
+                                      4) ",\"swapped\":false" END GET("\"v0\"", 5, 6) END);
+}
+
 static void increments_take_effect_once(void **state)
 {
     (void)state;
@@ -252,6 +270,33 @@ static void a_rolled_back_write_is_told_as_session_lost(void **state)
     snprintf(text, sizeof text, "%s%s%s", SPUT("x", 1, 1) POS(1, "a", 5) END,
              SGET("null", 4, 5) POS(2, "b", 5) END, archived);
     assert_red(sessions, text);
+}
+
+/* `term` is that of node a's epoch; the line stands for what its archive holds. */
+#define ROLLED_BACK(seq)                                                                           \
+    "{\"rolled_back\":{\"generation\":0,\"term\":1,\"owner\":\"a\",\"seq\":" #seq                  \
+    "},\"node\":\"a\"}\n"
+#define MOD_SEQ(seq) ",\"mod_seq\":" #seq
+
+/* It was executed at 5, rolled back, sent again under its request id, and acknowledged at 9. */
+static void a_write_that_was_executed_again_elsewhere_may_be_seen_at_both_places(void **state)
+{
+    (void)state;
+    assert_good(OTHER("x", 1, 50) POS(2, "b", 9) END SGET("\"x\"", 2, 3) POS(1, "a", 5) MOD_SEQ(5)
+                    END SGET("\"x\"", 4, 5) POS(1, "a", 5) MOD_SEQ(5) END ROLLED_BACK(5));
+    /* Without mod_seq, the position of the data tells it as well; and without both nothing can be told. */
+    assert_good(OTHER("x", 1, 50) POS(2, "b", 9) END SGET("\"x\"", 2, 3) POS(1, "a", 5)
+                    END SGET("\"x\"", 4, 5) POS(1, "a", 6) END ROLLED_BACK(5));
+    /* It stands behind another write where it was executed first. */
+    assert_good(SPUT("y", 1, 1) POS(1, "a", 4) END OTHER("x", 1, 50) POS(2, "b", 2)
+                    END SGET("\"x\"", 2, 3) POS(1, "a", 5) MOD_SEQ(5) END ROLLED_BACK(5));
+    /* What stands nowhere but at its acknowledged position is judged by it, whatever else was rolled back. */
+    assert_red(sessions, OTHER("x", 1, 1) POS(1, "a", 6) END OTHER("y", 1, 1) POS(1, "a", 7)
+                             END SGET("\"y\"", 2, 3) MOD_SEQ(7) END SGET("\"x\"", 4, 5) MOD_SEQ(6)
+                                 END ROLLED_BACK(5));
+    /* No rollback is known by which it could have stood at 5. */
+    assert_red(sessions, OTHER("x", 1, 1) POS(2, "b", 9) END SPUT("y", 1, 1) POS(2, "b", 10)
+                             END SGET("\"x\"", 2, 3) MOD_SEQ(12) END);
 }
 
 static void session_lost_answered_to_a_write_ends_what_was_promised_before(void **state)
@@ -444,6 +489,8 @@ int main(void)
         cmocka_unit_test(an_unknown_write_is_seen_or_not_but_never_both),
         cmocka_unit_test(fifty_unknown_writes_are_settled_without_a_search),
         cmocka_unit_test(of_two_racing_swaps_one_wins),
+        cmocka_unit_test(a_swap_that_failed_tells_that_the_value_was_another),
+        cmocka_unit_test(a_write_that_was_executed_again_elsewhere_may_be_seen_at_both_places),
         cmocka_unit_test(increments_take_effect_once),
         cmocka_unit_test(a_local_write_to_a_linearizable_register_is_refused),
         cmocka_unit_test(a_session_reads_its_writes),
