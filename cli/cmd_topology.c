@@ -103,11 +103,11 @@ static const char *durability_name(enum topology_durability durability)
 
 static json_t *node_json(const struct topology_node *node)
 {
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s}", "id", node->id.text, "role",
-                     node->voter ? "voter" : "reader", "rpc", node->rpc, "stream", node->stream,
-                     "heartbeat", node->heartbeat, "data", node->data, "zone",
-                     node->zone[0] != '\0' ? json_string(node->zone) : json_null(), "durability",
-                     durability_name(node->durability));
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s}", "id", node->id.text, "role",
+                     node->voter ? "voter" : "reader", "rpc", node->rpc, "peer", node->peer,
+                     "stream", node->stream, "heartbeat", node->heartbeat, "data", node->data,
+                     "zone", node->zone[0] != '\0' ? json_string(node->zone) : json_null(),
+                     "durability", durability_name(node->durability));
 }
 
 static json_t *topology_json(const struct topology *topology)

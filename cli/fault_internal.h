@@ -9,7 +9,7 @@
 #include "base/buffer.h"
 #include "cli/fault_proxy.h"
 
-enum fault_kind { FAULT_RPC, FAULT_STREAM, FAULT_HEARTBEAT, FAULT_KINDS };
+enum fault_kind { FAULT_PEER, FAULT_STREAM, FAULT_HEARTBEAT, FAULT_KINDS };
 
 struct socket_address {
     socklen_t length;

@@ -96,7 +96,7 @@ static enum candor_code resolve(const char *address, struct socket_address *out,
 
 static const char *address_of(const struct topology_node *node, enum fault_kind kind)
 {
-    return kind == FAULT_RPC ? node->rpc : kind == FAULT_STREAM ? node->stream : node->heartbeat;
+    return kind == FAULT_PEER ? node->peer : kind == FAULT_STREAM ? node->stream : node->heartbeat;
 }
 
 /* A node that is not up yet must find its port free. */
@@ -105,11 +105,12 @@ static bool topology_uses_port(const struct topology *topology, uint16_t port)
     char host[LIMIT_ADDRESS_BYTES];
     char text[8];
     for (uint32_t i = 0; i < topology->node_count; i++) {
-        for (int kind = 0; kind < FAULT_KINDS; kind++) {
-            const char *address = address_of(&topology->nodes[i], (enum fault_kind)kind);
-            if (is_ipc(address))
+        const struct topology_node *node = &topology->nodes[i];
+        const char *const addresses[] = {node->rpc, node->peer, node->stream, node->heartbeat};
+        for (size_t a = 0; a < sizeof addresses / sizeof addresses[0]; a++) {
+            if (is_ipc(addresses[a]))
                 continue;
-            split_host(address, host, text);
+            split_host(addresses[a], host, text);
             if (strtoul(text, NULL, 10) == port)
                 return true;
         }
@@ -154,7 +155,7 @@ static int listen_tcp(struct route *route, const char *real)
 
 static int listen_ipc(struct route *route, enum fault_kind kind)
 {
-    static const char letters[] = {'r', 's', 'h'};
+    static const char letters[] = {'p', 's', 'h'};
     struct socket_address address = {0};
     char path[LIMIT_PATH_BYTES + 32];
     snprintf(path, sizeof path, "%s/%u-%u-%c.sock", route->proxy->dir, route->from, route->to,
@@ -295,7 +296,7 @@ void fault_proxy_close(struct fault_proxy *proxy)
 
 static void set_address(struct topology_node *node, size_t kind, const char *address)
 {
-    char *fields[FAULT_KINDS] = {node->rpc, node->stream, node->heartbeat};
+    char *fields[FAULT_KINDS] = {node->peer, node->stream, node->heartbeat};
     snprintf(fields[kind], LIMIT_ADDRESS_BYTES, "%s", address);
 }
 

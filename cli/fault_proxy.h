@@ -1,8 +1,9 @@
 /* A network that can be cut, without root: a TCP forwarder between the nodes of a cluster on this machine.
  *
- * For each ordered pair of nodes (A dials B) and each of B's three addresses the proxy listens on an address of its own
- * and forwards to B's. A node is started with a topology in which its peers' addresses are the proxy's; clients use
- * the real ones, so that a node that is cut off can still be asked.
+ * For each ordered pair of nodes (A dials B) and each of B's addresses for nodes (peer, stream,
+ * heartbeat) the proxy listens on an address of its own and forwards to B's. A node is started with a
+ * topology in which these addresses of the others are the proxy's; clients use `rpc`, which is never
+ * changed, so that a node that is cut off can still be asked.
  *
  * A cut is a network that loses packets, not one that closes connections. While packets from A to B vanish:
  * - bytes from A stay where they are: the proxy stops reading, so the kernel's buffers fill up, and what it holds waits.

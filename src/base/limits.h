@@ -38,6 +38,9 @@
 
 /* RPC. */
 #define LIMIT_RPC_CONTEXTS 256 /* requests in flight on one REP socket; more wait in NNG */
+/* Calls of peers in flight at a node's `peer` address; more wait in NNG. Two for each other node: one that reads the
+ * log or a snapshot, and one that the node thread answers at once. Clients have a door and contexts of their own. */
+#define LIMIT_PEER_CALLS 64
 #define LIMIT_RPC_DEADLINE_MS_DEFAULT 5000 /* when the caller names none */
 #define LIMIT_RPC_DEADLINE_MS_MAX 600000   /* longer ones are cut to it */
 #define LIMIT_RPC_UNPACK_FACTOR                                                                    \

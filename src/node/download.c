@@ -241,7 +241,7 @@ static const struct topology_node *peer_of(struct node *node, struct node_id id)
 static enum candor_code begin(struct node *node, struct transfer *t, struct candor_error *err)
 {
     enum candor_code code =
-        rpc_client_open(peer_of(node, t->peer)->rpc, node_message_bytes(node), &t->client, err);
+        rpc_client_open(peer_of(node, t->peer)->peer, node_message_bytes(node), &t->client, err);
     if (code != CANDOR_OK)
         return code;
     t->hash = XXH3_createState();

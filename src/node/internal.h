@@ -298,6 +298,7 @@ struct node {
     struct state_incoming *incoming; /* downloaded, not yet installed */
     uint64_t download_number;        /* of the newest FETCH_SNAPSHOT */
 
+    _Atomic size_t open_count; /* tickets in the core: calls that wait */
     _Atomic bool stopping;
     _Atomic size_t backlog_bytes; /* records taken in, not yet on disk */
     _Atomic size_t write_bytes;   /* client writes taken in, not yet answered */
@@ -309,7 +310,8 @@ struct node {
     struct download download;
     struct background background;
 
-    struct rpc_server *server;
+    struct rpc_server *front;     /* at `rpc`: KV, Cluster */
+    struct rpc_server *peer_door; /* at `peer`: Replication */
     struct stream *stream;
     struct peer_client peers[LIMIT_NODES];
     uint32_t peer_count;

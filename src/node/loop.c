@@ -89,6 +89,7 @@ static void open_ticket(struct node *node, struct ticket *ticket)
     if (node->open != NULL)
         node->open->previous = ticket;
     node->open = ticket;
+    atomic_fetch_add(&node->open_count, 1);
 }
 
 static void close_ticket(struct node *node, struct ticket *ticket)
@@ -99,6 +100,7 @@ static void close_ticket(struct node *node, struct ticket *ticket)
         node->open = ticket->next;
     if (ticket->next != NULL)
         ticket->next->previous = ticket->previous;
+    atomic_fetch_sub(&node->open_count, 1);
 }
 
 /* Replied to once the view that tells of it is published: the reply's freshness then knows of it, too. */

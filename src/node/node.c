@@ -107,25 +107,40 @@ static enum candor_code open_stream(struct node *node, struct candor_error *err)
     return code;
 }
 
-/* ---- The server ----------------------------------------------------------------------------------------------------- */
+/* ---- The doors ------------------------------------------------------------------------------------------------------ */
 
-static enum candor_code open_server(struct node *node, struct candor_error *err)
+/* For clients and operators. */
+static enum candor_code open_front(struct node *node, struct candor_error *err)
 {
     kv_service_init(node);
     cluster_service_init(node);
-    replication_service_init(node);
-    ProtobufCService *services[] = {&node->kv.base.base, &node->cluster.base.base,
-                                    &node->replication.base.base};
+    ProtobufCService *services[] = {&node->kv.base.base, &node->cluster.base.base};
     struct rpc_server_options options = {
         .address = node->self->rpc,
-        .message_bytes =
-            node_message_bytes(node), /* Fetch answers need more than clients may send */
+        .message_bytes = node->topology->limit_message_bytes,
         .services = services,
         .service_count = sizeof services / sizeof services[0],
         .freshness = reply_server_freshness,
         .closure = node,
     };
-    return rpc_server_open(&options, &node->server, err);
+    return rpc_server_open(&options, &node->front, err);
+}
+
+/* For peers alone: what clients do at their door cannot keep a vote or an attach waiting here. */
+static enum candor_code open_peer_door(struct node *node, struct candor_error *err)
+{
+    replication_service_init(node);
+    ProtobufCService *services[] = {&node->replication.base.base};
+    struct rpc_server_options options = {
+        .address = node->self->peer,
+        .message_bytes = node_message_bytes(node),
+        .contexts = LIMIT_PEER_CALLS,
+        .services = services,
+        .service_count = sizeof services / sizeof services[0],
+        .freshness = reply_server_freshness,
+        .closure = node,
+    };
+    return rpc_server_open(&options, &node->peer_door, err);
 }
 
 /* ---- Birth ---------------------------------------------------------------------------------------------------------- */
@@ -258,7 +273,9 @@ enum candor_code node_run(struct node *node, struct candor_error *err)
     if (code == CANDOR_OK)
         code = node_thread_start(node, err);
     if (code == CANDOR_OK)
-        code = open_server(node, err);
+        code = open_peer_door(node, err);
+    if (code == CANDOR_OK)
+        code = open_front(node, err);
     return code;
 }
 
@@ -272,9 +289,12 @@ static void end_calls(struct node *node)
         event->stop = true;
         event_push(node, event);
     }
-    if (node->server != NULL)
-        rpc_server_close(node->server);
-    node->server = NULL;
+    if (node->front != NULL)
+        rpc_server_close(node->front);
+    if (node->peer_door != NULL)
+        rpc_server_close(node->peer_door);
+    node->front = NULL;
+    node->peer_door = NULL;
 }
 
 static void end_threads(struct node *node)

@@ -20,7 +20,7 @@ enum candor_code peers_open(struct node *node, struct candor_error *err)
             continue;
         struct peer_client *client = &node->peers[node->peer_count];
         enum candor_code code =
-            rpc_client_open(peer->rpc, node_message_bytes(node), &client->client, err);
+            rpc_client_open(peer->peer, node_message_bytes(node), &client->client, err);
         if (code != CANDOR_OK)
             return code;
         client->id = peer->id;

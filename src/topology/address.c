@@ -184,24 +184,31 @@ bool address_same_host(const char *a, const char *b)
     return (loopback(&one) && loopback(&other)) || strcmp(one.host, other.host) == 0;
 }
 
-bool address_heartbeat(const char *stream, char out[LIMIT_ADDRESS_BYTES],
-                       struct topology_problem *why)
+bool address_beside(const char *address, uint32_t step, const char *name,
+                    char out[LIMIT_ADDRESS_BYTES], struct topology_problem *why)
 {
-    struct address address = parsed(stream);
-    size_t kept = strlen(stream);
-    char tail[16] = ".heartbeat";
+    struct address from = parsed(address);
+    size_t kept = strlen(address);
+    char tail[16];
     memset(out, 0, LIMIT_ADDRESS_BYTES);
-    if (!address.ipc) {
-        const char *colon = strrchr(stream, ':');
+    if (from.ipc) {
+        snprintf(tail, sizeof tail, ".%s", name);
+    } else {
+        const char *colon = strrchr(address, ':');
         ASSERT(colon != NULL);
-        kept = (size_t)(colon - stream) + 1;
-        snprintf(tail, sizeof tail, "%" PRIu32, address.port + 1);
+        kept = (size_t)(colon - address) + 1;
+        snprintf(tail, sizeof tail, "%" PRIu32, from.port + step);
     }
-    bool fits = address.ipc ? strlen(address.path) + strlen(tail) < IPC_PATH_BYTES
-                            : address.port < UINT16_MAX;
-    if (!fits || kept + strlen(tail) >= LIMIT_ADDRESS_BYTES)
-        return wrong(why, stream, "gives no heartbeat address", "write 'heartbeat' as well");
-    memcpy(out, stream, kept);
+    bool fits = from.ipc ? strlen(from.path) + strlen(tail) < IPC_PATH_BYTES
+                         : from.port + step <= UINT16_MAX;
+    if (!fits || kept + strlen(tail) >= LIMIT_ADDRESS_BYTES) {
+        char what[64];
+        char mend[64];
+        snprintf(what, sizeof what, "gives no %s address", name);
+        snprintf(mend, sizeof mend, "write '%s' as well", name);
+        return wrong(why, address, what, mend);
+    }
+    memcpy(out, address, kept);
     memcpy(out + kept, tail, strlen(tail));
     return true;
 }

@@ -72,21 +72,34 @@ static const char *node_name(const struct draft *draft, uint32_t node)
 
 /* ---- derived values ---- */
 
-static void derive_heartbeat(struct draft *draft, uint32_t node)
+/* What a door's address is when the file leaves it out. */
+#define PEER_PORT_STEP 3
+#define HEARTBEAT_PORT_STEP 1
+
+static void derive_address(struct draft *draft, uint32_t node, const char *from,
+                           const char *address, uint32_t step, const char *name,
+                           char out[LIMIT_ADDRESS_BYTES])
 {
-    struct topology_node *it = &draft->topology->nodes[node];
     struct topology_problem why;
-    struct place *heartbeat = node_setting(draft, node, "heartbeat");
-    struct place *stream = node_setting(draft, node, "stream");
-    if (heartbeat->given != GIVEN_NOT || stream->given != GIVEN_WELL)
+    struct place *given = node_setting(draft, node, from);
+    struct place *derived = node_setting(draft, node, name);
+    if (derived->given != GIVEN_NOT || given->given != GIVEN_WELL)
         return;
-    *heartbeat = *stream;
-    if (address_heartbeat(it->stream, it->heartbeat, &why))
+    *derived = *given;
+    if (address_beside(address, step, name, out, &why))
         return;
-    struct topology_problem *problem = report(draft, *stream);
+    struct topology_problem *problem = report(draft, *given);
     memcpy(problem->what, why.what, sizeof why.what);
     memcpy(problem->mend, why.mend, sizeof why.mend);
-    heartbeat->given = GIVEN_BADLY;
+    derived->given = GIVEN_BADLY;
+}
+
+static void derive_addresses(struct draft *draft, uint32_t node)
+{
+    struct topology_node *it = &draft->topology->nodes[node];
+    derive_address(draft, node, "rpc", it->rpc, PEER_PORT_STEP, "peer", it->peer);
+    derive_address(draft, node, "stream", it->stream, HEARTBEAT_PORT_STEP, "heartbeat",
+                   it->heartbeat);
 }
 
 static void derive_initial_primary(struct draft *draft)
@@ -108,7 +121,7 @@ void draft_derive(struct draft *draft)
     if (setting(draft, "writer_stall")->given == GIVEN_NOT)
         topology->writer_stall_ms = max_u64(topology->election_timeout_ms, WRITER_STALL_LEAST_MS);
     for (uint32_t i = 0; i < topology->node_count; i++) {
-        derive_heartbeat(draft, i);
+        derive_addresses(draft, i);
         if (node_setting(draft, i, "durability")->given == GIVEN_NOT)
             topology->nodes[i].durability = topology->durability;
     }
@@ -329,7 +342,7 @@ static void check_pairs(struct draft *draft)
 
 /* ---- addresses ---- */
 
-#define CHANNELS 3
+#define CHANNELS 4
 
 struct socket {
     char endpoint[ENDPOINT_BYTES];
@@ -342,10 +355,10 @@ struct socket {
 static size_t list_sockets(struct draft *draft, struct socket *out)
 {
     size_t count = 0;
-    static const char *const channels[CHANNELS] = {"rpc", "stream", "heartbeat"};
+    static const char *const channels[CHANNELS] = {"rpc", "peer", "stream", "heartbeat"};
     for (uint32_t i = 0; i < draft->topology->node_count; i++) {
         const struct topology_node *node = &draft->topology->nodes[i];
-        const char *const texts[CHANNELS] = {node->rpc, node->stream, node->heartbeat};
+        const char *const texts[CHANNELS] = {node->rpc, node->peer, node->stream, node->heartbeat};
         for (size_t c = 0; c < CHANNELS; c++) {
             if (!usable(draft, i, channels[c]))
                 continue;
@@ -369,6 +382,13 @@ static void report_clash(struct draft *draft, const struct socket *first,
     say(problem->mend, "give each socket an address of its own");
 }
 
+/* An address that follows from another one is told with it: it has its place. */
+static bool derived(const struct socket *sockets, size_t i)
+{
+    return i > 0 && sockets[i - 1].at.line == sockets[i].at.line &&
+           sockets[i - 1].at.column == sockets[i].at.column;
+}
+
 static void check_relative_ipc(struct draft *draft, const struct socket *socket)
 {
     char quoted[QUOTE_BYTES];
@@ -390,7 +410,8 @@ static void check_addresses(struct draft *draft)
             first++;
         if (first < i)
             report_clash(draft, &sockets[first], &sockets[i]);
-        check_relative_ipc(draft, &sockets[i]);
+        if (!derived(sockets, i))
+            check_relative_ipc(draft, &sockets[i]);
     }
 }
 

@@ -9,7 +9,7 @@
 #include "topology/internal.h"
 
 #define LINE_BYTES (LIMIT_PATH_BYTES + 256)
-#define LINES_OF_NODE 4
+#define LINES_OF_NODE 5
 
 /* ---- lines of a node ---- */
 
@@ -33,8 +33,8 @@ static size_t widest_id(const struct topology *topology)
 static void node_line(const struct topology *topology, const struct topology_node *node,
                       size_t which, char out[LINE_BYTES])
 {
-    static const char *const names[LINES_OF_NODE] = {"rpc", "stream", "heartbeat", "data"};
-    const char *const values[LINES_OF_NODE] = {node->rpc, node->stream, node->heartbeat,
+    static const char *const names[LINES_OF_NODE] = {"rpc", "peer", "stream", "heartbeat", "data"};
+    const char *const values[LINES_OF_NODE] = {node->rpc, node->peer, node->stream, node->heartbeat,
                                                node->data};
     const char *id = which == 0 ? node->id.text : "";
     const char *role = which > 0 ? "" : node->voter ? "voter" : "reader";

@@ -47,7 +47,7 @@ struct key {
 };
 
 /* The truth about what a file may say, in the order in which it is written and documented. */
-#define KEY_COUNT 29
+#define KEY_COUNT 30
 extern const struct key topology_keys[KEY_COUNT];
 
 const struct key *key_find(enum section section, const char *name); /* NULL when there is none */
@@ -120,9 +120,10 @@ bool address_parse(const char *text, struct address *out, struct topology_proble
 char *address_endpoint(const char *text, char out[ENDPOINT_BYTES]);
 /* Whether two addresses are surely on one machine. */
 bool address_same_host(const char *a, const char *b);
-/* The stream's port + 1, or its path + ".heartbeat". False when there is no such address. */
-bool address_heartbeat(const char *stream, char out[LIMIT_ADDRESS_BYTES],
-                       struct topology_problem *why);
+/* An address that follows from another one of the node: its port + `step`, or its path + ".name".
+ * False when there is no such address: `why` asks for the key `name`. */
+bool address_beside(const char *address, uint32_t step, const char *name,
+                    char out[LIMIT_ADDRESS_BYTES], struct topology_problem *why);
 
 static inline struct place place_of(yaml_mark_t mark)
 {

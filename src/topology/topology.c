@@ -99,7 +99,12 @@ const struct key topology_keys[KEY_COUNT] = {
     {SECTION_NODE, "id", KIND_NAME, NEED_VALUE, FIELD(topology_node, id),
      .doc = "The node's name, its own."},
     {SECTION_NODE, "rpc", KIND_ADDRESS, NEED_VALUE, FIELD(topology_node, rpc),
-     .doc = "Where clients and peers ask."},
+     .doc = "Where clients and operators ask."},
+    {SECTION_NODE, "peer", KIND_ADDRESS, NEED_DERIVED, FIELD(topology_node, peer),
+     .fallback = "the rpc's port + 3, or its path + `.peer`",
+     .doc =
+         "Where other nodes ask: votes, attaches, records, snapshots. A door of its own, so that "
+         "no crowd of clients can keep peers out; keep it closed to clients."},
     {SECTION_NODE, "stream", KIND_ADDRESS, NEED_VALUE, FIELD(topology_node, stream),
      .doc = "Where peers subscribe to records and acknowledgements."},
     {SECTION_NODE, "heartbeat", KIND_ADDRESS, NEED_DERIVED, FIELD(topology_node, heartbeat),

@@ -17,7 +17,8 @@
  *   retention: {log: 1GiB}           # log kept for replicas that are away, beyond what commit and checkpoint need
  *   nodes:
  *     - id: a
- *       rpc: tcp://127.0.0.1:7000
+ *       rpc: tcp://127.0.0.1:7000         # clients and operators
+ *       peer: tcp://127.0.0.1:7003        # other nodes; default: rpc's port + 3, or its path + ".peer"
  *       stream: tcp://127.0.0.1:7001
  *       heartbeat: tcp://127.0.0.1:7002   # default: the stream's port + 1, or its path + ".heartbeat"
  *       data: /var/lib/candor/a           # relative: to the topology file
@@ -42,6 +43,7 @@ enum topology_durability { TOPOLOGY_ALWAYS, TOPOLOGY_INTERVAL, TOPOLOGY_OS };
 struct topology_node {
     struct node_id id;
     char rpc[LIMIT_ADDRESS_BYTES];
+    char peer[LIMIT_ADDRESS_BYTES];
     char stream[LIMIT_ADDRESS_BYTES];
     char heartbeat[LIMIT_ADDRESS_BYTES];
     char data[LIMIT_PATH_BYTES];    /* absolute */

@@ -68,17 +68,19 @@ def free_ports(count):
 def copy_on_free_ports(source, target):
     """Copies a topology; its ports of 127.0.0.1 become free ones, so that two runs do not meet.
 
-    The port after each is kept free, too: a stream's heartbeats default to it."""
+    What follows from a port is kept free, too: a stream's heartbeats come at the next one, an rpc's
+    peers at the third."""
     with open(source, encoding="utf-8") as f:
         text = f.read()
     with contextlib.ExitStack() as stack:
         for port in sorted(set(re.findall(r"127\.0\.0\.1:(\d+)", text))):
             while True:
-                pair = stack.enter_context(socket.socket()), stack.enter_context(socket.socket())
+                first, *others = (stack.enter_context(socket.socket()) for _ in range(3))
                 try:
-                    pair[0].bind(("127.0.0.1", 0))
-                    free = pair[0].getsockname()[1]
-                    pair[1].bind(("127.0.0.1", free + 1))
+                    first.bind(("127.0.0.1", 0))
+                    free = first.getsockname()[1]
+                    for other, step in zip(others, (1, 3)):
+                        other.bind(("127.0.0.1", free + step))
                     break
                 except (OSError, OverflowError):
                     continue
@@ -109,7 +111,7 @@ class Cluster:
         self._write_topology()
 
     def _write_topology(self):
-        ports = iter(free_ports(3 * len(self.nodes)))
+        ports = iter(free_ports(4 * len(self.nodes)))
         settings = {"cluster": "test-" + os.path.basename(self.dir)[-8:], "failover": "manual",
                     "heartbeat_interval": "50ms", "stale_after": "400ms", "election_timeout": "800ms"}
         settings.update(self.settings)
@@ -123,6 +125,7 @@ class Cluster:
         lines.append("nodes:")
         for node, role in self.nodes.items():
             lines += [f"  - id: {node}", f"    rpc: tcp://127.0.0.1:{next(ports)}",
+                      f"    peer: tcp://127.0.0.1:{next(ports)}",
                       f"    stream: tcp://127.0.0.1:{next(ports)}",
                       f"    heartbeat: tcp://127.0.0.1:{next(ports)}",
                       f"    data: {self.dir}/data/{node}", f"    role: {role}"]

@@ -127,6 +127,7 @@ nodes:
         self.assertIn("│", self.topology("show", self.GOOD)[0].stdout)
         shown = json.loads(self.topology("show", self.GOOD, "-o", "json")[0].stdout)
         self.assertEqual(shown["nodes"][0]["heartbeat"], "tcp://127.0.0.1:7002")
+        self.assertEqual(shown["nodes"][0]["peer"], "tcp://127.0.0.1:7003")
         whole = self.topology("show", self.GOOD, "--yaml")[0].stdout
         self.assertIn("heartbeat_interval: 100ms", whole)
         self.topology("check", whole)

@@ -156,8 +156,8 @@ TOPOLOGY = """cluster: usage
 failover: manual
 initial_primary: alpha
 nodes:
-  - {{id: alpha, rpc: "tcp://127.0.0.1:{0}", stream: "tcp://127.0.0.1:{1}", heartbeat: "tcp://127.0.0.1:{2}", data: a, role: voter}}
-  - {{id: beta, rpc: "tcp://127.0.0.1:{3}", stream: "tcp://127.0.0.1:{4}", heartbeat: "tcp://127.0.0.1:{5}", data: b, role: voter}}
+  - {{id: alpha, rpc: "tcp://127.0.0.1:{0}", peer: "tcp://127.0.0.1:{6}", stream: "tcp://127.0.0.1:{1}", heartbeat: "tcp://127.0.0.1:{2}", data: a, role: voter}}
+  - {{id: beta, rpc: "tcp://127.0.0.1:{3}", peer: "tcp://127.0.0.1:{7}", stream: "tcp://127.0.0.1:{4}", heartbeat: "tcp://127.0.0.1:{5}", data: b, role: voter}}
 """
 
 
@@ -166,7 +166,7 @@ class NodesDown(Usage):
         self.dir = tempfile.TemporaryDirectory(prefix="candor-usage-")
         self.topology = os.path.join(self.dir.name, "t.yaml")
         with open(self.topology, "w") as f:
-            f.write(TOPOLOGY.format(*free_ports(6)))
+            f.write(TOPOLOGY.format(*free_ports(8)))
         self.addCleanup(self.dir.cleanup)
 
     def run_on(self, *args, **kwargs):

@@ -221,14 +221,13 @@ HELPER bool is_primary(struct candor_client *client)
 
 /* ---- Calls that libcandor does not make ----------------------------------------------------------------- */
 
-HELPER enum candor_code call(struct cluster *cluster, uint32_t i, const char *method,
-                             const ProtobufCMessage *request, struct rpc_exchange *exchange,
-                             ProtobufCMessage **response, const ProtobufCMessageDescriptor *type,
-                             struct candor_error *err)
+HELPER enum candor_code call_at(const char *address, const char *method,
+                                const ProtobufCMessage *request, struct rpc_exchange *exchange,
+                                ProtobufCMessage **response, const ProtobufCMessageDescriptor *type,
+                                struct candor_error *err)
 {
     struct rpc_client *client;
-    assert_int_equal(rpc_client_open(cluster->topology.nodes[i].rpc, 8 << 20, &client, err),
-                     CANDOR_OK);
+    assert_int_equal(rpc_client_open(address, 8 << 20, &client, err), CANDOR_OK);
     uint8_t body[4096];
     size_t length = protobuf_c_message_get_packed_size(request);
     assert_true(length <= sizeof body);
@@ -243,6 +242,14 @@ HELPER enum candor_code call(struct cluster *cluster, uint32_t i, const char *me
     free(bytes);
     rpc_client_close(client);
     return code;
+}
+
+HELPER enum candor_code call(struct cluster *cluster, uint32_t i, const char *method,
+                             const ProtobufCMessage *request, struct rpc_exchange *exchange,
+                             ProtobufCMessage **response, const ProtobufCMessageDescriptor *type,
+                             struct candor_error *err)
+{
+    return call_at(cluster->topology.nodes[i].rpc, method, request, exchange, response, type, err);
 }
 
 HELPER enum candor_code promote(struct cluster *cluster, uint32_t i)

@@ -25,7 +25,7 @@
 #define DEADLINE_MS 20000
 enum { A, B, C };
 
-/* Three nodes; the test listens where b's and c's rpc would. */
+/* Three nodes; the test listens where b's and c's peer door would. */
 struct fixture {
     char dir[64];
     struct topology topology;
@@ -64,9 +64,10 @@ static int set_up(void **state)
         struct topology_node *node = &f->topology.nodes[i];
         char id[2] = {(char)('a' + (char)i), '\0'};
         node->id = node_id_of(id);
-        f->listener[i] = listen_at(node->rpc);
+        f->listener[i] = listen_at(node->peer);
         /* Nobody listens there: a dialer is to be reset. Ports 1 and 2 are never handed out. */
         snprintf(node->stream, sizeof node->stream, "tcp://127.0.0.1:1");
+        snprintf(node->rpc, sizeof node->rpc, "tcp://127.0.0.1:2");
         snprintf(node->heartbeat, sizeof node->heartbeat, "ipc://%s/heartbeat-%s", f->dir, id);
     }
     assert_int_equal(fault_proxy_open(&f->topology, f->dir, &f->proxy, &err), CANDOR_OK);
@@ -163,7 +164,7 @@ struct pair {
 
 static struct pair connect_pair(struct fixture *f, int from, int to)
 {
-    struct pair pair = {.dialer = dial(f->seen[from].nodes[to].rpc)};
+    struct pair pair = {.dialer = dial(f->seen[from].nodes[to].peer)};
     pair.listener = answer(f->listener[to]);
     return pair;
 }
@@ -240,12 +241,13 @@ static void nodes_see_peers_through_the_proxy_and_themselves_directly(void **sta
         for (int peer = 0; peer < 3; peer++) {
             const struct topology_node *seen = &f->seen[self].nodes[peer];
             const struct topology_node *real = &f->topology.nodes[peer];
-            assert_int_equal(strcmp(seen->rpc, real->rpc) == 0, self == peer);
+            assert_string_equal(seen->rpc, real->rpc); /* clients' alone: never the proxy's */
+            assert_int_equal(strcmp(seen->peer, real->peer) == 0, self == peer);
             assert_int_equal(strcmp(seen->stream, real->stream) == 0, self == peer);
             assert_int_equal(strcmp(seen->heartbeat, real->heartbeat) == 0, self == peer);
             assert_int_equal(strncmp(seen->heartbeat, "ipc://", 6), 0);
             if (self != peer) {
-                addresses[count++] = seen->rpc;
+                addresses[count++] = seen->peer;
                 addresses[count++] = seen->stream;
                 addresses[count++] = seen->heartbeat;
             }
@@ -340,7 +342,7 @@ static void a_new_connection_over_a_cut_is_neither_answered_nor_refused(void **s
     for (int i = 0; i < 2; i++) {
         struct pair witness = connect_pair(f, C, B);
         change(f, "cut", cuts[i][0], cuts[i][1], true); /* a handshake needs both ways */
-        int dialer = dial(f->seen[A].nodes[B].rpc);
+        int dialer = dial(f->seen[A].nodes[B].peer);
         say(dialer, "hello");
         barrier(witness);
         assert_false(ready(f->listener[B], POLLIN, 0));
@@ -360,7 +362,7 @@ static void later_dials_over_a_cut_get_no_answer_at_all(void **state)
 {
     struct fixture *f = *state;
     struct sockaddr_in in;
-    dial_address(f->seen[A].nodes[B].rpc, &in);
+    dial_address(f->seen[A].nodes[B].peer, &in);
     change(f, "cut", "a", "b", false);
     int fds[8];
     int unanswered = 0;
@@ -718,7 +720,7 @@ static void a_second_proxy_in_the_same_place_is_refused_and_a_dead_ones_file_is_
 static void storm_dial(const struct fixture *f)
 {
     struct sockaddr_in in;
-    dial_address(f->seen[C].nodes[A].rpc, &in);
+    dial_address(f->seen[C].nodes[A].peer, &in);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int failed = connect(fd, (struct sockaddr *)&in, sizeof in);
     assert_true(failed == 0 || errno == EINPROGRESS);

@@ -342,9 +342,15 @@ static void sockets_folders_and_ids_belong_to_one_node(void **state)
         /* A stream at another node's defaulted heartbeat address. */
         {"cluster: s\nnodes:\n"
          "  - {id: a, role: reader, data: a, rpc: 'tcp://h:1', stream: 'tcp://h:2'}\n"
-         "  - {id: b, data: b, rpc: 'tcp://h:5', stream: 'tcp://h:3'}\n",
+         "  - {id: b, data: b, rpc: 'tcp://h:9', stream: 'tcp://h:3', heartbeat: 'tcp://h:10'}\n",
          "t.yaml:4:48: error: 'tcp://h:3', the stream address of 'b', is the heartbeat address of "
          "'a' "
+         "already; give each socket an address of its own\n"},
+        /* An rpc address at another node's defaulted peer address. */
+        {"cluster: s\nnodes:\n"
+         "  - {id: a, role: reader, data: a, rpc: 'tcp://h:1', stream: 'tcp://h:5'}\n"
+         "  - {id: b, data: b, rpc: 'tcp://h:4', stream: 'tcp://h:8'}\n",
+         "t.yaml:4:27: error: 'tcp://h:4', the rpc address of 'b', is the peer address of 'a' "
          "already; give each socket an address of its own\n"},
         /* One node's own channels; TLS or not, a name or its number. */
         {"cluster: s\nnodes:\n"
@@ -365,6 +371,9 @@ static void sockets_folders_and_ids_belong_to_one_node(void **state)
          "  - {id: a, data: a, rpc: 'tcp://h:1', stream: 'tcp://h:65535'}\n",
          "t.yaml:3:48: error: 'tcp://h:65535' gives no heartbeat address; write 'heartbeat' as "
          "well\n"},
+        {"cluster: s\nnodes:\n"
+         "  - {id: a, data: a, rpc: 'tcp://h:65533', stream: 'tcp://h:2'}\n",
+         "t.yaml:3:27: error: 'tcp://h:65533' gives no peer address; write 'peer' as well\n"},
         /* One folder, however it is written, on one machine ... */
         {"cluster: s\nnodes:\n"
          "  - {id: a, data: ./x/../d, rpc: 'tcp://127.0.0.1:1', stream: 'tcp://127.0.0.1:2'}\n"
@@ -560,7 +569,8 @@ static void expect_lengths(size_t rpc, size_t stream, size_t data, const char *w
 static void paths_that_the_kernel_would_refuse_are_refused(void **state)
 {
     (void)state;
-    expect_lengths(107, 97, LIMIT_PATH_BYTES - 1, "");
+    expect_lengths(102, 97, LIMIT_PATH_BYTES - 1, "");
+    expect_lengths(103, 97, 10, "gives no peer address");
     expect_lengths(108, 97, 10, "has too long a path");
     expect_lengths(125, 97, 10, "is too long");
     expect_lengths(10, 98, 10, "gives no heartbeat address");
@@ -667,11 +677,13 @@ static void what_is_left_out_has_its_default(void **state)
     assert_int_equal(t->state_bytes, LIMIT_STATE_BYTES_DEFAULT);
     assert_int_equal(t->retention_log_bytes, UINT64_C(1) << 30);
     assert_false(t->nodes[0].voter);
+    assert_string_equal(t->nodes[0].peer, "ipc:///r.peer");
     assert_string_equal(t->nodes[0].heartbeat, "ipc:///s.heartbeat");
     assert_string_equal(t->nodes[0].data, "/etc/candor/d/r");
     assert_int_equal(t->nodes[0].durability, TOPOLOGY_OS);
     assert_string_equal(t->nodes[0].zone, "");
     assert_true(t->nodes[1].voter);
+    assert_string_equal(t->nodes[1].peer, "tcp://h:4");
     assert_string_equal(t->nodes[1].heartbeat, "tcp://[::1]:65535");
     assert_string_equal(t->nodes[1].data, "/etc/a");
     assert_string_equal(t->nodes[1].zone, "east");
