@@ -1,7 +1,6 @@
 /* kvd: one node of a cluster.
  *
- * Exit status: 0 shut down cleanly, 1 failed otherwise, 2 wrong usage or topology, 3 integrity in doubt (R3), 4 cannot
- * start: an address or the data directory is in use, or not permitted. */
+ * Its exit statuses are those of base/exit_status.h. */
 #include <argp.h>
 #include <errno.h>
 #include <pthread.h>
@@ -15,8 +14,6 @@
 #include "base/logging.h"
 #include "node/node.h"
 #include "topology/topology.h"
-
-enum exit_status { EXIT_CLEAN = 0, EXIT_OTHER = 1, EXIT_USAGE = 2, EXIT_CANNOT_START = 4 };
 
 struct arguments {
     const char *topology;
@@ -46,7 +43,8 @@ static const char description[] =
     "in doubt "
     "(the last log line says where, and the way out); 4 cannot start: an address or the data "
     "directory is in use, "
-    "or not permitted; 1 anything else.";
+    "or not permitted; 7 no memory, thread or descriptor was to be had: start it again; 1 anything "
+    "else.";
 
 static const struct argp_option option_list[] = {
     {"topology", 't', "FILE", 0, "The cluster's topology (YAML); required", 0},
@@ -103,7 +101,7 @@ static void parse(int argc, char **argv, struct arguments *arguments)
     static const struct argp parser = {
         .options = option_list, .parser = parse_option, .doc = description};
     argp_program_version = "kvd " CANDOR_VERSION;
-    argp_err_exit_status = EXIT_USAGE;
+    argp_err_exit_status = NODE_EXIT_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, arguments);
 }
 
@@ -140,15 +138,17 @@ static int exit_status_of(enum candor_code code)
 {
     switch (code) {
     case CANDOR_INVALID_ARGUMENT:
-        return EXIT_USAGE;
+        return NODE_EXIT_USAGE;
     case CANDOR_DATA_LOSS:
         return NODE_EXIT_INTEGRITY;
     case CANDOR_FAILED_PRECONDITION:
     case CANDOR_UNAVAILABLE:
     case CANDOR_PERMISSION_DENIED:
-        return EXIT_CANNOT_START;
+        return NODE_EXIT_CANNOT_START;
+    case CANDOR_RESOURCE_EXHAUSTED:
+        return NODE_EXIT_SHORTAGE;
     default:
-        return EXIT_OTHER;
+        return NODE_EXIT_OTHER;
     }
 }
 
@@ -208,7 +208,7 @@ static int run(const struct arguments *arguments, const struct topology *topolog
     fflush(stdout);
     wait_for_signal(&signals);
     node_stop(node);
-    return EXIT_CLEAN;
+    return NODE_EXIT_CLEAN;
 }
 
 int main(int argc, char **argv)
@@ -218,7 +218,7 @@ int main(int argc, char **argv)
     static struct topology topology; /* outlives the node; large for a stack */
     struct node_id self;
     if (!load_topology(&arguments, &topology) || !find_self(&arguments, &topology, &self))
-        return EXIT_USAGE;
+        return NODE_EXIT_USAGE;
     logging_set_level(arguments.level);
     logging_set_node(self.text);
     prefer_throughput();

@@ -3,8 +3,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "base/assert.h"
-
 #define BLOCK_BYTES ((size_t)16 << 10)
 #define ALIGNMENT ((size_t)16)
 
@@ -46,11 +44,13 @@ void arena_reset(struct arena *arena)
     arena->used_bytes = 0;
 }
 
+/* NULL: there is no memory. */
 static struct arena_block *block_new(struct arena *arena, size_t bytes)
 {
     size_t capacity = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
     struct arena_block *block = malloc(sizeof *block + capacity);
-    ASSERT(block != NULL);
+    if (block == NULL)
+        return NULL;
     *block = (struct arena_block){.capacity = capacity};
     if (arena->current == NULL)
         arena->first = block;
@@ -68,6 +68,8 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     struct arena_block *block = arena->current;
     if (block == NULL || block->capacity - block->used < rounded)
         block = block_new(arena, rounded);
+    if (block == NULL)
+        return NULL;
     void *at = block->bytes + block->used;
     block->used += rounded;
     arena->used_bytes += rounded;

@@ -17,7 +17,7 @@ struct arena {
 void arena_init(struct arena *arena, size_t limit_bytes);
 void arena_free(struct arena *arena);
 void arena_reset(struct arena *arena);
-/* 16-byte aligned, not cleared; NULL at the limit. */
+/* 16-byte aligned, not cleared; NULL at the limit, and when there is no memory. */
 void *arena_alloc(struct arena *arena, size_t bytes);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 
 void buffer_free(struct buffer *buffer)
 {
@@ -24,8 +25,7 @@ uint8_t *buffer_grow(struct buffer *buffer, size_t more)
         size_t capacity = buffer->capacity == 0 ? 256 : buffer->capacity;
         while (capacity < wanted)
             capacity *= 2;
-        uint8_t *bytes = realloc(buffer->bytes, capacity);
-        ASSERT(bytes != NULL);
+        uint8_t *bytes = memory_resize(buffer->bytes, capacity, 1);
         buffer->bytes = bytes;
         buffer->capacity = capacity;
     }

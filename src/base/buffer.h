@@ -1,5 +1,5 @@
 /* A growable byte buffer, and little-endian coding into and out of bytes.
- * Ownership: buffer_free() by whoever holds the struct. Out of memory stops the process. */
+ * Ownership: buffer_free() by whoever holds the struct. Without memory the process ends (base/memory.h). */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 

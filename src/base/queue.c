@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/memory.h"
 
 struct queue {
     pthread_mutex_t lock;
@@ -20,8 +21,8 @@ struct queue {
 
 struct queue *queue_new(size_t capacity)
 {
-    struct queue *queue = calloc(1, sizeof *queue);
-    ASSERT(queue != NULL && capacity > 0);
+    struct queue *queue = memory_zeroed(1, sizeof *queue);
+    ASSERT(capacity > 0);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -30,8 +31,7 @@ struct queue *queue_new(size_t capacity)
     pthread_condattr_destroy(&attributes);
     queue->capacity = capacity;
     queue->ring_size = capacity < 64 ? capacity : 64;
-    queue->ring = malloc(queue->ring_size * sizeof *queue->ring);
-    ASSERT(queue->ring != NULL);
+    queue->ring = memory_alloc(queue->ring_size * sizeof *queue->ring);
     return queue;
 }
 
@@ -49,8 +49,7 @@ void queue_free(struct queue *queue)
 static void grow_ring(struct queue *queue)
 {
     size_t size = queue->ring_size * 2;
-    void **ring = malloc(size * sizeof *ring);
-    ASSERT(ring != NULL);
+    void **ring = memory_alloc(size * sizeof *ring);
     for (size_t i = 0; i < queue->count; i++)
         ring[i] = queue->ring[(queue->head + i) % queue->ring_size];
     free(queue->ring);

@@ -9,7 +9,7 @@
 
 struct queue;
 
-struct queue *queue_new(size_t capacity); /* stops the process when out of memory */
+struct queue *queue_new(size_t capacity); /* base/memory.h */
 void queue_free(struct queue *queue);     /* must be empty */
 
 /* False when full or closed: the caller keeps `item`. Any thread; never blocks for room. */

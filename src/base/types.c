@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 
 struct slice slice_of(const void *bytes, size_t length)
 {
@@ -114,8 +115,7 @@ char *pos_text(struct pos p, char out[POS_TEXT_BYTES])
 void epoch_history_init(struct epoch_history *history)
 {
     history->count = 0;
-    history->starts = calloc(LIMIT_EPOCH_HISTORY, sizeof *history->starts);
-    ASSERT(history->starts != NULL);
+    history->starts = memory_zeroed(LIMIT_EPOCH_HISTORY, sizeof *history->starts);
 }
 
 void epoch_history_free(struct epoch_history *history)

@@ -11,8 +11,7 @@ struct core_action *act(struct core *core, enum core_action_type type)
     struct core_actions *actions = core->actions;
     if (actions->count == actions->capacity) {
         size_t capacity = actions->capacity == 0 ? 16 : actions->capacity * 2;
-        actions->list = realloc(actions->list, capacity * sizeof *actions->list);
-        ASSERT(actions->list != NULL);
+        actions->list = memory_resize(actions->list, capacity, sizeof *actions->list);
         actions->capacity = capacity;
     }
     struct core_action *action = &actions->list[actions->count++];
@@ -32,11 +31,9 @@ struct core_msg *message_new(struct core *core, enum core_msg_type type)
 {
     if (core->message_count == core->message_capacity) {
         uint32_t capacity = core->message_capacity == 0 ? 8 : core->message_capacity * 2;
-        core->messages = realloc(core->messages, capacity * sizeof(struct core_msg *));
-        ASSERT(core->messages != NULL);
+        core->messages = memory_resize(core->messages, capacity, sizeof(struct core_msg *));
         for (uint32_t i = core->message_capacity; i < capacity; i++) {
-            core->messages[i] = malloc(sizeof(struct core_msg));
-            ASSERT(core->messages[i] != NULL);
+            core->messages[i] = memory_alloc(sizeof(struct core_msg));
         }
         core->message_capacity = capacity;
     }
@@ -117,8 +114,8 @@ static bool is_append(enum core_action_type type)
 static void grow_work(struct core *core)
 {
     uint32_t capacity = core->work_capacity == 0 ? 64 : core->work_capacity * 2;
-    enum core_action_type *work = malloc(capacity * sizeof *work);
-    ASSERT(work != NULL && core->work_outstanding <= core->work_capacity);
+    enum core_action_type *work = memory_alloc(capacity * sizeof *work);
+    ASSERT(core->work_outstanding <= core->work_capacity);
     for (uint32_t i = 0; i < core->work_outstanding; i++)
         work[i] = core->work[(core->work_head + i) % core->work_capacity];
     free(core->work);
@@ -629,8 +626,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     ASSERT(members_find(&config->configured, config->self) != NULL);
     ASSERT(boot->store_id != 0 && boot->boot != 0);
     ASSERT_U64(boot->commit, <=, boot->last);
-    struct core *core = calloc(1, sizeof *core);
-    ASSERT(core != NULL);
+    struct core *core = memory_zeroed(1, sizeof *core);
     core->config = *config;
     rng_seed(&core->rng, config->seed);
     core->born_ns = core->now_ns = now_ns;

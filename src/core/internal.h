@@ -22,6 +22,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/logging.h"
+#include "base/memory.h"
 #include "base/rng.h"
 #include "core/core.h"
 #include "record/batch.h"

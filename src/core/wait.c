@@ -214,8 +214,7 @@ static struct pending_read *add_read(struct core *core, uint64_t ticket, uint64_
         return NULL;
     if (core->read_count == core->read_capacity) {
         uint32_t capacity = core->read_capacity == 0 ? 16 : core->read_capacity * 2;
-        core->reads = realloc(core->reads, capacity * sizeof *core->reads);
-        ASSERT(core->reads != NULL);
+        core->reads = memory_resize(core->reads, capacity, sizeof *core->reads);
         core->read_capacity = capacity;
     }
     struct pending_read *read = &core->reads[core->read_count++];

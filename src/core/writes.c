@@ -9,8 +9,7 @@ static void ring_push(struct write_ring *ring, struct pending_write write)
 {
     if (ring->count == ring->capacity) {
         uint32_t capacity = ring->capacity == 0 ? 64 : ring->capacity * 2;
-        struct pending_write *list = malloc(capacity * sizeof *list);
-        ASSERT(list != NULL);
+        struct pending_write *list = memory_alloc(capacity * sizeof *list);
         for (uint32_t i = 0; i < ring->count; i++)
             list[i] = ring->list[(ring->head + i) % ring->capacity];
         free(ring->list);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "eval/answer.h"
 #include "eval/overlay.h"
 
@@ -22,8 +23,7 @@ static void add_effect(struct eval *eval, enum record_op_kind kind, struct slice
 {
     if (eval->op_count == eval->op_capacity) {
         eval->op_capacity = eval->op_capacity == 0 ? 16 : eval->op_capacity * 2;
-        eval->ops = realloc(eval->ops, eval->op_capacity * sizeof *eval->ops);
-        ASSERT(eval->ops != NULL);
+        eval->ops = memory_resize(eval->ops, eval->op_capacity, sizeof *eval->ops);
     }
     eval->ops[eval->op_count++] = (struct record_op){kind, key, value};
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 
 struct eval_overlay {
     struct overlay_entry *entries;
@@ -18,16 +19,15 @@ void overlay_begin(struct eval_overlay **out, uint32_t most)
 {
     struct eval_overlay *overlay = *out;
     if (overlay == NULL) {
-        overlay = *out = calloc(1, sizeof *overlay);
+        overlay = *out = memory_zeroed(1, sizeof *overlay);
         ASSERT(overlay != NULL);
     }
     if (overlay->capacity < most) {
         uint32_t slot_count = 16;
         while (slot_count < 2 * most)
             slot_count *= 2;
-        overlay->entries = realloc(overlay->entries, most * sizeof *overlay->entries);
-        overlay->slots = realloc(overlay->slots, slot_count * sizeof *overlay->slots);
-        ASSERT(overlay->entries != NULL && overlay->slots != NULL);
+        overlay->entries = memory_resize(overlay->entries, most, sizeof *overlay->entries);
+        overlay->slots = memory_resize(overlay->slots, slot_count, sizeof *overlay->slots);
         overlay->capacity = most;
         overlay->slot_count = slot_count;
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "log/file.h"
 #include "log/log_internal.h"
 
@@ -54,8 +55,8 @@ void log_add_segment(struct log *log, struct segment *segment)
 {
     if (log->segment_count == log->segment_capacity) {
         uint32_t capacity = log->segment_capacity == 0 ? 16 : 2 * log->segment_capacity;
-        struct segment **segments = realloc(log->segments, capacity * sizeof(struct segment *));
-        ASSERT(segments != NULL);
+        struct segment **segments =
+            memory_resize(log->segments, capacity, sizeof(struct segment *));
         log->segments = segments;
         log->segment_capacity = capacity;
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "log/file.h"
 #include "log/log_internal.h"
 
@@ -34,8 +35,7 @@ static int read_names(DIR *dir, uint64_t **seqs, uint32_t *count)
             continue;
         if (*count == capacity) {
             capacity = capacity == 0 ? 64 : 2 * capacity;
-            uint64_t *more = realloc(*seqs, capacity * sizeof **seqs);
-            ASSERT(more != NULL);
+            uint64_t *more = memory_resize(*seqs, capacity, sizeof **seqs);
             *seqs = more;
         }
         (*seqs)[(*count)++] = seq;
@@ -206,8 +206,7 @@ static enum candor_code recover_newest(struct log *log, struct log_recovery *rec
 
 static struct log *log_new(const struct log_options *options)
 {
-    struct log *log = calloc(1, sizeof *log);
-    ASSERT(log != NULL);
+    struct log *log = memory_zeroed(1, sizeof *log);
     log->dir_fd = -1;
     log->lock_fd = -1;
     log->segment_bytes = options->segment_bytes == 0 ? LIMIT_SEGMENT_BYTES : options->segment_bytes;

@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
+#include "base/memory.h"
 #include "base/rng.h"
 #include "log/file.h"
 
@@ -72,8 +73,7 @@ static const char *decode_header(const uint8_t *header, struct segment *out)
 
 static struct segment *segment_new(uint64_t first_seq)
 {
-    struct segment *segment = calloc(1, sizeof *segment);
-    ASSERT(segment != NULL);
+    struct segment *segment = memory_zeroed(1, sizeof *segment);
     segment_name(first_seq, segment->name);
     segment->first_seq = first_seq;
     segment->fd = -1;
@@ -238,8 +238,7 @@ void segment_index_add(struct segment *segment, struct index_entry entry)
     if (segment->entry_count == segment->entry_capacity) {
         uint32_t capacity = max_u64(4, 2 * (uint64_t)segment->entry_capacity);
         struct index_entry *entries =
-            realloc(segment->entries, capacity * sizeof segment->entries[0]);
-        ASSERT(entries != NULL);
+            memory_resize(segment->entries, capacity, sizeof segment->entries[0]);
         segment->entries = entries;
         segment->entry_capacity = capacity;
     }
@@ -422,8 +421,7 @@ static bool has_proof(const uint8_t *bytes, size_t length, uint64_t salt, uint64
 int segment_look_behind(const struct segment *segment, uint64_t at, uint64_t seq,
                         uint64_t *last_nonzero, bool *proof)
 {
-    uint8_t *chunk = malloc(LOOK_CHUNK_BYTES);
-    ASSERT(chunk != NULL);
+    uint8_t *chunk = memory_alloc(LOOK_CHUNK_BYTES);
     *last_nonzero = at;
     *proof = false;
     int failed = 0;

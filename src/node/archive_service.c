@@ -88,10 +88,9 @@ static void run_list(struct job *base)
         fail(job, &err);
         return;
     }
-    struct archive_message *messages = malloc((count + 1) * sizeof *messages);
+    struct archive_message *messages = memory_alloc((count + 1) * sizeof *messages);
     Candor__V1__RollbackArchive **list =
-        malloc((count + 1) * sizeof(Candor__V1__RollbackArchive *));
-    ASSERT(messages != NULL && list != NULL);
+        memory_alloc((count + 1) * sizeof(Candor__V1__RollbackArchive *));
     for (size_t i = 0; i < count; i++) {
         fill_archive(&summaries[i], &messages[i]);
         list[i] = &messages[i].archive;
@@ -135,8 +134,7 @@ struct show {
 
 static ProtobufCBinaryData copy_bytes(struct slice from)
 {
-    uint8_t *bytes = malloc(from.length + 1);
-    ASSERT(bytes != NULL);
+    uint8_t *bytes = memory_alloc(from.length + 1);
     if (from.length > 0)
         memcpy(bytes, from.bytes, from.length);
     return (ProtobufCBinaryData){.len = from.length, .data = bytes};
@@ -147,15 +145,13 @@ static void grow(struct show *show)
     if (show->count < show->capacity)
         return;
     show->capacity = show->capacity == 0 ? 64 : show->capacity * 2;
-    show->records = realloc(show->records, show->capacity * sizeof *show->records);
-    ASSERT(show->records != NULL);
+    show->records = memory_resize(show->records, show->capacity, sizeof *show->records);
 }
 
 static void add_record(struct show *show, const struct record *record)
 {
     grow(show);
-    struct shown *shown = calloc(1, sizeof *shown);
-    ASSERT(shown != NULL);
+    struct shown *shown = memory_zeroed(1, sizeof *shown);
     Candor__V1__RollbackRecord *message = &shown->record;
     candor__v1__rollback_record__init(message);
     shown->at = (struct pos){record->epoch, record->seq};
@@ -170,16 +166,14 @@ static void add_record(struct show *show, const struct record *record)
         shown->request_id.number = record->request.number;
         message->request_id = &shown->request_id;
     }
-    message->ops = calloc(record->op_count + 1, sizeof *message->ops);
-    ASSERT(message->ops != NULL);
+    message->ops = memory_zeroed(record->op_count + 1, sizeof *message->ops);
     show->records[show->count++] = shown;
 }
 
 static void add_op(struct show *show, const struct archive_op *op)
 {
     Candor__V1__RollbackRecord *record = &show->records[show->count - 1]->record;
-    Candor__V1__RollbackOp *message = malloc(sizeof *message);
-    ASSERT(message != NULL);
+    Candor__V1__RollbackOp *message = memory_alloc(sizeof *message);
     candor__v1__rollback_op__init(message);
     message->kind = op->op.kind == RECORD_PUT ? CANDOR__V1__ROLLBACK_OP__KIND__KIND_PUT
                                               : CANDOR__V1__ROLLBACK_OP__KIND__KIND_DELETE;
@@ -246,8 +240,7 @@ static void run_show(struct job *base)
         free_show(&show);
         return;
     }
-    show.list = malloc((show.count + 1) * sizeof(Candor__V1__RollbackRecord *));
-    ASSERT(show.list != NULL);
+    show.list = memory_alloc((show.count + 1) * sizeof(Candor__V1__RollbackRecord *));
     for (size_t i = 0; i < show.count; i++)
         show.list[i] = &show.records[i]->record;
     struct archive_message archive;

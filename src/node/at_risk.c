@@ -26,9 +26,8 @@ static void set_init(struct set *set, uint32_t limit)
     *set = (struct set){.limit = limit, .slot_count = 16};
     while (set->slot_count < 2 * limit)
         set->slot_count *= 2;
-    set->list = calloc((size_t)limit + 1, sizeof *set->list);
-    set->slots = calloc(set->slot_count, sizeof *set->slots);
-    ASSERT(set->list != NULL && set->slots != NULL);
+    set->list = memory_zeroed((size_t)limit + 1, sizeof *set->list);
+    set->slots = memory_zeroed(set->slot_count, sizeof *set->slots);
 }
 
 static void set_free(struct set *set)
@@ -163,8 +162,7 @@ static void respond(const struct at_risk_job *job, const struct core_view *view,
 {
     struct reply_room room;
     Candor__V1__AtRiskResponse response = CANDOR__V1__AT_RISK_RESPONSE__INIT;
-    ProtobufCBinaryData *keys = calloc((size_t)count->keys.count + 1, sizeof *keys);
-    ASSERT(keys != NULL);
+    ProtobufCBinaryData *keys = memory_zeroed((size_t)count->keys.count + 1, sizeof *keys);
     for (uint32_t i = 0; i < count->keys.count; i++)
         keys[i] = slice_binary(set_at(&count->keys, i));
     response.above_seq = count->above_seq;

@@ -244,8 +244,7 @@ static enum candor_code begin(struct node *node, struct transfer *t, struct cand
         rpc_client_open(peer_of(node, t->peer)->peer, node_message_bytes(node), &t->client, err);
     if (code != CANDOR_OK)
         return code;
-    t->hash = XXH3_createState();
-    ASSERT(t->hash != NULL);
+    t->hash = memory_given(XXH3_createState());
     XXH3_64bits_reset(t->hash);
     return state_incoming_begin(node->state, &t->incoming, err);
 }

@@ -31,6 +31,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/logging.h"
+#include "base/memory.h"
 #include "base/queue.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "candor/v1/kv.pb-c.h"

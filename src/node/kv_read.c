@@ -351,9 +351,8 @@ static bool fill_multi_get(struct reading *reading, const struct state_view *dat
         (const Candor__V1__MultiGetRequest *)reading->request;
     size_t count = request->n_keys;
     size_t most_bytes = reading->node->topology->limit_message_bytes;
-    reading->items = malloc((count + 1) * sizeof *reading->items);
-    reading->list = malloc((count + 1) * sizeof *reading->list);
-    ASSERT(reading->items != NULL && reading->list != NULL);
+    reading->items = memory_alloc((count + 1) * sizeof *reading->items);
+    reading->list = memory_alloc((count + 1) * sizeof *reading->list);
     for (size_t i = 0; i < count; i++) {
         struct state_item item;
         reading->list[i] = &reading->items[i];
@@ -480,8 +479,8 @@ static bool add_item(const struct state_item *item, void *closure)
     }
     if (reading->item_count == reading->item_capacity) {
         reading->item_capacity = reading->item_capacity == 0 ? 64 : reading->item_capacity * 2;
-        reading->items = realloc(reading->items, reading->item_capacity * sizeof *reading->items);
-        ASSERT(reading->items != NULL);
+        reading->items =
+            memory_resize(reading->items, reading->item_capacity, sizeof *reading->items);
     }
     Candor__V1__KeyValue *to = &reading->items[reading->item_count++];
     fill_item(to, item);
@@ -500,8 +499,7 @@ static bool fill_scan(struct reading *reading, const struct state_view *data)
     candor__v1__scan_response__init(&reading->scan);
     if (scan_range(request, &scan, &low, &high))
         state_scan(data, &scan, add_item, reading);
-    reading->list = malloc((reading->item_count + 1) * sizeof *reading->list);
-    ASSERT(reading->list != NULL);
+    reading->list = memory_alloc((reading->item_count + 1) * sizeof *reading->list);
     for (size_t i = 0; i < reading->item_count; i++)
         reading->list[i] = &reading->items[i];
     reading->scan.n_items = reading->item_count;

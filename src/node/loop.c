@@ -14,8 +14,7 @@ enum { BATCH_LENGTH_AT = 8 };
 
 struct node_event *event_new(enum core_event_type type)
 {
-    struct node_event *event = calloc(1, sizeof *event);
-    ASSERT(event != NULL);
+    struct node_event *event = memory_zeroed(1, sizeof *event);
     event->core.type = type;
     return event;
 }
@@ -51,8 +50,7 @@ void outbox_add(struct outbox *outbox, void *item)
 {
     if (outbox->count == outbox->capacity) {
         outbox->capacity = outbox->capacity == 0 ? 64 : outbox->capacity * 2;
-        outbox->items = realloc(outbox->items, outbox->capacity * sizeof *outbox->items);
-        ASSERT(outbox->items != NULL);
+        outbox->items = memory_resize(outbox->items, outbox->capacity, sizeof *outbox->items);
     }
     outbox->items[outbox->count++] = item;
 }

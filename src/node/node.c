@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/rng.h"
 
 _Noreturn void node_fatal(struct node *node, const struct candor_error *err)
@@ -61,8 +62,7 @@ static void stream_received(void *closure, struct node_id peer, enum stream_chan
     (void)channel;
     struct node *node = closure;
     struct node_event *event = event_new(CORE_EVENT_STREAM);
-    event->msg = malloc(sizeof *event->msg);
-    ASSERT(event->msg != NULL);
+    event->msg = memory_alloc(sizeof *event->msg);
     struct candor_error err = {0};
     if (wire_stream_unpack(bytes, event->msg, &event->unpacked, &err) != CANDOR_OK) {
         log_debug("malformed_message", "from=%s what=\"%s\"", peer.text, err.message);
@@ -182,8 +182,7 @@ static void init_lock(pthread_mutex_t *lock, pthread_cond_t *changed)
 static struct node *node_new(const struct topology *topology, const struct topology_node *self,
                              const struct node_options *options)
 {
-    struct node *node = calloc(1, sizeof *node);
-    ASSERT(node != NULL);
+    struct node *node = memory_zeroed(1, sizeof *node);
     node->topology = topology;
     node->self = self;
     if (options != NULL)

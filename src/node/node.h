@@ -13,6 +13,7 @@
 
 #include <candor/status.h>
 
+#include "base/exit_status.h"
 #include "topology/topology.h"
 
 struct node;
@@ -25,8 +26,6 @@ struct node_options {
     void (*fatal)(void *closure, const struct candor_error *err);
     void *closure;
 };
-
-#define NODE_EXIT_INTEGRITY 3
 
 /* Makes or recovers the data directory, and binds nothing yet. `topology` must outlive the node.
  * INVALID_ARGUMENT: no such node in the topology. FAILED_PRECONDITION: the data directory is locked by another

@@ -58,8 +58,7 @@ static bool read_reply(struct node *node, const ProtobufCMessage *response,
                        struct node_event *event)
 {
     struct candor_error err = {0};
-    event->msg = calloc(1, sizeof *event->msg);
-    ASSERT(event->msg != NULL);
+    event->msg = memory_zeroed(1, sizeof *event->msg);
     if (wire_read(response, event->msg, &err) != CANDOR_OK) {
         log_warn("malformed_reply", "what=\"%s\"", err.message);
         return false;
@@ -137,8 +136,8 @@ static void send(ProtobufCService *service, const struct core_msg *msg,
 void peers_call(struct node *node, struct node_id peer, uint64_t nonce, const struct core_msg *msg)
 {
     struct peer_client *client = find(node, peer);
-    struct peer_call *call = calloc(1, sizeof *call);
-    ASSERT(call != NULL && client != NULL);
+    struct peer_call *call = memory_zeroed(1, sizeof *call);
+    ASSERT(client != NULL);
     call->node = node;
     call->nonce = nonce;
     call->exchange.deadline_ms = deadline_ms(node, msg->type);

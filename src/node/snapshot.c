@@ -31,9 +31,8 @@ static bool is_usable(struct node *node, struct pos pos, struct epoch epoch)
 static enum candor_code digest_file(int fd, uint64_t bytes, uint64_t *digest,
                                     struct candor_error *err)
 {
-    XXH3_state_t *hash = XXH3_createState();
-    uint8_t *chunk = malloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
-    ASSERT(hash != NULL && chunk != NULL);
+    XXH3_state_t *hash = memory_given(XXH3_createState());
+    uint8_t *chunk = memory_alloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
     XXH3_64bits_reset(hash);
     enum candor_code code = CANDOR_OK;
     for (uint64_t at = 0; at < bytes;) {
@@ -251,8 +250,7 @@ static void run_chunk_job(struct job *job)
     Candor__V1__SnapshotResponse response = CANDOR__V1__SNAPSHOT_RESPONSE__INIT;
     node_header(node, &view, &header);
     response.header = wire_header(&header, &header_room);
-    uint8_t *chunk = malloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
-    ASSERT(chunk != NULL);
+    uint8_t *chunk = memory_alloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
 
     pthread_mutex_lock(&s->lock);
     bool filled = fill_chunk(node, chunk_job, view.epoch, chunk, &response);

@@ -8,8 +8,7 @@ enum { WORKS_AT_ONCE = 512, TRIM_STEPS = 64 };
 
 struct work *work_new(enum core_action_type type)
 {
-    struct work *work = calloc(1, sizeof *work);
-    ASSERT(work != NULL);
+    struct work *work = memory_zeroed(1, sizeof *work);
     work->type = type;
     return work;
 }

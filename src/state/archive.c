@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/logging.h"
+#include "base/memory.h"
 #include "state/env.h"
 
 enum {
@@ -115,8 +116,7 @@ static enum candor_code frame_end(struct archive_writer *writer, struct candor_e
 enum candor_code archive_begin(const char *dir, struct epoch superseded_by,
                                struct archive_writer **out, struct candor_error *err)
 {
-    struct archive_writer *writer = calloc(1, sizeof *writer);
-    ASSERT(writer != NULL);
+    struct archive_writer *writer = memory_zeroed(1, sizeof *writer);
     writer->fd = -1;
     writer->summary.superseded_by = superseded_by;
     writer->summary.wall_ms = clock_wall_ms();
@@ -570,8 +570,7 @@ enum candor_code archive_list(const char *dir, struct archive_summary **out, siz
         close(fd);
         if (*count == capacity) {
             capacity = capacity == 0 ? 16 : capacity * 2;
-            *out = realloc(*out, capacity * sizeof **out);
-            ASSERT(*out != NULL);
+            *out = memory_resize(*out, capacity, sizeof **out);
         }
         (*out)[(*count)++] = summary;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 
 enum {
     OWN_READERS =
@@ -98,8 +99,7 @@ static enum candor_code open_tables(struct env *env, const char *dir, bool read_
 enum candor_code env_open(const char *dir, uint64_t map_bytes, unsigned flags, struct env **out,
                           struct candor_error *err)
 {
-    struct env *env = calloc(1, sizeof *env);
-    ASSERT(env != NULL);
+    struct env *env = memory_zeroed(1, sizeof *env);
     int rc = mdb_env_create(&env->mdb);
     if (rc == 0)
         rc = mdb_env_set_maxdbs(env->mdb, 8);

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "state/env.h"
 
 bool path_join(char out[LIMIT_PATH_BYTES], const char *dir, const char *name)
@@ -166,9 +167,8 @@ static void seal_text(const struct file_seal *seal, char out[SEAL_BYTES])
 static bool digest_file(int fd, struct file_seal *out)
 {
     enum { CHUNK = 1 << 20 };
-    uint8_t *chunk = malloc(CHUNK);
-    XXH3_state_t *hash = XXH3_createState();
-    ASSERT(chunk != NULL && hash != NULL);
+    uint8_t *chunk = memory_alloc(CHUNK);
+    XXH3_state_t *hash = memory_given(XXH3_createState());
     XXH3_64bits_reset(hash);
     ssize_t got;
     out->bytes = 0;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 
 struct state_group {
     struct change change;
@@ -14,8 +15,7 @@ struct state_group {
 enum candor_code state_group_begin(struct state *state, uint64_t commit, struct state_group **out,
                                    struct candor_error *err)
 {
-    struct state_group *group = calloc(1, sizeof *group);
-    ASSERT(group != NULL);
+    struct state_group *group = memory_zeroed(1, sizeof *group);
     enum candor_code code = change_begin(&group->change, state, commit, err);
     if (code != CANDOR_OK) {
         free(group);

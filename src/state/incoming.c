@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 
 struct state_incoming {
     struct state *state;
@@ -20,8 +21,7 @@ struct state_incoming {
 enum candor_code state_incoming_begin(struct state *state, struct state_incoming **out,
                                       struct candor_error *err)
 {
-    struct state_incoming *incoming = calloc(1, sizeof *incoming);
-    ASSERT(incoming != NULL);
+    struct state_incoming *incoming = memory_zeroed(1, sizeof *incoming);
     incoming->state = state;
     incoming->fd = -1;
     enum candor_code code = CANDOR_OK;

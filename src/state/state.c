@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "state/env.h"
 
 enum { ENV_FLAGS = MDB_NOSYNC };
@@ -49,8 +50,7 @@ static void remove_leftovers(const char *dir)
 enum candor_code state_open(const struct state_options *options, struct state **out,
                             struct candor_error *err)
 {
-    struct state *state = calloc(1, sizeof *state);
-    ASSERT(state != NULL);
+    struct state *state = memory_zeroed(1, sizeof *state);
     strncpy(state->dir, options->dir, sizeof state->dir - 1);
     state->map_bytes = options->map_bytes != 0 ? options->map_bytes : LIMIT_STATE_BYTES_DEFAULT;
     pthread_mutex_init(&state->lock, NULL);

@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "state/env.h"
 
 /* One of the present environment, from the pool or new; its slot is counted. */
@@ -27,8 +28,7 @@ static struct state_view *take_view(struct state *state)
         ASSERT(rc == 0);
         return view;
     }
-    view = calloc(1, sizeof *view);
-    ASSERT(view != NULL);
+    view = memory_zeroed(1, sizeof *view);
     view->state = state;
     view->env = env;
     int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &view->txn);
@@ -216,8 +216,7 @@ static void digest_table(XXH3_state_t *hash, const struct state_view *view, enum
 
 uint64_t state_digest(struct state *state)
 {
-    XXH3_state_t *hash = XXH3_createState();
-    ASSERT(hash != NULL);
+    XXH3_state_t *hash = memory_given(XXH3_createState());
     XXH3_64bits_reset(hash);
     struct state_view *view = state_view_begin(state);
     for (enum table table = 0; table < TABLE_COUNT; table++)

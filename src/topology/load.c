@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "topology/internal.h"
 
 static enum candor_code verdict(const struct draft *draft, struct candor_error *err)
@@ -57,8 +58,7 @@ static enum candor_code read_file(const char *path, char **bytes, size_t *length
             err, errno == ENOENT || errno == ENOTDIR ? CANDOR_NOT_FOUND : CANDOR_INVALID_ARGUMENT,
             CANDOR_REASON_NONE, "%s: %s", path, strerror(errno));
     enum candor_code code = CANDOR_OK;
-    *bytes = malloc(LIMIT_TOPOLOGY_FILE_BYTES + 1);
-    ASSERT(*bytes != NULL);
+    *bytes = memory_alloc(LIMIT_TOPOLOGY_FILE_BYTES + 1);
     *length = fread(*bytes, 1, LIMIT_TOPOLOGY_FILE_BYTES + 1, file);
     if (ferror(file))
         code = candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE, "%s: %s", path,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "topology/internal.h"
 
 void say(char out[SAY_BYTES], const char *format, ...)
@@ -22,8 +23,7 @@ static struct topology_problem *add(struct draft *draft, struct place at, bool w
     struct topology_problems *problems = draft->problems;
     struct topology_problem *problem = &draft->unkept;
     if (problems->list == NULL) {
-        problems->list = calloc(LIMIT_TOPOLOGY_PROBLEMS, sizeof *problems->list);
-        ASSERT(problems->list != NULL);
+        problems->list = memory_zeroed(LIMIT_TOPOLOGY_PROBLEMS, sizeof *problems->list);
     }
     if (problems->count < LIMIT_TOPOLOGY_PROBLEMS / (warning ? 2 : 1))
         problem = &problems->list[problems->count++];

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/memory.h"
 
 /* ---- Out --------------------------------------------------------------------------------------------- */
 
@@ -90,8 +91,7 @@ static ProtobufCMessage *attach_message(const struct core_msg *msg, struct wire_
 {
     const struct epoch_history *from = &msg->attach.history;
     ASSERT_U64(from->count, <=, LIMIT_EPOCH_HISTORY);
-    struct wire_history *history = malloc(sizeof *history);
-    ASSERT(history != NULL);
+    struct wire_history *history = memory_alloc(sizeof *history);
     for (uint32_t i = 0; i < from->count; i++) {
         wire_epoch(&from->starts[i].epoch, &history->epochs[i]);
         candor__v1__epoch_start__init(&history->starts[i]);

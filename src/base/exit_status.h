@@ -1,0 +1,20 @@
+/* How a node's process ends: the table of docs/operations.md. A supervisor may restart a node after 7
+ * at once; 2 and 3 need a person, and 4 whatever is in the way to go. */
+#ifndef BASE_EXIT_STATUS_H
+#define BASE_EXIT_STATUS_H
+
+enum {
+    /* Ended by a signal that asks for it. */
+    NODE_EXIT_CLEAN = 0,
+    NODE_EXIT_OTHER = 1,
+    /* The command line or the topology is wrong. */
+    NODE_EXIT_USAGE = 2,
+    /* R3: a failed fsync, a damaged log or state. */
+    NODE_EXIT_INTEGRITY = 3,
+    /* An address or the data directory is in use, or may not be used. */
+    NODE_EXIT_CANNOT_START = 4,
+    /* No memory, thread or descriptor was to be had: nothing is damaged, and later there may be. */
+    NODE_EXIT_SHORTAGE = 7,
+};
+
+#endif

@@ -1,0 +1,64 @@
+#include "base/memory.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/exit_status.h"
+#include "base/logging.h"
+
+void memory_exhausted(const char *who, size_t bytes)
+{
+    log_error(
+        "no_memory",
+        "wanted_by=%s bytes=%zu way_out=\"nothing is damaged: give it more memory, or less to "
+        "do, and start it again\" exit=%d",
+        who, bytes, NODE_EXIT_SHORTAGE);
+    _exit(NODE_EXIT_SHORTAGE); /* exit() runs what may want memory, or a lock that is held */
+}
+
+/* SIZE_MAX, which nobody has, where the product does not fit. */
+static size_t product(size_t count, size_t each)
+{
+    size_t bytes;
+    return __builtin_mul_overflow(count, each, &bytes) ? SIZE_MAX : bytes;
+}
+
+/* No memory and no bytes look alike to malloc()'s callers: at least one byte is asked for. */
+static size_t at_least_one(size_t bytes)
+{
+    return bytes == 0 ? 1 : bytes;
+}
+
+void *memory_alloc_for(const char *who, size_t bytes)
+{
+    void *memory = malloc(at_least_one(bytes));
+    if (memory == NULL)
+        memory_exhausted(who, bytes);
+    return memory;
+}
+
+void *memory_zeroed_for(const char *who, size_t count, size_t each)
+{
+    size_t bytes = product(count, each);
+    void *memory = calloc(1, at_least_one(bytes));
+    if (memory == NULL)
+        memory_exhausted(who, bytes);
+    return memory;
+}
+
+void *memory_resize_for(const char *who, void *old, size_t count, size_t each)
+{
+    size_t bytes = product(count, each);
+    void *memory = realloc(old, at_least_one(bytes));
+    if (memory == NULL)
+        memory_exhausted(who, bytes);
+    return memory;
+}
+
+void *memory_given_for(const char *who, void *pointer)
+{
+    if (pointer == NULL)
+        memory_exhausted(who, 0);
+    return pointer;
+}
