@@ -395,7 +395,8 @@ static const char *refusal(struct core *core, const struct peer *candidate,
     /* A FORKED node votes, but never stands: its log is of an older generation than any that it can help to win. */
     int order = epoch_compare(msg->vote.epoch, core->epoch);
     if (order < 0 || (order == 0 && msg->type == CORE_MSG_PRE_VOTE)) {
-        snprintf(text, CORE_REFUSAL_BYTES, "it knows epoch %s", epoch_text(core->epoch, mine));
+        snprintf(text, CORE_REFUSAL_BYTES, "it knows epoch %s",
+                 epoch_text(shown_epoch(core), mine));
         return text;
     }
     if (!msg->vote.transfer && hears_live_primary(core, candidate) &&

@@ -49,6 +49,7 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_MATCH_UNATTACHED] = "match_unattached",
         [CORE_MUTATION_COMMIT_UNVERIFIED] = "commit_unverified",
         [CORE_MUTATION_ACK_OLD_EPOCH] = "ack_old_epoch",
+        [CORE_MUTATION_EPOCH_BEFORE_STORED] = "epoch_before_stored",
         [CORE_MUTATION_OLD_EPOCH_ACCEPTED] = "old_epoch_accepted",
         [CORE_MUTATION_OLD_BOOT_ACCEPTED] = "old_boot_accepted",
         [CORE_MUTATION_NO_ATTACH] = "no_attach",

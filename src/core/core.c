@@ -46,7 +46,7 @@ struct core_msg *message_new(struct core *core, enum core_msg_type type)
         .node = core->config.self,
         .store_id = core->store_id,
         .boot = core->boot,
-        .epoch = core->epoch,
+        .epoch = shown_epoch(core),
     };
     return msg;
 }
@@ -164,6 +164,12 @@ void save_hard_state(struct core *core)
 bool hard_state_durable(const struct core *core)
 {
     return core->hard_saved == core->hard_version;
+}
+
+/* R7: an epoch that is still on its way to the disk could be gone after a crash. */
+struct epoch shown_epoch(const struct core *core)
+{
+    return mutated(core, CORE_MUTATION_EPOCH_BEFORE_STORED) ? core->epoch : core->stored_epoch;
 }
 
 bool settled(const struct core *core)
@@ -455,8 +461,11 @@ static void on_saved(struct core *core)
     ASSERT(work == CORE_ACTION_SAVE);
     core->hard_saved++;
     ASSERT_U64(core->hard_saved, <=, core->hard_version);
+    if (hard_state_durable(core))
+        core->stored_epoch = core->epoch;
     campaign_votes_saved(core);
     campaign_saved(core);
+    replica_saved(core);
 }
 
 /* Stored members become the members when the log holds them (R29). */
@@ -633,7 +642,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     core->cluster_id = boot->cluster_id;
     core->store_id = boot->store_id;
     core->boot = boot->boot;
-    core->epoch = boot->epoch;
+    core->epoch = core->stored_epoch = boot->epoch;
     core->last = core->durable = boot->last;
     core->log_first = boot->log_first;
     core->commit = boot->commit;

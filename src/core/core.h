@@ -372,8 +372,9 @@ struct core_peer_view {
 struct core_view {
     struct node_id self;
     enum node_role role;
-    struct epoch epoch;
-    struct node_id primary; /* "" when none is known to be alive or to have been */
+    struct epoch epoch;       /* which it follows; may be on its way to the disk */
+    struct epoch shown_epoch; /* which it says it follows: stored (R7) */
+    struct node_id primary;   /* "" when none is known to be alive or to have been */
     char primary_rpc[LIMIT_ADDRESS_BYTES];
     uint64_t cluster_id;
     uint64_t store_id;
@@ -489,6 +490,7 @@ enum core_mutation {
     CORE_MUTATION_MATCH_UNATTACHED,  /* a status claims match = last before the attach (R15) */
     CORE_MUTATION_COMMIT_UNVERIFIED, /* a replica's commit is the heartbeat's (R18) */
     CORE_MUTATION_ACK_OLD_EPOCH, /* an append in flight over a change of epoch is acknowledged (R19) */
+    CORE_MUTATION_EPOCH_BEFORE_STORED, /* an epoch is told before it is stored (R7) */
     CORE_MUTATION_OLD_EPOCH_ACCEPTED,  /* records of a lower epoch are taken (R7) */
     CORE_MUTATION_OLD_BOOT_ACCEPTED,   /* messages and echoes of a former incarnation count (R8) */
     CORE_MUTATION_NO_ATTACH,           /* records are taken without an attach (R11) */

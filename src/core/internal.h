@@ -146,6 +146,8 @@ struct core {
     struct epoch epoch;
     uint64_t hard_version; /* counts SAVE actions */
     uint64_t hard_saved;   /* counts SAVED events */
+    /* The newest epoch that is known to be on the disk: what this node calls its own towards others (R7). */
+    struct epoch stored_epoch;
     struct pending_answer answers[PENDING_ANSWERS];
     uint32_t answer_count;
 
@@ -301,7 +303,8 @@ __attribute__((format(printf, 3, 4))) void log_line(struct core *core, enum log_
 struct core_action *give_work(struct core *core, enum core_action_type type); /* to the writer */
 void save_hard_state(struct core *core);
 bool hard_state_durable(const struct core *core);
-bool settled(const struct core *core); /* nothing is on its way into the log */
+struct epoch shown_epoch(const struct core *core); /* what others may be told (R7) */
+bool settled(const struct core *core);             /* nothing is on its way into the log */
 struct peer *find_peer(struct core *core, struct node_id id);
 uint64_t
 silence_ns(const struct core *core); /* who was not heard for so long has a dead connection */
@@ -324,6 +327,7 @@ void replica_records(struct core *core, const struct core_msg *msg);
 void replica_attach_answer(struct core *core, const struct core_msg *msg);
 void replica_fetch_answer(struct core *core, const struct core_msg *msg);
 void replica_call_failed(struct core *core, uint64_t nonce);
+void replica_saved(struct core *core); /* the hard state is stored */
 void replica_appended(struct core *core, const struct core_event *event);
 void replica_truncated(struct core *core, const struct core_event *event);
 void replica_installed(struct core *core, const struct core_event *event);

@@ -510,8 +510,19 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
         ask_fetch(core);
 }
 
+/* What waited for its epoch to be stored: the answer to the heartbeat that brought it (R7). */
+void replica_saved(struct core *core)
+{
+    if (core->phase < PHASE_OPENING && core->heard && hard_state_durable(core))
+        publish_status(core);
+}
+
 void publish_status(struct core *core)
 {
+    core->status_due_ns = core->now_ns + core->config.heartbeat_interval_ns;
+    /* What is heard in an epoch must not be told under the name of the one before. */
+    if (!epoch_equal(core->epoch, shown_epoch(core)))
+        return;
     struct core_view view;
     core_view(core, &view);
     struct core_freshness fresh;
@@ -529,7 +540,6 @@ void publish_status(struct core *core)
     msg->status.applied = core->durable;
     msg->status.state = fresh.state;
     msg->status.promise_ns = lease_promise_ns(core);
-    core->status_due_ns = core->now_ns + core->config.heartbeat_interval_ns;
     publish(core, msg);
 }
 

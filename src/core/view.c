@@ -64,6 +64,7 @@ void core_view(const struct core *core, struct core_view *view)
     view->self = core->config.self;
     view->role = role_of(core);
     view->epoch = core->epoch;
+    view->shown_epoch = shown_epoch(core);
     view_primary(core, view);
     view->cluster_id = core->cluster_id;
     view->store_id = core->store_id;
@@ -142,7 +143,7 @@ void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_
     memset(out, 0, sizeof *out);
     out->node = view->self;
     out->role = view->role;
-    out->epoch = view->epoch;
+    out->epoch = view->shown_epoch;
     out->has_heartbeat_age = view->heard;
     if (view->role != ROLE_PRIMARY && view->heard)
         out->heartbeat_age_ms = ns_to_ms_up(saturating_sub(now_ns, view->heartbeat_ns)); /* R38 */

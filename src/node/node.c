@@ -31,7 +31,7 @@ void node_header(const struct node *node, const struct core_view *view, struct c
         .node = view->self,
         .store_id = view->store_id,
         .boot = view->boot,
-        .epoch = view->epoch,
+        .epoch = view->shown_epoch,
     };
 }
 

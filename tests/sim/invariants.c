@@ -230,8 +230,21 @@ static void check_heartbeat(struct world *world, struct node *node, const struct
                 node->id.text, msg->heartbeat.last, node->disk.last);
 }
 
+/* R7: what a node calls its epoch, to peers or clients, is on its disk, so that no restart takes it back. */
+void check_shown(struct world *world, struct node *node, struct epoch shown)
+{
+    char epoch[EPOCH_TEXT_BYTES];
+    char stored[EPOCH_TEXT_BYTES];
+    if (epoch_compare(shown, node->disk.epoch) > 0)
+        violate(world, "R7", "node %s says that it is in epoch %s, its disk knows %s",
+                node->id.text, epoch_text(shown, epoch), epoch_text(node->disk.epoch, stored));
+    if (epoch_compare(shown, node->disk.shown) > 0)
+        node->disk.shown = shown;
+}
+
 void check_published(struct world *world, struct node *node, const struct core_msg *msg)
 {
+    check_shown(world, node, msg->header.epoch);
     char epoch[EPOCH_TEXT_BYTES];
     char promised[EPOCH_TEXT_BYTES];
     if (epoch_compare(msg->header.epoch, node->disk.promised) < 0)
@@ -246,6 +259,7 @@ void check_published(struct world *world, struct node *node, const struct core_m
 void check_answer(struct world *world, struct node *node, const struct core_msg *msg,
                   uint64_t ticket)
 {
+    check_shown(world, node, msg->header.epoch);
     const struct ticket *asked = ticket_find(node, ticket);
     if (asked == NULL || !asked->votes || msg->type != CORE_MSG_VOTE_ANSWER ||
         !msg->vote_answer.granted)
@@ -265,6 +279,9 @@ void check_boot(struct world *world, struct node *node)
 {
     if (epoch_compare(node->disk.epoch, node->disk.promised) < 0)
         violate(world, "I5", "node %s has forgotten its vote", node->id.text);
+    if (epoch_compare(node->disk.epoch, node->disk.shown) < 0)
+        violate(world, "R7", "node %s comes back with an older epoch than it has shown",
+                node->id.text);
     if (node->disk.boot <= node->disk.born) /* R8: its messages are taken for older than they are */
         violate(world, "R2", "node %s begins boot %" PRIu64 ", it has had %" PRIu64, node->id.text,
                 node->disk.boot, node->disk.born);
@@ -559,6 +576,7 @@ static void check_not_stale(struct world *world, struct node *node,
 void check_freshness(struct world *world, struct node *node, const struct core_freshness *fresh,
                      uint64_t applied)
 {
+    check_shown(world, node, fresh->epoch);
     if (fresh->has_bound)
         check_bound(world, node, fresh, applied);
     if (!fresh->stale)

@@ -231,6 +231,7 @@ struct disk {
     struct state state;
     struct epoch promised; /* the simulator's memory: the highest epoch voted for with this disk */
     uint64_t born;         /* and the newest boot that began with it */
+    struct epoch shown;    /* and the highest epoch that left the node as its own */
     uint32_t wipes;        /* of this node */
 };
 
@@ -661,6 +662,7 @@ void registry_free(struct world *world);
 __attribute__((format(printf, 3, 4))) _Noreturn void
 violate(struct world *world, const char *invariant, const char *format, ...);
 void check_step(struct world *world, struct node *node);
+void check_shown(struct world *world, struct node *node, struct epoch shown);
 void check_published(struct world *world, struct node *node, const struct core_msg *msg);
 void check_answer(struct world *world, struct node *node, const struct core_msg *msg,
                   uint64_t ticket);

@@ -234,6 +234,7 @@ static void perform(struct world *world, struct node *node, const struct core_ac
         net_publish(world, node, action->msg);
         break;
     case CORE_ACTION_CALL:
+        check_shown(world, node, action->msg->header.epoch);
         net_call(world, node, action);
         break;
     case CORE_ACTION_ANSWER:
