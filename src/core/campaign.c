@@ -156,18 +156,40 @@ static bool all_blank(const struct core *core, bool *open, bool *taken)
     return blank && !*open && !*taken;
 }
 
-static void describe_refusals(const struct core *core, char text[CORE_TEXT_BYTES])
+/* Why a node that was asked, or should have been, does not count; NULL: it does, or need not. */
+static const char *why_no_vote(const struct core *core, const struct peer *peer)
 {
-    size_t used = 0;
+    if (peer->campaign_nonce == 0 && !peer_votes(core, peer))
+        return NULL;
+    if (!peer->answered)
+        return "no answer";
+    if (!peer->granted)
+        return peer->refusal[0] != '\0' ? peer->refusal : "it refused";
+    bool counts = core->founding || peer_is_member(core, peer);
+    return counts ? NULL : "its disk is not admitted";
+}
+
+static void describe_one(char text[CORE_TEXT_BYTES], struct node_id id, const char *why)
+{
+    size_t used = strlen(text);
+    snprintf(text + used, CORE_TEXT_BYTES - used, "%s%s: %s", used > 0 ? "; " : "", id.text, why);
+}
+
+/* Every node whose vote is missing; empty: none is. */
+static void describe_refusals(struct core *core, char text[CORE_TEXT_BYTES])
+{
     text[0] = '\0';
-    for (uint32_t i = 0; i < core->peer_count && used < CORE_TEXT_BYTES; i++) {
-        const struct peer *peer = &core->peers[i];
-        if (peer->campaign_nonce == 0 || peer->granted)
-            continue;
-        const char *why = peer->answered ? peer->refusal : "no answer";
-        int wrote = snprintf(text + used, CORE_TEXT_BYTES - used, "%s%s: %s", used > 0 ? "; " : "",
-                             peer->id.text, why);
-        used += wrote > 0 ? (size_t)wrote : 0;
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        const char *why = why_no_vote(core, &core->peers[i]);
+        if (why != NULL)
+            describe_one(text, core->peers[i].id, why);
+    }
+    const struct members *members = electorate(core);
+    for (uint32_t i = 0; i < members->count; i++) {
+        const struct member *member = &members->list[i];
+        if (member->voter && !node_id_equal(member->id, core->config.self) &&
+            find_peer(core, member->id) == NULL)
+            describe_one(text, member->id, "this node's topology does not name it");
     }
 }
 

@@ -195,6 +195,11 @@ static struct core_read_decision decide_session(const struct core_view *view,
     return (struct core_read_decision){CORE_WAIT, CANDOR_OK, CANDOR_REASON_NONE};
 }
 
+static bool hears_primary(const struct core_view *view, const struct core_freshness *fresh)
+{
+    return fresh->has_heartbeat_age && fresh->heartbeat_age_ms <= ns_to_ms_up(view->stale_after_ns);
+}
+
 struct core_read_decision core_decide_read(const struct core_view *view,
                                            const struct core_freshness *fresh,
                                            const struct core_read *read)
@@ -216,9 +221,10 @@ struct core_read_decision core_decide_read(const struct core_view *view,
     case CORE_READ_SESSION:
         return decide_session(view, fresh, read);
     case CORE_READ_LINEARIZABLE:
-        /* A replica that hears nobody cannot ask for the read index; its caller may reach the primary. */
-        if (fresh->state == STATE_STALE && view->role != ROLE_PRIMARY)
-            return redirect(view, CANDOR_REASON_TOO_STALE);
+        /* A replica that hears nobody cannot ask for the read index; its caller may reach the
+         * primary. One that hears it asks, whatever is proven of its own data. */
+        if (view->role != ROLE_PRIMARY && !hears_primary(view, fresh))
+            return redirect(view, CANDOR_REASON_NO_PRIMARY);
         return (struct core_read_decision){CORE_WAIT, CANDOR_OK, CANDOR_REASON_NONE};
     }
     return refuse(CANDOR_INVALID_ARGUMENT, CANDOR_REASON_LEVEL_UNAVAILABLE);

@@ -30,7 +30,7 @@ static const char *default_text(enum candor_reason reason)
     case CANDOR_REASON_NOT_PRIMARY:
         return "this node is not the primary";
     case CANDOR_REASON_NO_PRIMARY:
-        return "this node is not the primary and knows of none";
+        return "this node is not the primary and hears none";
     case CANDOR_REASON_TOO_STALE:
         return "nothing proves that the data are as recent as options.max_staleness_ms asks";
     case CANDOR_REASON_SESSION_BEHIND:
@@ -56,8 +56,9 @@ static const char *default_text(enum candor_reason reason)
 
 static bool may_redirect(enum candor_reason reason)
 {
-    return reason == CANDOR_REASON_NOT_PRIMARY || reason == CANDOR_REASON_TOO_STALE ||
-           reason == CANDOR_REASON_SESSION_BEHIND || reason == CANDOR_REASON_SYNCING;
+    return reason == CANDOR_REASON_NOT_PRIMARY || reason == CANDOR_REASON_NO_PRIMARY ||
+           reason == CANDOR_REASON_TOO_STALE || reason == CANDOR_REASON_SESSION_BEHIND ||
+           reason == CANDOR_REASON_SYNCING;
 }
 
 static const char *endpoint_of(const struct node *node, const struct core_view *view)

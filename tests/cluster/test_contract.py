@@ -85,6 +85,20 @@ class ReadContract(unittest.TestCase):
                     self.assertEqual(reply["value"], str(i), reply)
                     self.assertGreaterEqual(reply["freshness"]["commit_seq"], reply["mod_seq"])
 
+    def test_linearizable_read_without_a_primary_says_so_and_advises_nothing_else(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            primary = c.primary()
+            replica = next(n for n in c.nodes if n != primary)
+            c.put("k", "v")
+            c.kill(primary)
+            until(lambda: c.status()[replica]["state"] == "STALE", "the replica is STALE")
+            for where in (("--no-redirect",), ()):
+                with self.assertRaises(Refused) as refused:
+                    c.get("k", "--level", "linearizable", "--node", replica, "--deadline", "500ms", *where)
+                self.assertIn("NO_PRIMARY", refused.exception.err)
+                self.assertNotIn("max-staleness", refused.exception.err)
+
     def test_without_a_majority_nothing_is_linearizable_and_majority_writes_are_unknown(self):
         with Cluster(fault_proxy=True) as c:
             c.up().wait_fresh()

@@ -33,6 +33,7 @@ struct host {
     uint64_t finished;
     enum candor_code code;
     enum candor_reason reason;
+    char text[CORE_TEXT_BYTES];
     struct pos pos;
     struct core_reign reign; /* what REIGN said last */
 };
@@ -213,6 +214,7 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
         host->finished = action->ticket;
         host->code = action->code;
         host->reason = action->reason;
+        memcpy(host->text, action->text, sizeof host->text);
         host->pos = action->pos;
         break;
     case CORE_ACTION_REIGN:
@@ -313,12 +315,12 @@ static struct core_config config_of(struct cluster *c, int node, bool automatic)
     return config;
 }
 
-static void start(struct cluster *c, int node, bool automatic)
+static void start_with_store(struct cluster *c, int node, bool automatic, uint64_t store_id)
 {
     struct host *host = &c->hosts[node];
     struct core_config config = config_of(c, node, automatic);
     struct core_boot boot = {.cluster_id = host->cluster_id,
-                             .store_id = 1000 + (uint64_t)node,
+                             .store_id = store_id,
                              .boot = ++host->boot,
                              .epoch = host->epoch,
                              .last = host->last,
@@ -326,6 +328,11 @@ static void start(struct cluster *c, int node, bool automatic)
                              .history = &host->history,
                              .members = &host->members};
     host->core = core_new(&config, &boot, c->now_ns);
+}
+
+static void start(struct cluster *c, int node, bool automatic)
+{
+    start_with_store(c, node, automatic, 1000 + (uint64_t)node);
 }
 
 static struct cluster *cluster_new_with(bool automatic, bool leases)
@@ -497,6 +504,42 @@ static void promotion_is_refused_while_the_primary_lives(void **state)
     assert_int_equal(c->hosts[1].code, CANDOR_UNAVAILABLE);
     assert_int_equal(c->hosts[1].reason, CANDOR_REASON_NO_MAJORITY);
     assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    cluster_free(c);
+}
+
+static void failed_promotion_names_every_voter_that_is_missing(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[1].cut = true;
+    run_ms(c, 200);
+    promote(c, 1, 7, false);
+    run_ms(c, 4000);
+    assert_int_equal(c->hosts[1].reason, CANDOR_REASON_NO_MAJORITY);
+    assert_string_equal(c->hosts[1].text, "no majority of the voters: a: no answer; c: no answer");
+    cluster_free(c);
+}
+
+static void promotion_is_told_of_a_voter_whose_disk_does_not_count(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[0].cut = true;
+    run_ms(c, 1100);
+    /* Another disk under the id of c: it says yes, and is not counted (R4). */
+    core_free(c->hosts[2].core);
+    struct host blank = {.id = c->hosts[2].id, .boot = c->hosts[2].boot};
+    buffer_free(&c->hosts[2].log);
+    epoch_history_free(&c->hosts[2].history);
+    c->hosts[2] = blank;
+    start_with_store(c, 2, false, 2002);
+    promote(c, 1, 7, false);
+    run_ms(c, 4000);
+    assert_int_equal(c->hosts[1].reason, CANDOR_REASON_NO_MAJORITY);
+    assert_string_equal(c->hosts[1].text, "no majority of the voters: a: no answer; "
+                                          "c: its disk is not admitted");
     cluster_free(c);
 }
 
@@ -892,42 +935,47 @@ static void read_contract_table(void **state)
         bool has_bound;
         uint64_t bound_ms;
         bool primary_known;
+        bool hears; /* a heartbeat within stale_after */
         enum core_decision decision;
         enum candor_reason reason;
     } cases[] = {
-        {STATE_FRESH, CORE_READ_EVENTUAL, false, true, 10, true, CORE_SERVE, 0},
-        {STATE_STALE, CORE_READ_EVENTUAL, false, false, 0, true, CORE_SERVE, 0},
-        {STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, true, CORE_REDIRECT,
+        {STATE_FRESH, CORE_READ_EVENTUAL, false, true, 10, true, true, CORE_SERVE, 0},
+        {STATE_STALE, CORE_READ_EVENTUAL, false, false, 0, true, false, CORE_SERVE, 0},
+        {STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, true, true, CORE_REDIRECT,
          CANDOR_REASON_SYNCING},
-        {STATE_SYNCING, CORE_READ_EVENTUAL, true, true, 10, true, CORE_SERVE, 0},
-        {STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, false, CORE_REFUSE,
+        {STATE_SYNCING, CORE_READ_EVENTUAL, true, true, 10, true, true, CORE_SERVE, 0},
+        {STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, false, true, CORE_REFUSE,
          CANDOR_REASON_SYNCING},
-        {STATE_EXPIRED, CORE_READ_EVENTUAL, true, true, 10, true, CORE_REFUSE,
+        {STATE_EXPIRED, CORE_READ_EVENTUAL, true, true, 10, true, false, CORE_REFUSE,
          CANDOR_REASON_EXPIRED},
-        {STATE_FORKED, CORE_READ_EVENTUAL, true, true, 10, true, CORE_REFUSE, CANDOR_REASON_FORKED},
-        {STATE_FRESH, CORE_READ_BOUNDED, false, true, 100, true, CORE_SERVE, 0},
-        {STATE_STALE, CORE_READ_BOUNDED, false, true, 100, true, CORE_SERVE, 0},
-        {STATE_FRESH, CORE_READ_BOUNDED, false, true, 101, true, CORE_REDIRECT,
+        {STATE_FORKED, CORE_READ_EVENTUAL, true, true, 10, true, true, CORE_REFUSE,
+         CANDOR_REASON_FORKED},
+        {STATE_FRESH, CORE_READ_BOUNDED, false, true, 100, true, true, CORE_SERVE, 0},
+        {STATE_STALE, CORE_READ_BOUNDED, false, true, 100, true, false, CORE_SERVE, 0},
+        {STATE_FRESH, CORE_READ_BOUNDED, false, true, 101, true, true, CORE_REDIRECT,
          CANDOR_REASON_TOO_STALE},
-        {STATE_STALE, CORE_READ_BOUNDED, false, false, 0, true, CORE_REDIRECT,
+        {STATE_STALE, CORE_READ_BOUNDED, false, false, 0, true, false, CORE_REDIRECT,
          CANDOR_REASON_TOO_STALE},
-        {STATE_STALE, CORE_READ_BOUNDED, false, false, 0, false, CORE_REFUSE,
+        {STATE_STALE, CORE_READ_BOUNDED, false, false, 0, false, false, CORE_REFUSE,
          CANDOR_REASON_TOO_STALE},
-        {STATE_FRESH, CORE_READ_LINEARIZABLE, false, true, 1, true, CORE_WAIT, 0},
-        {STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, true, CORE_REDIRECT,
-         CANDOR_REASON_TOO_STALE},
-        {STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, false, CORE_REFUSE,
-         CANDOR_REASON_TOO_STALE},
-        {STATE_SYNCING, CORE_READ_LINEARIZABLE, true, true, 1, true, CORE_REDIRECT,
+        {STATE_FRESH, CORE_READ_LINEARIZABLE, false, true, 1, true, true, CORE_WAIT, 0},
+        {STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, true, true, CORE_WAIT, 0},
+        {STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, true, false, CORE_REDIRECT,
+         CANDOR_REASON_NO_PRIMARY},
+        {STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, false, false, CORE_REFUSE,
+         CANDOR_REASON_NO_PRIMARY},
+        {STATE_SYNCING, CORE_READ_LINEARIZABLE, true, true, 1, true, true, CORE_REDIRECT,
          CANDOR_REASON_SYNCING},
-        {STATE_SYNCING, CORE_READ_BOUNDED, true, true, 1, true, CORE_REDIRECT,
+        {STATE_SYNCING, CORE_READ_BOUNDED, true, true, 1, true, true, CORE_REDIRECT,
          CANDOR_REASON_SYNCING},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct core_view view = {.self = node_id_of("b")};
+        struct core_view view = {.self = node_id_of("b"), .stale_after_ns = 500 * NS_PER_MS};
         if (cases[i].primary_known)
             view.primary = node_id_of("a");
         struct core_freshness fresh = {.state = cases[i].state,
+                                       .has_heartbeat_age = true,
+                                       .heartbeat_age_ms = cases[i].hears ? 500 : 501,
                                        .has_bound = cases[i].has_bound,
                                        .bound_ms = cases[i].bound_ms};
         struct core_read read = {.level = cases[i].level,
@@ -948,6 +996,8 @@ int main(void)
         cmocka_unit_test(write_at_a_replica_is_refused),
         cmocka_unit_test(deposed_primary_rolls_back_and_follows),
         cmocka_unit_test(promotion_is_refused_while_the_primary_lives),
+        cmocka_unit_test(failed_promotion_names_every_voter_that_is_missing),
+        cmocka_unit_test(promotion_is_told_of_a_voter_whose_disk_does_not_count),
         cmocka_unit_test(forced_promotion_wins_everywhere_after_healing),
         cmocka_unit_test(automatic_failover_elects_a_new_primary),
         cmocka_unit_test(first_reign_is_told_as_founding),
