@@ -306,12 +306,30 @@ static void peer_reborn(struct peer *peer, const struct core_header *header)
     peer->echo_ts_ns = 0;
 }
 
-/* The sender, when its message counts; NULL drops it. */
-static struct peer *known_sender(struct core *core, const struct core_header *header)
+static void note_impostor(struct core *core, struct peer *at, const struct core_header *header)
 {
-    struct peer *peer = find_peer(core, header->node);
+    if (at->impostor_logged)
+        return;
+    at->impostor_logged = true;
+    log_line(core, LOG_LEVEL_WARN,
+             "wrong_sender at_address_of=%s says_it_is=%s way_out=\"compare the addresses in both "
+             "topology files; else somebody sits at that address\"",
+             at->id.text, header->node.text);
+}
+
+/* R49: who speaks is who was dialled, and says so itself; what it says of who it is settles nothing. NULL drops the message. */
+static struct peer *known_sender(struct core *core, struct node_id dialled,
+                                 const struct core_header *header)
+{
+    struct peer *peer = find_peer(core, dialled);
+    if (mutated(core, CORE_MUTATION_SENDER_UNCHECKED))
+        peer = find_peer(core, header->node);
     if (peer == NULL || header->store_id == 0)
         return NULL;
+    if (!node_id_equal(peer->id, header->node)) {
+        note_impostor(core, peer, header);
+        return NULL;
+    }
     if (!same_cluster(core, header)) {
         note_foreign(core, peer, header);
         return NULL;
@@ -356,9 +374,9 @@ static void learn_epoch(struct core *core, const struct core_header *header)
 
 /* ---- Dispatch --------------------------------------------------------------------------------------- */
 
-static void on_stream(struct core *core, const struct core_msg *msg)
+static void on_stream(struct core *core, struct node_id dialled, const struct core_msg *msg)
 {
-    struct peer *peer = known_sender(core, &msg->header);
+    struct peer *peer = known_sender(core, dialled, &msg->header);
     if (peer == NULL)
         return;
     if (msg->type == CORE_MSG_HEARTBEAT) {
@@ -395,7 +413,7 @@ static void on_stream(struct core *core, const struct core_msg *msg)
 
 static void on_request(struct core *core, uint64_t ticket, const struct core_msg *msg)
 {
-    struct peer *peer = known_sender(core, &msg->header);
+    struct peer *peer = known_sender(core, msg->header.node, &msg->header);
     switch (msg->type) {
     case CORE_MSG_PRE_VOTE:
     case CORE_MSG_VOTE:
@@ -426,9 +444,10 @@ static void call_failed(struct core *core, uint64_t nonce)
         replica_call_failed(core, nonce);
 }
 
-static void on_reply(struct core *core, uint64_t nonce, const struct core_msg *msg)
+static void on_reply(struct core *core, struct node_id called, uint64_t nonce,
+                     const struct core_msg *msg)
 {
-    struct peer *peer = known_sender(core, &msg->header);
+    struct peer *peer = known_sender(core, called, &msg->header);
     if (peer == NULL) {
         call_failed(core, nonce);
         return;
@@ -518,13 +537,13 @@ static void dispatch(struct core *core, const struct core_event *event)
     case CORE_EVENT_TICK:
         break;
     case CORE_EVENT_STREAM:
-        on_stream(core, event->msg);
+        on_stream(core, event->peer, event->msg);
         break;
     case CORE_EVENT_REQUEST:
         on_request(core, event->ticket, event->msg);
         break;
     case CORE_EVENT_REPLY:
-        on_reply(core, event->nonce, event->msg);
+        on_reply(core, event->peer, event->nonce, event->msg);
         break;
     case CORE_EVENT_CALL_FAILED:
         call_failed(core, event->nonce);

@@ -166,9 +166,12 @@ struct core_msg {
 
 enum core_event_type {
     CORE_EVENT_TICK = 1, /* time has passed; due at core_next_wake_ns() at the latest */
-    CORE_EVENT_STREAM,   /* a RECORDS, HEARTBEAT or STATUS came: msg */
-    CORE_EVENT_REQUEST, /* a peer asks: ticket, msg; an ANSWER action with the ticket follows, now or later */
-    CORE_EVENT_REPLY,       /* the answer to our CALL: nonce, msg */
+    /* A RECORDS, HEARTBEAT or STATUS came: msg; peer: whose address was dialled for it (R49). */
+    CORE_EVENT_STREAM,
+    /* Somebody asks, nobody knows who: ticket, msg; an ANSWER action with the ticket follows, now or later. */
+    CORE_EVENT_REQUEST,
+    /* The answer to our CALL: nonce, msg; peer: who was called (R49). */
+    CORE_EVENT_REPLY,
     CORE_EVENT_CALL_FAILED, /* no answer to our CALL: nonce */
     CORE_EVENT_PEER_LOST,   /* a connection to `peer` closed: a hint (R22) */
     /* The writer has done the oldest work it was given. */
@@ -521,6 +524,8 @@ enum core_mutation {
     CORE_MUTATION_INDEX_EARLY, /* a replica answers before it has applied the read index (R33) */
     CORE_MUTATION_LAG_WRAPS,   /* who is ahead of what was announced lags by nearly 2^64 (R39) */
     CORE_MUTATION_REDIRECT_TO_SELF, /* a node names itself as the one to ask (R45) */
+    /* A message counts as whose it says it is, whatever address it came from (R49). */
+    CORE_MUTATION_SENDER_UNCHECKED,
     CORE_MUTATION_SESSION_UNJUDGED, /* whether a session's position is in the log is not looked at (R43, R44) */
     CORE_MUTATION_COUNT,
 };

@@ -62,6 +62,7 @@ struct peer {
     uint64_t reset_ns; /* when its connection was last dropped */
     enum node_state state;
     bool foreign_logged;
+    bool impostor_logged;
     struct {
         uint64_t store_id;
         uint64_t boot;

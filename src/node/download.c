@@ -121,7 +121,8 @@ static Candor__V1__SnapshotResponse *ask(struct node *node, struct transfer *t, 
         candor__v1__snapshot_response__free_unpacked(response, NULL);
         return NULL;
     }
-    *refused = response != NULL && (!response->ok || !epoch_equal(from.epoch, t->epoch));
+    *refused = response != NULL && (!response->ok || !epoch_equal(from.epoch, t->epoch) ||
+                                    !node_id_equal(from.node, t->peer)); /* R49 */
     return response;
 }
 

@@ -71,6 +71,7 @@ static void stream_received(void *closure, struct node_id peer, enum stream_chan
         return;
     }
     event->core.msg = event->msg;
+    event->core.peer = peer;
     if (has_room(node, event->msg))
         take_stream_event(node, event);
     else

@@ -9,6 +9,7 @@ enum { FETCH_DEADLINE_MS = 5000, LEAST_DEADLINE_MS = 1000 };
 struct peer_call {
     struct rpc_exchange exchange;
     struct node *node;
+    struct node_id peer;
     uint64_t nonce;
 };
 
@@ -75,6 +76,7 @@ static void answered(const ProtobufCMessage *response, void *closure_data)
     struct node *node = call->node;
     struct node_event *event = event_new(CORE_EVENT_CALL_FAILED);
     event->core.nonce = call->nonce;
+    event->core.peer = call->peer;
     bool came = response != NULL && exchange->error.code == CANDOR_OK;
     if (came && read_reply(node, response, event))
         event->core.type = CORE_EVENT_REPLY;
@@ -139,6 +141,7 @@ void peers_call(struct node *node, struct node_id peer, uint64_t nonce, const st
     struct peer_call *call = memory_zeroed(1, sizeof *call);
     ASSERT(client != NULL);
     call->node = node;
+    call->peer = peer;
     call->nonce = nonce;
     call->exchange.deadline_ms = deadline_ms(node, msg->type);
     call->exchange.closure_data = call;

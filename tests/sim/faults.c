@@ -285,6 +285,9 @@ static void strike(struct world *world, enum fault fault)
     case FAULT_REBORN:
         scenario_reborn(world, node);
         break;
+    case FAULT_IMPERSONATE:
+        strangers_impersonate(world);
+        break;
     case FAULT_COUNT:
         break;
     }

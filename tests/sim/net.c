@@ -70,7 +70,9 @@ static void deliver_stream(struct world *world, struct event *event)
         trace_message(world, node, "got", &letter->msg);
         check_heard(world, node, &letter->msg);
         node_step(world, node,
-                  &(struct core_event){.type = CORE_EVENT_STREAM, .msg = &letter->msg});
+                  &(struct core_event){.type = CORE_EVENT_STREAM,
+                                       .peer = world->nodes[event->from].id,
+                                       .msg = &letter->msg});
     }
     net_release(world, letter);
 }
@@ -144,6 +146,7 @@ static void deliver_reply(struct world *world, struct event *event)
         trace_message(world, node, open ? "reply" : "late reply", &event->letter->msg);
         node_step(world, node,
                   &(struct core_event){.type = CORE_EVENT_REPLY,
+                                       .peer = world->nodes[event->from].id,
                                        .nonce = event->number,
                                        .msg = &event->letter->msg});
     }

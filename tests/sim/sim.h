@@ -12,6 +12,7 @@
  *   clients.c     writes, reads and sessions, as a client sees them
  *   operators.c   promote, promote --force, accept-history
  *   faults.c      what goes wrong, and the end of it
+ *   strangers.c   who is no node and speaks all the same
  *   scenarios.c   faults in the order in which they hurt most
  *   registry.c    every record ever stored, by position: what the logs are compared with
  *   invariants.c  docs/protocol.md §12
@@ -97,6 +98,7 @@ enum fault {
     FAULT_SET_VOTER,
     FAULT_USURP,
     FAULT_REBORN,
+    FAULT_IMPERSONATE,
     FAULT_COUNT,
 };
 
@@ -638,6 +640,9 @@ void faults_restart(struct world *world, struct node *node, uint64_t delay_ns);
 bool faults_wipe(struct world *world, struct node *node); /* false: no more disks may be lost */
 void faults_cut_link(struct world *world, uint32_t from, uint32_t to, uint64_t until_ns);
 void faults_heal_link(struct world *world, uint32_t from, uint32_t to);
+
+/* strangers.c */
+void strangers_impersonate(struct world *world); /* at one node's address, in another's name */
 
 /* scenarios.c */
 void scenario_usurp(struct world *world);

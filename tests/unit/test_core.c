@@ -158,6 +158,7 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
                 continue;
             struct letter *letter = post(c, node, i);
             letter->event.type = CORE_EVENT_STREAM;
+            letter->event.peer = host->id;
             carry(letter, action->msg);
         }
         break;
@@ -174,6 +175,7 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
     case CORE_ACTION_ANSWER: {
         struct letter *letter = post(c, node, c->asked[action->ticket % 256].from);
         letter->event.type = CORE_EVENT_REPLY;
+        letter->event.peer = host->id;
         letter->event.nonce = c->asked[action->ticket % 256].nonce;
         carry(letter, action->msg);
         break;
@@ -252,6 +254,7 @@ static void serve_fetch(struct cluster *c, const struct letter *letter)
     reply.fetch_answer.batches = buffer_slice(&host->log); /* all: the rest is known already */
     struct letter *back = post(c, letter->to, letter->from);
     back->event.type = CORE_EVENT_REPLY;
+    back->event.peer = host->id;
     back->event.nonce = letter->nonce;
     carry(back, &reply);
 }
@@ -826,6 +829,54 @@ static void transfer_to_an_unreachable_node_leaves_the_old_primary(void **state)
     cluster_free(c);
 }
 
+/* ---- Strangers (R49) ---- */
+
+/* What anybody who listens on the network can put into a header. */
+static struct core_msg forged(struct cluster *c, enum core_msg_type type, int name,
+                              struct epoch epoch)
+{
+    return (struct core_msg){.type = type,
+                             .header = {.cluster_id = 99,
+                                        .config_hash = 42,
+                                        .node = c->hosts[name].id,
+                                        .store_id = 1000 + (uint64_t)name,
+                                        .boot = c->hosts[name].boot,
+                                        .epoch = epoch}};
+}
+
+static void deliver_stream(struct cluster *c, int at, int dialled, const struct core_msg *msg)
+{
+    deliver(
+        c, at,
+        &(struct core_event){.type = CORE_EVENT_STREAM, .peer = c->hosts[dialled].id, .msg = msg});
+    pump(c);
+}
+
+static void a_message_counts_only_at_its_senders_address(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    write_at(c, 0, 5, ACK_LOCAL);
+    c->hosts[0].cut = true;
+    run_ms(c, 600);
+    assert_int_equal(fresh_of(c, 1).state, STATE_STALE);
+    struct core_msg msg = forged(c, CORE_MSG_HEARTBEAT, 0, view_of(c, 1).epoch);
+    msg.heartbeat.hb_id = UINT64_C(1) << 40;
+    msg.heartbeat.last = view_of(c, 1).last;
+    msg.heartbeat.echo_count = 1;
+    msg.heartbeat.echoes[0] =
+        (struct core_echo){.node = c->hosts[1].id, .boot = 1, .ts_ns = c->now_ns, .store_id = 1001};
+    uint64_t heartbeat_ns = view_of(c, 1).heartbeat_ns;
+    deliver_stream(c, 1, 2, &msg); /* at the address of c */
+    assert_int_equal(view_of(c, 1).heartbeat_ns, heartbeat_ns);
+    assert_int_equal(fresh_of(c, 1).state, STATE_STALE);
+    deliver_stream(c, 1, 0, &msg); /* at its own */
+    assert_int_equal(view_of(c, 1).heartbeat_ns, c->now_ns);
+    assert_int_equal(fresh_of(c, 1).state, STATE_FRESH);
+    cluster_free(c);
+}
+
 static void set_voter(struct cluster *c, int at, const char *node, bool voter, uint64_t ticket)
 {
     struct core_event event = {.type = CORE_EVENT_SET_VOTER, .ticket = ticket};
@@ -1010,6 +1061,7 @@ int main(void)
         cmocka_unit_test(a_session_writes_only_where_its_position_survived),
         cmocka_unit_test(transfer_hands_the_reign_over_and_loses_nothing),
         cmocka_unit_test(transfer_to_an_unreachable_node_leaves_the_old_primary),
+        cmocka_unit_test(a_message_counts_only_at_its_senders_address),
         cmocka_unit_test(removed_voter_no_longer_counts_until_it_is_added_again),
         cmocka_unit_test(a_lease_answers_alone_and_ends_before_another_can_be_elected),
         cmocka_unit_test(linearizable_read_is_confirmed_at_every_node),
