@@ -31,8 +31,12 @@ bool run_base(char out[RUN_PATH_BYTES], struct candor_error *err)
 {
     base_path(out);
     if (mkdir(out, 0700) != 0 && errno != EEXIST) {
-        candor_error_set(err, CANDOR_PERMISSION_DENIED, CANDOR_REASON_NONE, "%s: %s", out,
-                         strerror(errno));
+        bool named = getenv("XDG_RUNTIME_DIR") != NULL;
+        candor_error_set(err, CANDOR_PERMISSION_DENIED, CANDOR_REASON_NONE, "%s: %s%s", out,
+                         strerror(errno),
+                         named ? "; XDG_RUNTIME_DIR must name a directory that can be written, or "
+                                 "be unset"
+                               : "");
         return false;
     }
     if (!is_ours(out)) {
