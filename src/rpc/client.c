@@ -35,7 +35,8 @@ struct slot {
     struct slot *next_free;
     nng_ctx context;
     nng_aio *aio;
-    struct arena arena; /* of the reply */
+    pthread_mutex_t posting; /* held while the aio is given to NNG, which does not wait there */
+    struct arena arena;      /* of the reply */
     enum slot_phase phase;
     struct rpc_exchange *exchange;
     struct completion completion;
@@ -56,11 +57,10 @@ struct rpc_client {
     atomic_uint_fast32_t doubted_pipe; /* the next call drops it */
     atomic_uint_fast64_t
         unanswered_ns; /* begin of the first call since the newest reply; 0: none */
-    pthread_mutex_t
-        lock; /* of all below, and held while an aio is posted; before any lock of NNG */
+    atomic_bool closing;
+    pthread_mutex_t lock; /* of all below; a leaf: NNG is not called under it */
     pthread_cond_t idle;
-    bool closing;
-    uint32_t busy_count;
+    uint32_t busy_count; /* the others are in free_slots */
     uint32_t slot_count;
     struct slot *free_slots;
     struct slot *slots[LIMIT_RPC_CLIENT_CALLS];
@@ -83,14 +83,16 @@ static void complete_failed(struct completion completion, struct rpc_exchange *e
 static void slot_release(struct slot *slot)
 {
     struct rpc_client *client = slot->client;
+    pthread_mutex_lock(&slot->posting); /* who posted has left NNG */
     arena_reset(&slot->arena);
     slot->exchange = NULL;
     slot->phase = SLOT_FREE;
+    pthread_mutex_unlock(&slot->posting);
     pthread_mutex_lock(&client->lock);
     slot->next_free = client->free_slots;
     client->free_slots = slot;
     client->busy_count--;
-    if (client->closing && client->busy_count == 0)
+    if (client->busy_count == 0)
         pthread_cond_signal(&client->idle);
     pthread_mutex_unlock(&client->lock);
 }
@@ -169,13 +171,12 @@ static int timeout_ms(uint64_t until_ns)
     return (int)max_u64(ms, 1); /* zero would mean: do not wait at all, and NNG mishandles it */
 }
 
-/* Posts the next step unless the client closes. Under the lock, so that close cancels it or is seen here, and so that
- * this thread has left NNG before the call can end and its context be closed. */
+/* Posts the next step unless the client closes. Under the slot's own lock, so that close cancels it or is seen here, and
+ * so that this thread has left NNG before the call can end and its context be closed (slot_release). */
 static bool post(struct slot *slot, enum slot_phase phase, uint64_t until_ns)
 {
-    struct rpc_client *client = slot->client;
-    pthread_mutex_lock(&client->lock);
-    bool open = !client->closing;
+    pthread_mutex_lock(&slot->posting);
+    bool open = !atomic_load(&slot->client->closing);
     if (open) {
         slot->phase = phase;
         nng_aio_set_timeout(slot->aio, timeout_ms(until_ns));
@@ -184,7 +185,7 @@ static bool post(struct slot *slot, enum slot_phase phase, uint64_t until_ns)
         else
             nng_ctx_recv(slot->context, slot->aio);
     }
-    pthread_mutex_unlock(&client->lock);
+    pthread_mutex_unlock(&slot->posting);
     return open;
 }
 
@@ -320,37 +321,48 @@ static struct slot *slot_new(struct rpc_client *client)
         nng_ctx_close(slot->context);
         goto failed;
     }
+    pthread_mutex_init(&slot->posting, NULL);
     arena_init(&slot->arena, LIMIT_RPC_UNPACK_SLACK_BYTES);
     arena_alloc(&slot->arena, 1); /* a small first block: it is the one that is kept */
-    client->slots[client->slot_count++] = slot;
     return slot;
 failed:
     free(slot);
     return NULL;
 }
 
+/* The call is counted already. */
+static struct slot *slot_add(struct rpc_client *client)
+{
+    struct slot *slot = slot_new(client);
+    pthread_mutex_lock(&client->lock);
+    if (slot != NULL)
+        client->slots[client->slot_count++] = slot;
+    else if (--client->busy_count == 0)
+        pthread_cond_signal(&client->idle);
+    pthread_mutex_unlock(&client->lock);
+    return slot;
+}
+
 static struct slot *slot_take(struct rpc_client *client, struct candor_error *error)
 {
-    struct slot *slot = NULL;
     pthread_mutex_lock(&client->lock);
-    if (client->closing) {
-        candor_error_set(error, CANDOR_CANCELLED, CANDOR_REASON_NONE,
-                         "the connection to %s was closed by this process", client->dialed.address);
-        goto unlock;
-    }
-    slot = client->free_slots;
+    bool closing = atomic_load(&client->closing);
+    bool room = !closing && client->busy_count < LIMIT_RPC_CLIENT_CALLS;
+    struct slot *slot = room ? client->free_slots : NULL;
     if (slot != NULL)
         client->free_slots = slot->next_free;
-    else if (client->slot_count < LIMIT_RPC_CLIENT_CALLS)
-        slot = slot_new(client);
-    if (slot != NULL)
+    if (room)
         client->busy_count++;
-    else
-        candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
-                         "%u calls are in flight to %s", client->busy_count,
-                         client->dialed.address);
-unlock:
+    uint32_t busy_count = client->busy_count;
     pthread_mutex_unlock(&client->lock);
+    if (closing)
+        candor_error_set(error, CANDOR_CANCELLED, CANDOR_REASON_NONE,
+                         "the connection to %s was closed by this process", client->dialed.address);
+    if (slot == NULL && room)
+        slot = slot_add(client);
+    if (slot == NULL && !closing)
+        candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
+                         "%u calls are in flight to %s", busy_count, client->dialed.address);
     return slot;
 }
 
@@ -388,7 +400,7 @@ static nng_msg *pack_request(struct rpc_client *client, const char *method,
     return message;
 }
 
-/* On the caller's thread, not in a callback of NNG that could hold what this needs. */
+/* Only asks: whoever calls is not kept (rpc/dialed.h). */
 static void mend_connection(struct rpc_client *client)
 {
     uint32_t doubted = (uint32_t)atomic_exchange(&client->doubted_pipe, 0);
@@ -485,9 +497,10 @@ static void client_free(struct rpc_client *client)
         nng_aio_free(client->slots[i]->aio);
     for (uint32_t i = 0; i < client->slot_count; i++)
         nng_ctx_close(client->slots[i]->context);
-    nng_close(client->socket);
+    dialed_close(&client->dialed);
     for (uint32_t i = 0; i < client->slot_count; i++) {
         arena_free(&client->slots[i]->arena);
+        pthread_mutex_destroy(&client->slots[i]->posting);
         free(client->slots[i]);
     }
     while (client->services != NULL) {
@@ -495,7 +508,6 @@ static void client_free(struct rpc_client *client)
         free(client->services);
         client->services = next;
     }
-    dialed_free(&client->dialed);
     pthread_cond_destroy(&client->idle);
     pthread_mutex_destroy(&client->lock);
     free(client);
@@ -533,14 +545,28 @@ enum candor_code rpc_client_open(const char *address, size_t message_bytes, stru
     return CANDOR_OK;
 }
 
+/* The aios are cancelled with no lock of the client held. No slot is added meanwhile: a new one is a busy one, whose
+ * call sees `closing` and ends by itself. */
+static void cancel_calls(struct rpc_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    atomic_store(&client->closing, true);
+    uint32_t count = client->slot_count;
+    pthread_mutex_unlock(&client->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        struct slot *slot = client->slots[i];
+        pthread_mutex_lock(&slot->posting); /* who posts has posted, or sees that it closes */
+        pthread_mutex_unlock(&slot->posting);
+        nng_aio_cancel(slot->aio);
+    }
+}
+
 void rpc_client_close(struct rpc_client *client)
 {
     if (client == NULL)
         return;
+    cancel_calls(client);
     pthread_mutex_lock(&client->lock);
-    client->closing = true;
-    for (uint32_t i = 0; i < client->slot_count; i++)
-        nng_aio_cancel(client->slots[i]->aio);
     while (client->busy_count > 0)
         pthread_cond_wait(&client->idle, &client->lock);
     pthread_mutex_unlock(&client->lock);

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/logging.h"
 
@@ -43,17 +42,79 @@ static void pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *closure)
 
 static int dial(struct dialed *dialed)
 {
-    dialed->dialed_ns = clock_boot_ns();
+    atomic_store(&dialed->dialed_ns, clock_boot_ns());
     int error = nng_dialer_create(&dialed->dialer, dialed->socket, dialed->address);
     if (error == 0)
         error = nng_dialer_start(dialed->dialer, NNG_FLAG_NONBLOCK);
     return error;
 }
 
+/* ---- What the keeper does --------------------------------------------------------------------------- */
+
+static void drop(struct dialed *dialed, uint32_t pipe)
+{
+    if (pipe != atomic_load(&dialed->pipe))
+        return;
+    if (nng_pipe_close((nng_pipe){.id = pipe}) != NNG_ENOENT)
+        return;
+    /* Gone long ago: its two events came in the wrong order, with those of another one between them. */
+    pthread_mutex_lock(&dialed->lock);
+    if (atomic_load(&dialed->pipe) == pipe)
+        set_pipe(dialed, 0);
+    pthread_mutex_unlock(&dialed->lock);
+}
+
+static bool waits_too_long(struct dialed *dialed)
+{
+    uint64_t now_ns = clock_boot_ns();
+    uint64_t patience_ns = atomic_load(&dialed->patience_ns);
+    return atomic_load(&dialed->pipe) == 0 &&
+           saturating_sub(now_ns, atomic_load(&dialed->dialed_ns)) >= patience_ns &&
+           saturating_sub(now_ns, atomic_load(&dialed->since_ns)) >= patience_ns;
+}
+
+/* A connection that comes in this very instant is lost with its dialer, and the next one dials. */
+static void redial(struct dialed *dialed)
+{
+    if (!waits_too_long(dialed))
+        return;
+    nng_dialer_close(dialed->dialer);
+    int error = dial(dialed); /* it was well-formed before: only memory or descriptors can lack */
+    if (error != 0)
+        log_warn("dial_failed", "address=%s error=\"%s\"", dialed->address, nng_strerror(error));
+}
+
+static void keep(struct chore *chore)
+{
+    struct dialed *dialed = (struct dialed *)chore;
+    if (atomic_load(&dialed->closing))
+        return;
+    uint32_t unwanted = (uint32_t)atomic_exchange(&dialed->unwanted, 0);
+    if (unwanted != 0)
+        drop(dialed, unwanted);
+    if (atomic_exchange(&dialed->redial, false))
+        redial(dialed);
+}
+
+/* ---- Opening and closing ---------------------------------------------------------------------------- */
+
+static int set_options(struct dialed *dialed)
+{
+    int error = nng_socket_set_ms(dialed->socket, NNG_OPT_RECONNMINT, RECONNECT_FIRST_MS);
+    if (error == 0)
+        error = nng_socket_set_ms(dialed->socket, NNG_OPT_RECONNMAXT, RECONNECT_MOST_MS);
+    if (error == 0)
+        error = nng_pipe_notify(dialed->socket, NNG_PIPE_EV_ADD_POST, pipe_added, dialed);
+    if (error == 0)
+        error = nng_pipe_notify(dialed->socket, NNG_PIPE_EV_REM_POST, pipe_removed, dialed);
+    return error;
+}
+
 int dialed_start(struct dialed *dialed, nng_socket socket, const char *address,
                  void (*changed)(void *closure, bool up), void *closure)
 {
-    *dialed = (struct dialed){.socket = socket, .changed = changed, .closure = closure};
+    *dialed = (struct dialed){
+        .chore = {.run = keep}, .socket = socket, .changed = changed, .closure = closure};
     pthread_mutex_init(&dialed->lock, NULL);
     atomic_store(&dialed->since_ns, clock_boot_ns());
     int length = snprintf(dialed->address, sizeof dialed->address, "%s", address);
@@ -62,21 +123,27 @@ int dialed_start(struct dialed *dialed, nng_socket socket, const char *address,
     /* ws:// dialers leak and may panic in 1.5.2 (docs/architecture.md). */
     if (address[0] == 'w' && address[1] == 's')
         return NNG_ENOTSUP;
-
-    int error = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_FIRST_MS);
-    if (error == 0)
-        error = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MOST_MS);
-    if (error == 0)
-        error = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, pipe_added, dialed);
-    if (error == 0)
-        error = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, pipe_removed, dialed);
-    return error == 0 ? dial(dialed) : error;
+    int error = set_options(dialed);
+    if (error != 0)
+        return error;
+    dialed->keeps = keeper_begin();
+    return dialed->keeps ? dial(dialed) : NNG_ENOMEM;
 }
 
-void dialed_free(struct dialed *dialed)
+void dialed_close(struct dialed *dialed)
 {
+    atomic_store(&dialed->closing, true);
+    if (dialed->keeps)
+        keeper_forget(&dialed->chore);
+    nng_close(dialed->socket);
+    if (dialed->keeps) {
+        keeper_forget(&dialed->chore); /* callbacks may have asked up to here */
+        keeper_end();
+    }
     pthread_mutex_destroy(&dialed->lock);
 }
+
+/* ---- Asking ----------------------------------------------------------------------------------------- */
 
 uint32_t dialed_pipe(struct dialed *dialed, uint64_t *since_ns)
 {
@@ -89,30 +156,15 @@ void dialed_drop(struct dialed *dialed, uint32_t pipe)
 {
     if (pipe == 0 || pipe != atomic_load(&dialed->pipe))
         return;
-    if (nng_pipe_close((nng_pipe){.id = pipe}) != NNG_ENOENT)
-        return;
-    /* Gone long ago: its two events came in the wrong order, with those of another one between them. */
-    pthread_mutex_lock(&dialed->lock);
-    if (atomic_load(&dialed->pipe) == pipe)
-        set_pipe(dialed, 0);
-    pthread_mutex_unlock(&dialed->lock);
+    atomic_store(&dialed->unwanted, pipe);
+    keeper_ask(&dialed->chore);
 }
 
 void dialed_redial(struct dialed *dialed, uint64_t patience_ns)
 {
-    if (atomic_load(&dialed->pipe) != 0)
+    atomic_store(&dialed->patience_ns, patience_ns);
+    if (!waits_too_long(dialed))
         return;
-    pthread_mutex_lock(&dialed->lock);
-    uint64_t now_ns = clock_boot_ns();
-    bool waited = saturating_sub(now_ns, dialed->dialed_ns) >= patience_ns &&
-                  saturating_sub(now_ns, atomic_load(&dialed->since_ns)) >= patience_ns;
-    if (waited && atomic_load(&dialed->pipe) == 0) {
-        nng_dialer_close(dialed->dialer);
-        int error =
-            dial(dialed); /* it was well-formed before: only memory or descriptors can lack */
-        if (error != 0)
-            log_warn("dial_failed", "address=%s error=\"%s\"", dialed->address,
-                     nng_strerror(error));
-    }
-    pthread_mutex_unlock(&dialed->lock);
+    atomic_store(&dialed->redial, true);
+    keeper_ask(&dialed->chore);
 }

@@ -161,9 +161,8 @@ static void subscription_close(struct subscription *subscription)
     if (subscription->aio == NULL)
         return; /* was never opened */
     nng_aio_stop(subscription->aio);
-    nng_close(subscription->socket);
+    dialed_close(&subscription->dialed);
     nng_aio_free(subscription->aio);
-    dialed_free(&subscription->dialed);
 }
 
 static int subscription_open(struct subscription *subscription, struct stream *stream,
