@@ -66,6 +66,7 @@ const char *candor_reason_name(enum candor_reason reason)
         [CANDOR_REASON_NO_MAJORITY] = "NO_MAJORITY",
         [CANDOR_REASON_LEVEL_UNAVAILABLE] = "LEVEL_UNAVAILABLE",
         [CANDOR_REASON_REQUEST_TOO_OLD] = "REQUEST_TOO_OLD",
+        [CANDOR_REASON_REQUEST_ID_REUSED] = "REQUEST_ID_REUSED",
     };
     unsigned index = (unsigned)reason;
     return index < sizeof names / sizeof names[0] ? names[index] : "UNKNOWN";

@@ -15,7 +15,7 @@
 #include "log/file.h"
 
 #define SEGMENT_MAGIC UINT32_C(0x31475343) /* "CSG1" */
-#define SEGMENT_VERSION 1
+#define SEGMENT_VERSION 2
 #define MARK_MAGIC UINT32_C(0x314b4d43) /* "CMK1" */
 #define TEMPORARY_NAME "segment.tmp"
 

@@ -132,6 +132,7 @@ struct write_ticket {
     struct ticket ticket;
     enum ack_level ack;
     struct request_id request;
+    uint64_t digest;   /* of the operations; 0 without a request id */
     uint32_t op_count; /* of a Batch; else 1 */
     struct eval_op *ops;
     size_t bytes; /* counted in node->write_bytes */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "eval/digest.h"
+
 /* ---- Replies --------------------------------------------------------------------------------------------------- */
 
 /* A write that was stored when the node shuts down was not refused: nobody knows what becomes of it (R21). */
@@ -27,8 +29,9 @@ static const char *refusal_text(enum candor_code code, enum candor_reason reason
     if (reason == CANDOR_REASON_TOO_LARGE)
         return "then_ops, else_ops: their gets read more than a Txn may: 32 KiB beside writes, 2 "
                "MiB without";
-    if (code == CANDOR_INVALID_ARGUMENT)
-        return "request_id: it was used for another operation";
+    if (reason == CANDOR_REASON_REQUEST_ID_REUSED)
+        return "request_id: another request was executed under it, this one was not: its client "
+               "was copied, and must draw a new client_id";
     if (code == CANDOR_FAILED_PRECONDITION)
         return "key: its value is not a decimal number of 64 bits";
     return "";
@@ -225,6 +228,12 @@ static bool take_room(struct node *node, struct kv_write *write)
     return false;
 }
 
+static struct slice method_of(struct rpc_call *call)
+{
+    const char *method = rpc_call_envelope(call)->method;
+    return slice_of(method, strlen(method));
+}
+
 void kv_write_submit(struct kv_write *write)
 {
     struct ticket *ticket = &write->write.ticket;
@@ -236,6 +245,8 @@ void kv_write_submit(struct kv_write *write)
         return;
     }
     size_t bytes = write->write.bytes;
+    if (write->write.request.number != 0)
+        write->write.digest = eval_digest(method_of(call), write->write.ops, write->write.op_count);
     ticket->event.core.type = CORE_EVENT_WRITE;
     ticket->event.core.write.ack = write->write.ack;
     ticket->event.core.write.records = write->write.op_count;

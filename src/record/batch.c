@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "base/crc32c.h"
 
-#define BATCH_MAGIC UINT32_C(0x31524243) /* "CBR1" */
+#define BATCH_MAGIC UINT32_C(0x32524243) /* "CBR2" */
 
 /* Offsets in the header. */
 enum {
@@ -27,7 +27,7 @@ _Static_assert(sizeof(size_t) == 8 && LIMIT_RECORD_BATCH_BYTES < UINT32_MAX, "cu
 
 /* What a WRITE and each of its ops take beside result, keys and values. */
 enum {
-    WRITE_FIXED_BYTES = 4 + 1 + 8 + 16 + 8 + 2 + 2 + 4,
+    WRITE_FIXED_BYTES = 4 + 1 + 8 + 16 + 8 + 8 + 2 + 2 + 4,
     OP_FIXED_BYTES = 1 + 2 + 4,
 };
 
@@ -109,6 +109,7 @@ void batch_add_write(struct batch_writer *writer, const struct record_write *wri
     buffer_put_u64(out, write->wall_ms);
     buffer_put(out, write->request.client, sizeof write->request.client);
     buffer_put_u64(out, write->request.number);
+    buffer_put_u64(out, write->digest);
     buffer_put_u16(out, (uint16_t)write->result.length);
     buffer_put(out, write->result.bytes, write->result.length);
     buffer_put_u16(out, write->part);
@@ -218,6 +219,7 @@ static bool read_write(struct reader *reader, struct record *out)
     out->wall_ms = read_u64(reader);
     struct slice client = read_bytes(reader, sizeof out->request.client);
     out->request.number = read_u64(reader);
+    out->digest = read_u64(reader);
     out->result = read_bytes(reader, read_u16(reader));
     out->part = read_u16(reader);
     out->op_count = read_u32(reader);

@@ -3,7 +3,7 @@
  *
  * One batch holds records of one epoch and one type, contiguous in seq. Little-endian layout:
  *
- *   0  u32 magic        "CBR1"
+ *   0  u32 magic        "CBR2"
  *   4  u32 crc32c       over everything behind this field
  *   8  u32 length       of the whole batch, this header included
  *  12  u32 count        records, at least 1
@@ -15,7 +15,7 @@
  *  73  u8  reserved[7]  zero
  *  80  records          each: u32 length, then its body
  *
- * Body of a WRITE: u8 ack, u64 wall_ms, u8 client[16], u64 number, u16 result_length, result, u16 part, u32 op_count,
+ * Body of a WRITE: u8 ack, u64 wall_ms, u8 client[16], u64 number, u64 digest, u16 result_length, result, u16 part, u32 op_count,
  *   then per op: u8 kind, u16 key_length, u32 value_length, key, value (a DELETE has no value).
  * Body of EPOCH_START and MEMBERS (always alone in their batch): u64 wall_ms, u64 cluster_id,
  *   u32 member_count, then per member: u8 id[32], u64 store_id, u8 voter.
@@ -68,6 +68,7 @@ struct record {
     /* WRITE */
     enum ack_level ack; /* the level its client asked for */
     struct request_id request;
+    uint64_t digest;     /* of the whole request's content (R46); 0 without a request id */
     struct slice result; /* what the operation answered (R46) */
     uint16_t part;       /* of a Batch request: which of its operations; else 0 */
     uint32_t op_count;
@@ -92,6 +93,7 @@ struct record_write {
     struct request_id request;
     struct slice result; /* at most LIMIT_RESULT_BYTES */
     uint16_t part;
+    uint64_t digest; /* of the whole request's content */
 };
 
 struct batch_writer batch_begin(struct buffer *out, enum record_type type, struct epoch epoch,

@@ -19,7 +19,7 @@
 #include "base/buffer.h"
 #include "state/state.h"
 
-#define STATE_FORMAT 2
+#define STATE_FORMAT 3
 #define ITEM_HEADER_BYTES 16
 #define UNDO_KEY_BYTES 12
 

@@ -1,7 +1,8 @@
 /* Who wrote what lately (R46): what a repeated request is answered from.
  *
  * The tables follow from the log alone, record by record: the same on every node, undone with the record.
- *   requests  client, be64 number -> u64 first_seq, u64 last_seq, u32 parts, results of the parts one behind the other
+ *   requests  client, be64 number -> u64 first_seq, u64 last_seq, u32 parts, u64 digest, results of the parts one behind
+ *             the other
  *   clients   client -> be64 seq under which it stands in `ages`
  *   ages      be64 seq, client -> nothing: the clients by their last writes, to within LIMIT_CLIENT_AGE_RECORDS */
 #include "state/env.h"
@@ -13,7 +14,7 @@
 enum {
     CLIENT_BYTES = 16,
     REQUEST_KEY_BYTES = CLIENT_BYTES + 8,
-    REQUEST_HEADER_BYTES = 8 + 8 + 4,
+    REQUEST_HEADER_BYTES = 8 + 8 + 4 + 8,
     AGE_KEY_BYTES = 8 + CLIENT_BYTES,
     /* A client's old numbers are looked for once in so many of its numbers: a few more may be known than must be. */
     NUMBERS_FORGOTTEN_AT_ONCE = 16,
@@ -35,12 +36,13 @@ static uint64_t number_of(const MDB_val *key)
     return from_be64((const uint8_t *)key->mv_data + CLIENT_BYTES);
 }
 
-static void request_header(uint8_t out[REQUEST_HEADER_BYTES], uint64_t first_seq, uint64_t last_seq,
-                           uint32_t parts)
+static void request_header(uint8_t out[REQUEST_HEADER_BYTES], uint64_t first_seq,
+                           const struct record *newest)
 {
     put_u64(out, first_seq);
-    put_u64(out + 8, last_seq);
-    put_u32(out + 16, parts);
+    put_u64(out + 8, newest->seq);
+    put_u32(out + 16, newest->part + 1u);
+    put_u64(out + 20, newest->digest);
 }
 
 /* The client's newest number; 0 when it has none. */
@@ -77,6 +79,7 @@ static int decode(const struct env *env, MDB_txn *txn, const MDB_val *value,
     out->first.seq = get_u64(bytes);
     out->last.seq = get_u64(bytes + 8);
     out->parts = get_u32(bytes + 16);
+    out->digest = get_u64(bytes + 20);
     out->results = slice_of(bytes + REQUEST_HEADER_BYTES, value->mv_size - REQUEST_HEADER_BYTES);
     int rc = history_at(env, txn, out->first.seq, &out->first.epoch);
     return rc == 0 ? history_at(env, txn, out->last.seq, &out->last.epoch) : rc;
@@ -242,8 +245,9 @@ static int note_again(struct change *change, const struct record *record, struct
     if (old->mv_size < REQUEST_HEADER_BYTES)
         return MDB_CORRUPTED;
     const uint8_t *bytes = old->mv_data;
-    bool follows = record->part > 0 && get_u32(bytes + 16) == record->part;
-    request_header(header, follows ? get_u64(bytes) : record->seq, record->seq, record->part + 1u);
+    bool follows = record->part > 0 && get_u32(bytes + 16) == record->part &&
+                   get_u64(bytes + 20) == record->digest;
+    request_header(header, follows ? get_u64(bytes) : record->seq, record);
     struct slice head = slice_of(header, sizeof header);
     return follows ? change_grow(change, TABLE_REQUESTS, key, old, head, record->result)
                    : change_put_over(change, TABLE_REQUESTS, key, old, head, record->result);
@@ -257,7 +261,7 @@ int requests_note(struct change *change, const struct record *record)
     uint8_t entry[REQUEST_HEADER_BYTES + LIMIT_RESULT_BYTES];
     ASSERT_U64(record->result.length, <=, LIMIT_RESULT_BYTES);
     request_key(bytes, record->request.client, record->request.number);
-    request_header(entry, record->seq, record->seq, record->part + 1u);
+    request_header(entry, record->seq, record);
     if (record->result.length > 0)
         memcpy(entry + REQUEST_HEADER_BYTES, record->result.bytes, record->result.length);
     struct slice key = slice_of(bytes, sizeof bytes);

@@ -74,6 +74,7 @@ struct state_request {
     struct pos first; /* of its records; an epoch older than the history is none */
     struct pos last;
     uint32_t parts;       /* operations of a Batch that are in the log; else 1 */
+    uint64_t digest;      /* of what was asked for: another content is another request (R46) */
     struct slice results; /* theirs, one behind the other; valid as an item's value is */
 };
 

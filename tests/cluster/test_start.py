@@ -71,7 +71,7 @@ class Start(unittest.TestCase):
                 content = f.read(1 << 20)
                 end = len(content.rstrip(b"\0"))
                 f.seek(end)
-                f.write(b"CBR1" + os.urandom(60))  # what a crash in mid-write leaves
+                f.write(b"CBR2" + os.urandom(60))  # what a crash in mid-write leaves
             c.up().wait_fresh()
             self.assertIn("torn", c.log_of("a"))
             self.assertEqual(c.get("k9")["value"], "v" * 100)

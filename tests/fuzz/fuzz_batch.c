@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         return 0;
     uint8_t *copy = malloc(length);
     memcpy(copy, bytes, length);
-    memcpy(copy, "CBR1", 4);
+    memcpy(copy, "CBR2", 4);
     put_u32(copy + 8, (uint32_t)length);
     put_u32(copy + 4, crc32c(0, copy + 8, length - 8));
 

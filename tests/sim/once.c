@@ -7,9 +7,9 @@
 void check_once(struct world *world, const struct node *node, struct epoch_log *epoch, uint64_t seq,
                 const struct registered *what)
 {
-    struct request *request = what->request;
-    if (request == NULL)
+    if (what->request == NULL)
         return;
+    struct request *request = what->request->first;
     for (const struct place *place = request->places; place != NULL; place = place->next) {
         if (place->part != what->part || registry_branch(epoch, place->seq) != place->epoch)
             continue;
@@ -26,6 +26,18 @@ void check_once(struct world *world, const struct node *node, struct epoch_log *
     request->places = place;
 }
 
+/* What is acknowledged is what was asked for, not what somebody else has done under its id. */
+void check_answered(struct world *world, const struct node *node, const struct request *request,
+                    struct pos pos)
+{
+    const struct registered *what = record_what(&node->disk, pos.seq);
+    char text[POS_TEXT_BYTES];
+    if (what->request != request)
+        violate(world, "I11",
+                "node %s acknowledges request %" PRIu64 " of client %u at %s, where another stands",
+                node->id.text, request->number, request->client, pos_text(pos, text));
+}
+
 /* At the end, the whole log once more, without what was remembered on the way. */
 void check_log_once(struct world *world, const struct node *node)
 {
@@ -33,10 +45,11 @@ void check_log_once(struct world *world, const struct node *node)
         const struct registered *what = record_what(&node->disk, seq);
         if (what->request == NULL)
             continue;
+        struct request *request = what->request->first;
         uint32_t bit = UINT32_C(1) << what->part;
-        if ((what->request->seen & bit) != 0)
+        if ((request->seen & bit) != 0)
             violate(world, "I11", "request %" PRIu64 " of client %u is in the log twice",
-                    what->request->number, what->request->client);
-        what->request->seen |= bit;
+                    request->number, request->client);
+        request->seen |= bit;
     }
 }

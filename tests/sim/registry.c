@@ -90,6 +90,7 @@ static void describe_write(struct world *world, const struct record *record, str
     out->part = record->part;
     struct request_id id = requests_id(out->request);
     ASSERT(memcmp(&id, &record->request, sizeof id) == 0);
+    ASSERT_U64(record->digest, ==, out->request->content);
     out->key = op.key.bytes[0];
     out->deletes = op.kind == RECORD_DELETE;
     out->chain = mix(mix(mix(out->chain, out->number), out->key), out->deletes);

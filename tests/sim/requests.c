@@ -21,7 +21,7 @@ enum standing requests_find(const struct requests *requests, const struct reques
 {
     *out = *place_of(requests, request);
     if (out->number == request->number)
-        return REQUEST_KNOWN;
+        return out->content == request->content ? REQUEST_KNOWN : REQUEST_OF_ANOTHER;
     uint64_t newest = newest_number(requests, request->client);
     return saturating_sub(newest, request->number) >= SIM_REQUESTS ? REQUEST_TOO_OLD : REQUEST_NEW;
 }
@@ -37,6 +37,7 @@ struct known requests_note(struct requests *requests, const struct request *requ
         .first_seq = follows ? known->first_seq : seq,
         .last_seq = seq,
         .parts = part + 1,
+        .content = request->content,
     };
     return before;
 }

@@ -30,6 +30,7 @@ static void add_record(struct group *group, const struct request *request, uint3
         .request = requests_id(request),
         .result = bytes,
         .part = (uint16_t)part,
+        .digest = request->content,
     };
     if (group->next_seq == group->first_seq)
         group->batch = batch_begin(&world->scratch, RECORD_WRITE, group->epoch, group->first_seq);
@@ -41,8 +42,11 @@ static void add_record(struct group *group, const struct request *request, uint3
 static enum standing look_up(const struct group *group, const struct request *request,
                              struct known *out)
 {
-    if (!mutated(group->world, SIM_MUTATION_DEDUPE_SKIPPED))
-        return requests_find(&group->requests, request, out);
+    if (!mutated(group->world, SIM_MUTATION_DEDUPE_SKIPPED)) {
+        enum standing standing = requests_find(&group->requests, request, out);
+        bool ignored = mutated(group->world, SIM_MUTATION_CONTENT_IGNORED);
+        return standing == REQUEST_OF_ANOTHER && ignored ? REQUEST_KNOWN : standing;
+    }
     *out = (struct known){0};
     return REQUEST_NEW;
 }
@@ -53,9 +57,9 @@ static struct sequenced run_write(struct group *group, const struct ticket *tick
     const struct request *request = ticket->request;
     struct known known;
     enum standing standing = look_up(group, request, &known);
-    if (standing == REQUEST_TOO_OLD)
+    if (standing == REQUEST_TOO_OLD || standing == REQUEST_OF_ANOTHER)
         return (struct sequenced){.code = CANDOR_ABORTED};
-    uint32_t done = standing == REQUEST_KNOWN ? (uint32_t)known.parts : 0;
+    uint32_t done = standing == REQUEST_KNOWN ? (uint32_t)min_u64(known.parts, request->parts) : 0;
     struct sequenced result = {
         .replayed = done == request->parts,
         .first_seq = done > 0 ? known.first_seq : group->next_seq,

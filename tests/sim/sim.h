@@ -148,6 +148,7 @@ struct known { /* a request that was executed; number 0: none */
     uint64_t first_seq;
     uint64_t last_seq;
     uint64_t parts;
+    uint64_t content; /* of the request that was executed under it */
 };
 
 struct
@@ -164,12 +165,15 @@ struct state {
 struct request {
     uint32_t client;
     uint64_t number;
+    uint64_t content;      /* tells it from others with its id; the digest of a real one */
+    struct request *first; /* with this id: itself, or the one whose twin it is */
     uint32_t parts;
     enum ack_level ack; /* asked for */
     struct {
         uint32_t key;
         bool deletes;
     } ops[SIM_PARTS];
+    /* Of the first with this id, and its twins: */
     struct place *places; /* where its parts stand, in any log */
     uint32_t seen;        /* bits: parts that were found in the last log */
 };
@@ -577,7 +581,7 @@ struct pos disk_pos(const struct disk *disk, uint64_t seq);
 bool disk_holds(const struct disk *disk, uint64_t upto, struct pos pos);
 
 /* requests.c */
-enum standing { REQUEST_NEW, REQUEST_KNOWN, REQUEST_TOO_OLD };
+enum standing { REQUEST_NEW, REQUEST_KNOWN, REQUEST_TOO_OLD, REQUEST_OF_ANOTHER };
 enum standing requests_find(const struct requests *requests, const struct request *request,
                             struct known *out);
 /* Returns what stood in its place. */
@@ -588,8 +592,9 @@ struct request_id requests_id(const struct request *request);
 
 /* sequence.c */
 struct sequenced {
-    enum candor_code code; /* OK; ABORTED: the request is too old to be known */
-    bool replayed;         /* nothing of it is new */
+    enum candor_code
+        code;      /* OK; ABORTED: the request is too old to be known, or its id another's */
+    bool replayed; /* nothing of it is new */
     uint64_t first_seq, last_seq;
 };
 /* The group's new records, in one batch; empty: there are none. `out` has room for each ticket. */
@@ -695,12 +700,15 @@ void check_end(struct world *world);
 void check_once(struct world *world, const struct node *node, struct epoch_log *epoch, uint64_t seq,
                 const struct registered *what);
 void check_log_once(struct world *world, const struct node *node);
+void check_answered(struct world *world, const struct node *node, const struct request *request,
+                    struct pos pos);
 
 /* mutations.c: rules of the disk, left out one at a time; numbered behind those of the core */
 enum sim_mutation {
     SIM_MUTATION_DEDUPE_SKIPPED = CORE_MUTATION_COUNT, /* a retry is executed again (R46) */
     SIM_MUTATION_DEDUPE_NOT_ROLLED_BACK, /* a truncate leaves the known requests (R46) */
     SIM_MUTATION_DEDUPE_NOT_SNAPSHOTTED, /* a snapshot comes without the known requests (R46) */
+    SIM_MUTATION_CONTENT_IGNORED,        /* a request id is taken for another content's (R46) */
     SIM_MUTATION_UNDO_SKIPPED,           /* the state keeps what was truncated (R12) */
     SIM_MUTATION_ARCHIVE_SKIPPED,        /* records are cut and not archived (R40) */
     SIM_MUTATION_HARD_STATE_IN_SNAPSHOT, /* an installed snapshot brings its hard state along (R2) */

@@ -91,7 +91,8 @@ static void check_known(const struct request_id *id, const struct state_request 
                         const struct model_request *request)
 {
     if (known->first.seq != request->first_seq || known->last.seq != request->last_seq ||
-        known->parts != request->parts || !same_results(request, known->results))
+        known->parts != request->parts || known->digest != request->digest ||
+        !same_results(request, known->results))
         violate("I13",
                 "request %" PRIu64 " of client %u is known at %" PRIu64 "..%" PRIu64
                 " with %u parts, by the log %" PRIu64 "..%" PRIu64 " with %u",

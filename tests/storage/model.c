@@ -69,9 +69,14 @@ static void note_request(struct model_state *state, const struct record *record)
             found = &state->requests[i];
     if (found == NULL) {
         found = &state->requests[state->request_count++];
-        *found = (struct model_request){.id = record->request, .first_seq = record->seq};
+        *found = (struct model_request){
+            .id = record->request, .digest = record->digest, .first_seq = record->seq};
     }
     ASSERT_U64(record->part, ==, found->parts);
+    if (record->digest != found->digest)
+        violate("R46",
+                "seq %" PRIu64 " goes on with request %" PRIu64 " of client %u in another content",
+                record->seq, record->request.number, record->request.client[0]);
     found->last_seq = record->seq;
     found->results[found->parts++] = record->result;
 }
@@ -124,8 +129,8 @@ void model_encode(const struct kept *kept, struct buffer *out)
     const struct record *record = &kept->record;
     struct batch_writer batch = batch_begin(out, record->type, record->epoch, record->seq);
     if (record->type == RECORD_WRITE) {
-        struct record_write write = {record->ack, record->wall_ms, record->request, record->result,
-                                     record->part};
+        struct record_write write = {record->ack,    record->wall_ms, record->request,
+                                     record->result, record->part,    record->digest};
         struct record_op ops[2];
         uint32_t count = 0;
         struct slice rest = record->ops;

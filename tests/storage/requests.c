@@ -1,5 +1,7 @@
 #include <stdlib.h>
 
+#include "eval/digest.h"
+
 #include "storage.h"
 
 /* Clients: one request at a time, tried again until it is answered; and what an operation does, said once more in few
@@ -59,12 +61,10 @@ static struct operation draw_operation(const struct model_state *state, bool alo
     return operation;
 }
 
-static void draw_request(struct client *client)
+static void draw_content(struct client *client)
 {
     static struct model_state state;
     model_replay(&world->log, world->log.last, &state);
-    /* A leap makes old numbers too old to be known. */
-    client->id.number += chance(2) ? LIMIT_REQUESTS_PER_CLIENT + 40 : 1;
     client->count = chance(30) ? (uint32_t)between(2, PARTS) : 1;
     for (uint32_t i = 0; i < client->count; i++)
         client->operations[i] = draw_operation(&state, client->count == 1);
@@ -74,11 +74,29 @@ struct client *client_next(void)
 {
     struct client *client = &world->clients[between(0, CLIENTS - 1)];
     client->id.client[0] = (uint8_t)(client - world->clients + 1);
-    if (!client->unanswered &&
-        (client->id.number == 0 || !chance(15))) /* else once more, as after a lost answer */
-        draw_request(client);
+    bool first = client->id.number == 0;
+    if (!first &&
+        chance(
+            5)) { /* a twin, as after fork() or from a snapshot of the machine: the same id for something else */
+        draw_content(client);
+    } else if (!client->unanswered &&
+               (first || !chance(15))) { /* else once more, as after a lost answer */
+        /* A leap makes old numbers too old to be known. */
+        client->id.number += chance(2) ? LIMIT_REQUESTS_PER_CLIENT + 40 : 1;
+        draw_content(client);
+    }
     client->unanswered = true;
     return client;
+}
+
+uint64_t client_digest(const struct client *client)
+{
+    struct eval_op ops[PARTS];
+    struct eval_compare compares[PARTS];
+    struct eval_step steps[PARTS][2];
+    for (uint32_t i = 0; i < client->count; i++)
+        operation_fill(&client->operations[i], &ops[i], &compares[i], steps[i]);
+    return eval_digest((struct slice){0}, ops, client->count);
 }
 
 void operation_fill(const struct operation *operation, struct eval_op *out,

@@ -65,6 +65,7 @@ struct model_item {
 
 struct model_request { /* R46 */
     struct request_id id;
+    uint64_t digest; /* of what it asked for */
     uint64_t first_seq;
     uint64_t last_seq;
     uint32_t parts;
@@ -191,6 +192,7 @@ bool reigns(const char *owner); /* the log ends in its epoch, and no newer one i
 void members_of(struct members *out);
 
 /* requests.c */
+uint64_t client_digest(const struct client *client); /* of its newest request's content */
 struct client *
 client_next(void); /* with a request to be tried: a new one, or one that was not answered */
 void operation_fill(const struct operation *operation, struct eval_op *out,
@@ -235,6 +237,7 @@ enum mutation {
     MUTATION_OLD_VALUE_NOT_KEPT,       /* the undo lacks what a put overwrote (R12) */
     MUTATION_ARCHIVE_AFTER_CUT,        /* the archive is durable only when the log is cut (R40) */
     MUTATION_EXPIRED_BY_CLOCK,         /* a request is forgotten by the node's own clock (R46) */
+    MUTATION_CONTENT_IGNORED,          /* a request id is taken for another content's (R46) */
     MUTATION_CHECKPOINT_ABOVE_CUT,     /* a checkpoint above a truncate stays */
     MUTATION_LOG_NOT_RESET,            /* an install leaves the old log (R14) */
     MUTATION_LOG_NOT_SYNCED,           /* an append is answered before its fsync (R1) */

@@ -125,6 +125,7 @@ static void prepare(struct given *given, struct epoch epoch)
                        given->steps[i]);
     ticket->ack = ACK_LOCAL;
     ticket->request = given->asked.id;
+    ticket->digest = client_digest(&given->asked);
     ticket->op_count = given->asked.count;
     ticket->ops = given->ops;
     ticket->work.type = CORE_ACTION_WRITE;
@@ -139,7 +140,8 @@ static void check_record(const struct given *given, uint32_t part, const struct 
     struct slice ops = record->ops;
     struct record_op op;
     bool same = memcmp(&record->request, &given->asked.id, sizeof record->request) == 0 &&
-                record->part == part && record->op_count == count;
+                record->digest == given->ticket->digest && record->part == part &&
+                record->op_count == count;
     for (uint32_t i = 0; same && i < count; i++)
         same = record_op_next(&ops, &op) && op.kind == effects[i].kind &&
                slice_equal(op.key, effects[i].key) && slice_equal(op.value, effects[i].value);
@@ -202,6 +204,15 @@ static void judge(const struct given *given, struct model_state *state, struct r
         return;
     TRACE("  client %u request %" PRIu64 " parts=%u known=%u\n", id->client[0], id->number,
           given->asked.count, known != NULL ? known->parts : 0);
+    if (known != NULL && known->digest != given->ticket->digest) {
+        if (result->code != CANDOR_INVALID_ARGUMENT ||
+            result->reason != CANDOR_REASON_REQUEST_ID_REUSED)
+            violate("R46",
+                    "request %" PRIu64
+                    " of client %u is answered %s, but another content stands under its id",
+                    id->number, id->client[0], candor_code_name(result->code));
+        return;
+    }
     if (result->code != CANDOR_OK)
         violate("write", "request %" PRIu64 " of client %u is answered %s", id->number,
                 id->client[0], candor_code_name(result->code));
@@ -354,8 +365,11 @@ static uint32_t run_elsewhere(struct batch_writer *batch, struct model_state *st
     const struct client *client = client_next();
     const struct model_request *known = model_request(state, &client->id);
     uint32_t made = 0;
+    uint64_t digest = client_digest(client);
     if (model_newest(state, &client->id) > client->id.number)
         return 0; /* not to be judged by this simulator */
+    if (known != NULL && known->digest != digest)
+        return 0; /* refused */
     for (uint32_t part = known != NULL ? known->parts : 0; part < client->count; part++) {
         struct eval_op op;
         struct eval_compare compare;
@@ -364,8 +378,8 @@ static uint32_t run_elsewhere(struct batch_writer *batch, struct model_state *st
         eval_run(&eval, &op, seq + made, &(struct eval_reader){read_model, state});
         if (eval.op_count == 0)
             continue;
-        struct record_write write = {ACK_LOCAL, 7, client->id, buffer_slice(&eval.answer),
-                                     (uint16_t)part};
+        struct record_write write = {ACK_LOCAL,      7,     client->id, buffer_slice(&eval.answer),
+                                     (uint16_t)part, digest};
         batch_add_write(batch, &write, eval.ops, eval.op_count);
         apply_newest(batch, state);
         made++;

@@ -43,7 +43,8 @@ static void put_writes(struct buffer *out, uint64_t first_seq, uint32_t count)
                                      .wall_ms = 1000 + i,
                                      .request = request(first_seq + i),
                                      .result = text(i % 2 == 0 ? "" : "answered"),
-                                     .part = (uint16_t)i};
+                                     .part = (uint16_t)i,
+                                     .digest = UINT64_MAX - i};
         batch_add_write(&writer, &write, ops, 1 + i % 2);
     }
     batch_end(&writer);
@@ -128,6 +129,7 @@ static void writes_come_back_as_they_went_in(void **state)
         assert_int_equal(record.request.client[15], 0xc1);
         assert_true(slice_equal(record.result, text(i % 2 == 0 ? "" : "answered")));
         assert_int_equal(record.part, i);
+        assert_true(record.digest == UINT64_MAX - i);
         assert_int_equal(record.op_count, 1 + i % 2);
         struct slice ops = record.ops;
         struct record_op op;
@@ -154,7 +156,7 @@ static void the_layout_on_disk_is_the_one_the_header_documents(void **state)
     (void)state;
     struct buffer buffer = {0};
     put_writes(&buffer, 41, 1);
-    assert_memory_equal(buffer.bytes, "CBR1", 4);
+    assert_memory_equal(buffer.bytes, "CBR2", 4);
     assert_int_equal(get_u32(buffer.bytes + 4), crc32c(0, buffer.bytes + 8, buffer.length - 8));
     assert_int_equal(get_u32(buffer.bytes + 8), buffer.length);
     assert_int_equal(get_u32(buffer.bytes + 12), 1);
@@ -432,19 +434,20 @@ static void every_field_of_a_write_is_checked(void **state)
         {"record too short", 80, 1, false},
         {"ack 4", 84, 4, false},
         {"ack 3", 84, 3, true},
-        {"a result beyond the record", 117, 200, false},
-        {"another part", 119, 9, true},
-        {"op count 0 with an op", 121, 0, false},
-        {"op count 2 with one op", 121, 2, false},
-        {"huge op count", 124, 0xff, false},
-        {"op kind 0", 125, 0, false},
-        {"op kind 3", 125, 3, false},
-        {"a delete with a value", 125, RECORD_DELETE, false},
-        {"key length 0", 126, 0, false},
-        {"key length beyond the op", 126, 200, false},
-        {"value length beyond the record", 128, 8, false},
+        {"another digest", 117, 9, true},
+        {"a result beyond the record", 125, 200, false},
+        {"another part", 127, 9, true},
+        {"op count 0 with an op", 129, 0, false},
+        {"op count 2 with one op", 129, 2, false},
+        {"huge op count", 132, 0xff, false},
+        {"op kind 0", 133, 0, false},
+        {"op kind 3", 133, 3, false},
+        {"a delete with a value", 133, RECORD_DELETE, false},
+        {"key length 0", 134, 0, false},
+        {"key length beyond the op", 134, 200, false},
+        {"value length beyond the record", 136, 8, false},
     };
-    assert_int_equal(buffer.bytes[125], RECORD_PUT);
+    assert_int_equal(buffer.bytes[133], RECORD_PUT);
     check_patches(&buffer, patches, sizeof patches / sizeof patches[0]);
     buffer_free(&buffer);
 }
@@ -477,10 +480,11 @@ static void put_raw_op(struct buffer *out, uint16_t key_length, uint32_t value_l
 {
     struct batch_writer writer = batch_begin(out, RECORD_WRITE, epoch_7a(), 1);
     uint32_t op_bytes = 7u + key_length + value_length;
-    buffer_put_u32(out, 41 + op_bytes);
+    buffer_put_u32(out, 49 + op_bytes);
     buffer_put_u8(out, ACK_LOCAL);
     buffer_put_u64(out, 0);
     memset(buffer_grow(out, 16), 0, 16);
+    buffer_put_u64(out, 0);
     buffer_put_u64(out, 0);
     buffer_put_u16(out, 0);
     buffer_put_u16(out, 0);

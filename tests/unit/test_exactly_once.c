@@ -2,6 +2,8 @@
 /* Whole nodes: requests that are repeated (R46), conditions (R47), and what became of a write (R21). */
 #include "node_fixture.h"
 
+#include "eval/eval.h"
+
 #include <pthread.h>
 
 static struct cluster *cluster_up(uint32_t voters)
@@ -164,55 +166,120 @@ static void every_kind_of_write_is_answered_as_it_was(void **state)
     cluster_free(cluster);
 }
 
-/* The rest of a Batch whose beginning is in the log: what a failover in the middle of it leaves. */
+/* ---- A Batch that a failover cut in two ---------------------------------------------------------------------------- */
+
+/* Puts to x, y and z, and a delete of x. */
+struct four {
+    Candor__V1__BatchRequest batch;
+    Candor__V1__BatchOp ops[4];
+    Candor__V1__BatchOp *list[4];
+    Candor__V1__PutRequest puts[3];
+    Candor__V1__DeleteRequest remove;
+};
+
+static void four_init(struct four *four)
+{
+    static const char *const keys[] = {"x", "y", "z"};
+    candor__v1__batch_request__init(&four->batch);
+    for (int i = 0; i < 4; i++) {
+        candor__v1__batch_op__init(&four->ops[i]);
+        four->list[i] = &four->ops[i];
+        if (i == 3)
+            break;
+        candor__v1__put_request__init(&four->puts[i]);
+        four->puts[i].key = bytes(keys[i]);
+        four->ops[i].op_case = CANDOR__V1__BATCH_OP__OP_PUT;
+        four->ops[i].put = &four->puts[i];
+    }
+    candor__v1__delete_request__init(&four->remove);
+    four->remove.key = bytes("x");
+    four->ops[3].op_case = CANDOR__V1__BATCH_OP__OP_DELETE;
+    four->ops[3].delete_ = &four->remove;
+    four->batch.ops = four->list;
+    four->batch.n_ops = 4;
+}
+
+static Candor__V1__BatchResponse *ask_batch(struct cluster *cluster, struct four *four,
+                                            uint64_t number, struct candor_error *err)
+{
+    struct id id;
+    return (Candor__V1__BatchResponse *)ask(cluster, 0, "/candor.v1.KV/Batch", &four->batch.base,
+                                            id_of(&id, 1, number),
+                                            &candor__v1__batch_response__descriptor, err);
+}
+
+/* The log's newest record. */
+static void newest_record(struct log *log, struct buffer *out, struct batch *batch,
+                          struct record *record)
+{
+    struct candor_error err = {0};
+    size_t cursor = 0;
+    assert_int_equal(log_read(log, log_last(log), log_last(log), SIZE_MAX, out, &err), CANDOR_OK);
+    struct slice rest = buffer_slice(out);
+    assert_int_equal(batch_decode(&rest, batch, &err), CANDOR_OK);
+    while (batch_next(batch, &cursor, record))
+        ;
+}
+
+/* The newest request is in the log once more, under number 6, with its first two parts alone. */
+static uint64_t append_the_first_two(struct cluster *cluster)
+{
+    struct buffer read = {0};
+    struct buffer bytes = {0};
+    struct candor_error err = {0};
+    struct batch batch;
+    struct record newest;
+    struct log *log = open_log_of(cluster, "a");
+    newest_record(log, &read, &batch, &newest);
+    uint64_t first = log_last(log) + 1;
+    struct batch_writer writer = batch_begin(&bytes, RECORD_WRITE, batch.epoch, first);
+    static const uint8_t put_absent[] = {EVAL_PUT, 0};
+    struct record_write write = {.ack = ACK_LOCAL,
+                                 .request = newest.request,
+                                 .result = slice_of(put_absent, sizeof put_absent),
+                                 .digest = newest.digest};
+    write.request.number = 6;
+    for (; write.part < 2; write.part++) {
+        struct record_op op = {RECORD_PUT, slice_of(write.part == 0 ? "x" : "y", 1), {0}};
+        batch_add_write(&writer, &write, &op, 1);
+    }
+    batch_end(&writer);
+    assert_int_equal(log_append(log, buffer_slice(&bytes), &err), CANDOR_OK);
+    log_close(log);
+    buffer_free(&bytes);
+    buffer_free(&read);
+    return first;
+}
+
 static void the_rest_of_a_batch_is_done_once(void **state)
 {
     (void)state;
     struct cluster *cluster = cluster_up(1);
     struct candor_client *client = client_of(cluster, 0);
-    Candor__V1__PutRequest puts[3];
-    Candor__V1__DeleteRequest remove = CANDOR__V1__DELETE_REQUEST__INIT;
-    Candor__V1__BatchOp ops[4];
-    Candor__V1__BatchOp *list[4];
-    static const char *const keys[] = {"x", "y", "z"};
-    for (int i = 0; i < 4; i++) {
-        candor__v1__batch_op__init(&ops[i]);
-        list[i] = &ops[i];
-        if (i == 3)
-            break;
-        candor__v1__put_request__init(&puts[i]);
-        puts[i].key = bytes(keys[i]);
-        ops[i].op_case = CANDOR__V1__BATCH_OP__OP_PUT;
-        ops[i].put = &puts[i];
-    }
-    remove.key = bytes("x");
-    ops[3].op_case = CANDOR__V1__BATCH_OP__OP_DELETE;
-    ops[3].delete_ = &remove;
-    Candor__V1__BatchRequest batch = CANDOR__V1__BATCH_REQUEST__INIT;
-    batch.ops = list;
-    uint64_t first = 0;
+    struct candor_error err;
+    struct four four;
+    four_init(&four);
+    Candor__V1__BatchResponse *whole = ask_batch(cluster, &four, 5, &err);
+    assert_non_null(whole);
+    assert_false(whole->replayed);
+    candor__v1__batch_response__free_unpacked(whole, NULL);
+    stop(cluster, 0);
+    uint64_t first = append_the_first_two(cluster);
+    start(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    assert_true(has(client, "x", ""));
     uint64_t last = 0;
-    static const size_t counts[] = {2, 4, 4};
-    for (int round = 0; round < 3; round++) {
-        struct id id;
-        struct candor_error err;
-        batch.n_ops = counts[round];
-        Candor__V1__BatchResponse *response = (Candor__V1__BatchResponse *)ask(
-            cluster, 0, "/candor.v1.KV/Batch", &batch.base, id_of(&id, 1, 5),
-            &candor__v1__batch_response__descriptor, &err);
+    for (int round = 0; round < 2; round++) {
+        Candor__V1__BatchResponse *response = ask_batch(cluster, &four, 6, &err);
         assert_non_null(response);
-        assert_int_equal(response->replayed, round > 0);
-        assert_int_equal(response->n_found, counts[round]);
-        assert_false(response->found[0]);
-        if (round == 0)
-            first = response->first->seq;
-        else
-            assert_true(response->found[3]);
-        if (round == 2)
-            assert_int_equal(response->last->seq, last);
+        assert_true(response->replayed);
+        assert_int_equal(response->n_found, 4);
+        assert_false(response->found[0]); /* as it was then */
+        assert_true(response->found[3]);
         assert_int_equal(response->first->seq, first);
+        assert_true(response->last->seq > first + 2); /* behind the new epoch's beginning */
+        assert_true(round == 0 || response->last->seq == last);
         last = response->last->seq;
-        assert_int_equal(last, first + counts[round] - 1);
         candor__v1__batch_response__free_unpacked(response, NULL);
     }
     assert_true(has(client, "x", NULL));
@@ -220,21 +287,137 @@ static void the_rest_of_a_batch_is_done_once(void **state)
     cluster_free(cluster);
 }
 
-static void a_request_id_is_not_taken_for_another_operation(void **state)
+/* Nor is it gone on with in another content. */
+static void another_batch_is_not_taken_for_the_rest(void **state)
 {
     (void)state;
     struct cluster *cluster = cluster_up(1);
     struct candor_client *client = client_of(cluster, 0);
+    struct candor_error err;
+    struct four four;
+    four_init(&four);
+    candor__v1__batch_response__free_unpacked(ask_batch(cluster, &four, 5, &err), NULL);
+    stop(cluster, 0);
+    append_the_first_two(cluster);
+    start(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    four.remove.key = bytes("y");
+    assert_null(ask_batch(cluster, &four, 6, &err));
+    assert_int_equal(err.reason, CANDOR_REASON_REQUEST_ID_REUSED);
+    four.batch.n_ops = 1; /* fewer than are known */
+    assert_null(ask_batch(cluster, &four, 6, &err));
+    assert_int_equal(err.reason, CANDOR_REASON_REQUEST_ID_REUSED);
+    assert_true(has(client, "x", ""));
+    assert_true(has(client, "y", ""));
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+/* ---- One id for two requests --------------------------------------------------------------------------------------- */
+
+static void expect_reused(struct cluster *cluster, uint32_t i, const char *method,
+                          const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type)
+{
     struct id id;
     struct candor_error err;
-    candor__v1__increment_response__free_unpacked(increment(cluster, 0, "n", 1), NULL);
-    Candor__V1__PutRequest request = CANDOR__V1__PUT_REQUEST__INIT;
-    request.key = bytes("k");
-    assert_null(ask(cluster, 0, "/candor.v1.KV/Put", &request.base, id_of(&id, 7, 1),
-                    &candor__v1__put_response__descriptor, &err));
+    if (ask(cluster, i, method, request, id_of(&id, 7, 1), type, &err) != NULL)
+        fail_msg("%s under another's id is answered OK", method);
     assert_int_equal(err.code, CANDOR_INVALID_ARGUMENT);
+    assert_int_equal(err.reason, CANDOR_REASON_REQUEST_ID_REUSED);
     assert_non_null(strstr(err.message, "request_id"));
-    assert_true(has(client, "k", NULL));
+}
+
+/* Id 7/1 was used to add 1 to "n". */
+static void expect_all_others_refused(struct cluster *cluster, uint32_t i)
+{
+    Candor__V1__PutRequest put_n = CANDOR__V1__PUT_REQUEST__INIT;
+    put_n.key = bytes("n");
+    put_n.value = bytes("1");
+    expect_reused(cluster, i, "/candor.v1.KV/Put", &put_n.base,
+                  &candor__v1__put_response__descriptor);
+    Candor__V1__IncrementRequest add = CANDOR__V1__INCREMENT_REQUEST__INIT;
+    add.key = bytes("m");
+    add.delta = 1;
+    expect_reused(cluster, i, "/candor.v1.KV/Increment", &add.base,
+                  &candor__v1__increment_response__descriptor);
+    add.key = bytes("n");
+    add.delta = 2;
+    expect_reused(cluster, i, "/candor.v1.KV/Increment", &add.base,
+                  &candor__v1__increment_response__descriptor);
+    Candor__V1__DeleteRequest remove = CANDOR__V1__DELETE_REQUEST__INIT;
+    remove.key = bytes("n");
+    expect_reused(cluster, i, "/candor.v1.KV/Delete", &remove.base,
+                  &candor__v1__delete_response__descriptor);
+}
+
+static void a_request_id_is_not_taken_for_another_request(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_up(3);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *b = client_of(cluster, 1);
+    Candor__V1__IncrementResponse *first = increment(cluster, 0, "n", 1);
+    expect_all_others_refused(cluster, 0);
+    EVENTUALLY(has(b, "n", "1") && status_of(b).admitted);
+    EVENTUALLY(status_of(a).at_risk == 0);
+    stop(cluster, 0); /* by another primary, too */
+    EVENTUALLY(promote(cluster, 1) == CANDOR_OK);
+    EVENTUALLY(is_primary(b));
+    expect_all_others_refused(cluster, 1);
+    expect_same(first, increment(cluster, 1, "n", 1));
+    assert_true(has(b, "n", "1"));
+    assert_true(has(b, "m", NULL));
+    candor__v1__increment_response__free_unpacked(first, NULL);
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
+struct twin {
+    struct cluster *cluster;
+    char key[8];
+    bool done;
+    enum candor_reason reason;
+};
+
+static void *put_own_key(void *argument)
+{
+    struct twin *twin = argument;
+    struct id id;
+    struct candor_error err;
+    Candor__V1__PutRequest request = CANDOR__V1__PUT_REQUEST__INIT;
+    request.key = bytes(twin->key);
+    ProtobufCMessage *response = ask(twin->cluster, 0, "/candor.v1.KV/Put", &request.base,
+                                     id_of(&id, 9, 1), &candor__v1__put_response__descriptor, &err);
+    twin->done = response != NULL;
+    twin->reason = err.reason;
+    if (response != NULL)
+        protobuf_c_message_free_unpacked(response, NULL);
+    return NULL;
+}
+
+/* At once, so that some of them meet in one group. */
+static void of_different_requests_with_one_id_one_is_executed(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_up(1);
+    struct candor_client *client = client_of(cluster, 0);
+    struct twin twins[16] = {0};
+    pthread_t threads[16];
+    for (size_t i = 0; i < 16; i++) {
+        twins[i].cluster = cluster;
+        snprintf(twins[i].key, sizeof twins[i].key, "k%zu", i);
+        assert_int_equal(pthread_create(&threads[i], NULL, put_own_key, &twins[i]), 0);
+    }
+    size_t done = 0;
+    for (size_t i = 0; i < 16; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(has(client, twins[i].key, twins[i].done ? "" : NULL));
+        assert_int_equal(twins[i].reason,
+                         twins[i].done ? CANDOR_REASON_NONE : CANDOR_REASON_REQUEST_ID_REUSED);
+        done += twins[i].done;
+    }
+    assert_int_equal(done, 1);
     candor_client_close(client);
     cluster_free(cluster);
 }
@@ -818,7 +1001,9 @@ int main(void)
         cmocka_unit_test(a_repeated_request_is_answered_and_not_done_again),
         cmocka_unit_test(every_kind_of_write_is_answered_as_it_was),
         cmocka_unit_test(the_rest_of_a_batch_is_done_once),
-        cmocka_unit_test(a_request_id_is_not_taken_for_another_operation),
+        cmocka_unit_test(another_batch_is_not_taken_for_the_rest),
+        cmocka_unit_test(of_different_requests_with_one_id_one_is_executed),
+        cmocka_unit_test(a_request_id_is_not_taken_for_another_request),
         cmocka_unit_test(a_number_that_is_forgotten_is_refused),
         cmocka_unit_test(another_primary_answers_what_its_predecessor_did),
         cmocka_unit_test(what_was_rolled_back_is_told_and_done_again),

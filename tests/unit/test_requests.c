@@ -14,12 +14,22 @@ static struct slice text(const char *s)
     return slice_of(s, strlen(s));
 }
 
+/* As a client's requests are: one content an id. */
+static uint64_t digest_of(struct request_id id)
+{
+    return (id.number << 8 | id.client[0]) + UINT32_MAX;
+}
+
 static void add_request(struct batch_writer *w, struct request_id id, uint16_t part,
                         const char *result)
 {
     struct record_op op = {RECORD_PUT, text("k"), text("v")};
-    struct record_write write = {
-        .ack = ACK_LOCAL, .wall_ms = 7, .request = id, .part = part, .result = text(result)};
+    struct record_write write = {.ack = ACK_LOCAL,
+                                 .wall_ms = 7,
+                                 .request = id,
+                                 .part = part,
+                                 .result = text(result),
+                                 .digest = digest_of(id)};
     batch_add_write(w, &write, &op, 1);
 }
 
@@ -52,6 +62,7 @@ static void expect(struct fixture *f, struct request_id id, uint64_t first, uint
     assert_int_equal(request.first.seq, first);
     assert_int_equal(request.last.seq, last);
     assert_int_equal(request.parts, parts);
+    assert_int_equal(request.digest, digest_of(id));
     assert_true(slice_equal(request.results, text(results)));
     state_view_end(view);
 }
