@@ -1,6 +1,7 @@
 """Starting, and refusing to start: each reason has its message and exit status."""
 import glob
 import os
+import re
 import socket
 import subprocess
 import unittest
@@ -32,6 +33,21 @@ class Start(unittest.TestCase):
                 done = kvd(c, "a")
             self.assertEqual(done.returncode, 4, done.stderr)
             self.assertIn(address, done.stderr)
+
+    def test_a_file_where_a_socket_should_stand_is_not_removed(self):
+        with Cluster({"a": "voter"}) as c:
+            precious = os.path.join(c.dir, "precious")
+            with open(precious, "w") as f:
+                f.write("not a socket")
+            with open(c.topology) as f:
+                text = f.read()
+            with open(c.topology, "w") as f:
+                f.write(re.sub(r"rpc: \S+", f"rpc: ipc://{precious}", text))
+            done = kvd(c, "a")
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn(precious, done.stderr)
+            with open(precious) as f:
+                self.assertEqual(f.read(), "not a socket")
 
     def test_unknown_node_and_broken_topology_exit_2(self):
         with Cluster({"a": "voter"}) as c:

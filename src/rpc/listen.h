@@ -1,0 +1,11 @@
+/* Before a socket is bound: what NNG would do to the place where it is to stand. */
+#ifndef RPC_LISTEN_H
+#define RPC_LISTEN_H
+
+#include <candor/status.h>
+
+/* NNG removes what stands at an ipc:// path when nobody answers there, whatever it is. UNAVAILABLE when that would be
+ * anything but a socket; OK for other addresses. Any thread. */
+enum candor_code listen_check(const char *address, struct candor_error *err);
+
+#endif
