@@ -88,6 +88,8 @@ static const char *mend_for(const struct candor_error *error)
         return "the session or address is of another cluster";
     case CANDOR_REASON_DISK_FULL:
         return "make room on the node's disk";
+    case CANDOR_REASON_STATE_FULL:
+        return "delete keys, or raise limits.state in the topology and restart the nodes";
     case CANDOR_REASON_OVERLOADED:
         return "try again later, or with a longer --deadline";
     default:

@@ -134,30 +134,12 @@ static bool find_self(const struct arguments *arguments, const struct topology *
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
-static int exit_status_of(enum candor_code code)
-{
-    switch (code) {
-    case CANDOR_INVALID_ARGUMENT:
-        return NODE_EXIT_USAGE;
-    case CANDOR_DATA_LOSS:
-        return NODE_EXIT_INTEGRITY;
-    case CANDOR_FAILED_PRECONDITION:
-    case CANDOR_UNAVAILABLE:
-    case CANDOR_PERMISSION_DENIED:
-        return NODE_EXIT_CANNOT_START;
-    case CANDOR_RESOURCE_EXHAUSTED:
-        return NODE_EXIT_SHORTAGE;
-    default:
-        return NODE_EXIT_OTHER;
-    }
-}
-
 static int refuse_start(const struct candor_error *err)
 {
     log_error(err->code == CANDOR_DATA_LOSS ? "integrity" : "cannot_start",
               "code=%s what=\"%s\" exit=%d", candor_code_name(err->code), err->message,
-              exit_status_of(err->code));
-    return exit_status_of(err->code);
+              exit_status_of(err));
+    return exit_status_of(err);
 }
 
 /* Every thread inherits the mask, so that the signals come to this one alone. */

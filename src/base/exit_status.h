@@ -3,6 +3,8 @@
 #ifndef BASE_EXIT_STATUS_H
 #define BASE_EXIT_STATUS_H
 
+#include <candor/status.h>
+
 enum {
     /* Ended by a signal that asks for it. */
     NODE_EXIT_CLEAN = 0,
@@ -13,8 +15,11 @@ enum {
     NODE_EXIT_INTEGRITY = 3,
     /* An address or the data directory is in use, or may not be used. */
     NODE_EXIT_CANNOT_START = 4,
-    /* No memory, thread or descriptor was to be had: nothing is damaged, and later there may be. */
+    /* No room, memory, thread or descriptor was to be had: nothing is damaged, and later there may be. */
     NODE_EXIT_SHORTAGE = 7,
 };
+
+/* With what a node ends that cannot start, or go on, for this reason. */
+int exit_status_of(const struct candor_error *err);
 
 #endif

@@ -87,6 +87,8 @@
 /* The running node. */
 #define LIMIT_NODE_EVENTS                                                                          \
     65536 /* waiting for the node thread; beyond: stream messages are dropped, requests OVERLOADED */
+/* How often a shortage of room, descriptors or memory is told while it lasts: the log may be on the full disk. */
+#define LIMIT_SHORTAGE_LOG_MS 5000
 #define LIMIT_BACKGROUND_JOBS                                                                      \
     1024 /* snapshot chunks, archive listings, resumed reads; beyond: OVERLOADED */
 #define LIMIT_READ_ATTEMPTS                                                                        \

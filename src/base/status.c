@@ -67,7 +67,9 @@ const char *candor_reason_name(enum candor_reason reason)
         [CANDOR_REASON_LEVEL_UNAVAILABLE] = "LEVEL_UNAVAILABLE",
         [CANDOR_REASON_REQUEST_TOO_OLD] = "REQUEST_TOO_OLD",
         [CANDOR_REASON_REQUEST_ID_REUSED] = "REQUEST_ID_REUSED",
+        [CANDOR_REASON_STATE_FULL] = "STATE_FULL",
     };
     unsigned index = (unsigned)reason;
-    return index < sizeof names / sizeof names[0] ? names[index] : "UNKNOWN";
+    bool known = index < sizeof names / sizeof names[0] && names[index] != NULL;
+    return known ? names[index] : "UNKNOWN";
 }

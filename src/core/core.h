@@ -208,10 +208,11 @@ struct core_event {
     union {
         struct {
             enum candor_code
-                code; /* OK; RESOURCE_EXHAUSTED (disk full: nothing stored); ABORTED (did not fit the log's end: nothing stored) */
-            struct epoch epoch; /* of the records */
-            uint64_t first_seq; /* of what was stored */
-            uint64_t last_seq;  /* the log's end now */
+                code; /* OK; RESOURCE_EXHAUSTED (a shortage: nothing stored); ABORTED (did not fit the log's end: nothing stored) */
+            enum candor_reason reason; /* of a shortage: DISK_FULL, STATE_FULL, or none of them */
+            struct epoch epoch;        /* of the records */
+            uint64_t first_seq;        /* of what was stored */
+            uint64_t last_seq;         /* the log's end now */
             /* One WRITE action each makes one APPENDED event; a group commit gives several with one fsync. At a
              * primary the first event of a group carries the bytes of the whole group, which are published; the others none. */
             struct slice batches;

@@ -156,6 +156,28 @@ void writes_take(struct core *core, const struct core_event *event)
     action->epoch = core->epoch;
 }
 
+/* Says whose shortage it is, and what helps. */
+static void finish_short(struct core *core, uint64_t ticket, enum candor_reason reason)
+{
+    const char *self = core->config.self.text;
+    struct pos none = {0};
+    switch (reason) {
+    case CANDOR_REASON_DISK_FULL:
+        finish_text(core, ticket, CANDOR_RESOURCE_EXHAUSTED, reason, none,
+                    "the disk of node %s is full: nothing was written", self);
+        break;
+    case CANDOR_REASON_STATE_FULL:
+        finish_text(core, ticket, CANDOR_RESOURCE_EXHAUSTED, reason, none,
+                    "the state of node %s has reached limits.state: nothing was written; delete "
+                    "keys, or raise it",
+                    self);
+        break;
+    default:
+        finish_text(core, ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
+                    "node %s lacks memory or descriptors for its files: nothing was written", self);
+    }
+}
+
 void writes_answered(struct core *core, const struct core_event *event)
 {
     struct pending_write write = ring_pop(&core->with_writer);
@@ -171,8 +193,7 @@ void writes_answered(struct core *core, const struct core_event *event)
     if (write.ack == ACK_NONE)
         ; /* acknowledged already: a mutation */
     else if (event->appended.code == CANDOR_RESOURCE_EXHAUSTED)
-        finish_text(core, write.ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_DISK_FULL,
-                    (struct pos){0}, "the primary's disk is full: nothing was written");
+        finish_short(core, write.ticket, event->appended.reason);
     else if (event->appended.code != CANDOR_OK)
         finish_text(core, write.ticket, event->appended.code, CANDOR_REASON_NONE, (struct pos){0},
                     "the write was not stored");

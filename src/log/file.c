@@ -10,36 +10,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-bool file_error_is_no_room(int error_number)
-{
-    return error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
-}
-
-static enum candor_code code_of(int error_number)
-{
-    switch (error_number) {
-    case EIO:
-        return CANDOR_DATA_LOSS;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-    case ENOENT:
-    case ENOTDIR:
-    case EISDIR:
-        return CANDOR_FAILED_PRECONDITION;
-    default:
-        return CANDOR_INTERNAL;
-    }
-}
+#include "base/disk_error.h"
 
 enum candor_code file_error(struct candor_error *err, int error_number, const char *what,
                             const char *name)
 {
-    if (file_error_is_no_room(error_number))
-        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_DISK_FULL,
-                                "cannot %s %s: %s", what, name, strerror(error_number));
-    return candor_error_set(err, code_of(error_number), CANDOR_REASON_NONE, "cannot %s %s: %s",
-                            what, name, strerror(error_number));
+    return candor_error_set(err, disk_error_code(error_number), disk_error_reason(error_number),
+                            "cannot %s %s: %s", what, name, strerror(error_number));
 }
 
 enum candor_code file_sync_error(struct candor_error *err, int error_number, const char *name)
@@ -140,8 +117,7 @@ int dir_sync(int dir_fd)
     return fsync(dir_fd) == 0 ? 0 : errno;
 }
 
-/* A new directory lasts only when its parent's entry for it does. */
-static int sync_parent(const char *path)
+static int open_parent(const char *path)
 {
     char parent[LIMIT_PATH_BYTES];
     snprintf(parent, sizeof parent, "%s", path);
@@ -150,20 +126,22 @@ static int sync_parent(const char *path)
         snprintf(parent, sizeof parent, ".");
     else
         slash[slash == parent ? 1 : 0] = '\0';
-
-    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    int failed = dir_sync(fd);
-    close(fd);
-    return failed;
+    return open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* A new directory lasts only when its parent's entry for it does. The parent is opened first: a directory that was
+ * made, but could not be synced for want of a descriptor, would pass for an old one the next time. */
 static int make_one(const char *path)
 {
-    if (mkdir(path, 0750) == 0)
-        return sync_parent(path);
-    return errno == EEXIST ? 0 : errno;
+    struct stat st;
+    if (stat(path, &st) == 0)
+        return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+    int parent = open_parent(path);
+    if (parent < 0)
+        return errno;
+    int failed = mkdir(path, 0750) == 0 ? dir_sync(parent) : errno;
+    close(parent);
+    return failed == EEXIST ? 0 : failed;
 }
 
 static int make_all(const char *path)

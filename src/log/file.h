@@ -8,11 +8,7 @@
 #include "base/buffer.h"
 #include "base/types.h"
 
-/* True for the errors of a full disk: nothing is wrong with what is already there. */
-bool file_error_is_no_room(int error_number);
-
-/* Names what failed. No room: RESOURCE_EXHAUSTED/DISK_FULL; EIO: DATA_LOSS; no permission or a wrong kind of
- * file: FAILED_PRECONDITION; else INTERNAL. */
+/* Names what failed; the code is disk_error_code()'s. */
 enum candor_code file_error(struct candor_error *err, int error_number, const char *what,
                             const char *name);
 /* After a failed sync nobody knows what is on the disk (R3): always DATA_LOSS. */

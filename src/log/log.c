@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/disk_error.h"
 #include "base/memory.h"
 #include "log/file.h"
 #include "log/log_internal.h"
@@ -15,9 +16,10 @@
 
 enum candor_code log_check(const struct log *log, struct candor_error *err)
 {
-    if (!atomic_load(&log->broken))
+    enum candor_code broken = (enum candor_code)atomic_load(&log->broken);
+    if (broken == CANDOR_OK)
         return CANDOR_OK;
-    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+    return candor_error_set(err, broken, CANDOR_REASON_NONE,
                             "the log failed before and takes no more requests; the process must "
                             "stop");
 }
@@ -25,7 +27,7 @@ enum candor_code log_check(const struct log *log, struct candor_error *err)
 enum candor_code log_judge(struct log *log, enum candor_code code)
 {
     if (code == CANDOR_DATA_LOSS)
-        atomic_store(&log->broken, true);
+        atomic_store(&log->broken, CANDOR_DATA_LOSS);
     return code;
 }
 
@@ -172,7 +174,7 @@ static enum candor_code seal_newest(struct log *log, struct candor_error *err)
 {
     struct segment *segment = log_newest(log);
     if (ftruncate(segment->fd, (off_t)segment->tail) != 0)
-        return file_sync_error(err, errno, segment->name);
+        return file_error(err, errno, "seal log segment", segment->name);
     segment->file_bytes = segment->tail;
     enum candor_code code = log_sync_newest(log, err);
     if (code == CANDOR_OK)
@@ -274,7 +276,7 @@ static enum candor_code write_and_sync(struct log *log, const struct addition *a
     uint8_t mark[SEGMENT_MARK_BYTES];
     segment_put_mark(mark, log_newest(log), log->synced_seq, addition->first_seq);
     int failed = write_append(log, mark, batches);
-    if (failed != 0 && file_error_is_no_room(failed))
+    if (failed != 0 && disk_error_is_shortage(failed))
         return undo_append(log, failed, err);
     if (failed != 0)
         return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,

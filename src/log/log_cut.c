@@ -93,6 +93,16 @@ static enum candor_code unlink_behind(int dir_fd, uint64_t first_seq, struct can
     return code == CANDOR_OK ? sync_dir(dir_fd, err) : code;
 }
 
+/* Likewise by the table, newest first: it needs no descriptor. */
+static enum candor_code unlink_segments(const struct log *log, uint32_t from,
+                                        struct candor_error *err)
+{
+    enum candor_code code = CANDOR_OK;
+    for (uint32_t i = log->segment_count; code == CANDOR_OK && i > from; i--)
+        code = unlink_segment(log->dir_fd, log->segments[i - 1]->first_seq, err);
+    return code == CANDOR_OK ? sync_dir(log->dir_fd, err) : code;
+}
+
 static int rewrite_end(int fd, const struct cut *cut, uint64_t file_bytes)
 {
     uint64_t now_bytes;
@@ -103,6 +113,17 @@ static int rewrite_end(int fd, const struct cut *cut, uint64_t file_bytes)
     return failed;
 }
 
+static enum candor_code cut_file(int fd, const struct cut *cut, uint64_t segment_bytes,
+                                 struct candor_error *err)
+{
+    char name[SEGMENT_NAME_BYTES];
+    segment_name(cut->segment, name);
+    int failed = rewrite_end(fd, cut, segment_bytes);
+    if (failed != 0)
+        return file_error(err, failed, "cut log segment", name);
+    return fdatasync(fd) == 0 ? CANDOR_OK : file_sync_error(err, errno, name);
+}
+
 static enum candor_code cut_segment(int dir_fd, const struct cut *cut, uint64_t segment_bytes,
                                     struct candor_error *err)
 {
@@ -111,12 +132,7 @@ static enum candor_code cut_segment(int dir_fd, const struct cut *cut, uint64_t 
     int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return file_error(err, errno, "open log segment", name);
-    enum candor_code code = CANDOR_OK;
-    int failed = rewrite_end(fd, cut, segment_bytes);
-    if (failed != 0)
-        code = file_error(err, failed, "cut log segment", name);
-    else if (fdatasync(fd) != 0)
-        code = file_sync_error(err, errno, name);
+    enum candor_code code = cut_file(fd, cut, segment_bytes, err);
     close(fd);
     return code;
 }
@@ -139,17 +155,20 @@ static enum candor_code redo_reset(int dir_fd, const struct cut *cut, uint64_t s
     return code;
 }
 
-static enum candor_code finish_cut(int dir_fd, const struct cut *cut, uint64_t segment_bytes,
-                                   struct candor_error *err)
+static enum candor_code remove_cut(int dir_fd, struct candor_error *err)
+{
+    if (unlinkat(dir_fd, CUT_NAME, 0) != 0)
+        return file_error(err, errno, "remove", CUT_NAME);
+    return sync_dir(dir_fd, err);
+}
+
+static enum candor_code redo_cut(int dir_fd, const struct cut *cut, uint64_t segment_bytes,
+                                 struct candor_error *err)
 {
     enum candor_code code = cut->kind == CUT_TRUNCATE
                                 ? redo_truncate(dir_fd, cut, segment_bytes, err)
                                 : redo_reset(dir_fd, cut, segment_bytes, err);
-    if (code != CANDOR_OK)
-        return code;
-    if (unlinkat(dir_fd, CUT_NAME, 0) != 0)
-        return file_error(err, errno, "remove", CUT_NAME);
-    return sync_dir(dir_fd, err);
+    return code == CANDOR_OK ? remove_cut(dir_fd, err) : code;
 }
 
 enum candor_code log_redo_cut(int dir_fd, uint64_t segment_bytes, struct candor_error *err)
@@ -163,7 +182,7 @@ enum candor_code log_redo_cut(int dir_fd, uint64_t segment_bytes, struct candor_
                                 "truncation that was begun cannot be finished. Restore this node "
                                 "by removing its data directory");
     else if (code == CANDOR_OK)
-        code = finish_cut(dir_fd, &cut, segment_bytes, err);
+        code = redo_cut(dir_fd, &cut, segment_bytes, err);
     else if (code == CANDOR_NOT_FOUND)
         code = CANDOR_OK;
     buffer_free(&bytes);
@@ -179,9 +198,12 @@ static enum candor_code write_down(struct log *log, const struct cut *cut, struc
 
 /* ---- truncate ---- */
 
-/* Where the log is to end. `kept` owns cut->bytes. */
+/* Where the log is to end. `kept` owns cut->bytes. Whatever needs a descriptor is opened with the plan: once a cut is
+ * written down there is no way back. */
 struct plan {
     uint32_t segment; /* in the table */
+    int fd;           /* of that segment; its own where `opened`, else the segment's */
+    bool opened;
     struct cut cut;
     struct epoch epoch; /* of the last record that stays; none when not known */
     struct buffer kept;
@@ -200,10 +222,12 @@ static enum candor_code plan_end(const struct segment *segment, int fd, uint64_t
     while (result == SCAN_BATCH && batch_last_seq(&batch) < to_seq);
 
     enum candor_code code = CANDOR_OK;
-    if (result != SCAN_BATCH)
+    if (result == SCAN_FAILED) {
+        code = file_error(err, scan.error_number, "read log segment", segment->name);
+    } else if (result != SCAN_BATCH) {
         code = log_damaged(segment->name, scan.at,
-                           result == SCAN_DAMAGED ? scan.why : "it cannot be read", false, err);
-    else {
+                           result == SCAN_DAMAGED ? scan.why : "it ends too early", false, err);
+    } else {
         bool whole = batch_last_seq(&batch) == to_seq;
         plan->cut.at = whole ? scan.at : scan.batch_at;
         plan->epoch = batch.epoch;
@@ -226,33 +250,37 @@ static enum candor_code make_plan(const struct log *log, uint64_t to_seq, struct
         .at = SEGMENT_HEADER_BYTES,
         .next_seq = to_seq + 1,
     };
+    plan->fd = segment->fd;
+    if (plan->fd < 0) {
+        plan->fd = openat(log->dir_fd, segment->name, O_RDWR | O_CLOEXEC);
+        plan->opened = plan->fd >= 0;
+    }
+    if (plan->fd < 0)
+        return file_error(err, errno, "open log segment", segment->name);
     if (segment->first_seq == to_seq + 1)
         return CANDOR_OK;
-
-    int fd =
-        segment->fd >= 0 ? segment->fd : openat(log->dir_fd, segment->name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return file_error(err, errno, "open log segment", segment->name);
-    enum candor_code code = plan_end(segment, fd, to_seq, plan, err);
-    if (fd != segment->fd)
-        close(fd);
+    enum candor_code code = plan_end(segment, plan->fd, to_seq, plan, err);
     plan->cut.bytes = buffer_slice(&plan->kept);
     return code;
 }
 
+static void plan_free(struct plan *plan)
+{
+    if (plan->opened)
+        close(plan->fd);
+    buffer_free(&plan->kept);
+}
+
 /* The files are cut; now the table. */
-static enum candor_code adopt_plan(struct log *log, const struct plan *plan,
-                                   struct candor_error *err)
+static enum candor_code adopt_plan(struct log *log, struct plan *plan, struct candor_error *err)
 {
     log_drop_segments(log, plan->segment + 1, log->segment_count);
     struct segment *segment = log_newest(log);
-    if (segment->fd < 0)
-        segment->fd = openat(log->dir_fd, segment->name, O_RDWR | O_CLOEXEC);
-    int failed = segment->fd < 0 ? errno : file_size(segment->fd, &segment->file_bytes);
+    segment->fd = plan->fd;
+    plan->opened = false; /* the segment's now */
+    int failed = file_size(segment->fd, &segment->file_bytes);
     if (failed != 0)
-        return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
-                                "cannot open log segment %s again: %s", segment->name,
-                                strerror(failed));
+        return file_error(err, failed, "look at log segment", segment->name);
     segment_index_cut(segment, plan->cut.at);
     segment->tail = plan->cut.at + plan->cut.bytes.length;
     segment->last_seq = plan->cut.next_seq - 1;
@@ -269,17 +297,17 @@ static void begin_cut(struct log *log)
 }
 
 /* A cut that is written down but not finished is finished at the next start: until then nothing works, and the
- * table may be in pieces, so that readers must see `broken` before they see it. */
+ * table may be in pieces, so that readers must see `broken` before they see it. A shortage is no damage even then. */
 static enum candor_code end_cut(struct log *log, enum candor_code code, struct candor_error *err)
 {
     if (code == CANDOR_OK) {
         log_publish(log);
         atomic_fetch_add(&log->cuts, 1);
     } else {
-        atomic_store(&log->broken, true);
-        code = CANDOR_DATA_LOSS;
+        code = code == CANDOR_RESOURCE_EXHAUSTED ? CANDOR_INTERNAL : CANDOR_DATA_LOSS;
+        atomic_store(&log->broken, code);
         if (err != NULL)
-            err->code = code;
+            err->code = code; /* the reason stays: what lacks may be had at the next start */
     }
     pthread_mutex_unlock(&log->index);
     pthread_rwlock_unlock(&log->files);
@@ -293,16 +321,24 @@ static bool is_newest_append(const struct log *log, const struct plan *plan)
     return plan->cut.next_seq == log->newest_append_seq && plan->segment + 1 == log->segment_count;
 }
 
-static enum candor_code carry_out(struct log *log, const struct plan *plan,
+static enum candor_code cut_files(struct log *log, const struct plan *plan, bool in_place,
                                   struct candor_error *err)
+{
+    enum candor_code code = cut_file(plan->fd, &plan->cut, log->segment_bytes, err);
+    if (code != CANDOR_OK || in_place)
+        return code;
+    code = unlink_segments(log, plan->segment + 1, err);
+    return code == CANDOR_OK ? remove_cut(log->dir_fd, err) : code;
+}
+
+static enum candor_code carry_out(struct log *log, struct plan *plan, struct candor_error *err)
 {
     bool in_place = is_newest_append(log, plan);
     enum candor_code code = in_place ? CANDOR_OK : write_down(log, &plan->cut, err);
     if (code != CANDOR_OK)
         return code;
     begin_cut(log);
-    code = in_place ? cut_segment(log->dir_fd, &plan->cut, log->segment_bytes, err)
-                    : finish_cut(log->dir_fd, &plan->cut, log->segment_bytes, err);
+    code = cut_files(log, plan, in_place, err);
     if (code == CANDOR_OK)
         code = adopt_plan(log, plan, err);
     return end_cut(log, code, err);
@@ -321,42 +357,51 @@ enum candor_code log_truncate(struct log *log, uint64_t to_seq, struct candor_er
     code = make_plan(log, to_seq, &plan, err);
     if (code == CANDOR_OK)
         code = carry_out(log, &plan, err);
-    buffer_free(&plan.kept);
+    plan_free(&plan);
     return log_judge(log, code);
 }
 
 /* ---- reset ---- */
 
-static enum candor_code adopt_reset(struct log *log, uint64_t next_seq, struct candor_error *err)
+static void adopt_reset(struct log *log, struct segment *segment)
 {
-    struct segment *segment = NULL;
     log_drop_segments(log, 0, log->segment_count);
-    enum candor_code code = segment_open(log->dir_fd, next_seq, &segment, err);
-    if (code != CANDOR_OK)
-        return code;
-    segment->tail = SEGMENT_HEADER_BYTES;
-    segment->last_seq = next_seq - 1;
     log_add_segment(log, segment);
     log->epoch = (struct epoch){0};
     log->synced_seq = segment->last_seq;
     log->newest_append_seq = 0;
-    return CANDOR_OK;
+}
+
+static enum candor_code reset_files(struct log *log, struct segment *segment,
+                                    struct candor_error *err)
+{
+    enum candor_code code = unlink_segments(log, 0, err);
+    if (code == CANDOR_OK)
+        code = segment_publish(log->dir_fd, segment, log->segment_bytes, err);
+    return code == CANDOR_OK ? remove_cut(log->dir_fd, err) : code;
 }
 
 enum candor_code log_reset(struct log *log, uint64_t next_seq, struct candor_error *err)
 {
     struct cut cut = {.kind = CUT_RESET, .next_seq = next_seq};
+    struct segment *segment = NULL;
     ASSERT_U64(next_seq, >, 0);
     enum candor_code code = log_check(log, err);
-    if (code != CANDOR_OK)
-        return code;
-    code = write_down(log, &cut, err);
+    if (code == CANDOR_OK)
+        code = segment_prepare(log->dir_fd, next_seq, &segment, err);
     if (code != CANDOR_OK)
         return log_judge(log, code);
+    code = write_down(log, &cut, err);
+    if (code != CANDOR_OK) {
+        segment_drop_prepared(log->dir_fd, segment);
+        return log_judge(log, code);
+    }
     begin_cut(log);
-    code = finish_cut(log->dir_fd, &cut, log->segment_bytes, err);
+    code = reset_files(log, segment, err);
     if (code == CANDOR_OK)
-        code = adopt_reset(log, next_seq, err);
+        adopt_reset(log, segment);
+    else
+        segment_free(segment);
     return end_cut(log, code, err);
 }
 

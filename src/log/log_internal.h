@@ -40,7 +40,7 @@ struct log {
     _Atomic uint64_t last;
     _Atomic uint64_t bytes;
     _Atomic uint64_t cuts; /* counts truncations, resets and trims */
-    atomic_bool broken;    /* R3: nothing works any more */
+    _Atomic int broken;    /* enum candor_code; not OK: nothing works any more (R3) */
 
     /* Writer thread only. */
     struct epoch epoch;  /* of the last record; none when not known */

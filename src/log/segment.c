@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
+#include "base/disk_error.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "log/file.h"
@@ -122,7 +123,13 @@ static enum candor_code publish(int dir_fd, const struct segment *segment, struc
     return failed == 0 ? CANDOR_OK : file_sync_error(err, failed, segment->name);
 }
 
-enum candor_code segment_create(int dir_fd, uint64_t first_seq, const struct segment *prev,
+void segment_drop_prepared(int dir_fd, struct segment *segment)
+{
+    (void)unlinkat(dir_fd, TEMPORARY_NAME, 0);
+    segment_free(segment);
+}
+
+static enum candor_code prepare(int dir_fd, uint64_t first_seq, const struct segment *prev,
                                 uint64_t file_bytes, struct segment **out, struct candor_error *err)
 {
     struct segment *segment = segment_new(first_seq);
@@ -141,15 +148,46 @@ enum candor_code segment_create(int dir_fd, uint64_t first_seq, const struct seg
         code = file_error(err, errno, "create log segment", segment->name);
     else
         code = write_new(segment, file_bytes, err);
-    if (code == CANDOR_OK)
-        code = publish(dir_fd, segment, err);
     if (code != CANDOR_OK) {
-        (void)unlinkat(dir_fd, TEMPORARY_NAME, 0);
-        segment_free(segment);
+        segment_drop_prepared(dir_fd, segment);
         return code;
     }
     *out = segment;
     return CANDOR_OK;
+}
+
+enum candor_code segment_prepare(int dir_fd, uint64_t first_seq, struct segment **out,
+                                 struct candor_error *err)
+{
+    return prepare(dir_fd, first_seq, NULL, SEGMENT_HEADER_BYTES, out, err);
+}
+
+enum candor_code segment_publish(int dir_fd, struct segment *segment, uint64_t file_bytes,
+                                 struct candor_error *err)
+{
+    enum candor_code code = publish(dir_fd, segment, err);
+    if (code != CANDOR_OK)
+        return code;
+    /* Without room, the first append finds that out, and says so. */
+    int failed = file_preallocate(segment->fd, segment->file_bytes, file_bytes);
+    if (failed != 0 && !disk_error_is_shortage(failed))
+        return file_error(err, failed, "enlarge log segment", segment->name);
+    failed = file_size(segment->fd, &segment->file_bytes);
+    return failed == 0 ? CANDOR_OK : file_error(err, failed, "look at log segment", segment->name);
+}
+
+enum candor_code segment_create(int dir_fd, uint64_t first_seq, const struct segment *prev,
+                                uint64_t file_bytes, struct segment **out, struct candor_error *err)
+{
+    enum candor_code code = prepare(dir_fd, first_seq, prev, file_bytes, out, err);
+    if (code != CANDOR_OK)
+        return code;
+    code = publish(dir_fd, *out, err);
+    if (code != CANDOR_OK) {
+        segment_drop_prepared(dir_fd, *out);
+        *out = NULL;
+    }
+    return code;
 }
 
 static enum candor_code read_existing(struct segment *segment, struct candor_error *err)
@@ -197,7 +235,7 @@ int segment_zero_from(int fd, uint64_t tail, uint64_t file_bytes, uint64_t *now_
     *now_bytes = tail;
     /* Without room behind it the next append begins another segment. */
     int failed = file_preallocate(fd, tail, max_u64(file_bytes, tail));
-    if (failed != 0 && !file_error_is_no_room(failed))
+    if (failed != 0 && !disk_error_is_shortage(failed))
         return failed;
     return file_size(fd, now_bytes);
 }

@@ -55,6 +55,14 @@ void segment_name(uint64_t first_seq, char out[SEGMENT_NAME_BYTES]);
 enum candor_code segment_create(int dir_fd, uint64_t first_seq, const struct segment *prev,
                                 uint64_t file_bytes, struct segment **out,
                                 struct candor_error *err);
+/* The two halves of segment_create(), for who must not need a descriptor or room any more once it has begun: a
+ * temporary file that nobody reads, durable, with room for its header alone; and the rename that makes it a segment,
+ * after which it gets room for `file_bytes`, if there is any. segment_drop_prepared() takes the first half back. */
+enum candor_code segment_prepare(int dir_fd, uint64_t first_seq, struct segment **out,
+                                 struct candor_error *err);
+enum candor_code segment_publish(int dir_fd, struct segment *segment, uint64_t file_bytes,
+                                 struct candor_error *err);
+void segment_drop_prepared(int dir_fd, struct segment *segment);
 /* Opens an existing file and checks its header. Its tail is taken to be its end, last_seq is not known (0). */
 enum candor_code segment_open(int dir_fd, uint64_t first_seq, struct segment **out,
                               struct candor_error *err);

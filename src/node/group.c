@@ -4,15 +4,6 @@
 
 /* ---- Storing --------------------------------------------------------------------------------------------- */
 
-void group_note_full(struct node *node, const struct candor_error *err)
-{
-    uint64_t now_ns = clock_boot_ns();
-    if (now_ns - node->writer.full_logged_ns < NS_PER_S)
-        return;
-    node->writer.full_logged_ns = now_ns;
-    log_warn("disk_full", "what=\"%s\" way_out=\"make room; nothing was stored\"", err->message);
-}
-
 void group_take_back(struct node *node, uint64_t last_before)
 {
     struct candor_error err = {0};
@@ -31,30 +22,30 @@ void group_note_stored(struct node *node, size_t bytes)
 }
 
 /* Log, then state. RESOURCE_EXHAUSTED: nothing is stored. Any other failure stops the node (R3). */
-static enum candor_code store(struct node *node, struct slice batches)
+static enum candor_code store(struct node *node, struct slice batches, struct candor_error *err)
 {
-    struct candor_error err = {0};
     uint64_t last_before = log_last(node->log);
-    enum candor_code code = log_append(node->log, batches, &err);
+    enum candor_code code = log_append(node->log, batches, err);
     if (code == CANDOR_OK) {
-        code = state_apply(node->state, batches, node->writer.commit, &err);
+        code = state_apply(node->state, batches, node->writer.commit, err);
         if (code == CANDOR_RESOURCE_EXHAUSTED)
             group_take_back(node, last_before);
     }
     if (code == CANDOR_RESOURCE_EXHAUSTED)
-        group_note_full(node, &err);
+        writer_note_shortage(node, err);
     else if (code != CANDOR_OK)
-        node_fatal(node, &err);
+        node_fatal(node, err);
     else
         group_note_stored(node, batches.length);
     return code;
 }
 
-void group_answer(struct node *node, struct node_event *event, enum candor_code code,
+void group_answer(struct node *node, struct node_event *event, const struct candor_error *result,
                   struct epoch epoch, uint64_t first_seq, uint64_t last_seq)
 {
     event->core.type = CORE_EVENT_APPENDED;
-    event->core.appended.code = code;
+    event->core.appended.code = result->code;
+    event->core.appended.reason = result->reason;
     event->core.appended.epoch = epoch;
     event->core.appended.first_seq = first_seq;
     event->core.appended.last_seq = last_seq;
@@ -100,11 +91,12 @@ static bool fits(const struct span *span, uint64_t last_seq, struct epoch epoch)
            epoch_compare(span->first_epoch, epoch) >= 0;
 }
 
-static void answer_append(struct node *node, enum candor_code code, const struct span *span)
+static void answer_append(struct node *node, const struct candor_error *result,
+                          const struct span *span)
 {
     struct node_event *event = event_new(CORE_EVENT_APPENDED);
-    uint64_t last_seq = code == CANDOR_OK ? span->last_seq : log_last(node->log);
-    group_answer(node, event, code, span->last_epoch, span->first_seq, last_seq);
+    uint64_t last_seq = result->code == CANDOR_OK ? span->last_seq : log_last(node->log);
+    group_answer(node, event, result, span->last_epoch, span->first_seq, last_seq);
 }
 
 enum { APPENDS_AT_ONCE = 128 };
@@ -131,7 +123,7 @@ size_t group_appends(struct node *node, struct work **works, size_t count)
         taken++;
     }
     if (taken == 0) {
-        answer_append(node, CANDOR_ABORTED, &spans[0]);
+        answer_append(node, &(struct candor_error){.code = CANDOR_ABORTED}, &spans[0]);
         return 1;
     }
     struct slice batches = buffer_slice(&works[0]->bytes);
@@ -141,11 +133,11 @@ size_t group_appends(struct node *node, struct work **works, size_t count)
             buffer_put(&writer->group, works[i]->bytes.bytes, works[i]->bytes.length);
         batches = buffer_slice(&writer->group);
     }
-    enum candor_code code = store(node, batches);
-    if (code == CANDOR_OK)
+    struct candor_error result = {0};
+    if (store(node, batches, &result) == CANDOR_OK)
         writer->tail_epoch = tail;
     for (size_t i = 0; i < taken; i++)
-        answer_append(node, code, &spans[i]);
+        answer_append(node, &result, &spans[i]);
     return taken;
 }
 
@@ -161,18 +153,19 @@ void group_meta(struct node *node, struct work *work)
 {
     struct node_event *event = event_new(CORE_EVENT_APPENDED);
     uint64_t seq = log_last(node->log) + 1;
-    enum candor_code code = CANDOR_ABORTED;
+    struct candor_error result = {.code = CANDOR_ABORTED};
     if (meta_fits(node, work)) {
+        result.code = CANDOR_OK;
         enum record_type type =
             work->type == CORE_ACTION_EPOCH_START ? RECORD_EPOCH_START : RECORD_MEMBERS;
         struct batch_writer batch = batch_begin(&event->bytes, type, work->epoch, seq);
         batch_add_members(&batch, clock_wall_ms(), work->cluster_id, &work->members);
         batch_end(&batch);
-        code = store(node, buffer_slice(&event->bytes));
+        (void)store(node, buffer_slice(&event->bytes), &result);
     }
-    if (code == CANDOR_OK)
+    if (result.code == CANDOR_OK)
         node->writer.tail_epoch = work->epoch;
     else
         buffer_free(&event->bytes);
-    group_answer(node, event, code, work->epoch, seq, log_last(node->log));
+    group_answer(node, event, &result, work->epoch, seq, log_last(node->log));
 }

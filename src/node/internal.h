@@ -156,7 +156,9 @@ struct writer {
     struct outbox answers; /* events for the node thread */
     bool dirty;            /* appended and not synced (durability: interval) */
     uint64_t sync_due_ns;
-    uint64_t full_logged_ns; /* when DISK_FULL was last logged */
+    /* When a shortage was last logged, and how often one was met since. */
+    uint64_t shortage_logged_ns;
+    uint64_t shortages;
 };
 
 /* ---- Snapshots ---------------------------------------------------------------------------------------- */
@@ -360,18 +362,19 @@ void writer_do(struct node *node, struct work **works, size_t count);
 void work_answer(struct node *node, struct node_event *event);
 /* (writer) Saves writer.hard. False: there is no room and the node is stopping; nothing was promised. */
 bool writer_save(struct node *node);
-/* (writer) A pause; false when the node is stopping. */
+/* (writer) Tells of a shortage, now and then, with the numbers that a reader of the log wants. */
+void writer_note_shortage(struct node *node, const struct candor_error *err);
+/* (writer) Likewise, and a pause; false when the node is stopping. */
 bool writer_wait_for_room(struct node *node, const struct candor_error *err);
 
 /* group.c, sequence.c: each takes the first works of the list and returns how many. */
 size_t group_writes(struct node *node, struct work **works, size_t count);
 size_t group_appends(struct node *node, struct work **works, size_t count);
 void group_meta(struct node *node, struct work *work); /* EPOCH_START, MEMBERS */
-void group_note_full(struct node *node, const struct candor_error *err);
 void group_note_stored(struct node *node, size_t bytes);
 /* A log must not hold what the state cannot take: the records go again, unacknowledged. */
 void group_take_back(struct node *node, uint64_t last_before);
-void group_answer(struct node *node, struct node_event *event, enum candor_code code,
+void group_answer(struct node *node, struct node_event *event, const struct candor_error *result,
                   struct epoch epoch, uint64_t first_seq, uint64_t last_seq);
 
 /* rollback.c */

@@ -13,9 +13,10 @@ _Noreturn void node_fatal(struct node *node, const struct candor_error *err)
 {
     if (node->options.fatal != NULL)
         node->options.fatal(node->options.closure, err);
-    log_error("integrity", "code=%s what=\"%s\" exit=%d", candor_code_name(err->code), err->message,
-              NODE_EXIT_INTEGRITY);
-    _exit(NODE_EXIT_INTEGRITY); /* nothing is flushed: what is on the disk is what is known */
+    int status = exit_status_of(err);
+    log_error(status == NODE_EXIT_INTEGRITY ? "integrity" : "fatal", "code=%s what=\"%s\" exit=%d",
+              candor_code_name(err->code), err->message, status);
+    _exit(status); /* nothing is flushed: what is on the disk is what is known */
 }
 
 /* A batch of records is at most a group commit, or one record of the largest value alone. */

@@ -21,7 +21,8 @@ struct node;
 struct node_options {
     const char *data;       /* NULL: the topology's */
     uint64_t segment_bytes; /* of the log; 0: LIMIT_SEGMENT_BYTES; tests use small ones */
-    /* The node's integrity is in doubt (R3): must not return. NULL: a log line and _exit(NODE_EXIT_INTEGRITY).
+    /* The node cannot go on, as when its integrity is in doubt (R3): must not return. NULL: a log line and
+     * _exit(exit_status_of(err)).
      * Any thread of the node. */
     void (*fatal)(void *closure, const struct candor_error *err);
     void *closure;

@@ -10,19 +10,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/disk_error.h"
 #include "base/rng.h"
 
 /* ---- Directory and lock -------------------------------------------------------------------------------------- */
 
-static enum candor_code system_error(struct candor_error *err, const char *path, const char *what)
+static enum candor_code system_error(struct candor_error *err, int number, const char *path,
+                                     const char *what)
 {
-    enum candor_code code = CANDOR_INTERNAL;
-    if (errno == EACCES || errno == EPERM || errno == EROFS)
-        code = CANDOR_PERMISSION_DENIED;
-    else if (errno == ENOSPC || errno == EDQUOT)
-        code = CANDOR_RESOURCE_EXHAUSTED;
-    return candor_error_set(err, code, CANDOR_REASON_NONE, "%s: %s: %s", path, what,
-                            strerror(errno));
+    return candor_error_set(err, disk_error_code(number), disk_error_reason(number), "%s: %s: %s",
+                            path, what, strerror(number));
+}
+
+/* A path that leads to something else than a directory is a mistake of whoever named it. */
+static enum candor_code check_directory(const char *path, struct candor_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return system_error(err, errno, path, "cannot look at the directory");
+    return S_ISDIR(st.st_mode)
+               ? CANDOR_OK
+               : system_error(err, ENOTDIR, path, "this cannot be the data directory");
 }
 
 static enum candor_code make_directory(const char *path, struct candor_error *err)
@@ -35,9 +43,9 @@ static enum candor_code make_directory(const char *path, struct candor_error *er
         bool end = *p == '\0';
         *p = '\0';
         if (mkdir(part, 0700) != 0 && errno != EEXIST)
-            return system_error(err, part, "cannot make the directory");
+            return system_error(err, errno, part, "cannot make the directory");
         if (end)
-            return CANDOR_OK;
+            return check_directory(part, err);
         *p = '/';
     }
 }
@@ -61,14 +69,20 @@ static enum candor_code lock_directory(struct node *node, struct candor_error *e
     snprintf(path, sizeof path, "%s/lock", node->data);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
-        return system_error(err, path, "cannot open");
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return locked_by(fd, path, err);
+        return system_error(err, errno, path, "cannot open");
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int failed = errno;
+        if (failed == EWOULDBLOCK)
+            return locked_by(fd, path, err);
+        close(fd);
+        return system_error(err, failed, path, "cannot lock");
+    }
     node->lock_fd = fd;
+    /* For people only: a full disk must not keep the node from its data. The spaces wipe a longer number. */
     char pid[24];
-    int length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)length, 0) != length)
-        return system_error(err, path, "cannot write");
+    int length = snprintf(pid, sizeof pid, "%-10ld\n", (long)getpid());
+    if (pwrite(fd, pid, (size_t)length, 0) != length)
+        log_warn("lock_without_pid", "path=%s why=\"%s\"", path, strerror(errno));
     return CANDOR_OK;
 }
 
@@ -191,12 +205,15 @@ static enum candor_code epoch_of_record(struct node *node, uint64_t seq, struct 
     return code;
 }
 
-/* An empty log that begins beyond the state: only the checkpoint that an install leaves with its state explains it. */
-static bool is_installed(const struct node *node, struct pos applied)
+/* An empty log that begins beyond the state: only the checkpoint that an install leaves with its state explains it.
+ * RESOURCE_EXHAUSTED: it could not be looked at. */
+static enum candor_code is_installed(const struct node *node, struct pos applied, bool *installed,
+                                     struct candor_error *err)
 {
     struct state_checkpoint checkpoint;
-    return state_checkpoint_find(node->state_dir, &checkpoint, NULL) == CANDOR_OK &&
-           pos_equal(checkpoint.pos, applied);
+    enum candor_code code = state_checkpoint_find(node->state_dir, &checkpoint, err);
+    *installed = code == CANDOR_OK && pos_equal(checkpoint.pos, applied);
+    return code == CANDOR_RESOURCE_EXHAUSTED ? code : CANDOR_OK;
 }
 
 /* Whether the log goes on where the state stands, with the history that the state applied. A crash while a snapshot was
@@ -212,11 +229,14 @@ static enum candor_code log_continues(struct node *node, struct pos applied, boo
         return CANDOR_OK;
     struct epoch epoch = {0};
     enum candor_code code = CANDOR_OK;
+    bool installed = false;
     if (first <= last)
         code = epoch_of_record(node, max_u64(applied.seq, first), &epoch, err);
+    else
+        code = is_installed(node, applied, &installed, err);
     if (code != CANDOR_OK)
         return code;
-    bool another = first > last           ? is_installed(node, applied)
+    bool another = first > last           ? installed
                    : applied.seq >= first ? !epoch_equal(epoch, applied.epoch)
                                           : epoch_compare(epoch, applied.epoch) < 0;
     *continues = !another;

@@ -135,64 +135,63 @@ static size_t run_writes(struct group *group, struct work **works, size_t count)
 }
 
 /* Log, then state. RESOURCE_EXHAUSTED: nothing is stored. Any other failure stops the node (R3). */
-static enum candor_code store(struct group *group)
+static void store(struct group *group, struct candor_error *err)
 {
     struct node *node = group->node;
     struct slice batches = buffer_slice(group->out);
-    struct candor_error err = {0};
     uint64_t last_before = log_last(node->log);
-    enum candor_code code = state_group_check(group->state, &err);
+    enum candor_code code = state_group_check(group->state, err);
     if (code == CANDOR_OK && batches.length > 0)
-        code = log_append(node->log, batches, &err);
+        code = log_append(node->log, batches, err);
     if (code != CANDOR_OK) {
         state_group_abort(group->state);
     } else {
-        code = state_group_commit(group->state, &err);
+        code = state_group_commit(group->state, err);
         if (code == CANDOR_RESOURCE_EXHAUSTED && batches.length > 0)
             group_take_back(node, last_before);
     }
     if (code == CANDOR_RESOURCE_EXHAUSTED)
-        group_note_full(node, &err);
+        writer_note_shortage(node, err);
     else if (code != CANDOR_OK)
-        node_fatal(node, &err);
+        node_fatal(node, err);
     else if (batches.length > 0)
         group_note_stored(node, batches.length);
-    return code;
 }
 
-static void answer_write(struct node *node, struct write_ticket *write, enum candor_code code,
-                         struct buffer bytes)
+static void answer_write(struct node *node, struct write_ticket *write,
+                         const struct candor_error *stored, struct buffer bytes)
 {
     const struct write_result *result = &write->result;
-    uint64_t last_seq = code == CANDOR_OK ? result->last.seq : log_last(node->log);
+    uint64_t last_seq = stored->code == CANDOR_OK ? result->last.seq : log_last(node->log);
     write->appended = (struct node_event){.embedded = true, .bytes = bytes};
     write->appended.core.appended.ticket = ticket_number(&write->ticket);
-    group_answer(node, &write->appended, code, write->work.epoch, result->first.seq, last_seq);
+    group_answer(node, &write->appended, stored, write->work.epoch, result->first.seq, last_seq);
 }
 
 /* The first event carries the bytes of the whole group. When nothing could be stored, what was executed long before
  * still has its answer. */
 static void answer_group(struct group *group, struct work **works, size_t count,
-                         enum candor_code code)
+                         const struct candor_error *stored)
 {
+    static const struct candor_error well = {0};
     struct node *node = group->node;
     uint64_t last = log_last(node->log);
     for (size_t i = 0; i < count; i++) {
         struct write_ticket *write = works[i]->write;
         bool stands = write->result.replayed && write->result.last.seq <= last;
         struct buffer bytes = {0};
-        if (i == 0 && code == CANDOR_OK) {
+        if (i == 0 && stored->code == CANDOR_OK) {
             bytes = *group->out;
             *group->out = (struct buffer){0};
         }
-        answer_write(node, write, stands ? CANDOR_OK : code, bytes);
+        answer_write(node, write, stands ? &well : stored, bytes);
     }
 }
 
 /* A write of an epoch that the log is not in: its reign is over, or never began here. */
-static size_t refuse_write(struct node *node, struct work *work, enum candor_code code)
+static size_t refuse_write(struct node *node, struct work *work, const struct candor_error *why)
 {
-    answer_write(node, work->write, code, (struct buffer){0});
+    answer_write(node, work->write, why, (struct buffer){0});
     return 1;
 }
 
@@ -212,7 +211,7 @@ size_t group_writes(struct node *node, struct work **works, size_t count)
     struct writer *writer = &node->writer;
     struct candor_error err = {0};
     if (!epoch_equal(works[0]->epoch, writer->tail_epoch))
-        return refuse_write(node, works[0], CANDOR_ABORTED);
+        return refuse_write(node, works[0], &(struct candor_error){.code = CANDOR_ABORTED});
     struct group group = {
         .node = node,
         .out = &writer->group,
@@ -224,12 +223,14 @@ size_t group_writes(struct node *node, struct work **works, size_t count)
     enum candor_code code =
         state_group_begin(node->state, commit_of_group(node), &group.state, &err);
     if (code == CANDOR_RESOURCE_EXHAUSTED) {
-        group_note_full(node, &err);
-        return refuse_write(node, works[0], code);
+        writer_note_shortage(node, &err);
+        return refuse_write(node, works[0], &err);
     }
     if (code != CANDOR_OK)
         node_fatal(node, &err);
     size_t taken = run_writes(&group, works, count);
-    answer_group(&group, works, taken, store(&group));
+    err = (struct candor_error){0};
+    store(&group, &err);
+    answer_group(&group, works, taken, &err);
     return taken;
 }

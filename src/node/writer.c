@@ -2,6 +2,8 @@
 #include "node/internal.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 enum { WORKS_AT_ONCE = 512, TRIM_STEPS = 64 };
@@ -48,17 +50,46 @@ static void push_answers(struct node *node)
     answers->count = 0;
 }
 
-/* ---- Hard state (R2) ----------------------------------------------------------------------------------- */
+/* ---- Shortages ----------------------------------------------------------------------------------------- */
+
+static const char *shortage_event(enum candor_reason reason)
+{
+    return reason == CANDOR_REASON_DISK_FULL    ? "disk_full"
+           : reason == CANDOR_REASON_STATE_FULL ? "state_full"
+                                                : "shortage";
+}
+
+void writer_note_shortage(struct node *node, const struct candor_error *err)
+{
+    struct writer *writer = &node->writer;
+    uint64_t now_ns = clock_boot_ns();
+    writer->shortages++;
+    if (writer->shortage_logged_ns != 0 &&
+        now_ns - writer->shortage_logged_ns < LIMIT_SHORTAGE_LOG_MS * NS_PER_MS)
+        return;
+    writer->shortage_logged_ns = now_ns;
+    struct statvfs disk = {0};
+    struct rlimit files = {0};
+    (void)statvfs(node->data, &disk);
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    log_error(shortage_event(err->reason),
+              "what=\"%s\" times=%" PRIu64 " free_bytes=%" PRIu64 " descriptors_at_most=%" PRIu64
+              " way_out=\"give the node what it lacks; nothing is damaged, it tries again\"",
+              err->message, writer->shortages, (uint64_t)disk.f_bavail * disk.f_frsize,
+              (uint64_t)files.rlim_cur);
+    writer->shortages = 0;
+}
 
 /* For work that has no way to fail. Meanwhile the core sees the writer stall (R6). */
 bool writer_wait_for_room(struct node *node, const struct candor_error *err)
 {
-    log_error("disk_full", "what=\"%s\" way_out=\"make room; this node waits for it\"",
-              err->message);
+    writer_note_shortage(node, err);
     struct timespec pause = {.tv_nsec = 200 * (long)NS_PER_MS};
     nanosleep(&pause, NULL);
     return !atomic_load(&node->stopping);
 }
+
+/* ---- Hard state (R2) ----------------------------------------------------------------------------------- */
 
 bool writer_save(struct node *node)
 {
@@ -116,7 +147,7 @@ static void commit(struct node *node)
     struct candor_error err = {0};
     enum candor_code code = state_commit(node->state, node->writer.commit, &err);
     if (code == CANDOR_RESOURCE_EXHAUSTED)
-        log_warn("disk_full", "what=\"%s\"", err.message); /* the undo goes with the next commit */
+        writer_note_shortage(node, &err); /* the undo goes with the next commit */
     else if (code != CANDOR_OK)
         node_fatal(node, &err);
     trim(node);

@@ -75,6 +75,7 @@ enum candor_code state_apply(struct state *state, struct slice batches, uint64_t
     if (code != CANDOR_OK)
         return code;
     int rc = 0;
+    env_write_begin(); /* a large transaction writes before its commit */
     while (rc == 0 && batches.length > 0) {
         struct batch batch;
         code = batch_decode(&batches, &batch, err);
@@ -82,7 +83,7 @@ enum candor_code state_apply(struct state *state, struct slice batches, uint64_t
             change_abort(&change);
             return code;
         }
-        rc = apply_batch(&change, &batch);
+        rc = env_write_result(apply_batch(&change, &batch));
     }
     return change_end_applied(&change, rc, err);
 }

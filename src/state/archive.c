@@ -87,13 +87,9 @@ static enum candor_code archive_path(const char *dir, const char *id, char out[L
 static enum candor_code write_all(struct archive_writer *writer, struct slice bytes,
                                   struct candor_error *err)
 {
-    while (bytes.length > 0) {
-        ssize_t wrote = write(writer->fd, bytes.bytes, bytes.length);
-        if (wrote <= 0)
-            return files_failed(writer->path, "write", err);
-        writer->summary.bytes += (uint64_t)wrote;
-        bytes = slice_of(bytes.bytes + wrote, bytes.length - (size_t)wrote);
-    }
+    if (!files_write_all(writer->fd, bytes.bytes, bytes.length))
+        return files_failed(writer->path, "write", err);
+    writer->summary.bytes += bytes.length;
     return CANDOR_OK;
 }
 
@@ -264,7 +260,8 @@ static enum candor_code write_header(struct archive_writer *writer, struct cando
     memset(buffer_grow(header, rest), 0, rest);
     buffer_set_u32(header, HEADER_CRC_AT,
                    crc32c(0, header->bytes + HEADER_BODY_AT, HEADER_BYTES - HEADER_BODY_AT));
-    if (pwrite(writer->fd, header->bytes, HEADER_BYTES, 0) != HEADER_BYTES)
+    if (lseek(writer->fd, 0, SEEK_SET) != 0 ||
+        !files_write_all(writer->fd, header->bytes, HEADER_BYTES))
         return files_failed(writer->path, "write", err);
     return CANDOR_OK;
 }
@@ -329,7 +326,7 @@ static enum candor_code read_header(int fd, const char *path, struct archive_sum
 {
     uint8_t header[HEADER_BYTES];
     struct stat st;
-    if (read(fd, header, sizeof header) != HEADER_BYTES || fstat(fd, &st) != 0 ||
+    if (files_read_some(fd, header, sizeof header) != HEADER_BYTES || fstat(fd, &st) != 0 ||
         memcmp(header, MAGIC, 4) != 0)
         return damaged(path, "no header", err);
     if (get_u32(header + HEADER_CRC_AT) !=
@@ -366,7 +363,7 @@ static enum candor_code open_archive(const char *dir, const char *id, int *fd,
         return errno == ENOENT
                    ? candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
                                       "there is no rollback archive %s on this node", id)
-                   : damaged(path, strerror(errno), err);
+                   : files_failed(path, "open", err);
     snprintf(out->id, sizeof out->id, "%s", id);
     code = read_header(*fd, path, out, err);
     if (code != CANDOR_OK) {
@@ -381,7 +378,7 @@ static enum candor_code read_frame(int fd, const char *path, uint8_t *type, stru
                                    struct candor_error *err)
 {
     uint8_t header[FRAME_HEADER_BYTES];
-    ssize_t got = read(fd, header, sizeof header);
+    ssize_t got = files_read_some(fd, header, sizeof header);
     *type = 0;
     buffer_clear(payload);
     if (got == 0)
@@ -392,7 +389,7 @@ static enum candor_code read_frame(int fd, const char *path, uint8_t *type, stru
     buffer_put_u8(payload, header[8]); /* the checksum covers it */
     uint8_t *bytes = buffer_grow(payload, length);
     for (uint32_t done = 0; done < length;) {
-        got = read(fd, bytes + done, length - done);
+        got = files_read_some(fd, bytes + done, length - done);
         if (got <= 0)
             return damaged(path, "cut short", err);
         done += (uint32_t)got;
@@ -563,7 +560,15 @@ enum candor_code archive_list(const char *dir, struct archive_summary **out, siz
         struct candor_error why;
         if (!id_of_name(entry->d_name, id))
             continue;
-        if (open_archive(dir, id, &fd, path, &summary, &why) != CANDOR_OK) {
+        enum candor_code code = open_archive(dir, id, &fd, path, &summary, &why);
+        if (code == CANDOR_RESOURCE_EXHAUSTED) { /* it is there: a list without it would be wrong */
+            closedir(stream);
+            free(*out);
+            *out = NULL;
+            *count = 0;
+            return candor_error_set(err, code, why.reason, "%s", why.message);
+        }
+        if (code != CANDOR_OK) {
             log_warn("archive_unreadable", "what=\"%s\"", why.message);
             continue;
         }

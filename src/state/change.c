@@ -189,8 +189,9 @@ enum candor_code change_end(struct change *change, int rc, const char *what,
     struct state *state = change->state;
     if (rc == 0)
         rc = keys_count(change->env, change->txn, &change->position.keys);
+    env_write_begin();
     if (rc == 0)
-        rc = position_write(change->env, change->txn, &change->position);
+        rc = env_write_result(position_write(change->env, change->txn, &change->position));
     if (rc == 0)
         rc = env_commit(change->env, change->txn);
     else
@@ -207,9 +208,10 @@ enum candor_code change_end_applied(struct change *change, int rc, struct candor
     struct state_position *position = &change->position;
     uint64_t floor = min_u64(change->commit, position->applied.seq);
     /* More than were made, so that the table never grows while commit keeps up. */
+    env_write_begin();
     if (rc == 0)
-        rc = undo_drop(change->env, change->txn, floor,
-                       LIMIT_UNDO_RECORDS_PER_TXN + 2 * change->kept);
+        rc = env_write_result(undo_drop(change->env, change->txn, floor,
+                                        LIMIT_UNDO_RECORDS_PER_TXN + 2 * change->kept));
     position->undo_floor = max_u64(position->undo_floor, floor);
     return change_end(change, rc, "apply records", err);
 }

@@ -67,12 +67,24 @@ enum candor_code state_checkpoint_find(const char *state_dir, struct state_check
     return code == CANDOR_OK ? describe(dir, out, err) : code;
 }
 
-enum candor_code checkpoint_adopt(const char *state_dir, const char *fresh,
+enum candor_code checkpoint_adopt(int state_dir_fd, const char *state_dir, const char *fresh,
                                   struct candor_error *err)
 {
     char dir[LIMIT_PATH_BYTES];
     enum candor_code code = files_path(dir, state_dir, "checkpoint", err);
-    return code == CANDOR_OK ? files_swap_dir(fresh, dir, err) : code;
+    return code == CANDOR_OK ? files_swap_dir(state_dir_fd, fresh, dir, err) : code;
+}
+
+static enum candor_code adopt_fresh(const char *state_dir, const char *fresh,
+                                    struct candor_error *err)
+{
+    int parent;
+    enum candor_code code = files_open_parent(fresh, &parent, err);
+    if (code != CANDOR_OK)
+        return code;
+    code = checkpoint_adopt(parent, state_dir, fresh, err);
+    close(parent);
+    return code;
 }
 
 enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *out,
@@ -92,7 +104,7 @@ enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *
     state_view_end(view);
     code = rc == 0 ? files_seal_dir(fresh, err) : env_failed(rc, fresh, "copy the state", err);
     if (code == CANDOR_OK)
-        code = checkpoint_adopt(state->dir, fresh, err);
+        code = adopt_fresh(state->dir, fresh, err);
     if (code == CANDOR_OK)
         return state_checkpoint_find(state->dir, out, err);
     files_remove_dir(fresh);
@@ -106,6 +118,8 @@ enum candor_code state_checkpoint_drop_above(struct state *state, uint64_t seq,
     enum candor_code code = state_checkpoint_find(state->dir, &checkpoint, err);
     if (code == CANDOR_NOT_FOUND || (code == CANDOR_OK && checkpoint.pos.seq <= seq))
         return CANDOR_OK;
+    if (code == CANDOR_RESOURCE_EXHAUSTED)
+        return code; /* it could not be looked at: that says nothing of it */
     /* Above the cut, or damaged. The log below it may be gone, so a reboot needs one: the state as it is now, taken
      * back already. */
     ASSERT_U64(state->position.applied.seq, <=, seq);
@@ -122,11 +136,14 @@ enum candor_code checkpoint_settle(struct state *state, struct candor_error *err
     enum candor_code code = files_path(dir, state->dir, INSTALL_NAME, err);
     if (code != CANDOR_OK)
         return code;
+    code = describe(dir, &found, err);
+    if (code == CANDOR_OK)
+        code = peek_position(dir, &position, NULL, err);
+    if (code == CANDOR_RESOURCE_EXHAUSTED)
+        return code;
     /* Both were copied after the snapshot's rewinds went beyond the old state's, so they cannot agree by chance. */
-    if (describe(dir, &found, NULL) == CANDOR_OK &&
-        peek_position(dir, &position, NULL, NULL) == CANDOR_OK &&
-        position.rewinds == state->position.rewinds)
-        return checkpoint_adopt(state->dir, dir, err);
+    if (code == CANDOR_OK && position.rewinds == state->position.rewinds)
+        return adopt_fresh(state->dir, dir, err);
     files_remove_dir(dir);
     return CANDOR_OK;
 }
@@ -186,10 +203,15 @@ enum candor_code state_rebuild(const char *state_dir, struct candor_error *err)
     if (stat(checkpoint, &st) != 0)
         return errno == ENOENT ? empty_current(current, err)
                                : files_failed(checkpoint, "look at it", err);
+    int parent = -1;
     enum candor_code code = copy_checked(checkpoint, fresh, err);
     if (code == CANDOR_OK)
-        code = files_swap_dir(fresh, current, err);
+        code = files_open_parent(current, &parent, err);
+    if (code == CANDOR_OK)
+        code = files_swap_dir(parent, fresh, current, err);
     if (code != CANDOR_OK)
         files_remove_dir(fresh);
+    if (parent >= 0)
+        close(parent);
     return code;
 }

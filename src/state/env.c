@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/disk_error.h"
 #include "base/memory.h"
 
 enum {
@@ -12,37 +13,46 @@ enum {
         8, /* slots that no view takes: a checkpoint's copy has a transaction of its own */
 };
 
-/* Passes, or is mended by a limit raised: nothing is damaged. */
-static bool is_shortage(int rc)
+/* LMDB's own codes that are negative. */
+static bool is_lmdb_shortage(int rc)
 {
-    return rc == ENOMEM || rc == EMFILE || rc == ENFILE || rc == EAGAIN || rc == MDB_TXN_FULL ||
-           rc == MDB_READERS_FULL;
+    return rc == MDB_TXN_FULL || rc == MDB_READERS_FULL;
+}
+
+static enum candor_code state_is_full(const char *dir, struct candor_error *err)
+{
+    return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_STATE_FULL,
+                            "%s: the state has reached limits.state: delete keys, or raise it in "
+                            "the topology and start this node again",
+                            dir);
+}
+
+static enum candor_code meta_page_failed(const char *dir, const char *what,
+                                         struct candor_error *err)
+{
+    return candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_DISK_FULL,
+                            "%s: cannot %s: the disk did not take LMDB's meta page, as a full "
+                            "one that copies on write; the state is as it was: make room, and "
+                            "start this node again",
+                            dir, what);
 }
 
 enum candor_code env_failed(int rc, const char *dir, const char *what, struct candor_error *err)
 {
     if (rc == MDB_MAP_FULL)
-        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_DISK_FULL,
-                                "%s: the state has reached limits.state: raise it in the topology",
-                                dir);
-    if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG)
-        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_DISK_FULL,
-                                "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
+        return state_is_full(dir, err);
     if (rc == MDB_PANIC)
-        return candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
-                                "%s: cannot %s: the disk did not take LMDB's meta page, as a full "
-                                "one that copies on write; the state is as it was: make room, and "
-                                "start this node again",
-                                dir, what);
-    if (is_shortage(rc))
-        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+        return meta_page_failed(dir, what, err);
+    if (is_lmdb_shortage(rc) || disk_error_is_shortage(rc))
+        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, disk_error_reason(rc),
                                 "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
     if (rc == MDB_VERSION_MISMATCH)
         return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
                                 "%s: it was written by another version of LMDB", dir);
-    if (rc == EACCES || rc == EPERM)
-        return candor_error_set(err, CANDOR_PERMISSION_DENIED, CANDOR_REASON_NONE,
-                                "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
+    enum candor_code code = rc > 0 ? disk_error_code(rc) : CANDOR_DATA_LOSS;
+    if (code == CANDOR_PERMISSION_DENIED)
+        return candor_error_set(err, code, CANDOR_REASON_NONE, "%s: cannot %s: %s", dir, what,
+                                mdb_strerror(rc));
     return candor_error_set(
         err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
         "%s: cannot %s: %s; the state is damaged. Restore this node by removing its data directory "
@@ -50,10 +60,21 @@ enum candor_code env_failed(int rc, const char *dir, const char *what, struct ca
         dir, what, mdb_strerror(rc));
 }
 
+void env_write_begin(void)
+{
+    errno = 0;
+}
+
+int env_write_result(int rc)
+{
+    return rc == EIO && errno != EIO ? ENOSPC : rc;
+}
+
 int env_commit(const struct env *env, MDB_txn *txn)
 {
     MDB_txn *probe;
-    int rc = mdb_txn_commit(txn);
+    env_write_begin();
+    int rc = env_write_result(mdb_txn_commit(txn));
     if (rc == 0)
         return 0;
     int then = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &probe);
@@ -92,7 +113,8 @@ static enum candor_code open_tables(struct env *env, const char *dir, bool read_
         mdb_txn_abort(txn);
         return code;
     }
-    rc = mdb_txn_commit(txn);
+    env_write_begin();
+    rc = env_write_result(mdb_txn_commit(txn));
     return rc == 0 ? CANDOR_OK : env_failed(rc, dir, "open the state", err);
 }
 

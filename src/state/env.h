@@ -68,8 +68,13 @@ void env_close(struct env *env); /* nothing of it is in use */
 
 /* mdb_txn_commit(); MDB_PANIC when LMDB gave the environment up over it, whatever the reason was. */
 int env_commit(const struct env *env, MDB_txn *txn);
-/* What an LMDB failure means: MDB_MAP_FULL, ENOSPC: RESOURCE_EXHAUSTED; damage: DATA_LOSS (R3); MDB_PANIC: INTERNAL, the process
- * must end. `what` was being done. */
+/* LMDB says EIO for a write that was cut short, as a disk does that is nearly full. A true EIO comes with errno. So
+ * errno is cleared before LMDB may write, and `rc` passed through env_write_result() afterwards: ENOSPC for a short write.
+ * Nothing is lost if that is an error of the disk: the transaction is given up, and the next one meets it. */
+void env_write_begin(void);
+int env_write_result(int rc);
+/* What an LMDB failure means. Shortages, MDB_MAP_FULL among them: RESOURCE_EXHAUSTED; damage: DATA_LOSS (R3); MDB_PANIC:
+ * INTERNAL, the process must end. `what` was being done. */
 enum candor_code env_failed(int rc, const char *dir, const char *what, struct candor_error *err);
 
 extern const struct slice members_key; /* in TABLE_META */
@@ -197,12 +202,19 @@ enum candor_code files_make_dir(const char *path, struct candor_error *err);
 enum candor_code files_sync(const char *path, struct candor_error *err); /* a file or a directory */
 enum candor_code files_copy(const char *from, const char *to,
                             struct candor_error *err); /* whole file, synced */
-/* Makes `from` stand at `to` by one rename, and removes what stood there; durable. `from` is gone afterwards. */
-enum candor_code files_swap_dir(const char *from, const char *to, struct candor_error *err);
+/* The directory that `path` stands in. The caller closes it. */
+enum candor_code files_open_parent(const char *path, int *out, struct candor_error *err);
+/* Makes `from` stand at `to` by one rename, and removes what stood there; durable. `from` is gone afterwards. `parent` is
+ * the directory of both, open already: once the names are exchanged nothing may fail for want of a descriptor. */
+enum candor_code files_swap_dir(int parent, const char *from, const char *to,
+                                struct candor_error *err);
 void files_remove_dir(
     const char *path); /* with the data and lock files in it; quiet when there is none */
-enum candor_code files_failed(const char *path, const char *what,
-                              struct candor_error *err); /* by errno */
+/* By errno: NOT_FOUND for what is missing, else disk_error_code()'s. */
+enum candor_code files_failed(const char *path, const char *what, struct candor_error *err);
+/* All of it; false: errno says why. An interruption is none, and a write of nothing is a full disk. */
+bool files_write_all(int fd, const void *bytes, size_t length);
+ssize_t files_read_some(int fd, void *out, size_t length); /* read(2), never interrupted */
 
 /* A seal stands beside a checkpoint's data file, is written behind it, and says what the file must be: so a checkpoint
  * that has a seal is whole, and bit rot in it does not become the state. */
@@ -221,8 +233,8 @@ enum candor_code files_read_seal(const char *dir, struct file_seal *out, struct 
 
 /* A snapshot's checkpoint, from before it is swapped in until after (incoming.c). */
 #define INSTALL_NAME "checkpoint.install"
-/* Makes what stands in `fresh` the checkpoint. */
-enum candor_code checkpoint_adopt(const char *state_dir, const char *fresh,
+/* Makes what stands in `fresh` the checkpoint. `state_dir_fd`: the state's directory. */
+enum candor_code checkpoint_adopt(int state_dir_fd, const char *state_dir, const char *fresh,
                                   struct candor_error *err);
 /* Ends an install that a crash has cut: its checkpoint is taken if the state is its snapshot, else dropped. */
 enum candor_code checkpoint_settle(struct state *state, struct candor_error *err);

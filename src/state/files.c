@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "base/assert.h"
+#include "base/disk_error.h"
 #include "base/memory.h"
 #include "state/env.h"
 
@@ -17,38 +18,39 @@ bool path_join(char out[LIMIT_PATH_BYTES], const char *dir, const char *name)
     return wanted > 0 && wanted < LIMIT_PATH_BYTES;
 }
 
-static enum candor_code code_of(int number)
-{
-    switch (number) {
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-        return CANDOR_RESOURCE_EXHAUSTED;
-    case EACCES:
-    case EPERM:
-        return CANDOR_PERMISSION_DENIED;
-    case ENOENT:
-    case ENOTDIR:
-        return CANDOR_NOT_FOUND;
-    case EINVAL: /* a flag that this file system does not know */
-    case ENOSYS:
-    case EOPNOTSUPP:
-        return CANDOR_FAILED_PRECONDITION;
-    default:
-        return CANDOR_DATA_LOSS;
-    }
-}
-
 enum candor_code files_failed(const char *path, const char *what, struct candor_error *err)
 {
     int number = errno;
-    bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
-    return candor_error_set(err, code_of(number),
-                            full ? CANDOR_REASON_DISK_FULL : CANDOR_REASON_NONE,
-                            "%s: cannot %s: %s", path, what, strerror(number));
+    bool missing = number == ENOENT || number == ENOTDIR;
+    return candor_error_set(err, missing ? CANDOR_NOT_FOUND : disk_error_code(number),
+                            disk_error_reason(number), "%s: cannot %s: %s", path, what,
+                            strerror(number));
+}
+
+bool files_write_all(int fd, const void *bytes, size_t length)
+{
+    const uint8_t *from = bytes;
+    while (length > 0) {
+        ssize_t wrote = write(fd, from, length);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote == 0)
+            errno = ENOSPC;
+        if (wrote <= 0)
+            return false;
+        from += wrote;
+        length -= (size_t)wrote;
+    }
+    return true;
+}
+
+ssize_t files_read_some(int fd, void *out, size_t length)
+{
+    ssize_t got;
+    do
+        got = read(fd, out, length);
+    while (got < 0 && errno == EINTR);
+    return got;
 }
 
 enum candor_code files_path(char out[LIMIT_PATH_BYTES], const char *dir, const char *name,
@@ -60,24 +62,46 @@ enum candor_code files_path(char out[LIMIT_PATH_BYTES], const char *dir, const c
                             "%s: the path is too long", dir);
 }
 
-static enum candor_code sync_parent(const char *path, struct candor_error *err)
+enum candor_code files_open_parent(const char *path, int *out, struct candor_error *err)
 {
     char parent[LIMIT_PATH_BYTES];
     snprintf(parent, sizeof parent, "%s", path);
     char *slash = strrchr(parent, '/');
     if (slash == NULL)
-        return files_sync(".", err);
-    slash[slash == parent] = '\0'; /* "/x" stands in "/" */
-    return files_sync(parent, err);
+        snprintf(parent, sizeof parent, ".");
+    else
+        slash[slash == parent] = '\0'; /* "/x" stands in "/" */
+    *out = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *out >= 0 ? CANDOR_OK : files_failed(parent, "open", err);
 }
 
+/* Never retried: what it covered is in doubt (R3). */
+static enum candor_code sync_fd(int fd, const char *path, struct candor_error *err)
+{
+    if (fsync(fd) == 0)
+        return CANDOR_OK;
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                            "%s: fsync failed: %s; the disk is not to be trusted", path,
+                            strerror(errno));
+}
+
+/* The parent is opened first: a directory that was made, but could not be synced for want of a descriptor, would pass
+ * for an old one the next time. */
 enum candor_code files_make_dir(const char *path, struct candor_error *err)
 {
-    if (mkdir(path, 0755) == 0)
-        return sync_parent(path, err); /* what is synced in it is lost with its own name */
-    if (errno == EEXIST)
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return CANDOR_OK;
-    return files_failed(path, "make the directory", err);
+    int parent;
+    enum candor_code code = files_open_parent(path, &parent, err);
+    if (code != CANDOR_OK)
+        return code;
+    if (mkdir(path, 0755) == 0)
+        code = sync_fd(parent, path, err); /* what is synced in it is lost with its own name */
+    else
+        code = files_failed(path, "make the directory", err);
+    close(parent);
+    return code;
 }
 
 enum candor_code files_sync(const char *path, struct candor_error *err)
@@ -85,11 +109,7 @@ enum candor_code files_sync(const char *path, struct candor_error *err)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return files_failed(path, "open", err);
-    enum candor_code code = CANDOR_OK;
-    if (fsync(fd) != 0) /* never retried: what it covered is in doubt (R3) */
-        code = candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
-                                "%s: fsync failed: %s; the disk is not to be trusted", path,
-                                strerror(errno));
+    enum candor_code code = sync_fd(fd, path, err);
     close(fd);
     return code;
 }
@@ -100,18 +120,16 @@ static bool copy_bytes(int from, int to)
     uint8_t *chunk = malloc(CHUNK);
     bool ok = chunk != NULL;
     while (ok) {
-        ssize_t got = read(from, chunk, CHUNK);
+        ssize_t got = files_read_some(from, chunk, CHUNK);
         if (got <= 0) {
             ok = got == 0;
             break;
         }
-        for (ssize_t done = 0; ok && done < got;) {
-            ssize_t wrote = write(to, chunk + done, (size_t)(got - done));
-            ok = wrote > 0;
-            done += wrote;
-        }
+        ok = files_write_all(to, chunk, (size_t)got);
     }
+    int failed = errno;
     free(chunk);
+    errno = failed;
     return ok;
 }
 
@@ -140,15 +158,16 @@ void files_remove_dir(const char *path)
     rmdir(path);
 }
 
-enum candor_code files_swap_dir(const char *from, const char *to, struct candor_error *err)
+enum candor_code files_swap_dir(int parent, const char *from, const char *to,
+                                struct candor_error *err)
 {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-        return sync_parent(to, err);
+        return sync_fd(parent, to, err);
     if (errno != EEXIST)
         return files_failed(to, "rename to", err);
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) != 0)
         return files_failed(to, "exchange (RENAME_EXCHANGE; the file system must support it)", err);
-    enum candor_code code = sync_parent(to, err);
+    enum candor_code code = sync_fd(parent, to, err);
     files_remove_dir(from); /* what stood at `to` */
     return code;
 }
@@ -172,7 +191,7 @@ static bool digest_file(int fd, struct file_seal *out)
     XXH3_64bits_reset(hash);
     ssize_t got;
     out->bytes = 0;
-    while ((got = read(fd, chunk, CHUNK)) > 0) {
+    while ((got = files_read_some(fd, chunk, CHUNK)) > 0) {
         XXH3_64bits_update(hash, chunk, (size_t)got);
         out->bytes += (uint64_t)got;
     }
@@ -210,9 +229,8 @@ enum candor_code files_seal_dir(const char *dir, struct candor_error *err)
         return code;
     char text[SEAL_BYTES];
     seal_text(&seal, text);
-    ssize_t length = (ssize_t)strlen(text);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0 || write(fd, text, (size_t)length) != length)
+    if (fd < 0 || !files_write_all(fd, text, strlen(text)))
         code = files_failed(path, "write", err);
     if (fd >= 0)
         close(fd);
@@ -232,8 +250,12 @@ enum candor_code files_read_seal(const char *dir, struct file_seal *out, struct 
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return files_failed(path, "open", err);
-    ssize_t got = read(fd, text, sizeof text - 1);
+    ssize_t got = files_read_some(fd, text, sizeof text - 1);
+    if (got < 0)
+        code = files_failed(path, "read", err);
     close(fd);
+    if (code != CANDOR_OK)
+        return code;
     bool sound = got > 0 && sscanf(text, "candor-seal 1 %" SCNu64 " %16" SCNx64, &out->bytes,
                                    &out->digest) == 2;
     seal_text(sound ? out : &(struct file_seal){0}, again);

@@ -51,8 +51,9 @@ enum state_request_standing state_group_request(struct state_group *group,
 
 void state_group_apply(struct state_group *group, const struct record *record)
 {
+    env_write_begin();
     if (group->rc == 0)
-        group->rc = apply_record(&group->change, record);
+        group->rc = env_write_result(apply_record(&group->change, record));
 }
 
 enum candor_code state_group_commit(struct state_group *group, struct candor_error *err)

@@ -49,13 +49,9 @@ enum candor_code state_incoming_begin(struct state *state, struct state_incoming
 enum candor_code state_incoming_write(struct state_incoming *incoming, struct slice bytes,
                                       struct candor_error *err)
 {
-    while (bytes.length > 0) {
-        ssize_t wrote = write(incoming->fd, bytes.bytes, bytes.length);
-        if (wrote <= 0)
-            return files_failed(incoming->file, "write", err);
-        bytes = slice_of(bytes.bytes + wrote, bytes.length - (size_t)wrote);
-    }
-    return CANDOR_OK;
+    return files_write_all(incoming->fd, bytes.bytes, bytes.length)
+               ? CANDOR_OK
+               : files_failed(incoming->file, "write", err);
 }
 
 /* LMDB trusts its file; what is not one at all is refused before. The caller has checked the bytes' digest. */
@@ -90,7 +86,10 @@ enum candor_code state_incoming_finish(struct state_incoming *incoming,
     if (code != CANDOR_OK)
         return code;
     struct candor_error why = {0};
-    if (peek_position(incoming->dir, position, history, &why) != CANDOR_OK)
+    code = peek_position(incoming->dir, position, history, &why);
+    if (code == CANDOR_RESOURCE_EXHAUSTED)
+        return candor_error_set(err, code, why.reason, "%s", why.message);
+    if (code != CANDOR_OK)
         return unusable(incoming, why.message, err); /* the peer's fault, not this disk's */
     if (position->applied.seq == 0 || history->count == 0)
         return unusable(incoming, "it holds no record", err);
@@ -123,7 +122,7 @@ static enum candor_code open_counted(const struct state_incoming *incoming, stru
         position->rewinds = max_u64(position->rewinds, incoming->state->position.rewinds) + 1;
         rc = code == CANDOR_OK ? position_write(*out, txn, position) : 0;
         if (rc == 0 && code == CANDOR_OK)
-            rc = mdb_txn_commit(txn); /* synced: this environment is opened without NOSYNC */
+            rc = env_commit(*out, txn); /* synced: this environment is opened without NOSYNC */
         else
             mdb_txn_abort(txn);
     }
@@ -166,7 +165,7 @@ static void exchange(struct state *state, struct env *env, const struct state_po
         env_close(old);
 }
 
-static enum candor_code swap(struct state *state, struct state_incoming *incoming,
+static enum candor_code swap(struct state *state, int state_dir_fd, struct state_incoming *incoming,
                              const char *install, struct candor_error *err)
 {
     struct env *env = NULL;
@@ -178,11 +177,23 @@ static enum candor_code swap(struct state *state, struct state_incoming *incomin
     if (code == CANDOR_OK)
         code = prepare_checkpoint(incoming, install, err);
     if (code == CANDOR_OK)
-        code = files_swap_dir(incoming->dir, current, err);
+        code = files_swap_dir(state_dir_fd, incoming->dir, current, err);
     if (code == CANDOR_OK)
         exchange(state, env, &position);
     else if (env != NULL)
         env_close(env);
+    return code;
+}
+
+static enum candor_code adopt_checkpoint(struct state *state, int state_dir_fd, const char *install,
+                                         struct candor_error *err)
+{
+    enum candor_code code = checkpoint_adopt(state_dir_fd, state->dir, install, err);
+    if (code == CANDOR_RESOURCE_EXHAUSTED || code == CANDOR_FAILED_PRECONDITION)
+        return candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
+                                "%s: the snapshot was installed, but not its checkpoint: the next "
+                                "start ends it",
+                                state->dir);
     return code;
 }
 
@@ -194,21 +205,21 @@ enum candor_code state_install(struct state *state, struct state_incoming *incom
 {
     ASSERT(incoming->finished && incoming->state == state);
     char install[LIMIT_PATH_BYTES];
+    int state_dir_fd = -1;
     enum candor_code code = files_path(install, state->dir, INSTALL_NAME, err);
+    if (code == CANDOR_OK) /* for both renames, before the first */
+        code = files_open_parent(install, &state_dir_fd, err);
     if (code == CANDOR_OK)
-        code = swap(state, incoming, install, err);
+        code = swap(state, state_dir_fd, incoming, install, err);
     if (code != CANDOR_OK) {
         if (code != CANDOR_DATA_LOSS) /* else it may have happened: the next start finds out */
             files_remove_dir(install);
         state_incoming_discard(incoming);
-        return code;
+    } else {
+        free(incoming); /* its directory is the state now */
+        code = adopt_checkpoint(state, state_dir_fd, install, err);
     }
-    free(incoming); /* its directory is the state now */
-    code = checkpoint_adopt(state->dir, install, err);
-    if (code == CANDOR_RESOURCE_EXHAUSTED || code == CANDOR_FAILED_PRECONDITION)
-        return candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
-                                "%s: the snapshot was installed, but not its checkpoint: the next "
-                                "start ends it",
-                                state->dir);
+    if (state_dir_fd >= 0)
+        close(state_dir_fd);
     return code;
 }

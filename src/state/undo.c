@@ -124,8 +124,9 @@ enum candor_code state_undo(struct state *state, uint64_t to_seq, uint32_t most,
         return code;
     change.position.rewinds++;
     int rc = 0;
+    env_write_begin();
     for (uint32_t i = 0; rc == 0 && i < most && change.position.applied.seq > to_seq; i++)
-        rc = undo_record(&change);
+        rc = env_write_result(undo_record(&change));
     if (rc == 0)
         rc = refresh_position(&change);
     code = change_end(&change, rc, "undo", err);

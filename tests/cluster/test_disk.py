@@ -1,4 +1,5 @@
 """Full and frozen disks under real processes (R6, R20)."""
+import contextlib
 import os
 import resource
 import signal
@@ -23,6 +24,20 @@ class FullDisk:
 
     def __exit__(self, *_):
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE, self.before)
+
+
+class NoDescriptors:
+    """The process gets no further descriptor while this is open; those that it has stay."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def __enter__(self):
+        self.before = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (3, self.before[1]))
+
+    def __exit__(self, *_):
+        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, self.before)
 
 
 class Disk(unittest.TestCase):
@@ -53,6 +68,34 @@ class Disk(unittest.TestCase):
                 self.assertLess(c.status()["c"]["applied_seq"], c.status()["a"]["applied_seq"])
             c.wait_equal()
             self.assertEqual(c.export("c"), c.export("a"))
+
+    def test_replica_without_descriptors_for_a_segment_falls_behind_and_catches_up(self):
+        with Cluster(retention={"log": "32MiB"}) as c:
+            c.up().wait_fresh()
+            pid = pid_of(c, "c")
+            with NoDescriptors(pid):
+                for i in range(70):  # more than a segment
+                    c.kvctl("put", f"k{i % 7}", "-f", "-", "--ack", "majority", input=f"{i}" + "x" * 1000000)
+                until(lambda: " shortage " in c.log_of("c"), "the shortage told")
+                self.assertLess(c.log_of("c").count(" shortage "), 40)  # now and then, not each time
+            c.wait_equal()
+            self.assertEqual(c.export("c"), c.export("a"))
+            self.assertEqual(pid_of(c, "c"), pid)  # it lived through it
+
+    def test_vote_without_descriptors_is_given_once_there_are_some(self):
+        with Cluster(failover="automatic") as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            c.put("k", "before", "--ack", "all")
+            others = {n: pid_of(c, n) for n in c.nodes if n != old}
+            with contextlib.ExitStack() as shortages:
+                for pid in others.values():
+                    shortages.enter_context(NoDescriptors(pid))
+                c.kill(old)
+                until(lambda: any(" shortage " in c.log_of(n) for n in others), "a vote that waits")
+            until(lambda: any(c.status()[n]["role"] == "primary" for n in others), "a new primary")
+            self.assertEqual(c.get("k", "--level", "linearizable")["value"], "before")
+            self.assertEqual({n: pid_of(c, n) for n in others}, others)
 
     def test_primary_that_freezes_is_replaced_and_what_it_answers_late_reaches_nobody(self):
         with Cluster(failover="automatic") as c:

@@ -2,6 +2,7 @@
 import glob
 import os
 import re
+import resource
 import socket
 import subprocess
 import unittest
@@ -91,6 +92,40 @@ class Start(unittest.TestCase):
             c.up().wait_fresh()
             self.assertIn("torn", c.log_of("a"))
             self.assertEqual(c.get("k9")["value"], "v" * 100)
+
+    def test_data_directory_that_is_a_file_exits_4(self):
+        with Cluster({"a": "voter"}) as c:
+            os.makedirs(f"{c.dir}/data")
+            with open(f"{c.dir}/data/a", "w") as f:
+                f.write("not a directory")
+            done = kvd(c, "a")
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn(f"{c.dir}/data/a: this cannot be the data directory", done.stderr)
+            done = kvd(c, "a", "--data", f"{c.dir}/data/a/below")
+            self.assertEqual(done.returncode, 4, done.stderr)
+            with open(f"{c.dir}/data/a") as f:
+                self.assertEqual(f.read(), "not a directory")
+
+    def test_start_short_of_descriptors_at_any_point_is_no_damage(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            c.put("k", "v")
+            c.kvctl("down")
+            statuses = set()
+            for most in range(4, 16):
+                process = subprocess.Popen(
+                    [KVD, "--topology", c.topology, "--node", "a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)))
+                ready = process.stdout.readline()
+                process.terminate()
+                _, err = process.communicate(timeout=30)
+                if not ready:
+                    statuses.add(process.returncode)
+                    self.assertIn(process.returncode, (4, 7), err)
+                    self.assertNotIn(" integrity ", err)
+            self.assertIn(7, statuses)
+            c.up().wait_fresh()
+            self.assertEqual(c.get("k")["value"], "v")
 
     def test_sigterm_ends_cleanly(self):
         with Cluster({"a": "voter"}) as c:

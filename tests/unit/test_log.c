@@ -24,6 +24,7 @@
 #include "log/log.h"
 #include "log/segment.h"
 #include "record/batch.h"
+#include "shortage.h"
 
 #define SMALL_SEGMENT (SEGMENT_HEADER_BYTES + 4096)
 
@@ -1257,6 +1258,72 @@ static void a_real_limit_on_the_file_is_met_like_a_full_disk(void **state)
     buffer_free(&bytes);
 }
 
+static void without_a_descriptor_a_segment_is_waited_for_and_nothing_is_damaged(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err = {0};
+    struct buffer bytes = {0};
+    open_log(f);
+    append(f->log, 2);
+    put_batch_sized(&bytes, 7, 3, 1, 2 * SMALL_SEGMENT);
+    struct shortage shortage = shortage_of_descriptors(0);
+    for (int i = 0; i < 3; i++) {
+        enum candor_code code = log_append(f->log, buffer_slice(&bytes), &err);
+        if (code != CANDOR_RESOURCE_EXHAUSTED)
+            fail_msg("%d: %s", (int)code, err.message);
+    }
+    assert_int_equal(err.reason, CANDOR_REASON_NONE); /* the disk is not to blame */
+    shortage_end(&shortage);
+    assert_holds(f->log, 1, 2);
+    assert_int_equal(log_append(f->log, buffer_slice(&bytes), &err), CANDOR_OK);
+    open_log(f);
+    assert_holds(f->log, 1, 3);
+    buffer_free(&bytes);
+}
+
+/* A cut that was begun must be finished: it opens all that it needs before. */
+static void a_cut_meets_a_shortage_of_descriptors_before_it_begins_or_never(void **state)
+{
+    struct fixture *f = *state;
+    for (int left = 0; left < 4; left++) {
+        for (int reset = 0; reset < 2; reset++) {
+            struct candor_error err = {0};
+            open_log(f);
+            assert_int_equal(log_reset(f->log, 1, &err), CANDOR_OK);
+            append_many(f->log, 60, 2); /* some segments; the older ones are closed */
+            struct shortage shortage = shortage_of_descriptors(left);
+            enum candor_code code =
+                reset ? log_reset(f->log, 9, &err) : log_truncate(f->log, 9, &err);
+            shortage_end(&shortage);
+            if (code != CANDOR_OK && code != CANDOR_RESOURCE_EXHAUSTED)
+                fail_msg("%d left: %s", left, err.message);
+            assert_true(left > 0 || code == CANDOR_RESOURCE_EXHAUSTED);
+            if (code == CANDOR_OK)
+                assert_int_equal(log_last(f->log), reset ? 8 : 9);
+            else
+                assert_holds(f->log, 1, 120);
+            uint64_t last = log_last(f->log);
+            open_log(f);
+            assert_int_equal(log_last(f->log), last);
+            append(f->log, 1);
+        }
+    }
+}
+
+static void the_newest_append_is_taken_back_without_a_descriptor(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err = {0};
+    open_log(f);
+    append_many(f->log, 4, 2);
+    struct shortage shortage = shortage_of_descriptors(0);
+    enum candor_code code = log_truncate(f->log, 6, &err);
+    shortage_end(&shortage);
+    if (code != CANDOR_OK)
+        fail_msg("%s", err.message);
+    assert_holds(f->log, 1, 6);
+}
+
 static void assert_refuses_everything(struct log *log)
 {
     struct buffer out = {0};
@@ -1505,6 +1572,9 @@ int main(void)
         TEST(a_crash_in_a_trim_leaves_no_gap),
         TEST(a_full_disk_at_any_byte_leaves_the_log_as_before),
         TEST(a_full_disk_when_a_segment_is_wanted_leaves_the_log_as_before),
+        TEST(without_a_descriptor_a_segment_is_waited_for_and_nothing_is_damaged),
+        TEST(a_cut_meets_a_shortage_of_descriptors_before_it_begins_or_never),
+        TEST(the_newest_append_is_taken_back_without_a_descriptor),
         TEST(a_cut_on_a_full_disk_waits_but_for_the_newest_append_that_needs_no_room),
         TEST(a_real_limit_on_the_file_is_met_like_a_full_disk),
         TEST(a_failed_sync_is_data_loss_and_the_log_refuses_everything),
