@@ -57,6 +57,7 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_VOTE_ANY_LOG] = "vote_any_log",
         [CORE_MUTATION_JOINING_VOTES] = "joining_votes",
         [CORE_MUTATION_ECHO_UNCONFIRMED] = "echo_unconfirmed",
+        [CORE_MUTATION_ECHO_OF_ANY_DATA] = "echo_of_any_data",
         [CORE_MUTATION_ARRIVAL_IS_EVIDENCE] = "arrival_is_evidence",
         [CORE_MUTATION_EVIDENCE_KEPT] = "evidence_kept",
         [CORE_MUTATION_SNAPSHOT_ANY_EPOCH] = "snapshot_any_epoch",

@@ -78,6 +78,13 @@ struct core_echo {
     uint64_t store_id; /* with boot: which life's clock ts_ns is of */
 };
 
+/* What the primary has heard of replicas before s_conf (R36): it speaks of data that hold `last`. */
+struct core_echoes {
+    uint64_t last;
+    uint32_t count;
+    struct core_echo list[LIMIT_NODES];
+};
+
 enum core_msg_type {
     /* stream */
     CORE_MSG_RECORDS = 1,
@@ -107,14 +114,16 @@ struct core_msg {
         struct {
             uint64_t commit;
             struct slice batches;
+            uint64_t hb_id; /* newest heartbeat that was sent before: it counts as heard */
+            struct core_echoes echoes;
         } records;
         struct {
+            /* Sent again under the same id it brings newer echoes, and asks for no answer. */
             uint64_t hb_id;
             uint64_t last;
             uint64_t first; /* oldest record in the primary's log */
             uint64_t commit;
-            uint32_t echo_count;
-            struct core_echo echoes[LIMIT_NODES];
+            struct core_echoes echoes;
             char rpc[LIMIT_ADDRESS_BYTES];
         } heartbeat;
         struct {
@@ -502,6 +511,7 @@ enum core_mutation {
     CORE_MUTATION_VOTE_ANY_LOG,        /* a vote is given to a shorter log (R23) */
     CORE_MUTATION_JOINING_VOTES,       /* a blank disk under a known id votes (R4) */
     CORE_MUTATION_ECHO_UNCONFIRMED,    /* echoes do not wait for s_conf (R36) */
+    CORE_MUTATION_ECHO_OF_ANY_DATA, /* an echo is taken to speak of whatever data there are (R36) */
     CORE_MUTATION_ARRIVAL_IS_EVIDENCE, /* the arrival of a heartbeat proves freshness (R36) */
     CORE_MUTATION_EVIDENCE_KEPT,       /* evidence survives a change of epoch or a rewind (R37) */
     CORE_MUTATION_SNAPSHOT_ANY_EPOCH,  /* a snapshot of another epoch is installed (R14) */

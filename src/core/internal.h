@@ -2,7 +2,8 @@
  *
  *   core.c      birth, dispatch, timers, what a header teaches (epochs, boots, clusters)
  *   replica.c   following: attach, records, fetch, truncate, snapshot; evidence of freshness
- *   primary.c   leading: opening and closing a reign, heartbeats, what replicas report
+ *   primary.c   leading: opening and closing a reign, what replicas report
+ *   heartbeat.c heartbeats, and the evidence that they and records carry
  *   commit.c    what a majority has reached
  *   lease.c     leader leases
  *   writes.c    writes, until they are acknowledged
@@ -77,6 +78,9 @@ struct peer {
     uint32_t sample_count;
     bool has_echo;
     uint64_t echo_ts_ns;
+    /* The newest echo that heartbeats, and that records have carried to it. */
+    uint64_t told_ts_ns;
+    uint64_t recorded_ts_ns;
     /* In a campaign. */
     uint64_t campaign_nonce;
     bool answered;
@@ -223,6 +227,9 @@ struct core {
         uint64_t last; /* what it announced */
     } hb_sent[LIMIT_HEARTBEATS_IN_FLIGHT];
     uint64_t heartbeat_due_ns;
+    /* The heartbeat of this interval that a second one is to follow once it is answered; 0: none. */
+    uint64_t follow_hb;
+    uint64_t told_ns;        /* when echoes were last sent for their own sake */
     uint64_t confirmed_hb;   /* newest heartbeat that a majority has answered; 0: none */
     uint64_t confirmed_ns;   /* its send time: s_conf (R31); 0: none */
     uint64_t confirmed_last; /* what it announced: all that was acknowledged before s_conf */
@@ -351,6 +358,11 @@ void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
                     const struct core_msg *msg);
 void primary_tick(struct core *core);
 uint64_t primary_wake_ns(const struct core *core);
+
+/* heartbeat.c */
+void heartbeat_sample(struct core *core, struct peer *peer, uint64_t ts_ns); /* a Status came */
+void heartbeat_tick(struct core *core);
+uint64_t heartbeat_wake_ns(const struct core *core);
 void publish_records(struct core *core, struct slice batches);
 
 /* commit.c */

@@ -10,9 +10,11 @@ static void forget_progress(struct core *core)
         peer->answered_hb = 0;
         peer->sample_count = 0;
         peer->has_echo = false;
-        peer->echo_ts_ns = 0;
+        peer->echo_ts_ns = peer->told_ts_ns = peer->recorded_ts_ns = 0;
     }
     core->hb_id = 0;
+    core->follow_hb = 0;
+    core->told_ns = 0;
     core->confirmed_hb = 0;
     core->confirmed_ns = 0;
     core->confirm_wanted = false;
@@ -72,16 +74,6 @@ void primary_continue(struct core *core)
     core->actions = NULL;
 }
 
-void publish_records(struct core *core, struct slice batches)
-{
-    if (batches.length == 0)
-        return;
-    struct core_msg *msg = message_new(core, CORE_MSG_RECORDS);
-    msg->records.batches = batches;
-    msg->records.commit = core->commit;
-    publish(core, msg);
-}
-
 /* EPOCH_START and MEMBERS of the reign under way. */
 void primary_appended(struct core *core, const struct core_event *event)
 {
@@ -110,20 +102,13 @@ static void note_answer(const struct core *core, struct peer *peer, uint64_t hb_
         peer->answered_hb = max_u64(peer->answered_hb, hb_id);
 }
 
-/* The oldest samples stay: s_conf reaches them first, so a burst of statuses cannot starve the echo. */
-static void note_sample(struct core *core, struct peer *peer, uint64_t ts_ns)
-{
-    if (peer->sample_count < SAMPLES)
-        peer->samples[peer->sample_count++] = (struct sample){ts_ns, core->now_ns};
-}
-
 void primary_status(struct core *core, struct peer *peer, const struct core_msg *msg)
 {
     if (!epoch_equal(msg->header.epoch, core->epoch))
         return; /* R7 */
     note_answer(core, peer, msg->status.hb_id);
     peer->promise_ns = msg->status.promise_ns;
-    note_sample(core, peer, msg->status.ts_ns);
+    heartbeat_sample(core, peer, msg->status.ts_ns);
     uint64_t match = min_u64(msg->status.match, msg->status.durable);
     if (!mutated(core, CORE_MUTATION_MATCH_UNATTACHED) &&
         !mutated(core, CORE_MUTATION_COMMIT_WITHOUT_SELF) &&
@@ -170,48 +155,6 @@ void primary_deposed(struct core *core, struct epoch by)
     voters_deposed(core);
 }
 
-/* ---- Heartbeats (R9, R36) --------------------------------------------------------------------------- */
-
-/* The newest sample that arrived at or before s_conf; older ones are done with. */
-static void choose_echo(struct core *core, struct peer *peer)
-{
-    uint32_t used = 0;
-    bool unconfirmed = mutated(core, CORE_MUTATION_ECHO_UNCONFIRMED);
-    while (used < peer->sample_count &&
-           (unconfirmed || peer->samples[used].arrival_ns <= core->confirmed_ns)) {
-        peer->has_echo = true;
-        peer->echo_ts_ns = max_u64(peer->echo_ts_ns, peer->samples[used].ts_ns);
-        used++;
-    }
-    memmove(peer->samples, peer->samples + used,
-            (peer->sample_count - used) * sizeof peer->samples[0]);
-    peer->sample_count -= used;
-}
-
-static void send_heartbeat(struct core *core)
-{
-    core->hb_id++;
-    core->confirm_wanted = false;
-    core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].ns = core->now_ns;
-    core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].last = core->durable;
-    confirm_leadership(core); /* a lone voter is its own majority */
-    struct core_msg *msg = message_new(core, CORE_MSG_HEARTBEAT);
-    msg->heartbeat.hb_id = core->hb_id;
-    msg->heartbeat.last = core->durable;
-    msg->heartbeat.first = core->log_first;
-    msg->heartbeat.commit = core->commit;
-    memcpy(msg->heartbeat.rpc, core->config.rpc, sizeof msg->heartbeat.rpc);
-    for (uint32_t i = 0; i < core->peer_count; i++) {
-        struct peer *peer = &core->peers[i];
-        choose_echo(core, peer);
-        if (peer->has_echo)
-            msg->heartbeat.echoes[msg->heartbeat.echo_count++] =
-                (struct core_echo){peer->id, peer->boot, peer->echo_ts_ns, peer->store_id};
-    }
-    core->heartbeat_due_ns = core->now_ns + core->config.heartbeat_interval_ns;
-    publish(core, msg);
-}
-
 /* ---- Whether it still reigns, and what is due ------------------------------------------------------- */
 
 static bool writer_stalled(const struct core *core)
@@ -244,10 +187,7 @@ void primary_tick(struct core *core)
         plan_campaign(core);
         return;
     }
-    /* One confirmation round serves all reads that wait; the next begins when it is over (R32). */
-    bool confirm_now = core->confirm_wanted && core->confirmed_hb == core->hb_id;
-    if (core->now_ns >= core->heartbeat_due_ns || confirm_now)
-        send_heartbeat(core);
+    heartbeat_tick(core);
     transfer_tick(core);
     voters_tick(core);
     writes_release(core);
@@ -259,7 +199,7 @@ uint64_t primary_wake_ns(const struct core *core)
         return UINT64_MAX;
     uint64_t wake_ns = writes_wake_ns(core);
     if (core->phase == PHASE_PRIMARY)
-        wake_ns = min_u64(wake_ns, core->heartbeat_due_ns);
+        wake_ns = min_u64(wake_ns, heartbeat_wake_ns(core));
     if (core->work_outstanding > 0)
         wake_ns = min_u64(wake_ns, core->work_since_ns + core->config.writer_stall_ns + 1);
     return wake_ns;

@@ -44,21 +44,25 @@ static void add_evidence(struct core *core, uint64_t last, uint64_t ts_ns)
     struct evidence evidence = {.last = last, .ts_ns = ts_ns};
     if (evidence_holds(core, &evidence))
         take_evidence(core, &evidence);
+    else if (core->pending_count > 0 && core->pending[core->pending_count - 1].last == last)
+        core->pending[core->pending_count - 1].ts_ns =
+            max_u64(core->pending[core->pending_count - 1].ts_ns, ts_ns);
     else if (core->pending_count < LIMIT_EVIDENCE)
         core->pending[core->pending_count++] = evidence;
 }
 
-static void read_echoes(struct core *core, const struct core_msg *msg)
+static void read_echoes(struct core *core, const struct core_echoes *echoes)
 {
-    for (uint32_t i = 0; i < msg->heartbeat.echo_count; i++) {
-        const struct core_echo *echo = &msg->heartbeat.echoes[i];
+    for (uint32_t i = 0; i < echoes->count; i++) {
+        const struct core_echo *echo = &echoes->list[i];
         if (!node_id_equal(echo->node, core->config.self))
             continue;
         bool mine = (echo->boot == core->boot && echo->store_id == core->store_id) ||
                     mutated(core, CORE_MUTATION_OLD_BOOT_ACCEPTED);
-        /* R8, R35: a time stamp of a former life says nothing on this clock. */
-        if (mine && echo->ts_ns <= core->now_ns)
-            add_evidence(core, msg->heartbeat.last, echo->ts_ns);
+        /* R8, R35: a time stamp of a former life says nothing on this clock. No primary's log is
+         * empty: an echo that speaks of no record proves nothing. */
+        if (mine && echoes->last > 0 && echo->ts_ns <= core->now_ns)
+            add_evidence(core, echoes->last, echo->ts_ns);
     }
     if (mutated(core, CORE_MUTATION_ARRIVAL_IS_EVIDENCE))
         add_evidence(core, core->durable, core->now_ns);
@@ -404,6 +408,18 @@ static enum taken take_batches(struct core *core, struct slice batches)
     return worst;
 }
 
+/* The primary has said something newer than all that was heard of it. Records that name a heartbeat count as that heartbeat: they
+ * left after it. */
+static void heard_primary(struct core *core)
+{
+    reign_heard(core);
+    core->heard = core->contacted = true;
+    core->suspect = false;
+    core->heartbeat_ns = core->contact_ns = core->now_ns;
+    lease_promise(core);
+    plan_campaign(core);
+}
+
 void replica_records(struct core *core, const struct core_msg *msg)
 {
     if (core->attach != ATTACH_DONE && !mutated(core, CORE_MUTATION_NO_ATTACH))
@@ -420,6 +436,11 @@ void replica_records(struct core *core, const struct core_msg *msg)
     }
     core->announced = max_u64(core->announced, core->last);
     learn_commit(core, msg->records.commit);
+    read_echoes(core, &msg->records.echoes);
+    if (core->heard && msg->records.hb_id > core->heard_hb_id) {
+        core->heard_hb_id = msg->records.hb_id;
+        heard_primary(core);
+    }
 }
 
 void replica_fetch_answer(struct core *core, const struct core_msg *msg)
@@ -489,22 +510,21 @@ void replica_appended(struct core *core, const struct core_event *event)
 
 void replica_heartbeat(struct core *core, const struct core_msg *msg)
 {
-    if (core->heard && msg->heartbeat.hb_id <= core->heard_hb_id)
-        return; /* repeated or late: says nothing new */
-    reign_heard(core);
-    core->heard = core->contacted = true;
-    core->suspect = false;
-    core->heartbeat_ns = core->contact_ns = core->now_ns;
-    lease_promise(core);
+    if (core->heard && msg->heartbeat.hb_id <= core->heard_hb_id) {
+        /* Repeated, or late: no sign of life. What it proves stays proven. */
+        learn_commit(core, msg->heartbeat.commit);
+        read_echoes(core, &msg->heartbeat.echoes);
+        return;
+    }
+    heard_primary(core);
     core->heard_hb_id = msg->heartbeat.hb_id;
     core->announced_before = core->announced;
     core->announced = max_u64(core->announced, msg->heartbeat.last);
     memcpy(core->primary_rpc, msg->heartbeat.rpc, sizeof core->primary_rpc);
     core->primary_rpc[sizeof core->primary_rpc - 1] = '\0';
     learn_commit(core, msg->heartbeat.commit);
-    read_echoes(core, msg);
+    read_echoes(core, &msg->heartbeat.echoes);
     publish_status(core);
-    plan_campaign(core);
     /* Records of the last interval may still be on their way; older ones were lost. */
     if (core->attach == ATTACH_DONE && core->last < core->announced_before && settled(core))
         ask_fetch(core);

@@ -23,9 +23,29 @@ static ProtobufCBinaryData binary_of(struct slice bytes)
     return (ProtobufCBinaryData){.len = bytes.length, .data = (uint8_t *)(uintptr_t)bytes.bytes};
 }
 
+static void fill_echoes(const struct core_echoes *echoes, struct wire_room *room)
+{
+    ASSERT_U64(echoes->count, <=, LIMIT_NODES);
+    for (uint32_t i = 0; i < echoes->count; i++) {
+        const struct core_echo *from = &echoes->list[i];
+        Candor__V1__Echo *echo = &room->echoes[i];
+        candor__v1__echo__init(echo);
+        echo->node = wire_string(from->node.text);
+        echo->boot = from->boot;
+        echo->ts_ns = from->ts_ns;
+        echo->store_id = from->store_id;
+        room->echo_list[i] = echo;
+    }
+}
+
 static void fill_records(const struct core_msg *msg, struct wire_room *room)
 {
     candor__v1__records__init(&room->records);
+    room->records.hb_id = msg->records.hb_id;
+    fill_echoes(&msg->records.echoes, room);
+    room->records.n_echoes = msg->records.echoes.count;
+    room->records.echoes = room->echo_list;
+    room->records.echoes_last = msg->records.echoes.last;
     room->records.commit = msg->records.commit;
     room->records.batches = binary_of(msg->records.batches);
     room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_RECORDS;
@@ -41,19 +61,10 @@ static void fill_heartbeat(const struct core_msg *msg, struct wire_room *room)
     heartbeat->first = msg->heartbeat.first;
     heartbeat->commit = msg->heartbeat.commit;
     heartbeat->rpc = wire_string(msg->heartbeat.rpc);
-    ASSERT_U64(msg->heartbeat.echo_count, <=, LIMIT_NODES);
-    for (uint32_t i = 0; i < msg->heartbeat.echo_count; i++) {
-        const struct core_echo *from = &msg->heartbeat.echoes[i];
-        Candor__V1__Echo *echo = &room->echoes[i];
-        candor__v1__echo__init(echo);
-        echo->node = wire_string(from->node.text);
-        echo->boot = from->boot;
-        echo->ts_ns = from->ts_ns;
-        echo->store_id = from->store_id;
-        room->echo_list[i] = echo;
-    }
-    heartbeat->n_echoes = msg->heartbeat.echo_count;
+    fill_echoes(&msg->heartbeat.echoes, room);
+    heartbeat->n_echoes = msg->heartbeat.echoes.count;
     heartbeat->echoes = room->echo_list;
+    heartbeat->echoes_last = msg->heartbeat.echoes.last;
     room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_HEARTBEAT;
     room->stream.heartbeat = heartbeat;
 }
@@ -263,39 +274,46 @@ static enum candor_code check_numbers(const uint64_t *numbers, const char *const
     return code;
 }
 
-static enum candor_code read_records(const Candor__V1__Records *records, struct core_msg *out,
-                                     struct candor_error *err)
+static enum candor_code read_echoes(Candor__V1__Echo *const *list, size_t count, uint64_t last,
+                                    struct core_echoes *out, struct candor_error *err)
 {
-    if (records == NULL)
-        return wire_malformed(err, "records", "missing");
-    out->type = CORE_MSG_RECORDS;
-    out->records.commit = records->commit;
-    out->records.batches = slice_of_binary(records->batches);
-    return wire_check_number(records->commit, "records.commit", err);
-}
-
-static enum candor_code read_echoes(const Candor__V1__Heartbeat *heartbeat, struct core_msg *out,
-                                    struct candor_error *err)
-{
-    if (heartbeat->n_echoes > LIMIT_NODES)
-        return wire_malformed(err, "heartbeat.echoes", "more than there can be nodes");
-    for (size_t i = 0; i < heartbeat->n_echoes; i++) {
-        const Candor__V1__Echo *from = heartbeat->echoes[i];
-        struct core_echo *echo = &out->heartbeat.echoes[i];
-        enum candor_code code =
-            wire_read_node(from->node, "heartbeat.echoes.node", &echo->node, err);
+    if (count > LIMIT_NODES)
+        return wire_malformed(err, "echoes", "more than there can be nodes");
+    for (size_t i = 0; i < count; i++) {
+        const Candor__V1__Echo *from = list[i];
+        struct core_echo *echo = &out->list[i];
+        enum candor_code code = wire_read_node(from->node, "echoes.node", &echo->node, err);
         if (code == CANDOR_OK)
-            code = wire_check_number(from->boot, "heartbeat.echoes.boot", err);
+            code = wire_check_number(from->boot, "echoes.boot", err);
         if (code == CANDOR_OK)
-            code = wire_check_number(from->ts_ns, "heartbeat.echoes.ts_ns", err);
+            code = wire_check_number(from->ts_ns, "echoes.ts_ns", err);
         if (code != CANDOR_OK)
             return code;
         echo->boot = from->boot;
         echo->ts_ns = from->ts_ns;
         echo->store_id = from->store_id;
     }
-    out->heartbeat.echo_count = (uint32_t)heartbeat->n_echoes;
-    return CANDOR_OK;
+    out->count = (uint32_t)count;
+    out->last = last;
+    return wire_check_number(last, "echoes_last", err);
+}
+
+static enum candor_code read_records(const Candor__V1__Records *records, struct core_msg *out,
+                                     struct candor_error *err)
+{
+    static const char *const fields[] = {"records.commit", "records.hb_id"};
+    if (records == NULL)
+        return wire_malformed(err, "records", "missing");
+    const uint64_t numbers[] = {records->commit, records->hb_id};
+    enum candor_code code = check_numbers(numbers, fields, 2, err);
+    if (code != CANDOR_OK)
+        return code;
+    out->type = CORE_MSG_RECORDS;
+    out->records.commit = records->commit;
+    out->records.hb_id = records->hb_id;
+    out->records.batches = slice_of_binary(records->batches);
+    return read_echoes(records->echoes, records->n_echoes, records->echoes_last,
+                       &out->records.echoes, err);
 }
 
 static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, struct core_msg *out,
@@ -319,7 +337,8 @@ static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, s
     out->heartbeat.first = heartbeat->first;
     out->heartbeat.commit = heartbeat->commit;
     memcpy(out->heartbeat.rpc, heartbeat->rpc, length + 1);
-    return read_echoes(heartbeat, out, err);
+    return read_echoes(heartbeat->echoes, heartbeat->n_echoes, heartbeat->echoes_last,
+                       &out->heartbeat.echoes, err);
 }
 
 static enum candor_code read_status(const Candor__V1__Status *status, struct core_msg *out,

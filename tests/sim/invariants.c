@@ -318,6 +318,21 @@ static bool note_heard(struct node *node, uint32_t from, const struct core_msg *
     return true;
 }
 
+/* Records that name a newer heartbeat than came by itself count as it. */
+static void note_heartbeat(struct world *world, struct node *node, const struct core_msg *msg)
+{
+    bool beats = msg->type == CORE_MSG_HEARTBEAT;
+    int order = epoch_compare(msg->header.epoch, node->heartbeat_epoch);
+    bool names =
+        msg->type == CORE_MSG_RECORDS && order == 0 && msg->records.hb_id > node->heartbeat_id;
+    if (!(beats && order >= 0) && !names)
+        return;
+    uint64_t before = order == 0 ? node->heartbeat_id : 0;
+    node->heartbeat_id = max_u64(before, beats ? msg->heartbeat.hb_id : msg->records.hb_id);
+    node->heartbeat_epoch = msg->header.epoch;
+    node->heartbeat_ns = local_ns(world, node);
+}
+
 void check_heard(struct world *world, struct node *node, const struct core_msg *msg)
 {
     const struct node *from = find_node(world, msg->header.node);
@@ -327,11 +342,7 @@ void check_heard(struct world *world, struct node *node, const struct core_msg *
         node->status_ns[from->index] = local_ns(world, node);
         node->heard_at_ns[from->index] = world->now_ns;
     }
-    if (msg->type != CORE_MSG_HEARTBEAT ||
-        epoch_compare(msg->header.epoch, node->heartbeat_epoch) < 0)
-        return;
-    node->heartbeat_epoch = msg->header.epoch;
-    node->heartbeat_ns = local_ns(world, node);
+    note_heartbeat(world, node, msg);
 }
 
 /* ---- Going back (I6, R12, R14) -------------------------------------------------------------------------- */

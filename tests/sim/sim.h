@@ -403,6 +403,7 @@ struct node {
     uint64_t commit;
     uint64_t commit_generation;
     struct epoch heartbeat_epoch;
+    uint64_t heartbeat_id; /* the newest of heartbeat_epoch */
     uint64_t
         heartbeat_ns; /* own clock: arrival of the newest heartbeat of heartbeat_epoch; 0: none */
     uint64_t status_ns[SIM_NODES]; /* own clock: arrival of the newest status of each */

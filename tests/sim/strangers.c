@@ -31,8 +31,9 @@ static void forge_heartbeat(struct world *world, const struct node *victim, stru
     msg->heartbeat.last = victim->view.last;
     msg->heartbeat.first = 1;
     msg->heartbeat.commit = victim->view.last;
-    msg->heartbeat.echo_count = 1;
-    msg->heartbeat.echoes[0] = (struct core_echo){
+    msg->heartbeat.echoes.last = victim->view.last;
+    msg->heartbeat.echoes.count = 1;
+    msg->heartbeat.echoes.list[0] = (struct core_echo){
         .node = victim->id,
         .boot = victim->disk.boot,
         .ts_ns = local_ns(world, victim),

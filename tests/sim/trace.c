@@ -53,10 +53,11 @@ static void describe(const struct core_msg *msg, char *out, size_t bytes)
     case CORE_MSG_HEARTBEAT: {
         int used = snprintf(out, bytes, "hb=%" PRIu64 " last=%" PRIu64 " commit=%" PRIu64 " echo",
                             msg->heartbeat.hb_id, msg->heartbeat.last, msg->heartbeat.commit);
-        for (uint32_t i = 0; i < msg->heartbeat.echo_count && (size_t)used < bytes; i++)
+        for (uint32_t i = 0; i < msg->heartbeat.echoes.count && (size_t)used < bytes; i++)
             used += snprintf(out + used, bytes - (size_t)used, " %s.%" PRIu64 "=%.6f",
-                             msg->heartbeat.echoes[i].node.text, msg->heartbeat.echoes[i].boot,
-                             (double)msg->heartbeat.echoes[i].ts_ns / 1e9);
+                             msg->heartbeat.echoes.list[i].node.text,
+                             msg->heartbeat.echoes.list[i].boot,
+                             (double)msg->heartbeat.echoes.list[i].ts_ns / 1e9);
         break;
     }
     case CORE_MSG_STATUS:

@@ -411,6 +411,7 @@ void node_start(struct world *world, struct node *node)
     node->commit_generation = 0;
     node->heartbeat_epoch = (struct epoch){0};
     node->heartbeat_ns = 0;
+    node->heartbeat_id = 0;
     memset(node->status_ns, 0, sizeof node->status_ns);
     memset(node->heard_at_ns, 0, sizeof node->heard_at_ns);
     node->hinted_ns = 0;

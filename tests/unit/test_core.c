@@ -36,6 +36,8 @@ struct host {
     char text[CORE_TEXT_BYTES];
     struct pos pos;
     struct core_reign reign; /* what REIGN said last */
+    uint32_t heartbeats;     /* published */
+    uint32_t statuses;
 };
 
 struct letter {
@@ -55,6 +57,7 @@ struct cluster {
     size_t count;
     uint64_t now_ns;
     bool leases;
+    bool no_heartbeats; /* they are lost on their way */
     struct {
         int from;
         uint64_t nonce;
@@ -153,8 +156,12 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
     struct buffer made = {0};
     switch (action->type) {
     case CORE_ACTION_PUBLISH:
+        host->heartbeats += action->msg->type == CORE_MSG_HEARTBEAT;
+        host->statuses += action->msg->type == CORE_MSG_STATUS;
         for (int i = 0; i < NODES; i++) {
             if (i == node || host->cut || c->hosts[i].cut)
+                continue;
+            if (c->no_heartbeats && action->msg->type == CORE_MSG_HEARTBEAT)
                 continue;
             struct letter *letter = post(c, node, i);
             letter->event.type = CORE_EVENT_STREAM;
@@ -450,6 +457,75 @@ static void replica_cut_off_flags_within_stale_after_and_comes_back(void **state
     cluster_free(c);
 }
 
+static int by_size(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* The median of what b's bound says, millisecond after millisecond; every `write_ms` something is written (0: never). */
+static uint64_t median_bound_ms(struct cluster *c, uint64_t write_ms)
+{
+    enum { SAMPLES = 5000 };
+    static uint64_t bounds[SAMPLES];
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        run_ms(c, 1);
+        if (write_ms != 0 && i % write_ms == 0)
+            write_at(c, 0, 100 + i, ACK_LOCAL);
+        struct core_freshness fresh = fresh_of(c, 1);
+        assert_int_equal(fresh.state, STATE_FRESH);
+        bounds[i] = fresh.bound_ms;
+    }
+    qsort(bounds, SAMPLES, sizeof bounds[0], by_size);
+    return bounds[SAMPLES / 2];
+}
+
+static void healthy_replica_is_proven_within_an_interval_and_a_half(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    uint32_t heartbeats = c->hosts[0].heartbeats;
+    uint32_t statuses = c->hosts[1].statuses;
+    assert_in_range(median_bound_ms(c, 0), 1, 150);
+    /* 50 intervals: each has its heartbeat, the one that follows, and what they proved; a replica answers two of them. */
+    assert_in_range(c->hosts[0].heartbeats - heartbeats, 50, 3 * 50 + 3);
+    assert_in_range(c->hosts[1].statuses - statuses, 50, 2 * 50 + 2);
+    assert_in_range(median_bound_ms(c, 7), 1, 150);
+    cluster_free(c);
+}
+
+static void evidence_does_not_wait_for_a_voter_that_is_away(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[2].cut = true;
+    run_ms(c, 100);
+    uint32_t heartbeats = c->hosts[0].heartbeats;
+    assert_in_range(median_bound_ms(c, 0), 1, 150);
+    assert_in_range(c->hosts[0].heartbeats - heartbeats, 50, 3 * 50 + 3);
+    cluster_free(c);
+}
+
+static void records_count_as_the_heartbeat_that_they_name(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(true);
+    run_ms(c, 1500);
+    c->no_heartbeats = true; /* their connection is stuck; that of the records is not */
+    for (uint64_t i = 0; i < 3000; i++) {
+        run_ms(c, 1);
+        if (i % 20 == 0)
+            write_at(c, 0, 100 + i, ACK_LOCAL);
+    }
+    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 0).epoch.term, 1);
+    assert_int_equal(fresh_of(c, 1).state, STATE_FRESH); /* they carry the evidence, too */
+    cluster_free(c);
+}
+
 static void write_at_a_replica_is_refused(void **state)
 {
     (void)state;
@@ -537,6 +613,7 @@ static void promotion_is_told_of_a_voter_whose_disk_does_not_count(void **state)
     buffer_free(&c->hosts[2].log);
     epoch_history_free(&c->hosts[2].history);
     c->hosts[2] = blank;
+    epoch_history_init(&c->hosts[2].history);
     start_with_store(c, 2, false, 2002);
     promote(c, 1, 7, false);
     run_ms(c, 4000);
@@ -864,8 +941,9 @@ static void a_message_counts_only_at_its_senders_address(void **state)
     struct core_msg msg = forged(c, CORE_MSG_HEARTBEAT, 0, view_of(c, 1).epoch);
     msg.heartbeat.hb_id = UINT64_C(1) << 40;
     msg.heartbeat.last = view_of(c, 1).last;
-    msg.heartbeat.echo_count = 1;
-    msg.heartbeat.echoes[0] =
+    msg.heartbeat.echoes.last = view_of(c, 1).last;
+    msg.heartbeat.echoes.count = 1;
+    msg.heartbeat.echoes.list[0] =
         (struct core_echo){.node = c->hosts[1].id, .boot = 1, .ts_ns = c->now_ns, .store_id = 1001};
     uint64_t heartbeat_ns = view_of(c, 1).heartbeat_ns;
     deliver_stream(c, 1, 2, &msg); /* at the address of c */
@@ -1044,6 +1122,9 @@ int main(void)
         cmocka_unit_test(blank_nodes_found_a_cluster_and_become_fresh),
         cmocka_unit_test(writes_reach_every_replica_and_commit),
         cmocka_unit_test(replica_cut_off_flags_within_stale_after_and_comes_back),
+        cmocka_unit_test(healthy_replica_is_proven_within_an_interval_and_a_half),
+        cmocka_unit_test(evidence_does_not_wait_for_a_voter_that_is_away),
+        cmocka_unit_test(records_count_as_the_heartbeat_that_they_name),
         cmocka_unit_test(write_at_a_replica_is_refused),
         cmocka_unit_test(deposed_primary_rolls_back_and_follows),
         cmocka_unit_test(promotion_is_refused_while_the_primary_lives),

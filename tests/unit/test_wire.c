@@ -72,8 +72,16 @@ static void stream_messages_round_trip(void **state)
     struct core_msg records = message_of(CORE_MSG_RECORDS);
     records.records.commit = 41;
     records.records.batches = slice_of("\0bytes\0", 7);
+    records.records.hb_id = 40;
+    records.records.echoes = (struct core_echoes){.last = 39, .count = 1};
+    records.records.echoes.list[0] = (struct core_echo){node_id_of("c"), 3, 1003, 5};
     travel(&records, &message, &out);
     assert_int_equal(out.records.commit, 41);
+    assert_int_equal(out.records.hb_id, 40);
+    assert_int_equal(out.records.echoes.last, 39);
+    assert_int_equal(out.records.echoes.count, 1);
+    assert_string_equal(out.records.echoes.list[0].node.text, "c");
+    assert_int_equal(out.records.echoes.list[0].ts_ns, 1003);
     assert_true(slice_equal(out.records.batches, records.records.batches));
     done(message, &out);
 
@@ -83,20 +91,23 @@ static void stream_messages_round_trip(void **state)
     heartbeat.heartbeat.first = 2;
     heartbeat.heartbeat.commit = 7;
     strcpy(heartbeat.heartbeat.rpc, "tcp://127.0.0.1:7000");
-    heartbeat.heartbeat.echo_count = LIMIT_NODES;
+    heartbeat.heartbeat.echoes.last = 6;
+    heartbeat.heartbeat.echoes.count = LIMIT_NODES;
     for (uint32_t i = 0; i < LIMIT_NODES; i++)
-        heartbeat.heartbeat.echoes[i] = (struct core_echo){node_id_of("b"), i, 1000 + i, 7 + i};
+        heartbeat.heartbeat.echoes.list[i] =
+            (struct core_echo){node_id_of("b"), i, 1000 + i, 7 + i};
     travel(&heartbeat, &message, &out);
     assert_int_equal(out.heartbeat.hb_id, 9);
     assert_int_equal(out.heartbeat.last, 8);
     assert_int_equal(out.heartbeat.first, 2);
     assert_int_equal(out.heartbeat.commit, 7);
     assert_string_equal(out.heartbeat.rpc, "tcp://127.0.0.1:7000");
-    assert_int_equal(out.heartbeat.echo_count, LIMIT_NODES);
-    assert_string_equal(out.heartbeat.echoes[31].node.text, "b");
-    assert_int_equal(out.heartbeat.echoes[31].boot, 31);
-    assert_int_equal(out.heartbeat.echoes[31].ts_ns, 1031);
-    assert_int_equal(out.heartbeat.echoes[31].store_id, 38);
+    assert_int_equal(out.heartbeat.echoes.last, 6);
+    assert_int_equal(out.heartbeat.echoes.count, LIMIT_NODES);
+    assert_string_equal(out.heartbeat.echoes.list[31].node.text, "b");
+    assert_int_equal(out.heartbeat.echoes.list[31].boot, 31);
+    assert_int_equal(out.heartbeat.echoes.list[31].ts_ns, 1031);
+    assert_int_equal(out.heartbeat.echoes.list[31].store_id, 38);
     done(message, &out);
 
     struct core_msg status = message_of(CORE_MSG_STATUS);
@@ -311,8 +322,8 @@ static void counts_over_their_limits_are_refused(void **state)
     (void)state;
     struct wire_room room;
     struct core_msg msg = message_of(CORE_MSG_HEARTBEAT);
-    msg.heartbeat.echo_count = 1;
-    msg.heartbeat.echoes[0].node = node_id_of("b");
+    msg.heartbeat.echoes.count = 1;
+    msg.heartbeat.echoes.list[0].node = node_id_of("b");
     Candor__V1__StreamMessage *stream = (Candor__V1__StreamMessage *)wire_message(&msg, &room);
     Candor__V1__Echo *echoes[LIMIT_NODES + 1];
     for (int i = 0; i <= LIMIT_NODES; i++)
@@ -409,9 +420,9 @@ static void cut_and_flipped_messages_never_crash(void **state)
     (void)state;
     struct core_msg msg = message_of(CORE_MSG_HEARTBEAT);
     msg.heartbeat.hb_id = 300;
-    msg.heartbeat.echo_count = 3;
+    msg.heartbeat.echoes.count = 3;
     for (int i = 0; i < 3; i++)
-        msg.heartbeat.echoes[i] = (struct core_echo){node_id_of("b"), 1, 70000, 1};
+        msg.heartbeat.echoes.list[i] = (struct core_echo){node_id_of("b"), 1, 70000, 1};
     strcpy(msg.heartbeat.rpc, "tcp://h:1");
     struct buffer good = {0};
     wire_stream_pack(&msg, &good);
@@ -431,7 +442,8 @@ static void cut_and_flipped_messages_never_crash(void **state)
         struct candor_error err;
         if (wire_stream_unpack(slice_of(bytes, length), &out, &unpacked, &err) == CANDOR_OK) {
             assert_true(out.header.node.text[0] != '\0');
-            assert_true(out.type != CORE_MSG_HEARTBEAT || out.heartbeat.echo_count <= LIMIT_NODES);
+            assert_true(out.type != CORE_MSG_HEARTBEAT ||
+                        out.heartbeat.echoes.count <= LIMIT_NODES);
             wire_msg_free(&out);
             candor__v1__stream_message__free_unpacked(unpacked, NULL);
         } else {
