@@ -2,10 +2,12 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/standard_streams.h"
 #include "cli/command.h"
 
 int main(int argc, char **argv)
 {
+    standard_streams_open();
     signal(SIGPIPE, SIG_DFL); /* `kvctl scan | head` ends quietly */
     int status = command_execute(NULL, argc - 1, argv + 1);
     if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -11,7 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/logging.h"
+#include "base/standard_streams.h"
 #include "node/node.h"
 #include "topology/topology.h"
 
@@ -175,6 +177,10 @@ static int run(const struct arguments *arguments, const struct topology *topolog
 {
     sigset_t signals;
     block_signals(&signals);
+    if (!logging_start()) {
+        log_error("no_thread", "wanted_by=log exit=%d", NODE_EXIT_SHORTAGE);
+        return NODE_EXIT_SHORTAGE;
+    }
     struct node_options options = {.data = arguments->data};
     struct node *node = NULL;
     struct candor_error err = {0};
@@ -185,9 +191,8 @@ static int run(const struct arguments *arguments, const struct topology *topolog
         node_stop(node);
         return status;
     }
-    printf("ready node=%s rpc=%s pid=%ld\n", self.text, topology_find(topology, self)->rpc,
-           (long)getpid());
-    fflush(stdout);
+    logging_print("ready node=%s rpc=%s pid=%ld", self.text, topology_find(topology, self)->rpc,
+                  (long)getpid());
     wait_for_signal(&signals);
     node_stop(node);
     return NODE_EXIT_CLEAN;
@@ -195,6 +200,7 @@ static int run(const struct arguments *arguments, const struct topology *topolog
 
 int main(int argc, char **argv)
 {
+    standard_streams_open();
     struct arguments arguments = {.level = LOG_LEVEL_INFO};
     parse(argc, argv, &arguments);
     static struct topology topology; /* outlives the node; large for a stack */
@@ -204,5 +210,7 @@ int main(int argc, char **argv)
     logging_set_level(arguments.level);
     logging_set_node(self.text);
     prefer_throughput();
-    return run(&arguments, &topology, self);
+    int status = run(&arguments, &topology, self);
+    logging_stop(LIMIT_LOG_FLUSH_MS);
+    return status;
 }

@@ -111,6 +111,15 @@
      << 20) /* a checkpoint is not cut before the log has grown by this (docs/architecture.md) */
 #define LIMIT_REPLAY_CHUNK_BYTES (4u << 20) /* one transaction of a replay at start */
 
+/* The log. */
+#define LIMIT_LOG_LINE_BYTES 2048 /* with its end; longer ones are cut */
+/* Lines that wait for the log's reader, some 2,000; beyond: dropped and counted. */
+#define LIMIT_LOG_RING_BYTES (256u << 10)
+/* How long a process that ends waits for the reader of its last lines. */
+#define LIMIT_LOG_FLUSH_MS 1000
+/* How long the line for stdout waits for its reader; beyond: lost, and the log says so. */
+#define LIMIT_LOG_PRINT_MS 1000
+
 /* The command line's own processes. */
 #define LIMIT_PROXY_HELD_BYTES                                                                     \
     (1u                                                                                            \

@@ -2,7 +2,6 @@
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/exit_status.h"
 #include "base/logging.h"
@@ -14,7 +13,7 @@ void memory_exhausted(const char *who, size_t bytes)
         "wanted_by=%s bytes=%zu way_out=\"nothing is damaged: give it more memory, or less to "
         "do, and start it again\" exit=%d",
         who, bytes, NODE_EXIT_SHORTAGE);
-    _exit(NODE_EXIT_SHORTAGE); /* exit() runs what may want memory, or a lock that is held */
+    logging_exit(NODE_EXIT_SHORTAGE);
 }
 
 /* SIZE_MAX, which nobody has, where the product does not fit. */

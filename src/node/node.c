@@ -16,7 +16,7 @@ _Noreturn void node_fatal(struct node *node, const struct candor_error *err)
     int status = exit_status_of(err);
     log_error(status == NODE_EXIT_INTEGRITY ? "integrity" : "fatal", "code=%s what=\"%s\" exit=%d",
               candor_code_name(err->code), err->message, status);
-    _exit(status); /* nothing is flushed: what is on the disk is what is known */
+    logging_exit(status); /* no data is flushed: what is on the disk is what is known */
 }
 
 /* A batch of records is at most a group commit, or one record of the largest value alone. */
