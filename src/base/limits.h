@@ -37,10 +37,23 @@
 #define LIMIT_HOPS 8                /* redirects a call may follow (R45) */
 
 /* RPC. */
-#define LIMIT_RPC_CONTEXTS 256 /* requests in flight on one REP socket; more wait in NNG */
-/* Calls of peers in flight at a node's `peer` address; more wait in NNG. Two for each other node: one that reads the
- * log or a snapshot, and one that the node thread answers at once. Clients have a door and contexts of their own. */
-#define LIMIT_PEER_CALLS 64
+/* Calls of peers under way at a node's `peer` address: a quarter, kept for first calls, is two for each other node: one
+ * that reads the log or a snapshot, and one that the node thread answers at once. Beyond: OVERLOADED. Clients have a
+ * door and calls of their own. */
+#define LIMIT_PEER_CALLS 256
+/* NNG contexts that wait for requests at all times. As many calls may be taken up in one instant; one that then waits
+ * is replaced by a further context. */
+#define LIMIT_RPC_RECEIVERS 64
+/* Calls under way at one server, those that wait included, some 4 KiB each. Beyond: OVERLOADED. */
+#define LIMIT_RPC_CALLS 20000
+/* Connections of one server. At it the one that has been idle longest is closed; when all are busy, the newest. Each can
+ * always have one call, because a quarter of LIMIT_RPC_CALLS is kept for first calls. */
+#define LIMIT_RPC_CONNECTIONS 4096
+/* Calls of one connection: what one rpc_client may have in flight (LIMIT_RPC_CLIENT_CALLS), and a reserve. Beyond, or
+ * beyond the room that all calls leave: OVERLOADED; at twice as many unread refusals: the connection is closed. */
+#define LIMIT_RPC_CONNECTION_CALLS 1280
+/* When a call that was refused for load may come again. */
+#define LIMIT_RPC_RETRY_AFTER_MS 100
 #define LIMIT_RPC_DEADLINE_MS_DEFAULT 5000 /* when the caller names none */
 #define LIMIT_RPC_DEADLINE_MS_MAX 600000   /* longer ones are cut to it */
 #define LIMIT_RPC_UNPACK_FACTOR                                                                    \

@@ -20,12 +20,14 @@ struct rpc_server;
 struct rpc_call; /* one request being answered */
 
 struct rpc_server_options {
-    const char *address; /* NNG address to listen on */
-    size_t
-        message_bytes; /* larger requests are dropped with their connection, larger replies become TOO_LARGE */
-    uint32_t contexts; /* requests in flight; 0: LIMIT_RPC_CONTEXTS */
-    ProtobufCService *
-        *services; /* generated services; a method's last argument is a struct rpc_call * */
+    /* NNG address to listen on. */
+    const char *address;
+    /* Larger requests are dropped with their connection, larger replies become TOO_LARGE. */
+    size_t message_bytes;
+    /* Calls under way at once, those that wait included; 0: LIMIT_RPC_CALLS. Beyond: OVERLOADED. */
+    uint32_t calls;
+    /* Generated services; a method's last argument is a struct rpc_call *. */
+    ProtobufCService **services;
     size_t service_count;
     /* Fills freshness into a reply that its handler did not fill (malformed envelope, unknown method, errors), just
      * before it is packed (R38), on the finishing thread. NULL: replies may go without. */
@@ -37,21 +39,44 @@ struct rpc_server_options {
  * service (rpc.proto) is served without being listed. */
 enum candor_code rpc_server_open(const struct rpc_server_options *options, struct rpc_server **out,
                                  struct candor_error *err);
+struct rpc_server_stats {
+    /* Under way: running, waiting, or with a reply that is not sent yet. */
+    uint32_t calls;
+    uint32_t connections;
+    /* NNG contexts, those at rest included. */
+    uint32_t contexts;
+};
+
+/* What the server holds now. Any thread. */
+void rpc_server_stats(struct rpc_server *server, struct rpc_server_stats *out);
 /* Stops taking requests; then waits until every call has been finished by its handler; then frees. Not from a handler. */
 void rpc_server_close(struct rpc_server *server);
 
 /* A handler is the generated method `void f(Service *, const Request *, Closure closure, void *closure_data)`.
  * It runs on an NNG thread and must not block on anything but a short read of the state; a call that has to wait is
- * handed to another thread. closure_data is the struct rpc_call *; the request lives until the call is finished.
- * Every call is finished exactly once, by any thread: closure(response, closure_data), which packs the
- * response before it returns (so it may point to foreign memory), or rpc_call_fail(). */
+ * handed to another thread, and costs its record until then (some 4 KiB), nothing that other calls need. closure_data
+ * is the struct rpc_call *; the request lives until the call is finished. Every call is finished exactly once, by any
+ * thread: closure(response, closure_data), which packs the response before it returns (so it may point to foreign
+ * memory), or rpc_call_fail(), rpc_call_overloaded(). */
 /* The error is copied; its message is made printable UTF-8, so it may quote the request. */
 void rpc_call_fail(struct rpc_call *call, const struct candor_error *error);
+/* RESOURCE_EXHAUSTED, OVERLOADED, with a time to come back (LIMIT_RPC_RETRY_AFTER_MS). Only for what had no effect. */
+void rpc_call_overloaded(struct rpc_call *call, const char *why);
+
+/* Tells once when the call's connection is gone: nobody reads the answer, so what waits may end. `gone` runs on an NNG
+ * thread, and hands over only; at once, on this thread, when the connection is gone already. It never runs after the
+ * call was finished: finishing waits until it has returned, so it must take no lock under which calls are finished.
+ * It may finish the call itself; the reply goes nowhere then. At most once a call. */
+void rpc_call_when_gone(struct rpc_call *call, void (*gone)(struct rpc_call *call, void *closure),
+                        void *closure);
+/* Not after the call was finished. */
+bool rpc_call_gone(const struct rpc_call *call);
 
 /* Room that lives as long as the call; NULL beyond LIMIT_RPC_CALL_ROOM_BYTES. */
 void *rpc_call_alloc(struct rpc_call *call, size_t bytes);
 char *rpc_call_string(struct rpc_call *call, const char *text);
-/* CLOCK_BOOTTIME at which the caller stops waiting. */
+/* CLOCK_BOOTTIME at which the caller stops waiting, counted from the request's arrival. A call whose deadline has passed
+ * before its handler would run is answered DEADLINE_EXCEEDED without it. */
 uint64_t rpc_call_deadline_ns(const struct rpc_call *call);
 /* As the request gave it: request_id (NULL when absent; else its client_id has 16 bytes), hops (printable, each shorter
  * than LIMIT_NODE_ID_BYTES), credentials (printable). */

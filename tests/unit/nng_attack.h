@@ -102,8 +102,7 @@ static inline int serve(int in, int out, void *closure)
 {
     char address[64];
     snprintf(address, sizeof address, "tcp://127.0.0.1:%d", *(int *)closure);
-    struct rpc_server_options options = {
-        .address = address, .message_bytes = 1 << 16, .contexts = 16};
+    struct rpc_server_options options = {.address = address, .message_bytes = 1 << 16, .calls = 16};
     struct rpc_server *server;
     if (rpc_server_open(&options, &server, NULL) != CANDOR_OK)
         return 2;

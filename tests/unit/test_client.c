@@ -266,7 +266,7 @@ static void open_node(struct fixture *f, struct node *node, const char *id)
     node->script_count = 1; /* OK */
     struct rpc_server_options options = {.address = node->address,
                                          .message_bytes = 1u << 16,
-                                         .contexts = 16,
+                                         .calls = 16,
                                          .services = node->services,
                                          .service_count = 1,
                                          .closure = node};

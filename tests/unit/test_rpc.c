@@ -12,7 +12,7 @@
 #include "rpc/text.h"
 
 #define MESSAGE_BYTES ((size_t)1 << 16)
-#define CONTEXTS 64
+#define HELD_MOST LIMIT_RPC_CLIENT_CALLS
 
 /* ---- A server whose handlers do what the key says --------------------------------------------------- */
 
@@ -30,7 +30,7 @@ struct fixture {
     struct {
         Candor__V1__GetResponse_Closure closure;
         void *closure_data;
-    } held[CONTEXTS];
+    } held[HELD_MOST];
 };
 
 static bool key_begins(ProtobufCBinaryData key, const char *prefix)
@@ -110,7 +110,6 @@ static enum candor_code serve_fixture(struct fixture *f, struct candor_error *er
     struct rpc_server_options options = {
         .address = f->address,
         .message_bytes = MESSAGE_BYTES,
-        .contexts = CONTEXTS,
         .services = f->services,
         .service_count = 1,
         .freshness = fill_freshness,
@@ -160,7 +159,7 @@ static void await_held(struct fixture *f, size_t count)
         late = pthread_cond_timedwait(&f->changed, &f->lock, &until);
     size_t held = f->held_count;
     pthread_mutex_unlock(&f->lock);
-    assert_in_range(held, count, CONTEXTS);
+    assert_in_range(held, count, HELD_MOST);
 }
 
 static void answer_held(struct fixture *f)
@@ -503,12 +502,11 @@ static void a_peer_that_reads_no_replies_loses_its_connection(void **state)
     int before = descriptors_of(getpid());
     uint8_t request[64] = METHOD "\x2a\x0d\x0a\x0blarge 60000";
     size_t length = 19 + 2 + 13;
-    /* Replies for more than sockets buffer (4 MiB) and contexts hold. */
+    /* Replies for more than sockets buffer (4 MiB). */
     for (int i = 0; i < 400; i++)
         assert_true(sp_send(fd, 0x80000000u + (uint32_t)i, request, length));
     assert_in_range(descriptors_at_most(getpid(), before - 1), 1, before - 1);
     assert_int_equal(call_within(f->client, "echo", 5000).code, CANDOR_OK);
-    assert_in_range(atomic_load(&f->handled), CONTEXTS, 399);
     close(fd);
 }
 
@@ -570,10 +568,10 @@ static void calls_in_flight_are_bounded_and_closing_ends_them(void **state)
     struct outcome outcome = call_within(client, "echo", 2000);
     assert_int_equal(outcome.code, CANDOR_RESOURCE_EXHAUSTED);
     assert_int_equal(outcome.error.reason, CANDOR_REASON_OVERLOADED);
-    await_held(f, CONTEXTS);
+    await_held(f, LIMIT_RPC_CLIENT_CALLS);
     rpc_client_close(client);
     assert_int_equal(atomic_load(&crowd.cancelled), LIMIT_RPC_CLIENT_CALLS);
-    answer_held(f); /* for whom? Gone: the contexts are free again */
+    answer_held(f); /* their caller is gone: for nobody */
     assert_int_equal(call_within(f->client, "echo", 5000).code, CANDOR_OK);
     answer_held(f);
 }
@@ -714,7 +712,7 @@ static void an_address_in_use_or_malformed_is_named(void **state)
     const char *bad[] = {f->address, "tcp://127.0.0.1:99999", "carrier-pigeon://x", ""};
     for (size_t i = 0; i < 4; i++) {
         struct rpc_server_options options = {
-            .address = bad[i], .message_bytes = MESSAGE_BYTES, .contexts = 1};
+            .address = bad[i], .message_bytes = MESSAGE_BYTES, .calls = 1};
         assert_int_equal(rpc_server_open(&options, &server, &err), CANDOR_UNAVAILABLE);
         assert_non_null(strstr(err.message, bad[i]));
         assert_null(server);

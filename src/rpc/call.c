@@ -1,0 +1,315 @@
+#include "rpc/server.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/logging.h"
+#include "rpc/envelope.h"
+#include "rpc/text.h"
+
+#define FRESHNESS_BYTES 4096 /* arena room kept for the freshness callback */
+
+/* ---- Contexts ---------------------------------------------------------------------------------- */
+
+static void call_event(void *closure);
+
+struct rpc_call *call_new(struct rpc_server *server)
+{
+    struct rpc_call *call = calloc(1, sizeof *call);
+    if (call == NULL)
+        return NULL;
+    call->server = server;
+    arena_init(&call->arena, LIMIT_RPC_UNPACK_SLACK_BYTES);
+    if (nng_ctx_open(&call->context, server->socket) != 0) {
+        free(call);
+        return NULL;
+    }
+    if (nng_aio_alloc(&call->aio, call_event, call) != 0) {
+        nng_ctx_close(call->context);
+        free(call);
+        return NULL;
+    }
+    return call;
+}
+
+void call_free(struct rpc_call *call)
+{
+    while (atomic_load(&call->inside) > 0)
+        sched_yield();
+    nng_aio_stop(call->aio);
+    nng_aio_free(call->aio);
+    nng_ctx_close(call->context);
+    arena_free(&call->arena);
+    free(call);
+}
+
+/* NNG may run the whole round on another thread before it returns. */
+static void receive(struct rpc_call *call)
+{
+    atomic_fetch_add(&call->inside, 1);
+    nng_aio_set_timeout(call->aio, NNG_DURATION_INFINITE);
+    nng_ctx_recv(call->context, call->aio);
+    atomic_fetch_sub(&call->inside, 1);
+}
+
+static void send_reply(struct rpc_call *call, nng_msg *message)
+{
+    atomic_fetch_add(&call->inside, 1);
+    nng_aio_set_msg(call->aio, message);
+    nng_aio_set_timeout(call->aio, LIMIT_RPC_REPLY_WAIT_MS);
+    nng_ctx_send(call->context, call->aio);
+    atomic_fetch_sub(&call->inside, 1);
+}
+
+/* Under the lock: an idle call, or a new one, becomes one that receives; NULL when enough do. */
+static struct rpc_call *take_idle(struct rpc_server *server)
+{
+    if (server->closing || server->receiving >= LIMIT_RPC_RECEIVERS)
+        return NULL;
+    struct rpc_call *call = server->idle;
+    if (call != NULL) {
+        server->idle = call->next_idle;
+        server->idle_count--;
+    } else {
+        call = call_new(server);
+        if (call == NULL)
+            return NULL; /* no memory: the next call that ends receives instead */
+        call->next_of_all = server->all;
+        server->all = call;
+        server->all_count++;
+    }
+    server->receiving++;
+    atomic_store(&call->state, CALL_RECEIVING);
+    return call;
+}
+
+void calls_receive(struct rpc_server *server)
+{
+    for (;;) {
+        pthread_mutex_lock(&server->lock);
+        struct rpc_call *call = take_idle(server);
+        pthread_mutex_unlock(&server->lock);
+        if (call == NULL)
+            return;
+        receive(call);
+    }
+}
+
+/* The end of a round: the call receives again, or rests while enough others receive. `left`: it had arrived. */
+static void call_again(struct rpc_call *call, bool left)
+{
+    struct rpc_server *server = call->server;
+    pthread_mutex_lock(&server->lock);
+    if (left)
+        connection_left(call);
+    bool receives = !server->closing && server->receiving < LIMIT_RPC_RECEIVERS;
+    if (receives) {
+        server->receiving++;
+        atomic_store(&call->state, CALL_RECEIVING);
+    } else {
+        atomic_store(&call->state, CALL_IDLE);
+        call->next_idle = server->idle;
+        server->idle = call;
+        server->idle_count++;
+        pthread_cond_broadcast(&server->changed);
+    }
+    pthread_mutex_unlock(&server->lock);
+    if (receives)
+        receive(call);
+}
+
+/* ---- A reply ----------------------------------------------------------------------------------- */
+
+static void fill_freshness(struct rpc_call *call)
+{
+    const struct rpc_server_options *options = &call->server->options;
+    if (call->reply.freshness != NULL || options->freshness == NULL)
+        return;
+    call->arena.limit_bytes = call->arena.used_bytes + FRESHNESS_BYTES;
+    options->freshness(options->closure, call);
+}
+
+static nng_msg *pack_reply(struct rpc_call *call, const ProtobufCMessage *response)
+{
+    size_t limit_bytes = call->server->options.message_bytes;
+    struct envelope_body body = {.message = response};
+    nng_msg *message;
+    size_t bytes =
+        envelope_pack(&call->reply.base, ENVELOPE_REPLY_BODY, body, limit_bytes, &message);
+    if (message != NULL)
+        return message;
+
+    char text[CANDOR_ERROR_MESSAGE_BYTES];
+    Candor__V1__Freshness *freshness = call->reply.freshness;
+    candor__v1__rpc_reply__init(&call->reply);
+    call->reply.code = CANDOR__V1__CODE__CODE_RESOURCE_EXHAUSTED;
+    call->reply.reason = CANDOR__V1__REASON__REASON_TOO_LARGE;
+    snprintf(text, sizeof text, "the reply has %zu bytes, over the message limit of %zu", bytes,
+             limit_bytes);
+    call->reply.message = text;
+    call->reply.freshness = freshness;
+    envelope_pack(&call->reply.base, ENVELOPE_REPLY_BODY, (struct envelope_body){0}, limit_bytes,
+                  &message);
+    ASSERT(message != NULL);
+    return message;
+}
+
+/* Once per call. After the send another thread may already receive the next request here. */
+void call_finish(struct rpc_call *call, const ProtobufCMessage *response)
+{
+    ASSERT(atomic_load(&call->state) == CALL_RUNNING); /* finished before */
+    if (connection_finished(call)) {
+        arena_reset(&call->arena);
+        call_again(call, true);
+        return;
+    }
+    fill_freshness(call);
+    nng_msg *message = pack_reply(call, response);
+    arena_reset(&call->arena);
+    int running = CALL_RUNNING;
+    bool once = atomic_compare_exchange_strong(&call->state, &running, CALL_SENDING);
+    ASSERT(once);
+    send_reply(call, message);
+}
+
+/* Its peer reads no replies: they would be held for it without end. */
+static void drop_connection(struct rpc_call *call)
+{
+    uint32_t pipe = call->connection->pipe;
+    if (atomic_exchange(&call->server->dropped_pipe, pipe) != pipe)
+        log_warn("replies_not_read", "pipe=%" PRIu32 " wait_ms=%d", pipe, LIMIT_RPC_REPLY_WAIT_MS);
+    nng_pipe_close((nng_pipe){.id = pipe});
+}
+
+static void sent(struct rpc_call *call, int error)
+{
+    nng_msg *message = nng_aio_get_msg(call->aio);
+    if (error != 0 && message != NULL) {
+        nng_aio_set_msg(call->aio, NULL);
+        nng_msg_free(message);
+    }
+    if (error == NNG_ETIMEDOUT)
+        drop_connection(call);
+    call_again(call, true);
+}
+
+/* ---- A request --------------------------------------------------------------------------------- */
+
+static void call_reset(struct rpc_call *call)
+{
+    candor__v1__rpc_request__init(&call->blank);
+    candor__v1__rpc_reply__init(&call->reply);
+    call->envelope = &call->blank;
+    call->method = NULL;
+    call->arrived_ns = clock_boot_ns();
+    call->deadline_ns = call->arrived_ns + LIMIT_RPC_DEADLINE_MS_DEFAULT * NS_PER_MS;
+}
+
+/* Counts the call, and lets another context receive in its place once half of them are taken. */
+static enum admission arrived(struct rpc_call *call, uint32_t pipe)
+{
+    struct rpc_server *server = call->server;
+    pthread_mutex_lock(&server->lock);
+    server->receiving--;
+    atomic_store(&call->state, CALL_RUNNING); /* under the lock: close cancels only what receives */
+    bool few = server->receiving < LIMIT_RPC_RECEIVERS / 2;
+    enum admission admission = connection_arrived(call, pipe);
+    pthread_mutex_unlock(&server->lock);
+    if (few)
+        calls_receive(server);
+    return admission;
+}
+
+static void take_request(struct rpc_call *call, nng_msg *message)
+{
+    uint32_t pipe = (uint32_t)nng_pipe_id(nng_msg_get_pipe(message));
+    call_reset(call);
+    enum admission admission = arrived(call, pipe);
+    if (admission == ADMISSION_RUN) {
+        request_run(call, message);
+        return;
+    }
+    nng_msg_free(message);
+    switch (admission) {
+    case ADMISSION_REFUSE:
+        rpc_call_overloaded(call, "too many calls are under way here");
+        return;
+    case ADMISSION_CLOSE:
+        drop_connection(call);
+        connection_finished(call);
+        call_again(call, true);
+        return;
+    default:
+        call_again(call, false);
+        return;
+    }
+}
+
+static void received(struct rpc_call *call, int error)
+{
+    if (error == 0) {
+        nng_msg *message = nng_aio_get_msg(call->aio);
+        nng_aio_set_msg(call->aio, NULL);
+        take_request(call, message);
+        return;
+    }
+    /* Only close cancels: call_again() then ends the round. After any other error it goes on. */
+    struct rpc_server *server = call->server;
+    pthread_mutex_lock(&server->lock);
+    ASSERT((error != NNG_ECLOSED && error != NNG_ECANCELED) || server->closing);
+    server->receiving--;
+    pthread_mutex_unlock(&server->lock);
+    call_again(call, false);
+}
+
+static void call_event(void *closure)
+{
+    struct rpc_call *call = closure;
+    int error = nng_aio_result(call->aio);
+    switch ((enum call_state)atomic_load(&call->state)) {
+    case CALL_RECEIVING:
+        received(call, error);
+        return;
+    case CALL_SENDING:
+        sent(call, error);
+        return;
+    case CALL_IDLE:
+    case CALL_RUNNING:
+        break;
+    }
+    ASSERT(!"an event in RECEIVING or SENDING only");
+}
+
+/* ---- What handlers ask of a call --------------------------------------------------------------- */
+
+void *rpc_call_alloc(struct rpc_call *call, size_t bytes)
+{
+    return arena_alloc(&call->arena, bytes);
+}
+
+char *rpc_call_string(struct rpc_call *call, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    char *copy = arena_alloc(&call->arena, bytes);
+    return copy == NULL ? NULL : memcpy(copy, text, bytes);
+}
+
+uint64_t rpc_call_deadline_ns(const struct rpc_call *call)
+{
+    return call->deadline_ns;
+}
+
+const Candor__V1__RpcRequest *rpc_call_envelope(const struct rpc_call *call)
+{
+    return call->envelope;
+}
+
+Candor__V1__RpcReply *rpc_call_reply(struct rpc_call *call)
+{
+    return &call->reply;
+}

@@ -1,0 +1,160 @@
+#include "rpc/server.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "rpc/dispatch.h"
+#include "rpc/text.h"
+#include "rpc/unpack.h"
+
+#define CLIENT_ID_BYTES 16
+
+/* ---- Answers ----------------------------------------------------------------------------------- */
+
+/* The ProtobufCClosure that handlers get. */
+static void respond(const ProtobufCMessage *response, void *closure_data)
+{
+    struct rpc_call *call = closure_data;
+    ASSERT(call->method != NULL);
+    if (response == NULL) {
+        struct candor_error error;
+        candor_error_set(&error, CANDOR_INTERNAL, CANDOR_REASON_NONE, "the handler gave no answer");
+        rpc_call_fail(call, &error);
+        return;
+    }
+    ASSERT(response->descriptor == call->method->output);
+    call_finish(call, response);
+}
+
+void rpc_call_fail(struct rpc_call *call, const struct candor_error *error)
+{
+    ASSERT(error->code != CANDOR_OK);
+    char message[CANDOR_ERROR_MESSAGE_BYTES];
+    snprintf(message, sizeof message, "%s", error->message);
+    text_make_printable(message); /* it may quote the request, and may have been cut */
+    call->reply.code = (Candor__V1__Code)error->code;
+    call->reply.reason = (Candor__V1__Reason)error->reason;
+    call->reply.message = message;
+    call_finish(call, NULL);
+}
+
+__attribute__((format(printf, 4, 5))) static void fail(struct rpc_call *call, enum candor_code code,
+                                                       enum candor_reason reason,
+                                                       const char *format, ...)
+{
+    struct candor_error error = {.code = code, .reason = reason};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error.message, sizeof error.message, format, arguments);
+    va_end(arguments);
+    rpc_call_fail(call, &error);
+}
+
+void rpc_call_overloaded(struct rpc_call *call, const char *why)
+{
+    Candor__V1__RetryHint hint = CANDOR__V1__RETRY_HINT__INIT;
+    hint.retry_after_ms = LIMIT_RPC_RETRY_AFTER_MS;
+    call->reply.retry = &hint;
+    fail(call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, "%s", why);
+}
+
+/* ---- Envelope and request ---------------------------------------------------------------------- */
+
+static void fail_unpack(struct rpc_call *call, enum unpack_result result, const char *name)
+{
+    if (result == UNPACK_TOO_LARGE)
+        fail(call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
+             "%s unfolds to more memory than a message of its size may take", name);
+    else
+        fail(call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
+             "the bytes do not decode as %s", name);
+}
+
+/* The name of the first envelope field that cannot be taken as it is; NULL: all can. */
+static const char *bad_field(const Candor__V1__RpcRequest *envelope)
+{
+    if (!text_is_printable(envelope->method) || strlen(envelope->method) >= LIMIT_RPC_METHOD_BYTES)
+        return "method";
+    if (!text_is_printable(envelope->credentials))
+        return "credentials";
+    for (size_t i = 0; i < envelope->n_hops; i++)
+        if (!text_is_printable(envelope->hops[i]) ||
+            strlen(envelope->hops[i]) >= LIMIT_NODE_ID_BYTES)
+            return "hops";
+    if (envelope->request_id != NULL && envelope->request_id->client_id.len != CLIENT_ID_BYTES)
+        return "request_id.client_id";
+    return NULL;
+}
+
+static bool take_envelope(struct rpc_call *call, struct slice bytes)
+{
+    ProtobufCMessage *message;
+    enum unpack_result result =
+        unpack_message(&candor__v1__rpc_request__descriptor, &call->arena, bytes, &message);
+    if (result != UNPACK_OK) {
+        fail_unpack(call, result, candor__v1__rpc_request__descriptor.name);
+        return false;
+    }
+    const Candor__V1__RpcRequest *envelope = (const Candor__V1__RpcRequest *)message;
+    const char *bad = bad_field(envelope);
+    if (bad != NULL) {
+        fail(call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED, "RpcRequest.%s is malformed",
+             bad);
+        return false;
+    }
+    call->envelope = envelope;
+    uint64_t deadline_ms =
+        envelope->deadline_ms == 0 ? LIMIT_RPC_DEADLINE_MS_DEFAULT : envelope->deadline_ms;
+    call->deadline_ns =
+        call->arrived_ns + min_u64(deadline_ms, LIMIT_RPC_DEADLINE_MS_MAX) * NS_PER_MS;
+    return true;
+}
+
+/* Its caller has stopped waiting: what the handler would do is lost work, and keeps others waiting. */
+static bool expired(struct rpc_call *call)
+{
+    uint64_t now_ns = clock_boot_ns();
+    if (now_ns < call->deadline_ns)
+        return false;
+    fail(call, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
+         "the deadline had passed before the call was begun, %llu ms after it arrived",
+         (unsigned long long)((now_ns - call->arrived_ns) / NS_PER_MS));
+    return true;
+}
+
+static void invoke(struct rpc_call *call)
+{
+    const struct rpc_server *server = call->server;
+    struct dispatch_target target;
+    if (!dispatch_find(server->services, server->service_count, call->envelope->method, &target)) {
+        fail(call, CANDOR_UNIMPLEMENTED, CANDOR_REASON_UNKNOWN_METHOD, "no such method: \"%s\"",
+             call->envelope->method);
+        return;
+    }
+    call->method = target.method;
+    ProtobufCMessage *request;
+    struct slice body = slice_of(call->envelope->body.data, call->envelope->body.len);
+    enum unpack_result result = unpack_message(target.method->input, &call->arena, body, &request);
+    if (result != UNPACK_OK) {
+        fail_unpack(call, result, target.method->input->name);
+        return;
+    }
+    if (expired(call))
+        return;
+    call->arena.limit_bytes = call->arena.used_bytes + LIMIT_RPC_CALL_ROOM_BYTES;
+    target.service->invoke(target.service, target.method_index, request, respond, call);
+}
+
+void request_run(struct rpc_call *call, nng_msg *message)
+{
+    struct slice bytes = slice_of(nng_msg_body(message), nng_msg_len(message));
+    unpack_limit(&call->arena, bytes.length);
+    bool taken = take_envelope(call, bytes); /* copies: the call no longer needs the message */
+    nng_msg_free(message);
+    if (taken)
+        invoke(call);
+}
