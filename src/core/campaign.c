@@ -95,21 +95,35 @@ static bool peer_votes(const struct core *core, const struct peer *peer)
     return member != NULL && member->voter;
 }
 
+static void ask(struct core *core, struct peer *peer, enum core_msg_type type)
+{
+    struct core_msg *msg = message_new(core, type);
+    msg->vote.epoch = core->campaign_epoch;
+    msg->vote.last = durable_pos(core);
+    msg->vote.transfer = core->transferring;
+    peer->answered = peer->granted = peer->failed = peer->unheard = false;
+    peer->campaign_nonce = call(core, peer->id, msg);
+}
+
 static void ask_all(struct core *core, enum core_msg_type type)
 {
     for (uint32_t i = 0; i < core->peer_count; i++) {
         struct peer *peer = &core->peers[i];
         peer->campaign_nonce = 0;
-        peer->answered = peer->granted = peer->failed = false;
+        peer->answered = peer->granted = peer->failed = peer->unheard = false;
         peer->refusal[0] = '\0';
-        if (!peer_votes(core, peer) && !(core->founding && type == CORE_MSG_PRE_VOTE))
-            continue;
-        struct core_msg *msg = message_new(core, type);
-        msg->vote.epoch = core->campaign_epoch;
-        msg->vote.last = durable_pos(core);
-        msg->vote.transfer = core->transferring;
-        peer->campaign_nonce = call(core, peer->id, msg);
+        if (peer_votes(core, peer) || (core->founding && type == CORE_MSG_PRE_VOTE))
+            ask(core, peer, type);
     }
+}
+
+/* Its own stream says that it has adopted the epoch now: whoever could not answer before can do it now (R23). */
+void campaign_heard(struct core *core, struct peer *peer)
+{
+    bool missing = peer->unheard || peer->failed;
+    if (core->phase == PHASE_VOTING && missing && peer_votes(core, peer) &&
+        epoch_equal(peer->epoch, core->epoch))
+        ask(core, peer, CORE_MSG_VOTE);
 }
 
 /* ---- Counting --------------------------------------------------------------------------------------- */
@@ -128,7 +142,8 @@ static struct tally count_votes(const struct core *core)
         const struct peer *peer = &core->peers[i];
         if (peer->campaign_nonce == 0 || !peer_votes(core, peer))
             continue;
-        if (!peer->answered && !peer->failed)
+        bool will_hear = peer->unheard && core->phase == PHASE_VOTING;
+        if ((!peer->answered && !peer->failed) || will_hear)
             tally.open++;
         /* R4: only the admitted disk of a voter counts. */
         bool counts = core->founding || peer_is_member(core, peer) ||
@@ -213,11 +228,19 @@ static void log_founding_waits(struct core *core, const char *why)
     core->founding_waits_for = missing;
 }
 
+static bool any_unheard(const struct core *core)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < core->peer_count; i++)
+        any = any || (core->peers[i].campaign_nonce != 0 && core->peers[i].unheard);
+    return any;
+}
+
 static void round_failed(struct core *core)
 {
     char text[CORE_TEXT_BYTES];
     describe_refusals(core, text);
-    bool refused = count_votes(core).open == 0;
+    bool refused = count_votes(core).open == 0 && !any_unheard(core);
     campaign_cancel(core);
     if (core->promote_ticket != 0 && refused)
         fail_promotion(core, text);
@@ -344,6 +367,8 @@ void campaign_saved(struct core *core)
         return;
     }
     core->phase = PHASE_VOTING;
+    publish_status(
+        core); /* before it asks: who has not heard it from our stream cannot vote (R23) */
     ask_all(core, CORE_MSG_VOTE);
     weigh(core);
 }
@@ -372,6 +397,8 @@ void campaign_answer(struct core *core, struct peer *peer, uint64_t nonce,
     peer->answer_store_id = msg->header.store_id;
     memcpy(peer->refusal, msg->vote_answer.refusal, sizeof peer->refusal);
     peer->refusal[sizeof peer->refusal - 1] = '\0';
+    peer->unheard = msg->vote_answer.unheard && !peer->granted;
+    campaign_heard(core, peer); /* its stream may have overtaken its answer */
     weigh(core);
 }
 
@@ -396,15 +423,21 @@ static bool hears_live_primary(const struct core *core, const struct peer *candi
     uint64_t t_ns = core->config.election_timeout_ns;
     if (core->phase == PHASE_PRIMARY)
         return saturating_sub(core->now_ns, max_u64(core->confirmed_ns, core->opened_ns)) < t_ns;
-    return core->heard && !core->suspect && core->now_ns - core->heartbeat_ns < t_ns &&
-           !node_id_equal(core->epoch.owner, candidate->id);
+    return core->live_ns != 0 && core->now_ns - core->live_ns < t_ns &&
+           !node_id_equal(core->live_owner, candidate->id);
+}
+
+/* Who is not heard could neither be voted for nor followed: its epoch would be opened for nothing. */
+static bool hears_stream_of(const struct core *core, const struct peer *candidate)
+{
+    return candidate->heard && core->now_ns - candidate->heard_ns < silence_ns(core);
 }
 
 /* Why not; NULL: the vote is given. A disk that is not admitted, or a reader, may say yes, since it may be a voter without
  * knowing it yet: the candidate counts only the disks and voters that its own log has admitted, and such a log holds all that
  * a lost disk had acknowledged (R4, R29). */
 static const char *refusal(struct core *core, const struct peer *candidate,
-                           const struct core_msg *msg, char text[CORE_REFUSAL_BYTES])
+                           const struct core_msg *msg, bool *unheard, char text[CORE_REFUSAL_BYTES])
 {
     char mine[POS_TEXT_BYTES];
     if (candidate == NULL)
@@ -421,9 +454,15 @@ static const char *refusal(struct core *core, const struct peer *candidate,
                  epoch_text(shown_epoch(core), mine));
         return text;
     }
+    /* The request may be anybody's; what the candidate's stream says is the candidate's (R49, R50). */
+    *unheard = msg->type == CORE_MSG_VOTE ? order > 0 : !hears_stream_of(core, candidate);
+    if (*unheard)
+        return msg->type == CORE_MSG_VOTE ? "it has not heard of that epoch from a stream yet"
+                                          : "it does not hear the stream of the one who asks";
     if (!msg->vote.transfer && hears_live_primary(core, candidate) &&
         !mutated(core, CORE_MUTATION_VOTES_AGAINST_LIVE)) {
-        snprintf(text, CORE_REFUSAL_BYTES, "it hears the live primary %s", core->epoch.owner.text);
+        snprintf(text, CORE_REFUSAL_BYTES, "it hears the live primary %s",
+                 core->phase == PHASE_PRIMARY ? core->config.self.text : core->live_owner.text);
         return text;
     }
     if (!msg->vote.transfer && msg->vote.last.seq > 0 && lease_bars(core, candidate->id))
@@ -436,13 +475,14 @@ static const char *refusal(struct core *core, const struct peer *candidate,
     return NULL;
 }
 
-static void answer_vote(struct core *core, uint64_t ticket, bool granted, bool blank,
-                        const char *why)
+static void answer_vote(struct core *core, uint64_t ticket, const char *why, bool unheard)
 {
     struct core_msg *reply = message_new(core, CORE_MSG_VOTE_ANSWER);
-    reply->vote_answer.granted = granted;
-    reply->vote_answer.blank = blank;
-    snprintf(reply->vote_answer.refusal, sizeof reply->vote_answer.refusal, "%s", why);
+    reply->vote_answer.granted = why == NULL;
+    reply->vote_answer.blank = is_blank(core);
+    reply->vote_answer.unheard = unheard;
+    snprintf(reply->vote_answer.refusal, sizeof reply->vote_answer.refusal, "%s",
+             why == NULL ? "" : why);
     answer(core, ticket, reply);
 }
 
@@ -450,14 +490,12 @@ static void answer_vote(struct core *core, uint64_t ticket, bool granted, bool b
 static void grant(struct core *core, uint64_t ticket, const struct core_msg *msg)
 {
     if (core->answer_count == PENDING_ANSWERS) {
-        answer_vote(core, ticket, false, is_blank(core), "too many votes are being saved");
+        answer_vote(core, ticket, "too many votes are being saved", true);
         return;
     }
-    take_cluster(core, msg->header.cluster_id);
-    if (epoch_compare(msg->vote.epoch, core->epoch) > 0)
-        adopt_epoch(core, msg->vote.epoch);
+    ASSERT(epoch_equal(msg->vote.epoch, core->epoch)); /* adopted from a stream: R50 */
     if (hard_state_durable(core) || mutated(core, CORE_MUTATION_VOTE_NOT_PERSISTED)) {
-        answer_vote(core, ticket, true, is_blank(core), "");
+        answer_vote(core, ticket, NULL, false);
         return;
     }
     core->answers[core->answer_count++] = (struct pending_answer){
@@ -468,9 +506,10 @@ void campaign_vote_request(struct core *core, struct peer *peer, uint64_t ticket
                            const struct core_msg *msg)
 {
     char text[CORE_REFUSAL_BYTES];
-    const char *why = refusal(core, peer, msg, text);
+    bool unheard = false;
+    const char *why = refusal(core, peer, msg, &unheard, text);
     if (why != NULL || msg->type == CORE_MSG_PRE_VOTE)
-        answer_vote(core, ticket, why == NULL, is_blank(core), why == NULL ? "" : why);
+        answer_vote(core, ticket, why, unheard);
     else
         grant(core, ticket, msg);
 }
@@ -485,8 +524,8 @@ void campaign_votes_saved(struct core *core)
             continue;
         }
         bool current = epoch_equal(pending->epoch, core->epoch);
-        answer_vote(core, pending->ticket, current, is_blank(core),
-                    current ? "" : "it adopted a higher epoch meanwhile");
+        answer_vote(core, pending->ticket, current ? NULL : "it adopted a higher epoch meanwhile",
+                    false);
     }
     core->answer_count = kept;
 }
@@ -501,7 +540,7 @@ void campaign_transfer_request(struct core *core, struct peer *peer, uint64_t ti
         why = "only the primary of this epoch can hand it over";
     else if (core->phase != PHASE_FOLLOWER || core->attach != ATTACH_DONE || !may_stand(core))
         why = "it cannot stand at once";
-    answer_vote(core, ticket, why == NULL, is_blank(core), why == NULL ? "" : why);
+    answer_vote(core, ticket, why, false);
     if (why != NULL)
         return;
     core->transferring = true;
@@ -545,8 +584,11 @@ void campaign_promote(struct core *core, const struct core_event *event)
 
 void campaign_peer_lost(struct core *core, struct node_id peer)
 {
-    if (!core->config.automatic_failover || core->phase != PHASE_FOLLOWER || !core->heard ||
-        !node_id_equal(peer, core->epoch.owner))
+    if (!core->config.automatic_failover || core->phase >= PHASE_OPENING)
+        return;
+    if (node_id_equal(peer, core->live_owner))
+        core->live_ns = 0;
+    if (core->phase != PHASE_FOLLOWER || !core->heard || !node_id_equal(peer, core->epoch.owner))
         return;
     core->suspect = true;
     if (stands_by_timer(core))

@@ -82,6 +82,7 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_LAG_WRAPS] = "lag_wraps",
         [CORE_MUTATION_REDIRECT_TO_SELF] = "redirect_to_self",
         [CORE_MUTATION_SENDER_UNCHECKED] = "sender_unchecked",
+        [CORE_MUTATION_REQUEST_TEACHES] = "request_teaches",
         [CORE_MUTATION_SESSION_UNJUDGED] = "session_unjudged",
     };
     ASSERT((unsigned)mutation < CORE_MUTATION_COUNT);

@@ -240,6 +240,7 @@ void adopt_epoch(struct core *core, struct epoch epoch)
         core->resuming = false;
     replica_reset(core);
     save_hard_state(core);
+    core->status_owed = true;
     plan_campaign(core);
 }
 
@@ -298,6 +299,7 @@ static void peer_reborn(struct peer *peer, const struct core_header *header)
     }
     peer->store_id = header->store_id;
     peer->boot = header->boot;
+    peer->epoch = (struct epoch){0};
     peer->match = 0;
     peer->answered_hb = 0;
     peer->promise_ns = 0;
@@ -344,6 +346,17 @@ static struct peer *known_sender(struct core *core, struct node_id dialled,
     return peer;
 }
 
+/* Whom the header of a request names. Nobody knows who sent it, so nothing that it says is noted (R50): what is true of it the
+ * node's own stream says, too. NULL: it is refused. */
+static struct peer *named_sender(struct core *core, const struct core_header *header)
+{
+    if (mutated(core, CORE_MUTATION_REQUEST_TEACHES))
+        return known_sender(core, header->node, header);
+    struct peer *peer = find_peer(core, header->node);
+    bool ours = peer != NULL && header->store_id != 0 && same_cluster(core, header);
+    return ours ? peer : NULL;
+}
+
 /* The blank belong to whoever they hear of last, durably. */
 void take_cluster(struct core *core, uint64_t cluster_id)
 {
@@ -384,6 +397,7 @@ static void on_stream(struct core *core, struct node_id dialled, const struct co
         take_cluster(core, msg->header.cluster_id);
     }
     learn_epoch(core, &msg->header);
+    peer->epoch = msg->header.epoch;
     bool old_epoch = epoch_compare(msg->header.epoch, core->epoch) < 0;
     if (old_epoch && !mutated(core, CORE_MUTATION_OLD_EPOCH_ACCEPTED)) {
         if (msg->type == CORE_MSG_STATUS)
@@ -405,6 +419,8 @@ static void on_stream(struct core *core, struct node_id dialled, const struct co
         peer->state = msg->status.state;
         if (core->phase == PHASE_PRIMARY)
             primary_status(core, peer, msg);
+        else
+            campaign_heard(core, peer);
         break;
     default:
         break; /* not a stream message: hostile */
@@ -413,23 +429,21 @@ static void on_stream(struct core *core, struct node_id dialled, const struct co
 
 static void on_request(struct core *core, uint64_t ticket, const struct core_msg *msg)
 {
-    struct peer *peer = known_sender(core, msg->header.node, &msg->header);
+    struct peer *peer = named_sender(core, &msg->header);
+    if (peer != NULL && mutated(core, CORE_MUTATION_REQUEST_TEACHES))
+        learn_epoch(core, &msg->header);
     switch (msg->type) {
     case CORE_MSG_PRE_VOTE:
     case CORE_MSG_VOTE:
         campaign_vote_request(core, peer, ticket, msg);
         return;
     case CORE_MSG_ATTACH:
-        if (peer != NULL)
-            learn_epoch(core, &msg->header);
         primary_attach(core, peer, ticket, msg);
         return;
     case CORE_MSG_TRANSFER:
         campaign_transfer_request(core, peer, ticket, msg);
         return;
     case CORE_MSG_READ_INDEX:
-        if (peer != NULL)
-            learn_epoch(core, &msg->header);
         wait_remote(core, peer, ticket, msg);
         return;
     default:

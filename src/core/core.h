@@ -162,6 +162,8 @@ struct core_msg {
         struct {
             bool granted;
             bool blank;
+            /* A refusal that may pass: it has not heard the candidate's stream, or not of the epoch. */
+            bool unheard;
             char refusal[CORE_REFUSAL_BYTES];
         } vote_answer;
         struct {
@@ -537,6 +539,8 @@ enum core_mutation {
     CORE_MUTATION_REDIRECT_TO_SELF, /* a node names itself as the one to ask (R45) */
     /* A message counts as whose it says it is, whatever address it came from (R49). */
     CORE_MUTATION_SENDER_UNCHECKED,
+    /* A request teaches what its header says: epochs, disks, lives (R50). */
+    CORE_MUTATION_REQUEST_TEACHES,
     CORE_MUTATION_SESSION_UNJUDGED, /* whether a session's position is in the log is not looked at (R43, R44) */
     CORE_MUTATION_COUNT,
 };

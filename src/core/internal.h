@@ -60,6 +60,8 @@ struct peer {
     uint64_t boot;
     bool heard;
     uint64_t heard_ns;
+    /* The newest that its own stream has named; what it answers to a call may be older, or newer. */
+    struct epoch epoch;
     uint64_t reset_ns; /* when its connection was last dropped */
     enum node_state state;
     bool foreign_logged;
@@ -85,6 +87,8 @@ struct peer {
     uint64_t campaign_nonce;
     bool answered;
     bool granted;
+    /* It has not heard our stream, or not of the epoch: it is asked again when its own stream names it (R23). */
+    bool unheard;
     bool blank;
     bool failed;
     uint64_t answer_store_id;
@@ -155,6 +159,8 @@ struct core {
     struct epoch stored_epoch;
     struct pending_answer answers[PENDING_ANSWERS];
     uint32_t answer_count;
+    /* An epoch was adopted: its owner may wait for our stream to say so. */
+    bool status_owed;
 
     /* The log, as handed to the writer (last) and as stored (durable == applied). */
     uint64_t last;
@@ -202,6 +208,10 @@ struct core {
     bool heard;
     bool suspect; /* the primary's connection closed since its last heartbeat (R22) */
     uint64_t heartbeat_ns;
+    /* The newest heartbeat of any epoch, and whose: who adopts an epoch does not forget that a primary lives (R23).
+     * 0: none, or its connection closed since. */
+    uint64_t live_ns;
+    struct node_id live_owner;
     bool contacted;
     uint64_t contact_ns;
     uint64_t heard_hb_id;
@@ -404,6 +414,7 @@ void campaign_cancel(struct core *core); /* of the round; the wish to become pri
 void campaign_saved(struct core *core);
 void campaign_answer(struct core *core, struct peer *peer, uint64_t nonce,
                      const struct core_msg *msg);
+void campaign_heard(struct core *core, struct peer *peer);    /* a Status of the present epoch */
 bool campaign_call_failed(struct core *core, uint64_t nonce); /* true: it was one of its calls */
 void campaign_promote(struct core *core, const struct core_event *event);
 void campaign_vote_request(struct core *core, struct peer *peer, uint64_t ticket,

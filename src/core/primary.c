@@ -57,6 +57,7 @@ static void opened(struct core *core, uint64_t first_seq)
     core->epoch_first = first_seq;
     core->phase = PHASE_PRIMARY;
     core->opened_ns = core->now_ns;
+    core->live_ns = 0;
     core->heartbeat_due_ns = core->now_ns;
     char text[EPOCH_TEXT_BYTES];
     log_line(core, LOG_LEVEL_INFO, "primary epoch=%s first_seq=%" PRIu64,

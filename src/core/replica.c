@@ -415,7 +415,8 @@ static void heard_primary(struct core *core)
     reign_heard(core);
     core->heard = core->contacted = true;
     core->suspect = false;
-    core->heartbeat_ns = core->contact_ns = core->now_ns;
+    core->heartbeat_ns = core->contact_ns = core->live_ns = core->now_ns;
+    core->live_owner = core->epoch.owner;
     lease_promise(core);
     plan_campaign(core);
 }
@@ -530,10 +531,11 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
         ask_fetch(core);
 }
 
-/* What waited for its epoch to be stored: the answer to the heartbeat that brought it (R7). */
+/* What waited for its epoch to be stored: the answer to the heartbeat that brought it, or to the candidate that named it (R7, R23). */
 void replica_saved(struct core *core)
 {
-    if (core->phase < PHASE_OPENING && core->heard && hard_state_durable(core))
+    bool owed = core->heard || core->status_owed;
+    if (core->phase < PHASE_OPENING && owed && hard_state_durable(core))
         publish_status(core);
 }
 
@@ -560,6 +562,7 @@ void publish_status(struct core *core)
     msg->status.applied = core->durable;
     msg->status.state = fresh.state;
     msg->status.promise_ns = lease_promise_ns(core);
+    core->status_owed = false;
     publish(core, msg);
 }
 

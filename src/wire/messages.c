@@ -173,6 +173,7 @@ static ProtobufCMessage *vote_answer_message(const struct core_msg *msg, struct 
     room->vote_answer.header = &room->header.header;
     room->vote_answer.granted = msg->vote_answer.granted;
     room->vote_answer.blank = msg->vote_answer.blank;
+    room->vote_answer.unheard = msg->vote_answer.unheard;
     room->vote_answer.refusal = wire_string(msg->vote_answer.refusal);
     return &room->vote_answer.base;
 }
@@ -483,6 +484,7 @@ static enum candor_code read_vote_answer(const Candor__V1__VoteResponse *respons
     out->type = CORE_MSG_VOTE_ANSWER;
     out->vote_answer.granted = response->granted;
     out->vote_answer.blank = response->blank;
+    out->vote_answer.unheard = response->unheard;
     size_t length = 0;
     for (const char *p = response->refusal; *p != '\0' && length < CORE_REFUSAL_BYTES - 1; p++)
         out->vote_answer.refusal[length++] = (char)(*p >= ' ' && *p <= '~' ? *p : '?');

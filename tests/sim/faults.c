@@ -288,6 +288,9 @@ static void strike(struct world *world, enum fault fault)
     case FAULT_IMPERSONATE:
         strangers_impersonate(world);
         break;
+    case FAULT_STRANGER:
+        strangers_ask(world);
+        break;
     case FAULT_COUNT:
         break;
     }

@@ -196,6 +196,12 @@ void check_step(struct world *world, struct node *node)
         check_new_primary(world, node);
     }
     node->was_primary = is_primary;
+    if (is_primary) {
+        node->live_ns = 0;
+    } else if (node->view.heard && node->view.heartbeat_ns >= node->live_ns) {
+        node->live_ns = node->view.heartbeat_ns;
+        node->live_owner = node->view.epoch.owner;
+    }
     if (node->view.forked && !world->forced && !may_lose(world))
         violate(world, "R12", "node %s is FORKED, but nobody forced a promotion", node->id.text);
 }
@@ -273,6 +279,7 @@ void check_answer(struct world *world, struct node *node, const struct core_msg 
         violate(world, "I5", "node %s votes for %s, it has voted for %s", node->id.text,
                 epoch_text(asked->epoch, vote), epoch_text(node->disk.promised, other));
     node->disk.promised = asked->epoch;
+    rules_voted(world, node, asked);
 }
 
 void check_boot(struct world *world, struct node *node)

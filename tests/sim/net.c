@@ -172,7 +172,8 @@ void net_answer(struct world *world, struct node *node, const struct core_action
     struct ticket ticket = ticket_take(world, node, action->ticket);
     if (ticket.kind != TICKET_REQUEST)
         violate(world, "tickets", "node %s answered what no peer asked", node->id.text);
-    reply(world, node, ticket.caller, ticket.caller_life, ticket.nonce, action->msg);
+    if (ticket.caller < SIM_NODES)
+        reply(world, node, ticket.caller, ticket.caller_life, ticket.nonce, action->msg);
 }
 
 /* Served as kvd does: from the log, by the published view, beside the core (R13). */
@@ -221,16 +222,13 @@ static void deliver_request(struct world *world, struct event *event)
         ticket->caller_life = life;
         ticket->nonce = event->number;
         ticket->votes = letter->msg.type == CORE_MSG_VOTE;
-        check_heard(world, node, &letter->msg);
-        if (ticket->votes)
+        if (ticket->votes) {
             ticket->epoch = letter->msg.vote.epoch;
-        static struct core_view before; /* large */
-        before = node->view;
+            ticket->against_live = rules_against_live(world, node, &letter->msg);
+        }
         node_step(world, node,
                   &(struct core_event){
                       .type = CORE_EVENT_REQUEST, .ticket = ticket->id, .msg = &letter->msg});
-        if (letter->msg.type == CORE_MSG_VOTE)
-            rules_voted(world, node, &before, &letter->msg);
     }
     net_release(world, letter);
 }

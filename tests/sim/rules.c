@@ -90,21 +90,25 @@ void rules_view(struct world *world, const struct node *node)
 
 /* ---- Votes (R23) ---------------------------------------------------------------------------------------- */
 
-void rules_voted(struct world *world, const struct node *node, const struct core_view *before,
-                 const struct core_msg *msg)
+/* Another primary's heartbeat came within T, and no closed connection has been told of since. */
+bool rules_against_live(struct world *world, const struct node *node, const struct core_msg *vote)
 {
     uint64_t now_ns = local_ns(world, node);
-    bool granted = epoch_equal(node->view.epoch, msg->vote.epoch) &&
-                   !epoch_equal(before->epoch, msg->vote.epoch);
-    bool hears = before->role != ROLE_PRIMARY && before->heard &&
-                 now_ns - before->heartbeat_ns < world->plan.election_ns &&
-                 node->hinted_ns < before->heartbeat_ns;
-    if (!granted || !hears || msg->vote.transfer ||
-        node_id_equal(before->epoch.owner, msg->header.node))
-        return;
-    violate(world, "R23", "node %s votes for %s, it has heard the primary %s %.3f ms ago",
-            node->id.text, msg->header.node.text, before->epoch.owner.text,
-            (double)(now_ns - before->heartbeat_ns) / 1e6);
+    bool hears = node->live_ns != 0 && now_ns - node->live_ns < world->plan.election_ns &&
+                 node->hinted_ns < node->live_ns;
+    return hears && !vote->vote.transfer &&
+           !node_id_equal(node->live_owner, vote->vote.epoch.owner);
+}
+
+void rules_voted(struct world *world, const struct node *node, const struct ticket *asked)
+{
+    char epoch[EPOCH_TEXT_BYTES];
+    if (asked->against_live)
+        violate(world, "R23",
+                "node %s votes for %s; when it was asked it had heard the primary %s %.3f ms "
+                "before or less",
+                node->id.text, epoch_text(asked->epoch, epoch), node->live_owner.text,
+                (double)world->plan.election_ns / 1e6);
 }
 
 /* ---- Handing over, and who counts (R26, R29) ------------------------------------------------------------ */

@@ -99,6 +99,7 @@ enum fault {
     FAULT_USURP,
     FAULT_REBORN,
     FAULT_IMPERSONATE,
+    FAULT_STRANGER,
     FAULT_COUNT,
 };
 
@@ -315,10 +316,11 @@ struct ticket {
     uint64_t first_number; /* of this attempt */
     struct pos token;      /* WRITE: what its session had seen */
     struct read *read;
-    uint32_t caller; /* REQUEST */
+    uint32_t caller; /* REQUEST; SIM_NODES: a stranger, who reads no answer */
     uint64_t caller_life;
     uint64_t nonce;
-    bool votes; /* the request is a VOTE for `epoch` */
+    bool votes;        /* the request is a VOTE for `epoch` */
+    bool against_live; /* it came within T of another primary's heartbeat (R23) */
     struct epoch epoch;
 };
 
@@ -410,8 +412,11 @@ struct node {
     struct heard heard[SIM_NODES][SIM_DISKS];
     uint64_t heard_at_ns[SIM_NODES]; /* global time: of the newest status of each */
     uint64_t hinted_ns;              /* own clock: when a connection was last lost */
-    uint64_t reign_ns;               /* global time: when its present reign began */
-    uint64_t last_before;            /* seq: where the core's log ended before the present step */
+    uint64_t
+        live_ns; /* own clock: arrival of the newest heartbeat, of any epoch; 0: none since it reigned */
+    struct node_id live_owner; /* whose */
+    uint64_t reign_ns;         /* global time: when its present reign began */
+    uint64_t last_before;      /* seq: where the core's log ended before the present step */
     bool was_primary;
 };
 
@@ -648,6 +653,7 @@ void faults_cut_link(struct world *world, uint32_t from, uint32_t to, uint64_t u
 void faults_heal_link(struct world *world, uint32_t from, uint32_t to);
 
 /* strangers.c */
+void strangers_ask(struct world *world); /* requests with any counters, in any node's name */
 void strangers_impersonate(struct world *world); /* at one node's address, in another's name */
 
 /* scenarios.c */
@@ -730,8 +736,8 @@ void rules_write_taken(struct world *world, const struct node *node, const struc
 void rules_write_refused(struct world *world, const struct node *node, const struct ticket *ticket);
 void rules_write_stored(struct world *world, const struct node *node, struct write *write);
 void rules_acknowledged(struct world *world, const struct node *node);
-void rules_voted(struct world *world, const struct node *node, const struct core_view *before,
-                 const struct core_msg *msg);
+bool rules_against_live(struct world *world, const struct node *node, const struct core_msg *vote);
+void rules_voted(struct world *world, const struct node *node, const struct ticket *asked);
 void rules_called(struct world *world, const struct node *node, const struct node *to,
                   const struct core_msg *msg);
 void rules_view(struct world *world, const struct node *node);

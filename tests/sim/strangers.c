@@ -72,3 +72,95 @@ void strangers_impersonate(struct world *world)
     node_step(world, victim,
               &(struct core_event){.type = CORE_EVENT_STREAM, .peer = at->id, .msg = &msg});
 }
+
+/* ---- Requests (R50) -------------------------------------------------------------------------------------- */
+
+static uint64_t any_counter(struct world *world, uint64_t near)
+{
+    static const uint64_t far[] = {0, 1, UINT64_C(1) << 20, UINT64_C(1) << 40,
+                                   (UINT64_C(1) << 62) - 1};
+    return chance(world, 500000) ? near + between(world, 0, 3) : far[between(world, 0, 4)];
+}
+
+static struct node_id any_name(struct world *world)
+{
+    if (chance(world, 100000))
+        return node_id_of("nobody");
+    return world->nodes[between(world, 0, world->node_count - 1)].id;
+}
+
+static struct epoch any_epoch(struct world *world, struct epoch near)
+{
+    struct epoch epoch = near;
+    if (chance(world, 300000))
+        return epoch;
+    epoch.term = any_counter(world, near.term);
+    if (chance(world, 300000))
+        epoch.generation = any_counter(world, near.generation);
+    epoch.owner = any_name(world);
+    return epoch;
+}
+
+static void forge_request(struct world *world, const struct node *victim, struct core_msg *msg)
+{
+    static const enum core_msg_type types[] = {CORE_MSG_ATTACH, CORE_MSG_PRE_VOTE, CORE_MSG_VOTE,
+                                               CORE_MSG_READ_INDEX};
+    struct epoch known = victim->view.epoch;
+    const struct node *name = &world->nodes[between(world, 0, world->node_count - 1)];
+    msg->type = types[between(world, 0, 3)];
+    msg->header = header_of(name, any_epoch(world, known));
+    msg->header.boot = any_counter(world, name->disk.boot);
+    if (chance(world, 200000))
+        msg->header.store_id = between(world, 1, 1000);
+    if (msg->type == CORE_MSG_ATTACH) {
+        msg->attach.last = any_counter(world, victim->view.last);
+    } else if (msg->type == CORE_MSG_VOTE || msg->type == CORE_MSG_PRE_VOTE) {
+        msg->vote.epoch = any_epoch(world, known);
+        if (chance(world, 700000))
+            msg->vote.epoch.owner = name->id;
+        msg->vote.last = (struct pos){msg->vote.epoch, any_counter(world, victim->view.last)};
+        msg->vote.transfer = chance(world, 300000);
+    }
+}
+
+/* What it opens itself in the same step was planned before. */
+static void must_have_learnt_nothing(struct world *world, const struct node *node,
+                                     const struct epoch *before, const struct core_msg *msg)
+{
+    const struct epoch *now = &node->view.epoch;
+    char old[EPOCH_TEXT_BYTES];
+    char new[EPOCH_TEXT_BYTES];
+    bool own = node_id_equal(now->owner, node->id) && now->term == before->term + 1;
+    if (!epoch_equal(*now, *before) && !own)
+        violate(world, "R50", "node %s was in %s, and in %s after a stranger's request of type %d",
+                node->id.text, epoch_text(*before, old), epoch_text(*now, new), (int)msg->type);
+}
+
+static void ask(struct world *world, struct node *victim)
+{
+    static struct core_msg msg; /* large */
+    memset(&msg, 0, sizeof msg);
+    forge_request(world, victim, &msg);
+    struct ticket *ticket = ticket_new(world, victim, TICKET_REQUEST);
+    ticket->caller = SIM_NODES;
+    ticket->votes = msg.type == CORE_MSG_VOTE;
+    if (ticket->votes) {
+        ticket->epoch = msg.vote.epoch;
+        ticket->against_live = rules_against_live(world, victim, &msg);
+    }
+    struct epoch before = victim->view.epoch;
+    struct core_event event = {.type = CORE_EVENT_REQUEST, .ticket = ticket->id, .msg = &msg};
+    trace_message(world, victim, "asked by a stranger", &msg);
+    node_step(world, victim, &event);
+    must_have_learnt_nothing(world, victim, &before, &msg);
+}
+
+void strangers_ask(struct world *world)
+{
+    uint64_t requests = between(world, 1, 2 * world->node_count);
+    for (uint64_t i = 0; i < requests; i++) {
+        struct node *victim = any_awake(world);
+        if (victim != NULL)
+            ask(world, victim);
+    }
+}

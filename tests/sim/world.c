@@ -415,6 +415,7 @@ void node_start(struct world *world, struct node *node)
     memset(node->status_ns, 0, sizeof node->status_ns);
     memset(node->heard_at_ns, 0, sizeof node->heard_at_ns);
     node->hinted_ns = 0;
+    node->live_ns = 0;
     memset(node->heard, 0, sizeof node->heard);
     node->was_primary = false;
     TRACE(world, node, "start boot=%" PRIu64 " store=%" PRIu64 " last=%" PRIu64 " commit=%" PRIu64,

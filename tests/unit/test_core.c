@@ -63,6 +63,7 @@ struct cluster {
         uint64_t nonce;
     } asked[256]; /* by ticket */
     uint64_t next_ticket;
+    struct core_msg told; /* the answer to a stranger */
 };
 
 static void deliver(struct cluster *c, int node, const struct core_event *event);
@@ -180,6 +181,10 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
         break;
     }
     case CORE_ACTION_ANSWER: {
+        if (c->asked[action->ticket % 256].from < 0) {
+            c->told = *action->msg;
+            break;
+        }
         struct letter *letter = post(c, node, c->asked[action->ticket % 256].from);
         letter->event.type = CORE_EVENT_REPLY;
         letter->event.peer = host->id;
@@ -615,6 +620,7 @@ static void promotion_is_told_of_a_voter_whose_disk_does_not_count(void **state)
     c->hosts[2] = blank;
     epoch_history_init(&c->hosts[2].history);
     start_with_store(c, 2, false, 2002);
+    run_ms(c, 200); /* they hear each other */
     promote(c, 1, 7, false);
     run_ms(c, 4000);
     assert_int_equal(c->hosts[1].reason, CANDOR_REASON_NO_MAJORITY);
@@ -955,6 +961,73 @@ static void a_message_counts_only_at_its_senders_address(void **state)
     cluster_free(c);
 }
 
+/* A stranger asks; the answer is in c->told. */
+static void deliver_request(struct cluster *c, int at, const struct core_msg *msg)
+{
+    uint64_t ticket = ++c->next_ticket;
+    c->asked[ticket % 256].from = -1;
+    c->told = (struct core_msg){0};
+    deliver(c, at, &(struct core_event){.type = CORE_EVENT_REQUEST, .ticket = ticket, .msg = msg});
+    pump(c);
+}
+
+/* R50: of whichever type, however high the counters, and in whosever name. */
+static void a_request_teaches_nothing(void **state)
+{
+    (void)state;
+    static const enum core_msg_type types[] = {CORE_MSG_ATTACH, CORE_MSG_PRE_VOTE, CORE_MSG_VOTE,
+                                               CORE_MSG_READ_INDEX, CORE_MSG_TRANSFER};
+    struct cluster *c = cluster_new(true);
+    run_ms(c, 1500);
+    struct epoch epoch = view_of(c, 0).epoch;
+    struct epoch end = {1, (UINT64_C(1) << 62) - 1, node_id_of("c")};
+    struct epoch generation = {(UINT64_C(1) << 62) - 1, 2, node_id_of("c")};
+    const struct epoch forgeries[] = {end, generation, {1, 2, node_id_of("c")}, epoch};
+    for (size_t i = 0; i < 4 * sizeof types / sizeof types[0]; i++)
+        for (int at = 0; at < 2; at++) {
+            struct core_msg msg = forged(c, types[i / 4], 2, forgeries[i % 4]);
+            msg.header.boot = (UINT64_C(1) << 62) - 1;
+            if (types[i / 4] == CORE_MSG_VOTE || types[i / 4] == CORE_MSG_PRE_VOTE)
+                msg.vote.epoch = forgeries[i % 4];
+            msg.vote.last = (struct pos){end, UINT64_C(1) << 61};
+            if (types[i / 4] == CORE_MSG_ATTACH)
+                msg.attach = (typeof(msg.attach)){0};
+            deliver_request(c, at, &msg);
+            assert_true(epoch_equal(view_of(c, at).epoch, epoch));
+        }
+    run_ms(c, 1000); /* c is still heard, in the life that it has */
+    c->hosts[1].cut = true;
+    write_at(c, 0, 5, ACK_MAJORITY);
+    assert_int_equal(c->hosts[0].finished, 5);
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    assert_true(epoch_equal(view_of(c, 0).epoch, epoch));
+    cluster_free(c);
+}
+
+static void a_vote_is_given_only_for_an_epoch_that_a_stream_has_named(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[0].cut = c->hosts[2].cut = true;
+    run_ms(c, 1100); /* b hears no primary */
+    struct epoch epoch = {1, 2, node_id_of("c")};
+    struct core_msg vote = forged(c, CORE_MSG_VOTE, 2, epoch);
+    vote.vote.epoch = epoch;
+    vote.vote.last = (struct pos){epoch, 100};
+    deliver_request(c, 1, &vote);
+    assert_int_equal(c->told.type, CORE_MSG_VOTE_ANSWER);
+    assert_false(c->told.vote_answer.granted);
+    assert_true(c->told.vote_answer.unheard);
+    assert_int_equal(view_of(c, 1).epoch.term, 1);
+    struct core_msg status = forged(c, CORE_MSG_STATUS, 2, epoch);
+    deliver_stream(c, 1, 2, &status);
+    assert_true(epoch_equal(view_of(c, 1).epoch, epoch));
+    deliver_request(c, 1, &vote);
+    assert_true(c->told.vote_answer.granted);
+    cluster_free(c);
+}
+
 static void set_voter(struct cluster *c, int at, const char *node, bool voter, uint64_t ticket)
 {
     struct core_event event = {.type = CORE_EVENT_SET_VOTER, .ticket = ticket};
@@ -1143,6 +1216,8 @@ int main(void)
         cmocka_unit_test(transfer_hands_the_reign_over_and_loses_nothing),
         cmocka_unit_test(transfer_to_an_unreachable_node_leaves_the_old_primary),
         cmocka_unit_test(a_message_counts_only_at_its_senders_address),
+        cmocka_unit_test(a_request_teaches_nothing),
+        cmocka_unit_test(a_vote_is_given_only_for_an_epoch_that_a_stream_has_named),
         cmocka_unit_test(removed_voter_no_longer_counts_until_it_is_added_again),
         cmocka_unit_test(a_lease_answers_alone_and_ends_before_another_can_be_elected),
         cmocka_unit_test(linearizable_read_is_confirmed_at_every_node),
