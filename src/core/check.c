@@ -5,6 +5,7 @@ void core_check(const struct core *core)
 {
     ASSERT_U64(core->durable, <=, core->last); /* I4 */
     ASSERT_U64(core->commit, <=, core->durable);
+    ASSERT_U64(core->local.floor, >=, core->commit); /* R42 */
     if (core->phase < PHASE_OPENING)
         ASSERT_U64(core->match, <=, core->last);
     if (core->attach != ATTACH_DONE && core->config.mutation == 0)
@@ -84,6 +85,7 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_SENDER_UNCHECKED] = "sender_unchecked",
         [CORE_MUTATION_REQUEST_TEACHES] = "request_teaches",
         [CORE_MUTATION_SESSION_UNJUDGED] = "session_unjudged",
+        [CORE_MUTATION_AT_RISK_COUNTS_ALL] = "at_risk_counts_all",
     };
     ASSERT((unsigned)mutation < CORE_MUTATION_COUNT);
     return names[mutation];

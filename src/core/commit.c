@@ -113,6 +113,7 @@ void commit_advance(struct core *core)
         reached >= core->epoch_first || mutated(core, CORE_MUTATION_COMMIT_OLD_EPOCH);
     if (reached > core->commit && of_this_epoch) {
         core->commit = reached;
+        risk_committed(core);
         act(core, CORE_ACTION_COMMIT)->seq = reached;
     }
     writes_release(core);

@@ -683,6 +683,8 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     epoch_history_init(&core->history);
     epoch_history_copy(&core->history, boot->history);
     core->members = *boot->members;
+    seq_bits_copy(&core->local, boot->local);
+    risk_committed(core);
     core->next_nonce = rng_next(&core->rng) | 1; /* another life's answers do not match */
     add_peers(core, now_ns);
 
@@ -704,6 +706,7 @@ void core_free(struct core *core)
     if (core == NULL)
         return;
     epoch_history_free(&core->history);
+    seq_bits_free(&core->local);
     buffer_free(&core->append);
     buffer_free(&core->scratch);
     write_ring_free(&core->with_writer);

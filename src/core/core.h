@@ -20,6 +20,7 @@
 
 #include <candor/status.h>
 
+#include "base/seq_bits.h"
 #include "base/types.h"
 
 /* ---- What a core is told at its birth -------------------------------------------------------------- */
@@ -58,6 +59,7 @@ struct core_boot {
     uint64_t rewinds;
     const struct epoch_history *history;
     const struct members *members; /* as of last; count 0 before the first EPOCH_START */
+    const struct seq_bits *local;  /* records above commit that say LOCAL (R42) */
 };
 
 /* ---- Messages between cores ------------------------------------------------------------------------ */
@@ -542,6 +544,7 @@ enum core_mutation {
     /* A request teaches what its header says: epochs, disks, lives (R50). */
     CORE_MUTATION_REQUEST_TEACHES,
     CORE_MUTATION_SESSION_UNJUDGED, /* whether a session's position is in the log is not looked at (R43, R44) */
+    CORE_MUTATION_AT_RISK_COUNTS_ALL, /* at_risk counts whatever is not committed (R42) */
     CORE_MUTATION_COUNT,
 };
 

@@ -5,6 +5,7 @@
  *   primary.c   leading: opening and closing a reign, what replicas report
  *   heartbeat.c heartbeats, and the evidence that they and records carry
  *   commit.c    what a majority has reached
+ *   risk.c      what of it was only LOCAL
  *   lease.c     leader leases
  *   writes.c    writes, until they are acknowledged
  *   voters.c    who counts: admission, voters added and removed
@@ -25,6 +26,7 @@
 #include "base/logging.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/seq_bits.h"
 #include "core/core.h"
 #include "record/batch.h"
 
@@ -170,6 +172,7 @@ struct core {
     uint64_t rewinds;
     struct epoch_history history; /* up to last */
     struct members members;       /* up to durable */
+    struct seq_bits local;        /* records above commit that say LOCAL (R42) */
     struct {
         uint64_t seq;
         struct members members;
@@ -379,6 +382,12 @@ void publish_records(struct core *core, struct slice batches);
 void confirm_leadership(struct core *core); /* R31: after a heartbeat was answered, or sent */
 void commit_advance(struct core *core);     /* R16: after anything it depends on has grown */
 uint64_t lowest_voter_match(const struct core *core);
+
+/* risk.c */
+void risk_note(struct core *core, struct slice batches); /* they are in the log now */
+void risk_committed(struct core *core);                  /* commit has grown */
+void risk_cut(struct core *core);                        /* last has fallen */
+uint64_t risk_count(const struct core *core);
 
 /* lease.c: see there */
 uint64_t lease_promise_ns(const struct core *core);        /* what a Status says; 0: no promise */

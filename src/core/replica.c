@@ -221,6 +221,7 @@ void replica_truncated(struct core *core, const struct core_event *event)
     core->members = *event->truncated.members;
     core->pending_member_count = 0;
     core->commit = min_u64(core->commit, core->last);
+    risk_cut(core);
     replica_forget_evidence(core);
     core->attach = ATTACH_NONE;
     log_line(core, LOG_LEVEL_INFO, "rolled_back last=%" PRIu64, core->last);
@@ -277,6 +278,7 @@ void replica_installed(struct core *core, const struct core_event *event)
     bool gave_up = core->accepting_history;
     core->commit =
         gave_up ? event->snapshot.undo_floor : max_u64(core->commit, event->snapshot.undo_floor);
+    seq_bits_clear(&core->local, core->commit); /* what the snapshot holds is not in the log */
     core->cluster_id = event->snapshot.cluster_id;
     epoch_history_copy(&core->history, event->snapshot.history);
     core->members = *event->snapshot.members;
@@ -311,6 +313,7 @@ void learn_commit(struct core *core, uint64_t announced)
     if (known <= core->commit)
         return; /* late or repeated */
     core->commit = known;
+    risk_committed(core);
     act(core, CORE_ACTION_COMMIT)->seq = known;
 }
 
@@ -401,6 +404,7 @@ static enum taken take_batches(struct core *core, struct slice batches)
         }
     }
     if (core->append.length > 0) {
+        risk_note(core, buffer_slice(&core->append));
         struct core_action *action = give_work(core, CORE_ACTION_APPEND);
         action->epoch = core->epoch;
         action->batches = buffer_slice(&core->append);
@@ -483,6 +487,7 @@ static void append_failed(struct core *core, enum candor_code code)
 {
     core->append_broken = !settled(core);
     core->last = core->durable;
+    risk_cut(core);
     core->match = min_u64(core->match, core->last);
     epoch_history_truncate(&core->history, core->last);
     core->pending_member_count = 0;

@@ -85,7 +85,7 @@ void core_view(const struct core *core, struct core_view *view)
             break;
         }
     view->primary_seq = leads ? core->durable : core->announced;
-    view->at_risk = leads ? saturating_sub(core->durable, core->commit) : 0;
+    view->at_risk = leads ? risk_count(core) : 0;
     view->log_first = core->log_first;
     view->rewinds = core->rewinds;
     view->stale_after_ns = core->config.stale_after_ns;

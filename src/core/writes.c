@@ -184,6 +184,7 @@ void writes_answered(struct core *core, const struct core_event *event)
     ASSERT_U64(write.ticket, ==, event->appended.ticket);
     core->records_with_writer -= write.records;
     write.last_seq = event->appended.last_seq;
+    risk_note(core, event->appended.batches);
     bool reigns = core->phase == PHASE_PRIMARY && epoch_equal(event->appended.epoch, core->epoch);
     if (reigns)
         publish_records(core, event->appended.batches);

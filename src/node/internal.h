@@ -327,7 +327,7 @@ struct node {
 /* open.c */
 enum candor_code node_recover(struct node *node, struct core_boot *boot,
                               struct epoch_history *history, struct members *members,
-                              struct candor_error *err);
+                              struct seq_bits *local, struct candor_error *err);
 void node_close_disk(struct node *node, bool clean);
 
 /* node.c */

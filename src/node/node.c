@@ -242,8 +242,9 @@ enum candor_code node_open(const struct topology *topology, struct node_id self,
     struct core_boot boot;
     struct epoch_history history;
     struct members members;
+    struct seq_bits local = {0};
     epoch_history_init(&history);
-    enum candor_code code = node_recover(node, &boot, &history, &members, err);
+    enum candor_code code = node_recover(node, &boot, &history, &members, &local, err);
     if (code == CANDOR_OK) {
         struct core_config config;
         fill_config(node, &config);
@@ -255,6 +256,7 @@ enum candor_code node_open(const struct topology *topology, struct node_id self,
         node_free(node);
     }
     epoch_history_free(&history);
+    seq_bits_free(&local);
     return code;
 }
 

@@ -325,6 +325,35 @@ static enum candor_code check_known_commit(struct node *node, bool rebooted,
 
 /* ---- All of it ------------------------------------------------------------------------------------------------------ */
 
+/* Which records above the commit say LOCAL (R42). */
+static enum candor_code find_local(struct node *node, uint64_t commit, struct seq_bits *out,
+                                   struct candor_error *err)
+{
+    struct buffer batches = {0};
+    enum candor_code code = CANDOR_OK;
+    uint64_t last = log_last(node->log);
+    uint64_t from = max_u64(commit + 1, log_first(node->log));
+    seq_bits_raise_floor(out, commit);
+    while (code == CANDOR_OK && from <= last) {
+        buffer_clear(&batches);
+        code = log_read(node->log, from, last, LIMIT_FETCH_BYTES, &batches, err);
+        struct slice rest = buffer_slice(&batches);
+        struct batch batch;
+        struct record record;
+        while (code == CANDOR_OK && rest.length > 0) {
+            code = batch_decode(&rest, &batch, err);
+            size_t cursor = 0;
+            while (code == CANDOR_OK && batch_next(&batch, &cursor, &record))
+                if (record.type == RECORD_WRITE && record.ack == ACK_LOCAL)
+                    seq_bits_add(out, record.seq);
+            if (code == CANDOR_OK)
+                from = batch_last_seq(&batch) + 1;
+        }
+    }
+    buffer_free(&batches);
+    return code;
+}
+
 static void fill_boot(struct node *node, struct core_boot *boot, struct epoch_history *history,
                       struct members *members)
 {
@@ -376,7 +405,7 @@ static enum candor_code recover_disk(struct node *node, bool *fresh, struct cand
 
 enum candor_code node_recover(struct node *node, struct core_boot *boot,
                               struct epoch_history *history, struct members *members,
-                              struct candor_error *err)
+                              struct seq_bits *local, struct candor_error *err)
 {
     bool fresh = false;
     enum candor_code code = recover_disk(node, &fresh, err);
@@ -386,6 +415,10 @@ enum candor_code node_recover(struct node *node, struct core_boot *boot,
     if (code != CANDOR_OK)
         return code;
     fill_boot(node, boot, history, members);
+    boot->local = local;
+    code = find_local(node, boot->commit, local, err);
+    if (code != CANDOR_OK)
+        return code;
     archives_count(node);
     snapshots_init(node);
     char text[EPOCH_TEXT_BYTES];

@@ -254,6 +254,16 @@ void disk_lose_tail(struct world *world, struct node *node)
     disk->undo_floor = min_u64(disk->undo_floor, disk->last);
 }
 
+void disk_local(const struct disk *disk, uint64_t commit, struct seq_bits *out)
+{
+    seq_bits_raise_floor(out, commit);
+    for (uint64_t seq = max_u64(commit + 1, disk->first); seq <= disk->last; seq++) {
+        const struct registered *what = record_what(disk, seq);
+        if (what->type == RECORD_WRITE && what->request->ack == ACK_LOCAL)
+            seq_bits_add(out, seq);
+    }
+}
+
 void disk_format(struct world *world, struct node *node)
 {
     struct disk *disk = &node->disk;

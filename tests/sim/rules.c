@@ -8,9 +8,10 @@ void rules_write_taken(struct world *world, const struct node *node, const struc
                        const struct ticket *ticket)
 {
     uint32_t parts = ticket->request->parts;
-    if (before->at_risk + parts > world->plan.max_uncommitted)
+    uint64_t uncommitted = before->durable - before->commit;
+    if (uncommitted + parts > world->plan.max_uncommitted)
         violate(world, "R20", "primary %s takes %u records beside %" PRIu64 " uncommitted ones",
-                node->id.text, parts, before->at_risk);
+                node->id.text, parts, uncommitted);
     if (before->role == ROLE_PRIMARY && !before->accepts_writes)
         violate(world, "R26", "primary %s takes a write while it hands over", node->id.text);
 }
@@ -77,10 +78,26 @@ void rules_append(struct world *world, const struct node *node, struct slice bat
     }
 }
 
-/* ---- What a view says (R39) ------------------------------------------------------------------------------ */
+/* ---- What a view says (R39, R42) ------------------------------------------------------------------------------ */
+
+/* Counted in the log itself: what came with a snapshot is not in it. */
+static void check_at_risk(struct world *world, const struct node *node)
+{
+    const struct core_view *view = &node->view;
+    uint64_t local = 0;
+    for (uint64_t seq = max_u64(view->commit + 1, node->disk.first); seq <= view->durable; seq++) {
+        const struct registered *what = record_what(&node->disk, seq);
+        local += what->type == RECORD_WRITE && what->request->ack == ACK_LOCAL;
+    }
+    if (view->at_risk != local)
+        violate(world, "R42", "primary %s counts %" PRIu64 " records at risk, there are %" PRIu64,
+                node->id.text, view->at_risk, local);
+}
 
 void rules_view(struct world *world, const struct node *node)
 {
+    if (node->view.role == ROLE_PRIMARY)
+        check_at_risk(world, node);
     const struct core_view *view = &node->view;
     bool has_all = view->attached && view->applied > 0 && view->applied >= view->primary_seq;
     if (has_all && view->catching_up)

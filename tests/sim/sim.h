@@ -568,6 +568,8 @@ const struct ticket *ticket_find(const struct node *node, uint64_t id);
 void swarm_draw(struct world *world);
 
 /* disk.c */
+/* Which records above `commit` say LOCAL (R42). */
+void disk_local(const struct disk *disk, uint64_t commit, struct seq_bits *out);
 void disk_format(struct world *world, struct node *node);
 void disk_free(struct disk *disk);
 enum candor_code disk_append(struct world *world, struct node *node, struct slice batches,

@@ -403,9 +403,13 @@ void node_start(struct world *world, struct node *node)
         .members = disk_members(disk, disk->last),
     };
     disk->commit = boot.commit;
+    struct seq_bits local = {0};
+    disk_local(disk, boot.commit, &local);
+    boot.local = &local;
     struct core_config config = config_of(world, node);
     node->core = core_new(&config, &boot, local_ns(world, node));
     epoch_history_free(&history);
+    seq_bits_free(&local);
     core_view(node->core, &node->view);
     node->commit = boot.commit;
     node->commit_generation = 0;

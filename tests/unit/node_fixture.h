@@ -214,6 +214,12 @@ HELPER struct candor_status status_of(struct candor_client *client)
     return status;
 }
 
+HELPER bool all_committed(struct candor_client *client)
+{
+    struct candor_freshness freshness = freshness_of(client);
+    return freshness.commit_seq == freshness.applied_seq;
+}
+
 HELPER bool is_primary(struct candor_client *client)
 {
     return freshness_of(client).role == CANDOR_ROLE_PRIMARY;

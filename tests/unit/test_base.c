@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/crc32c.h"
 #include "base/rng.h"
+#include "base/seq_bits.h"
 #include "base/types.h"
 #include "base/units.h"
 
@@ -153,6 +154,50 @@ static void node_ids_take_only_plain_names(void **state)
     assert_true(node_id_empty(id));
 }
 
+/* Against a plain array: whatever is added, dropped from below and from above. */
+static void seq_bits_hold_what_a_plain_set_holds(void **state)
+{
+    (void)state;
+    enum { SEQS = 20000 };
+    static bool plain[SEQS];
+    struct seq_bits bits = {0};
+    struct rng rng;
+    rng_seed(&rng, 5);
+    uint64_t floor = 0;
+    uint64_t top = 0;
+    for (int step = 0; step < 200000 && top + 2000 < SEQS; step++) {
+        uint64_t drawn = rng_below(&rng, 100);
+        if (drawn < 90) {
+            top += rng_below(&rng, 100) == 0 ? 1 + rng_below(&rng, 1500) : 1;
+            plain[top] = true;
+            seq_bits_add(&bits, top);
+            seq_bits_add(&bits, floor); /* ignored */
+        } else if (drawn < 95) {
+            floor += rng_below(&rng, top - floor + 1);
+            seq_bits_raise_floor(&bits, floor);
+        } else if (drawn < 97) {
+            uint64_t last = floor + rng_below(&rng, top - floor + 1);
+            memset(plain + last + 1, 0, top - last);
+            top = last;
+            seq_bits_drop_above(&bits, last);
+        }
+        uint64_t upto = floor + rng_below(&rng, top - floor + 1);
+        uint64_t expected = 0;
+        for (uint64_t seq = floor + 1; seq <= upto; seq++)
+            expected += plain[seq];
+        assert_int_equal(seq_bits_count_upto(&bits, upto), expected);
+    }
+    struct seq_bits copy = {0};
+    seq_bits_copy(&copy, &bits);
+    assert_int_equal(copy.count, bits.count);
+    seq_bits_clear(&copy, 3);
+    assert_int_equal(seq_bits_count_upto(&copy, UINT64_MAX), 0);
+    seq_bits_add(&copy, 4);
+    assert_int_equal(seq_bits_count_upto(&copy, 4), 1);
+    seq_bits_free(&copy);
+    seq_bits_free(&bits);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +209,7 @@ int main(void)
         cmocka_unit_test(reader_past_the_end_gives_zero_and_says_so),
         cmocka_unit_test(arena_stops_at_its_limit_and_is_reused),
         cmocka_unit_test(node_ids_take_only_plain_names),
+        cmocka_unit_test(seq_bits_hold_what_a_plain_set_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,8 +56,10 @@ struct cluster {
     size_t head;
     size_t count;
     uint64_t now_ns;
+    enum ack_level ack; /* of the write under way */
     bool leases;
     bool no_heartbeats; /* they are lost on their way */
+    bool deaf;          /* statuses are */
     struct {
         int from;
         uint64_t nonce;
@@ -116,7 +118,7 @@ static void store(struct cluster *c, int node, const struct core_action *action,
     if (action->type == CORE_ACTION_WRITE) {
         struct batch_writer w = batch_begin(made, RECORD_WRITE, action->epoch, host->last + 1);
         struct record_op op = {RECORD_PUT, slice_of("k", 1), slice_of("v", 1)};
-        batch_add_write(&w, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 1}, &op, 1);
+        batch_add_write(&w, &(struct record_write){.ack = c->ack, .wall_ms = 1}, &op, 1);
         batch_end(&w);
         bytes = buffer_slice(made);
     } else if (action->type != CORE_ACTION_APPEND) {
@@ -161,6 +163,8 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
         host->statuses += action->msg->type == CORE_MSG_STATUS;
         for (int i = 0; i < NODES; i++) {
             if (i == node || host->cut || c->hosts[i].cut)
+                continue;
+            if (c->deaf && action->msg->type == CORE_MSG_STATUS)
                 continue;
             if (c->no_heartbeats && action->msg->type == CORE_MSG_HEARTBEAT)
                 continue;
@@ -341,6 +345,7 @@ static void start_with_store(struct cluster *c, int node, bool automatic, uint64
                              .last = host->last,
                              .log_first = 1,
                              .history = &host->history,
+                             .local = &(const struct seq_bits){0},
                              .members = &host->members};
     host->core = core_new(&config, &boot, c->now_ns);
 }
@@ -400,9 +405,18 @@ static struct core_freshness fresh_of(struct cluster *c, int node)
 static void write_at(struct cluster *c, int node, uint64_t ticket, enum ack_level ack)
 {
     struct core_event event = {.type = CORE_EVENT_WRITE, .ticket = ticket};
-    event.write.ack = ack;
+    event.write.ack = c->ack = ack;
     event.write.records = 1;
     event.write.deadline_ns = c->now_ns + NS_PER_S;
+    deliver(c, node, &event);
+    pump(c);
+}
+
+static void promote(struct cluster *c, int node, uint64_t ticket, bool force)
+{
+    struct core_event event = {.type = CORE_EVENT_PROMOTE, .ticket = ticket};
+    event.promote.force = force;
+    event.promote.deadline_ns = c->now_ns + 3 * NS_PER_S;
     deliver(c, node, &event);
     pump(c);
 }
@@ -531,6 +545,44 @@ static void records_count_as_the_heartbeat_that_they_name(void **state)
     cluster_free(c);
 }
 
+static void only_local_records_are_at_risk(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[1].cut = c->hosts[2].cut = true;
+    write_at(c, 0, 5, ACK_MAJORITY);
+    assert_int_equal(view_of(c, 0).durable - view_of(c, 0).commit, 1);
+    assert_int_equal(view_of(c, 0).at_risk, 0);
+    write_at(c, 0, 6, ACK_LOCAL);
+    write_at(c, 0, 7, ACK_LOCAL);
+    assert_int_equal(view_of(c, 0).at_risk, 2);
+    /* By force b opens a reign that is committed by nobody yet: its EPOCH_START is at no risk. */
+    promote(c, 1, 8, true);
+    run_ms(c, 200);
+    assert_int_equal(view_of(c, 1).role, ROLE_PRIMARY);
+    assert_true(view_of(c, 1).durable > view_of(c, 1).commit);
+    assert_int_equal(view_of(c, 1).at_risk, 0);
+    cluster_free(c);
+}
+
+static void a_new_primary_counts_what_the_old_one_may_have_acknowledged(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[2].cut = true;
+    c->deaf = true; /* to statuses: a commits no more */
+    write_at(c, 0, 5, ACK_LOCAL);
+    write_at(c, 0, 6, ACK_MAJORITY);
+    c->hosts[0].cut = true;
+    promote(c, 1, 8, true);
+    run_ms(c, 200);
+    assert_int_equal(view_of(c, 1).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 1).at_risk, 1);
+    cluster_free(c);
+}
+
 static void write_at_a_replica_is_refused(void **state)
 {
     (void)state;
@@ -541,15 +593,6 @@ static void write_at_a_replica_is_refused(void **state)
     assert_int_equal(c->hosts[1].reason, CANDOR_REASON_NOT_PRIMARY);
     assert_string_equal(view_of(c, 1).primary.text, "a");
     cluster_free(c);
-}
-
-static void promote(struct cluster *c, int node, uint64_t ticket, bool force)
-{
-    struct core_event event = {.type = CORE_EVENT_PROMOTE, .ticket = ticket};
-    event.promote.force = force;
-    event.promote.deadline_ns = c->now_ns + 3 * NS_PER_S;
-    deliver(c, node, &event);
-    pump(c);
 }
 
 static void deposed_primary_rolls_back_and_follows(void **state)
@@ -853,7 +896,7 @@ static void a_session_writes_only_where_its_position_survived(void **state)
     promote(c, 1, 20, false);
     run_ms(c, 500);
     struct core_event event = {.type = CORE_EVENT_WRITE, .ticket = 60};
-    event.write.ack = ACK_LOCAL;
+    event.write.ack = c->ack = ACK_LOCAL;
     event.write.records = 1;
     event.write.token = lost;
     deliver(c, 1, &event);
@@ -1198,6 +1241,8 @@ int main(void)
         cmocka_unit_test(healthy_replica_is_proven_within_an_interval_and_a_half),
         cmocka_unit_test(evidence_does_not_wait_for_a_voter_that_is_away),
         cmocka_unit_test(records_count_as_the_heartbeat_that_they_name),
+        cmocka_unit_test(only_local_records_are_at_risk),
+        cmocka_unit_test(a_new_primary_counts_what_the_old_one_may_have_acknowledged),
         cmocka_unit_test(write_at_a_replica_is_refused),
         cmocka_unit_test(deposed_primary_rolls_back_and_follows),
         cmocka_unit_test(promotion_is_refused_while_the_primary_lives),

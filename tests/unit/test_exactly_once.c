@@ -359,7 +359,7 @@ static void a_request_id_is_not_taken_for_another_request(void **state)
     Candor__V1__IncrementResponse *first = increment(cluster, 0, "n", 1);
     expect_all_others_refused(cluster, 0);
     EVENTUALLY(has(b, "n", "1") && status_of(b).admitted);
-    EVENTUALLY(status_of(a).at_risk == 0);
+    EVENTUALLY(all_committed(a));
     stop(cluster, 0); /* by another primary, too */
     EVENTUALLY(promote(cluster, 1) == CANDOR_OK);
     EVENTUALLY(is_primary(b));
@@ -456,7 +456,7 @@ static void another_primary_answers_what_its_predecessor_did(void **state)
     Candor__V1__IncrementResponse *first = increment(cluster, 0, "n", 1);
     EVENTUALLY(has(b, "n", "1") && status_of(b).admitted);
     EVENTUALLY(status_of(c).admitted);
-    EVENTUALLY(status_of(a).at_risk == 0);
+    EVENTUALLY(all_committed(a));
     stop(cluster, 0);
     EVENTUALLY(promote(cluster, 1) == CANDOR_OK);
     EVENTUALLY(is_primary(b));
@@ -494,7 +494,7 @@ static void what_was_rolled_back_is_told_and_done_again(void **state)
     struct candor_pos shared = put_pos;
     EVENTUALLY(has(b, "k", "shared") && status_of(b).admitted);
     EVENTUALLY(has(c, "k", "shared") && status_of(c).admitted);
-    EVENTUALLY(status_of(a).at_risk == 0);
+    EVENTUALLY(all_committed(a));
     assert_int_equal(status_by(a, NULL, &shared), CANDOR_TXN_COMMITTED);
     candor_client_close(c);
     stop(cluster, 1);
@@ -511,7 +511,7 @@ static void what_was_rolled_back_is_told_and_done_again(void **state)
     start(cluster, 2);
     EVENTUALLY(promote(cluster, 1) == CANDOR_OK);
     EVENTUALLY(put(b, "k", "won") == CANDOR_OK);
-    EVENTUALLY(status_of(b).at_risk == 0);
+    EVENTUALLY(all_committed(b));
     assert_int_equal(status_by(b, NULL, &shared), CANDOR_TXN_COMMITTED);
     assert_int_equal(status_by(b, NULL, &lost_pos), CANDOR_TXN_ROLLED_BACK);
     assert_int_equal(status_by(b, &request, NULL), CANDOR_TXN_UNKNOWN);
@@ -861,7 +861,7 @@ static void a_failed_condition_waits_for_what_it_read(void **state)
     struct candor_client *a = client_of(cluster, 0);
     struct candor_client *b = client_of(cluster, 1);
     must_put(a, "k", "old");
-    EVENTUALLY(status_of(a).at_risk == 0);
+    EVENTUALLY(all_committed(a));
     struct candor_write_options majority = {.ack = CANDOR_ACK_MAJORITY, .deadline_ms = 400};
     struct candor_expect expect = {.kind = CANDOR_EXPECT_VALUE, .value = candor_text("old")};
     struct candor_result result;

@@ -777,7 +777,7 @@ static void what_a_failover_discards_is_in_an_archive(void **state)
     must_put(a, "k", "shared");
     EVENTUALLY(has(b, "k", "shared") && status_of(b).admitted);
     EVENTUALLY(has(c, "k", "shared") && status_of(c).admitted);
-    EVENTUALLY(status_of(a).at_risk == 0);
+    EVENTUALLY(all_committed(a));
     candor_client_close(c);
     stop(cluster, 1);
     stop(cluster, 2);
