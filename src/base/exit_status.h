@@ -15,6 +15,8 @@ enum {
     NODE_EXIT_INTEGRITY = 3,
     /* An address or the data directory is in use, or may not be used. */
     NODE_EXIT_CANNOT_START = 4,
+    /* The orderly stop took too long. */
+    NODE_EXIT_STOP_FORCED = 6,
     /* No room, memory, thread or descriptor was to be had: nothing is damaged, and later there may be. */
     NODE_EXIT_SHORTAGE = 7,
 };

@@ -124,6 +124,12 @@
      << 20) /* a checkpoint is not cut before the log has grown by this (docs/architecture.md) */
 #define LIMIT_REPLAY_CHUNK_BYTES (4u << 20) /* one transaction of a replay at start */
 
+/* The end of a process: how long an orderly stop may take before it is cut short (kvd --stop-timeout). Writing out
+ * what is in flight takes a second or two; a supervisor waits ten times that, as a rule, before it kills. */
+#define LIMIT_STOP_MS_DEFAULT 10000
+#define LIMIT_STOP_MS_MIN 100
+#define LIMIT_STOP_MS_MAX 3600000
+
 /* The log. */
 #define LIMIT_LOG_LINE_BYTES 2048 /* with its end; longer ones are cut */
 /* Lines that wait for the log's reader, some 2,000; beyond: dropped and counted. */
