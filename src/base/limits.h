@@ -94,8 +94,10 @@
 #define LIMIT_STATE_BYTES_DEFAULT                                                                  \
     (16ull << 30) /* LMDB map: address space, not disk; topology: limits.state */
 #define LIMIT_UNDO_RECORDS_PER_TXN 10000 /* a rollback's transaction (R12) */
-#define LIMIT_STATE_READERS 1024         /* LMDB reader slots */
-#define LIMIT_ARCHIVES 1024 /* rollback archives kept; at it the node warns and still writes */
+/* A state up to this size is checked whole at each start, some 10 ms a 16 MiB; of a larger one the length. */
+#define LIMIT_STATE_CHECKED_BYTES (64u << 20)
+#define LIMIT_STATE_READERS 1024 /* LMDB reader slots */
+#define LIMIT_ARCHIVES 1024      /* rollback archives kept; at it the node warns and still writes */
 
 /* The running node. */
 #define LIMIT_NODE_EVENTS                                                                          \

@@ -180,6 +180,36 @@ static enum candor_code open_state(struct node *node, struct candor_error *err)
     return state_open(&options, &node->state, err);
 }
 
+/* Whether the newest checkpoint and the log together make the state: only then may the state be thrown away. */
+static enum candor_code can_rebuild(const struct node *node, bool *can, struct candor_error *err)
+{
+    struct state_checkpoint checkpoint = {0};
+    struct candor_error why = {0};
+    enum candor_code code = state_checkpoint_find(node->state_dir, &checkpoint, &why);
+    bool known =
+        code == CANDOR_OK || code == CANDOR_NOT_FOUND; /* without one: from the beginning */
+    *can = known && log_last(node->log) > 0 && log_first(node->log) <= checkpoint.pos.seq + 1 &&
+           log_last(node->log) >= checkpoint.pos.seq;
+    return known || code == CANDOR_DATA_LOSS
+               ? CANDOR_OK
+               : candor_error_set(err, code, why.reason, "%s", why.message);
+}
+
+/* Opens the state; a damaged one is made anew, as after the loss of the machine. The log alone is the truth. */
+static enum candor_code open_sound_state(struct node *node, struct candor_error *err)
+{
+    bool can;
+    struct candor_error why = {0};
+    enum candor_code code = open_state(node, &why);
+    if (code == CANDOR_DATA_LOSS && can_rebuild(node, &can, &why) == CANDOR_OK && can) {
+        log_warn("state_rebuild", "why=\"%s\"", why.message);
+        code = state_rebuild(node->state_dir, &why);
+        if (code == CANDOR_OK)
+            code = open_state(node, &why);
+    }
+    return code == CANDOR_OK ? code : candor_error_set(err, code, why.reason, "%s", why.message);
+}
+
 static enum candor_code contradiction(struct candor_error *err, const char *what, uint64_t a,
                                       uint64_t b)
 {
@@ -393,7 +423,7 @@ static enum candor_code recover_disk(struct node *node, bool *fresh, struct cand
         code = state_rebuild(node->state_dir, err);
     }
     if (code == CANDOR_OK)
-        code = open_state(node, err);
+        code = open_sound_state(node, err);
     if (code == CANDOR_OK)
         code = join_log(node, err);
     if (code == CANDOR_OK)

@@ -49,11 +49,10 @@ static enum candor_code describe(const char *checkpoint_dir, struct state_checkp
         return code;
     if (stat(out->path, &st) != 0)
         return files_failed(out->path, "look at it", err);
-    if ((uint64_t)st.st_size != seal.bytes) /* before LMDB maps what is not there */
+    if ((uint64_t)st.st_size != seal.bytes)
         return damaged(checkpoint_dir, "its length is wrong", err);
-    struct state_position position;
-    code = peek_position(checkpoint_dir, &position, NULL, err);
-    out->pos = position.applied;
+    out->pos = seal.applied;
+    out->rewinds = seal.rewinds;
     out->bytes = seal.bytes;
     out->digest = seal.digest;
     return code;
@@ -102,7 +101,11 @@ enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *
     struct state_view *view = state_view_begin(state);
     int rc = mdb_env_copy2(view->env->mdb, fresh, MDB_CP_COMPACT);
     state_view_end(view);
-    code = rc == 0 ? files_seal_dir(fresh, err) : env_failed(rc, fresh, "copy the state", err);
+    struct state_position position;
+    code = rc == 0 ? peek_position(fresh, &position, NULL, err)
+                   : env_failed(rc, fresh, "copy the state", err);
+    if (code == CANDOR_OK)
+        code = files_seal_dir(fresh, &position, err);
     if (code == CANDOR_OK)
         code = adopt_fresh(state->dir, fresh, err);
     if (code == CANDOR_OK)
@@ -132,17 +135,14 @@ enum candor_code checkpoint_settle(struct state *state, struct candor_error *err
 {
     char dir[LIMIT_PATH_BYTES];
     struct state_checkpoint found;
-    struct state_position position = {0};
     enum candor_code code = files_path(dir, state->dir, INSTALL_NAME, err);
     if (code != CANDOR_OK)
         return code;
     code = describe(dir, &found, err);
-    if (code == CANDOR_OK)
-        code = peek_position(dir, &position, NULL, err);
     if (code == CANDOR_RESOURCE_EXHAUSTED)
         return code;
     /* Both were copied after the snapshot's rewinds went beyond the old state's, so they cannot agree by chance. */
-    if (code == CANDOR_OK && position.rewinds == state->position.rewinds)
+    if (code == CANDOR_OK && found.rewinds == state->position.rewinds)
         return adopt_fresh(state->dir, dir, err);
     files_remove_dir(dir);
     return CANDOR_OK;

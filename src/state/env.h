@@ -216,16 +216,20 @@ enum candor_code files_failed(const char *path, const char *what, struct candor_
 bool files_write_all(int fd, const void *bytes, size_t length);
 ssize_t files_read_some(int fd, void *out, size_t length); /* read(2), never interrupted */
 
-/* A seal stands beside a checkpoint's data file, is written behind it, and says what the file must be: so a checkpoint
- * that has a seal is whole, and bit rot in it does not become the state. */
+/* A seal stands beside a checkpoint's data file, is written behind it, and says what the file must be and what it stands
+ * at: so a checkpoint that has a seal is whole, bit rot in it does not become the state, and nobody needs to map it to
+ * know what it is. */
 #define SEAL_NAME "seal"
 struct file_seal {
     uint64_t bytes;
     uint64_t digest; /* XXH3 */
+    struct pos applied;
+    uint64_t rewinds;
 };
 enum candor_code files_measure(const char *path, struct file_seal *out, struct candor_error *err);
 /* Syncs the directory's data file, its seal and itself. */
-enum candor_code files_seal_dir(const char *dir, struct candor_error *err);
+enum candor_code files_seal_dir(const char *dir, const struct state_position *position,
+                                struct candor_error *err);
 /* NOT_FOUND: there is none. DATA_LOSS: it does not decode. */
 enum candor_code files_read_seal(const char *dir, struct file_seal *out, struct candor_error *err);
 

@@ -174,13 +174,41 @@ enum candor_code files_swap_dir(int parent, const char *from, const char *to,
 
 /* ---- Seals --------------------------------------------------------------------------------------------- */
 
-/* "candor-seal 1 <bytes> <16 hex digits>\n": of the data file beside it. */
-enum { SEAL_BYTES = 64 };
+/* "candor-seal 2 <bytes> <digest, 16 hex digits> <generation> <term> <owner> <seq> <rewinds> <check, 16 hex digits>\n": of
+ * the data file beside it; the check is of what stands before it. */
+enum { SEAL_BYTES = 256 };
 
 static void seal_text(const struct file_seal *seal, char out[SEAL_BYTES])
 {
-    snprintf(out, SEAL_BYTES, "candor-seal 1 %" PRIu64 " %016" PRIx64 "\n", seal->bytes,
-             seal->digest);
+    const struct epoch *epoch = &seal->applied.epoch;
+    int length = snprintf(out, SEAL_BYTES,
+                          "candor-seal 2 %" PRIu64 " %016" PRIx64 " %" PRIu64 " %" PRIu64
+                          " %s %" PRIu64 " %" PRIu64 " ",
+                          seal->bytes, seal->digest, epoch->generation, epoch->term,
+                          node_id_empty(epoch->owner) ? "-" : epoch->owner.text, seal->applied.seq,
+                          seal->rewinds);
+    ASSERT(length > 0 && length < SEAL_BYTES - 32);
+    snprintf(out + length, (size_t)(SEAL_BYTES - length), "%016" PRIx64 "\n",
+             XXH3_64bits(out, (size_t)length));
+}
+
+static bool seal_parse(const char *text, struct file_seal *out)
+{
+    char owner[LIMIT_NODE_ID_BYTES] = "";
+    char again[SEAL_BYTES];
+    struct epoch *epoch = &out->applied.epoch;
+    *out = (struct file_seal){0};
+    int fields = sscanf(text,
+                        "candor-seal 2 %" SCNu64 " %16" SCNx64 " %" SCNu64 " %" SCNu64
+                        " %31s %" SCNu64 " %" SCNu64,
+                        &out->bytes, &out->digest, &epoch->generation, &epoch->term, owner,
+                        &out->applied.seq, &out->rewinds);
+    if (fields != 7)
+        return false;
+    if (strcmp(owner, "-") != 0)
+        epoch->owner = node_id_of(owner);
+    seal_text(out, again);
+    return strcmp(text, again) == 0;
 }
 
 static bool digest_file(int fd, struct file_seal *out)
@@ -213,11 +241,12 @@ enum candor_code files_measure(const char *path, struct file_seal *out, struct c
     return code;
 }
 
-enum candor_code files_seal_dir(const char *dir, struct candor_error *err)
+enum candor_code files_seal_dir(const char *dir, const struct state_position *position,
+                                struct candor_error *err)
 {
     char data[LIMIT_PATH_BYTES];
     char path[LIMIT_PATH_BYTES];
-    struct file_seal seal = {0};
+    struct file_seal seal = {.applied = position->applied, .rewinds = position->rewinds};
     enum candor_code code = files_path(data, dir, "data.mdb", err);
     if (code == CANDOR_OK)
         code = files_path(path, dir, SEAL_NAME, err);
@@ -243,7 +272,6 @@ enum candor_code files_read_seal(const char *dir, struct file_seal *out, struct 
 {
     char path[LIMIT_PATH_BYTES];
     char text[SEAL_BYTES] = "";
-    char again[SEAL_BYTES];
     enum candor_code code = files_path(path, dir, SEAL_NAME, err);
     if (code != CANDOR_OK)
         return code;
@@ -256,10 +284,7 @@ enum candor_code files_read_seal(const char *dir, struct file_seal *out, struct 
     close(fd);
     if (code != CANDOR_OK)
         return code;
-    bool sound = got > 0 && sscanf(text, "candor-seal 1 %" SCNu64 " %16" SCNx64, &out->bytes,
-                                   &out->digest) == 2;
-    seal_text(sound ? out : &(struct file_seal){0}, again);
-    if (!sound || strcmp(text, again) != 0)
+    if (!seal_parse(text, out))
         return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE, "%s: it is damaged",
                                 path);
     return CANDOR_OK;

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "state/pages.h"
 
 struct state_incoming {
     struct state *state;
@@ -54,17 +55,6 @@ enum candor_code state_incoming_write(struct state_incoming *incoming, struct sl
                : files_failed(incoming->file, "write", err);
 }
 
-/* LMDB trusts its file; what is not one at all is refused before. The caller has checked the bytes' digest. */
-static bool looks_like_lmdb(int fd)
-{
-    enum { MAGIC_AT = 16, VERSION_AT = 20 };
-    uint8_t page[4096];
-    off_t bytes = lseek(fd, 0, SEEK_END);
-    if (bytes < 2 * (off_t)sizeof page || pread(fd, page, sizeof page, 0) != (ssize_t)sizeof page)
-        return false;
-    return get_u32(page + MAGIC_AT) == 0xBEEFC0DE && get_u32(page + VERSION_AT) == 1;
-}
-
 static enum candor_code unusable(const struct state_incoming *incoming, const char *why,
                                  struct candor_error *err)
 {
@@ -76,16 +66,21 @@ enum candor_code state_incoming_finish(struct state_incoming *incoming,
                                        struct state_position *position,
                                        struct epoch_history *history, struct candor_error *err)
 {
-    if (!looks_like_lmdb(incoming->fd))
-        return unusable(incoming, "it is not an LMDB file", err);
+    struct candor_error why = {0};
     close(incoming->fd);
     incoming->fd = -1;
-    enum candor_code code = files_sync(incoming->file, err);
+    /* LMDB trusts its file, and a peer may send anything. */
+    enum candor_code code =
+        pages_check(incoming->file, incoming->state->map_bytes, PAGES_ALL, &why);
+    if (code == CANDOR_DATA_LOSS || code == CANDOR_NOT_FOUND)
+        return unusable(incoming, why.message, err);
+    if (code != CANDOR_OK)
+        return candor_error_set(err, code, why.reason, "%s", why.message);
+    code = files_sync(incoming->file, err);
     if (code == CANDOR_OK)
         code = files_sync(incoming->dir, err);
     if (code != CANDOR_OK)
         return code;
-    struct candor_error why = {0};
     code = peek_position(incoming->dir, position, history, &why);
     if (code == CANDOR_RESOURCE_EXHAUSTED)
         return candor_error_set(err, code, why.reason, "%s", why.message);
@@ -139,7 +134,9 @@ static enum candor_code open_counted(const struct state_incoming *incoming, stru
 
 /* The snapshot's checkpoint, whole and on disk, but not yet in its place. */
 static enum candor_code prepare_checkpoint(const struct state_incoming *incoming,
-                                           const char *install, struct candor_error *err)
+                                           const char *install,
+                                           const struct state_position *position,
+                                           struct candor_error *err)
 {
     char file[LIMIT_PATH_BYTES];
     enum candor_code code = files_path(file, install, "data.mdb", err);
@@ -148,7 +145,7 @@ static enum candor_code prepare_checkpoint(const struct state_incoming *incoming
         code = files_make_dir(install, err);
     if (code == CANDOR_OK)
         code = files_copy(incoming->file, file, err);
-    return code == CANDOR_OK ? files_seal_dir(install, err) : code;
+    return code == CANDOR_OK ? files_seal_dir(install, position, err) : code;
 }
 
 /* From here on views are of the new environment; the old one is closed with its last view. */
@@ -175,7 +172,7 @@ static enum candor_code swap(struct state *state, int state_dir_fd, struct state
     if (code == CANDOR_OK)
         code = open_counted(incoming, &env, &position, err);
     if (code == CANDOR_OK)
-        code = prepare_checkpoint(incoming, install, err);
+        code = prepare_checkpoint(incoming, install, &position, err);
     if (code == CANDOR_OK)
         code = files_swap_dir(state_dir_fd, incoming->dir, current, err);
     if (code == CANDOR_OK)

@@ -116,7 +116,8 @@ static enum candor_code read_page(struct walk *walk, uint64_t number, uint32_t l
     return read_at(walk, number * walk->page_bytes, bytes, walk->page_bytes);
 }
 
-/* The run of pages that a leaf's node names. Its first page is left in the last place of `pages`. */
+/* The run of pages that a leaf's node names; longer than its value needs where a longer one of the same transaction stood
+ * there before. Its first page is left in the last place of `pages`. */
 static enum candor_code read_overflow(struct walk *walk, const struct page_node *node,
                                       uint64_t *out)
 {
@@ -125,9 +126,9 @@ static enum candor_code read_overflow(struct walk *walk, const struct page_node 
     enum candor_code code = read_page(walk, number, DEPTH_MOST, &page);
     if (code != CANDOR_OK)
         return code;
-    uint64_t count = (PAGE_HEADER_BYTES - 1 + (uint64_t)node->data_length) / walk->page_bytes + 1;
-    if (page_number(page) != number || page_flags(page) != PAGE_OVERFLOW ||
-        page_overflow_count(page) != count)
+    uint64_t needed = (PAGE_HEADER_BYTES - 1 + (uint64_t)node->data_length) / walk->page_bytes + 1;
+    uint64_t count = page_overflow_count(page);
+    if (page_number(page) != number || page_flags(page) != PAGE_OVERFLOW || count < needed)
         return damaged(walk, number, "it does not begin a value of its length");
     if (count > walk->file_pages - number)
         return damaged(walk, number, "its value reaches beyond the end of the file");

@@ -1,12 +1,38 @@
 /* Opening and closing, and the position that everybody may ask for. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
 #include "state/env.h"
+#include "state/pages.h"
 
 enum { ENV_FLAGS = MDB_NOSYNC };
+
+/* Before LMDB maps it. What is small is read whole: that takes some milliseconds. Of more only what would end the process
+ * by SIGBUS is looked for; the rest awaits its reader, and the scrub. */
+static enum candor_code check_current(const struct state *state, const char *dir,
+                                      struct candor_error *err)
+{
+    char file[LIMIT_PATH_BYTES];
+    struct stat st;
+    struct candor_error why = {0};
+    enum candor_code code = files_path(file, dir, "data.mdb", err);
+    if (code != CANDOR_OK)
+        return code;
+    bool small = stat(file, &st) == 0 && (uint64_t)st.st_size <= LIMIT_STATE_CHECKED_BYTES;
+    code = pages_check(file, state->map_bytes, small ? PAGES_ALL : PAGES_SIZE, &why);
+    if (code == CANDOR_NOT_FOUND)
+        return CANDOR_OK;
+    if (code != CANDOR_DATA_LOSS)
+        return code == CANDOR_OK ? code
+                                 : candor_error_set(err, code, why.reason, "%s", why.message);
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                            "%s. The state is damaged. Restore this node by removing its data "
+                            "directory (it then copies the state from the primary)",
+                            why.message);
+}
 
 static enum candor_code open_current(struct state *state, struct env **out,
                                      struct candor_error *err)
@@ -16,9 +42,9 @@ static enum candor_code open_current(struct state *state, struct env **out,
         return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                                 "%s: the path is too long", state->dir);
     enum candor_code code = files_make_dir(path, err);
-    if (code != CANDOR_OK)
-        return code;
-    return env_open(path, state->map_bytes, ENV_FLAGS, out, err);
+    if (code == CANDOR_OK)
+        code = check_current(state, path, err);
+    return code == CANDOR_OK ? env_open(path, state->map_bytes, ENV_FLAGS, out, err) : code;
 }
 
 static enum candor_code load_position(struct state *state, struct candor_error *err)

@@ -132,6 +132,7 @@ uint64_t state_bytes(struct state *state); /* used pages of the map */
  * who has the former one's data file open may read on. */
 struct state_checkpoint {
     struct pos pos;
+    uint64_t rewinds;
     uint64_t bytes; /* of its data file */
     uint64_t
         digest; /* XXH3 of the data file when it was written: bytes with another one have rotted */

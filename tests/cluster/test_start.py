@@ -9,6 +9,8 @@ import unittest
 
 from harness import KVD, Cluster, main, until
 
+PAGE = 4096
+
 
 def kvd(cluster, node, *args, timeout_s=30):
     return subprocess.run([KVD, "--topology", cluster.topology, "--node", node, *args],
@@ -23,6 +25,53 @@ class Start(unittest.TestCase):
             self.assertEqual(done.returncode, 4, done.stderr)
             self.assertIn("data/a", done.stderr)
             self.assertEqual(c.status()["a"]["state"], "FRESH")
+
+    def test_a_damaged_state_is_made_anew_from_the_log(self):
+        """Cut where LMDB would end the process by SIGBUS, and with pages that are not what they say."""
+        def cut(length):
+            return lambda content: content[:length(len(content))]
+
+        def swap_pages(content):
+            return content[:2 * PAGE] + content[3 * PAGE:4 * PAGE] + content[2 * PAGE:3 * PAGE] + content[4 * PAGE:]
+
+        def clear_pages(content):
+            return content[:2 * PAGE] + bytes(len(content) - 2 * PAGE)
+
+        damages = {"8 KiB are left": cut(lambda _: 8192), "12 KiB are left": cut(lambda _: 12288),
+                   "a quarter is left": cut(lambda n: n // 4), "half is left": cut(lambda n: n // 2),
+                   "two pages are swapped": swap_pages, "all pages are zero": clear_pages,
+                   "no meta page": lambda content: bytes(PAGE) + content[PAGE:]}
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            for i in range(50):
+                c.put(f"k{i}", f"v{i}" * 100)
+            state = f"{c.dir}/data/a/state/current/data.mdb"
+            for name, damage in damages.items():
+                with self.subTest(name):
+                    c.kvctl("node", "stop", "a")
+                    with open(state, "rb") as f:
+                        content = f.read()
+                    with open(state, "wb") as f:
+                        f.write(damage(content))
+                    c.start("a")
+                    c.wait_fresh()
+                    self.assertEqual(c.get("k7")["value"], "v7" * 100)
+                    self.assertEqual(len(c.export("a").splitlines()), 50)
+                    self.assertIn("state_rebuild", c.log_of("a"))
+
+    def test_a_damaged_state_without_the_log_to_make_it_anew_is_status_3(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            c.put("k", "v")
+            c.kvctl("down")
+            state = f"{c.dir}/data/a/state/current/data.mdb"
+            for name in glob.glob(f"{c.dir}/data/a/log/**/*.log", recursive=True):
+                os.unlink(name)
+            with open(state, "r+b") as f:
+                f.truncate(8192)
+            done = kvd(c, "a")
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertIn("data.mdb", done.stderr)
 
     def test_port_in_use_is_named(self):
         with Cluster({"a": "voter"}) as c:

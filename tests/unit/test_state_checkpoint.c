@@ -113,6 +113,43 @@ static void receive(struct fixture *f, const struct state_checkpoint *checkpoint
     epoch_history_free(&history);
 }
 
+/* A snapshot whose bytes are right by its sender's digest, and whose pages would lead LMDB out of its map. */
+static void expect_refused(struct fixture *f, struct slice bytes)
+{
+    struct state_incoming *incoming;
+    struct state_position position;
+    struct epoch_history history;
+    struct candor_error err = {0};
+    epoch_history_init(&history);
+    assert_int_equal(state_incoming_begin(f->state, &incoming, NULL), CANDOR_OK);
+    assert_int_equal(state_incoming_write(incoming, bytes, NULL), CANDOR_OK);
+    assert_int_equal(state_incoming_finish(incoming, &position, &history, &err),
+                     CANDOR_UNAVAILABLE);
+    state_incoming_discard(incoming);
+    epoch_history_free(&history);
+}
+
+static void snapshot_with_pages_that_lead_astray_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct state_checkpoint checkpoint;
+    static uint8_t bytes[1 << 20];
+    enum { PAGE = 4096, FLAGS_AT = 10, UPPER_AT = 14 };
+    put_own_seq(f);
+    take_checkpoint(f, &checkpoint);
+    FILE *file = fopen(checkpoint.path, "rb");
+    assert_non_null(file);
+    size_t length = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    const size_t places[] = {FLAGS_AT, 2 * PAGE, 2 * PAGE + UPPER_AT, 3 * PAGE + UPPER_AT + 2};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        bytes[places[i]] ^= 0x40;
+        expect_refused(f, slice_of(bytes, length));
+        bytes[places[i]] ^= 0x40;
+    }
+    expect_refused(f, slice_of(bytes, length - PAGE));
+}
+
 static uint64_t checkpoint_seq(const struct fixture *f)
 {
     struct state_checkpoint checkpoint;
@@ -441,6 +478,7 @@ int main(void)
         TEST(checkpoint_cut_short_is_damaged_and_the_next_one_replaces_it),
         TEST(garbage_in_place_of_the_state_is_not_replaced),
         TEST(state_of_another_format_is_refused_and_left_alone),
+        TEST(snapshot_with_pages_that_lead_astray_is_refused),
         TEST(path_too_long_is_refused_at_once),
         TEST(install_brings_its_own_checkpoint),
         TEST(start_after_a_kill_between_the_swaps_ends_the_install),
