@@ -14,6 +14,7 @@
 #include "cli/kvd_arguments.h"
 #include "cli/kvd_signals.h"
 #include "node/node.h"
+#include "state/map_fault.h"
 #include "topology/topology.h"
 
 /* ---- Topology ----------------------------------------------------------------------------------------- */
@@ -107,6 +108,7 @@ static int run(const struct kvd_arguments *arguments, const struct topology *top
 int main(int argc, char **argv)
 {
     standard_streams_open();
+    map_fault_install();
     struct kvd_arguments arguments;
     kvd_arguments_parse(argc, argv, &arguments);
     /* Outlives the node; large for a stack. */

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/disk_error.h"
 #include "base/memory.h"
+#include "state/map_fault.h"
 
 enum {
     OWN_READERS =
@@ -131,6 +132,8 @@ enum candor_code env_open(const char *dir, uint64_t map_bytes, unsigned flags, s
         rc = mdb_env_set_mapsize(env->mdb, map_bytes);
     if (rc == 0)
         rc = mdb_env_open(env->mdb, dir, flags | MDB_NOTLS, 0644);
+    if (rc == 0)
+        map_fault_watch(env->mdb, dir);
     enum candor_code code = rc == 0 ? open_tables(env, dir, (flags & MDB_RDONLY) != 0, err)
                                     : env_failed(rc, dir, "open the state", err);
     if (code != CANDOR_OK) {
@@ -150,8 +153,10 @@ void env_close(struct env *env)
         mdb_txn_abort(view->txn);
         free(view);
     }
-    if (env->mdb != NULL)
+    if (env->mdb != NULL) {
+        map_fault_forget(env->mdb);
         mdb_env_close(env->mdb);
+    }
     free(env);
 }
 

@@ -2,10 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
 #include "state/env.h"
+#include "state/map_fault.h"
 #include "state/pages.h"
 
 enum { ENV_FLAGS = MDB_NOSYNC };
@@ -17,12 +19,18 @@ static enum candor_code check_current(const struct state *state, const char *dir
 {
     char file[LIMIT_PATH_BYTES];
     struct stat st;
+    char suspect[LIMIT_PATH_BYTES];
     struct candor_error why = {0};
     enum candor_code code = files_path(file, dir, "data.mdb", err);
+    if (code == CANDOR_OK)
+        code = files_path(suspect, state->dir, SUSPECT_NAME, err);
     if (code != CANDOR_OK)
         return code;
     bool small = stat(file, &st) == 0 && (uint64_t)st.st_size <= LIMIT_STATE_CHECKED_BYTES;
-    code = pages_check(file, state->map_bytes, small ? PAGES_ALL : PAGES_SIZE, &why);
+    bool whole = small || access(suspect, F_OK) == 0;
+    code = pages_check(file, state->map_bytes, whole ? PAGES_ALL : PAGES_SIZE, &why);
+    if (code == CANDOR_OK && whole)
+        (void)unlink(suspect);
     if (code == CANDOR_NOT_FOUND)
         return CANDOR_OK;
     if (code != CANDOR_DATA_LOSS)

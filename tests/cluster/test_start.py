@@ -59,6 +59,19 @@ class Start(unittest.TestCase):
                     self.assertEqual(len(c.export("a").splitlines()), 50)
                     self.assertIn("state_rebuild", c.log_of("a"))
 
+    def test_a_state_that_is_cut_under_a_running_node_ends_it_with_a_message(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            for i in range(200):
+                c.put(f"k{i}", f"v{i}" * 300)
+            os.truncate(f"{c.dir}/data/a/state/current/data.mdb", 2 * PAGE)
+            until(lambda: c.kvctl("scan", "--deadline", "1s", status=(0, 5)) and "integrity what=" in c.log_of("a"),
+                  "the node ends over what it cannot read")
+            self.assertIn("data.mdb", c.log_of("a"))
+            c.start("a")
+            c.wait_fresh()
+            self.assertEqual(c.get("k7")["value"], "v7" * 300)
+
     def test_a_damaged_state_without_the_log_to_make_it_anew_is_status_3(self):
         with Cluster({"a": "voter"}) as c:
             c.up().wait_fresh()
