@@ -83,17 +83,24 @@ static int refuse_start(const struct candor_error *err)
     return exit_status_of(err);
 }
 
+static bool start_is_ended(void *closure)
+{
+    (void)closure;
+    return kvd_signals_stopped();
+}
+
 static int run(const struct kvd_arguments *arguments, const struct topology *topology,
                struct node_id self)
 {
-    struct node_options options = {.data = arguments->data};
+    struct node_options options = {.data = arguments->data, .ended = start_is_ended};
     struct node *node = NULL;
     struct candor_error err = {0};
     if (node_open(topology, self, &options, &node, &err) != CANDOR_OK)
         return refuse_start(&err);
     kvd_signals_serve();
     if (node_run(node, &err) != CANDOR_OK) {
-        int status = refuse_start(&err);
+        /* A start that waited, and was ended by a signal, is no failure. */
+        int status = err.code == CANDOR_CANCELLED ? NODE_EXIT_CLEAN : refuse_start(&err);
         kvd_signals_stopping();
         node_stop(node);
         return status;

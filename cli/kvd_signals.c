@@ -60,7 +60,7 @@ static void take(int number)
     }
 }
 
-static bool stops(void)
+bool kvd_signals_stopped(void)
 {
     pthread_mutex_lock(&signals.lock);
     bool answer = signals.stops;
@@ -74,7 +74,7 @@ static void *take_signals(void *unused)
     const struct timespec look = {.tv_sec = 1};
     uint64_t spent_ms = 0;
     while (spent_ms < signals.stop_timeout_ms) {
-        bool counts = stops();
+        bool counts = kvd_signals_stopped();
         int number = sigtimedwait(&signals.taken, NULL, counts ? &slice : &look);
         if (number > 0)
             take(number);

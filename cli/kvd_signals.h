@@ -21,6 +21,8 @@ bool kvd_signals_start(uint64_t stop_timeout_ms);
 void kvd_signals_serve(void);
 /* Waits for a signal that ends the node. */
 void kvd_signals_wait(void);
+/* Whether such a signal came. Any thread, never waits for one. */
+bool kvd_signals_stopped(void);
 /* The node stops, by a signal or for a reason of its own: its time runs from here, if it does not yet. */
 void kvd_signals_stopping(void);
 

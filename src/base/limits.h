@@ -68,6 +68,30 @@
 #define LIMIT_RPC_CONNECT_GRACE_MS                                                                 \
     300 /* a call waits so long for a connection; beyond: UNAVAILABLE */
 
+/* Names of hosts (rpc/names.h). */
+/* Addresses of one host that are tried; beyond: those that getaddrinfo(3) names first. */
+#define LIMIT_HOST_ADDRESSES 16
+/* Names remembered, more than a topology's nodes have; the one asked for longest ago goes first. */
+#define LIMIT_HOSTS 128
+/* Names looked up at once, a thread each; beyond: as if the name server did not answer. */
+#define LIMIT_LOOKUPS 64
+/* Addresses older than this are used, and looked up again behind the attempt. */
+#define LIMIT_HOST_FRESH_MS 1000
+/* Attempts that begin with the address which worked last; then all are tried in turn. */
+#define LIMIT_HOST_ATTEMPTS 3
+/* A node's own address that is in use is waited for so long: a process that ends, a TCP connection to itself; then: no start. */
+#define LIMIT_ADDRESS_WAIT_MS 3000
+/* A connect to one of several addresses that hangs so long gives way to the next (RFC 8305). */
+#define LIMIT_CONNECT_ATTEMPT_MS 250
+
+/* TCP connections, dialled and accepted (rpc/nng_sockets.c). */
+/* A silent one is probed after this; unanswered probes: it is closed, after 10 + 3 * 5 s. */
+#define LIMIT_TCP_IDLE_S 10
+#define LIMIT_TCP_PROBE_S 5
+#define LIMIT_TCP_PROBES 3
+/* What was sent is not acknowledged for so long, or a full window stays closed: it is closed. */
+#define LIMIT_TCP_UNANSWERED_MS 25000
+
 /* Replication. */
 #define LIMIT_RECORD_BATCH_BYTES                                                                   \
     (LIMIT_VALUE_BYTES_MAX + (1u << 20)) /* a batch on disk or stream; over it: malformed */

@@ -314,10 +314,25 @@ static void sleep_ns(uint64_t ns)
         ;
 }
 
-/* Goes to the next endpoint after a pause. False: the deadline comes first. */
+/* No endpoint is an address of a node, as far as can be seen: waiting does not change it. */
+static bool hopeless(struct candor_client *client)
+{
+    bool hope = false;
+    pthread_mutex_lock(&client->lock);
+    for (size_t i = 0; i < client->endpoint_count && !hope; i++) {
+        struct rpc_client *rpc = client->connections[i].rpc;
+        hope = rpc == NULL || !rpc_client_hopeless(rpc); /* NULL: not asked yet */
+    }
+    pthread_mutex_unlock(&client->lock);
+    return !hope;
+}
+
+/* Goes to the next endpoint after a pause. False: the deadline comes first, or there is nobody to ask. */
 static bool back_off(struct candor_client *client, struct progress *progress,
                      const struct candor_result *result)
 {
+    if (hopeless(client))
+        return false;
     uint64_t pause = pause_ns(client, progress, result->retry_after_ms);
     progress->failures++;
     progress->hop_count = 0;

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "rpc/listen.h"
+#include "rpc/own_address.h"
 
 _Noreturn void node_fatal(struct node *node, const struct candor_error *err)
 {
@@ -260,19 +261,24 @@ enum candor_code node_open(const struct topology *topology, struct node_id self,
     return code;
 }
 
-static enum candor_code check_addresses(const struct topology_node *self, struct candor_error *err)
+static enum candor_code await_own_addresses(const struct node *node, struct candor_error *err)
 {
-    const char *const addresses[] = {self->stream, self->heartbeat, self->peer, self->rpc};
+    const char *addresses[] = {node->self->stream, node->self->heartbeat, node->self->peer,
+                               node->self->rpc};
+    struct own_address_wait wait = {.ended = node->options.ended, .closure = node->options.closure};
     enum candor_code code = CANDOR_OK;
-    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0] && code == CANDOR_OK; i++)
+    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0] && code == CANDOR_OK; i++) {
         code = listen_check(addresses[i], err);
+        if (code == CANDOR_OK)
+            code = own_address_await(addresses[i], &wait, err);
+    }
     return code;
 }
 
 enum candor_code node_run(struct node *node, struct candor_error *err)
 {
     /* Addresses first: they are what fails. Until the node thread runs, events wait in its queue. */
-    enum candor_code code = check_addresses(node->self, err);
+    enum candor_code code = await_own_addresses(node, err);
     if (code == CANDOR_OK)
         code = open_stream(node, err);
     if (code == CANDOR_OK)

@@ -25,6 +25,8 @@ struct node_options {
      * _exit(exit_status_of(err)).
      * Any thread of the node. */
     void (*fatal)(void *closure, const struct candor_error *err);
+    /* Asked some times a second while node_run() waits for its own addresses: true ends the start. NULL: never. */
+    bool (*ended)(void *closure);
     void *closure;
 };
 
@@ -35,8 +37,9 @@ enum candor_code node_open(const struct topology *topology, struct node_id self,
                            const struct node_options *options, struct node **out,
                            struct candor_error *err);
 
-/* Binds the addresses and starts the threads; when it returns OK the node serves. UNAVAILABLE: an address is in
- * use. On error only node_stop() remains. */
+/* Binds the addresses and starts the threads; when it returns OK the node serves. Waits for names of its own that do not
+ * resolve yet, and for addresses in use a short time (rpc/own_address.h). UNAVAILABLE: an address is in use. CANCELLED:
+ * options.ended said so. On error only node_stop() remains. */
 enum candor_code node_run(struct node *node, struct candor_error *err);
 
 /* Finishes what is under way (UNAVAILABLE / SHUTTING_DOWN where it cannot be), writes everything out, marks the

@@ -18,6 +18,7 @@
 #include "rpc/unpack.h"
 
 #define SP_HEADER_BYTES 4
+#define CONNECT_SLICE_MS 50
 #define DOUBT_NS NS_PER_S /* of silence: then a connection is in doubt, or a connect hangs */
 
 /* How the caller wants its answer. */
@@ -203,10 +204,14 @@ static void free_message(struct slot *slot)
         nng_msg_free(message);
 }
 
-/* A message waits in the aio. In slices of the grace, because a connection may be lost or come at any time. */
+/* A message waits in the aio. In slices, because a connection may be lost or come at any time; in short ones while there is
+ * none, so that a name that does not resolve is told soon. */
 static void send_request(struct slot *slot)
 {
-    uint64_t slice_ns = clock_boot_ns() + LIMIT_RPC_CONNECT_GRACE_MS * NS_PER_MS;
+    uint64_t since_ns;
+    bool connected = dialed_pipe(&slot->client->dialed, &since_ns) != 0;
+    uint64_t slice_ms = connected ? LIMIT_RPC_CONNECT_GRACE_MS : CONNECT_SLICE_MS;
+    uint64_t slice_ns = clock_boot_ns() + slice_ms * NS_PER_MS;
     if (post(slot, SLOT_SENDING, min_u64(slice_ns, slot->deadline_ns)))
         return;
     free_message(slot);
@@ -226,16 +231,33 @@ static void doubt_connection(struct rpc_client *client)
         atomic_store(&client->doubted_pipe, pipe);
 }
 
+/* There is no connection, and it is not waited for any longer. */
+static void fail_unconnected(struct slot *slot)
+{
+    struct rpc_client *client = slot->client;
+    char why[CANDOR_ERROR_MESSAGE_BYTES];
+    if (dialed_obstacle(&client->dialed, why, sizeof why) == OBSTACLE_NONE)
+        snprintf(why, sizeof why, "nothing answers at %s", client->dialed.address);
+    slot_fail(slot, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE, "%s", why);
+}
+
+static bool worth_waiting(struct slot *slot, bool connected, uint64_t since_ns, uint64_t now_ns)
+{
+    uint64_t grace_ns = LIMIT_RPC_CONNECT_GRACE_MS * NS_PER_MS;
+    char why[CANDOR_ERROR_MESSAGE_BYTES];
+    if (now_ns >= slot->deadline_ns)
+        return false;
+    return connected || (now_ns < max_u64(slot->begun_ns, since_ns) + grace_ns &&
+                         dialed_obstacle(&slot->client->dialed, why, sizeof why) == OBSTACLE_NONE);
+}
+
 static void send_timed_out(struct slot *slot)
 {
     struct rpc_client *client = slot->client;
     uint64_t since_ns;
     bool connected = dialed_pipe(&client->dialed, &since_ns) != 0;
-    uint64_t now_ns = clock_boot_ns();
-    uint64_t patience_ns =
-        max_u64(slot->begun_ns, since_ns) + LIMIT_RPC_CONNECT_GRACE_MS * NS_PER_MS;
-    bool overdue = now_ns >= slot->deadline_ns;
-    if (!overdue && (connected || now_ns < patience_ns)) {
+    if (worth_waiting(slot, connected, since_ns, clock_boot_ns())) {
+        dialed_redial(&client->dialed, DOUBT_NS);
         send_request(slot);
         return;
     }
@@ -245,8 +267,7 @@ static void send_timed_out(struct slot *slot)
         slot_fail(slot, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
                   "%s took no request up to the deadline", client->dialed.address);
     else
-        slot_fail(slot, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE, "nothing answers at %s",
-                  client->dialed.address);
+        fail_unconnected(slot);
 }
 
 static void sent(struct slot *slot, int error)
@@ -485,6 +506,12 @@ void rpc_client_call(struct rpc_client *client, const char *method, struct slice
 const char *rpc_client_address(const struct rpc_client *client)
 {
     return client->dialed.address;
+}
+
+bool rpc_client_hopeless(struct rpc_client *client)
+{
+    char why[CANDOR_ERROR_MESSAGE_BYTES];
+    return dialed_obstacle(&client->dialed, why, sizeof why) == OBSTACLE_LASTING;
 }
 
 /* No call is under way. The aios go before the contexts and the socket, as in the server: freeing one waits until

@@ -4,9 +4,12 @@
 
 #include "base/clock.h"
 #include "base/logging.h"
+#include "rpc/nng_names.h"
 
 #define RECONNECT_FIRST_MS 10
 #define RECONNECT_MOST_MS 250
+/* One alone may be a dialer that was closed in mid-handshake. */
+#define FOREIGN_LEAST 2
 
 static void set_pipe(struct dialed *dialed, uint32_t pipe)
 {
@@ -16,13 +19,25 @@ static void set_pipe(struct dialed *dialed, uint32_t pipe)
         dialed->changed(dialed->closure, pipe != 0);
 }
 
+/* The next attempts begin with this address of the host. */
+static void remember_address(struct dialed *dialed, nng_pipe pipe)
+{
+    nng_sockaddr address;
+    struct sockaddr_storage worked;
+    if (dialed->host[0] != '\0' && nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &address) == 0 &&
+        names_of_nng(&address, &worked))
+        names_worked(dialed->host, &worked);
+}
+
 /* A removal may overtake the addition of the same pipe: they run on two threads. */
 static void pipe_added(nng_pipe pipe, nng_pipe_ev event, void *closure)
 {
     struct dialed *dialed = closure;
     (void)event;
     uint32_t id = (uint32_t)nng_pipe_id(pipe);
+    remember_address(dialed, pipe);
     pthread_mutex_lock(&dialed->lock);
+    atomic_store(&dialed->foreign, 0);
     if (id != dialed->removed)
         set_pipe(dialed, id);
     pthread_mutex_unlock(&dialed->lock);
@@ -37,6 +52,9 @@ static void pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *closure)
     dialed->removed = id;
     if (atomic_load(&dialed->pipe) == id)
         set_pipe(dialed, 0);
+    else if (atomic_load(&dialed->pipe) ==
+             0) /* greeted and was refused, or is seen as added soon */
+        atomic_fetch_add(&dialed->foreign, 1);
     pthread_mutex_unlock(&dialed->lock);
 }
 
@@ -68,6 +86,8 @@ static bool waits_too_long(struct dialed *dialed)
 {
     uint64_t now_ns = clock_boot_ns();
     uint64_t patience_ns = atomic_load(&dialed->patience_ns);
+    if (names_several(dialed->host))
+        patience_ns = min_u64(patience_ns, LIMIT_CONNECT_ATTEMPT_MS * NS_PER_MS);
     return atomic_load(&dialed->pipe) == 0 &&
            saturating_sub(now_ns, atomic_load(&dialed->dialed_ns)) >= patience_ns &&
            saturating_sub(now_ns, atomic_load(&dialed->since_ns)) >= patience_ns;
@@ -79,6 +99,8 @@ static void redial(struct dialed *dialed)
     if (!waits_too_long(dialed))
         return;
     nng_dialer_close(dialed->dialer);
+    names_doubt(dialed->host);
+    atomic_store(&dialed->foreign, 0); /* the dialer's end may have looked so */
     int error = dial(dialed); /* it was well-formed before: only memory or descriptors can lack */
     if (error != 0)
         log_warn("dial_failed", "address=%s error=\"%s\"", dialed->address, nng_strerror(error));
@@ -123,6 +145,8 @@ int dialed_start(struct dialed *dialed, nng_socket socket, const char *address,
     /* ws:// dialers leak and may panic in 1.5.2 (docs/architecture.md). */
     if (address[0] == 'w' && address[1] == 's')
         return NNG_ENOTSUP;
+    if (!names_host_of(address, dialed->host))
+        dialed->host[0] = '\0';
     int error = set_options(dialed);
     if (error != 0)
         return error;
@@ -150,6 +174,22 @@ uint32_t dialed_pipe(struct dialed *dialed, uint64_t *since_ns)
     uint32_t pipe = (uint32_t)atomic_load(&dialed->pipe);
     *since_ns = atomic_load(&dialed->since_ns);
     return pipe;
+}
+
+enum dialed_obstacle dialed_obstacle(struct dialed *dialed, char *text, size_t size)
+{
+    if (atomic_load(&dialed->pipe) != 0)
+        return OBSTACLE_NONE;
+    int failure = names_failure(dialed->host);
+    if (failure != 0) {
+        bool lasting = failure == EAI_NONAME || failure == EAI_NODATA;
+        snprintf(text, size, "%s does not resolve: %s", dialed->host, gai_strerror(failure));
+        return lasting ? OBSTACLE_LASTING : OBSTACLE_PASSING;
+    }
+    if (atomic_load(&dialed->foreign) < FOREIGN_LEAST)
+        return OBSTACLE_NONE;
+    snprintf(text, size, "what answers at %s is another kind of address", dialed->address);
+    return OBSTACLE_LASTING;
 }
 
 void dialed_drop(struct dialed *dialed, uint32_t pipe)

@@ -27,6 +27,7 @@ struct dialed {
     struct chore chore; /* first: the keeper gets a pointer to it */
     nng_socket socket;
     char address[LIMIT_ADDRESS_BYTES];
+    char host[LIMIT_ADDRESS_BYTES]; /* "": ipc */
     /* The connection came or went. On a thread of NNG or the keeper, under the lock: hands over, nothing more.
      * May be NULL. */
     void (*changed)(void *closure, bool up);
@@ -39,6 +40,8 @@ struct dialed {
     uint32_t removed;              /* newest connection that went */
     atomic_uint_fast32_t pipe;     /* 0: none */
     atomic_uint_fast64_t since_ns; /* of the last change of `pipe` */
+    /* Connections since the last good one that greeted in another protocol, and were refused for it. */
+    atomic_uint_fast32_t foreign;
 
     /* What the keeper is asked for. */
     atomic_uint_fast32_t unwanted;    /* a connection to drop; 0: none */
@@ -58,6 +61,11 @@ void dialed_close(struct dialed *dialed);
 
 /* The connection's id, 0 when there is none; *since_ns (CLOCK_BOOTTIME): since when. Any thread. */
 uint32_t dialed_pipe(struct dialed *dialed, uint64_t *since_ns);
+/* Why there is no connection, where that is known: the name does not resolve, or what answers speaks SP and is no such
+ * socket as this one looks for. PASSING: the name server did not answer; LASTING: waiting does not help. */
+enum dialed_obstacle { OBSTACLE_NONE, OBSTACLE_PASSING, OBSTACLE_LASTING };
+/* In words at `text`, unless it is NONE. Any thread, never waits. */
+enum dialed_obstacle dialed_obstacle(struct dialed *dialed, char *text, size_t size);
 /* Asks to drop the connection `pipe` if it is still the one; the dialer re-connects. Any thread, never waits. */
 void dialed_drop(struct dialed *dialed, uint32_t pipe);
 /* Without a connection for `patience_ns`, and as long after the last dial: asks to dial anew. Any thread, never waits. */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/assert.h"
+#include "base/thread.h"
 
 static struct {
     /* Begins and ends the thread: held over its join, so never taken by the thread. Before `lock`. */
@@ -66,7 +67,7 @@ bool keeper_begin(void)
     bool begun = keeper.users > 0;
     if (!begun) {
         keeper.ending = false;
-        begun = pthread_create(&keeper.thread, NULL, keeper_thread, NULL) == 0;
+        begun = thread_begin(&keeper.thread, keeper_thread, NULL);
     }
     if (begun)
         keeper.users++;

@@ -96,12 +96,16 @@ enum candor_code rpc_client_open(const char *address, size_t message_bytes, stru
 /* Ends calls in flight with CANCELLED, waits for their closures, frees. Not from a closure. */
 void rpc_client_close(struct rpc_client *client);
 const char *rpc_client_address(const struct rpc_client *client);
+/* There is no connection, and waiting does not help: its name does not resolve, or another kind of socket answers there. A call
+ * says which. */
+bool rpc_client_hopeless(struct rpc_client *client);
 
 /* What becomes of a call that gets no reply. Nothing is ever sent twice (R48): retries are the caller's.
  *
  *   never sent: another node may be asked at once, the request had no effect
  *     UNAVAILABLE, NONE               no connection within min(deadline, LIMIT_RPC_CONNECT_GRACE_MS) of the call or of
- *                                     the loss of the last connection, whichever is later: "nothing answers at ..."
+ *                                     the loss of the last connection, whichever is later: "nothing answers at ..."; sooner when
+ *                                     the name does not resolve, or another kind of socket answers: it says so
  *     DEADLINE_EXCEEDED, NONE         connected, but the peer took nothing more up to the deadline
  *     RESOURCE_EXHAUSTED, OVERLOADED  LIMIT_RPC_CLIENT_CALLS in flight; TOO_LARGE: the request is over message_bytes
  *   sent: it may have taken effect, or still will

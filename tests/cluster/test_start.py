@@ -17,6 +17,12 @@ def kvd(cluster, node, *args, timeout_s=30):
                           capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
+def start(cluster, node):
+    """Its log begins with what keeps it from starting, if anything does."""
+    return subprocess.Popen([KVD, "--topology", cluster.topology, "--node", node, "--log-level", "warn"],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 class Start(unittest.TestCase):
     def test_second_kvd_on_the_same_data_is_refused(self):
         with Cluster({"a": "voter"}) as c:
@@ -111,6 +117,36 @@ class Start(unittest.TestCase):
             self.assertIn(precious, done.stderr)
             with open(precious) as f:
                 self.assertEqual(f.read(), "not a socket")
+
+    def test_port_that_is_let_go_soon_is_waited_for(self):
+        with Cluster({"a": "voter"}) as c:
+            with open(c.topology) as f:
+                address = next(line.split()[-1] for line in f if "rpc:" in line)
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", int(address.rsplit(":", 1)[1])))
+                s.listen()
+                process = start(c, "a")
+                self.assertIn("own_address_refused", process.stderr.readline())
+            with process:
+                self.assertIn("ready", process.stdout.readline())
+                process.terminate()
+                process.communicate(timeout=30)
+            self.assertEqual(process.returncode, 0)
+
+    def test_own_name_that_does_not_resolve_is_waited_for_until_sigterm(self):
+        with Cluster({"a": "voter"}) as c:
+            with open(c.topology) as f:
+                text = f.read()
+            with open(c.topology, "w") as f:
+                f.write(text.replace("127.0.0.1", "nosuch.invalid"))
+            with start(c, "a") as process:
+                line = process.stderr.readline()
+                self.assertIn("own_name_unresolved", line)
+                self.assertIn("nosuch.invalid", line)
+                self.assertIsNone(process.poll())
+                process.terminate()
+                out, _ = process.communicate(timeout=30)
+            self.assertEqual((process.returncode, out), (0, ""))
 
     def test_unknown_node_and_broken_topology_exit_2(self):
         with Cluster({"a": "voter"}) as c:
