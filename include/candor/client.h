@@ -32,7 +32,18 @@
  * OUTCOME_UNKNOWN with ack LOCAL has one more meaning: what the node that fell had alone may be rolled back.
  *
  * Threads: any thread may use a client at any time, except while it is being closed. Calls block. A result belongs to
- * the thread that made the call. fork(): a client does not survive it. */
+ * the thread that made the call.
+ *
+ * fork(): fork before the first call. A child may then use the client that it inherited, which draws a client id of its own
+ * there, or open others. Once a client of the process has made a call, its connections and the library's threads are the parent's
+ * alone: in a child every call, and candor_client_open(), gives FAILED_PRECONDITION at once; candor_client_close() gives back
+ * memory and leaves the connections to the parent; exec() is always fine.
+ *
+ * Copies: when somebody else uses the client's id nevertheless (the machine was restored from a snapshot, a process was copied),
+ * a write gets INVALID_ARGUMENT with reason REQUEST_ID_REUSED. It was not executed; the client goes on under a new id, and the
+ * caller decides whether to write again.
+ *
+ * Memory: a call that finds none ends with RESOURCE_EXHAUSTED; of a write that was sent, with reason OUTCOME_UNKNOWN. */
 #ifndef CANDOR_CLIENT_H
 #define CANDOR_CLIENT_H
 
@@ -152,7 +163,7 @@ struct candor_client_options {
     /* Largest message sent or taken; 0: 4 MiB. Set it to the topology's limits.message. */
     size_t message_bytes;
     /* CANDOR_CLIENT_ID_BYTES, to begin with; NULL: drawn. Never of two clients, nor of one and a later one: the second's
-     * writes would be taken for the first's. */
+     * writes would be refused, or taken for the first's. */
     const uint8_t *client_id;
     /* Told of each violation, from the thread whose call found it, before that call returns. May be NULL. */
     void (*violation)(void *closure, const char *text);
@@ -252,7 +263,8 @@ struct candor_result {
     bool succeeded; /* cas, txn: the condition held; increment: the number is within its bounds */
     int64_t number; /* increment: the new number; when it returned OUT_OF_RANGE, the present one */
 
-    void *memory; /* private */
+    void *memory;   /* private */
+    bool no_memory; /* private: for the answer */
 };
 
 void candor_result_free(struct candor_result *result); /* may be called again */

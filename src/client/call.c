@@ -36,15 +36,18 @@ struct progress {
     struct candor_result refusal;
 };
 
-static void pack(struct call *call)
+/* False: there is no memory. */
+static bool pack(struct call *call)
 {
     if (call->message == NULL)
-        return;
+        return true;
     size_t length = protobuf_c_message_get_packed_size(call->message);
     call->packed = malloc(length + 1);
-    ASSERT(call->packed != NULL);
+    if (call->packed == NULL)
+        return false;
     protobuf_c_message_pack(call->message, call->packed);
     call->body = slice_of(call->packed, length);
+    return true;
 }
 
 static void unpack(struct call *call)
@@ -72,21 +75,23 @@ static void name_client(struct candor_client *client, struct progress *progress)
 {
     Candor__V1__RequestId *id = &progress->request_id;
     candor__v1__request_id__init(id);
-    progress->has_request_id = true;
-    progress->one_of_many = client_any_id(client, progress->client_id);
+    progress->has_request_id = client_any_id(client, progress->client_id, &progress->one_of_many);
     id->client_id.data = progress->client_id;
     id->client_id.len = sizeof progress->client_id;
 }
 
-/* R46: one number for the call, however often it is sent. */
-static void draw_request_id(struct candor_client *client, struct progress *progress)
+/* R46: one number for the call, however often it is sent. False: there is no memory. */
+static bool draw_request_id(struct candor_client *client, struct progress *progress)
 {
     Candor__V1__RequestId *id = &progress->request_id;
-    progress->has_request_id = true;
     candor__v1__request_id__init(id);
     progress->lane = client_draw_number(client, &id->number);
+    if (progress->lane == NULL)
+        return false;
+    progress->has_request_id = true;
     id->client_id.data = progress->lane->id;
     id->client_id.len = sizeof progress->lane->id;
+    return true;
 }
 
 static void tell_request_id(struct candor_client *client, struct progress *progress,
@@ -94,8 +99,7 @@ static void tell_request_id(struct candor_client *client, struct progress *progr
 {
     memcpy(result->request.client_id, progress->lane->id, sizeof result->request.client_id);
     result->request.number = progress->request_id.number;
-    client_end_number(client, progress->lane, progress->request_id.number,
-                      result->error.reason == CANDOR_REASON_OUTCOME_UNKNOWN);
+    client_end_number(client, progress->lane, progress->request_id.number, result->error.reason);
 }
 
 static uint32_t left_ms(const struct progress *progress)
@@ -132,6 +136,31 @@ static void clear_attempt(struct candor_result *result)
     result->more_lost_writes = before.more_lost_writes;
 }
 
+/* Without memory for the answer to a write that was executed, its details are lost: candor_txn_status() tells them later. */
+static void not_taken(const struct call *call, struct candor_result *result)
+{
+    if (result->no_memory) {
+        operation_out_of_memory(&result->error);
+        result->error.reason = call->write ? CANDOR_REASON_OUTCOME_UNKNOWN : CANDOR_REASON_NONE;
+        return;
+    }
+    candor_error_set(&result->error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
+                     "the answer of node %s to %s does not decode",
+                     result->has_freshness ? result->freshness.node : "(unnamed)", call->method);
+}
+
+/* R46: what no attempt of this call may have done was done by another process with this client's ids, for a write with the
+ * very same content; this one's was not executed. */
+static void not_ours(struct candor_result *result)
+{
+    candor_error_set(&result->error, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_REQUEST_ID_REUSED,
+                     "node %s has executed this request for another process that uses this "
+                     "client's id; this call's "
+                     "write was not executed",
+                     result->has_freshness ? result->freshness.node : "(unnamed)");
+    result->replayed = result->wrote = false;
+}
+
 /* Sends once and waits. Returns whether a node answered at all. */
 static bool attempt(struct candor_client *client, const struct call *call,
                     struct progress *progress, struct rpc_client *rpc, struct candor_result *result)
@@ -158,10 +187,9 @@ static bool attempt(struct candor_client *client, const struct call *call,
         result->more_lost_writes = true;
     bool has_body = result->error.code == CANDOR_OK || response != NULL;
     if (has_body && !call->take(call, slice_of(response, response_bytes), result))
-        candor_error_set(&result->error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
-                         "the answer of node %s to %s does not decode",
-                         result->has_freshness ? result->freshness.node : "(unnamed)",
-                         call->method);
+        not_taken(call, result);
+    if (result->error.code == CANDOR_OK && result->replayed && !progress->uncertain)
+        not_ours(result);
     if (call->write && result->token.cluster_id != 0 &&
         candor_pos_compare(&result->last, &result->token.pos) > 0)
         result->token.pos =
@@ -230,9 +258,10 @@ static bool renew_session(struct candor_client *client, struct call *call,
     candor_client_token(client, &call->asked);
     convert_token(&call->asked, &call->token);
     unpack(call);
-    pack(call);
     result->session_lost = true;
-    return true;
+    if (!pack(call))
+        operation_out_of_memory(&result->error);
+    return call->body.bytes != NULL;
 }
 
 static enum next judge(struct candor_client *client, struct call *call, struct progress *progress,
@@ -257,6 +286,8 @@ static enum next judge(struct candor_client *client, struct call *call, struct p
 static enum next ask(struct candor_client *client, struct call *call, struct progress *progress,
                      struct candor_result *result)
 {
+    if (fork_stranded(&result->error)) /* also in the middle of a call, when its callback forks */
+        return NEXT_RETURN;
     struct rpc_client *rpc = client_rpc(client, progress->target, &result->error);
     if (rpc == NULL)
         return NEXT_RETURN;
@@ -434,9 +465,9 @@ static enum candor_code exchange(struct candor_client *client, struct call *call
         return candor_error_set(&result->error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
                                 "the request's %zu bytes are more than one message of %zu takes",
                                 call->body.length, client->message_bytes);
-    if (call->write)
-        draw_request_id(client, &progress);
-    else if (call->read != NULL && call->read->level == CANDOR_READ_SESSION)
+    if (call->write && !draw_request_id(client, &progress))
+        return operation_out_of_memory(&result->error);
+    if (!call->write && call->read != NULL && call->read->level == CANDOR_READ_SESSION)
         name_client(client, &progress);
 
     for (;;) {
@@ -466,7 +497,10 @@ static enum candor_code exchange(struct candor_client *client, struct call *call
 enum candor_code client_call(struct candor_client *client, struct call *call,
                              struct candor_result *result)
 {
-    pack(call);
+    if (!pack(call)) {
+        memset(result, 0, sizeof *result);
+        return operation_out_of_memory(&result->error);
+    }
     enum candor_code code = exchange(client, call, result);
     unpack(call);
     return code;

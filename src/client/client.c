@@ -28,7 +28,8 @@ static enum candor_code check_options(const struct candor_client_options *option
 static struct lane *lane_new(struct candor_client *client)
 {
     struct lane *lane = calloc(1, sizeof *lane);
-    ASSERT(lane != NULL);
+    if (lane == NULL)
+        return NULL;
     random_bytes(lane->id, sizeof lane->id);
     lane->oldest = 1;
     client->ids_drawn++;
@@ -40,34 +41,56 @@ static bool has_room(const struct lane *lane)
     return !lane->retired && lane->newest + 1 - lane->oldest < LANE_WINDOW;
 }
 
-/* Under the lock. The first that has room, so that as few as possible are used. */
+static bool is_spent(const struct lane *lane)
+{
+    return lane->retired && lane->oldest > lane->newest;
+}
+
+/* Under the lock. The first that has room, so that as few as possible are used. NULL: there is no memory for another. */
 static struct lane *find_lane(struct candor_client *client)
 {
     struct lane **at = &client->lanes;
-    while (*at != NULL && !has_room(*at))
-        at = &(*at)->next;
+    while (*at != NULL && !has_room(*at)) {
+        struct lane *lane = *at;
+        if (!is_spent(lane)) {
+            at = &lane->next;
+            continue;
+        }
+        *at = lane->next;
+        free(lane);
+    }
     if (*at == NULL)
         *at = lane_new(client);
     return *at;
 }
 
-bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES])
+bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES], bool *others)
 {
     pthread_mutex_lock(&client->lock);
-    memcpy(out, find_lane(client)->id, CANDOR_CLIENT_ID_BYTES);
-    bool others = client->ids_drawn > 1;
+    const struct lane *lane = find_lane(client);
+    if (lane != NULL)
+        memcpy(out, lane->id, CANDOR_CLIENT_ID_BYTES);
+    *others = client->ids_drawn > 1;
     pthread_mutex_unlock(&client->lock);
-    return others;
+    return lane != NULL;
 }
 
 struct lane *client_draw_number(struct candor_client *client, uint64_t *number)
 {
     pthread_mutex_lock(&client->lock);
     struct lane *lane = find_lane(client);
-    *number = ++lane->newest;
-    lane->ended[*number % LANE_WINDOW] = false;
+    if (lane != NULL) {
+        *number = ++lane->newest;
+        lane->ended[*number % LANE_WINDOW] = false;
+    }
     pthread_mutex_unlock(&client->lock);
     return lane;
+}
+
+void client_retire_ids(struct candor_client *client)
+{
+    for (struct lane *lane = client->lanes; lane != NULL; lane = lane->next)
+        lane->retired = true;
 }
 
 static void remove_lane(struct candor_client *client, struct lane *lane)
@@ -80,32 +103,28 @@ static void remove_lane(struct candor_client *client, struct lane *lane)
 }
 
 void client_end_number(struct candor_client *client, struct lane *lane, uint64_t number,
-                       bool unknown)
+                       enum candor_reason reason)
 {
     pthread_mutex_lock(&client->lock);
     ASSERT(number >= lane->oldest && number <= lane->newest);
     lane->ended[number % LANE_WINDOW] = true;
     while (lane->oldest <= lane->newest && lane->ended[lane->oldest % LANE_WINDOW])
         lane->oldest++;
-    lane->retired = lane->retired || unknown;
-    if (lane->retired && lane->oldest > lane->newest)
+    if (reason == CANDOR_REASON_REQUEST_ID_REUSED)
+        client_retire_ids(client);
+    lane->retired = lane->retired || reason == CANDOR_REASON_OUTCOME_UNKNOWN;
+    if (is_spent(lane))
         remove_lane(client, lane);
     pthread_mutex_unlock(&client->lock);
 }
 
 /* ---- Birth and end ---- */
 
-enum candor_code candor_client_open(const struct candor_client_options *options,
-                                    struct candor_client **out, struct candor_error *err)
+static struct candor_client *client_new(const struct candor_client_options *options)
 {
-    *out = NULL;
-    enum candor_code code = check_options(options, err);
-    if (code != CANDOR_OK)
-        return code;
     struct candor_client *client = calloc(1, sizeof *client);
     if (client == NULL)
-        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
-                                "out of memory");
+        return NULL;
     pthread_mutex_init(&client->lock, NULL);
     client->no_redirect = options->no_redirect;
     client->deadline_ms =
@@ -117,13 +136,33 @@ enum candor_code candor_client_open(const struct candor_client_options *options,
     client->primary = CONNECTIONS_MAX;
     rng_seed(&client->rng, random_u64_nonzero());
     client->lanes = lane_new(client);
+    if (client->lanes == NULL || !fork_watch(client)) {
+        candor_client_close(client);
+        return NULL;
+    }
     if (options->client_id != NULL)
         memcpy(client->lanes->id, options->client_id, sizeof client->lanes->id);
+    return client;
+}
 
+enum candor_code candor_client_open(const struct candor_client_options *options,
+                                    struct candor_client **out, struct candor_error *err)
+{
+    struct candor_error local;
+    err = err == NULL ? &local : err;
+    *out = NULL;
+    enum candor_code code = check_options(options, err);
+    if (code != CANDOR_OK)
+        return code;
+    if (fork_stranded(err))
+        return err->code;
+    struct candor_client *client = client_new(options);
+    if (client == NULL)
+        return operation_out_of_memory(err);
     for (size_t i = 0; i < options->endpoint_count && code == CANDOR_OK; i++) {
         size_t index;
         if (!client_connect(client, options->endpoints[i], &index, err))
-            code = err == NULL ? CANDOR_INVALID_ARGUMENT : err->code;
+            code = err->code;
     }
     client->endpoint_count = client->connection_count;
     if (code != CANDOR_OK) {
@@ -138,7 +177,10 @@ void candor_client_close(struct candor_client *client)
 {
     if (client == NULL)
         return;
-    for (size_t i = 0; i < client->connection_count; i++) {
+    fork_unwatch(client);
+    struct candor_error stranded;
+    bool own = !fork_stranded(&stranded); /* else the connections are the parent's */
+    for (size_t i = 0; own && i < client->connection_count; i++) {
         if (client->connections[i].rpc != NULL)
             rpc_client_close(client->connections[i].rpc);
     }
@@ -211,6 +253,7 @@ struct rpc_client *client_rpc(struct candor_client *client, size_t index, struct
     pthread_mutex_lock(&client->lock);
     ASSERT_U64(index, <, client->connection_count);
     struct connection *connection = &client->connections[index];
+    fork_note_connected();
     if (connection->rpc == NULL)
         rpc_client_open(connection->address, client->message_bytes, &connection->rpc, err);
     struct rpc_client *rpc = connection->rpc;

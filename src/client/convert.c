@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/assert.h"
 #include "base/types.h"
 
 void convert_text(const char *from, char *to, size_t room)
@@ -78,7 +77,11 @@ static void convert_lost(const Candor__V1__LostSession *lost, struct candor_resu
     result->more_lost_writes = lost->more;
     free(result->lost_writes);
     result->lost_writes = calloc(lost->n_writes + 1, sizeof *result->lost_writes);
-    ASSERT(result->lost_writes != NULL);
+    if (result->lost_writes == NULL) { /* no memory: that there are some is told */
+        result->lost_write_count = 0;
+        result->more_lost_writes = true;
+        return;
+    }
     result->lost_write_count = lost->n_writes;
     for (size_t i = 0; i < lost->n_writes; i++) {
         result->lost_writes[i].number = lost->writes[i]->number;

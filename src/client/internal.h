@@ -1,5 +1,5 @@
 /* The inside of the client. client.c: connections and the session; call.c: the retry loop; promise.c: what nodes
- * promised; convert.c: wire messages to and from the public structs; operations.c, transactions.c: the calls. */
+ * promised; fork.c: a child's clients; convert.c: wire messages to and from the public structs; operations.c, transactions.c: the calls. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 
@@ -48,7 +48,7 @@ struct lane {
     uint64_t newest; /* number drawn last */
     uint64_t oldest; /* lowest in flight; newest + 1: none is */
     bool ended[LANE_WINDOW];
-    bool retired; /* draws no more */
+    bool retired; /* draws no more; goes when none is in flight */
     struct lane *next;
 };
 
@@ -60,6 +60,7 @@ struct candor_client {
     size_t message_bytes;
     void (*violation)(void *closure, const char *text);
     void *closure;
+    struct candor_client *next; /* in the list of fork.c, under its lock */
 
     pthread_mutex_t lock; /* of all below; never held during a call or a callback */
     size_t connection_count;
@@ -102,7 +103,12 @@ enum candor_code client_call(struct candor_client *client, struct call *call,
 
 /* operations.c */
 ProtobufCBinaryData operation_binary(struct candor_bytes bytes);
-void *operation_zeroed(size_t count, size_t size); /* malloc'd */
+/* malloc'd. NULL: there is no memory, which `result` remembers until the call ends (operation_out_of_memory). */
+void *operation_zeroed(size_t count, size_t size, struct candor_result *result);
+enum candor_code operation_out_of_memory(struct candor_error *error);
+/* The response that `body` holds, kept in result->memory; NULL: it does not decode, or there is no memory. */
+void *operation_unpack(const ProtobufCMessageDescriptor *type, struct slice body,
+                       struct candor_result *result);
 enum candor_code operation_call(struct candor_client *client, struct call *call,
                                 const ProtobufCMessage *message, struct candor_result *result);
 Candor__V1__WriteOptions *operation_write_options(struct candor_client *client,
@@ -115,13 +121,16 @@ bool operation_take_written(const Candor__V1__Pos *first, const Candor__V1__Pos 
 struct candor_item operation_item(const Candor__V1__KeyValue *from);
 
 /* client.c */
-/* Draws the next number of a lane that has room. */
+/* Draws the next number of a lane that has room. NULL: there is no memory for a lane. */
 struct lane *client_draw_number(struct candor_client *client, uint64_t *number);
-/* The write has ended; `unknown`: nobody could say how. The lane may be gone afterwards. */
+/* The write has ended. OUTCOME_UNKNOWN: nobody could say how; REQUEST_ID_REUSED: its id was used by somebody else. The
+ * lane may be gone afterwards. */
 void client_end_number(struct candor_client *client, struct lane *lane, uint64_t number,
-                       bool unknown);
-/* The id that the next write would have. Whether there were others. */
-bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES]);
+                       enum candor_reason reason);
+/* The id that the next write would have, and whether there were others. False: there is no memory for one. */
+bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES], bool *others);
+/* Under the lock: whoever has the ids drawn so far is not this client alone. The next write draws another. */
+void client_retire_ids(struct candor_client *client);
 /* The place of `address` among the connections, added if missing. False: too many, or a malformed address. */
 bool client_connect(struct candor_client *client, const char *address, size_t *index,
                     struct candor_error *err);
@@ -133,6 +142,14 @@ void client_see_token(struct candor_client *client, const struct candor_token *a
 /* `lost` was rolled back and the user is told: the session goes on from `token`, unless it has moved on already. */
 void client_lose_token(struct candor_client *client, const struct candor_token *lost,
                        const struct candor_token *token);
+
+/* fork.c */
+/* Has the client looked after when the process forks. False: there is no memory for it. */
+bool fork_watch(struct candor_client *client);
+void fork_unwatch(struct candor_client *client);
+void fork_note_connected(void); /* before NNG is used */
+/* True, with the error: this process is a child that cannot make calls. */
+bool fork_stranded(struct candor_error *error);
 
 /* promise.c */
 /* Compares a reply with what the node and the call were promised, and remembers what it promises now. */

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/assert.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "candor/v1/kv.pb-c.h"
 
@@ -22,11 +21,41 @@ static struct candor_bytes bytes_of(ProtobufCBinaryData binary)
     return (struct candor_bytes){binary.data, binary.len};
 }
 
-void *operation_zeroed(size_t count, size_t size)
+/* ---- Memory ---- */
+
+void *operation_zeroed(size_t count, size_t size, struct candor_result *result)
 {
     void *memory = calloc(count == 0 ? 1 : count, size);
-    ASSERT(memory != NULL);
+    result->no_memory = result->no_memory || memory == NULL;
     return memory;
+}
+
+enum candor_code operation_out_of_memory(struct candor_error *error)
+{
+    return candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE, "out of memory");
+}
+
+/* Tells want of memory from bytes that do not decode; what it gives is free()d as any other. */
+static void *take_memory(void *no_memory, size_t size)
+{
+    void *memory = malloc(size);
+    if (memory == NULL)
+        *(bool *)no_memory = true;
+    return memory;
+}
+
+static void give_back(void *no_memory, void *memory)
+{
+    (void)no_memory;
+    free(memory);
+}
+
+void *operation_unpack(const ProtobufCMessageDescriptor *type, struct slice body,
+                       struct candor_result *result)
+{
+    ProtobufCAllocator allocator = {take_memory, give_back, &result->no_memory};
+    result->memory = protobuf_c_message_unpack(type, &allocator, body.length, body.bytes);
+    return result->memory;
 }
 
 enum candor_code operation_call(struct candor_client *client, struct call *call,
@@ -74,49 +103,46 @@ struct candor_item operation_item(const Candor__V1__KeyValue *from)
                                 .version = from->version};
 }
 
-static void take_items(Candor__V1__KeyValue *const *items, size_t count,
+static bool take_items(Candor__V1__KeyValue *const *items, size_t count,
                        struct candor_result *result)
 {
-    result->items = operation_zeroed(count, sizeof *result->items);
+    result->items = operation_zeroed(count, sizeof *result->items, result);
+    if (result->items == NULL)
+        return false;
     result->item_count = count;
     for (size_t i = 0; i < count; i++)
         result->items[i] = operation_item(items[i]);
+    return true;
 }
 
 static bool take_get(const struct call *call, struct slice body, struct candor_result *result)
 {
     (void)call;
-    Candor__V1__GetResponse *response =
-        candor__v1__get_response__unpack(NULL, body.length, body.bytes);
-    result->memory = response;
+    const Candor__V1__GetResponse *response =
+        operation_unpack(&candor__v1__get_response__descriptor, body, result);
     if (response == NULL || response->item == NULL)
         return false;
-    take_items(&response->item, 1, result);
-    return true;
+    return take_items(&response->item, 1, result);
 }
 
 static bool take_mget(const struct call *call, struct slice body, struct candor_result *result)
 {
-    Candor__V1__MultiGetResponse *response =
-        candor__v1__multi_get_response__unpack(NULL, body.length, body.bytes);
-    result->memory = response;
+    const Candor__V1__MultiGetResponse *response =
+        operation_unpack(&candor__v1__multi_get_response__descriptor, body, result);
     if (response == NULL || response->n_items != call->wanted)
         return false;
-    take_items(response->items, response->n_items, result);
-    return true;
+    return take_items(response->items, response->n_items, result);
 }
 
 static bool take_scan(const struct call *call, struct slice body, struct candor_result *result)
 {
     (void)call;
-    Candor__V1__ScanResponse *response =
-        candor__v1__scan_response__unpack(NULL, body.length, body.bytes);
-    result->memory = response;
+    const Candor__V1__ScanResponse *response =
+        operation_unpack(&candor__v1__scan_response__descriptor, body, result);
     if (response == NULL || (response->more && response->n_items == 0))
         return false; /* a page without an item could never be resumed */
-    take_items(response->items, response->n_items, result);
     result->more = response->more;
-    return true;
+    return take_items(response->items, response->n_items, result);
 }
 
 enum candor_code candor_get(struct candor_client *client, struct candor_bytes key,
@@ -137,7 +163,10 @@ enum candor_code candor_mget(struct candor_client *client, const struct candor_b
     struct call call = {.method = "/candor.v1.KV/MultiGet", .take = take_mget, .wanted = count};
     struct read_message read;
     Candor__V1__MultiGetRequest request = CANDOR__V1__MULTI_GET_REQUEST__INIT;
-    request.keys = operation_zeroed(count, sizeof *request.keys);
+    memset(result, 0, sizeof *result);
+    request.keys = operation_zeroed(count, sizeof *request.keys, result);
+    if (request.keys == NULL)
+        return operation_out_of_memory(&result->error);
     request.n_keys = count;
     for (size_t i = 0; i < count; i++)
         request.keys[i] = operation_binary(keys[i]);
@@ -196,20 +225,22 @@ bool operation_take_written(const Candor__V1__Pos *first, const Candor__V1__Pos 
     return true;
 }
 
-static void take_found(const protobuf_c_boolean *found, size_t count, struct candor_result *result)
+static bool take_found(const protobuf_c_boolean *found, size_t count, struct candor_result *result)
 {
-    result->found = operation_zeroed(count, sizeof *result->found);
+    result->found = operation_zeroed(count, sizeof *result->found, result);
+    if (result->found == NULL)
+        return false;
     result->found_count = count;
     for (size_t i = 0; i < count; i++)
         result->found[i] = found[i];
+    return true;
 }
 
 static bool take_put(const struct call *call, struct slice body, struct candor_result *result)
 {
     (void)call;
-    Candor__V1__PutResponse *response =
-        candor__v1__put_response__unpack(NULL, body.length, body.bytes);
-    result->memory = response;
+    const Candor__V1__PutResponse *response =
+        operation_unpack(&candor__v1__put_response__descriptor, body, result);
     if (response == NULL ||
         !operation_take_written(response->pos, response->pos, response->ack, result))
         return false;
@@ -220,28 +251,24 @@ static bool take_put(const struct call *call, struct slice body, struct candor_r
 static bool take_delete(const struct call *call, struct slice body, struct candor_result *result)
 {
     (void)call;
-    Candor__V1__DeleteResponse *response =
-        candor__v1__delete_response__unpack(NULL, body.length, body.bytes);
-    result->memory = response;
+    const Candor__V1__DeleteResponse *response =
+        operation_unpack(&candor__v1__delete_response__descriptor, body, result);
     if (response == NULL ||
         !operation_take_written(response->pos, response->pos, response->ack, result))
         return false;
     result->replayed = response->replayed;
-    take_found(&response->found, 1, result);
-    return true;
+    return take_found(&response->found, 1, result);
 }
 
 static bool take_batch(const struct call *call, struct slice body, struct candor_result *result)
 {
-    Candor__V1__BatchResponse *response =
-        candor__v1__batch_response__unpack(NULL, body.length, body.bytes);
-    result->memory = response;
+    const Candor__V1__BatchResponse *response =
+        operation_unpack(&candor__v1__batch_response__descriptor, body, result);
     if (response == NULL || response->n_found != call->wanted ||
         !operation_take_written(response->first, response->last, response->ack, result))
         return false;
     result->replayed = response->replayed;
-    take_found(response->found, response->n_found, result);
-    return true;
+    return take_found(response->found, response->n_found, result);
 }
 
 enum candor_code candor_put(struct candor_client *client, struct candor_bytes key,
@@ -303,13 +330,19 @@ enum candor_code candor_batch(struct candor_client *client, const struct candor_
     struct call call = {.method = "/candor.v1.KV/Batch", .take = take_batch, .wanted = count};
     Candor__V1__WriteOptions write;
     Candor__V1__BatchRequest request = CANDOR__V1__BATCH_REQUEST__INIT;
-    struct op_message *messages = operation_zeroed(count, sizeof *messages);
-    request.ops = operation_zeroed(count, sizeof(void *)); /* pointers */
+    memset(result, 0, sizeof *result);
+    struct op_message *messages = operation_zeroed(count, sizeof *messages, result);
+    request.ops = operation_zeroed(count, sizeof(void *), result); /* pointers */
     request.n_ops = count;
-    for (size_t i = 0; i < count; i++)
-        request.ops[i] = op_message(&ops[i], &messages[i]);
-    request.options = operation_write_options(client, options, &call, &write);
-    enum candor_code code = operation_call(client, &call, &request.base, result);
+    enum candor_code code;
+    if (result->no_memory) {
+        code = operation_out_of_memory(&result->error);
+    } else {
+        for (size_t i = 0; i < count; i++)
+            request.ops[i] = op_message(&ops[i], &messages[i]);
+        request.options = operation_write_options(client, options, &call, &write);
+        code = operation_call(client, &call, &request.base, result);
+    }
     free(request.ops);
     free(messages);
     return code;
@@ -320,9 +353,8 @@ enum candor_code candor_batch(struct candor_client *client, const struct candor_
 static bool take_status(const struct call *call, struct slice body, struct candor_result *result)
 {
     struct candor_status *out = call->out;
-    Candor__V1__StatusResponse *response =
-        candor__v1__status_response__unpack(NULL, body.length, body.bytes);
-    result->memory = response;
+    const Candor__V1__StatusResponse *response =
+        operation_unpack(&candor__v1__status_response__descriptor, body, result);
     if (response == NULL || !convert_pos(response->last, &out->last))
         return false;
     convert_text(response->node, out->node, sizeof out->node);

@@ -8,9 +8,8 @@
 static bool take_cas(const struct call *call, struct slice body, struct candor_result *result)
 {
     (void)call;
-    Candor__V1__CompareAndSwapResponse *response =
-        candor__v1__compare_and_swap_response__unpack(NULL, body.length, body.bytes);
-    result->memory = response;
+    const Candor__V1__CompareAndSwapResponse *response =
+        operation_unpack(&candor__v1__compare_and_swap_response__descriptor, body, result);
     if (response == NULL || response->succeeded == (response->item != NULL) ||
         !operation_take_written(response->pos, response->pos, response->ack, result))
         return false;
@@ -18,7 +17,9 @@ static bool take_cas(const struct call *call, struct slice body, struct candor_r
     result->replayed = response->replayed;
     if (response->succeeded)
         return true;
-    result->items = operation_zeroed(1, sizeof *result->items);
+    result->items = operation_zeroed(1, sizeof *result->items, result);
+    if (result->items == NULL)
+        return false;
     result->items[0] = operation_item(response->item);
     result->item_count = 1;
     return true;
@@ -65,9 +66,8 @@ enum candor_code candor_cas(struct candor_client *client, struct candor_bytes ke
 static bool take_increment(const struct call *call, struct slice body, struct candor_result *result)
 {
     (void)call;
-    Candor__V1__IncrementResponse *response =
-        candor__v1__increment_response__unpack(NULL, body.length, body.bytes);
-    result->memory = response;
+    const Candor__V1__IncrementResponse *response =
+        operation_unpack(&candor__v1__increment_response__descriptor, body, result);
     if (response == NULL ||
         !operation_take_written(response->pos, response->pos, response->ack, result))
         return false;
@@ -169,9 +169,8 @@ static Candor__V1__TxnOp *op_message(const struct candor_txn_op *from, struct op
 static bool take_txn(const struct call *call, struct slice body, struct candor_result *result)
 {
     const struct candor_txn *txn = call->out;
-    Candor__V1__TxnResponse *response =
-        candor__v1__txn_response__unpack(NULL, body.length, body.bytes);
-    result->memory = response;
+    const Candor__V1__TxnResponse *response =
+        operation_unpack(&candor__v1__txn_response__descriptor, body, result);
     if (response == NULL ||
         !operation_take_written(response->pos, response->pos, response->ack, result))
         return false;
@@ -181,8 +180,10 @@ static bool take_txn(const struct call *call, struct slice body, struct candor_r
         return false;
     result->succeeded = response->succeeded;
     result->replayed = response->replayed;
-    result->items = operation_zeroed(count, sizeof *result->items);
-    result->found = operation_zeroed(count, sizeof *result->found);
+    result->items = operation_zeroed(count, sizeof *result->items, result);
+    result->found = operation_zeroed(count, sizeof *result->found, result);
+    if (result->no_memory)
+        return false;
     result->item_count = result->found_count = count;
     result->wrote = false; /* gets alone make no record (R47) */
     for (size_t i = 0; i < count; i++) {
@@ -205,6 +206,40 @@ static void fill_ops(const struct candor_txn_op *ops, size_t count, struct op_me
         list[i] = op_message(&ops[i], &messages[i]);
 }
 
+/* A txn's messages; all NULL where there is no memory. */
+struct txn_messages {
+    Candor__V1__Compare *compares;
+    Candor__V1__Compare **compare_list;
+    struct op_message *ops;
+    Candor__V1__TxnOp **op_list; /* then_ops, else_ops */
+};
+
+static bool messages_of(const struct candor_txn *txn, struct txn_messages *messages,
+                        struct candor_result *result)
+{
+    size_t op_count = txn->then_count + txn->else_count;
+    messages->compares = operation_zeroed(txn->compare_count, sizeof *messages->compares, result);
+    messages->compare_list = operation_zeroed(txn->compare_count, sizeof(void *), result);
+    messages->ops = operation_zeroed(op_count, sizeof *messages->ops, result);
+    messages->op_list = operation_zeroed(op_count, sizeof(void *), result);
+    if (result->no_memory)
+        return false;
+    for (size_t i = 0; i < txn->compare_count; i++)
+        messages->compare_list[i] = compare_message(&txn->compares[i], &messages->compares[i]);
+    fill_ops(txn->then_ops, txn->then_count, messages->ops, messages->op_list);
+    fill_ops(txn->else_ops, txn->else_count, messages->ops + txn->then_count,
+             messages->op_list + txn->then_count);
+    return true;
+}
+
+static void messages_free(struct txn_messages *messages)
+{
+    free(messages->op_list);
+    free(messages->ops);
+    free(messages->compare_list);
+    free(messages->compares);
+}
+
 enum candor_code candor_txn(struct candor_client *client, const struct candor_txn *txn,
                             const struct candor_write_options *options,
                             struct candor_result *result)
@@ -213,27 +248,22 @@ enum candor_code candor_txn(struct candor_client *client, const struct candor_tx
     struct call call = {.method = "/candor.v1.KV/Txn", .take = take_txn, .out = &copy};
     Candor__V1__WriteOptions write;
     Candor__V1__TxnRequest request = CANDOR__V1__TXN_REQUEST__INIT;
-    size_t op_count = txn->then_count + txn->else_count;
-    Candor__V1__Compare *compares = operation_zeroed(txn->compare_count, sizeof *compares);
-    struct op_message *messages = operation_zeroed(op_count, sizeof *messages);
-    Candor__V1__Compare **compare_list = operation_zeroed(txn->compare_count, sizeof(void *));
-    Candor__V1__TxnOp **op_list = operation_zeroed(op_count, sizeof(void *));
-    for (size_t i = 0; i < txn->compare_count; i++)
-        compare_list[i] = compare_message(&txn->compares[i], &compares[i]);
-    fill_ops(txn->then_ops, txn->then_count, messages, op_list);
-    fill_ops(txn->else_ops, txn->else_count, messages + txn->then_count, op_list + txn->then_count);
-    request.n_compare = txn->compare_count;
-    request.compare = compare_list;
-    request.n_then_ops = txn->then_count;
-    request.then_ops = op_list;
-    request.n_else_ops = txn->else_count;
-    request.else_ops = op_list + txn->then_count;
-    request.options = operation_write_options(client, options, &call, &write);
-    enum candor_code code = operation_call(client, &call, &request.base, result);
-    free(op_list);
-    free(compare_list);
-    free(messages);
-    free(compares);
+    struct txn_messages messages = {0};
+    memset(result, 0, sizeof *result);
+    enum candor_code code = CANDOR_OK;
+    if (!messages_of(txn, &messages, result))
+        code = operation_out_of_memory(&result->error);
+    if (code == CANDOR_OK) {
+        request.n_compare = txn->compare_count;
+        request.compare = messages.compare_list;
+        request.n_then_ops = txn->then_count;
+        request.then_ops = messages.op_list;
+        request.n_else_ops = txn->else_count;
+        request.else_ops = messages.op_list + txn->then_count;
+        request.options = operation_write_options(client, options, &call, &write);
+        code = operation_call(client, &call, &request.base, result);
+    }
+    messages_free(&messages);
     return code;
 }
 
@@ -243,9 +273,8 @@ static bool take_txn_status(const struct call *call, struct slice body,
                             struct candor_result *result)
 {
     enum candor_txn_state *out = call->out;
-    Candor__V1__TxnStatusResponse *response =
-        candor__v1__txn_status_response__unpack(NULL, body.length, body.bytes);
-    result->memory = response;
+    const Candor__V1__TxnStatusResponse *response =
+        operation_unpack(&candor__v1__txn_status_response__descriptor, body, result);
     if (response == NULL || !convert_pos(response->pos, &result->last))
         return false;
     if ((int)response->state >= CANDOR_TXN_UNKNOWN && (int)response->state <= CANDOR_TXN_PENDING)

@@ -334,7 +334,8 @@ static void slot_event(void *closure)
 static struct slot *slot_new(struct rpc_client *client)
 {
     struct slot *slot = calloc(1, sizeof *slot);
-    ASSERT(slot != NULL);
+    if (slot == NULL)
+        return NULL;
     slot->client = client;
     if (nng_ctx_open(&slot->context, client->socket) != 0)
         goto failed;
@@ -381,7 +382,9 @@ static struct slot *slot_take(struct rpc_client *client, struct candor_error *er
                          "the connection to %s was closed by this process", client->dialed.address);
     if (slot == NULL && room)
         slot = slot_add(client);
-    if (slot == NULL && !closing)
+    if (slot == NULL && room)
+        candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE, "out of memory");
+    if (!room && !closing)
         candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
                          "%u calls are in flight to %s", busy_count, client->dialed.address);
     return slot;
@@ -414,7 +417,10 @@ static nng_msg *pack_request(struct rpc_client *client, const char *method,
     nng_msg *message;
     size_t bytes =
         envelope_pack(&envelope.base, ENVELOPE_REQUEST_BODY, body, client->message_bytes, &message);
-    if (message == NULL)
+    if (message == NULL && bytes <= client->message_bytes)
+        candor_error_set(&exchange->error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                         "out of memory");
+    else if (message == NULL)
         candor_error_set(&exchange->error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
                          "the request has %zu bytes, over the message limit of %zu", bytes,
                          client->message_bytes);
@@ -540,18 +546,29 @@ static void client_free(struct rpc_client *client)
     free(client);
 }
 
+static enum candor_code open_failed(int error, enum candor_code code, const char *what,
+                                    struct candor_error *err)
+{
+    if (error == NNG_ENOMEM)
+        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                                "out of memory");
+    return candor_error_set(err, code, CANDOR_REASON_NONE, "cannot %s: %s", what,
+                            nng_strerror(error));
+}
+
 enum candor_code rpc_client_open(const char *address, size_t message_bytes, struct rpc_client **out,
                                  struct candor_error *err)
 {
     *out = NULL;
     struct rpc_client *client = calloc(1, sizeof *client);
-    ASSERT(client != NULL);
+    if (client == NULL)
+        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                                "out of memory");
     client->message_bytes = message_bytes;
     int error = nng_req0_open(&client->socket);
     if (error != 0) {
         free(client);
-        return candor_error_set(err, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE,
-                                "cannot open a socket: %s", nng_strerror(error));
+        return open_failed(error, CANDOR_UNAVAILABLE, "open a socket", err);
     }
     pthread_mutex_init(&client->lock, NULL);
     pthread_cond_init(&client->idle, NULL);
@@ -565,8 +582,9 @@ enum candor_code rpc_client_open(const char *address, size_t message_bytes, stru
         error = dial_error;
     if (error != 0) {
         client_free(client);
-        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                                "cannot dial \"%s\": %s", address, nng_strerror(error));
+        char what[LIMIT_ADDRESS_BYTES + 16];
+        snprintf(what, sizeof what, "dial \"%s\"", address);
+        return open_failed(error, CANDOR_INVALID_ARGUMENT, what, err);
     }
     *out = client;
     return CANDOR_OK;

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "rpc/rpc.h"
 
 /* A caller that waits, on its stack. */
@@ -16,19 +15,36 @@ struct waiter {
     Candor__V1__RpcReply *reply;
 };
 
-/* The envelope again, in memory that outlives the closure. */
+/* The envelope again, in memory that outlives the closure; NULL: there is none. */
 static Candor__V1__RpcReply *copy_reply(const Candor__V1__RpcReply *reply)
 {
     Candor__V1__RpcReply bodiless = *reply;
     bodiless.body = (ProtobufCBinaryData){0};
     size_t bytes = candor__v1__rpc_reply__get_packed_size(&bodiless);
     uint8_t *packed = malloc(bytes + 1);
-    ASSERT(packed != NULL);
+    if (packed == NULL)
+        return NULL;
     candor__v1__rpc_reply__pack(&bodiless, packed);
     Candor__V1__RpcReply *copy = candor__v1__rpc_reply__unpack(NULL, bytes, packed);
-    ASSERT(copy != NULL);
     free(packed);
     return copy;
+}
+
+/* False: there is no memory. */
+static bool keep(struct waiter *waiter, bool answered, struct slice response,
+                 const Candor__V1__RpcReply *reply)
+{
+    if (answered) {
+        waiter->response = malloc(response.length + 1); /* never NULL for an empty response */
+        if (waiter->response == NULL)
+            return false;
+        if (response.length > 0)
+            memcpy(waiter->response, response.bytes, response.length);
+        waiter->response_bytes = response.length;
+    }
+    if (waiter->wants_reply && reply != NULL)
+        waiter->reply = copy_reply(reply);
+    return !waiter->wants_reply || reply == NULL || waiter->reply != NULL;
 }
 
 static void take(struct slice response, struct rpc_exchange *exchange)
@@ -37,15 +53,13 @@ static void take(struct slice response, struct rpc_exchange *exchange)
     bool failed = exchange->error.code != CANDOR_OK;
     if (failed && exchange->reply != NULL) /* some methods answer beside an error */
         response = slice_of(exchange->reply->body.data, exchange->reply->body.len);
-    if (!failed || response.length > 0) {
-        waiter->response = malloc(response.length + 1); /* never NULL for an empty response */
-        ASSERT(waiter->response != NULL);
-        if (response.length > 0)
-            memcpy(waiter->response, response.bytes, response.length);
-        waiter->response_bytes = response.length;
+    if (!keep(waiter, !failed || response.length > 0, response, exchange->reply)) {
+        free(waiter->response);
+        waiter->response = NULL;
+        waiter->response_bytes = 0;
+        candor_error_set(&exchange->error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OUTCOME_UNKNOWN,
+                         "out of memory: an answer came and could not be kept");
     }
-    if (waiter->wants_reply && exchange->reply != NULL)
-        waiter->reply = copy_reply(exchange->reply);
     exchange->reply = NULL; /* it dies with the closure */
     pthread_mutex_lock(&waiter->lock);
     waiter->done = true;

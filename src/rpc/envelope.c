@@ -48,7 +48,8 @@ size_t envelope_pack(const ProtobufCMessage *envelope, uint32_t body_field,
         return total;
 
     nng_msg *message;
-    ASSERT(nng_msg_alloc(&message, total) == 0);
+    if (nng_msg_alloc(&message, total) != 0)
+        return total;
     uint8_t *at = nng_msg_body(message);
     ASSERT_U64(protobuf_c_message_pack(envelope, at), ==, head_bytes);
     memcpy(at + head_bytes, frame, frame_bytes);

@@ -15,7 +15,8 @@ struct envelope_body {
     struct slice packed;
 };
 
-/* `envelope` with its own body field unset. Returns the size; *out is NULL when that is over `limit_bytes`. */
+/* `envelope` with its own body field unset. Returns the size; *out is NULL when that is over `limit_bytes`, or else when there
+ * is no memory. */
 size_t envelope_pack(const ProtobufCMessage *envelope, uint32_t body_field,
                      struct envelope_body body, size_t limit_bytes, nng_msg **out);
 

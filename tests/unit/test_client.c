@@ -568,17 +568,17 @@ static void outcome_stays_unknown_when_later_attempts_are_refused(void **state)
     struct candor_write_options options = {.deadline_ms = 400};
     struct candor_client *client = open_client(f, 1, false);
     struct candor_result result;
-    SCRIPT(&f->nodes[0], {.code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_SHUTTING_DOWN},
-           {.code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_NO_PRIMARY});
-    EXPECT(candor_put(client, candor_text("k"), candor_text("v"), &options, &result),
-           CANDOR_UNAVAILABLE, result);
+    /* The client gives up at the last refusal, not at the deadline: then nothing depends on how fast the machine is. */
+    const struct reply last = {
+        .code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_NO_PRIMARY, .retry_after_ms = 3600000};
+    SCRIPT(&f->nodes[0], {.code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_SHUTTING_DOWN}, last);
+    EXPECT(put(client, &result), CANDOR_UNAVAILABLE, result);
     assert_int_equal(result.error.reason, CANDOR_REASON_OUTCOME_UNKNOWN);
-    assert_true(result.attempts > 1);
+    assert_int_equal(result.attempts, 2);
     candor_result_free(&result);
 
-    SCRIPT(&f->nodes[0], {.code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_NO_PRIMARY});
-    EXPECT(candor_put(client, candor_text("k"), candor_text("v"), &options, &result),
-           CANDOR_UNAVAILABLE, result);
+    SCRIPT(&f->nodes[0], last);
+    EXPECT(put(client, &result), CANDOR_UNAVAILABLE, result);
     assert_int_equal(result.error.reason, CANDOR_REASON_NO_PRIMARY); /* surely not executed */
     candor_result_free(&result);
 
@@ -673,6 +673,37 @@ static void unknown_outcome_ends_its_client_id(void **state)
     assert_int_equal(node->numbers[1], 2);
     assert_false(same_client(node, 0, next));
     assert_int_equal(node->numbers[next], 1);
+}
+
+/* REQUEST_ID_REUSED, or an answer to what no attempt of the call has done: the process was copied, with its ids. */
+static void id_that_somebody_else_uses_is_told_and_given_up(void **state)
+{
+    struct fixture *f = *state;
+    static const struct reply reused[] = {
+        {.code = CANDOR_INVALID_ARGUMENT, .reason = CANDOR_REASON_REQUEST_ID_REUSED},
+        {.seq = 3, .replayed = true},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct node *node = &f->nodes[0];
+        struct candor_result result;
+        node->calls = 0;
+        SCRIPT(node, {.seq = 1}, reused[i], {.seq = 4});
+        struct candor_client *client = open_client(f, 1, false);
+        EXPECT(put(client, &result), CANDOR_OK, result);
+        candor_result_free(&result);
+        EXPECT(put(client, &result), CANDOR_INVALID_ARGUMENT, result);
+        assert_int_equal(result.error.reason, CANDOR_REASON_REQUEST_ID_REUSED);
+        assert_int_equal(result.attempts, 1); /* it is for the caller to write again */
+        assert_false(result.wrote);
+        assert_string_equal(result.violation, "");
+        candor_result_free(&result);
+        EXPECT(put(client, &result), CANDOR_OK, result);
+        candor_result_free(&result);
+        assert_memory_equal(node->client_ids[0], node->client_ids[1], CANDOR_CLIENT_ID_BYTES);
+        assert_memory_not_equal(node->client_ids[1], node->client_ids[2], CANDOR_CLIENT_ID_BYTES);
+        candor_client_close(client);
+        f->client = NULL;
+    }
 }
 
 static void write_that_was_never_sent_goes_to_another_node(void **state)
@@ -1068,6 +1099,7 @@ int main(void)
         TEST(outcome_stays_unknown_when_later_attempts_are_refused),
         TEST(slow_write_is_passed_by_under_another_client_id),
         TEST(unknown_outcome_ends_its_client_id),
+        TEST(id_that_somebody_else_uses_is_told_and_given_up),
         TEST(write_that_was_never_sent_goes_to_another_node),
         TEST(request_beyond_a_message_is_refused_before_it_is_sent),
         TEST(answer_that_does_not_decode_is_an_error),
