@@ -109,6 +109,7 @@ class Caller(candor_client.Client):
                 last = Outcome("fail", reason=str(failure))
                 next_target = None
             else:
+                open_ended |= write and self.resent
                 self.shared.saw(reply.freshness.epoch)
                 if reply.code == rpc_pb2.CODE_OK:
                     self._advance(request, reply)

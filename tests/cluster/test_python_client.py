@@ -1,7 +1,12 @@
-"""The Python client's session token (R43), against answers made here: no node takes part."""
+"""The Python client: its session token (R43), its request ids (R46) and connections, against answers made here, where no node
+takes part; and fork() over a real one."""
+import os
+import socket
+import struct
+import threading
 import unittest
 
-from harness import main, python_client
+from harness import Cluster, main, python_client
 
 candor_client, kv_pb2 = python_client()
 from candor.v1 import cluster_pb2, rpc_pb2  # noqa: E402  python_client() has made it importable
@@ -23,7 +28,11 @@ class Told(candor_client.Client):
         self.token, self.replies = own, list(replies)
 
     def _ask(self, endpoint, envelope, deadline):
-        return self.replies.pop(0)
+        answer = self.replies.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        self.asked = [*getattr(self, "asked", []), (envelope.request_id.client_id, envelope.request_id.number)]
+        return answer
 
 
 def eventual(client):
@@ -85,6 +94,159 @@ class Session(unittest.TestCase):
             self.assertEqual(client.token, NEWER, call.__name__)
             client.restart_session(lost.exception.reply)
             self.assertEqual(client.token, token(4, 11), call.__name__)
+
+
+def replayed():
+    answer = reply(NEWER)
+    answer.body = kv_pb2.PutResponse(replayed=True).SerializeToString()
+    return answer
+
+
+def lost(unknown):
+    return candor_client.CandorError(rpc_pb2.CODE_UNAVAILABLE, rpc_pb2.REASON_NONE, "gone", unknown=unknown)
+
+
+class RequestIds(unittest.TestCase):
+    def test_a_write_whose_connection_died_is_repeated_under_its_id(self):
+        client = Told(None, lost(True), replayed())
+        number = client.number + 1
+        self.assertTrue(client.put(b"k", b"v").replayed)
+        self.assertEqual(client.asked, [(client.client_id, number)])
+
+    def test_a_write_that_nobody_can_tell_of_until_the_deadline_is_unknown(self):
+        client = Told(None, lost(True), *[lost(False)] * 1000)
+        with self.assertRaises(candor_client.CandorError) as failure:
+            client.put(b"k", b"v", deadline_s=0.1)
+        self.assertTrue(failure.exception.unknown)
+        client = Told(None, *[lost(False)] * 1000)
+        with self.assertRaises(candor_client.CandorError) as failure:
+            client.put(b"k", b"v", deadline_s=0.1)
+        self.assertFalse(failure.exception.unknown)
+
+    def test_an_id_that_somebody_else_uses_is_told_and_given_up(self):
+        refused = reply(OLD, rpc_pb2.CODE_INVALID_ARGUMENT, rpc_pb2.REASON_REQUEST_ID_REUSED)
+        for answer in (refused, replayed()):  # nothing was sent before that this could be the answer to
+            client = Told(None, answer, reply(OLD))
+            before = client.client_id
+            with self.assertRaises(candor_client.CandorError) as failure:
+                client.put(b"k", b"v")
+            self.assertEqual(failure.exception.reason, rpc_pb2.REASON_REQUEST_ID_REUSED)
+            self.assertFalse(failure.exception.unknown)
+            client.put(b"k", b"v")
+            self.assertNotEqual(client.asked[-1][0], before)
+
+    def test_a_child_has_an_id_and_connections_of_its_own(self):
+        client = Told(None, reply(OLD), reply(OLD))
+        before = client.client_id
+        client.put(b"k", b"v")
+        client.pid -= 1  # as after fork()
+        client.put(b"k", b"v")
+        self.assertEqual(client.asked[0], (before, 1))
+        self.assertNotEqual(client.asked[1][0], before)
+        self.assertEqual(client.asked[1][1], 1)
+
+
+class Node(threading.Thread):
+    """Speaks REP on a port of its own. For each connection one item of `script`: how many calls it answers before it closes
+    (None: all; -1: it takes one and says nothing)."""
+
+    def __init__(self, family, host, script):
+        super().__init__(daemon=True)
+        self.listener = socket.socket(family)
+        self.listener.bind((host, 0))
+        self.listener.listen()
+        self.port = self.listener.getsockname()[1]
+        self.script, self.ids, self.kept = list(script), [], []
+        self.start()
+
+    def run(self):
+        for calls in self.script:
+            connection, _ = self.listener.accept()
+            self.kept.append(connection)
+            stream = connection.makefile("rwb")
+            stream.read(8)
+            stream.write(candor_client.ANSWER)
+            stream.flush()
+            while calls is None or calls != 0:
+                head = stream.read(8)
+                if len(head) < 8:
+                    break
+                payload = stream.read(struct.unpack(">Q", head)[0])
+                envelope = rpc_pb2.RpcRequest.FromString(payload[4:])
+                self.ids.append((envelope.request_id.client_id, envelope.request_id.number))
+                if calls == -1:
+                    break
+                body = payload[:4] + reply(OLD).SerializeToString()
+                stream.write(struct.pack(">Q", len(body)) + body)
+                stream.flush()
+                calls = calls and calls - 1
+            if calls == 0:
+                stream.close()
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class Connections(unittest.TestCase):
+    def test_a_write_over_a_connection_that_is_gone_goes_over_a_new_one(self):
+        for follow in (True, False):
+            node = Node(socket.AF_INET, "127.0.0.1", (1, None))
+            client = candor_client.Client([f"127.0.0.1:{node.port}"], deadline_s=30, follow=follow)
+            client.put(b"k", b"1")
+            client.put(b"k", b"2")  # the node has closed the first
+            self.assertEqual(set(node.ids), {(client.client_id, 1), (client.client_id, 2)})
+            client.close()
+
+    def test_a_connection_that_is_gone_without_a_word_does_not_use_up_the_deadline(self):
+        node = Node(socket.AF_INET, "127.0.0.1", (-1, None))
+        client = candor_client.Client([f"127.0.0.1:{node.port}"], deadline_s=6)
+        client._connection(client.preferred, 1e9).used -= 1000  # idle since long ago
+        client.put(b"k", b"1")
+        self.assertEqual(node.ids, [(client.client_id, 1)] * 2)
+        client.close()
+
+    def test_an_ipv6_literal_is_an_address(self):
+        try:
+            node = Node(socket.AF_INET6, "::1", (None,))
+        except OSError as error:
+            self.skipTest(f"no IPv6 here: {error}")
+        for endpoint in (f"tcp://[::1]:{node.port}",):
+            client = candor_client.Client([endpoint], deadline_s=30)
+            client.put(b"k", b"v")
+            self.assertEqual(len(node.ids), 1)
+            client.close()
+
+    def test_what_is_no_address_is_told_at_once(self):
+        for endpoint in ("::1:7000", "127.0.0.1", "tcp://:7000", "name:port", "[::1]"):
+            with self.assertRaises(ValueError, msg=endpoint):
+                candor_client.Client([endpoint])
+
+
+class Fork(unittest.TestCase):
+    def test_each_process_has_its_writes(self):
+        """Four processes go on from one client; all that is acknowledged is there."""
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            client = candor_client.Client(c.addresses().values(), deadline_s=60)
+            client.put(b"before", b"0")
+            children = []
+            for process in range(3):
+                pid = os.fork()
+                if pid == 0:
+                    status = 1
+                    try:
+                        for i in range(20):
+                            client.put(f"{process}:{i}".encode(), b"child")
+                        status = 0
+                    finally:
+                        os._exit(status)
+                children.append(pid)
+            for i in range(20):
+                client.put(f"parent:{i}".encode(), b"parent")
+            for pid in children:
+                self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+            keys = [f"{who}:{i}" for who in (0, 1, 2, "parent") for i in range(20)]
+            missing = [key for key in keys if not client.get(key.encode()).found]
+            self.assertEqual(missing, [])
+            client.close()
 
 
 if __name__ == "__main__":
