@@ -184,8 +184,9 @@ HELPER bool has(struct candor_client *client, const char *key, const char *value
     bool as_said = candor_get(client, candor_text(key), &options, &result) == CANDOR_OK &&
                    result.items[0].found == (value != NULL);
     if (as_said && value != NULL)
-        as_said = result.items[0].value.length == strlen(value) &&
-                  memcmp(result.items[0].value.data, value, strlen(value)) == 0;
+        as_said =
+            result.items[0].value.length == strlen(value) &&
+            (value[0] == '\0' || memcmp(result.items[0].value.data, value, strlen(value)) == 0);
     candor_result_free(&result);
     return as_said;
 }
