@@ -57,8 +57,7 @@ static int report_state(struct command_context *ctx, const struct local_node *no
     struct candor_error error;
     candor_error_set(&error, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE, "%s %s", node->id,
                      state_text(state));
-    report_error(ctx, &error, mend);
-    return EXIT_OTHER;
+    return report_error(ctx, &error, mend);
 }
 
 static int signal_node(struct command_context *ctx, struct local_node *node, const struct act *act,

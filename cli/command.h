@@ -37,7 +37,10 @@ enum command_status {
     EXIT_USAGE = 2,       /* wrong usage or bad input: repeating it cannot help */
     EXIT_REDIRECTED = 4,  /* refused with a redirect, under --no-redirect */
     EXIT_UNAVAILABLE = 5, /* nobody answered in time, or nobody may answer now */
-    EXIT_CONFLICT = 6,    /* lost against another write, or against a rollback */
+    /* What is there does not allow it: lost against another write or a rollback, or a state that the command cannot start from. */
+    EXIT_CONFLICT = 6,
+    EXIT_SESSION =
+        7, /* the file of --session cannot be written; the message says whether the command was done */
 };
 
 /* ---- A command --------------------------------------------------------------------------------------- */

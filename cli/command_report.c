@@ -78,6 +78,8 @@ static const char *mend_for(const struct candor_error *error)
         return "the topology's reject_after asks for this; `kvctl status` shows who is reachable";
     case CANDOR_REASON_FORKED:
         return "see `kvctl help accept-history`";
+    case CANDOR_REASON_REQUEST_ID_REUSED:
+        return "this write was not made: make it again, if it is still wanted";
     case CANDOR_REASON_OUTCOME_UNKNOWN:
         return "whether it was done is not known: read before you repeat it";
     case CANDOR_REASON_LEVEL_UNAVAILABLE:
@@ -100,31 +102,39 @@ static const char *mend_for(const struct candor_error *error)
     return NULL;
 }
 
+#define ANY_REASON ((enum candor_reason) - 1)
+
+/* The one table of exit statuses: the first line that fits counts. */
+static const struct {
+    enum candor_code code;
+    enum candor_reason reason;
+    enum command_status status;
+} statuses[] = {
+    {CANDOR_OK, ANY_REASON, EXIT_DONE},
+    {CANDOR_NOT_FOUND, ANY_REASON, EXIT_NOT_FOUND},
+    {CANDOR_INVALID_ARGUMENT, CANDOR_REASON_REQUEST_ID_REUSED, EXIT_CONFLICT},
+    {CANDOR_INVALID_ARGUMENT, ANY_REASON, EXIT_USAGE},
+    {CANDOR_UNIMPLEMENTED, ANY_REASON, EXIT_USAGE},
+    {CANDOR_OUT_OF_RANGE, ANY_REASON, EXIT_CONFLICT},
+    {CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE, EXIT_USAGE},
+    {CANDOR_RESOURCE_EXHAUSTED, ANY_REASON, EXIT_UNAVAILABLE},
+    {CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE, EXIT_CONFLICT},
+    {CANDOR_FAILED_PRECONDITION, CANDOR_REASON_SESSION_LOST, EXIT_CONFLICT},
+    {CANDOR_FAILED_PRECONDITION, ANY_REASON, EXIT_REDIRECTED},
+    {CANDOR_CANCELLED, ANY_REASON, EXIT_UNAVAILABLE},
+    {CANDOR_DEADLINE_EXCEEDED, ANY_REASON, EXIT_UNAVAILABLE},
+    {CANDOR_UNAVAILABLE, ANY_REASON, EXIT_UNAVAILABLE},
+    {CANDOR_ALREADY_EXISTS, ANY_REASON, EXIT_CONFLICT},
+    {CANDOR_ABORTED, ANY_REASON, EXIT_CONFLICT},
+};
+
 int status_of(const struct candor_error *error)
 {
-    switch (error->code) {
-    case CANDOR_OK:
-        return EXIT_DONE;
-    case CANDOR_NOT_FOUND:
-        return EXIT_NOT_FOUND;
-    case CANDOR_INVALID_ARGUMENT:
-    case CANDOR_OUT_OF_RANGE:
-    case CANDOR_UNIMPLEMENTED:
-        return EXIT_USAGE;
-    case CANDOR_RESOURCE_EXHAUSTED:
-        return error->reason == CANDOR_REASON_TOO_LARGE ? EXIT_USAGE : EXIT_UNAVAILABLE;
-    case CANDOR_FAILED_PRECONDITION:
-        return error->reason == CANDOR_REASON_SESSION_LOST ? EXIT_CONFLICT : EXIT_REDIRECTED;
-    case CANDOR_CANCELLED:
-    case CANDOR_DEADLINE_EXCEEDED:
-    case CANDOR_UNAVAILABLE:
-        return EXIT_UNAVAILABLE;
-    case CANDOR_ALREADY_EXISTS:
-    case CANDOR_ABORTED:
-        return EXIT_CONFLICT;
-    default:
-        return EXIT_OTHER;
-    }
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
+        if (statuses[i].code == error->code &&
+            (statuses[i].reason == ANY_REASON || statuses[i].reason == error->reason))
+            return statuses[i].status;
+    return EXIT_OTHER;
 }
 
 int report_error(struct command_context *ctx, const struct candor_error *error, const char *mend)

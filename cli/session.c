@@ -9,11 +9,44 @@
 
 #define SESSION_FILE_BYTES 256 /* base64 of CANDOR_TOKEN_BYTES_MAX and a newline fit */
 
+/* `done`: what became of the command itself. */
+static int report_write_failed(struct command_context *ctx, const struct session *session,
+                               int number, const char *done)
+{
+    struct candor_error error;
+    bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
+    candor_error_set(&error, full ? CANDOR_RESOURCE_EXHAUSTED : CANDOR_INTERNAL, CANDOR_REASON_NONE,
+                     "--session: %s: %s; %s", session->path, strerror(number), done);
+    report_error(ctx, &error,
+                 "what the session sees from now on may be older than what it saw: make "
+                 "room, and begin anew with --new-session");
+    return EXIT_SESSION;
+}
+
+/* A new file has a line at once, so that an empty one is one that was emptied, and a full disk is noticed before anything is
+ * done. */
+static bool open_file(struct command_context *ctx, struct session *session, int *status)
+{
+    session->fd = open(session->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (session->fd < 0 && errno == EEXIST) {
+        session->fd = open(session->path, O_RDWR | O_CLOEXEC);
+    } else if (session->fd >= 0 && pwrite(session->fd, "\n", 1, 0) != 1) {
+        int number = errno;
+        unlink(session->path);
+        *status = report_write_failed(ctx, session, number, "nothing was done");
+        return false;
+    }
+    if (session->fd < 0)
+        *status = report_usage(ctx, NULL, "--session: %s: %s", session->path, strerror(errno));
+    return session->fd >= 0;
+}
+
 static bool lock_file(struct command_context *ctx, struct session *session, int *status)
 {
-    session->fd = open(session->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    bool locked = session->fd >= 0 && flock(session->fd, LOCK_EX | LOCK_NB) == 0;
-    if (!locked && session->fd >= 0 && errno == EWOULDBLOCK) {
+    if (!open_file(ctx, session, status))
+        return false;
+    bool locked = flock(session->fd, LOCK_EX | LOCK_NB) == 0;
+    if (!locked && errno == EWOULDBLOCK) {
         output_note(ctx, "waiting for another command that holds %s", session->path);
         do
             locked = flock(session->fd, LOCK_EX) == 0;
@@ -34,15 +67,21 @@ static bool read_token(struct command_context *ctx, struct session *session,
         return false;
     }
     text[got] = '\0';
+    if (got == 0)
+        output_note(ctx,
+                    "--session: %s is empty: a session that it held is lost, and a new one begins",
+                    session->path);
+    bool cut = got > 0 && strcspn(text, "\n") == (size_t)got; /* the end of the line is its end */
     text[strcspn(text, "\r\n")] = '\0';
     size_t length = 0;
     uint8_t *bytes = base64_decode(text, &length);
     struct candor_bytes view = {bytes, length};
-    bool good = bytes != NULL && candor_token_import(view, token, NULL) == CANDOR_OK;
+    bool good = !cut && bytes != NULL && candor_token_import(view, token, NULL) == CANDOR_OK;
     free(bytes);
     if (!good)
         *status = report_usage(ctx, "name another file, or begin anew with --new-session",
-                               "--session: %s does not hold a session token", session->path);
+                               "--session: %s does not hold a session token%s", session->path,
+                               cut ? ": it was cut short" : "");
     return good;
 }
 
@@ -83,8 +122,12 @@ int session_end(struct command_context *ctx, struct candor_client *client, struc
     char line[SESSION_FILE_BYTES];
     int size = snprintf(line, sizeof line, "%s\n", text);
     free(text);
+    errno = ENOSPC; /* of a write that is cut short */
     if (pwrite(session->fd, line, (size_t)size, 0) != size || ftruncate(session->fd, size) != 0) {
-        int failed = report_usage(ctx, NULL, "--session: %s: %s", session->path, strerror(errno));
+        int failed =
+            report_write_failed(ctx, session, errno,
+                                status == EXIT_DONE ? "the command itself was done"
+                                                    : "the command itself failed, as told before");
         status = status == EXIT_DONE ? failed : status;
     }
     close(session->fd);

@@ -14,16 +14,6 @@ static struct candor_write_options write_options(const struct command_context *c
     return options;
 }
 
-static int report(struct command_context *ctx, const struct candor_result *result)
-{
-    const struct candor_error *error = &result->error;
-    int status = report_result(ctx, error, result, NULL);
-    bool condition =
-        error->code == CANDOR_OUT_OF_RANGE ||
-        (error->code == CANDOR_FAILED_PRECONDITION && error->reason == CANDOR_REASON_NONE);
-    return condition ? EXIT_CONFLICT : status;
-}
-
 int write_run(struct command_context *ctx, const struct writing *writing)
 {
     int status;
@@ -36,7 +26,7 @@ int write_run(struct command_context *ctx, const struct writing *writing)
     if (writing->call(client, &options, &result, writing->closure) == CANDOR_OK)
         status = writing->tell(ctx, &result, writing->closure);
     else
-        status = report(ctx, &result);
+        status = report_result(ctx, &result.error, &result, NULL);
     candor_result_free(&result);
     return session_end(ctx, client, &session, status);
 }

@@ -26,8 +26,7 @@ struct writing {
     void *closure;
 };
 
-/* Makes it, within the session of --session. Returns the exit status: EXIT_CONFLICT also when a condition on the data
- * was an error (a bound, not a number). */
+/* Makes it, within the session of --session. Returns the exit status. */
 int write_run(struct command_context *ctx, const struct writing *writing);
 
 /* "seq 7, epoch 3, LOCAL", and whether it was done before; no newline. */

@@ -2,6 +2,8 @@
 import base64
 import json
 import os
+import resource
+import signal
 import subprocess
 import unittest
 
@@ -142,6 +144,49 @@ class Kvctl(unittest.TestCase):
         reply = self.c.get("s", "--session", path, "--node", "c")
         self.assertGreaterEqual(reply["freshness"]["applied_seq"], seq)
         self.c.get("s", "--session", path, "--new-session")
+
+    def test_a_session_file_that_cannot_be_written_is_told_behind_the_outcome(self):
+        def on_a_full_disk(*args):
+            def full():  # as a full disk is, for files alone
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+            return subprocess.run([KVCTL, args[0], "--topology", self.c.topology, *args[1:]], capture_output=True,
+                                  text=True, timeout=120, check=False, preexec_fn=full)
+
+        path = os.path.join(self.c.dir, "s-full")
+        self.c.put("sf", "1", "--session", path)
+        done = on_a_full_disk("put", "sf", "2", "--session", path)
+        self.assertEqual(done.returncode, 7, done)
+        self.assertIn("seq ", done.stdout)
+        self.assertIn("the command itself was done", done.stderr)
+        self.assertIn("--new-session", done.stderr)
+        self.assertEqual(self.c.get("sf")["value"], "2")
+        done = on_a_full_disk("cas", "sf", "--expect", "1", "3", "--session", path)
+        self.assertEqual(done.returncode, 6, done)  # the outcome comes first
+        self.assertIn("the command itself failed", done.stderr)
+        new = path + "-new"
+        done = on_a_full_disk("put", "sf", "3", "--session", new)
+        self.assertEqual(done.returncode, 7, done)
+        self.assertIn("nothing was done", done.stderr)
+        self.assertEqual(self.c.get("sf")["value"], "2")
+        self.assertFalse(os.path.exists(new))
+
+    def test_a_session_file_that_was_emptied_is_told(self):
+        path = os.path.join(self.c.dir, "s-emptied")
+        self.c.get("nothing-of-this-name", "--session", path, status=1)
+        _, err = self.c.kvctl("put", "se", "1", "--session", path)
+        self.assertEqual(err, "")  # one that has seen nothing yet is none that was emptied
+        os.truncate(path, 0)
+        out, err = self.c.kvctl("put", "se", "2", "--session", path)
+        self.assertIn("seq ", out)
+        self.assertIn("is empty: a session that it held is lost", err)
+
+    def test_a_state_that_does_not_allow_it_is_one_exit_status(self):
+        self.c.put("es", "no number")
+        primary = next(n for n, s in self.c.status().items() if s["role"] == "primary")
+        for command in (("incr", "es"), ("accept-history", primary, "--yes"), ("voter", "remove", primary)):
+            _, err = self.c.kvctl(*command, status=6)
+            self.assertIn("FAILED_PRECONDITION", err)
 
     def test_import_leaves_its_position_in_the_session(self):
         path = os.path.join(self.c.dir, "s2")

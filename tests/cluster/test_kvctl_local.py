@@ -121,11 +121,11 @@ class Life(Local):
             first = pids(c)
             self.local(c, "node pause", "a", says="a is paused")
             self.assertEqual(states(c)["a"], "paused")
-            self.local(c, "node start", "a", status=1, says="`kvctl node continue`")
+            self.local(c, "node start", "a", status=6, says="`kvctl node continue`")
             self.local(c, "node continue", "a", says="a goes on")
             self.local(c, "node kill", "a", "b", says=("a was killed", "b was killed"))
             self.assertEqual(states(c), {"a": "ended", "b": "ended", "c": "running"})
-            self.local(c, "node kill", "a", status=1, says="a is not running")
+            self.local(c, "node kill", "a", status=6, says="a is not running")
             self.local(c, "node start", "a", "b", says=("a is ready", "b is ready"))
             self.assertNotEqual(pids(c)["a"], first["a"])
             self.assertEqual(pids(c)["c"], first["c"])
@@ -172,7 +172,7 @@ class OnlyItsOwn(Local):
                     edit_state(c, reuse)
                     self.assertEqual(states(c)["a"], "ended")
                     for command in ("kill", "pause", "continue", "stop"):
-                        self.local(c, f"node {command}", "a", status=1, says="a is not running")
+                        self.local(c, f"node {command}", "a", status=6, says="a is not running")
                     self.local(c, "down --kill", says=("a had ended before", "b has ended"))
                     self.assertIsNone(other.poll())
                 finally:
@@ -186,7 +186,7 @@ class OnlyItsOwn(Local):
                 kept = f.read()
             edit_state(c, lambda state: state.update(boot_id="another"))
             self.assertEqual(states(c)["a"], "ended")
-            self.local(c, "node kill", "a", status=1)
+            self.local(c, "node kill", "a", status=6)
             with open(state_file(c), "w", encoding="utf-8") as f:
                 f.write(kept)
             self.assertEqual(states(c)["a"], "running")

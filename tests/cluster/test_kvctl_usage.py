@@ -224,6 +224,16 @@ class NodesDown(Usage):
 
     def test_a_session_file_that_is_none_is_refused_and_kept(self):
         path = os.path.join(self.dir.name, "session")
+        whole = "CQcAAAAAAAAAEgsKBwgBEAEaAWEQBQ==\n"
+        with open(path, "w") as f:
+            f.write(whole)
+        self.assertEqual(self.run_on("get", "k", "--session", path, "--deadline", "10ms").returncode, 5)
+        for length in range(1, len(whole)):
+            with open(path, "w") as f:
+                f.write(whole[:length])
+            done = self.run_on("get", "k", "--session", path)
+            self.assertEqual(done.returncode, 2, done)
+            self.assertIn("does not hold a session token", done.stderr)
         for content in ("garbage", "AAAA", "=" * 300):
             with open(path, "w") as f:
                 f.write(content)
