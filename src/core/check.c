@@ -30,8 +30,8 @@ void core_check(const struct core *core)
         ASSERT_U64(core->history.starts[core->history.count - 1].first_seq, <=, core->last);
     ASSERT_U64(core->hard_saved, <=, core->hard_version);
     ASSERT_U64(core->appends_outstanding, <=, core->work_outstanding);
-    ASSERT_U64(core->read_count, <=, LIMIT_PENDING_READS); /* I14 */
-    ASSERT_U64(core->with_writer.count + core->with_voters.count, <=, LIMIT_PENDING_WRITES);
+    ASSERT_U64(core->reads.count, <=, LIMIT_PENDING_READS); /* I14 */
+    ASSERT_U64(writes_pending(core), <=, LIMIT_PENDING_WRITES);
     ASSERT_U64(core->pending_count, <=, LIMIT_EVIDENCE);
     ASSERT_U64(core->answer_count, <=, PENDING_ANSWERS);
 }
@@ -84,6 +84,7 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_REDIRECT_TO_SELF] = "redirect_to_self",
         [CORE_MUTATION_SENDER_UNCHECKED] = "sender_unchecked",
         [CORE_MUTATION_REQUEST_TEACHES] = "request_teaches",
+        [CORE_MUTATION_CANCEL_IS_REFUSED] = "cancel_is_refused",
         [CORE_MUTATION_SESSION_UNJUDGED] = "session_unjudged",
         [CORE_MUTATION_AT_RISK_COUNTS_ALL] = "at_risk_counts_all",
     };

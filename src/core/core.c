@@ -603,6 +603,9 @@ static void dispatch(struct core *core, const struct core_event *event)
     case CORE_EVENT_SET_VOTER:
         voters_set(core, event);
         break;
+    case CORE_EVENT_CANCEL:
+        waiter_cancel(core, event->ticket);
+        break;
     case CORE_EVENT_TRIMMED:
         core->log_first = max_u64(core->log_first, event->trimmed.log_first);
         break;
@@ -670,6 +673,8 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     ASSERT_U64(boot->commit, <=, boot->last);
     struct core *core = memory_zeroed(1, sizeof *core);
     core->config = *config;
+    writes_init(core);
+    reads_init(core);
     rng_seed(&core->rng, config->seed);
     core->born_ns = core->now_ns = now_ns;
     core->cluster_id = boot->cluster_id;
@@ -709,9 +714,9 @@ void core_free(struct core *core)
     seq_bits_free(&core->local);
     buffer_free(&core->append);
     buffer_free(&core->scratch);
-    write_ring_free(&core->with_writer);
-    write_ring_free(&core->with_voters);
-    free(core->reads);
+    writes_free(core);
+    reads_free(core);
+    serials_free(&core->waiters);
     free(core->work);
     for (uint32_t i = 0; i < core->message_capacity; i++)
         free(core->messages[i]);

@@ -203,6 +203,10 @@ enum core_event_type {
     CORE_EVENT_TRANSFER,       /* the primary hands its reign to a voter (R26): ticket, transfer */
     CORE_EVENT_SET_VOTER,      /* a member becomes a voter, or a reader (R29): ticket, set_voter */
     CORE_EVENT_TRIMMED,        /* the log now begins at log_first */
+    /* Nobody waits any more for what a WRITE or a WAIT with this ticket asked (R51): ticket. It is
+     * finished at once when it only waits, else when the writer has answered. A ticket that is not
+     * open is ignored: its FINISH and this may have crossed. */
+    CORE_EVENT_CANCEL,
 };
 
 /* What a read waits for. */
@@ -214,7 +218,8 @@ enum core_wait {
 
 struct core_event {
     enum core_event_type type;
-    uint64_t ticket; /* of the shell's choosing, never 0 */
+    /* Of the shell's choosing, never 0, and never given twice: a late CANCEL must find nothing. */
+    uint64_t ticket;
     uint64_t nonce;
     struct node_id peer;
     const struct core_msg *msg;
@@ -543,6 +548,8 @@ enum core_mutation {
     CORE_MUTATION_SENDER_UNCHECKED,
     /* A request teaches what its header says: epochs, disks, lives (R50). */
     CORE_MUTATION_REQUEST_TEACHES,
+    /* A write whose caller is gone is told as not executed (R51). */
+    CORE_MUTATION_CANCEL_IS_REFUSED,
     CORE_MUTATION_SESSION_UNJUDGED, /* whether a session's position is in the log is not looked at (R43, R44) */
     CORE_MUTATION_AT_RISK_COUNTS_ALL, /* at_risk counts whatever is not committed (R42) */
     CORE_MUTATION_COUNT,

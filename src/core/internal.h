@@ -12,6 +12,7 @@
  *   transfer.c  handing the reign over
  *   campaign.c  becoming primary: founding, pre-vote, vote, force; voting for others
  *   wait.c      reads that wait: for a session's position, for confirmed leadership, for the commit
+ *   waiting.c   the table of them, and who bears which ticket
  *   reign.c     what this node saw of a change of reign
  *   view.c      what readers see, and the read contract
  *   check.c     the invariants of one node */
@@ -23,10 +24,12 @@
 #include "base/assert.h"
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/logging.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/seq_bits.h"
+#include "base/serials.h"
 #include "core/core.h"
 #include "record/batch.h"
 
@@ -97,14 +100,21 @@ struct peer {
     char refusal[CORE_REFUSAL_BYTES];
 };
 
+/* Who bears a ticket that can be cancelled. */
+enum waiter { WAITER_READ, WAITER_WITH_WRITER, WAITER_WITH_VOTERS };
+
 enum verdict { STILL_WAITING, READY, LOST, TOO_LATE };
 
+/* A client's write: with the writer in a ring, then, MAJORITY and ALL, in a slot of `struct voter_waits`. */
 struct pending_write {
     uint64_t ticket;
     enum ack_level ack;
+    /* Its caller is gone: it does not wait for voters (R51). */
+    bool cancelled;
     uint64_t last_seq; /* 0 while with the writer */
     uint64_t deadline_ns;
     uint32_t records;
+    uint32_t next_free;
 };
 
 /* A growing ring, bounded by who pushes. */
@@ -113,23 +123,76 @@ struct write_ring {
     uint32_t capacity;
     uint32_t head;
     uint32_t count;
+    /* Of all that were ever pushed: the number of the oldest that is in it. */
+    uint64_t head_number;
+};
+
+/* Writes that are stored and wait for voters. A step looks at those that are due, never at all of them. */
+struct voter_waits {
+    struct pending_write *slots;
+    uint32_t capacity;
+    uint32_t used;
+    uint32_t free; /* the first free slot below `used`; NO_SLOT: none */
+    uint32_t count;
+    struct heap majority; /* by last_seq */
+    struct heap all;      /* by last_seq */
+    struct heap deadlines;
+};
+
+#define NO_SLOT UINT32_MAX
+
+/* What a waiting read waits for: each read is in one list, in order of arrival. */
+enum read_list {
+    READS_CONFIRMING, /* at the primary: for a heartbeat, then for commit */
+    READS_LEASED,     /* at the primary, confirmed by its lease: for commit alone (R30) */
+    READS_UNASKED,    /* at a replica: for a ReadIndex call of their own */
+    READS_ASKED,      /* for the answer of the newest call */
+    READS_INDEXED,    /* for their index to be applied */
+    READS_SESSION,
+    READS_COMMIT,
+    READ_LISTS
 };
 
 /* A read, or at the primary a replica's ReadIndex, that waits. */
 struct pending_read {
     uint64_t ticket;
     enum core_wait kind;
-    bool remote; /* a ReadIndex request: answered, not finished */
+    bool remote;    /* a ReadIndex request: answered, not finished */
+    bool confirmed; /* at the primary: by its lease, when the read arrived (R30) */
     struct pos pos;
     uint64_t deadline_ns;
-    /* LINEARIZABLE */
-    struct epoch epoch; /* at the primary: the reign in which it arrived */
-    uint64_t
-        heartbeat; /* at the primary: this one, or a later, must be confirmed; 0: not asked here yet */
-    uint64_t round; /* at a replica: the ReadIndex call that speaks for it; 0: none yet */
-    bool confirmed; /* at the primary: by its lease, when the read arrived (R30) */
-    bool has_index;
+    /* LINEARIZABLE at the primary: this heartbeat, or a later one, must be confirmed */
+    uint64_t heartbeat;
     uint64_t index; /* what must be applied, and at the primary committed */
+    uint32_t next;  /* in its list; of a free slot: the next free one */
+    uint32_t previous;
+};
+
+/* What a session's fate depends on besides how much is stored: while it is as it was, a session that was judged
+ * stays judged. */
+struct session_stamp {
+    uint64_t rewinds;
+    uint32_t epochs;
+    uint32_t uncommitted_epochs;
+    struct epoch_start newest;
+};
+
+/* All reads that wait. A step looks at those whose turn has come, never at all of them; a change of role looks at the
+ * linearizable ones, a new epoch at the sessions. */
+struct read_waits {
+    /* The first READ_LISTS slots are the lists' heads, so that a read leaves its list without knowing which. */
+    struct pending_read *slots;
+    uint32_t capacity;
+    uint32_t used;
+    uint32_t free; /* NO_SLOT: none */
+    uint32_t count;
+    struct heap indexed;   /* READS_INDEXED, by index */
+    struct heap sessions;  /* READS_SESSION that want more than is stored, by seq */
+    struct heap commits;   /* READS_COMMIT, by seq */
+    struct heap deadlines; /* all */
+    bool at_primary;       /* the linearizable ones are sorted for this role, in this epoch */
+    struct epoch epoch;
+    struct session_stamp stamp;
 };
 
 struct evidence {
@@ -251,7 +314,7 @@ struct core {
         leased_ns; /* send time of the newest heartbeat that a majority answered with a promise; 0: none (R30) */
     bool lease_given_up; /* for the rest of this epoch */
     struct write_ring with_writer;
-    struct write_ring with_voters; /* MAJORITY and ALL, stored, waiting for commit */
+    struct voter_waits with_voters;
     uint32_t records_with_writer;
     bool members_in_flight;
     uint64_t members_seq; /* of the newest membership record of this epoch; 0: none */
@@ -289,12 +352,12 @@ struct core {
     struct core_reign reign; /* of this step's REIGN action */
 
     /* Waiting reads. */
-    struct pending_read *reads;
-    uint32_t read_count;
-    uint32_t read_capacity;
+    struct read_waits reads;
     uint64_t index_nonce; /* the ReadIndex call under way; 0: none */
-    uint64_t index_round; /* counts them */
     uint64_t index_retry_ns;
+
+    /* Who waits, by ticket: enum waiter and its number in one. */
+    struct serials waiters;
 
     struct core_msg **messages; /* of this step's actions */
     uint32_t message_count;
@@ -403,7 +466,10 @@ void writes_answered(struct core *core, const struct core_event *event); /* by t
 void writes_release(struct core *core); /* those whose level is reached, or whose time is over */
 void writes_abandon(struct core *core); /* those that wait for voters (R21) */
 uint64_t writes_wake_ns(const struct core *core);
-void write_ring_free(struct write_ring *ring);
+uint32_t writes_pending(const struct core *core);
+void writes_cancel(struct core *core, enum waiter waiter, uint64_t number); /* R51 */
+void writes_init(struct core *core);
+void writes_free(struct core *core);
 
 /* voters.c */
 void voters_set(struct core *core, const struct core_event *event);
@@ -448,9 +514,24 @@ void wait_remote(struct core *core, const struct peer *peer, uint64_t ticket,
 void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg *msg);
 bool wait_call_failed(struct core *core, uint64_t nonce);
 void wait_progress(struct core *core); /* applied, commit or history changed, or time passed */
+void wait_cancel(struct core *core, uint32_t slot); /* R51 */
 uint64_t wait_wake_ns(const struct core *core);
 /* Whether the log holds a session's position: READY; LOST for ever; STILL_WAITING: not known yet (R43, R44). */
 enum verdict judge_session(const struct core *core, struct pos token);
 void finish_lost(struct core *core, uint64_t ticket, struct pos token); /* SESSION_LOST (R44) */
+
+/* waiting.c: the table of waiting reads */
+void reads_init(struct core *core);
+void reads_free(struct core *core);
+uint32_t reads_add(struct core *core, const struct pending_read *read,
+                   enum read_list list); /* NO_SLOT: the limit is reached */
+void reads_remove(struct core *core, uint32_t slot);
+void reads_move(struct core *core, uint32_t slot, enum read_list list); /* to its end */
+void reads_move_all(struct core *core, enum read_list from, enum read_list to);
+uint32_t reads_first(const struct core *core, enum read_list list); /* NO_SLOT: it is empty */
+uint32_t reads_next(const struct core *core, uint32_t slot);        /* NO_SLOT: it is the last */
+void waiter_add(struct core *core, uint64_t ticket, enum waiter waiter, uint64_t number);
+void waiter_remove(struct core *core, uint64_t ticket);
+void waiter_cancel(struct core *core, uint64_t ticket);
 
 #endif

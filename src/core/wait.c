@@ -1,5 +1,4 @@
-#include <stdlib.h>
-
+/* Reads that wait: what for, and when it is over. */
 #include "core/internal.h"
 
 /* ---- Sessions (R43, R44) ---------------------------------------------------------------------------- */
@@ -51,122 +50,7 @@ void finish_lost(struct core *core, uint64_t ticket, struct pos token)
                 pos_text(token, text), pos_text(common, parted));
 }
 
-/* ---- Linearizable reads (R32, R33) ------------------------------------------------------------------ */
-
-/* At the primary: notes what must be confirmed. Again after a change of reign: the old promise is void. */
-static void ask_here(struct core *core, struct pending_read *read)
-{
-    if (read->heartbeat != 0 && epoch_equal(read->epoch, core->epoch))
-        return;
-    read->epoch = core->epoch;
-    read->heartbeat = core->hb_id + 1;
-    read->index = core->durable;
-    read->confirmed = lease_holds(core);
-    core->confirm_wanted = core->confirm_wanted || !read->confirmed;
-}
-
-static bool confirmed_here(const struct core *core, const struct pending_read *read)
-{
-    bool confirmed = read->confirmed || core->confirmed_hb >= read->heartbeat ||
-                     mutated(core, CORE_MUTATION_READ_UNCONFIRMED);
-    bool committed = core->commit >= max_u64(read->index, core->epoch_first) ||
-                     mutated(core, CORE_MUTATION_READ_UNCOMMITTED);
-    return confirmed && committed;
-}
-
-static enum verdict judge_linearizable(struct core *core, struct pending_read *read)
-{
-    if (core->phase == PHASE_PRIMARY) {
-        ask_here(core, read);
-        return confirmed_here(core, read) ? READY : STILL_WAITING;
-    }
-    read->heartbeat = 0;
-    if (read->remote)
-        return TOO_LATE; /* no longer the primary: the replica asks the next one */
-    bool there = (core->match >= read->index && core->durable >= read->index) ||
-                 mutated(core, CORE_MUTATION_INDEX_EARLY);
-    bool applied = read->has_index && core->attach == ATTACH_DONE && there;
-    return applied ? READY : STILL_WAITING;
-}
-
-/* A replica's reads share calls: one that arrives while a call is under way waits for the next. */
-static void ask_index(struct core *core)
-{
-    bool wanted = false;
-    for (uint32_t i = 0; i < core->read_count; i++)
-        wanted = wanted || (core->reads[i].kind == CORE_WAIT_LINEARIZABLE &&
-                            !core->reads[i].remote && !core->reads[i].has_index);
-    if (!wanted || core->index_nonce != 0 || core->phase != PHASE_FOLLOWER ||
-        core->attach != ATTACH_DONE || core->now_ns < core->index_retry_ns)
-        return;
-    core->index_round++;
-    for (uint32_t i = 0; i < core->read_count; i++)
-        if (core->reads[i].kind == CORE_WAIT_LINEARIZABLE && !core->reads[i].has_index)
-            core->reads[i].round = core->index_round;
-    core->index_nonce = call(core, core->epoch.owner, message_new(core, CORE_MSG_READ_INDEX));
-}
-
-void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)
-{
-    bool awaited = nonce == core->index_nonce || mutated(core, CORE_MUTATION_LATE_ANSWER_TAKEN);
-    if (nonce == 0 || !awaited)
-        return; /* R8: of another attempt */
-    core->index_nonce = 0;
-    if (!msg->read_index_answer.ok || !epoch_equal(msg->header.epoch, core->epoch)) {
-        core->index_retry_ns = core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
-        return;
-    }
-    for (uint32_t i = 0; i < core->read_count; i++) {
-        struct pending_read *read = &core->reads[i];
-        if (read->kind == CORE_WAIT_LINEARIZABLE && !read->remote && !read->has_index &&
-            read->round == core->index_round) {
-            read->has_index = true;
-            read->index = msg->read_index_answer.seq;
-        }
-    }
-    learn_commit(core, msg->read_index_answer.seq); /* what the primary returns is committed */
-}
-
-bool wait_call_failed(struct core *core, uint64_t nonce)
-{
-    if (nonce == 0 || nonce != core->index_nonce)
-        return false;
-    core->index_nonce = 0;
-    core->index_retry_ns = core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
-    return true;
-}
-
-/* What was read at pos can no longer be taken back; LOST: it was. */
-static enum verdict judge_commit(const struct core *core, const struct pending_read *read)
-{
-    if (mutated(core, CORE_MUTATION_READ_UNCOMMITTED))
-        return READY;
-    if (core->commit < read->pos.seq)
-        return STILL_WAITING;
-    bool same = epoch_equal(epoch_history_at(&core->history, read->pos.seq), read->pos.epoch);
-    return same ? READY : LOST;
-}
-
-/* ---- Waiting ---------------------------------------------------------------------------------------- */
-
-static enum verdict judge(struct core *core, struct pending_read *read)
-{
-    enum verdict verdict = STILL_WAITING;
-    switch (read->kind) {
-    case CORE_WAIT_SESSION:
-        verdict = judge_session(core, read->pos);
-        break;
-    case CORE_WAIT_LINEARIZABLE:
-        verdict = judge_linearizable(core, read);
-        break;
-    case CORE_WAIT_COMMIT:
-        verdict = judge_commit(core, read);
-        break;
-    }
-    if (verdict == STILL_WAITING && core->now_ns >= read->deadline_ns)
-        return TOO_LATE;
-    return verdict;
-}
+/* ---- The end of a wait ------------------------------------------------------------------------------ */
 
 static void too_late(struct core *core, const struct pending_read *read)
 {
@@ -190,88 +74,344 @@ static void answer_index(struct core *core, const struct pending_read *read, boo
     answer(core, read->ticket, reply);
 }
 
-static void conclude(struct core *core, const struct pending_read *read, enum verdict verdict)
+static void conclude(struct core *core, uint32_t slot, enum verdict verdict)
 {
-    if (read->remote) {
-        answer_index(core, read, verdict == READY);
+    struct pending_read read = core->reads.slots[slot];
+    reads_remove(core, slot);
+    if (read.remote) {
+        answer_index(core, &read, verdict == READY);
         return;
     }
     if (verdict == READY) {
-        finish(core, read->ticket, CANDOR_OK, CANDOR_REASON_NONE, durable_pos(core), ACK_NONE);
+        finish(core, read.ticket, CANDOR_OK, CANDOR_REASON_NONE, durable_pos(core), ACK_NONE);
     } else if (verdict == TOO_LATE) {
-        too_late(core, read);
-    } else if (read->kind == CORE_WAIT_COMMIT) {
-        finish_text(core, read->ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE, durable_pos(core),
+        too_late(core, &read);
+    } else if (read.kind == CORE_WAIT_COMMIT) {
+        finish_text(core, read.ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE, durable_pos(core),
                     "what was read was rolled back meanwhile");
     } else {
-        finish_lost(core, read->ticket, read->pos);
+        finish_lost(core, read.ticket, read.pos);
     }
 }
 
-static struct pending_read *add_read(struct core *core, uint64_t ticket, uint64_t deadline_ns)
+/* R51: the caller is gone. */
+void wait_cancel(struct core *core, uint32_t slot)
 {
-    if (core->read_count == LIMIT_PENDING_READS)
-        return NULL;
-    if (core->read_count == core->read_capacity) {
-        uint32_t capacity = core->read_capacity == 0 ? 16 : core->read_capacity * 2;
-        core->reads = memory_resize(core->reads, capacity, sizeof *core->reads);
-        core->read_capacity = capacity;
+    struct pending_read read = core->reads.slots[slot];
+    reads_remove(core, slot);
+    if (read.remote)
+        answer_index(core, &read, false);
+    else
+        finish_text(core, read.ticket, CANDOR_CANCELLED, CANDOR_REASON_NONE, durable_pos(core),
+                    "nobody waits for the answer any more");
+}
+
+/* ---- Linearizable reads at the primary (R32) -------------------------------------------------------- */
+
+/* Notes what must be confirmed. Again after a change of reign: the old promise is void. */
+static void ask_here(struct core *core, uint32_t slot)
+{
+    struct pending_read *read = &core->reads.slots[slot];
+    read->heartbeat = core->hb_id + 1;
+    read->index = core->durable;
+    read->confirmed = lease_holds(core);
+    core->confirm_wanted = core->confirm_wanted || !read->confirmed;
+    reads_move(core, slot, read->confirmed ? READS_LEASED : READS_CONFIRMING);
+}
+
+static bool confirmed_here(const struct core *core, const struct pending_read *read)
+{
+    bool confirmed = read->confirmed || core->confirmed_hb >= read->heartbeat ||
+                     mutated(core, CORE_MUTATION_READ_UNCONFIRMED);
+    bool committed = core->commit >= max_u64(read->index, core->epoch_first) ||
+                     mutated(core, CORE_MUTATION_READ_UNCOMMITTED);
+    return confirmed && committed;
+}
+
+/* Heartbeats and indices only grow within an epoch, so the first of a list is the first to be ready. */
+static void progress_here(struct core *core, enum read_list list)
+{
+    for (;;) {
+        uint32_t slot = reads_first(core, list);
+        if (slot == NO_SLOT || !confirmed_here(core, &core->reads.slots[slot]))
+            return;
+        conclude(core, slot, READY);
     }
-    struct pending_read *read = &core->reads[core->read_count++];
-    *read = (struct pending_read){.ticket = ticket, .deadline_ns = deadline_ns};
-    return read;
+}
+
+/* ---- Linearizable reads at a replica (R33) ---------------------------------------------------------- */
+
+/* A replica's reads share calls: one that arrives while a call is under way waits for the next. */
+static void ask_index(struct core *core)
+{
+    bool wanted =
+        reads_first(core, READS_UNASKED) != NO_SLOT || reads_first(core, READS_ASKED) != NO_SLOT;
+    if (!wanted || core->index_nonce != 0 || core->phase != PHASE_FOLLOWER ||
+        core->attach != ATTACH_DONE || core->now_ns < core->index_retry_ns)
+        return;
+    reads_move_all(core, READS_UNASKED, READS_ASKED);
+    core->index_nonce = call(core, core->epoch.owner, message_new(core, CORE_MSG_READ_INDEX));
+}
+
+void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)
+{
+    bool awaited = nonce == core->index_nonce || mutated(core, CORE_MUTATION_LATE_ANSWER_TAKEN);
+    if (nonce == 0 || !awaited)
+        return; /* R8: of another attempt */
+    core->index_nonce = 0;
+    if (!msg->read_index_answer.ok || !epoch_equal(msg->header.epoch, core->epoch)) {
+        core->index_retry_ns = core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
+        return;
+    }
+    for (uint32_t slot; (slot = reads_first(core, READS_ASKED)) != NO_SLOT;) {
+        core->reads.slots[slot].index = msg->read_index_answer.seq;
+        heap_put(&core->reads.indexed, slot, msg->read_index_answer.seq);
+        reads_move(core, slot, READS_INDEXED);
+    }
+    learn_commit(core, msg->read_index_answer.seq); /* what the primary returns is committed */
+}
+
+bool wait_call_failed(struct core *core, uint64_t nonce)
+{
+    if (nonce == 0 || nonce != core->index_nonce)
+        return false;
+    core->index_nonce = 0;
+    core->index_retry_ns = core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
+    return true;
+}
+
+static void progress_indexed(struct core *core)
+{
+    uint64_t here = min_u64(core->match, core->durable);
+    if (core->attach != ATTACH_DONE)
+        return;
+    for (;;) {
+        const struct heap_entry *first = heap_first(&core->reads.indexed);
+        bool there =
+            first != NULL && (first->key <= here || mutated(core, CORE_MUTATION_INDEX_EARLY));
+        if (!there)
+            return;
+        conclude(core, first->item, READY);
+    }
+}
+
+/* ---- Changes of role -------------------------------------------------------------------------------- */
+
+static void ask_all_here(struct core *core, enum read_list list)
+{
+    uint32_t last = core->reads.slots[list].previous; /* those that are asked may come back to it */
+    for (uint32_t slot = reads_first(core, list); slot != NO_SLOT;) {
+        uint32_t next = slot == last ? NO_SLOT : reads_next(core, slot);
+        heap_remove(&core->reads.indexed, slot);
+        ask_here(core, slot);
+        slot = next;
+    }
+}
+
+/* No longer the primary: a replica that asked asks the next one. */
+static void leave_primary(struct core *core, enum read_list list)
+{
+    for (uint32_t slot; (slot = reads_first(core, list)) != NO_SLOT;) {
+        if (core->reads.slots[slot].remote)
+            conclude(core, slot, TOO_LATE);
+        else
+            reads_move(core, slot, READS_UNASKED);
+    }
+}
+
+/* Sorts the linearizable reads anew when what confirms them has changed. */
+static void follow_role(struct core *core)
+{
+    struct read_waits *reads = &core->reads;
+    bool primary = core->phase == PHASE_PRIMARY;
+    bool same =
+        reads->at_primary == primary && (!primary || epoch_equal(reads->epoch, core->epoch));
+    if (same)
+        return;
+    reads->at_primary = primary;
+    reads->epoch = core->epoch;
+    if (!primary) {
+        leave_primary(core, READS_CONFIRMING);
+        leave_primary(core, READS_LEASED);
+        return;
+    }
+    ask_all_here(core, READS_LEASED);
+    ask_all_here(core, READS_CONFIRMING);
+    ask_all_here(core, READS_INDEXED);
+    ask_all_here(core, READS_ASKED);
+    ask_all_here(core, READS_UNASKED);
+}
+
+static void progress_linearizable(struct core *core)
+{
+    follow_role(core);
+    if (core->reads.at_primary) {
+        progress_here(core, READS_LEASED);
+        progress_here(core, READS_CONFIRMING);
+    } else {
+        progress_indexed(core);
+    }
+}
+
+/* ---- Sessions that wait (R43, R44) ------------------------------------------------------------------ */
+
+static struct session_stamp session_stamp(const struct core *core)
+{
+    const struct epoch_history *history = &core->history;
+    struct session_stamp stamp = {.rewinds = core->rewinds, .epochs = history->count};
+    if (history->count > 0)
+        stamp.newest = history->starts[history->count - 1];
+    for (uint32_t i = history->count; i > 0 && history->starts[i - 1].first_seq > core->commit; i--)
+        stamp.uncommitted_epochs++;
+    return stamp;
+}
+
+static bool stamp_equal(const struct session_stamp *a, const struct session_stamp *b)
+{
+    return a->rewinds == b->rewinds && a->epochs == b->epochs &&
+           a->uncommitted_epochs == b->uncommitted_epochs &&
+           a->newest.first_seq == b->newest.first_seq &&
+           epoch_equal(a->newest.epoch, b->newest.epoch);
+}
+
+/* Concludes it, or puts it where its turn will come: when its position is stored, or with the next stamp. */
+static void judge_waiting_session(struct core *core, uint32_t slot)
+{
+    struct read_waits *reads = &core->reads;
+    struct pos token = reads->slots[slot].pos;
+    enum verdict verdict = judge_session(core, token);
+    if (verdict != STILL_WAITING) {
+        conclude(core, slot, verdict);
+        return;
+    }
+    heap_remove(&reads->sessions, slot);
+    if (token.seq > core->durable)
+        heap_put(&reads->sessions, slot, token.seq);
+}
+
+static void judge_all_sessions(struct core *core)
+{
+    for (uint32_t slot = reads_first(core, READS_SESSION); slot != NO_SLOT;) {
+        uint32_t next = reads_next(core, slot);
+        judge_waiting_session(core, slot);
+        slot = next;
+    }
+}
+
+static void progress_sessions(struct core *core)
+{
+    struct read_waits *reads = &core->reads;
+    struct session_stamp stamp = session_stamp(core);
+    if (!stamp_equal(&stamp, &reads->stamp))
+        judge_all_sessions(core);
+    reads->stamp = stamp;
+    for (;;) {
+        const struct heap_entry *first = heap_first(&reads->sessions);
+        if (first == NULL || first->key > core->durable)
+            return;
+        judge_waiting_session(core, first->item);
+    }
+}
+
+/* ---- What was read must be committed (R32) ---------------------------------------------------------- */
+
+/* It can no longer be taken back; LOST: it was. */
+static enum verdict judge_commit(const struct core *core, struct pos pos)
+{
+    if (mutated(core, CORE_MUTATION_READ_UNCOMMITTED))
+        return READY;
+    bool same = epoch_equal(epoch_history_at(&core->history, pos.seq), pos.epoch);
+    return same ? READY : LOST;
+}
+
+static void progress_commits(struct core *core)
+{
+    for (;;) {
+        const struct heap_entry *first = heap_first(&core->reads.commits);
+        bool due = first != NULL &&
+                   (first->key <= core->commit || mutated(core, CORE_MUTATION_READ_UNCOMMITTED));
+        if (!due)
+            return;
+        conclude(core, first->item, judge_commit(core, core->reads.slots[first->item].pos));
+    }
+}
+
+/* ---- Waiting ---------------------------------------------------------------------------------------- */
+
+static void begin_waiting(struct core *core, uint32_t slot)
+{
+    const struct pending_read *read = &core->reads.slots[slot];
+    switch (read->kind) {
+    case CORE_WAIT_SESSION:
+        judge_waiting_session(core, slot);
+        break;
+    case CORE_WAIT_LINEARIZABLE:
+        follow_role(core);
+        if (core->reads.at_primary)
+            ask_here(core, slot);
+        break;
+    case CORE_WAIT_COMMIT:
+        heap_put(&core->reads.commits, slot, read->pos.seq);
+        break;
+    }
+}
+
+static enum read_list first_list(enum core_wait kind)
+{
+    return kind == CORE_WAIT_SESSION        ? READS_SESSION
+           : kind == CORE_WAIT_LINEARIZABLE ? READS_UNASKED
+                                            : READS_COMMIT;
 }
 
 void wait_read(struct core *core, const struct core_event *event)
 {
-    struct pending_read *read = add_read(core, event->ticket, event->wait.deadline_ns);
-    if (read == NULL) {
+    struct pending_read read = {.ticket = event->ticket,
+                                .kind = event->wait.kind,
+                                .pos = event->wait.pos,
+                                .deadline_ns = event->wait.deadline_ns};
+    uint32_t slot = reads_add(core, &read, first_list(read.kind));
+    if (slot == NO_SLOT)
         finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
                     (struct pos){0}, "%d reads are waiting already", LIMIT_PENDING_READS);
-        return;
-    }
-    read->kind = event->wait.kind;
-    read->pos = event->wait.pos;
+    else
+        begin_waiting(core, slot);
 }
 
 void wait_remote(struct core *core, const struct peer *peer, uint64_t ticket,
                  const struct core_msg *msg)
 {
-    struct pending_read refused = {.ticket = ticket, .remote = true};
+    struct pending_read read = {.ticket = ticket,
+                                .kind = CORE_WAIT_LINEARIZABLE,
+                                .remote = true,
+                                .deadline_ns = core->now_ns + core->config.election_timeout_ns};
     bool mine =
         peer != NULL && core->phase == PHASE_PRIMARY && epoch_equal(msg->header.epoch, core->epoch);
-    struct pending_read *read =
-        mine ? add_read(core, ticket, core->now_ns + core->config.election_timeout_ns) : NULL;
-    if (read == NULL) {
-        answer_index(core, &refused, false);
-        return;
-    }
-    read->kind = CORE_WAIT_LINEARIZABLE;
-    read->remote = true;
+    uint32_t slot = mine ? reads_add(core, &read, READS_UNASKED) : NO_SLOT;
+    if (slot == NO_SLOT)
+        answer_index(core, &read, false);
+    else
+        begin_waiting(core, slot);
 }
 
 void wait_progress(struct core *core)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < core->read_count; i++) {
-        struct pending_read read = core->reads[i];
-        enum verdict verdict = judge(core, &read);
-        if (verdict == STILL_WAITING)
-            core->reads[kept++] = read;
-        else
-            conclude(core, &read, verdict);
+    progress_linearizable(core);
+    progress_sessions(core);
+    progress_commits(core);
+    for (;;) {
+        const struct heap_entry *first = heap_first(&core->reads.deadlines);
+        if (first == NULL || first->key > core->now_ns)
+            break;
+        conclude(core, first->item, TOO_LATE);
     }
-    core->read_count = kept;
-    if (kept > 0)
-        ask_index(core);
+    ask_index(core);
 }
 
 uint64_t wait_wake_ns(const struct core *core)
 {
-    uint64_t wake_ns = UINT64_MAX;
-    for (uint32_t i = 0; i < core->read_count; i++)
-        wake_ns = min_u64(wake_ns, core->reads[i].deadline_ns);
-    if (core->read_count > 0 && core->index_nonce == 0 && core->index_retry_ns > core->now_ns)
+    const struct heap_entry *first = heap_first(&core->reads.deadlines);
+    uint64_t wake_ns = first != NULL ? first->key : UINT64_MAX;
+    if (first != NULL && core->index_nonce == 0 && core->index_retry_ns > core->now_ns)
         wake_ns = min_u64(wake_ns, core->index_retry_ns);
     return wake_ns;
 }

@@ -1,41 +1,99 @@
-/* Writes at the primary: refused, handed to the writer, stored, acknowledged (R1, R19-R21). */
+/* Writes at the primary: refused, handed to the writer, stored, acknowledged (R1, R19-R21, R51). */
 #include <stdlib.h>
 
 #include "core/internal.h"
 
-/* ---- Those that wait ------------------------------------------------------------------------------- */
-
-static void ring_push(struct write_ring *ring, struct pending_write write)
-{
-    if (ring->count == ring->capacity) {
-        uint32_t capacity = ring->capacity == 0 ? 64 : ring->capacity * 2;
-        struct pending_write *list = memory_alloc(capacity * sizeof *list);
-        for (uint32_t i = 0; i < ring->count; i++)
-            list[i] = ring->list[(ring->head + i) % ring->capacity];
-        free(ring->list);
-        *ring = (struct write_ring){list, capacity, 0, ring->count};
-    }
-    ring->list[(ring->head + ring->count++) % ring->capacity] = write;
-}
+/* ---- With the writer: in order ----------------------------------------------------------------------- */
 
 static struct pending_write *ring_at(const struct write_ring *ring, uint32_t i)
 {
     return &ring->list[(ring->head + i) % ring->capacity];
 }
 
-static struct pending_write ring_pop(struct write_ring *ring)
+static void ring_push(struct core *core, struct pending_write write)
 {
+    struct write_ring *ring = &core->with_writer;
+    if (ring->count == ring->capacity) {
+        struct write_ring larger = *ring;
+        larger.capacity = ring->capacity == 0 ? 64 : ring->capacity * 2;
+        larger.head = 0;
+        larger.list = memory_alloc(larger.capacity * sizeof *larger.list);
+        for (uint32_t i = 0; i < ring->count; i++)
+            larger.list[i] = *ring_at(ring, i);
+        free(ring->list);
+        *ring = larger;
+    }
+    waiter_add(core, write.ticket, WAITER_WITH_WRITER, ring->head_number + ring->count);
+    ring->list[(ring->head + ring->count++) % ring->capacity] = write;
+}
+
+static struct pending_write ring_pop(struct core *core)
+{
+    struct write_ring *ring = &core->with_writer;
     ASSERT(ring->count > 0);
     struct pending_write write = *ring_at(ring, 0);
     ring->head = (ring->head + 1) % ring->capacity;
+    ring->head_number++;
     ring->count--;
+    waiter_remove(core, write.ticket);
     return write;
 }
 
-void write_ring_free(struct write_ring *ring)
+/* ---- With the voters: the least seq is the first to be acknowledged ------------------------------------ */
+
+static void voters_add(struct core *core, const struct pending_write *write)
 {
-    free(ring->list);
-    *ring = (struct write_ring){0};
+    struct voter_waits *waits = &core->with_voters;
+    uint32_t slot = waits->free;
+    if (slot != NO_SLOT) {
+        waits->free = waits->slots[slot].next_free;
+    } else {
+        if (waits->used == waits->capacity) {
+            waits->capacity = waits->capacity == 0 ? 64 : waits->capacity * 2;
+            waits->slots = memory_resize(waits->slots, waits->capacity, sizeof *waits->slots);
+        }
+        slot = waits->used++;
+    }
+    waits->slots[slot] = *write;
+    waits->count++;
+    heap_put(write->ack == ACK_MAJORITY ? &waits->majority : &waits->all, slot, write->last_seq);
+    heap_put(&waits->deadlines, slot, write->deadline_ns);
+    waiter_add(core, write->ticket, WAITER_WITH_VOTERS, slot);
+}
+
+static struct pending_write voters_take(struct core *core, uint32_t slot)
+{
+    struct voter_waits *waits = &core->with_voters;
+    struct pending_write write = waits->slots[slot];
+    ASSERT(waits->count > 0);
+    heap_remove(&waits->majority, slot);
+    heap_remove(&waits->all, slot);
+    heap_remove(&waits->deadlines, slot);
+    waiter_remove(core, write.ticket);
+    waits->slots[slot].next_free = waits->free;
+    waits->free = slot;
+    waits->count--;
+    return write;
+}
+
+uint32_t writes_pending(const struct core *core)
+{
+    return core->with_writer.count + core->with_voters.count;
+}
+
+void writes_init(struct core *core)
+{
+    core->with_voters.free = NO_SLOT;
+}
+
+void writes_free(struct core *core)
+{
+    struct voter_waits *waits = &core->with_voters;
+    free(core->with_writer.list);
+    free(waits->slots);
+    heap_free(&waits->majority);
+    heap_free(&waits->all);
+    heap_free(&waits->deadlines);
 }
 
 /* ---- Acknowledgement -------------------------------------------------------------------------------- */
@@ -59,22 +117,54 @@ static void finish_unknown(struct core *core, const struct pending_write *write,
                 why);
 }
 
-/* MAJORITY and ALL: in order of seq, so an ALL write holds back only itself. */
+static void release_up_to(struct core *core, struct heap *heap, uint64_t seq)
+{
+    for (;;) {
+        const struct heap_entry *first = heap_first(heap);
+        if (first == NULL || first->key > seq)
+            return;
+        struct pending_write write = voters_take(core, first->item);
+        finish_write(core, &write, write.ack);
+    }
+}
+
+/* An ALL write holds back only other ALL writes. */
 void writes_release(struct core *core)
 {
-    if (core->with_voters.count == 0)
-        return;
-    uint64_t all = lowest_voter_match(core);
-    uint32_t count = core->with_voters.count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct pending_write write = ring_pop(&core->with_voters);
-        if (write.last_seq <= core->commit && (write.ack == ACK_MAJORITY || write.last_seq <= all))
-            finish_write(core, &write, write.ack);
-        else if (core->now_ns >= write.deadline_ns)
-            finish_unknown(core, &write, CANDOR_DEADLINE_EXCEEDED, "the deadline passed");
-        else
-            ring_push(&core->with_voters, write);
+    struct voter_waits *waits = &core->with_voters;
+    release_up_to(core, &waits->majority, core->commit);
+    if (waits->all.count > 0)
+        release_up_to(core, &waits->all, min_u64(core->commit, lowest_voter_match(core)));
+    for (;;) {
+        const struct heap_entry *first = heap_first(&waits->deadlines);
+        if (first == NULL || first->key > core->now_ns)
+            return;
+        struct pending_write write = voters_take(core, first->item);
+        finish_unknown(core, &write, CANDOR_DEADLINE_EXCEEDED, "the deadline passed");
     }
+}
+
+/* R51: what is with the writer is stored, or not, all the same; it only waits for nobody then. The write is never taken
+ * back: whether it survives its caller does not know. */
+static void finish_cancelled(struct core *core, const struct pending_write *write)
+{
+    if (mutated(core, CORE_MUTATION_CANCEL_IS_REFUSED))
+        finish(core, write->ticket, CANDOR_CANCELLED, CANDOR_REASON_NONE, (struct pos){0},
+               ACK_NONE);
+    else
+        finish_unknown(core, write, CANDOR_CANCELLED, "its caller is gone");
+}
+
+void writes_cancel(struct core *core, enum waiter waiter, uint64_t number)
+{
+    struct write_ring *ring = &core->with_writer;
+    if (waiter == WAITER_WITH_VOTERS) {
+        struct pending_write write = voters_take(core, (uint32_t)number);
+        finish_cancelled(core, &write);
+        return;
+    }
+    ASSERT_U64(number - ring->head_number, <, ring->count);
+    ring_at(ring, (uint32_t)(number - ring->head_number))->cancelled = true;
 }
 
 /* ---- From the client to the writer and back --------------------------------------------------------- */
@@ -116,7 +206,7 @@ static bool refuse_write(struct core *core, const struct core_event *event)
     }
     if (refuse_session(core, event->ticket, event->write.token))
         return true;
-    if (core->with_writer.count + core->with_voters.count >= LIMIT_PENDING_WRITES) {
+    if (writes_pending(core) >= LIMIT_PENDING_WRITES) {
         finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
                     "%d writes are waiting already", LIMIT_PENDING_WRITES);
         return true;
@@ -149,7 +239,7 @@ void writes_take(struct core *core, const struct core_event *event)
                ACK_LOCAL);
         write.ack = ACK_NONE;
     }
-    ring_push(&core->with_writer, write);
+    ring_push(core, write);
     core->records_with_writer += write.records;
     struct core_action *action = give_work(core, CORE_ACTION_WRITE);
     action->ticket = event->ticket;
@@ -180,7 +270,7 @@ static void finish_short(struct core *core, uint64_t ticket, enum candor_reason 
 
 void writes_answered(struct core *core, const struct core_event *event)
 {
-    struct pending_write write = ring_pop(&core->with_writer);
+    struct pending_write write = ring_pop(core);
     ASSERT_U64(write.ticket, ==, event->appended.ticket);
     core->records_with_writer -= write.records;
     write.last_seq = event->appended.last_seq;
@@ -202,24 +292,27 @@ void writes_answered(struct core *core, const struct core_event *event)
         finish_unknown(core, &write, CANDOR_UNKNOWN, "the primary was deposed");
     else if (write.ack == ACK_LOCAL)
         finish_write(core, &write, ACK_LOCAL);
+    else if (write.cancelled)
+        finish_cancelled(core, &write);
     else
-        ring_push(&core->with_voters, write);
+        voters_add(core, &write);
     if (core->phase == PHASE_PRIMARY)
         commit_advance(core);
 }
 
 void writes_abandon(struct core *core)
 {
-    while (core->with_voters.count > 0) {
-        struct pending_write write = ring_pop(&core->with_voters);
+    for (;;) { /* by their deadlines: any order will do, and all are there */
+        const struct heap_entry *first = heap_first(&core->with_voters.deadlines);
+        if (first == NULL)
+            return;
+        struct pending_write write = voters_take(core, first->item);
         finish_unknown(core, &write, CANDOR_UNKNOWN, "the primary stepped down");
     }
 }
 
 uint64_t writes_wake_ns(const struct core *core)
 {
-    uint64_t wake_ns = UINT64_MAX;
-    for (uint32_t i = 0; i < core->with_voters.count; i++)
-        wake_ns = min_u64(wake_ns, ring_at(&core->with_voters, i)->deadline_ns);
-    return wake_ns;
+    const struct heap_entry *first = heap_first(&core->with_voters.deadlines);
+    return first != NULL ? first->key : UINT64_MAX;
 }

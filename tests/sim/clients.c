@@ -388,6 +388,39 @@ static void begin_read(struct world *world, struct node *node, uint32_t client)
     schedule_at_node(world, node, at_ns, linearizable ? do_linearizable : open_read)->data = read;
 }
 
+/* ---- Callers that are gone (R51) ------------------------------------------------------------------------ */
+
+/* The node learns that the connection closed. It may be late: the answer is on its way, or was given long ago. */
+static void connection_closed(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+    uint64_t ids[SIM_TICKETS];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < node->ticket_count; i++) {
+        const struct ticket *ticket = &node->tickets[i];
+        bool its = (ticket->kind == TICKET_WRITE || ticket->kind == TICKET_WAIT) &&
+                   ticket->client == event->from && ticket->operation == event->number;
+        if (its)
+            ids[count++] = ticket->id;
+    }
+    uint64_t late =
+        between(world, 1, world->next_ticket + 1); /* was answered, or is nobody's yet */
+    if (count == 0 && ticket_find(node, late) == NULL)
+        ids[count++] = late;
+    for (uint32_t i = 0; i < count; i++)
+        node_step(world, node, &(struct core_event){.type = CORE_EVENT_CANCEL, .ticket = ids[i]});
+}
+
+static void draw_closing(struct world *world, struct node *node, uint32_t client, uint64_t most_ns)
+{
+    if (!chance(world, 100000))
+        return;
+    uint64_t at_ns = world->now_ns + between(world, 0, most_ns);
+    struct event *event = schedule_at_node(world, node, at_ns, connection_closed);
+    event->from = client;
+    event->number = world->clients[client].operation;
+}
+
 /* ---- One thing after another ---------------------------------------------------------------------------- */
 
 static void give_up(struct world *world, struct event *event)
@@ -424,6 +457,8 @@ static void act(struct world *world, struct event *event)
     struct event *end = schedule(world, world->now_ns + patience_ns, give_up);
     end->from = index;
     end->number = client->operation;
+    if (node->up)
+        draw_closing(world, node, index, patience_ns);
     if (!node->up) {
         client->target = any_node(world)->index;
         act_later(world, index);

@@ -1,10 +1,12 @@
 /* links: core record */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -16,7 +18,7 @@
 
 /* ---- A cluster in one thread: the writer and the network answer at once, in order ------------------- */
 
-enum { NODES = 3, QUEUE = 4096 };
+enum { NODES = 3, QUEUE = 4096, WRITES = 900 };
 
 struct host {
     struct core *core;
@@ -1169,6 +1171,138 @@ static void linearizable_read_at_a_deposed_primary_is_never_served(void **state)
     cluster_free(c);
 }
 
+/* ---- Callers that are gone (R51), and what waiting costs ---- */
+
+static void cancel(struct cluster *c, int node, uint64_t ticket)
+{
+    deliver(c, node, &(struct core_event){.type = CORE_EVENT_CANCEL, .ticket = ticket});
+    pump(c);
+}
+
+static void wait_for(struct cluster *c, int node, uint64_t ticket, enum core_wait kind,
+                     uint64_t seq)
+{
+    struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = ticket};
+    event.wait.kind = kind;
+    event.wait.pos = (struct pos){view_of(c, node).epoch, seq};
+    event.wait.deadline_ns = c->now_ns + 10 * NS_PER_S;
+    deliver(c, node, &event);
+}
+
+static void a_cancelled_read_ends_at_once_and_no_other_does(void **state)
+{
+    (void)state;
+    static const enum core_wait kinds[] = {CORE_WAIT_SESSION, CORE_WAIT_LINEARIZABLE,
+                                           CORE_WAIT_COMMIT};
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    for (int node = 0; node < 2; node++)
+        c->hosts[node].cut = true; /* neither is confirmed, nor answered */
+    for (int node = 0; node < 2; node++) {
+        for (uint64_t k = 0; k < 3; k++)
+            for (uint64_t i = 0; i < 3; i++)
+                wait_for(c, node, 100 + 10 * k + i, kinds[k], 1000 + i);
+        assert_int_equal(c->hosts[node].finished, 0);
+        for (uint64_t k = 0; k < 3; k++) {
+            cancel(c, node, 100 + 10 * k + 1);
+            assert_int_equal(c->hosts[node].finished, 100 + 10 * k + 1);
+            assert_int_equal(c->hosts[node].code, CANDOR_CANCELLED);
+        }
+        c->hosts[node].finished = 0;
+        cancel(c, node, 101); /* comes twice */
+        cancel(c, node, 4711);
+        assert_int_equal(c->hosts[node].finished, 0);
+    }
+    cluster_free(c);
+}
+
+static void a_cancelled_write_is_stored_and_its_fate_is_unknown(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    for (int node = 1; node < NODES; node++)
+        c->hosts[node].cut = true; /* no voters answer */
+    static const enum ack_level levels[] = {ACK_MAJORITY, ACK_ALL};
+    for (uint64_t i = 0; i < 2; i++) {
+        write_at(c, 0, 70 + i, levels[i]);
+        assert_int_equal(c->hosts[0].finished, 0);
+    }
+    uint64_t last = view_of(c, 0).last;
+    cancel(c, 0, 70);
+    assert_int_equal(c->hosts[0].finished, 70);
+    assert_int_equal(c->hosts[0].code, CANDOR_CANCELLED);
+    assert_int_equal(c->hosts[0].reason, CANDOR_REASON_OUTCOME_UNKNOWN);
+    assert_int_equal(view_of(c, 0).last, last);
+    /* One that is still with the writer: it is told when the writer has answered, not before. */
+    struct core_event event = {.type = CORE_EVENT_WRITE, .ticket = 72};
+    event.write.ack = ACK_MAJORITY;
+    event.write.records = 1;
+    event.write.deadline_ns = c->now_ns + NS_PER_S;
+    deliver(c, 0, &event);
+    deliver(c, 0, &(struct core_event){.type = CORE_EVENT_CANCEL, .ticket = 72});
+    assert_int_equal(c->hosts[0].finished, 70);
+    pump(c);
+    assert_int_equal(c->hosts[0].finished, 72);
+    assert_int_equal(c->hosts[0].reason, CANDOR_REASON_OUTCOME_UNKNOWN);
+    assert_int_equal(view_of(c, 0).last, last + 1);
+    for (int node = 1; node < NODES; node++)
+        c->hosts[node].cut = false;
+    run_ms(c, 1500);
+    assert_int_equal(c->hosts[0].finished, 71); /* the other one waited on */
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    assert_true(view_of(c, 0).commit >= last + 1); /* they took effect all the same */
+    cluster_free(c);
+}
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* The least of several, so that neither a cold cache nor a busy machine counts. */
+static uint64_t cost_of_steps(struct cluster *c)
+{
+    uint64_t best_ns = UINT64_MAX;
+    struct core_actions actions = {0};
+    for (int round = 0; round < 10; round++) {
+        uint64_t began_ns = cpu_ns();
+        for (int i = 0; i < 200; i++)
+            core_step(c->hosts[0].core, &(struct core_event){.type = CORE_EVENT_TICK}, c->now_ns,
+                      &actions);
+        uint64_t took_ns = cpu_ns() - began_ns;
+        best_ns = took_ns < best_ns ? took_ns : best_ns;
+    }
+    core_actions_free(&actions);
+    return best_ns;
+}
+
+/* All that may wait does, and a step costs what it costs without: a loop over them takes thousands of times as long. */
+static void a_step_costs_the_same_however_many_wait(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    for (int node = 1; node < NODES; node++)
+        c->hosts[node].cut = true;
+    uint64_t alone_ns = cost_of_steps(c);
+    for (uint64_t i = 0; i < LIMIT_PENDING_READS; i++)
+        wait_for(c, 0, 1000 + i, (enum core_wait)(i % 3), 1000 + i);
+    for (uint64_t i = 0; i < WRITES; i++)
+        write_at(c, 0, 100000 + i, i % 2 == 0 ? ACK_MAJORITY : ACK_ALL);
+    assert_int_equal(c->hosts[0].finished, 0);
+    uint64_t crowded_ns = cost_of_steps(c);
+    if (crowded_ns > 30 * alone_ns)
+        fail_msg("200 steps take %" PRIu64 " ns, without anybody waiting %" PRIu64 " ns",
+                 crowded_ns, alone_ns);
+    wait_for(c, 0, 999, CORE_WAIT_COMMIT, 5000); /* one too many */
+    assert_int_equal(c->hosts[0].finished, 999);
+    assert_int_equal(c->hosts[0].reason, CANDOR_REASON_OVERLOADED);
+    cluster_free(c);
+}
+
 /* docs/consistency.md, row by row. */
 static void read_contract_table(void **state)
 {
@@ -1267,6 +1401,9 @@ int main(void)
         cmocka_unit_test(a_lease_answers_alone_and_ends_before_another_can_be_elected),
         cmocka_unit_test(linearizable_read_is_confirmed_at_every_node),
         cmocka_unit_test(linearizable_read_at_a_deposed_primary_is_never_served),
+        cmocka_unit_test(a_cancelled_read_ends_at_once_and_no_other_does),
+        cmocka_unit_test(a_cancelled_write_is_stored_and_its_fate_is_unknown),
+        cmocka_unit_test(a_step_costs_the_same_however_many_wait),
         cmocka_unit_test(read_contract_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
