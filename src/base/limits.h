@@ -128,8 +128,15 @@
     65536 /* waiting for the node thread; beyond: stream messages are dropped, requests OVERLOADED */
 /* How often a shortage of room, descriptors or memory is told while it lasts: the log may be on the full disk. */
 #define LIMIT_SHORTAGE_LOG_MS 5000
-#define LIMIT_BACKGROUND_JOBS                                                                      \
-    1024 /* snapshot chunks, archive listings, resumed reads; beyond: OVERLOADED */
+#define LIMIT_POOL_THREADS 64  /* of one pool; readers are twice as many as cores, at most this */
+#define LIMIT_READER_JOBS 8192 /* reads that wait for a reader; beyond: OVERLOADED */
+#define LIMIT_LENDER_JOBS 256  /* peers' fetches and snapshot chunks; beyond: OVERLOADED */
+#define LIMIT_SLOW_JOBS 1024   /* archive listings, AtRisk, lost sessions; beyond: OVERLOADED */
+/* What was read stays open so long for its commit (R32), then is read again: an open view keeps the state from using
+ * its free pages again, and a commit that takes longer does not come soon. */
+#define LIMIT_READ_HOLD_MS 1000
+/* Views kept open like that at once, a part of LIMIT_STATE_READERS; beyond: read again at once when committed. */
+#define LIMIT_READ_HOLDS 256
 #define LIMIT_READ_ATTEMPTS                                                                        \
     8 /* a read opens the state again while the core has not caught up with it; then: SYNCING */
 #define LIMIT_ROLLBACK_SHOW_RECORDS 1000     /* of one RollbackShow reply; more = true beyond */

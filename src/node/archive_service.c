@@ -1,4 +1,4 @@
-/* Rollback archives, as operators see them (R40). They are files: read on the background thread. */
+/* Rollback archives, as operators see them (R40). They are files: read by the slow pool. */
 #include "node/internal.h"
 
 #include <stdlib.h>
@@ -28,8 +28,8 @@ static void submit(Candor__V1__Cluster_Service *service, const ProtobufCMessage 
     struct rpc_call *call = closure_data;
     struct archive_job *job = rpc_call_alloc(call, sizeof *job);
     if (job != NULL)
-        *job = (struct archive_job){{run}, node, call, reply, request};
-    if (job == NULL || !background_push(node, &job->job))
+        *job = (struct archive_job){{.run = run}, node, call, reply, request};
+    if (job == NULL || !pool_push(&node->slow, &job->job))
         reply_fail_busy(node, call);
 }
 

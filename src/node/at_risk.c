@@ -1,4 +1,4 @@
-/* AtRisk: what a failover would take back (R42), counted in the log itself. It is read on the background thread, up to stated
+/* AtRisk: what a failover would take back (R42), counted in the log itself. It is read by the slow pool, up to stated
  * limits. */
 #include "node/internal.h"
 
@@ -219,13 +219,13 @@ void cluster_at_risk(Candor__V1__Cluster_Service *service, const Candor__V1__AtR
     struct at_risk_job *job = rpc_call_alloc(call, sizeof *job);
     if (job != NULL) {
         uint64_t limit = request->limit != 0 ? request->limit : LIMIT_AT_RISK_KEYS;
-        *job = (struct at_risk_job){.job = {run_at_risk},
+        *job = (struct at_risk_job){.job = {.run = run_at_risk},
                                     .node = node,
                                     .call = call,
                                     .reply = (ProtobufCClosure)closure,
                                     .above = above,
                                     .key_limit = (uint32_t)min_u64(limit, LIMIT_AT_RISK_KEYS)};
     }
-    if (job == NULL || !background_push(node, &job->job))
+    if (job == NULL || !pool_push(&node->slow, &job->job))
         reply_fail_busy(node, call);
 }

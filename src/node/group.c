@@ -159,7 +159,7 @@ void group_meta(struct node *node, struct work *work)
         enum record_type type =
             work->type == CORE_ACTION_EPOCH_START ? RECORD_EPOCH_START : RECORD_MEMBERS;
         struct batch_writer batch = batch_begin(&event->bytes, type, work->epoch, seq);
-        batch_add_members(&batch, clock_wall_ms(), work->cluster_id, &work->members);
+        batch_add_members(&batch, clock_wall_ms(), work->cluster_id, work->members);
         batch_end(&batch);
         (void)store(node, buffer_slice(&event->bytes), &result);
     }

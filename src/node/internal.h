@@ -10,7 +10,7 @@
  *   rollback.c   truncate and install: archive, undo, cut
  *   snapshot.c   checkpoints, and serving them
  *   download.c   fetching a snapshot
- *   background.c jobs that may block a little
+ *   pool.c       threads that take jobs (pool.h)
  *   failover.c   what this node saw of changes of reign
  *   at_risk.c    what a failover would take back
  *   lost.c       where a session's lost writes are
@@ -19,8 +19,26 @@
  *   kv_read.c kv_write.c kv_txn.c kv_status.c cluster_service.c operate_service.c archive_service.c replication_service.c   the services
  *   kv_request.c what requests that write have in common
  *
- * Locks: writer.checkpoint_lock and those of snapshot.c, download.c and background.c are never held together,
- * except checkpoint_lock before the snapshot's. */
+ * Threads, and what each may wait for:
+ *
+ *   NNG's (2 a core)  for nothing: check a request and hand it over. Short reads of the state are served at once, by at
+ *                     most half of them (kv_read.c); what they hand over is refused when its queue is full
+ *   node              for nothing but its queue; it never touches a file. Owns the core, tickets, and struct node's
+ *                     fields that say so
+ *   writer            for the disk
+ *   readers           for pages of the state: reads of clients
+ *   lenders           for the disk: what peers read (Fetch, Snapshot)
+ *   slow              for the disk, by the second: archives, AtRisk, lost sessions
+ *   snapshot          for the disk: cuts checkpoints
+ *   download          for the network and the disk
+ *
+ * What crosses threads is a queue (node->events, writer.queue, the pools' lists), the published view, or an atomic.
+ * A call is finished by whoever holds it: it is handed on whole, never shared.
+ *
+ * Locks: those of queues and pools are held for a few instructions, and no other is taken under them.
+ * writer.checkpoint_lock, and the locks of snapshot.c, download.c and failover.c, are never held together, except
+ * checkpoint_lock before the snapshot's. The node thread takes those of download.c and failover.c alone, which are held for a
+ * copy; NNG's threads none but failover.c's. */
 #ifndef NODE_INTERNAL_H
 #define NODE_INTERNAL_H
 
@@ -40,6 +58,7 @@
 #include "log/hard_state.h"
 #include "log/log.h"
 #include "node/node.h"
+#include "node/pool.h"
 #include "rpc/rpc.h"
 #include "state/archive.h"
 #include "state/state.h"
@@ -68,7 +87,7 @@ struct node_event {
     Candor__V1__StreamMessage *unpacked; /* msg's slices point into it */
     struct buffer bytes;                 /* or msg's or core's slices into this */
     struct epoch_history history;
-    struct members members;
+    struct members *members;         /* event_members() */
     struct state_incoming *incoming; /* of a SNAPSHOT_READY */
     uint64_t download;               /* number of the download */
     size_t backlog_bytes;            /* counted in node->backlog_bytes */
@@ -114,7 +133,7 @@ struct work {
     uint64_t cluster_id;
     struct buffer bytes;             /* APPEND */
     size_t backlog_bytes;            /* APPEND: counted in node->backlog_bytes */
-    struct members members;          /* EPOCH_START, MEMBERS */
+    struct members *members;         /* EPOCH_START, MEMBERS */
     struct state_incoming *incoming; /* INSTALL */
 };
 
@@ -195,17 +214,6 @@ struct download {
     struct epoch epoch;
     struct state_incoming *discard[4];
     uint32_t discard_count;
-};
-
-struct background {
-    struct queue *queue;
-    pthread_t thread;
-    bool running;
-};
-
-/* Runs on the background thread. The struct is the caller's, usually in a call's arena. */
-struct job {
-    void (*run)(struct job *job);
 };
 
 /* ---- Changes of reign ---------------------------------------------------------------------------------- */
@@ -312,7 +320,13 @@ struct node {
     struct writer writer;
     struct snapshots snapshots;
     struct download download;
-    struct background background;
+    struct pool readers; /* reads of clients */
+    /* Reads being served on NNG's threads, and how many may be. */
+    _Atomic uint32_t short_reads;
+    _Atomic uint32_t held_views; /* kept open by reads that wait for a commit */
+    uint32_t short_read_limit;
+    struct pool lenders; /* what peers read: Fetch, Snapshot */
+    struct pool slow;    /* archives, AtRisk, lost sessions: files, by the second */
 
     struct rpc_server *front;     /* at `rpc`: KV, Cluster */
     struct rpc_server *peer_door; /* at `peer`: Replication */
@@ -340,6 +354,8 @@ enum candor_code node_thread_start(struct node *node, struct candor_error *err);
 void node_publish_view(struct node *node);               /* node thread, or before it starts */
 struct node_event *event_new(enum core_event_type type); /* malloc'd, cleared */
 void event_free(struct node *node, struct node_event *event);
+/* A copy that the event owns. Few events need one, and it is large. */
+const struct members *event_members(struct node_event *event, const struct members *members);
 /* For completions: always taken. Frees the event when the node thread has ended. */
 void event_push(struct node *node, struct node_event *event);
 void outbox_add(struct outbox *outbox, void *item);
@@ -400,11 +416,6 @@ uint64_t download_fetch(struct node *node, struct node_id peer,
 void download_drop(struct node *node);
 void download_discard(struct node *node, struct state_incoming *incoming);
 
-/* background.c */
-enum candor_code background_start(struct node *node, struct candor_error *err);
-void background_stop(struct node *node);
-bool background_push(struct node *node, struct job *job); /* false: full */
-
 /* failover.c */
 void failovers_note(struct node *node, const struct core_reign *reign); /* node thread */
 void failovers_see(struct node *node,
@@ -434,7 +445,7 @@ void cluster_at_risk(Candor__V1__Cluster_Service *service, const Candor__V1__AtR
                      Candor__V1__AtRiskResponse_Closure closure, void *closure_data);
 
 /* lost.c */
-/* (background) Fails the ticket of a session whose token was rolled back, and names the archive that has it (R44). */
+/* (slow) Fails the ticket of a session whose token was rolled back, and names the archive that has it (R44). */
 void lost_reply(struct ticket *ticket, struct pos token);
 
 /* peers.c */

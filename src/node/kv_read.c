@@ -1,21 +1,38 @@
-/* Reads: served on NNG's threads, straight from a state view, by the read contract (docs/consistency.md).
+/* Reads: taken up on NNG's threads, served by the pool of readers straight from a state view, by the read contract
+ * (docs/consistency.md); single keys at once, by at most half of NNG's threads. A page of the state that must come from
+ * the disk thus never keeps a heartbeat waiting.
  *
  * The state is opened first and the core's view copied after it, so that a view speaks of data that are at least
- * as new as it says. */
+ * as new as it says. What waits keeps nothing open, but for a short time what was read (LIMIT_READ_HOLD_MS). */
 #include "node/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* One read being served. */
-struct reading {
-    struct node *node;
-    struct rpc_call *call;
-    ProtobufCClosure reply;
+struct reading;
+
+/* One read, from its request to its reply; in its call's arena. */
+struct read_call {
+    struct ticket ticket; /* of what it waits for */
+    struct job job;
     const ProtobufCMessage *request;
     struct core_read read;
     /* Fills `response` from the data. False: the call was failed. */
     bool (*fill)(struct reading *reading, const struct state_view *data);
+    /* The core said that the wait for a session or for confirmed leadership is over ... */
+    bool waited;
+    /* ... when its rewinds were these. */
+    uint64_t rewinds;
+    /* COMMIT: what was read, kept open for a moment; else NULL. */
+    struct state_view *data;
+};
+
+/* What a reader has in hand while it serves one. */
+struct reading {
+    struct read_call *of;
+    struct node *node;
+    struct rpc_call *call;
+    const ProtobufCMessage *request;
     struct core_view view;
     /* The response, and what it points to. */
     ProtobufCMessage *response;
@@ -32,86 +49,150 @@ struct reading {
     size_t item_bytes;
 };
 
-/* ---- Waiting: for a session's position, for confirmed leadership, for the commit of what was read ------------- */
-
-struct wait_ticket {
-    struct ticket ticket;
-    struct job job;
-    struct reading reading;
-    uint64_t rewinds;        /* of the core when it said that the wait is over */
-    struct state_view *data; /* COMMIT: what was read, kept open; else NULL */
-};
-
-static void serve(struct reading *reading, const struct wait_ticket *waited);
+static void serve(struct reading *reading);
 static void answer_from(struct reading *reading, struct state_view *data);
 
-static void run_again(struct job *job)
+static struct read_call *read_of_job(struct job *job)
 {
-    struct wait_ticket *wait =
-        (struct wait_ticket *)((uint8_t *)job - offsetof(struct wait_ticket, job));
-    struct reading reading = wait->reading; /* the reply frees the ticket */
-    struct state_view *data = wait->data;
-    if (data == NULL) {
-        serve(&reading, wait);
-        return;
+    return (struct read_call *)((uint8_t *)job - offsetof(struct read_call, job));
+}
+
+/* ---- Readers ---------------------------------------------------------------------------------------------------- */
+
+static void reading_begin(struct reading *reading, struct read_call *of)
+{
+    reading->of = of;
+    reading->node = of->ticket.node;
+    reading->call = of->ticket.call;
+    reading->request = of->request;
+    reading->items = NULL;
+    reading->list = NULL;
+    reading->item_count = reading->item_capacity = reading->item_bytes = 0;
+}
+
+/* What was kept open; NULL: nothing. The caller ends it. */
+static struct state_view *take_data(struct read_call *of)
+{
+    struct state_view *data = of->data;
+    of->data = NULL;
+    if (data != NULL)
+        atomic_fetch_sub(&of->ticket.node->held_views, 1);
+    return data;
+}
+
+/* Nobody waits any more: the time is better spent on those who do. */
+static bool came_too_late(const struct reading *reading)
+{
+    if (clock_boot_ns() < rpc_call_deadline_ns(reading->call))
+        return false;
+    reply_fail_now(reading->node, reading->call, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
+                   "the deadline passed before a reader took it up");
+    return true;
+}
+
+static void run_read(struct job *job)
+{
+    struct reading reading;
+    reading_begin(&reading, read_of_job(job));
+    struct state_view *data = take_data(reading.of);
+    if (data != NULL) {
+        view_read_without_peers(&reading.node->view, &reading.view);
+        answer_from(&reading, data);
+    } else if (!came_too_late(&reading)) {
+        serve(&reading);
     }
-    view_read_without_peers(&reading.node->view, &reading.view);
-    answer_from(&reading, data);
+}
+
+/* ---- Waiting: for a session's position, for confirmed leadership, for the commit of what was read ------------- */
+
+static void drop_data(struct read_call *of)
+{
+    struct state_view *data = take_data(of);
+    if (data != NULL)
+        state_view_end(data);
 }
 
 /* Archives are files. */
 static void run_lost(struct job *job)
 {
-    struct wait_ticket *wait =
-        (struct wait_ticket *)((uint8_t *)job - offsetof(struct wait_ticket, job));
-    lost_reply(&wait->ticket, wait->ticket.event.core.wait.pos);
+    struct read_call *of = read_of_job(job);
+    lost_reply(&of->ticket, of->ticket.event.core.wait.pos);
 }
 
-static void wait_finished(struct ticket *ticket, const struct outcome *outcome)
+static void wait_until(struct read_call *of, enum core_wait kind, struct pos pos,
+                       uint64_t deadline_ns)
 {
-    struct wait_ticket *wait = (struct wait_ticket *)ticket;
-    wait->job.run = run_lost;
-    if (outcome->reason == CANDOR_REASON_SESSION_LOST && background_push(ticket->node, &wait->job))
+    struct core_event *event = &of->ticket.event.core;
+    event->type = CORE_EVENT_WAIT;
+    event->wait.kind = kind;
+    event->wait.pos = pos;
+    event->wait.deadline_ns = deadline_ns;
+    if (ticket_push(&of->ticket))
         return;
-    if (outcome->code != CANDOR_OK) {
-        if (wait->data != NULL)
-            state_view_end(wait->data);
-        reply_outcome_failed(ticket, outcome);
-        return;
-    }
-    struct core_view view;
-    view_read_without_peers(&ticket->node->view, &view);
-    wait->rewinds = view.rewinds;
-    wait->job.run = run_again;
-    struct state_view *data = wait->data;
-    if (background_push(ticket->node, &wait->job))
-        return;
-    if (data != NULL)
-        state_view_end(data);
-    reply_fail_busy(ticket->node, ticket->call);
+    drop_data(of);
+    reply_fail_busy(of->ticket.node, of->ticket.call);
 }
 
-/* Takes `data`, which may be NULL. */
-static void wait_for(const struct reading *reading, enum core_wait kind, struct pos pos,
-                     struct state_view *data)
+static void wait_for(const struct reading *reading, enum core_wait kind, struct pos pos)
+{
+    wait_until(reading->of, kind, pos, reply_deadline_ns(reading->call));
+}
+
+/* What was read is kept open for a moment only, and by few: the pages that it holds cannot be used again meanwhile, and
+ * views are counted. */
+static void wait_for_commit(const struct reading *reading, struct pos pos, struct state_view *data)
 {
     struct node *node = reading->node;
-    struct rpc_call *call = reading->call;
-    struct wait_ticket *wait = ticket_new(node, call, reading->reply, sizeof *wait);
-    if (wait != NULL) {
-        wait->reading = *reading;
-        wait->data = data;
-        wait->ticket.finished = wait_finished;
-        wait->ticket.event.core.type = CORE_EVENT_WAIT;
-        wait->ticket.event.core.wait.kind = kind;
-        wait->ticket.event.core.wait.pos = pos;
-        wait->ticket.event.core.wait.deadline_ns = reply_deadline_ns(call);
-        if (ticket_push(&wait->ticket))
-            return;
-    }
-    if (data != NULL)
+    uint64_t until_ns = reply_deadline_ns(reading->call);
+    if (atomic_fetch_add(&node->held_views, 1) < LIMIT_READ_HOLDS) {
+        reading->of->data = data;
+        until_ns = min_u64(until_ns, clock_boot_ns() + LIMIT_READ_HOLD_MS * NS_PER_MS);
+    } else {
+        atomic_fetch_sub(&node->held_views, 1);
         state_view_end(data);
-    reply_fail_busy(node, call);
+    }
+    wait_until(reading->of, CORE_WAIT_COMMIT, pos, until_ns);
+}
+
+/* Not committed within that moment: goes on waiting without the data, and reads again afterwards. Committed by then is
+ * at least what was read now, so each attempt asks for no more than the one before has reached; the deadline ends it. */
+static bool wait_on_without_data(struct read_call *of, const struct outcome *outcome)
+{
+    const struct core_event *event = &of->ticket.event.core;
+    uint64_t deadline_ns = reply_deadline_ns(of->ticket.call);
+    bool held = of->data != NULL && outcome->reason == CANDOR_REASON_NO_MAJORITY;
+    if (!held || clock_boot_ns() >= deadline_ns)
+        return false;
+    drop_data(of);
+    wait_until(of, CORE_WAIT_COMMIT, event->wait.pos, deadline_ns);
+    return true;
+}
+
+/* On the node thread. */
+static void wait_finished(struct ticket *ticket, const struct outcome *outcome)
+{
+    struct read_call *of = (struct read_call *)ticket;
+    struct node *node = ticket->node;
+    if (wait_on_without_data(of, outcome))
+        return;
+    if (outcome->code != CANDOR_OK) {
+        drop_data(of);
+        of->job.run = run_lost;
+        if (outcome->reason != CANDOR_REASON_SESSION_LOST || !pool_push(&node->slow, &of->job))
+            reply_outcome_failed(ticket, outcome);
+        return;
+    }
+    if (ticket->event.core.wait.kind != CORE_WAIT_COMMIT) {
+        struct core_view view;
+        view_read_without_peers(&node->view, &view);
+        of->waited = true;
+        of->rewinds = view.rewinds;
+    }
+    /* Taken already: the core bounds how many wait. */
+    if (pool_push_always(&node->readers, &of->job))
+        return;
+    drop_data(of);
+    reply_fail_busy(node, ticket->call);
 }
 
 /* ---- Deciding --------------------------------------------------------------------------------------------------- */
@@ -151,7 +232,7 @@ static void conclude(struct reading *reading, struct core_read_decision decision
     if (decision.decision == CORE_SERVE) {
         struct reply_room room;
         reply_freshness(reading->call, &reading->view, applied->seq, applied, &room);
-        reading->reply(reading->response, reading->call);
+        reading->of->ticket.reply(reading->response, reading->call);
     } else {
         reply_fail(reading->node, reading->call, &reading->view, decision.code, decision.reason,
                    "");
@@ -172,7 +253,7 @@ static const struct core_read_decision served = {CORE_SERVE, CANDOR_OK, CANDOR_R
 static void answer_from(struct reading *reading, struct state_view *data)
 {
     struct pos applied = state_view_applied(data);
-    if (reading->fill(reading, data))
+    if (reading->of->fill(reading, data))
         conclude(reading, served, &applied);
     finish_reading(reading, data);
 }
@@ -186,7 +267,7 @@ static void serve_confirmed(struct reading *reading, struct state_view *data)
     if (speaks_of_it && reading->view.commit >= applied.seq)
         answer_from(reading, data);
     else
-        wait_for(reading, CORE_WAIT_COMMIT, applied, data);
+        wait_for_commit(reading, applied, data);
 }
 
 static void serve_or_refuse(struct reading *reading, const struct core_read *read,
@@ -195,7 +276,7 @@ static void serve_or_refuse(struct reading *reading, const struct core_read *rea
     struct pos applied = state_view_applied(data);
     bool answer = true;
     if (decision.decision == CORE_SERVE) {
-        answer = reading->fill(reading, data);
+        answer = reading->of->fill(reading, data);
         /* Once more, since reading took time and a bound grows. */
         decision = decide(reading, read, applied.seq);
     }
@@ -204,12 +285,13 @@ static void serve_or_refuse(struct reading *reading, const struct core_read *rea
     finish_reading(reading, data);
 }
 
-static void serve(struct reading *reading, const struct wait_ticket *waited)
+static void serve(struct reading *reading)
 {
+    const struct read_call *of = reading->of;
     struct state_view *data = open_data(reading->node, &reading->view);
-    struct core_read read = reading->read;
+    struct core_read read = of->read;
     bool linearizable = read.level == CORE_READ_LINEARIZABLE;
-    bool still_true = waited != NULL && waited->rewinds == state_view_rewinds(data);
+    bool still_true = of->waited && of->rewinds == state_view_rewinds(data);
     if (linearizable && still_true) {
         serve_confirmed(reading, data);
         return;
@@ -222,7 +304,7 @@ static void serve(struct reading *reading, const struct wait_ticket *waited)
         return;
     }
     state_view_end(data);
-    wait_for(reading, linearizable ? CORE_WAIT_LINEARIZABLE : CORE_WAIT_SESSION, read.token, NULL);
+    wait_for(reading, linearizable ? CORE_WAIT_LINEARIZABLE : CORE_WAIT_SESSION, read.token);
 }
 
 /* ---- Requests ----------------------------------------------------------------------------------------------------- */
@@ -270,23 +352,57 @@ static enum candor_code read_options(const Candor__V1__ReadOptions *options, str
     return wire_read_token(options->token, &out->token, &out->token_cluster_id, err);
 }
 
-/* Checks what all reads have in common. False: the call was failed. */
-static bool begin(struct reading *reading, Candor__V1__KV_Service *service, struct rpc_call *call,
-                  const Candor__V1__ReadOptions *options)
+/* Checks what all reads have in common. NULL: the call was failed. */
+static struct read_call *read_new(Candor__V1__KV_Service *service, struct rpc_call *call,
+                                  ProtobufCClosure reply, const ProtobufCMessage *request,
+                                  const Candor__V1__ReadOptions *options)
 {
-    reading->node = ((struct kv_service *)service)->node;
-    reading->call = call;
-    reading->items = NULL;
-    reading->list = NULL;
-    reading->item_count = reading->item_capacity = reading->item_bytes = 0;
-    if (!reply_check_hops(reading->node, call))
-        return false;
+    struct node *node = ((struct kv_service *)service)->node;
     struct candor_error err = {0};
-    if (read_options(options, &reading->read, &err) != CANDOR_OK) {
-        reply_fail_now(reading->node, call, err.code, err.reason, err.message);
-        return false;
+    struct core_read read;
+    if (!reply_check_hops(node, call))
+        return NULL;
+    if (read_options(options, &read, &err) != CANDOR_OK) {
+        reply_fail_now(node, call, err.code, err.reason, err.message);
+        return NULL;
     }
-    return true;
+    struct read_call *of = ticket_new(node, call, reply, sizeof *of);
+    if (of == NULL) {
+        reply_fail_busy(node, call);
+        return NULL;
+    }
+    of->ticket.finished = wait_finished;
+    of->request = request;
+    of->read = read;
+    return of;
+}
+
+/* Hands it to a reader: NNG's thread goes back to its sockets. */
+static void submit(struct read_call *of,
+                   bool (*fill)(struct reading *reading, const struct state_view *data))
+{
+    struct node *node = of->ticket.node;
+    of->fill = fill;
+    of->job.run = run_read;
+    if (!pool_push(&node->readers, &of->job))
+        reply_fail_busy(node, of->ticket.call);
+}
+
+/* A lookup of one key is served at once, on NNG's thread, while less than half of NNG's threads do so: a wake-up costs
+ * more than it. Should all of these wait for pages from the disk, the other half still takes heartbeats, and further
+ * reads go to the readers. */
+static void submit_short(struct read_call *of,
+                         bool (*fill)(struct reading *reading, const struct state_view *data))
+{
+    struct node *node = of->ticket.node;
+    if (atomic_fetch_add(&node->short_reads, 1) < node->short_read_limit) {
+        of->fill = fill;
+        of->job.run = run_read;
+        run_read(&of->job); /* may end `of` */
+    } else {
+        submit(of, fill);
+    }
+    atomic_fetch_sub(&node->short_reads, 1);
 }
 
 static void fill_item(Candor__V1__KeyValue *item, const struct state_item *from)
@@ -324,13 +440,10 @@ static bool fill_get(struct reading *reading, const struct state_view *data)
 void kv_get(Candor__V1__KV_Service *service, const Candor__V1__GetRequest *request,
             Candor__V1__GetResponse_Closure closure, void *closure_data)
 {
-    struct reading reading;
-    reading.reply = (ProtobufCClosure)closure;
-    reading.request = &request->base;
-    reading.fill = fill_get;
-    if (begin(&reading, service, closure_data, request->options) &&
-        kv_check_key(reading.node, closure_data, "key", request->key))
-        serve(&reading, NULL);
+    struct read_call *of = read_new(service, closure_data, (ProtobufCClosure)closure,
+                                    &request->base, request->options);
+    if (of != NULL && kv_check_key(of->ticket.node, closure_data, "key", request->key))
+        submit_short(of, fill_get);
 }
 
 /* ---- MultiGet ---------------------------------------------------------------------------------------------------------- */
@@ -371,14 +484,14 @@ static bool fill_multi_get(struct reading *reading, const struct state_view *dat
     return true;
 }
 
-static bool check_keys(struct reading *reading, const Candor__V1__MultiGetRequest *request)
+static bool check_keys(struct node *node, struct rpc_call *call,
+                       const Candor__V1__MultiGetRequest *request)
 {
     char field[64];
     if (request->n_keys > LIMIT_BATCH_OPS) {
         snprintf(field, sizeof field, "keys: %zu; the limit is %d", request->n_keys,
                  LIMIT_BATCH_OPS);
-        reply_fail_now(reading->node, reading->call, CANDOR_RESOURCE_EXHAUSTED,
-                       CANDOR_REASON_TOO_LARGE, field);
+        reply_fail_now(node, call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE, field);
         return false;
     }
     for (size_t i = 0; i < request->n_keys; i++) {
@@ -386,7 +499,7 @@ static bool check_keys(struct reading *reading, const Candor__V1__MultiGetReques
         if (length >= 1 && length <= LIMIT_KEY_BYTES)
             continue;
         snprintf(field, sizeof field, "keys[%zu]", i);
-        return kv_check_key(reading->node, reading->call, field, request->keys[i]);
+        return kv_check_key(node, call, field, request->keys[i]);
     }
     return true;
 }
@@ -394,12 +507,10 @@ static bool check_keys(struct reading *reading, const Candor__V1__MultiGetReques
 void kv_multi_get(Candor__V1__KV_Service *service, const Candor__V1__MultiGetRequest *request,
                   Candor__V1__MultiGetResponse_Closure closure, void *closure_data)
 {
-    struct reading reading;
-    reading.reply = (ProtobufCClosure)closure;
-    reading.request = &request->base;
-    reading.fill = fill_multi_get;
-    if (begin(&reading, service, closure_data, request->options) && check_keys(&reading, request))
-        serve(&reading, NULL);
+    struct read_call *of = read_new(service, closure_data, (ProtobufCClosure)closure,
+                                    &request->base, request->options);
+    if (of != NULL && check_keys(of->ticket.node, closure_data, request))
+        submit(of, fill_multi_get);
 }
 
 /* ---- Scan ---------------------------------------------------------------------------------------------------------------- */
@@ -508,10 +619,11 @@ static bool fill_scan(struct reading *reading, const struct state_view *data)
     return true;
 }
 
-static bool check_range(struct reading *reading, const Candor__V1__ScanRequest *request)
+static bool check_range(struct node *node, struct rpc_call *call,
+                        const Candor__V1__ScanRequest *request)
 {
     if (request->prefix.len > 0 && (request->start.len > 0 || request->end.len > 0)) {
-        reply_fail_now(reading->node, reading->call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+        reply_fail_now(node, call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                        "prefix: excludes start and end");
         return false;
     }
@@ -524,17 +636,15 @@ static bool check_range(struct reading *reading, const Candor__V1__ScanRequest *
                 {"after", request->after}};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (keys[i].key.len > LIMIT_KEY_BYTES)
-            return kv_check_key(reading->node, reading->call, keys[i].field, keys[i].key);
+            return kv_check_key(node, call, keys[i].field, keys[i].key);
     return true;
 }
 
 void kv_scan(Candor__V1__KV_Service *service, const Candor__V1__ScanRequest *request,
              Candor__V1__ScanResponse_Closure closure, void *closure_data)
 {
-    struct reading reading;
-    reading.reply = (ProtobufCClosure)closure;
-    reading.request = &request->base;
-    reading.fill = fill_scan;
-    if (begin(&reading, service, closure_data, request->options) && check_range(&reading, request))
-        serve(&reading, NULL);
+    struct read_call *of = read_new(service, closure_data, (ProtobufCClosure)closure,
+                                    &request->base, request->options);
+    if (of != NULL && check_range(of->ticket.node, closure_data, request))
+        submit(of, fill_scan);
 }

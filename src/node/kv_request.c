@@ -74,7 +74,8 @@ static void finished(struct ticket *ticket, const struct outcome *outcome)
     struct buffer answers = result->answers; /* the reply frees the ticket */
     struct outcome failed = *outcome;
     atomic_fetch_sub(&ticket->node->write_bytes, write->write.bytes);
-    if (outcome->reason == CANDOR_REASON_SESSION_LOST && background_push(ticket->node, &write->job))
+    if (outcome->reason == CANDOR_REASON_SESSION_LOST &&
+        pool_push(&ticket->node->slow, &write->job))
         return;
     if (outcome->code != CANDOR_OK) {
         mark_unknown(write, &failed);

@@ -130,19 +130,26 @@ static void serve_pos(struct status *status, const struct pos *pos, ProtobufCClo
     state_view_end(status->data);
 }
 
-void kv_txn_status(Candor__V1__KV_Service *service, const Candor__V1__TxnStatusRequest *request,
-                   Candor__V1__TxnStatusResponse_Closure closure, void *closure_data)
+struct status_job {
+    struct job job;
+    struct node *node;
+    struct rpc_call *call;
+    ProtobufCClosure reply;
+    const Candor__V1__TxnStatusRequest *request;
+};
+
+static void run_status(struct job *job)
 {
-    struct status status = {.node = ((struct kv_service *)service)->node, .call = closure_data};
+    const struct status_job *asked = (const struct status_job *)job;
+    const Candor__V1__TxnStatusRequest *request = asked->request;
+    struct status status = {.node = asked->node, .call = asked->call};
     struct request_id id;
     struct pos pos;
     struct candor_error err;
-    if (!reply_check_hops(status.node, status.call))
-        return;
     switch (request->of_case) {
     case CANDOR__V1__TXN_STATUS_REQUEST__OF_REQUEST_ID:
         if (kv_read_request_id(status.node, status.call, request->request_id, &id))
-            serve_request(&status, &id, (ProtobufCClosure)closure);
+            serve_request(&status, &id, asked->reply);
         return;
     case CANDOR__V1__TXN_STATUS_REQUEST__OF_POS:
         if (wire_read_pos(request->pos, "pos", &pos, &err) != CANDOR_OK)
@@ -151,11 +158,25 @@ void kv_txn_status(Candor__V1__KV_Service *service, const Candor__V1__TxnStatusR
             reply_fail_now(status.node, status.call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                            "pos.seq: positions of writes begin with 1");
         else
-            serve_pos(&status, &pos, (ProtobufCClosure)closure);
+            serve_pos(&status, &pos, asked->reply);
         return;
     default:
         candor_error_set(&err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                          "request_id, pos: none is set");
         kv_fail(status.node, status.call, &err);
     }
+}
+
+void kv_txn_status(Candor__V1__KV_Service *service, const Candor__V1__TxnStatusRequest *request,
+                   Candor__V1__TxnStatusResponse_Closure closure, void *closure_data)
+{
+    struct node *node = ((struct kv_service *)service)->node;
+    if (!reply_check_hops(node, closure_data))
+        return;
+    struct status_job *job = rpc_call_alloc(closure_data, sizeof *job);
+    if (job != NULL)
+        *job = (struct status_job){
+            {.run = run_status}, node, closure_data, (ProtobufCClosure)closure, request};
+    if (job == NULL || !pool_push(&node->readers, &job->job))
+        reply_fail_busy(node, closure_data);
 }

@@ -29,6 +29,8 @@ void event_free(struct node *node, struct node_event *event)
         state_incoming_discard(event->incoming);
     event->incoming = NULL;
     epoch_history_free(&event->history);
+    free(event->members);
+    event->members = NULL;
     if (event->embedded)
         return;
     if (event->msg != NULL) {
@@ -38,6 +40,13 @@ void event_free(struct node *node, struct node_event *event)
     if (event->unpacked != NULL)
         candor__v1__stream_message__free_unpacked(event->unpacked, NULL);
     free(event);
+}
+
+const struct members *event_members(struct node_event *event, const struct members *members)
+{
+    event->members = memory_alloc(sizeof *event->members);
+    *event->members = *members;
+    return event->members;
 }
 
 void event_push(struct node *node, struct node_event *event)
@@ -237,8 +246,10 @@ static void give_work(struct node *node, const struct core_action *action)
     work->epoch = action->epoch;
     work->seq = action->seq;
     work->cluster_id = action->cluster_id;
-    if (action->members != NULL)
-        work->members = *action->members;
+    if (action->members != NULL) {
+        work->members = memory_alloc(sizeof *work->members);
+        *work->members = *action->members;
+    }
     if (action->type == CORE_ACTION_APPEND) {
         buffer_put(&work->bytes, action->batches.bytes, action->batches.length);
         work->backlog_bytes = action->batches.length;

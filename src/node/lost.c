@@ -1,5 +1,5 @@
 /* What became of a session whose position was rolled back (R44): the archive that covers it, and the lost writes of the
- * client that asks. Archives are files: read on the background thread. */
+ * client that asks. Archives are files: read by the slow pool. */
 #include "node/internal.h"
 
 #include <stdio.h>

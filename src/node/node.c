@@ -10,6 +10,9 @@
 #include "rpc/listen.h"
 #include "rpc/own_address.h"
 
+/* Two each, so that one long job does not hold up the next short one. */
+enum { LENDER_THREADS = 2, SLOW_THREADS = 2, NNG_THREADS_MOST = 16 };
+
 _Noreturn void node_fatal(struct node *node, const struct candor_error *err)
 {
     if (node->options.fatal != NULL)
@@ -198,7 +201,9 @@ static struct node *node_new(const struct topology *topology, const struct topol
     node->done_end = &node->done;
     node->events = queue_new(LIMIT_NODE_EVENTS);
     node->writer.queue = queue_new(LIMIT_NODE_EVENTS);
-    node->background.queue = queue_new(LIMIT_BACKGROUND_JOBS);
+    pool_init(&node->readers, "reader", LIMIT_READER_JOBS);
+    pool_init(&node->lenders, "lender", LIMIT_LENDER_JOBS);
+    pool_init(&node->slow, "slow", LIMIT_SLOW_JOBS);
     pthread_mutex_init(&node->writer.checkpoint_lock, NULL);
     pthread_mutex_init(&node->failovers.lock, NULL);
     init_lock(&node->snapshots.lock, &node->snapshots.changed);
@@ -214,7 +219,9 @@ static void node_free(struct node *node)
         event_free(node, item);
     queue_free(node->events);
     queue_free(node->writer.queue);
-    queue_free(node->background.queue);
+    pool_free(&node->readers);
+    pool_free(&node->lenders);
+    pool_free(&node->slow);
     pthread_mutex_destroy(&node->writer.checkpoint_lock);
     pthread_mutex_destroy(&node->failovers.lock);
     pthread_mutex_destroy(&node->snapshots.lock);
@@ -275,6 +282,26 @@ static enum candor_code await_own_addresses(const struct node *node, struct cand
     return code;
 }
 
+/* A reader may wait for a page from the disk, so there are twice as many as cores; those that sleep cost nothing. NNG
+ * has two threads a core, at most 16: half of them may serve short reads. */
+static enum candor_code start_readers(struct node *node, struct candor_error *err)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t cores = online > 0 ? (uint64_t)online : 1;
+    node->short_read_limit = (uint32_t)min_u64(cores, NNG_THREADS_MOST / 2);
+    return pool_start(&node->readers, (uint32_t)min_u64(2 * cores, LIMIT_POOL_THREADS), err);
+}
+
+static enum candor_code start_pools(struct node *node, struct candor_error *err)
+{
+    enum candor_code code = start_readers(node, err);
+    if (code == CANDOR_OK)
+        code = pool_start(&node->lenders, LENDER_THREADS, err);
+    if (code == CANDOR_OK)
+        code = pool_start(&node->slow, SLOW_THREADS, err);
+    return code;
+}
+
 enum candor_code node_run(struct node *node, struct candor_error *err)
 {
     /* Addresses first: they are what fails. Until the node thread runs, events wait in its queue. */
@@ -284,7 +311,7 @@ enum candor_code node_run(struct node *node, struct candor_error *err)
     if (code == CANDOR_OK)
         code = peers_open(node, err);
     if (code == CANDOR_OK)
-        code = background_start(node, err);
+        code = start_pools(node, err);
     if (code == CANDOR_OK)
         code = writer_start(node, err);
     if (code == CANDOR_OK)
@@ -322,7 +349,9 @@ static void end_threads(struct node *node)
 {
     download_stop(node);
     snapshots_stop(node);
-    background_stop(node);
+    pool_stop(&node->readers);
+    pool_stop(&node->lenders);
+    pool_stop(&node->slow);
     queue_close(node->events);
     if (node->running)
         pthread_join(node->thread, NULL);

@@ -1,11 +1,13 @@
 /* A running node: the replication core with its disk, its peers and its clients around it (docs/architecture.md).
  *
- *   NNG's threads    serve reads straight from the state; hand everything else to the node thread
+ *   NNG's threads    take requests up, hand them over; short reads they serve at once
  *   node thread      runs the core, performs its actions, publishes its view
  *   writer thread    owns log, state and hard state: sequencing, group commit, rollbacks
  *   snapshot thread  cuts checkpoints
  *   download thread  fetches a snapshot from the primary
- *   background       what may block a little: snapshot chunks, archives, reads that had to wait
+ *   readers          serve reads straight from the state
+ *   lenders          read log and snapshots for peers
+ *   slow             archives, AtRisk: what may take a second
  *
  * No globals: several nodes run in one process. Threads: node_open, node_run and node_stop from one thread. */
 #ifndef NODE_NODE_H

@@ -1,5 +1,5 @@
-/* What other nodes ask (replication.proto). Votes and attaches are the core's; records are read from the log right
- * here, on NNG's thread (R13). */
+/* What other nodes ask (replication.proto). Votes and attaches are the core's; records are read from the log by
+ * the lenders (R13). */
 #include "node/internal.h"
 
 #include <stdlib.h>
@@ -113,14 +113,22 @@ static bool read_records(struct node *node, const struct core_view *view,
     return code == CANDOR_OK;
 }
 
-static void fetch(Candor__V1__Replication_Service *service, const Candor__V1__FetchRequest *request,
-                  Candor__V1__FetchResponse_Closure closure, void *closure_data)
+struct fetch_job {
+    struct job job;
+    struct node *node;
+    struct rpc_call *call;
+    ProtobufCClosure reply;
+    const ProtobufCMessage *request;
+};
+
+static void run_fetch(struct job *job)
 {
-    struct node *node = ((struct replication_service *)service)->node;
+    const struct fetch_job *fetch = (const struct fetch_job *)job;
+    struct node *node = fetch->node;
     struct core_msg asked;
     struct candor_error err = {0};
-    if (wire_read(&request->base, &asked, &err) != CANDOR_OK) {
-        reply_fail_now(node, closure_data, err.code, err.reason, err.message);
+    if (wire_read(fetch->request, &asked, &err) != CANDOR_OK) {
+        reply_fail_now(node, fetch->call, err.code, err.reason, err.message);
         return;
     }
     struct core_view view;
@@ -133,10 +141,22 @@ static void fetch(Candor__V1__Replication_Service *service, const Candor__V1__Fe
     answer.fetch_answer.batches = buffer_slice(&batches);
     struct reply_room reply_room;
     struct wire_room room;
-    reply_freshness(closure_data, &view, view.applied, &(struct pos){0}, &reply_room);
-    closure((const Candor__V1__FetchResponse *)wire_message(&answer, &room), closure_data);
+    reply_freshness(fetch->call, &view, view.applied, &(struct pos){0}, &reply_room);
+    fetch->reply(wire_message(&answer, &room), fetch->call);
     wire_room_free(&room);
     buffer_free(&batches);
+}
+
+static void fetch(Candor__V1__Replication_Service *service, const Candor__V1__FetchRequest *request,
+                  Candor__V1__FetchResponse_Closure closure, void *closure_data)
+{
+    struct node *node = ((struct replication_service *)service)->node;
+    struct fetch_job *job = rpc_call_alloc(closure_data, sizeof *job);
+    if (job != NULL)
+        *job = (struct fetch_job){
+            {.run = run_fetch}, node, closure_data, (ProtobufCClosure)closure, &request->base};
+    if (job == NULL || !pool_push(&node->lenders, &job->job))
+        reply_fail_busy(node, closure_data);
 }
 
 /* ---- Snapshot ------------------------------------------------------------------------------------------------------ */

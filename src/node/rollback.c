@@ -155,10 +155,9 @@ static void answer_truncated(struct node *node, uint64_t to_seq)
     ASSERT_U64(log_last(node->log), ==, to_seq);
     node->writer.tail_epoch = position.applied.epoch;
     struct node_event *event = event_new(CORE_EVENT_TRUNCATED);
-    event->members = position.members;
     event->core.truncated.last = to_seq;
     event->core.truncated.rewinds = position.rewinds;
-    event->core.truncated.members = &event->members;
+    event->core.truncated.members = event_members(event, &position.members);
     work_answer(node, event);
 }
 
@@ -182,14 +181,13 @@ static void answer_installed(struct node *node, enum candor_code code)
     struct state_position position;
     epoch_history_init(&event->history);
     state_position(node->state, &position, &event->history);
-    event->members = position.members;
     event->core.snapshot.code = code;
     event->core.snapshot.pos = position.applied;
     event->core.snapshot.rewinds = position.rewinds;
     event->core.snapshot.undo_floor = position.undo_floor;
     event->core.snapshot.cluster_id = position.cluster_id;
     event->core.snapshot.history = &event->history;
-    event->core.snapshot.members = &event->members;
+    event->core.snapshot.members = event_members(event, &position.members);
     work_answer(node, event);
 }
 

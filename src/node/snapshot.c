@@ -305,8 +305,8 @@ void snapshot_serve(struct node *node, const Candor__V1__SnapshotRequest *reques
     }
     struct chunk_job *job = rpc_call_alloc(call, sizeof *job);
     if (job != NULL)
-        *job = (struct chunk_job){{run_chunk_job}, node, call, reply, request};
-    if (job == NULL || !background_push(node, &job->job))
+        *job = (struct chunk_job){{.run = run_chunk_job}, node, call, reply, request};
+    if (job == NULL || !pool_push(&node->lenders, &job->job))
         reply_fail_busy(node, call);
 }
 

@@ -20,6 +20,7 @@ static void work_free(struct node *node, struct work *work)
     if (work->backlog_bytes > 0)
         atomic_fetch_sub(&node->backlog_bytes, work->backlog_bytes);
     buffer_free(&work->bytes);
+    free(work->members);
     if (work->incoming != NULL)
         state_incoming_discard(work->incoming);
     if (work->write == NULL) /* else it is part of the ticket */

@@ -249,14 +249,24 @@ static void answer_linearizable(struct world *world, struct node *node, const st
     act_later(world, read->client);
 }
 
-/* The second and third step of core.h: the data are open; they must be committed before they are shown. */
+static void wait_for_commit(struct world *world, struct node *node, struct read *read)
+{
+    wait_for(world, node, read, CORE_WAIT_COMMIT, (struct pos){read->epoch->epoch, read->applied});
+}
+
+/* The second and third step of core.h: the data are open; they must be committed before they are shown. They stay open
+ * for a while, or not at all when too many are: then they are read again. */
 static void pack_linearizable(struct world *world, struct node *node, struct read *read)
 {
+    if (read->waited_rewinds != read->rewinds) {
+        wait_for(world, node, read, CORE_WAIT_LINEARIZABLE, (struct pos){0});
+        return;
+    }
+    read->holds = chance(world, 700000);
     if (node->view.commit >= read->applied)
         answer_linearizable(world, node, read);
     else
-        wait_for(world, node, read, CORE_WAIT_COMMIT,
-                 (struct pos){read->epoch->epoch, read->applied});
+        wait_for_commit(world, node, read);
 }
 
 static void pack_other(struct world *world, struct node *node, struct read *read)
@@ -345,12 +355,18 @@ static void wait_finished(struct world *world, struct node *node, const struct t
         told_lost(world, read->ask.token);
     if (!is_current(world, ticket->client, ticket->operation))
         return;
-    if (action->code != CANDOR_OK) {
+    bool commit = read->wait == CORE_WAIT_COMMIT;
+    if (commit && read->holds && action->reason == CANDOR_REASON_NO_MAJORITY) {
+        read->holds = false;
+        wait_for_commit(world, node, read);
+    } else if (action->code != CANDOR_OK) {
         if (action->reason == CANDOR_REASON_SESSION_LOST)
             client->token = action->pos;
         act_later(world, ticket->client);
-    } else if (read->wait == CORE_WAIT_COMMIT) {
+    } else if (commit && read->holds) {
         answer_linearizable(world, node, read);
+    } else if (commit) {
+        open_again(world, node, read, 1000);
     } else {
         read->waited = true;
         read->waited_rewinds = node->view.rewinds;

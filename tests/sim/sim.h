@@ -337,6 +337,7 @@ struct read {
     /* SESSION: the core said that the token's position is here, and since then nothing was taken back. */
     bool waited;
     uint64_t waited_rewinds;
+    bool holds;          /* COMMIT: what was read is still open */
     struct epoch reign;  /* LINEARIZABLE: confirmed in this epoch */
     enum core_wait wait; /* the newest */
 };

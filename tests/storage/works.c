@@ -295,7 +295,8 @@ static void work_meta(struct node *node, enum core_action_type type, struct epoc
     struct buffer stored = {0};
     work->epoch = epoch;
     work->cluster_id = 77;
-    members_of(&work->members);
+    work->members = memory_alloc(sizeof *work->members);
+    members_of(work->members);
     give(node, PENDING_RECORDS, &work, 1);
     if (take_answers(node, CORE_EVENT_APPENDED, &stored))
         append_all(&world->log, buffer_slice(&stored));

@@ -13,12 +13,14 @@ struct waiter {
     atomic_bool done;
     enum candor_code code;
     enum candor_reason reason;
+    char value[16];
 };
 
 static void got(const Candor__V1__GetResponse *response, void *closure_data)
 {
-    (void)response;
     struct waiter *waiter = ((struct rpc_exchange *)closure_data)->closure_data;
+    if (response != NULL && response->item->found)
+        memcpy(waiter->value, response->item->value.data, response->item->value.len);
     waiter->code = waiter->exchange.error.code;
     waiter->reason = waiter->exchange.error.reason;
     atomic_store(&waiter->done, true);
@@ -131,12 +133,144 @@ static void peers_are_served_however_many_clients_wait(void **state)
     free(waiters);
 }
 
+/* ---- Threads --------------------------------------------------------------------------------------------- */
+
+struct stuck {
+    struct job job;
+    atomic_bool began;
+    atomic_bool let_go;
+};
+
+static void wait_to_be_let_go(struct job *job)
+{
+    struct stuck *stuck = (struct stuck *)job;
+    atomic_store(&stuck->began, true);
+    while (!atomic_load(&stuck->let_go))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+/* Every thread of a pool waits for a disk that does not answer. */
+static void stop_pool(struct pool *pool, struct stuck *stuck)
+{
+    for (uint32_t i = 0; i < pool->thread_count; i++) {
+        stuck[i].job.run = wait_to_be_let_go;
+        assert_true(pool_push(pool, &stuck[i].job));
+        EVENTUALLY(atomic_load(&stuck[i].began));
+    }
+}
+
+static void let_go(const struct pool *pool, struct stuck *stuck)
+{
+    for (uint32_t i = 0; i < pool->thread_count; i++)
+        atomic_store(&stuck[i].let_go, true);
+}
+
+/* Archives, snapshots and cold pages are read by threads of their own: none of them keeps time, votes or writes, nor
+ * answers what needs no disk. */
+static void readers_that_wait_for_the_disk_hold_up_nobody_else(void **state)
+{
+    (void)state;
+    static struct stuck stuck[3][LIMIT_POOL_THREADS];
+    struct cluster *cluster = cluster_new(3, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    struct candor_client *replica = client_of(cluster, 1);
+    EVENTUALLY(is_primary(client));
+    must_put(client, "k", "v");
+    EVENTUALLY(state_of(replica) == CANDOR_STATE_FRESH);
+
+    struct node *node = cluster->nodes[0];
+    stop_pool(&node->slow, stuck[0]);
+    stop_pool(&node->lenders, stuck[1]);
+    struct candor_read_options linearizable = {.level = CANDOR_READ_LINEARIZABLE};
+    struct candor_result result;
+    assert_int_equal(candor_get(client, candor_text("k"), &linearizable, &result), CANDOR_OK);
+    candor_result_free(&result);
+
+    stop_pool(&node->readers, stuck[2]);
+    struct candor_write_options majority = {.ack = CANDOR_ACK_MAJORITY};
+    assert_int_equal(candor_put(client, candor_text("k"), candor_text("w"), &majority, &result),
+                     CANDOR_OK);
+    candor_result_free(&result);
+    assert_true(has(client, "k", "w"));
+    uint64_t heard_hb = freshness_of(replica).applied_seq;
+    must_put(client, "k", "x");
+    EVENTUALLY(freshness_of(replica).applied_seq > heard_hb);
+    EVENTUALLY(state_of(replica) == CANDOR_STATE_FRESH);
+    let_go(&node->slow, stuck[0]);
+    let_go(&node->lenders, stuck[1]);
+    let_go(&node->readers, stuck[2]);
+    candor_client_close(client);
+    candor_client_close(replica);
+    cluster_free(cluster);
+}
+
+/* ---- Views ----------------------------------------------------------------------------------------------- */
+
+static uint32_t jobs_of(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    uint32_t count = pool->count;
+    pthread_mutex_unlock(&pool->lock);
+    return count;
+}
+
+static void set_full(struct cluster *cluster, uint32_t i, bool full)
+{
+    log_inject_fault(cluster->nodes[i]->log, 0, full ? ENOSPC : 0, false);
+}
+
+/* R32: what a LINEARIZABLE read shows must be committed. While it is not, and may never be, the read must not keep the
+ * state from using its free pages again. */
+static void a_read_that_waits_for_a_commit_keeps_no_view_open(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(3, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    struct candor_client *others[2] = {client_of(cluster, 1), client_of(cluster, 2)};
+    must_put(client, "k", "old");
+    for (int i = 0; i < 2; i++)
+        EVENTUALLY(has(others[i], "k", "old"));
+    /* Leadership is confirmed, and the reader that is to go on comes late: what was put meanwhile is not committed. */
+    static struct stuck stuck[LIMIT_POOL_THREADS];
+    struct node *node = cluster->nodes[0];
+    struct waiter waiter = {0};
+    struct rpc_client *rpc = dial(cluster->topology.nodes[0].rpc);
+    stop_pool(&node->readers, stuck);
+    ask(rpc, CANDOR__V1__READ_LEVEL__READ_LEVEL_LINEARIZABLE, &waiter);
+    EVENTUALLY(jobs_of(&node->readers) == 1);
+    set_full(cluster, 1, true); /* they answer heartbeats, and store nothing */
+    set_full(cluster, 2, true);
+    must_put(client, "k", "new");
+    let_go(&node->readers, stuck);
+    EVENTUALLY(atomic_load(&node->held_views) ==
+               1); /* for a moment, since most commits come soon */
+    EVENTUALLY(atomic_load(&node->held_views) == 0);
+    assert_false(atomic_load(&waiter.done));
+    assert_int_equal(atomic_load(&node->open_count), 1);
+    set_full(cluster, 1, false);
+    set_full(cluster, 2, false);
+    EVENTUALLY(atomic_load(&waiter.done));
+    assert_int_equal(waiter.code, CANDOR_OK);
+    assert_string_equal(waiter.value, "new");
+    assert_int_equal(atomic_load(&node->held_views), 0);
+    rpc_client_close(rpc);
+    for (int i = 0; i < 2; i++)
+        candor_client_close(others[i]);
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
 int main(void)
 {
     logging_set_level(getenv("CANDOR_TEST_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_door_serves_its_own_services_alone),
         cmocka_unit_test(peers_are_served_however_many_clients_wait),
+        cmocka_unit_test(readers_that_wait_for_the_disk_hold_up_nobody_else),
+        cmocka_unit_test(a_read_that_waits_for_a_commit_keeps_no_view_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
