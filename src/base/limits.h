@@ -97,6 +97,8 @@
     (LIMIT_VALUE_BYTES_MAX + (1u << 20)) /* a batch on disk or stream; over it: malformed */
 #define LIMIT_GROUP_COMMIT_BYTES                                                                   \
     (1u << 20) /* a group commit stops growing here; one larger record still fits alone */
+/* Between nodes a batch of records may stand beside what a client may send: whatever limits.message is. */
+#define LIMIT_PEER_MESSAGE_BYTES_MAX (LIMIT_MESSAGE_BYTES_MAX + 2 * LIMIT_GROUP_COMMIT_BYTES)
 #define LIMIT_FETCH_BYTES (1u << 20) /* a Fetch reply stops growing here */
 #define LIMIT_WRITER_BACKLOG_BYTES                                                                 \
     (32u << 20) /* accepted by the core, not yet on disk; beyond: dropped, fetched later */

@@ -69,7 +69,7 @@ enum candor_code rpc_server_open(const struct rpc_server_options *options, struc
 {
     *out = NULL;
     ASSERT_U64(options->message_bytes, >=, MESSAGE_BYTES_LEAST);
-    ASSERT_U64(options->message_bytes, <=, LIMIT_MESSAGE_BYTES_MAX);
+    ASSERT_U64(options->message_bytes, <=, LIMIT_PEER_MESSAGE_BYTES_MAX);
     ASSERT_U64(options->calls, <=, LIMIT_RPC_CALLS);
     struct rpc_server *server = server_new(options);
     int error = server_start(server);
