@@ -244,6 +244,59 @@ enum candor_code file_replace(int dir_fd, const char *name, struct slice bytes,
     return failed == 0 ? CANDOR_OK : file_sync_error(err, failed, name);
 }
 
+/* The spare file holds `bytes`, durably. Not truncated before: its room is what it is kept for. */
+static enum candor_code write_spare(int dir_fd, const char *spare, struct slice bytes,
+                                    struct candor_error *err)
+{
+    int fd = openat(dir_fd, spare, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return file_error(err, errno, "open", spare);
+    enum candor_code code = CANDOR_OK;
+    int failed = file_write_all(fd, bytes, 0);
+    if (failed == 0 && ftruncate(fd, (off_t)bytes.length) != 0)
+        failed = errno;
+    if (failed != 0)
+        code = file_error(err, failed, "write", spare);
+    else if (fdatasync(fd) != 0)
+        code = file_sync_error(err, errno, spare);
+    close(fd);
+    return code;
+}
+
+/* Where the names cannot be exchanged, or there is only one file yet, the spare one is used up. */
+static int rename_spare(int dir_fd, const char *spare, const char *name, bool *used_up)
+{
+    *used_up = false;
+    if (renameat2(dir_fd, spare, dir_fd, name, RENAME_EXCHANGE) == 0)
+        return 0;
+    if (errno != ENOENT && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+        return errno;
+    *used_up = true;
+    return renameat(dir_fd, spare, dir_fd, name) == 0 ? 0 : errno;
+}
+
+enum candor_code file_take_turns(int dir_fd, const char *name, struct slice bytes,
+                                 struct candor_error *err)
+{
+    char spare[80];
+    bool used_up = false;
+    snprintf(spare, sizeof spare, "%s.spare", name);
+    enum candor_code code = write_spare(dir_fd, spare, bytes, err);
+    if (code != CANDOR_OK)
+        return code;
+    int failed = rename_spare(dir_fd, spare, name, &used_up);
+    if (failed != 0)
+        return file_error(err, failed, "rename", spare);
+    failed = dir_sync(dir_fd);
+    if (failed != 0)
+        return file_sync_error(err, failed, name);
+    /* A new one while there is room; without, the next save tries again. Its failed sync is the disk's all the same. */
+    struct candor_error no_spare = {0};
+    if (used_up && write_spare(dir_fd, spare, bytes, &no_spare) == CANDOR_DATA_LOSS)
+        return candor_error_set(err, CANDOR_DATA_LOSS, no_spare.reason, "%s", no_spare.message);
+    return CANDOR_OK;
+}
+
 enum candor_code file_load(int dir_fd, const char *name, size_t most_bytes, struct buffer *out,
                            struct candor_error *err)
 {

@@ -34,6 +34,11 @@ enum candor_code dir_lock(int dir_fd, const char *path, int *out_fd, struct cand
  * or the new; so does an error other than DATA_LOSS: the old. */
 enum candor_code file_replace(int dir_fd, const char *name, struct slice bytes,
                               struct candor_error *err);
+/* Likewise for a small file of a fixed size that must be replaced even when the disk is full: two files of that size take
+ * turns, `name` and `name.spare`. The new bytes are written over the spare one's, which needs no room where a file
+ * system does not copy on write, and then the two exchange their names. */
+enum candor_code file_take_turns(int dir_fd, const char *name, struct slice bytes,
+                                 struct candor_error *err);
 /* Appends the whole of `name` to `out`. NOT_FOUND when there is none; DATA_LOSS when it is over `most_bytes`. */
 enum candor_code file_load(int dir_fd, const char *name, size_t most_bytes, struct buffer *out,
                            struct candor_error *err);

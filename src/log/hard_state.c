@@ -112,7 +112,7 @@ enum candor_code hard_state_save(const char *dir, const struct hard_state *state
         return code;
     struct buffer bytes = {0};
     encode(state, &bytes);
-    code = file_replace(dir_fd, HARD_STATE_NAME, buffer_slice(&bytes), err);
+    code = file_take_turns(dir_fd, HARD_STATE_NAME, buffer_slice(&bytes), err);
     buffer_free(&bytes);
     close(dir_fd);
     return code;

@@ -1,5 +1,6 @@
 /* Hard state (R2): what a node promised and who it is. Its own small file, never inside what a snapshot
- * replaces or a checkpoint copies. Written whole: temporary file, fdatasync, rename, fsync of the directory.
+ * replaces or a checkpoint copies. Written whole into the one of two files that does not count, which then takes the other's
+ * name: a vote, and the boot that a start counts, need no room on a full disk.
  *
  * Threads: the writer thread saves; load before threads start. */
 #ifndef LOG_HARD_STATE_H
