@@ -119,6 +119,12 @@
 #define LIMIT_SEGMENT_BYTES (64u << 20) /* a log segment's preallocated size */
 #define LIMIT_STATE_BYTES_DEFAULT                                                                  \
     (16ull << 30) /* LMDB map: address space, not disk; topology: limits.state */
+/* Kept beyond limits.state for what frees room, when the limit is reached: one group that just went over it, and the
+ * pre-image and copied pages of deleting the largest value. */
+#define LIMIT_STATE_RESERVE_BYTES (64u << 20)
+/* Blocks that the state's file has ahead of its end, so that a full disk still takes a delete and the beginning of an
+ * epoch. Below it, what stores more is refused as DISK_FULL. */
+#define LIMIT_STATE_SLACK_BYTES (2u << 20)
 #define LIMIT_UNDO_RECORDS_PER_TXN 10000 /* a rollback's transaction (R12) */
 /* A state up to this size is checked whole at each start, some 10 ms a 16 MiB; of a larger one the length. */
 #define LIMIT_STATE_CHECKED_BYTES (64u << 20)

@@ -37,6 +37,22 @@ static const char *refusal_text(enum candor_code code, enum candor_reason reason
     return "";
 }
 
+/* Says which limit, on which node, and what helps. */
+static void room_text(const struct kv_write *write, char *out, size_t bytes)
+{
+    const char *self = write->write.ticket.node->self->id.text;
+    if (write->write.result.reason == CANDOR_REASON_STATE_FULL)
+        snprintf(out, bytes,
+                 "the state of node %s has reached limits.state: nothing was written; delete keys, "
+                 "or raise it",
+                 self);
+    else
+        snprintf(out, bytes,
+                 "the disk of node %s is full: nothing was written; make room there, or delete "
+                 "keys",
+                 self);
+}
+
 static void reply_refused(struct kv_write *write, const struct outcome *outcome)
 {
     const struct write_result *result = &write->write.result;
@@ -44,6 +60,8 @@ static void reply_refused(struct kv_write *write, const struct outcome *outcome)
     refused.code = result->code;
     refused.reason = result->reason;
     snprintf(refused.text, sizeof refused.text, "%s", refusal_text(result->code, result->reason));
+    if (result->reason == CANDOR_REASON_STATE_FULL || result->reason == CANDOR_REASON_DISK_FULL)
+        room_text(write, refused.text, sizeof refused.text);
     reply_outcome_failed(&write->write.ticket, &refused);
 }
 

@@ -91,6 +91,36 @@ static void replay(struct group *group, struct write_ticket *write,
     group->answer_bytes += known->results.length;
 }
 
+static bool steps_put(const struct eval_steps *steps)
+{
+    for (uint32_t i = 0; i < steps->count; i++)
+        if (steps->list[i].kind == EVAL_STEP_PUT)
+            return true;
+    return false;
+}
+
+static bool may_put(const struct eval_op *op)
+{
+    return op->kind == EVAL_TXN ? steps_put(&op->then_steps) || steps_put(&op->else_steps)
+                                : op->kind != EVAL_DELETE;
+}
+
+/* What stores nothing, a delete above all, is taken even when the rest is refused for want of room. */
+static bool has_room(struct group *group, struct write_ticket *write)
+{
+    struct write_result *result = &write->result;
+    struct candor_error err = {0};
+    bool puts = false;
+    for (uint32_t i = 0; i < write->op_count && !puts; i++)
+        puts = may_put(&write->ops[i]);
+    if (!puts || state_group_room(group->state, write->bytes, &err) == CANDOR_OK)
+        return true;
+    writer_note_shortage(group->node, &err);
+    result->code = err.code;
+    result->reason = err.reason;
+    return false;
+}
+
 static void run_write(struct group *group, struct write_ticket *write)
 {
     struct write_result *result = &write->result;
@@ -108,7 +138,9 @@ static void run_write(struct group *group, struct write_ticket *write)
         result->reason = CANDOR_REASON_REQUEST_TOO_OLD;
         break;
     }
-    for (uint32_t part = done; part < write->op_count && result->code == CANDOR_OK; part++)
+    bool rest = result->code == CANDOR_OK && done < write->op_count;
+    rest = rest && has_room(group, write);
+    for (uint32_t part = done; rest && part < write->op_count && result->code == CANDOR_OK; part++)
         run_op(group, write, part);
     /* R34: without effect, it waits for the commit of what it may have read. */
     if (result->last.seq == 0)
@@ -127,8 +159,11 @@ static size_t run_writes(struct group *group, struct work **works, size_t count)
 {
     size_t taken = 0;
     while (taken < count && joins(works[taken], group->epoch) &&
-           group->out->length + group->answer_bytes < LIMIT_GROUP_COMMIT_BYTES)
+           group->out->length + group->answer_bytes < LIMIT_GROUP_COMMIT_BYTES) {
         run_write(group, works[taken++]->write);
+        if (state_group_is_tight(group->state))
+            break; /* one that does not fit fails alone */
+    }
     if (group->batch.count > 0)
         batch_end(&group->batch);
     return taken;

@@ -199,6 +199,7 @@ enum candor_code change_end(struct change *change, int rc, const char *what,
     change_free(change);
     if (rc != 0)
         return env_failed(rc, state->dir, what, err);
+    room_keep(change->env);
     state_publish(state, &change->position);
     return CANDOR_OK;
 }

@@ -123,23 +123,32 @@ enum candor_code env_open(const char *dir, uint64_t map_bytes, unsigned flags, s
                           struct candor_error *err)
 {
     struct env *env = memory_zeroed(1, sizeof *env);
+    bool locks = (flags & MDB_NOLOCK) == 0;
+    enum candor_code code =
+        locks ? room_for_lock_file(dir, LIMIT_STATE_READERS + OWN_READERS, err) : CANDOR_OK;
+    if (code != CANDOR_OK) {
+        free(env);
+        return code;
+    }
     int rc = mdb_env_create(&env->mdb);
     if (rc == 0)
         rc = mdb_env_set_maxdbs(env->mdb, 8);
     if (rc == 0)
         rc = mdb_env_set_maxreaders(env->mdb, LIMIT_STATE_READERS + OWN_READERS);
     if (rc == 0)
-        rc = mdb_env_set_mapsize(env->mdb, map_bytes);
+        rc = mdb_env_set_mapsize(env->mdb, map_bytes + LIMIT_STATE_RESERVE_BYTES);
     if (rc == 0)
         rc = mdb_env_open(env->mdb, dir, flags | MDB_NOTLS, 0644);
     if (rc == 0)
         map_fault_watch(env->mdb, dir);
-    enum candor_code code = rc == 0 ? open_tables(env, dir, (flags & MDB_RDONLY) != 0, err)
-                                    : env_failed(rc, dir, "open the state", err);
+    code = rc == 0 ? open_tables(env, dir, (flags & MDB_RDONLY) != 0, err)
+                   : env_failed(rc, dir, "open the state", err);
     if (code != CANDOR_OK) {
         env_close(env);
         return code;
     }
+    if ((flags & MDB_RDONLY) == 0)
+        room_keep(env);
     env->refs = 1;
     *out = env;
     return CANDOR_OK;

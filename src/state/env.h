@@ -40,6 +40,10 @@ struct env {
     uint32_t refs;           /* views open on it, and the state itself */
     struct state_view *pool; /* ended views, to be renewed */
     uint32_t readers;        /* reader slots taken: open views and pooled ones */
+    /* (writer) room.c */
+    uint64_t allocated_bytes; /* the data file has blocks up to here */
+    int disk_short;           /* errno: the disk has no more of them; 0: it has */
+    uint64_t disk_tried_ns;
 };
 
 struct state {
@@ -117,6 +121,10 @@ struct change {
     uint64_t seq;   /* of the record being applied */
     uint32_t index; /* of its next pre-image */
     uint32_t kept;  /* pre-images made */
+    /* room.c */
+    uint64_t added_bytes; /* what was let in */
+    uint64_t free_bytes;  /* of pages to be used again, where `free_known` */
+    bool free_known;
     MDB_cursor
         *cursors[TABLE_COUNT]; /* opened when needed; LMDB closes them with the transaction */
     struct buffer image;
@@ -165,6 +173,18 @@ struct image {
 };
 
 bool image_decode(struct slice bytes, struct image *out);
+
+/* ---- room.c ------------------------------------------------------------------------------------------ */
+
+/* Blocks ahead of the data file's end, as long as the disk has them. */
+void room_keep(struct env *env);
+/* Before mdb_env_open(). */
+enum candor_code room_for_lock_file(const char *dir, uint64_t readers, struct candor_error *err);
+/* Whether `bytes` more may be stored without touching what is kept for deletes. RESOURCE_EXHAUSTED / STATE_FULL or
+ * DISK_FULL: not. */
+enum candor_code room_for(struct change *change, uint64_t bytes, struct candor_error *err);
+/* Near the end of either: few operations a transaction, so that one that does not fit takes no others with it. */
+bool room_is_scarce(const struct change *change);
 
 /* ---- undo.c ------------------------------------------------------------------------------------------ */
 

@@ -49,6 +49,17 @@ enum state_request_standing state_group_request(struct state_group *group,
     return standing;
 }
 
+enum candor_code state_group_room(struct state_group *group, uint64_t bytes,
+                                  struct candor_error *err)
+{
+    return room_for(&group->change, bytes, err);
+}
+
+bool state_group_is_tight(const struct state_group *group)
+{
+    return room_is_scarce(&group->change);
+}
+
 void state_group_apply(struct state_group *group, const struct record *record)
 {
     env_write_begin();

@@ -23,7 +23,9 @@ struct state;
 
 struct state_options {
     const char *dir;
-    uint64_t map_bytes; /* 0: LIMIT_STATE_BYTES_DEFAULT */
+    /* What may be stored; 0: LIMIT_STATE_BYTES_DEFAULT. LIMIT_STATE_RESERVE_BYTES more are kept for what frees room, and
+     * for what a primary with more room has stored already. */
+    uint64_t map_bytes;
 };
 
 enum candor_code state_open(const struct state_options *options, struct state **out,
@@ -85,6 +87,12 @@ struct state_group;
 enum candor_code state_group_begin(struct state *state, uint64_t commit, struct state_group **out,
                                    struct candor_error *err);
 bool state_group_get(struct state_group *group, struct slice key, struct state_item *out);
+/* Whether the group may store `bytes` more. RESOURCE_EXHAUSTED, STATE_FULL or DISK_FULL: no; what is left is for what
+ * frees room, which need not ask. */
+enum candor_code state_group_room(struct state_group *group, uint64_t bytes,
+                                  struct candor_error *err);
+/* Room is scarce: the group had better be small. */
+bool state_group_is_tight(const struct state_group *group);
 /* Number 0 is always new. */
 enum state_request_standing state_group_request(struct state_group *group,
                                                 const struct request_id *id,

@@ -88,7 +88,8 @@ const struct key topology_keys[KEY_COUNT] = {
             "(R20)."},
     {SECTION_LIMITS, "state", KIND_SIZE, NEED_DEFAULT, FIELD(topology, state_bytes), MIB, 64 * TIB,
      .fallback = "16GiB",
-     .doc = "How large a node's state may grow. Address space, not disk, until it is used."},
+     .doc = "How large a node's state may grow; then only deletes are taken. Address space, not "
+            "disk, until it is used."},
 
     {SECTION_RETENTION, "log", KIND_SIZE, NEED_DEFAULT, FIELD(topology, retention_log_bytes), 0,
      64 * TIB, .fallback = "1GiB",

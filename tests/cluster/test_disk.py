@@ -69,6 +69,27 @@ class Disk(unittest.TestCase):
             c.wait_equal()
             self.assertEqual(c.export("c"), c.export("a"))
 
+    def test_state_at_its_limit_takes_deletes_and_then_writes_again(self):
+        with Cluster(limits={"state": "4MiB"}) as c:
+            c.up().wait_fresh()
+            pids = {n: row["pid"] for n, row in c.status().items()}
+            put = lambda key: c.kvctl("put", key, "-f", "-", "--ack", "majority", "--deadline", "5s", input="x" * 100000)
+            stored = []
+            with self.assertRaises(Refused) as refused:
+                for i in range(100):
+                    put(f"k{i}")
+                    stored.append(f"k{i}")
+            self.assertIn("STATE_FULL", refused.exception.err)
+            self.assertIn("node a has reached limits.state", refused.exception.err)
+            self.assertNotIn("disk", refused.exception.err)
+            self.assertGreater(len(stored), 20)
+            for key in stored:
+                c.kvctl("del", key, "--ack", "majority", "--deadline", "5s")
+            for key in stored[:10]:
+                until(lambda: put(key), "writes again")
+            c.wait_equal()
+            self.assertEqual({n: row["pid"] for n, row in c.status().items()}, pids)
+
     def test_replica_without_descriptors_for_a_segment_falls_behind_and_catches_up(self):
         with Cluster(retention={"log": "32MiB"}) as c:
             c.up().wait_fresh()

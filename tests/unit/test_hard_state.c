@@ -45,8 +45,7 @@ int renameat(int from_fd, const char *from, int to_fd, const char *to)
 int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
 {
     errno = fail_rename;
-    return fail_rename != 0 ? -1
-                            : (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+    return fail_rename != 0 ? -1 : (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
 }
 
 /* ---- fixture ---- */

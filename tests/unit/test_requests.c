@@ -296,7 +296,7 @@ static void a_group_over_the_map_says_so_and_has_no_effect(void **state)
     struct candor_error err = {0};
     struct state_item item;
     char key[8];
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < 1000; i++) {
         snprintf(key, sizeof key, "k%d", i);
         group_put(f, &g, key, value, id_of(0, 0));
     }

@@ -263,6 +263,77 @@ static void an_archive_short_of_descriptors_or_room_is_waited_for(void **state)
     buffer_free(&bytes);
 }
 
+/* ---- limits.state ------------------------------------------------------------------------------------- */
+
+/* One record of a put or delete as a primary does it: a put asks for room first. Not committed. */
+static enum candor_code write_as_primary(struct fixture *f, const char *key, const char *value,
+                                         struct candor_error *err)
+{
+    struct buffer bytes = {0};
+    struct state_group *group;
+    struct record record;
+    enum candor_code code = state_group_begin(f->state, 0, &group, err);
+    if (code != CANDOR_OK)
+        return code;
+    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), next_seq(f));
+    if (value != NULL)
+        add_put(&w, key, value);
+    else
+        add_delete(&w, key);
+    batch_newest(&w, &record);
+    if (value != NULL)
+        code = state_group_room(group, strlen(value), err);
+    if (code == CANDOR_OK)
+        state_group_apply(group, &record);
+    if (code == CANDOR_OK)
+        code = state_group_commit(group, err);
+    else
+        state_group_abort(group);
+    buffer_free(&bytes);
+    return code;
+}
+
+/* Nothing is committed, so that each delete needs room for its pre-image. */
+static void a_full_state_takes_deletes_and_then_puts_again(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err = {0};
+    char value[20001];
+    char key[16];
+    memset(value, 'x', sizeof value - 1);
+    value[sizeof value - 1] = '\0';
+    state_close(f->state);
+    f->map_bytes = 1u << 20;
+    fixture_open(f);
+    int puts = 0;
+    enum candor_code code = CANDOR_OK;
+    while (code == CANDOR_OK) {
+        snprintf(key, sizeof key, "k%d", puts);
+        code = write_as_primary(f, key, value, &err);
+        puts += code == CANDOR_OK;
+        assert_true(puts < 100);
+    }
+    assert_int_equal(code, CANDOR_RESOURCE_EXHAUSTED);
+    assert_int_equal(err.reason, CANDOR_REASON_STATE_FULL);
+    assert_non_null(strstr(err.message, "limits.state"));
+    assert_true(puts > 20);
+    for (int i = 0; i < puts; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        if (write_as_primary(f, key, NULL, &err) != CANDOR_OK)
+            fail_msg("delete %d of %d: %s", i, puts, err.message);
+        assert_value(f, key, NULL);
+    }
+    assert_int_equal(state_commit(f->state, next_seq(f) - 1, &err),
+                     CANDOR_OK); /* no pre-images more */
+    for (int i = 0; i < 3; i++)  /* LMDB gives a page back two transactions later */
+        assert_int_equal(write_as_primary(f, "none", NULL, &err), CANDOR_OK);
+    for (int i = 0; i < puts / 2; i++) {
+        snprintf(key, sizeof key, "n%d", i);
+        if (write_as_primary(f, key, value, &err) != CANDOR_OK)
+            fail_msg("put %d when there is room again: %s", i, err.message);
+    }
+}
+
 /* ---- The start ---------------------------------------------------------------------------------------- */
 
 static void a_start_short_of_descriptors_says_so_and_changes_nothing(void **state)
@@ -299,6 +370,7 @@ int main(void)
         TEST(an_install_short_of_descriptors_leaves_the_old_state_or_the_new),
         TEST(a_download_short_of_descriptors_is_not_the_peers_fault),
         TEST(an_archive_short_of_descriptors_or_room_is_waited_for),
+        TEST(a_full_state_takes_deletes_and_then_puts_again),
         TEST(a_start_short_of_descriptors_says_so_and_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
