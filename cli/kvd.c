@@ -10,7 +10,9 @@
 #include "base/exit_status.h"
 #include "base/limits.h"
 #include "base/logging.h"
+#include "base/stacks.h"
 #include "base/standard_streams.h"
+#include "base/watchdog.h"
 #include "cli/kvd_arguments.h"
 #include "cli/kvd_signals.h"
 #include "node/node.h"
@@ -65,7 +67,11 @@ static int start_process(const struct kvd_arguments *arguments, struct node_id s
         fprintf(stderr, "kvd: --log-file: %s: %s\n", arguments->log_file, strerror(errno));
         return NODE_EXIT_CANNOT_START;
     }
-    if (!kvd_signals_start(arguments->stop_timeout_ms) || !logging_start()) {
+    stacks_prepare();
+    bool ok = kvd_signals_start(arguments->stop_timeout_ms) && logging_start();
+    if (ok && arguments->hang_timeout_ms > 0)
+        ok = watchdog_start(arguments->hang_timeout_ms);
+    if (!ok) {
         log_error("cannot_start", "what=\"no thread to be had\" exit=%d", NODE_EXIT_SHORTAGE);
         return NODE_EXIT_SHORTAGE;
     }

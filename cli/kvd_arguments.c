@@ -26,10 +26,11 @@ static const char description[] =
     "\n"
     "Exit status: 0 shut down cleanly; 2 wrong usage or topology; 3 the integrity of the data is "
     "in doubt (the last log line says where, and the way out); 4 cannot start: an address or the "
-    "data directory is in use, or not permitted; 6 the shutdown took longer than --stop-timeout; "
+    "data directory is in use, or not permitted; 5 a thread made no progress; 6 the shutdown took "
+    "longer than --stop-timeout; "
     "7 no memory, thread or descriptor was to be had: start it again; 1 anything else.";
 
-enum { KEY_LOG_FILE = 256, KEY_STOP_TIMEOUT };
+enum { KEY_LOG_FILE = 256, KEY_STOP_TIMEOUT, KEY_HANG_TIMEOUT };
 
 static const struct argp_option option_list[] = {
     {"topology", 't', "FILE", 0, "The cluster's topology (YAML); required", 0},
@@ -39,6 +40,9 @@ static const struct argp_option option_list[] = {
     {"log-file", KEY_LOG_FILE, "FILE", 0, "Append the log to this file", 0},
     {"stop-timeout", KEY_STOP_TIMEOUT, "DURATION", 0,
      "How long a shutdown may take before it is cut short (default: 10s)", 0},
+    {"hang-timeout", KEY_HANG_TIMEOUT, "DURATION", 0,
+     "How long a thread may make no progress before the process ends; 0: for ever (default: 10s)",
+     0},
     {0},
 };
 
@@ -58,6 +62,14 @@ static void parse_stop_timeout(const char *text, uint64_t *out_ms, struct argp_s
     if (!duration_parse(text, out_ms) || *out_ms < LIMIT_STOP_MS_MIN || *out_ms > LIMIT_STOP_MS_MAX)
         argp_error(state, "--stop-timeout: '%s' is no duration from %dms to %ds", text,
                    LIMIT_STOP_MS_MIN, LIMIT_STOP_MS_MAX / 1000);
+}
+
+static void parse_hang_timeout(const char *text, uint64_t *out_ms, struct argp_state *state)
+{
+    bool good = duration_parse(text, out_ms);
+    if (!good || (*out_ms != 0 && *out_ms < LIMIT_HANG_MS_MIN) || *out_ms > LIMIT_HANG_MS_MAX)
+        argp_error(state, "--hang-timeout: '%s' is neither 0 nor a duration from %dms to %ds", text,
+                   LIMIT_HANG_MS_MIN, LIMIT_HANG_MS_MAX / 1000);
 }
 
 static void require(const struct kvd_arguments *arguments, struct argp_state *state)
@@ -91,6 +103,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_STOP_TIMEOUT:
         parse_stop_timeout(text, &arguments->stop_timeout_ms, state);
         return 0;
+    case KEY_HANG_TIMEOUT:
+        parse_hang_timeout(text, &arguments->hang_timeout_ms, state);
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", text);
         return 0;
@@ -109,6 +124,7 @@ void kvd_arguments_parse(int argc, char **argv, struct kvd_arguments *out)
     *out = (struct kvd_arguments){
         .level = LOG_LEVEL_INFO,
         .stop_timeout_ms = LIMIT_STOP_MS_DEFAULT,
+        .hang_timeout_ms = LIMIT_HANG_MS_DEFAULT,
     };
     argp_program_version = "kvd " CANDOR_VERSION;
     argp_err_exit_status = NODE_EXIT_USAGE;

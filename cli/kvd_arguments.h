@@ -15,6 +15,8 @@ struct kvd_arguments {
     const char *log_file;
     enum log_level level;
     uint64_t stop_timeout_ms;
+    /* 0: threads are not watched. */
+    uint64_t hang_timeout_ms;
 };
 
 /* Ends the process on --help and on wrong usage. What `out` points to is part of `argv`. */

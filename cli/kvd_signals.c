@@ -5,11 +5,13 @@
 #include <signal.h>
 #include <stddef.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/exit_status.h"
 #include "base/limits.h"
 #include "base/logging.h"
+#include "base/stacks.h"
 
 /* A stop's time is counted in these, each as one: a process that is paused for an hour has spent one of them. */
 #define SLICE_MS 100
@@ -55,6 +57,9 @@ static void take(int number)
         log_info("hangup", "way=\"goes on; a log file is opened anew\"");
         logging_reopen();
         break;
+    case SIGUSR1:
+        stacks_log(LOG_LEVEL_INFO, 0);
+        break;
     default:
         break;
     }
@@ -81,6 +86,7 @@ static void *take_signals(void *unused)
         else if (counts)
             spent_ms += SLICE_MS;
     }
+    stacks_log(LOG_LEVEL_ERROR, getpid());
     log_error("stop_forced",
               "after_ms=%" PRIu64 " exit=%d why=\"the node did not stop in time; what was "
               "acknowledged is on the disk\"",

@@ -5,7 +5,8 @@
  *                     Later: the node is to stop. When it has not within the stated time, the process ends with
  *                     NODE_EXIT_STOP_FORCED. Time in which the whole process is stopped does not count.
  *   SIGHUP            opens the log file anew; the loss of the terminal is nothing else to a node
- *   SIGUSR1, SIGUSR2  nothing
+ *   SIGUSR1           logs the stacks of all threads
+ *   SIGUSR2           nothing
  *   SIGPIPE, SIGXFSZ  nothing: the call that meets them says so
  *
  * One of these a process. From main()'s thread. */

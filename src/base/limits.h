@@ -171,6 +171,17 @@
 #define LIMIT_STOP_MS_MIN 100
 #define LIMIT_STOP_MS_MAX 3600000
 
+/* Threads that make no progress (base/watchdog.h). A step of the node thread takes far below a millisecond, so that
+ * ten seconds of it are no slowness; an operator may say otherwise (kvd --hang-timeout). */
+#define LIMIT_HANG_MS_DEFAULT 10000
+#define LIMIT_HANG_MS_MIN 2000
+#define LIMIT_HANG_MS_MAX 3600000
+#define LIMIT_WATCHDOG_WAKE_MS 500
+/* A node has two; tests run several nodes in a process. Those beyond are not watched. */
+#define LIMIT_WATCHED_THREADS 64
+/* Threads whose stacks are logged; a node has some twenty. Those beyond are left out. */
+#define LIMIT_STACKS 128
+
 /* The log. */
 #define LIMIT_LOG_LINE_BYTES 2048 /* with its end; longer ones are cut */
 /* Lines that wait for the log's reader, some 2,000; beyond: dropped and counted. */

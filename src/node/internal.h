@@ -51,6 +51,7 @@
 #include "base/logging.h"
 #include "base/memory.h"
 #include "base/queue.h"
+#include "base/watchdog.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "candor/v1/kv.pb-c.h"
 #include "core/core.h"
@@ -167,6 +168,7 @@ struct writer {
     /* Held while a checkpoint is cut, and while the state is taken back or replaced. */
     pthread_mutex_t checkpoint_lock;
     /* (writer thread) */
+    struct watched *watched;
     struct hard_state hard;
     struct epoch tail_epoch; /* of the log's newest record */
     uint64_t commit;

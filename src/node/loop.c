@@ -391,8 +391,12 @@ static void *node_thread(void *closure)
 {
     struct node *node = closure;
     void *events[EVENTS_AT_ONCE];
+    struct watched *watched = watchdog_enter("node", WATCH_TIMER);
     for (;;) {
-        uint64_t until_ns = node->drained ? UINT64_MAX : core_next_wake_ns(node->core);
+        watchdog_step(watched);
+        uint64_t until_ns = clock_boot_ns() + LIMIT_WATCHDOG_WAKE_MS * NS_PER_MS;
+        if (!node->drained)
+            until_ns = min_u64(until_ns, core_next_wake_ns(node->core));
         size_t count = queue_pop(node->events, events, EVENTS_AT_ONCE, until_ns);
         if (count == 0 && queue_closed(node->events))
             break;
@@ -406,6 +410,7 @@ static void *node_thread(void *closure)
         reply_to_done(node);
     }
     ASSERT(node->open == NULL && node->done == NULL);
+    watchdog_leave(watched);
     return NULL;
 }
 

@@ -87,6 +87,7 @@ bool writer_wait_for_room(struct node *node, const struct candor_error *err)
     writer_note_shortage(node, err);
     struct timespec pause = {.tv_nsec = 200 * (long)NS_PER_MS};
     nanosleep(&pause, NULL);
+    watchdog_step(node->writer.watched);
     return !atomic_load(&node->stopping);
 }
 
@@ -181,6 +182,17 @@ static void drained(struct node *node)
     work_answer(node, event);
 }
 
+/* Waits for a checkpoint that is being cut, which may take as long as copying the state does. */
+static void roll_back(struct node *node, struct work *work)
+{
+    watchdog_expect_long_wait(node->writer.watched, true);
+    if (work->type == CORE_ACTION_TRUNCATE)
+        rollback_truncate(node, work);
+    else
+        rollback_install(node, work);
+    watchdog_expect_long_wait(node->writer.watched, false);
+}
+
 static size_t do_some(struct node *node, struct work **works, size_t count)
 {
     struct work *work = works[0];
@@ -201,10 +213,8 @@ static size_t do_some(struct node *node, struct work **works, size_t count)
         group_meta(node, work);
         return 1;
     case CORE_ACTION_TRUNCATE:
-        rollback_truncate(node, work);
-        return 1;
     case CORE_ACTION_INSTALL:
-        rollback_install(node, work);
+        roll_back(node, work);
         return 1;
     default:
         ASSERT(!"work of no known type");
@@ -225,6 +235,7 @@ void writer_do(struct node *node, struct work **works, size_t count)
         for (size_t j = 0; j < done; j++)
             work_free(node, works[i + j]);
         push_answers(node);
+        watchdog_step(node->writer.watched);
         i += done;
     }
     /* An apply has dropped the undo of what is committed, too. */
@@ -252,16 +263,22 @@ static void *writer_thread(void *closure)
     struct writer *writer = &node->writer;
     void *popped[WORKS_AT_ONCE];
     struct work *works[WORKS_AT_ONCE];
+    writer->watched = watchdog_enter("writer", WATCH_DISK);
     for (;;) {
-        uint64_t until_ns = writer->dirty ? writer->sync_due_ns : UINT64_MAX;
+        watchdog_step(writer->watched);
+        uint64_t until_ns = clock_boot_ns() + LIMIT_WATCHDOG_WAKE_MS * NS_PER_MS;
+        if (writer->dirty)
+            until_ns = min_u64(until_ns, writer->sync_due_ns);
         size_t count = queue_pop(writer->queue, popped, WORKS_AT_ONCE, until_ns);
         if (count == 0 && queue_closed(writer->queue))
-            return NULL;
+            break;
         for (size_t i = 0; i < count; i++)
             works[i] = popped[i];
         writer_do(node, works, count);
         sync_when_due(node);
     }
+    watchdog_leave(writer->watched);
+    return NULL;
 }
 
 enum candor_code writer_start(struct node *node, struct candor_error *err)

@@ -8,12 +8,17 @@ from harness import BIN, Cluster
 LIBRARY = os.path.join(BIN, "preload_faults.so")
 
 
+# What `hang` makes of a node's threads; it ends with the process. As enum hang has it.
+NODE_IN_LOCK, NODE_SPINS, WRITER_IN_LOCK = 1, 2, 3
+
+
 class Control(ctypes.Structure):
     """One node's faults, shared with its process. As `struct control` in preload_faults.c has it."""
 
     _fields_ = [("rate_ppm", ctypes.c_int64), ("sync_delay_ms", ctypes.c_uint64), ("full", ctypes.c_uint64),
                 ("real_ns", ctypes.c_uint64), ("own_ns", ctypes.c_uint64),
-                ("slow_syncs", ctypes.c_uint64), ("refused_writes", ctypes.c_uint64)]
+                ("slow_syncs", ctypes.c_uint64), ("refused_writes", ctypes.c_uint64),
+                ("hang", ctypes.c_uint64)]
 
     def heal(self):
         self.rate_ppm = self.sync_delay_ms = self.full = 0

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -36,7 +37,11 @@ struct control {
     uint64_t own_ns;  /* what that reading said; 0 before the first */
     _Atomic uint64_t slow_syncs;
     _Atomic uint64_t refused_writes;
+    /* As enum hang: a thread of the node stops making progress. */
+    _Atomic uint64_t hang;
 };
+
+enum hang { HANG_NONE, HANG_NODE_IN_LOCK, HANG_NODE_SPINS, HANG_WRITER_IN_LOCK };
 
 static struct control *control; /* NULL: no faults */
 
@@ -74,6 +79,34 @@ __attribute__((constructor)) static void begin(int argc, char **argv)
         control = map;
 }
 
+/* ---- Hanging threads ---- */
+
+static bool is_thread(const char *name)
+{
+    char own[16] = "";
+    prctl(PR_GET_NAME, own);
+    return strcmp(own, name) == 0;
+}
+
+/* As a thread does that waits for a lock which nobody will release. */
+static void lock_for_ever(void)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&lock);
+}
+
+static void hang_when_told(const char *thread, uint64_t in_lock, uint64_t spins)
+{
+    uint64_t hang = control != NULL ? atomic_load(&control->hang) : HANG_NONE;
+    if (hang == HANG_NONE || (hang != in_lock && hang != spins) || !is_thread(thread))
+        return;
+    if (hang == in_lock)
+        lock_for_ever();
+    while (atomic_load(&control->hang) == spins)
+        ;
+}
+
 /* ---- The clock ---- */
 
 /* What passes between two readings passes at the rate of the second: a new rate changes the slope, and nothing jumps. */
@@ -96,6 +129,7 @@ int clock_gettime(clockid_t clock, struct timespec *out)
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     if (control == NULL || clock != CLOCK_BOOTTIME)
         return next(clock, out);
+    hang_when_told("node", HANG_NODE_IN_LOCK, HANG_NODE_SPINS);
     pthread_mutex_lock(&lock);
     int failed = next(clock, out);
     if (failed == 0) {
@@ -179,6 +213,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at)
 ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at)
 {
     NEXT(pwritev);
+    hang_when_told("writer", HANG_WRITER_IN_LOCK, HANG_WRITER_IN_LOCK);
     return refused(fd, UINT64_MAX) ? -1 : next(fd, parts, count, at);
 }
 
