@@ -595,6 +595,10 @@ enum candor_code dynamic_schema_open(struct slice descriptors, struct dynamic_sc
         candor_error_set(builder.err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
                          "the node's descriptors unfold to too much");
         break;
+    case UNPACK_NO_MEMORY:
+        candor_error_set(builder.err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                         "there is no memory for the node's descriptors");
+        break;
     }
 cleanup:
     if (good) {

@@ -3,7 +3,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define BLOCK_BYTES ((size_t)16 << 10)
+/* A call that waits keeps its first block; later ones double, so that a large request takes few. */
+#define BLOCK_BYTES_FIRST ((size_t)1 << 10)
+#define BLOCK_BYTES_MOST ((size_t)16 << 10)
 #define ALIGNMENT ((size_t)16)
 
 struct arena_block {
@@ -18,10 +20,19 @@ void arena_init(struct arena *arena, size_t limit_bytes)
     *arena = (struct arena){.limit_bytes = limit_bytes};
 }
 
-static void free_from(struct arena_block *block)
+void arena_init_counted(struct arena *arena, size_t limit_bytes, struct budget *budget)
+{
+    arena_init(arena, limit_bytes);
+    arena->budget = budget;
+}
+
+static void free_from(struct arena *arena, struct arena_block *block)
 {
     while (block != NULL) {
         struct arena_block *next = block->next;
+        arena->held_bytes -= block->capacity;
+        if (arena->budget != NULL)
+            budget_give(arena->budget, block->capacity);
         free(block);
         block = next;
     }
@@ -29,34 +40,62 @@ static void free_from(struct arena_block *block)
 
 void arena_free(struct arena *arena)
 {
-    free_from(arena->first);
-    arena_init(arena, arena->limit_bytes);
+    free_from(arena, arena->first);
+    arena_init_counted(arena, arena->limit_bytes, arena->budget);
 }
 
 void arena_reset(struct arena *arena)
 {
-    if (arena->first != NULL) {
-        free_from(arena->first->next);
+    if (arena->first != NULL && arena->first->capacity > BLOCK_BYTES_FIRST) {
+        free_from(arena, arena->first);
+        arena->first = NULL;
+    } else if (arena->first != NULL) {
+        free_from(arena, arena->first->next);
         arena->first->next = NULL;
         arena->first->used = 0;
     }
     arena->current = arena->first;
     arena->used_bytes = 0;
+    arena->starved = false;
 }
 
-/* NULL: there is no memory. */
+static size_t block_capacity(const struct arena *arena, size_t bytes)
+{
+    size_t capacity = arena->current == NULL ? BLOCK_BYTES_FIRST : 2 * arena->current->capacity;
+    if (capacity > BLOCK_BYTES_MOST)
+        capacity = BLOCK_BYTES_MOST;
+    return bytes > capacity ? bytes : capacity;
+}
+
+static bool count_block(struct arena *arena, size_t capacity)
+{
+    if (arena->budget == NULL)
+        return true;
+    if (arena->held_bytes + capacity > arena->pass_bytes)
+        return budget_take(arena->budget, capacity);
+    budget_count(arena->budget, capacity);
+    return true;
+}
+
+/* NULL: over the budget, or there is no memory. */
 static struct arena_block *block_new(struct arena *arena, size_t bytes)
 {
-    size_t capacity = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
-    struct arena_block *block = malloc(sizeof *block + capacity);
-    if (block == NULL)
+    size_t capacity = block_capacity(arena, bytes);
+    if (!count_block(arena, capacity))
         return NULL;
+    struct arena_block *block = malloc(sizeof *block + capacity);
+    if (block == NULL) {
+        if (arena->budget != NULL)
+            budget_give(arena->budget, capacity);
+        return NULL;
+    }
     *block = (struct arena_block){.capacity = capacity};
     if (arena->current == NULL)
         arena->first = block;
     else
         arena->current->next = block;
     arena->current = block;
+    arena->held_bytes += capacity;
     return block;
 }
 
@@ -68,8 +107,10 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     struct arena_block *block = arena->current;
     if (block == NULL || block->capacity - block->used < rounded)
         block = block_new(arena, rounded);
-    if (block == NULL)
+    if (block == NULL) {
+        arena->starved = true;
         return NULL;
+    }
     void *at = block->bytes + block->used;
     block->used += rounded;
     arena->used_bytes += rounded;

@@ -52,6 +52,19 @@
 /* Calls of one connection: what one rpc_client may have in flight (LIMIT_RPC_CLIENT_CALLS), and a reserve. Beyond, or
  * beyond the room that all calls leave: OVERLOADED; at twice as many unread refusals: the connection is closed. */
 #define LIMIT_RPC_CONNECTION_CALLS 1280
+/* Memory of one server's requests and replies together, half received and unsent ones included. A request and its
+ * reply take up to six times the largest message (received, unfolded twice, answered), so it is never less than so
+ * many messages. Beyond: large ones are refused. */
+#define LIMIT_RPC_MEMORY_BYTES ((size_t)128 << 20)
+#define LIMIT_RPC_MEMORY_MESSAGES 6
+/* What passes over the budget, so that a door whose memory is taken still answers status, votes and small writes: a
+ * request's memory up to here, and a reply's (a write's answer, LIMIT_RESULT_BYTES, must not be lost). */
+#define LIMIT_RPC_REQUEST_PASS_BYTES ((size_t)16 << 10)
+#define LIMIT_RPC_REPLY_PASS_BYTES ((size_t)64 << 10)
+/* A message of 16 KiB or more that takes longer than this and a second for so many of its bytes, coming or going, costs
+ * its connection: it holds memory that others need. */
+#define LIMIT_RPC_MESSAGE_MS 10000
+#define LIMIT_RPC_MESSAGE_BYTES_PER_S ((size_t)256 << 10)
 /* When a call that was refused for load may come again. */
 #define LIMIT_RPC_RETRY_AFTER_MS 100
 #define LIMIT_RPC_DEADLINE_MS_DEFAULT 5000 /* when the caller names none */

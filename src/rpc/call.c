@@ -24,7 +24,7 @@ struct rpc_call *call_new(struct rpc_server *server)
     if (call == NULL)
         return NULL;
     call->server = server;
-    arena_init(&call->arena, LIMIT_RPC_UNPACK_SLACK_BYTES);
+    arena_init_counted(&call->arena, LIMIT_RPC_UNPACK_SLACK_BYTES, server->budget);
     if (nng_ctx_open(&call->context, server->socket) != 0) {
         free(call);
         return NULL;
@@ -134,43 +134,66 @@ static void fill_freshness(struct rpc_call *call)
     options->freshness(options->closure, call);
 }
 
-static nng_msg *pack_reply(struct rpc_call *call, const ProtobufCMessage *response)
+static size_t pack(struct rpc_call *call, const ProtobufCMessage *response, nng_msg **out)
+{
+    const struct rpc_server *server = call->server;
+    struct envelope_room room = {.budget = server->budget, .pipe = call->connection->pipe};
+    struct envelope_body body = {.message = response};
+    return envelope_pack(&call->reply.base, ENVELOPE_REPLY_BODY, body,
+                         server->options.message_bytes, &room, out);
+}
+
+/* What is said instead of a reply that cannot be packed. */
+static nng_msg *pack_substitute(struct rpc_call *call, size_t bytes)
 {
     size_t limit_bytes = call->server->options.message_bytes;
-    struct envelope_body body = {.message = response};
-    nng_msg *message;
-    size_t bytes =
-        envelope_pack(&call->reply.base, ENVELOPE_REPLY_BODY, body, limit_bytes, &message);
-    if (message != NULL)
-        return message;
-
+    bool too_large = bytes > limit_bytes;
     char text[CANDOR_ERROR_MESSAGE_BYTES];
+    Candor__V1__RetryHint hint = CANDOR__V1__RETRY_HINT__INIT;
+    hint.retry_after_ms = LIMIT_RPC_RETRY_AFTER_MS;
     Candor__V1__Freshness *freshness = call->reply.freshness;
     candor__v1__rpc_reply__init(&call->reply);
     call->reply.code = CANDOR__V1__CODE__CODE_RESOURCE_EXHAUSTED;
-    call->reply.reason = CANDOR__V1__REASON__REASON_TOO_LARGE;
-    snprintf(text, sizeof text, "the reply has %zu bytes, over the message limit of %zu", bytes,
-             limit_bytes);
+    call->reply.reason =
+        too_large ? CANDOR__V1__REASON__REASON_TOO_LARGE : CANDOR__V1__REASON__REASON_OVERLOADED;
+    if (too_large)
+        snprintf(text, sizeof text, "the reply has %zu bytes, over the message limit of %zu", bytes,
+                 limit_bytes);
+    else
+        snprintf(text, sizeof text, "there is no memory left for a reply of %zu bytes", bytes);
     call->reply.message = text;
+    call->reply.retry = too_large ? NULL : &hint;
     call->reply.freshness = freshness;
-    envelope_pack(&call->reply.base, ENVELOPE_REPLY_BODY, (struct envelope_body){0}, limit_bytes,
-                  &message);
-    ASSERT(message != NULL);
+    nng_msg *message;
+    pack(call, NULL, &message);
     return message;
+}
+
+/* NULL: there is no memory even for saying so. */
+static nng_msg *pack_reply(struct rpc_call *call, const ProtobufCMessage *response)
+{
+    nng_msg *message;
+    size_t bytes = pack(call, response, &message);
+    return message != NULL ? message : pack_substitute(call, bytes);
 }
 
 /* Once per call. After the send another thread may already receive the next request here. */
 void call_finish(struct rpc_call *call, const ProtobufCMessage *response)
 {
     ASSERT(atomic_load(&call->state) == CALL_RUNNING); /* finished before */
-    if (connection_finished(call)) {
-        arena_reset(&call->arena);
+    bool gone = connection_finished(call);
+    nng_msg *message = NULL;
+    if (!gone) {
+        fill_freshness(call);
+        message = pack_reply(call, response);
+    }
+    arena_reset(&call->arena);
+    if (message == NULL) {
+        if (!gone) /* its caller learns that the outcome is unknown */
+            nng_pipe_close((nng_pipe){.id = call->connection->pipe});
         call_again(call, true);
         return;
     }
-    fill_freshness(call);
-    nng_msg *message = pack_reply(call, response);
-    arena_reset(&call->arena);
     int running = CALL_RUNNING;
     bool once = atomic_compare_exchange_strong(&call->state, &running, CALL_SENDING);
     ASSERT(once);

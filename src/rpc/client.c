@@ -415,11 +415,11 @@ static nng_msg *pack_request(struct rpc_client *client, const char *method,
     envelope.hops = exchange->hops;
     envelope.n_hops = exchange->hop_count;
     nng_msg *message;
-    size_t bytes =
-        envelope_pack(&envelope.base, ENVELOPE_REQUEST_BODY, body, client->message_bytes, &message);
+    size_t bytes = envelope_pack(&envelope.base, ENVELOPE_REQUEST_BODY, body, client->message_bytes,
+                                 NULL, &message);
     if (message == NULL && bytes <= client->message_bytes)
         candor_error_set(&exchange->error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
-                         "out of memory");
+                         "no memory for a request of %zu bytes", bytes);
     else if (message == NULL)
         candor_error_set(&exchange->error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
                          "the request has %zu bytes, over the message limit of %zu", bytes,

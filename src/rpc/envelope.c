@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "rpc/message_memory.h"
 
 #define WIRE_TYPE_BYTES 2
 
@@ -32,7 +33,8 @@ static void body_put(struct envelope_body body, uint8_t *out, size_t bytes)
 }
 
 size_t envelope_pack(const ProtobufCMessage *envelope, uint32_t body_field,
-                     struct envelope_body body, size_t limit_bytes, nng_msg **out)
+                     struct envelope_body body, size_t limit_bytes,
+                     const struct envelope_room *room, nng_msg **out)
 {
     *out = NULL;
     size_t head_bytes = protobuf_c_message_get_packed_size(envelope);
@@ -48,7 +50,9 @@ size_t envelope_pack(const ProtobufCMessage *envelope, uint32_t body_field,
         return total;
 
     nng_msg *message;
-    if (nng_msg_alloc(&message, total) != 0)
+    int error = room == NULL ? nng_msg_alloc(&message, total)
+                             : message_memory_alloc(&message, total, room->budget, room->pipe);
+    if (error != 0)
         return total;
     uint8_t *at = nng_msg_body(message);
     ASSERT_U64(protobuf_c_message_pack(envelope, at), ==, head_bytes);

@@ -5,6 +5,7 @@
 #include <nng/nng.h>
 #include <protobuf-c/protobuf-c.h>
 
+#include "base/budget.h"
 #include "base/types.h"
 
 /* The number of the `bytes body` field. */
@@ -15,9 +16,16 @@ struct envelope_body {
     struct slice packed;
 };
 
-/* `envelope` with its own body field unset. Returns the size; *out is NULL when that is over `limit_bytes`, or else when there
- * is no memory. */
+/* Where the message is counted (message_memory.h). */
+struct envelope_room {
+    struct budget *budget;
+    uint32_t pipe;
+};
+
+/* `envelope` with its own body field unset. Returns the size; *out is NULL when that is over `limit_bytes`, and when
+ * there is no memory, or no room in `room` (NULL: nobody counts). */
 size_t envelope_pack(const ProtobufCMessage *envelope, uint32_t body_field,
-                     struct envelope_body body, size_t limit_bytes, nng_msg **out);
+                     struct envelope_body body, size_t limit_bytes,
+                     const struct envelope_room *room, nng_msg **out);
 
 #endif

@@ -41,6 +41,12 @@ void __wrap_nng_stream_send(struct nng_stream *stream, nng_aio *aio);
 struct nni_pipe;
 void __real_nni_pipe_send(struct nni_pipe *pipe, nng_aio *aio);
 void __wrap_nni_pipe_send(struct nni_pipe *pipe, nng_aio *aio);
+void __real_nni_pipe_recv(struct nni_pipe *pipe, nng_aio *aio);
+void __wrap_nni_pipe_recv(struct nni_pipe *pipe, nng_aio *aio);
+uint32_t nni_pipe_id(struct nni_pipe *pipe);
+uint32_t nni_pipe_sock_id(struct nni_pipe *pipe);
+void nni_aio_set_input(nng_aio *aio, unsigned index, void *input);
+void *nni_aio_get_input(nng_aio *aio, unsigned index);
 void nni_aio_finish_error(nng_aio *aio, int error);
 nng_msg *nni_aio_get_msg(nng_aio *aio);
 void nni_aio_set_msg(nng_aio *aio, nng_msg *message);
@@ -124,8 +130,37 @@ static void submit_to_stream(void (*operation)(void *, nng_aio *), struct nng_st
     nni_aio_finish_error(aio, NNG_ECLOSED);
 }
 
+/* The stream's aio is told whose it is when its pipe first receives: transports do not use these inputs. */
+enum { INPUT_SOCKET = 2, INPUT_PIPE = 3 };
+static _Thread_local struct nni_pipe *receiving;
+
+void __wrap_nni_pipe_recv(struct nni_pipe *pipe, nng_aio *aio)
+{
+    struct nni_pipe *outer = receiving;
+    receiving = pipe;
+    __real_nni_pipe_recv(pipe, aio);
+    receiving = outer;
+}
+
+static void tell_whose(nng_aio *aio)
+{
+    nni_aio_set_input(aio, INPUT_SOCKET, (void *)(uintptr_t)nni_pipe_sock_id(receiving));
+    nni_aio_set_input(aio, INPUT_PIPE, (void *)(uintptr_t)nni_pipe_id(receiving));
+}
+
+bool nng_mend_receiving(uint32_t *socket, uint32_t *pipe)
+{
+    if (last_result == NULL)
+        return false;
+    *socket = (uint32_t)(uintptr_t)nni_aio_get_input(last_result, INPUT_SOCKET);
+    *pipe = (uint32_t)(uintptr_t)nni_aio_get_input(last_result, INPUT_PIPE);
+    return *pipe != 0;
+}
+
 void __wrap_nng_stream_recv(struct nng_stream *stream, nng_aio *aio)
 {
+    if (receiving != NULL)
+        tell_whose(aio);
     submit_to_stream(stream_recv, stream, aio);
 }
 

@@ -2,6 +2,7 @@
 #ifndef RPC_NNG_MEND_H
 #define RPC_NNG_MEND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct nng_mend_counts {
@@ -12,5 +13,9 @@ struct nng_mend_counts {
 
 /* How often each would have struck since the start of the process. Any thread. */
 struct nng_mend_counts nng_mend_counts(void);
+
+/* Within NNG's callback for bytes that a connection has brought: whose. False elsewhere, and while a connection is made.
+ * Only there: what it looks at may be gone later. */
+bool nng_mend_receiving(uint32_t *socket, uint32_t *pipe);
 
 #endif

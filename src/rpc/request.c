@@ -66,7 +66,9 @@ void rpc_call_overloaded(struct rpc_call *call, const char *why)
 
 static void fail_unpack(struct rpc_call *call, enum unpack_result result, const char *name)
 {
-    if (result == UNPACK_TOO_LARGE)
+    if (result == UNPACK_NO_MEMORY)
+        rpc_call_overloaded(call, "there is no memory left for requests of this size");
+    else if (result == UNPACK_TOO_LARGE)
         fail(call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
              "%s unfolds to more memory than a message of its size may take", name);
     else
@@ -146,6 +148,7 @@ static void invoke(struct rpc_call *call)
     if (expired(call))
         return;
     call->arena.limit_bytes = call->arena.used_bytes + LIMIT_RPC_CALL_ROOM_BYTES;
+    call->arena.pass_bytes = call->arena.held_bytes + LIMIT_RPC_REPLY_PASS_BYTES;
     target.service->invoke(target.service, target.method_index, request, respond, call);
 }
 
@@ -153,6 +156,7 @@ void request_run(struct rpc_call *call, nng_msg *message)
 {
     struct slice bytes = slice_of(nng_msg_body(message), nng_msg_len(message));
     unpack_limit(&call->arena, bytes.length);
+    call->arena.pass_bytes = LIMIT_RPC_REQUEST_PASS_BYTES;
     bool taken = take_envelope(call, bytes); /* copies: the call no longer needs the message */
     nng_msg_free(message);
     if (taken)

@@ -26,6 +26,10 @@ struct rpc_server_options {
     size_t message_bytes;
     /* Calls under way at once, those that wait included; 0: LIMIT_RPC_CALLS. Beyond: OVERLOADED. */
     uint32_t calls;
+    /* Memory of requests and replies together, those half received or not sent yet included; 0: the larger of
+     * LIMIT_RPC_MEMORY_BYTES and LIMIT_RPC_MEMORY_MESSAGES messages. Beyond: OVERLOADED, or the connection of a
+     * message that is half received is closed; small messages pass. */
+    size_t memory_bytes;
     /* Generated services; a method's last argument is a struct rpc_call *. */
     ProtobufCService **services;
     size_t service_count;
@@ -45,6 +49,9 @@ struct rpc_server_stats {
     uint32_t connections;
     /* NNG contexts, those at rest included. */
     uint32_t contexts;
+    /* Of requests and replies, in arenas and messages. */
+    size_t memory_bytes;
+    size_t memory_limit_bytes;
 };
 
 /* What the server holds now. Any thread. */

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "rpc/dispatch.h"
+#include "rpc/message_memory.h"
 
 #define SP_HEADER_BYTES 4        /* the request id before the body */
 #define MESSAGE_BYTES_LEAST 4096 /* a failure must fit */
@@ -24,6 +25,8 @@ static void server_free(struct rpc_server *server)
     }
     if (server->socket_open)
         nng_close(server->socket);
+    if (server->budget != NULL)
+        message_memory_end(server->budget);
     connections_free(server);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
@@ -37,6 +40,7 @@ static int server_start(struct rpc_server *server)
     if (error != 0)
         return error;
     server->socket_open = true;
+    server->budget = message_memory_begin(server->socket, server->options.memory_bytes);
     error = connections_watch(server);
     if (error == 0)
         error = nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ,
@@ -46,6 +50,11 @@ static int server_start(struct rpc_server *server)
     return error;
 }
 
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 static struct rpc_server *server_new(const struct rpc_server_options *options)
 {
     struct rpc_server *server = calloc(1, sizeof *server);
@@ -53,6 +62,9 @@ static struct rpc_server *server_new(const struct rpc_server_options *options)
     server->options = *options;
     if (server->options.calls == 0)
         server->options.calls = LIMIT_RPC_CALLS;
+    if (server->options.memory_bytes == 0)
+        server->options.memory_bytes =
+            max_size(LIMIT_RPC_MEMORY_BYTES, LIMIT_RPC_MEMORY_MESSAGES * options->message_bytes);
     server->service_count = options->service_count + 1;
     server->services = calloc(server->service_count, sizeof(ProtobufCService *));
     ASSERT(server->services != NULL);
@@ -128,6 +140,8 @@ void rpc_server_stats(struct rpc_server *server, struct rpc_server_stats *out)
         .calls = server->calls,
         .connections = server->connection_count,
         .contexts = server->all_count,
+        .memory_bytes = budget_used(server->budget),
+        .memory_limit_bytes = server->budget->limit_bytes,
     };
     pthread_mutex_unlock(&server->lock);
 }

@@ -20,6 +20,7 @@
 #include <nng/nng.h>
 
 #include "base/arena.h"
+#include "base/budget.h"
 #include "rpc/rpc.h"
 
 #define CONNECTION_BUCKETS 1024
@@ -83,6 +84,8 @@ struct rpc_server {
     size_t service_count;
     /* The newest connection that did not read its replies: logged once. */
     atomic_uint_fast32_t dropped_pipe;
+    /* Of arenas, and of the messages that NNG holds. */
+    struct budget *budget;
 
     /* Of all below. Before any lock of NNG. */
     pthread_mutex_t lock;

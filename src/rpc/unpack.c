@@ -35,5 +35,7 @@ enum unpack_result unpack_message(const ProtobufCMessageDescriptor *descriptor, 
     *out = protobuf_c_message_unpack(descriptor, &allocator, bytes.length, at);
     if (*out != NULL)
         return UNPACK_OK;
+    if (arena->starved)
+        return UNPACK_NO_MEMORY;
     return closure.exhausted ? UNPACK_TOO_LARGE : UNPACK_MALFORMED;
 }

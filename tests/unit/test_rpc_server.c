@@ -179,6 +179,19 @@ static int setup_small(void **state)
                       (struct rpc_server_options){.message_bytes = MESSAGE_BYTES, .calls = 128});
 }
 
+#define MEMORY_BYTES (8 * MESSAGE_BYTES)
+
+static int setup_tight(void **state)
+{
+    return setup_with(state, (struct rpc_server_options){.message_bytes = MESSAGE_BYTES,
+                                                         .memory_bytes = MEMORY_BYTES});
+}
+
+static int setup_large(void **state)
+{
+    return setup_with(state, (struct rpc_server_options){.message_bytes = LIMIT_MESSAGE_BYTES_MAX});
+}
+
 static int teardown(void **state)
 {
     struct fixture *f = *state;
@@ -200,6 +213,7 @@ static int caller(int port)
     ASSERT(fd >= 0);
     struct timeval patience = {.tv_sec = 30};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     uint8_t handshake[8];
     ASSERT(send_all(fd, HANDSHAKE_REQ, sizeof HANDSHAKE_REQ));
     ASSERT(receive_all(fd, handshake, sizeof handshake));
@@ -444,11 +458,133 @@ static void who_reads_no_replies_delays_nobody(void **state)
         close(silent);
     }
     assert_true(answered);
-    assert_int_equal(stats_of(f).calls, 0);
+    AWAIT(stats_of(f).calls == 0);
     close(other);
 }
 
+/* ---- Memory ------------------------------------------------------------------------------------ */
+
+/* A request whose key has that many bytes; `out` has room for 256 more. */
+static size_t pack_large_request(size_t key_bytes, uint32_t deadline_ms, uint8_t *out)
+{
+    Candor__V1__GetRequest get = CANDOR__V1__GET_REQUEST__INIT;
+    get.key = (ProtobufCBinaryData){.data = calloc(1, key_bytes), .len = key_bytes};
+    Candor__V1__RpcRequest envelope = CANDOR__V1__RPC_REQUEST__INIT;
+    char method[] = "/candor.v1.KV/Get";
+    envelope.method = method;
+    envelope.deadline_ms = deadline_ms;
+    envelope.body.data = malloc(key_bytes + 64);
+    envelope.body.len = candor__v1__get_request__pack(&get, envelope.body.data);
+    size_t length = candor__v1__rpc_request__pack(&envelope, out);
+    free(envelope.body.data);
+    free(get.key.data);
+    return length;
+}
+
+static void a_call_that_has_ended_holds_no_memory(void **state)
+{
+    struct fixture *f = *state;
+    enum { CALLERS = 4 };
+    static uint8_t request[MESSAGE_BYTES];
+    size_t length = pack_large_request(MESSAGE_BYTES - 256, 60000, request);
+    int fds[CALLERS];
+    for (int i = 0; i < CALLERS; i++)
+        fds[i] = caller(f->port);
+    for (int round = 0; round < 40; round++) {
+        for (int i = 0; i < CALLERS; i++)
+            assert_true(sp_send(fds[i], 0x80000001, request, length));
+        for (int i = 0; i < CALLERS; i++)
+            assert_int_equal(next_code(fds[i]), CANDOR_OK);
+    }
+    /* The connections are still there. A context keeps a block of 1 KiB. */
+    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 10);
+    for (int i = 0; i < CALLERS; i++)
+        close(fds[i]);
+}
+
+/* The first bytes of a message of `announced` bytes. */
+static int send_half(int port, uint64_t announced, size_t sent)
+{
+    static uint8_t bytes[MESSAGE_BYTES];
+    uint8_t head[8];
+    int fd = caller(port);
+    frame_put(head, announced);
+    assert_true(send_all(fd, head, sizeof head));
+    bytes[0] = 0x80;
+    (void)send(fd, bytes, sent,
+               MSG_NOSIGNAL | MSG_DONTWAIT); /* its connection may be closed by now */
+    return fd;
+}
+
+static void half_sent_messages_are_bounded_together(void **state)
+{
+    struct fixture *f = *state;
+    enum { CALLERS = 40 };
+    int fds[CALLERS];
+    size_t most = 0;
+    for (int i = 0; i < CALLERS; i++) {
+        fds[i] = send_half(f->port, MESSAGE_BYTES, MESSAGE_BYTES / 2);
+        size_t now = stats_of(f).memory_bytes;
+        most = now > most ? now : most;
+    }
+    AWAIT(stats_of(f).connections <= MEMORY_BYTES / MESSAGE_BYTES);
+    assert_in_range(most, MESSAGE_BYTES, MEMORY_BYTES + 64 * 1024);
+    int other = caller(f->port);
+    assert_true(answers(other));
+    for (int i = 0; i < CALLERS; i++)
+        close(fds[i]);
+    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 10);
+    close(other);
+}
+
+static void replies_that_nobody_reads_are_bounded_together(void **state)
+{
+    struct fixture *f = *state;
+    enum { SILENT = 4, EACH = 60 };
+    int fds[SILENT];
+    for (int i = 0; i < SILENT; i++) {
+        fds[i] = caller(f->port);
+        for (uint32_t j = 0; j < EACH; j++)
+            assert_true(ask(fds[i], j, "large 1000000"));
+    }
+    AWAIT(atomic_load(&f->run) >= SILENT * EACH);
+    assert_in_range(stats_of(f).memory_bytes, 0, MEMORY_BYTES + SILENT * EACH * 1024 + (1 << 16));
+    int other = caller(f->port);
+    assert_true(answers(other));
+    /* A reply that there is no room for is refused with a time to come back. */
+    int refused = 0;
+    for (int j = 0; j < EACH; j++) {
+        int code = next_code(fds[SILENT - 1]);
+        if (code < 0)
+            break;
+        refused += code == CANDOR_RESOURCE_EXHAUSTED;
+    }
+    assert_true(refused > 0);
+    for (int i = 0; i < SILENT; i++)
+        close(fds[i]);
+    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 10);
+    close(other);
+}
+
+/* Unfolding 32 MiB takes longer than the millisecond that its caller waits. */
+static void a_call_that_is_too_late_is_not_run(void **state)
+{
+    struct fixture *f = *state;
+    size_t key_bytes = (size_t)32 << 20;
+    uint8_t *request = malloc(key_bytes + 256);
+    size_t length = pack_large_request(key_bytes, 1, request);
+    int fd = caller(f->port);
+    assert_true(sp_send(fd, 0x80000001, request, length));
+    assert_int_equal(next_code(fd), CANDOR_DEADLINE_EXCEEDED);
+    assert_int_equal(atomic_load(&f->run), 0);
+    assert_true(answers(fd));
+    free(request);
+    close(fd);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_TIGHT_SERVER(test) cmocka_unit_test_setup_teardown(test, setup_tight, teardown)
+#define WITH_LARGE_SERVER(test) cmocka_unit_test_setup_teardown(test, setup_large, teardown)
 #define WITH_SMALL_SERVER(test) cmocka_unit_test_setup_teardown(test, setup_small, teardown)
 
 int main(void)
@@ -463,6 +599,10 @@ int main(void)
         WITH_SERVER(asking_late_is_told_at_once),
         WITH_SERVER(leaving_and_finishing_at_once_is_sound),
         WITH_SERVER(who_reads_no_replies_delays_nobody),
+        WITH_SERVER(a_call_that_has_ended_holds_no_memory),
+        WITH_TIGHT_SERVER(half_sent_messages_are_bounded_together),
+        WITH_TIGHT_SERVER(replies_that_nobody_reads_are_bounded_together),
+        WITH_LARGE_SERVER(a_call_that_is_too_late_is_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
