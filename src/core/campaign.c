@@ -433,6 +433,12 @@ static bool hears_stream_of(const struct core *core, const struct peer *candidat
     return candidate->heard && core->now_ns - candidate->heard_ns < silence_ns(core);
 }
 
+/* R26: the primary wants it itself, and has said so on its own stream. */
+static bool is_successor(const struct core *core, struct node_id node)
+{
+    return node_id_equal(core->successor, node) || mutated(core, CORE_MUTATION_TRANSFER_UNNAMED);
+}
+
 /* Why not; NULL: the vote is given. A disk that is not admitted, or a reader, may say yes, since it may be a voter without
  * knowing it yet: the candidate counts only the disks and voters that its own log has admitted, and such a log holds all that
  * a lost disk had acknowledged (R4, R29). */
@@ -459,13 +465,14 @@ static const char *refusal(struct core *core, const struct peer *candidate,
     if (*unheard)
         return msg->type == CORE_MSG_VOTE ? "it has not heard of that epoch from a stream yet"
                                           : "it does not hear the stream of the one who asks";
-    if (!msg->vote.transfer && hears_live_primary(core, candidate) &&
+    bool handed_over = msg->vote.transfer && is_successor(core, candidate->id);
+    if (!handed_over && hears_live_primary(core, candidate) &&
         !mutated(core, CORE_MUTATION_VOTES_AGAINST_LIVE)) {
         snprintf(text, CORE_REFUSAL_BYTES, "it hears the live primary %s",
                  core->phase == PHASE_PRIMARY ? core->config.self.text : core->live_owner.text);
         return text;
     }
-    if (!msg->vote.transfer && msg->vote.last.seq > 0 && lease_bars(core, candidate->id))
+    if (!handed_over && msg->vote.last.seq > 0 && lease_bars(core, candidate->id))
         return "a lease that it has granted may still run";
     struct pos own = durable_pos(core);
     if (pos_compare(msg->vote.last, own) < 0 && !mutated(core, CORE_MUTATION_VOTE_ANY_LOG)) {
@@ -538,6 +545,8 @@ void campaign_transfer_request(struct core *core, struct peer *peer, uint64_t ti
     if (peer == NULL || !epoch_equal(msg->header.epoch, core->epoch) ||
         !node_id_equal(peer->id, core->epoch.owner))
         why = "only the primary of this epoch can hand it over";
+    else if (!core->heard || !is_successor(core, core->config.self))
+        why = "the primary's own stream does not name it";
     else if (core->phase != PHASE_FOLLOWER || core->attach != ATTACH_DONE || !may_stand(core))
         why = "it cannot stand at once";
     answer_vote(core, ticket, why, false);

@@ -77,6 +77,7 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_ASKS_BEFORE_DURABLE] = "asks_before_durable",
         [CORE_MUTATION_REIGNS_UNCONFIRMED] = "reigns_unconfirmed",
         [CORE_MUTATION_TRANSFER_EARLY] = "transfer_early",
+        [CORE_MUTATION_TRANSFER_UNNAMED] = "transfer_unnamed",
         [CORE_MUTATION_TRANSFER_OPEN] = "transfer_open",
         [CORE_MUTATION_MEMBERS_OVERLAP] = "members_overlap",
         [CORE_MUTATION_INDEX_EARLY] = "index_early",

@@ -125,6 +125,8 @@ struct core_msg {
             uint64_t last;
             uint64_t first; /* oldest record in the primary's log */
             uint64_t commit;
+            /* Whom the primary wants to take over (R26); "": nobody. */
+            struct node_id successor;
             struct core_echoes echoes;
             char rpc[LIMIT_ADDRESS_BYTES];
         } heartbeat;
@@ -539,7 +541,9 @@ enum core_mutation {
     CORE_MUTATION_ASKS_BEFORE_DURABLE, /* a candidate asks before its promise and its log are durable (R24) */
     CORE_MUTATION_REIGNS_UNCONFIRMED, /* a primary that no majority answers goes on (R25) */
     CORE_MUTATION_TRANSFER_EARLY, /* the target is asked to stand before it has all records (R26) */
-    CORE_MUTATION_TRANSFER_OPEN,  /* writes are taken while leadership is handed over (R26) */
+    /* A transfer is believed whoever asks for it, not only the primary's own stream (R26). */
+    CORE_MUTATION_TRANSFER_UNNAMED,
+    CORE_MUTATION_TRANSFER_OPEN, /* writes are taken while leadership is handed over (R26) */
     CORE_MUTATION_MEMBERS_OVERLAP, /* the next change of voters does not wait for the last one (R29) */
     CORE_MUTATION_INDEX_EARLY, /* a replica answers before it has applied the read index (R33) */
     CORE_MUTATION_LAG_WRAPS,   /* who is ahead of what was announced lags by nearly 2^64 (R39) */

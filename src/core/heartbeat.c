@@ -93,6 +93,7 @@ static void publish_heartbeat(struct core *core)
     msg->heartbeat.last = core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].last;
     msg->heartbeat.first = core->log_first;
     msg->heartbeat.commit = core->commit;
+    msg->heartbeat.successor = transfer_successor(core);
     memcpy(msg->heartbeat.rpc, core->config.rpc, sizeof msg->heartbeat.rpc);
     msg->heartbeat.echoes.last = echoes_last(core);
     for (uint32_t i = 0; i < core->peer_count; i++) {

@@ -278,6 +278,8 @@ struct core {
      * 0: none, or its connection closed since. */
     uint64_t live_ns;
     struct node_id live_owner;
+    /* Whom it named to take over (R26); "": nobody. */
+    struct node_id successor;
     bool contacted;
     uint64_t contact_ns;
     uint64_t heard_hb_id;
@@ -323,6 +325,8 @@ struct core {
         uint64_t ticket; /* 0: none under way */
         struct node_id to;
         uint64_t deadline_ns;
+        /* The first heartbeat that names the target; 0: not yet. */
+        uint64_t named_hb;
         uint64_t nonce;    /* of the TRANSFER that was sent; 0: not yet */
         uint64_t began_ns; /* writes are refused since; 0: they are not */
     } transfer;
@@ -479,6 +483,7 @@ void voters_deposed(struct core *core);
 /* transfer.c */
 void transfer_begin(struct core *core, const struct core_event *event);
 void transfer_tick(struct core *core);
+struct node_id transfer_successor(const struct core *core); /* what a heartbeat says of it */
 void transfer_deposed(struct core *core, struct epoch by);
 bool transfer_answer(struct core *core, uint64_t nonce,
                      const struct core_msg *msg); /* msg NULL: no answer */

@@ -58,6 +58,7 @@ static void opened(struct core *core, uint64_t first_seq)
     core->phase = PHASE_PRIMARY;
     core->opened_ns = core->now_ns;
     core->live_ns = 0;
+    core->successor = (struct node_id){0};
     core->heartbeat_due_ns = core->now_ns;
     char text[EPOCH_TEXT_BYTES];
     log_line(core, LOG_LEVEL_INFO, "primary epoch=%s first_seq=%" PRIu64,
@@ -188,8 +189,8 @@ void primary_tick(struct core *core)
         plan_campaign(core);
         return;
     }
+    transfer_tick(core); /* may want a heartbeat */
     heartbeat_tick(core);
-    transfer_tick(core);
     voters_tick(core);
     writes_release(core);
 }

@@ -518,12 +518,16 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
 {
     if (core->heard && msg->heartbeat.hb_id <= core->heard_hb_id) {
         /* Repeated, or late: no sign of life. What it proves stays proven. */
+        if (msg->heartbeat.hb_id == core->heard_hb_id)
+            core->successor =
+                msg->heartbeat.successor; /* records that name it may have overtaken it */
         learn_commit(core, msg->heartbeat.commit);
         read_echoes(core, &msg->heartbeat.echoes);
         return;
     }
     heard_primary(core);
     core->heard_hb_id = msg->heartbeat.hb_id;
+    core->successor = msg->heartbeat.successor;
     core->announced_before = core->announced;
     core->announced = max_u64(core->announced, msg->heartbeat.last);
     memcpy(core->primary_rpc, msg->heartbeat.rpc, sizeof core->primary_rpc);

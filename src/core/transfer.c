@@ -33,6 +33,7 @@ void transfer_begin(struct core *core, const struct core_event *event)
     core->transfer.ticket = event->ticket;
     core->transfer.to = event->transfer.to;
     core->transfer.deadline_ns = event->transfer.deadline_ns;
+    core->transfer.named_hb = 0;
     core->transfer.nonce = 0;
     core->transfer.began_ns = core->now_ns;
     log_line(core, LOG_LEVEL_INFO, "transfer to=%s", core->transfer.to.text);
@@ -42,7 +43,29 @@ static void end_transfer(struct core *core, enum candor_code code, struct pos po
 {
     finish_text(core, core->transfer.ticket, code, CANDOR_REASON_NONE, pos, "%s", text);
     core->transfer.ticket = 0;
+    core->transfer.named_hb = 0;
     core->transfer.nonce = 0;
+}
+
+struct node_id transfer_successor(const struct core *core)
+{
+    return core->transfer.named_hb != 0 ? core->transfer.to : (struct node_id){0};
+}
+
+/* The voters believe what the primary's own stream says, not who asks them in its name: the successor is named there first. */
+static void name_successor(struct core *core)
+{
+    core->lease_given_up = true; /* who hears the name may vote against it from now on (R30) */
+    core->successor = core->transfer.to;
+    core->transfer.named_hb = core->hb_id + 1;
+    core->heartbeat_due_ns = core->now_ns;
+}
+
+/* The target has heard that it is named, and so have enough voters to elect it. */
+static bool name_is_known(const struct core *core, const struct peer *target)
+{
+    return core->confirmed_hb >= core->transfer.named_hb &&
+           target->answered_hb >= core->transfer.named_hb;
 }
 
 /* The target has all there is, and nobody waits for an acknowledgement any more: it may stand. */
@@ -60,8 +83,10 @@ void transfer_tick(struct core *core)
     bool all_there = settled(core) && peer->match == core->durable && core->commit == core->durable;
     if (core->transfer.nonce != 0 || !(all_there || mutated(core, CORE_MUTATION_TRANSFER_EARLY)))
         return;
-    core->lease_given_up = true; /* the request may arrive at any time from now on (R30) */
-    core->transfer.nonce = call(core, peer->id, message_new(core, CORE_MSG_TRANSFER));
+    if (core->transfer.named_hb == 0)
+        name_successor(core);
+    else if (name_is_known(core, peer))
+        core->transfer.nonce = call(core, peer->id, message_new(core, CORE_MSG_TRANSFER));
 }
 
 bool transfer_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)

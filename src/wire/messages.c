@@ -60,6 +60,7 @@ static void fill_heartbeat(const struct core_msg *msg, struct wire_room *room)
     heartbeat->last = msg->heartbeat.last;
     heartbeat->first = msg->heartbeat.first;
     heartbeat->commit = msg->heartbeat.commit;
+    heartbeat->successor = wire_string(msg->heartbeat.successor.text);
     heartbeat->rpc = wire_string(msg->heartbeat.rpc);
     fill_echoes(&msg->heartbeat.echoes, room);
     heartbeat->n_echoes = msg->heartbeat.echoes.count;
@@ -337,6 +338,11 @@ static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, s
     out->heartbeat.last = heartbeat->last;
     out->heartbeat.first = heartbeat->first;
     out->heartbeat.commit = heartbeat->commit;
+    if (heartbeat->successor[0] != '\0')
+        code = wire_read_node(heartbeat->successor, "heartbeat.successor",
+                              &out->heartbeat.successor, err);
+    if (code != CANDOR_OK)
+        return code;
     memcpy(out->heartbeat.rpc, heartbeat->rpc, length + 1);
     return read_echoes(heartbeat->echoes, heartbeat->n_echoes, heartbeat->echoes_last,
                        &out->heartbeat.echoes, err);

@@ -267,6 +267,8 @@ void check_answer(struct world *world, struct node *node, const struct core_msg 
 {
     check_shown(world, node, msg->header.epoch);
     const struct ticket *asked = ticket_find(node, ticket);
+    if (asked != NULL && msg->type == CORE_MSG_VOTE_ANSWER)
+        rules_hands_over(world, node, asked, msg);
     if (asked == NULL || !asked->votes || msg->type != CORE_MSG_VOTE_ANSWER ||
         !msg->vote_answer.granted)
         return;

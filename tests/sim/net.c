@@ -222,6 +222,7 @@ static void deliver_request(struct world *world, struct event *event)
         ticket->caller_life = life;
         ticket->nonce = event->number;
         ticket->votes = letter->msg.type == CORE_MSG_VOTE;
+        ticket->hands_over = letter->msg.type == CORE_MSG_TRANSFER;
         if (ticket->votes) {
             ticket->epoch = letter->msg.vote.epoch;
             ticket->against_live = rules_against_live(world, node, &letter->msg);

@@ -35,6 +35,7 @@ void operator_transfer(struct world *world, struct node *node, const struct node
                                .ticket = operator_ticket(world, node)->id};
     event.transfer.to = to->id;
     event.transfer.deadline_ns = local_ns(world, node) + 2 * world->plan.election_ns;
+    find_node(world, to->id)->asked_to_lead = true;
     TRACE(world, node, "operator transfer to=%s", to->id.text);
     node_step(world, node, &event);
 }

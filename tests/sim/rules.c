@@ -113,8 +113,9 @@ bool rules_against_live(struct world *world, const struct node *node, const stru
     uint64_t now_ns = local_ns(world, node);
     bool hears = node->live_ns != 0 && now_ns - node->live_ns < world->plan.election_ns &&
                  node->hinted_ns < node->live_ns;
-    return hears && !vote->vote.transfer &&
-           !node_id_equal(node->live_owner, vote->vote.epoch.owner);
+    const struct node *candidate = find_node(world, vote->vote.epoch.owner);
+    bool handed_over = vote->vote.transfer && candidate != NULL && candidate->asked_to_lead;
+    return hears && !handed_over && !node_id_equal(node->live_owner, vote->vote.epoch.owner);
 }
 
 void rules_voted(struct world *world, const struct node *node, const struct ticket *asked)
@@ -126,6 +127,15 @@ void rules_voted(struct world *world, const struct node *node, const struct tick
                 "before or less",
                 node->id.text, epoch_text(asked->epoch, epoch), node->live_owner.text,
                 (double)world->plan.election_ns / 1e6);
+}
+
+/* R26: nobody stands at once because somebody asked in the primary's name. */
+void rules_hands_over(struct world *world, const struct node *node, const struct ticket *asked,
+                      const struct core_msg *answer)
+{
+    if (asked->hands_over && answer->vote_answer.granted && !node->asked_to_lead)
+        violate(world, "R26", "node %s stands at once, and no operator has wanted a transfer to it",
+                node->id.text);
 }
 
 /* ---- Handing over, and who counts (R26, R29) ------------------------------------------------------------ */

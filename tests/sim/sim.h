@@ -320,6 +320,7 @@ struct ticket {
     uint64_t caller_life;
     uint64_t nonce;
     bool votes;        /* the request is a VOTE for `epoch` */
+    bool hands_over;   /* the request is a TRANSFER */
     bool against_live; /* it came within T of another primary's heartbeat (R23) */
     struct epoch epoch;
 };
@@ -416,6 +417,7 @@ struct node {
     uint64_t
         live_ns; /* own clock: arrival of the newest heartbeat, of any epoch; 0: none since it reigned */
     struct node_id live_owner; /* whose */
+    bool asked_to_lead;        /* an operator has asked for a transfer to it, in any life */
     uint64_t reign_ns;         /* global time: when its present reign began */
     uint64_t last_before;      /* seq: where the core's log ended before the present step */
     bool was_primary;
@@ -741,6 +743,8 @@ void rules_write_stored(struct world *world, const struct node *node, struct wri
 void rules_acknowledged(struct world *world, const struct node *node);
 bool rules_against_live(struct world *world, const struct node *node, const struct core_msg *vote);
 void rules_voted(struct world *world, const struct node *node, const struct ticket *asked);
+void rules_hands_over(struct world *world, const struct node *node, const struct ticket *asked,
+                      const struct core_msg *answer);
 void rules_called(struct world *world, const struct node *node, const struct node *to,
                   const struct core_msg *msg);
 void rules_view(struct world *world, const struct node *node);

@@ -104,14 +104,17 @@ static struct epoch any_epoch(struct world *world, struct epoch near)
 static void forge_request(struct world *world, const struct node *victim, struct core_msg *msg)
 {
     static const enum core_msg_type types[] = {CORE_MSG_ATTACH, CORE_MSG_PRE_VOTE, CORE_MSG_VOTE,
-                                               CORE_MSG_READ_INDEX};
+                                               CORE_MSG_READ_INDEX, CORE_MSG_TRANSFER};
     struct epoch known = victim->view.epoch;
     const struct node *name = &world->nodes[between(world, 0, world->node_count - 1)];
-    msg->type = types[between(world, 0, 3)];
+    msg->type = types[between(world, 0, 4)];
     msg->header = header_of(name, any_epoch(world, known));
     msg->header.boot = any_counter(world, name->disk.boot);
     if (chance(world, 200000))
         msg->header.store_id = between(world, 1, 1000);
+    const struct node *owner = find_node(world, known.owner);
+    if (msg->type == CORE_MSG_TRANSFER && owner != NULL && chance(world, 700000))
+        msg->header = header_of(owner, known);
     if (msg->type == CORE_MSG_ATTACH) {
         msg->attach.last = any_counter(world, victim->view.last);
     } else if (msg->type == CORE_MSG_VOTE || msg->type == CORE_MSG_PRE_VOTE) {
@@ -144,6 +147,7 @@ static void ask(struct world *world, struct node *victim)
     struct ticket *ticket = ticket_new(world, victim, TICKET_REQUEST);
     ticket->caller = SIM_NODES;
     ticket->votes = msg.type == CORE_MSG_VOTE;
+    ticket->hands_over = msg.type == CORE_MSG_TRANSFER;
     if (ticket->votes) {
         ticket->epoch = msg.vote.epoch;
         ticket->against_live = rules_against_live(world, victim, &msg);

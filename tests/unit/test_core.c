@@ -1073,6 +1073,34 @@ static void a_vote_is_given_only_for_an_epoch_that_a_stream_has_named(void **sta
     cluster_free(c);
 }
 
+/* R26: whoever asks in the primary's name; its own stream does not say so. */
+static void a_transfer_is_the_primarys_own_wish(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(true);
+    run_ms(c, 1500);
+    struct epoch epoch = view_of(c, 0).epoch;
+    struct core_msg transfer = forged(c, CORE_MSG_TRANSFER, 0, epoch);
+    deliver_request(c, 1, &transfer);
+    assert_int_equal(c->told.type, CORE_MSG_VOTE_ANSWER);
+    assert_false(c->told.vote_answer.granted);
+    run_ms(c, 300);
+    assert_true(epoch_equal(view_of(c, 0).epoch, epoch));
+    /* Nor does a vote that claims it count against a live primary, though its candidate's stream names the epoch. */
+    struct epoch next = {1, 2, node_id_of("c")};
+    struct core_msg status = forged(c, CORE_MSG_STATUS, 2, next);
+    deliver_stream(c, 1, 2, &status);
+    struct core_msg vote = forged(c, CORE_MSG_VOTE, 2, next);
+    vote.vote.epoch = next;
+    vote.vote.last = (struct pos){next, 100};
+    vote.vote.transfer = true;
+    deliver_request(c, 1, &vote);
+    assert_int_equal(c->told.type, CORE_MSG_VOTE_ANSWER);
+    assert_false(c->told.vote_answer.granted);
+    assert_non_null(strstr(c->told.vote_answer.refusal, "live primary"));
+    cluster_free(c);
+}
+
 static void set_voter(struct cluster *c, int at, const char *node, bool voter, uint64_t ticket)
 {
     struct core_event event = {.type = CORE_EVENT_SET_VOTER, .ticket = ticket};
@@ -1397,6 +1425,7 @@ int main(void)
         cmocka_unit_test(a_message_counts_only_at_its_senders_address),
         cmocka_unit_test(a_request_teaches_nothing),
         cmocka_unit_test(a_vote_is_given_only_for_an_epoch_that_a_stream_has_named),
+        cmocka_unit_test(a_transfer_is_the_primarys_own_wish),
         cmocka_unit_test(removed_voter_no_longer_counts_until_it_is_added_again),
         cmocka_unit_test(a_lease_answers_alone_and_ends_before_another_can_be_elected),
         cmocka_unit_test(linearizable_read_is_confirmed_at_every_node),

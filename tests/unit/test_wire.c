@@ -90,6 +90,7 @@ static void stream_messages_round_trip(void **state)
     heartbeat.heartbeat.last = 8;
     heartbeat.heartbeat.first = 2;
     heartbeat.heartbeat.commit = 7;
+    heartbeat.heartbeat.successor = node_id_of("b");
     strcpy(heartbeat.heartbeat.rpc, "tcp://127.0.0.1:7000");
     heartbeat.heartbeat.echoes.last = 6;
     heartbeat.heartbeat.echoes.count = LIMIT_NODES;
@@ -101,6 +102,7 @@ static void stream_messages_round_trip(void **state)
     assert_int_equal(out.heartbeat.last, 8);
     assert_int_equal(out.heartbeat.first, 2);
     assert_int_equal(out.heartbeat.commit, 7);
+    assert_string_equal(out.heartbeat.successor.text, "b");
     assert_string_equal(out.heartbeat.rpc, "tcp://127.0.0.1:7000");
     assert_int_equal(out.heartbeat.echoes.last, 6);
     assert_int_equal(out.heartbeat.echoes.count, LIMIT_NODES);
@@ -223,10 +225,12 @@ static void votes_round_trip(void **state)
     struct core_msg answer = message_of(CORE_MSG_VOTE_ANSWER);
     answer.vote_answer.granted = true;
     answer.vote_answer.blank = true;
+    answer.vote_answer.unheard = true;
     memset(answer.vote_answer.refusal, 'x', CORE_REFUSAL_BYTES - 1);
     travel(&answer, &message, &out);
     assert_true(out.vote_answer.granted);
     assert_true(out.vote_answer.blank);
+    assert_true(out.vote_answer.unheard);
     assert_string_equal(out.vote_answer.refusal, answer.vote_answer.refusal);
     done(message, &out);
 }
