@@ -128,6 +128,16 @@
     (256u << 20) /* the same queue in bytes: large messages shorten it (never below 16) */
 #define LIMIT_SNAPSHOT_CHUNK_BYTES (1u << 20) /* one Snapshot reply */
 
+/* How far one message may move a term or a generation (R53): a million elections, one a second for twelve days without a pause,
+ * is farther than a node that was away can have fallen behind; the end is 2^41 such messages away. Beyond: the message
+ * is dropped, and the log says so. Who holds nothing follows whatever it finds. */
+#define LIMIT_EPOCH_STEP (UINT64_C(1) << 20)
+/* Terms and generations end here, far below what a message can carry: no epoch at or beyond it is opened or adopted. */
+#define LIMIT_EPOCH_END (UINT64_C(1) << 61)
+/* A peer's lower boot number counts again when nothing was heard with the higher one for so many heartbeat intervals (R8): longer
+ * than a message stays on its way, short enough that a forged number does not keep the real node out. */
+#define LIMIT_FORMER_LIFE_BEATS 200
+
 /* Storage. */
 #define LIMIT_SEGMENT_BYTES (64u << 20) /* a log segment's preallocated size */
 #define LIMIT_STATE_BYTES_DEFAULT                                                                  \

@@ -332,9 +332,36 @@ static void weigh(struct core *core)
         round_failed(core);
 }
 
+/* R53: nobody opens an epoch that nobody may adopt. */
+static bool epochs_are_used_up(const struct core *core)
+{
+    return core->epoch.term + 1 >= LIMIT_EPOCH_END || core->epoch.generation + 1 >= LIMIT_EPOCH_END;
+}
+
+static void give_up_for_good(struct core *core)
+{
+    char text[EPOCH_TEXT_BYTES];
+    if (!core->end_logged)
+        log_line(core, LOG_LEVEL_ERROR,
+                 "epochs_used_up epoch=%s way_out=\"kvctl export, and found a cluster anew; if the "
+                 "other nodes are in lower epochs: remove this one's data directory\"",
+                 epoch_text(core->epoch, text));
+    core->end_logged = true;
+    if (core->promote_ticket != 0)
+        finish_text(core, core->promote_ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
+                    (struct pos){0}, "the epochs of this node are used up: it knows %s",
+                    epoch_text(core->epoch, text));
+    core->promote_ticket = 0;
+    core->forcing = core->transferring = false;
+}
+
 static void start_round(struct core *core)
 {
     core->campaign_due_ns = UINT64_MAX;
+    if (epochs_are_used_up(core)) {
+        give_up_for_good(core);
+        return;
+    }
     core->campaign_until_ns = core->now_ns + core->config.election_timeout_ns;
     core->campaign_epoch = (struct epoch){
         .generation = max_u64(core->epoch.generation, 1) + (core->forcing ? 1 : 0),

@@ -86,6 +86,8 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_SENDER_UNCHECKED] = "sender_unchecked",
         [CORE_MUTATION_REQUEST_TEACHES] = "request_teaches",
         [CORE_MUTATION_CANCEL_IS_REFUSED] = "cancel_is_refused",
+        [CORE_MUTATION_STEP_UNBOUNDED] = "step_unbounded",
+        [CORE_MUTATION_LIFE_FOR_EVER] = "life_for_ever",
         [CORE_MUTATION_SESSION_UNJUDGED] = "session_unjudged",
         [CORE_MUTATION_AT_RISK_COUNTS_ALL] = "at_risk_counts_all",
     };

@@ -278,13 +278,20 @@ static bool is_lost_disk(const struct peer *peer, const struct core_header *head
     return false;
 }
 
+static bool long_silent(const struct core *core, const struct peer *peer)
+{
+    uint64_t long_ns = LIMIT_FORMER_LIFE_BEATS * core->config.heartbeat_interval_ns;
+    return core->now_ns - peer->heard_ns > long_ns && !mutated(core, CORE_MUTATION_LIFE_FOR_EVER);
+}
+
 /* A late message of an earlier life, or of a disk that another has replaced. Which of two disks is the newer no message can
- * tell: the one that speaks all the time is the present one. */
+ * tell: the one that speaks all the time is the present one. The same holds for a boot number, once no message can be on its way any
+ * more: somebody who sat at the peer's address may have invented it. */
 static bool of_former_life(const struct core *core, const struct peer *peer,
                            const struct core_header *header)
 {
     if (peer->store_id == header->store_id)
-        return header->boot < peer->boot;
+        return header->boot < peer->boot && !long_silent(core, peer);
     bool present_speaks = core->now_ns - peer->heard_ns < silence_ns(core);
     return is_lost_disk(peer, header) && present_speaks;
 }
@@ -377,12 +384,49 @@ static void give_up_founding(struct core *core)
     plan_campaign(core);
 }
 
-static void learn_epoch(struct core *core, const struct core_header *header)
+/* R53. NULL: it may be adopted. */
+static const char *why_not_adopt(struct core *core, const struct epoch *epoch)
+{
+    bool known =
+        find_peer(core, epoch->owner) != NULL || node_id_equal(epoch->owner, core->config.self);
+    if (mutated(core, CORE_MUTATION_STEP_UNBOUNDED))
+        return NULL;
+    if (!known)
+        return "its owner is no node of this topology";
+    if (epoch->term >= LIMIT_EPOCH_END || epoch->generation >= LIMIT_EPOCH_END)
+        return "its counters are at their end";
+    bool near = epoch->term <= core->epoch.term + LIMIT_EPOCH_STEP &&
+                epoch->generation <= core->epoch.generation + LIMIT_EPOCH_STEP;
+    return near || is_blank(core) ? NULL : "no elections can have got so far";
+}
+
+static void note_refused_epoch(struct core *core, struct peer *peer, const struct epoch *epoch,
+                               const char *why)
+{
+    char theirs[EPOCH_TEXT_BYTES];
+    char ours[EPOCH_TEXT_BYTES];
+    if (peer->epoch_logged)
+        return;
+    peer->epoch_logged = true;
+    log_line(core, LOG_LEVEL_WARN,
+             "epoch_refused from=%s epoch=%s known=%s why=\"%s\" way_out=\"whose epochs are "
+             "wrong? remove that node's data directory, it copies the others'\"",
+             peer->id.text, epoch_text(*epoch, theirs), epoch_text(core->epoch, ours), why);
+}
+
+/* False: the message names an epoch that cannot be: nothing of it counts (R53). */
+static bool learn_epoch(struct core *core, struct peer *peer, const struct core_header *header)
 {
     if (header->cluster_id == 0 || epoch_compare(header->epoch, core->epoch) <= 0)
-        return;
+        return true;
+    const char *why = why_not_adopt(core, &header->epoch);
+    if (why != NULL) {
+        note_refused_epoch(core, peer, &header->epoch, why);
+        return false;
+    }
     take_cluster(core, header->cluster_id);
     adopt_epoch(core, header->epoch);
+    return true;
 }
 
 /* ---- Dispatch --------------------------------------------------------------------------------------- */
@@ -392,11 +436,12 @@ static void on_stream(struct core *core, struct node_id dialled, const struct co
     struct peer *peer = known_sender(core, dialled, &msg->header);
     if (peer == NULL)
         return;
+    if (!learn_epoch(core, peer, &msg->header))
+        return;
     if (msg->type == CORE_MSG_HEARTBEAT) {
         give_up_founding(core);
         take_cluster(core, msg->header.cluster_id);
     }
-    learn_epoch(core, &msg->header);
     peer->epoch = msg->header.epoch;
     bool old_epoch = epoch_compare(msg->header.epoch, core->epoch) < 0;
     if (old_epoch && !mutated(core, CORE_MUTATION_OLD_EPOCH_ACCEPTED)) {
@@ -431,7 +476,7 @@ static void on_request(struct core *core, uint64_t ticket, const struct core_msg
 {
     struct peer *peer = named_sender(core, &msg->header);
     if (peer != NULL && mutated(core, CORE_MUTATION_REQUEST_TEACHES))
-        learn_epoch(core, &msg->header);
+        (void)learn_epoch(core, peer, &msg->header);
     switch (msg->type) {
     case CORE_MSG_PRE_VOTE:
     case CORE_MSG_VOTE:
@@ -462,11 +507,10 @@ static void on_reply(struct core *core, struct node_id called, uint64_t nonce,
                      const struct core_msg *msg)
 {
     struct peer *peer = known_sender(core, called, &msg->header);
-    if (peer == NULL) {
+    if (peer == NULL || !learn_epoch(core, peer, &msg->header)) {
         call_failed(core, nonce);
         return;
     }
-    learn_epoch(core, &msg->header);
     switch (msg->type) {
     case CORE_MSG_VOTE_ANSWER:
         if (!transfer_answer(core, nonce, msg))

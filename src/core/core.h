@@ -554,6 +554,10 @@ enum core_mutation {
     CORE_MUTATION_REQUEST_TEACHES,
     /* A write whose caller is gone is told as not executed (R51). */
     CORE_MUTATION_CANCEL_IS_REFUSED,
+    /* An epoch is adopted however far its counters have gone (R53). */
+    CORE_MUTATION_STEP_UNBOUNDED,
+    /* A boot number that was heard once counts for ever (R8). */
+    CORE_MUTATION_LIFE_FOR_EVER,
     CORE_MUTATION_SESSION_UNJUDGED, /* whether a session's position is in the log is not looked at (R43, R44) */
     CORE_MUTATION_AT_RISK_COUNTS_ALL, /* at_risk counts whatever is not committed (R42) */
     CORE_MUTATION_COUNT,

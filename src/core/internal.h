@@ -71,6 +71,7 @@ struct peer {
     enum node_state state;
     bool foreign_logged;
     bool impostor_logged;
+    bool epoch_logged; /* one that it named and that was not adopted */
     struct {
         uint64_t store_id;
         uint64_t boot;
@@ -349,6 +350,7 @@ struct core {
     uint64_t campaign_due_ns;   /* start a round then; UINT64_MAX: not planned */
     uint64_t campaign_until_ns; /* the round under way ends then */
     struct epoch campaign_epoch;
+    bool end_logged; /* that there is no next epoch any more */
 
     /* The reign that this node took part in last, and until when it did; none: in none since it started. */
     struct epoch reign_before;

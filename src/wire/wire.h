@@ -16,7 +16,8 @@
 #include "candor/v1/rpc.pb-c.h"
 #include "core/core.h"
 
-/* Seqs, terms, boots and times from outside are below this, so that sums of them do not wrap. */
+/* Seqs, terms, boots and times from outside are below this, so that sums of them do not wrap. How far a term may go is
+ * LIMIT_EPOCH_END, which is lower: the core sees those beyond it, and says who sent them. */
 #define WIRE_NUMBER_END (UINT64_C(1) << 62)
 
 /* ---- Epochs, positions, tokens ---------------------------------------------------------------------- */

@@ -291,6 +291,9 @@ static void strike(struct world *world, enum fault fault)
     case FAULT_STRANGER:
         strangers_ask(world);
         break;
+    case FAULT_POSE:
+        strangers_pose(world);
+        break;
     case FAULT_COUNT:
         break;
     }

@@ -186,8 +186,19 @@ static void check_new_primary(struct world *world, struct node *node)
                 epoch_text(node->view.epoch, epoch), pos_text(head, pos));
 }
 
+/* R53: no number of messages of a run moves a term so far, by steps that elections could have made. */
+static void check_epoch(struct world *world, const struct node *node)
+{
+    uint64_t far = UINT64_C(1) << 30;
+    char epoch[EPOCH_TEXT_BYTES];
+    if (node->view.epoch.term > far || node->view.epoch.generation > far)
+        violate(world, "R53", "node %s is in epoch %s", node->id.text,
+                epoch_text(node->view.epoch, epoch));
+}
+
 void check_step(struct world *world, struct node *node)
 {
+    check_epoch(world, node);
     rules_view(world, node);
     check_commit_grows(world, node);
     bool is_primary = node->view.role == ROLE_PRIMARY;

@@ -100,6 +100,7 @@ enum fault {
     FAULT_REBORN,
     FAULT_IMPERSONATE,
     FAULT_STRANGER,
+    FAULT_POSE,
     FAULT_COUNT,
 };
 
@@ -658,7 +659,8 @@ void faults_cut_link(struct world *world, uint32_t from, uint32_t to, uint64_t u
 void faults_heal_link(struct world *world, uint32_t from, uint32_t to);
 
 /* strangers.c */
-void strangers_ask(struct world *world); /* requests with any counters, in any node's name */
+void strangers_pose(struct world *world); /* as a node that is down, at its address */
+void strangers_ask(struct world *world);  /* requests with any counters, in any node's name */
 void strangers_impersonate(struct world *world); /* at one node's address, in another's name */
 
 /* scenarios.c */

@@ -159,6 +159,60 @@ static void ask(struct world *world, struct node *victim)
     must_have_learnt_nothing(world, victim, &before, &msg);
 }
 
+/* ---- At the address of a node that is down, in its name (R8, R53) ---------------------------------------- */
+
+static struct node *any_down(struct world *world)
+{
+    uint64_t first = between(world, 0, world->node_count - 1);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct node *node = &world->nodes[(first + i) % world->node_count];
+        if (!node->up && node->disk.cluster_id != 0)
+            return node;
+    }
+    return NULL;
+}
+
+/* Of this generation: a new one would have to be forced by an operator, as if that node had been; or of one that is too far. */
+static struct epoch posed_epoch(struct world *world, struct epoch near)
+{
+    static const uint64_t far[] = {UINT64_C(1) << 19, UINT64_C(1) << 40, (UINT64_C(1) << 62) - 1};
+    struct epoch epoch = near;
+    epoch.term =
+        chance(world, 500000) ? near.term + between(world, 0, 3) : far[between(world, 0, 2)];
+    if (chance(world, 150000))
+        epoch.generation = far[between(world, 1, 2)];
+    epoch.owner = any_name(world);
+    return epoch;
+}
+
+/* It is believed, as far as that node could be: it holds nothing, but knows of lives, disks and epochs. Who holds nothing itself
+ * believes any epoch, and has to be emptied again: that is not drawn. */
+void strangers_pose(struct world *world)
+{
+    const struct node *name = any_down(world);
+    static struct core_msg msg; /* large */
+    if (name == NULL)
+        return;
+    memset(&msg, 0, sizeof msg);
+    msg.type = CORE_MSG_STATUS;
+    msg.header = header_of(name, name->disk.epoch);
+    msg.header.boot = any_counter(world, name->disk.boot);
+    if (chance(world, 200000))
+        msg.header.store_id = between(world, 1, 1000);
+    if (chance(world, 500000))
+        msg.header.epoch = posed_epoch(world, name->disk.epoch);
+    msg.status.state = STATE_FRESH;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct node *victim = &world->nodes[i];
+        bool awake = victim->up && victim->paused_until_ns <= world->now_ns;
+        if (!awake || victim == name || victim->disk.last == 0)
+            continue;
+        trace_message(world, victim, "got from who poses as it", &msg);
+        node_step(world, victim,
+                  &(struct core_event){.type = CORE_EVENT_STREAM, .peer = name->id, .msg = &msg});
+    }
+}
+
 void strangers_ask(struct world *world)
 {
     uint64_t requests = between(world, 1, 2 * world->node_count);

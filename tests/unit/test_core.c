@@ -1101,6 +1101,82 @@ static void a_transfer_is_the_primarys_own_wish(void **state)
     cluster_free(c);
 }
 
+/* R53 */
+static void an_epoch_that_no_election_can_have_reached_is_dropped(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(true);
+    run_ms(c, 1500);
+    struct epoch epoch = view_of(c, 0).epoch;
+    c->hosts[2].cut = true;
+    const struct epoch forgeries[] = {
+        {1, (UINT64_C(1) << 62) - 1, node_id_of("c")},
+        {1, epoch.term + LIMIT_EPOCH_STEP + 1, node_id_of("c")},
+        {epoch.generation + LIMIT_EPOCH_STEP + 1, 2, node_id_of("c")},
+        {1, epoch.term + 1, node_id_of("nobody")},
+    };
+    for (size_t i = 0; i < sizeof forgeries / sizeof forgeries[0]; i++)
+        for (int at = 0; at < 2; at++) {
+            struct core_msg status = forged(c, CORE_MSG_STATUS, 2, forgeries[i]);
+            deliver_stream(c, at, 2, &status);
+            assert_true(epoch_equal(view_of(c, at).epoch, epoch));
+        }
+    struct epoch far = {1, epoch.term + LIMIT_EPOCH_STEP, node_id_of("c")};
+    struct core_msg status = forged(c, CORE_MSG_STATUS, 2, far);
+    deliver_stream(c, 0, 2, &status);
+    deliver_stream(c, 1, 2, &status);
+    assert_true(epoch_equal(view_of(c, 1).epoch, far));
+    run_ms(c, 4000); /* the term goes on from there */
+    int leads = view_of(c, 0).role == ROLE_PRIMARY ? 0 : 1;
+    assert_int_equal(view_of(c, leads).role, ROLE_PRIMARY);
+    assert_in_range(view_of(c, leads).epoch.term, far.term + 1, far.term + 10);
+    cluster_free(c);
+}
+
+static void at_the_end_of_the_epochs_nobody_stands(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(true);
+    run_ms(c, 1500);
+    for (int i = 0; i < NODES; i++) {
+        struct host *host = &c->hosts[i];
+        core_free(host->core);
+        reload(host);
+        host->epoch = (struct epoch){1, LIMIT_EPOCH_END - 1, node_id_of("b")};
+        start(c, i, true);
+    }
+    run_ms(c, 4000);
+    assert_int_equal(view_of(c, 1).epoch.term, LIMIT_EPOCH_END - 1);
+    promote(c, 1, 7, true);
+    run_ms(c, 100);
+    assert_int_equal(c->hosts[1].finished, 7);
+    assert_int_equal(c->hosts[1].code, CANDOR_FAILED_PRECONDITION);
+    assert_int_equal(view_of(c, 1).epoch.term, LIMIT_EPOCH_END - 1);
+    cluster_free(c);
+}
+
+/* R8: whoever posed as c while it was down said that it had started more often than it has. */
+static void a_forged_boot_number_is_forgotten_in_time(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    c->hosts[2].cut = true;
+    struct core_msg status = forged(c, CORE_MSG_STATUS, 2, view_of(c, 0).epoch);
+    status.header.boot = (UINT64_C(1) << 62) - 1;
+    deliver_stream(c, 0, 2, &status);
+    c->hosts[2].cut = false;
+    c->hosts[1].cut = true;
+    run_ms(c, 1000);
+    write_at(c, 0, 5, ACK_MAJORITY);
+    assert_int_not_equal(c->hosts[0].finished, 5);
+    run_ms(c, (LIMIT_FORMER_LIFE_BEATS + 5) * 100);
+    write_at(c, 0, 6, ACK_MAJORITY);
+    assert_int_equal(c->hosts[0].finished, 6);
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    cluster_free(c);
+}
+
 static void set_voter(struct cluster *c, int at, const char *node, bool voter, uint64_t ticket)
 {
     struct core_event event = {.type = CORE_EVENT_SET_VOTER, .ticket = ticket};
@@ -1426,6 +1502,9 @@ int main(void)
         cmocka_unit_test(a_request_teaches_nothing),
         cmocka_unit_test(a_vote_is_given_only_for_an_epoch_that_a_stream_has_named),
         cmocka_unit_test(a_transfer_is_the_primarys_own_wish),
+        cmocka_unit_test(an_epoch_that_no_election_can_have_reached_is_dropped),
+        cmocka_unit_test(at_the_end_of_the_epochs_nobody_stands),
+        cmocka_unit_test(a_forged_boot_number_is_forgotten_in_time),
         cmocka_unit_test(removed_voter_no_longer_counts_until_it_is_added_again),
         cmocka_unit_test(a_lease_answers_alone_and_ends_before_another_can_be_elected),
         cmocka_unit_test(linearizable_read_is_confirmed_at_every_node),
