@@ -35,6 +35,17 @@ def python_client():
     return candor_client, kv_pb2
 
 
+def peer_messages():
+    """What nodes say to each other, and the envelope of any call: (replication_pb2, rpc_pb2)."""
+    generated = tempfile.mkdtemp(prefix="candor-python-")
+    protos = [os.path.join(ROOT, "proto/candor/v1", name + ".proto") for name in ("rpc", "replication")]
+    subprocess.run(["protoc", "-I", os.path.join(ROOT, "proto"), "--python_out", generated, *protos], check=True)
+    sys.path.insert(0, generated)
+    from candor.v1 import replication_pb2, rpc_pb2
+    shutil.rmtree(generated, ignore_errors=True)
+    return replication_pb2, rpc_pb2
+
+
 class Timeout(AssertionError):
     pass
 
