@@ -404,7 +404,9 @@ static enum candor_code check_file(struct walk *walk, uint64_t file_bytes, uint6
     if (code != CANDOR_OK)
         return code;
     walk->file_pages = file_bytes / walk->page_bytes;
-    if (meta.last_page >= map_bytes / walk->page_bytes || meta.last_page + 1 < METAS)
+    /* Beyond the limit lies the reserve; and a limit that was lowered damages nothing. */
+    uint64_t most_bytes = max_u64(map_bytes, file_bytes) + LIMIT_STATE_RESERVE_BYTES;
+    if (meta.last_page >= most_bytes / walk->page_bytes || meta.last_page + 1 < METAS)
         return damaged(walk, meta.last_page, "as the last page it is beyond limits.state");
     walk->page_count = meta.last_page + 1;
     code = make_room(walk);

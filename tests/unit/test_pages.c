@@ -141,14 +141,22 @@ static void a_file_that_was_cut_is_found_without_reading_it_all(void **state)
     free(file.bytes);
 }
 
-static void a_file_larger_than_the_map_is_refused(void **state)
+/* A limit that was lowered damages nothing; a last page that neither the file nor the limit explains does. */
+static void a_last_page_beyond_both_file_and_limit_is_refused(void **state)
 {
+    enum { LAST_PAGE_AT = 136 }; /* in a meta page */
     struct fixture *f = *state;
     struct candor_error err;
-    free(filled(f, 8).bytes);
-    assert_int_equal(pages_check(current_file(f), 8 * PAGE_BYTES, PAGES_SIZE, &err),
-                     CANDOR_DATA_LOSS);
+    char path[128];
+    struct file file = filled(f, 8);
+    assert_int_equal(pages_check(current_file(f), 8 * PAGE_BYTES, PAGES_SIZE, &err), CANDOR_OK);
+    snprintf(path, sizeof path, "%s/beyond", f->dir);
+    for (size_t meta = 0; meta < 2; meta++)
+        put_u64(file.bytes + meta * PAGE_BYTES + LAST_PAGE_AT, UINT64_C(1) << 40);
+    write_file(path, file);
+    assert_int_equal(pages_check(path, MAP_BYTES, PAGES_SIZE, &err), CANDOR_DATA_LOSS);
     assert_non_null(strstr(err.message, "limits.state"));
+    free(file.bytes);
 }
 
 /* ---- Random damage ---- */
@@ -315,8 +323,8 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_file_that_was_cut_is_found_without_reading_it_all,
                                         fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(a_file_larger_than_the_map_is_refused, fixture_setup,
-                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_last_page_beyond_both_file_and_limit_is_refused,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(what_passes_lmdb_bears, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -334,6 +334,32 @@ static void a_full_state_takes_deletes_and_then_puts_again(void **state)
     }
 }
 
+/* Beyond the limit lies what is kept for deletes; and a lowered limit damages nothing. */
+static void a_state_beyond_its_limit_opens_and_takes_deletes(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err = {0};
+    static char value[1 << 20];
+    char key[16];
+    memset(value, 'x', sizeof value - 1);
+    for (int i = 0; i < 8; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        apply_put(f, 1, key, value, 0);
+    }
+    uint64_t digest = state_digest(f->state);
+    state_close(f->state);
+    f->map_bytes = 1u << 20;
+    fixture_open(f);
+    assert_int_equal(state_digest(f->state), digest);
+    assert_int_equal(write_as_primary(f, "new", "v", &err), CANDOR_RESOURCE_EXHAUSTED);
+    assert_int_equal(err.reason, CANDOR_REASON_STATE_FULL);
+    for (int i = 0; i < 8; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        if (write_as_primary(f, key, NULL, &err) != CANDOR_OK)
+            fail_msg("delete %d: %s", i, err.message);
+    }
+}
+
 /* ---- The start ---------------------------------------------------------------------------------------- */
 
 static void a_start_short_of_descriptors_says_so_and_changes_nothing(void **state)
@@ -371,6 +397,7 @@ int main(void)
         TEST(a_download_short_of_descriptors_is_not_the_peers_fault),
         TEST(an_archive_short_of_descriptors_or_room_is_waited_for),
         TEST(a_full_state_takes_deletes_and_then_puts_again),
+        TEST(a_state_beyond_its_limit_opens_and_takes_deletes),
         TEST(a_start_short_of_descriptors_says_so_and_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
