@@ -57,15 +57,17 @@ static void unpack(struct call *call)
     call->body = (struct slice){0};
 }
 
+/* Taken: the caller gives it back. */
 static size_t first_target(struct candor_client *client, const struct call *call)
 {
-    if (call->single)
-        return call->only;
     bool at_primary = call->write || call->at_primary ||
                       (call->read != NULL && call->read->level == CANDOR_READ_LINEARIZABLE);
     pthread_mutex_lock(&client->lock);
     size_t target =
         at_primary && client->primary != CONNECTIONS_MAX ? client->primary : client->nearest;
+    if (call->single)
+        target = call->only;
+    client_take(client, target);
     pthread_mutex_unlock(&client->lock);
     return target;
 }
@@ -321,6 +323,7 @@ static bool follow(struct candor_client *client, struct progress *progress,
     char *hop = progress->hops[progress->hop_count];
     convert_text(result->has_freshness ? result->freshness.node : "?", hop, LIMIT_NODE_ID_BYTES);
     progress->hop_list[progress->hop_count++] = hop;
+    client_release(client, progress->target);
     progress->target = target;
     result->redirects++;
     return true;
@@ -377,9 +380,9 @@ static bool back_off(struct candor_client *client, struct progress *progress,
     if (!overloaded) {
         if (client->primary == progress->target)
             client->primary = CONNECTIONS_MAX;
-        progress->target = progress->target < client->endpoint_count
-                               ? (progress->target + 1) % client->endpoint_count
-                               : 0;
+        bool endpoint = progress->target < client->endpoint_count;
+        client_move(client, &progress->target,
+                    endpoint ? (progress->target + 1) % client->endpoint_count : 0);
     }
     pthread_mutex_unlock(&client->lock);
     return true;
@@ -459,7 +462,6 @@ static enum candor_code exchange(struct candor_client *client, struct call *call
     deadline_ms = (uint32_t)min_u64(deadline_ms, LIMIT_RPC_DEADLINE_MS_MAX);
     progress.begun_ns = clock_boot_ns();
     progress.deadline_ns = progress.begun_ns + deadline_ms * NS_PER_MS;
-    progress.target = first_target(client, call);
     memset(result, 0, sizeof *result);
     if (call->body.length + ENVELOPE_BYTES > client->message_bytes)
         return candor_error_set(&result->error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
@@ -470,6 +472,7 @@ static enum candor_code exchange(struct candor_client *client, struct call *call
     if (!call->write && call->read != NULL && call->read->level == CANDOR_READ_SESSION)
         name_client(client, &progress);
 
+    progress.target = first_target(client, call);
     for (;;) {
         enum next next = ask(client, call, &progress, result);
         if (next == NEXT_RETURN)
@@ -489,6 +492,7 @@ static enum candor_code exchange(struct candor_client *client, struct call *call
     }
     keep_uncertainty(&progress, &result->error);
     remember(client, call, &progress, result);
+    client_release(client, progress.target);
     if (call->write)
         tell_request_id(client, &progress, result);
     return result->error.code;

@@ -161,7 +161,9 @@ enum candor_code candor_client_open(const struct candor_client_options *options,
         return operation_out_of_memory(err);
     for (size_t i = 0; i < options->endpoint_count && code == CANDOR_OK; i++) {
         size_t index;
-        if (!client_connect(client, options->endpoints[i], &index, err))
+        if (client_connect(client, options->endpoints[i], &index, err))
+            client_release(client, index);
+        else
             code = err->code;
     }
     client->endpoint_count = client->connection_count;
@@ -220,31 +222,90 @@ static bool check_address(const char *address, struct candor_error *err)
     return false;
 }
 
+/* Under the lock. Endpoints stay. NULL: calls are under way at all others. */
+static struct connection *longest_unused(struct candor_client *client)
+{
+    struct connection *found = NULL;
+    for (size_t i = client->endpoint_count; i < client->connection_count; i++) {
+        struct connection *connection = &client->connections[i];
+        if (connection->users == 0 && (found == NULL || connection->used < found->used))
+            found = connection;
+    }
+    return found;
+}
+
+/* Under the lock. A new place, or that of an address that is forgotten for it, whose connection `*former` is for the caller to
+ * close. False: there is none. */
+static bool find_place(struct candor_client *client, size_t *index, struct rpc_client **former)
+{
+    *former = NULL;
+    *index = client->connection_count;
+    if (client->connection_count < CONNECTIONS_MAX) {
+        client->connection_count++;
+        return true;
+    }
+    struct connection *connection = longest_unused(client);
+    if (connection == NULL)
+        return false;
+    *index = (size_t)(connection - client->connections);
+    *former = connection->rpc;
+    connection->rpc = NULL;
+    if (client->primary == *index)
+        client->primary = CONNECTIONS_MAX;
+    return true;
+}
+
+void client_take(struct candor_client *client, size_t index)
+{
+    client->connections[index].users++;
+    client->connections[index].used = ++client->uses;
+}
+
+void client_move(struct candor_client *client, size_t *index, size_t to)
+{
+    ASSERT_U64(client->connections[*index].users, >, 0);
+    client_take(client, to);
+    client->connections[*index].users--;
+    *index = to;
+}
+
+void client_release(struct candor_client *client, size_t index)
+{
+    pthread_mutex_lock(&client->lock);
+    ASSERT_U64(client->connections[index].users, >, 0);
+    client->connections[index].users--;
+    pthread_mutex_unlock(&client->lock);
+}
+
 bool client_connect(struct candor_client *client, const char *address, size_t *index,
                     struct candor_error *err)
 {
     struct candor_error local;
     err = err == NULL ? &local : err;
-    bool good = false;
-    pthread_mutex_lock(&client->lock);
-    if (find_connection(client, address, index)) {
-        good = true;
-    } else if (strlen(address) >= LIMIT_ADDRESS_BYTES) {
+    if (strlen(address) >= LIMIT_ADDRESS_BYTES) {
         candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                          "endpoint: %zu bytes are more than the limit of %d", strlen(address),
                          LIMIT_ADDRESS_BYTES - 1);
-    } else if (client->connection_count == CONNECTIONS_MAX) {
-        candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
-                         "redirected to more than %zu different addresses, last to %s",
-                         CONNECTIONS_MAX, address);
-    } else {
-        good = check_address(address, err);
-        if (good) {
-            *index = client->connection_count++;
-            convert_text(address, client->connections[*index].address, LIMIT_ADDRESS_BYTES);
-        }
+        return false;
     }
+    if (!check_address(address, err))
+        return false;
+    struct rpc_client *former = NULL;
+    pthread_mutex_lock(&client->lock);
+    bool good = find_connection(client, address, index);
+    if (!good && find_place(client, index, &former)) {
+        convert_text(address, client->connections[*index].address, LIMIT_ADDRESS_BYTES);
+        good = true;
+    }
+    if (good)
+        client_take(client, *index);
     pthread_mutex_unlock(&client->lock);
+    if (former != NULL)
+        rpc_client_close(former); /* no call uses it */
+    if (!good)
+        candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                         "calls are under way at %zu different addresses: no room for %s",
+                         CONNECTIONS_MAX, address);
     return good;
 }
 

@@ -14,7 +14,8 @@
 #include "client/convert.h"
 #include "rpc/rpc.h"
 
-/* Nodes that redirects may name beyond the endpoints that were given. At it: the redirect is not followed. */
+/* Addresses known at a time: endpoints, and nodes that redirects have named. At it, the one that was used longest ago makes room; a
+ * redirect is not followed only while calls are under way at all others. */
 #define CONNECTIONS_MAX ((size_t)2 * LIMIT_NODES)
 
 #define BACKOFF_FIRST_MS 10
@@ -25,6 +26,8 @@
 struct connection {
     char address[LIMIT_ADDRESS_BYTES];
     struct rpc_client *rpc; /* NULL: not used yet */
+    uint32_t users;         /* calls that ask it, or will next: it keeps its place */
+    uint64_t used;          /* when it was taken last, by client->uses */
 };
 
 /* What one node has shown so far. Times are this process's CLOCK_BOOTTIME. */
@@ -64,6 +67,7 @@ struct candor_client {
 
     pthread_mutex_t lock; /* of all below; never held during a call or a callback */
     size_t connection_count;
+    uint64_t uses; /* of connections, counted up */
     struct connection connections[CONNECTIONS_MAX];
     size_t nearest;     /* endpoint that reads begin with */
     size_t primary;     /* connection that writes begin with; CONNECTIONS_MAX: unknown */
@@ -131,9 +135,14 @@ void client_end_number(struct candor_client *client, struct lane *lane, uint64_t
 bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES], bool *others);
 /* Under the lock: whoever has the ids drawn so far is not this client alone. The next write draws another. */
 void client_retire_ids(struct candor_client *client);
-/* The place of `address` among the connections, added if missing. False: too many, or a malformed address. */
+/* Takes the place of `address` among the connections, added if missing; client_release() gives it back. False: too many in
+ * use, or a malformed address. */
 bool client_connect(struct candor_client *client, const char *address, size_t *index,
                     struct candor_error *err);
+/* Under the lock: takes a place; gives the one at *index back for another one. */
+void client_take(struct candor_client *client, size_t index);
+void client_move(struct candor_client *client, size_t *index, size_t to);
+void client_release(struct candor_client *client, size_t index);
 /* The connection, opened if need be; NULL: NNG refuses the address. */
 struct rpc_client *client_rpc(struct candor_client *client, size_t index, struct candor_error *err);
 /* The session has seen `token` in the answer to a call that brought `asked`. */

@@ -392,5 +392,8 @@ enum candor_code candor_status(struct candor_client *client, const char *endpoin
     memset(result, 0, sizeof *result);
     if (endpoint != NULL && !client_connect(client, endpoint, &call.only, &result->error))
         return result->error.code;
-    return client_call(client, &call, result);
+    enum candor_code code = client_call(client, &call, result);
+    if (endpoint != NULL)
+        client_release(client, call.only);
+    return code;
 }

@@ -411,6 +411,28 @@ static void redirect_loop_ends_with_max_hops_and_the_trail(void **state)
     candor_result_free(&result);
 }
 
+/* Each time under another name of one node's socket. */
+static void addresses_of_redirects_are_forgotten_in_time(void **state)
+{
+    struct fixture *f = *state;
+    struct node alias = f->nodes[1];
+    struct candor_client *client = open_client(f, 1, false);
+    for (int i = 0; i < 5 * LIMIT_NODES; i++) {
+        struct candor_result result;
+        char path[sizeof alias.address];
+        snprintf(path, sizeof path, "%s/b%d", f->dir, i);
+        snprintf(alias.address, sizeof alias.address, "ipc://%s/b%d", f->dir, i);
+        assert_int_equal(symlink(f->nodes[1].address + strlen("ipc://"), path), 0);
+        SCRIPT(&f->nodes[0], {.code = CANDOR_FAILED_PRECONDITION,
+                              .reason = CANDOR_REASON_SYNCING,
+                              .redirect = &alias});
+        EXPECT(get(client, &result), CANDOR_OK, result);
+        assert_string_equal(result.freshness.node, "b");
+        candor_result_free(&result);
+        unlink(path);
+    }
+}
+
 static void no_redirect_reports_where_the_primary_is(void **state)
 {
     struct fixture *f = *state;
@@ -1087,6 +1109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(redirect_is_followed_and_names_its_hops),
         TEST(redirect_loop_ends_with_max_hops_and_the_trail),
+        TEST(addresses_of_redirects_are_forgotten_in_time),
         TEST(no_redirect_reports_where_the_primary_is),
         TEST(read_goes_elsewhere_when_a_node_does_not_answer),
         TEST(silent_node_does_not_use_up_a_reads_deadline),
