@@ -373,6 +373,42 @@ static void a_request_id_is_not_taken_for_another_request(void **state)
     cluster_free(cluster);
 }
 
+/* Two clients that go on from one snapshot: the same id, the same numbers, and soon other writes. */
+static void a_client_that_was_copied_is_told_and_goes_on(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_up(1);
+    struct candor_client *clients[2];
+    uint8_t id[CANDOR_CLIENT_ID_BYTES] = {1, 2, 3};
+    const char *endpoint = cluster->topology.nodes[0].rpc;
+    struct candor_client_options options = {
+        .endpoints = &endpoint, .endpoint_count = 1, .deadline_ms = 20000, .client_id = id};
+    struct candor_error err;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(candor_client_open(&options, &clients[i], &err), CANDOR_OK);
+    assert_int_equal(put(clients[0], "k", "first"), CANDOR_OK);
+    static const char *const values[] = {"second", "first"}; /* another content, and the same */
+    for (int i = 0; i < 2; i++) {
+        struct candor_result result;
+        assert_int_equal(
+            candor_put(clients[1], candor_text("k"), candor_text(values[i]), NULL, &result),
+            i == 0 ? CANDOR_INVALID_ARGUMENT : CANDOR_OK);
+        assert_int_equal(result.error.reason,
+                         i == 0 ? CANDOR_REASON_REQUEST_ID_REUSED : CANDOR_REASON_NONE);
+        assert_false(result.replayed);
+        candor_result_free(&result);
+    }
+    candor_client_close(clients[0]);
+    candor_client_close(clients[1]);
+    assert_int_equal(candor_client_open(&options, &clients[0], &err), CANDOR_OK);
+    assert_int_equal(put(clients[0], "k", "first"),
+                     CANDOR_INVALID_ARGUMENT); /* it is not this one's */
+    assert_int_equal(put(clients[0], "k", "third"), CANDOR_OK);
+    assert_true(has(clients[0], "k", "third"));
+    candor_client_close(clients[0]);
+    cluster_free(cluster);
+}
+
 struct twin {
     struct cluster *cluster;
     char key[8];
@@ -1003,6 +1039,7 @@ int main(void)
         cmocka_unit_test(the_rest_of_a_batch_is_done_once),
         cmocka_unit_test(another_batch_is_not_taken_for_the_rest),
         cmocka_unit_test(of_different_requests_with_one_id_one_is_executed),
+        cmocka_unit_test(a_client_that_was_copied_is_told_and_goes_on),
         cmocka_unit_test(a_request_id_is_not_taken_for_another_request),
         cmocka_unit_test(a_number_that_is_forgotten_is_refused),
         cmocka_unit_test(another_primary_answers_what_its_predecessor_did),
