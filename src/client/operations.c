@@ -35,25 +35,38 @@ enum candor_code operation_out_of_memory(struct candor_error *error)
     return candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE, "out of memory");
 }
 
-/* Tells want of memory from bytes that do not decode; what it gives is free()d as any other. */
-static void *take_memory(void *no_memory, size_t size)
+/* Tells want of memory from bytes that do not decode, or that unfold to more than a message may (as at the nodes:
+ * rpc/unpack.h). What it gives is free()d as any other. */
+struct unpacking {
+    bool *no_memory;
+    size_t left_bytes;
+};
+
+static void *take_memory(void *closure, size_t size)
 {
+    struct unpacking *unpacking = closure;
+    if (size > unpacking->left_bytes)
+        return NULL;
+    unpacking->left_bytes -= size;
     void *memory = malloc(size);
     if (memory == NULL)
-        *(bool *)no_memory = true;
+        *unpacking->no_memory = true;
     return memory;
 }
 
-static void give_back(void *no_memory, void *memory)
+static void give_back(void *closure, void *memory)
 {
-    (void)no_memory;
+    (void)closure;
     free(memory);
 }
 
 void *operation_unpack(const ProtobufCMessageDescriptor *type, struct slice body,
                        struct candor_result *result)
 {
-    ProtobufCAllocator allocator = {take_memory, give_back, &result->no_memory};
+    struct unpacking unpacking = {.no_memory = &result->no_memory,
+                                  .left_bytes = body.length * LIMIT_RPC_UNPACK_FACTOR +
+                                                LIMIT_RPC_UNPACK_SLACK_BYTES};
+    ProtobufCAllocator allocator = {take_memory, give_back, &unpacking};
     result->memory = protobuf_c_message_unpack(type, &allocator, body.length, body.bytes);
     return result->memory;
 }

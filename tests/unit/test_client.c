@@ -43,7 +43,8 @@ struct reply {
     bool contradict; /* says FRESH and stale */
     bool no_items;
     bool replayed;
-    bool succeeded; /* of a condition */
+    bool succeeded;     /* of a condition */
+    size_t empty_items; /* of a MultiGet: two bytes each on the wire */
     uint32_t retry_after_ms;
 };
 
@@ -197,7 +198,14 @@ static void kv_multi_get(Candor__V1__KV_Service *service,
     if (refused(node, closure_data, &reply))
         return;
     Candor__V1__MultiGetResponse response = CANDOR__V1__MULTI_GET_RESPONSE__INIT;
-    closure(&response, closure_data); /* fewer items than keys */
+    Candor__V1__KeyValue item = CANDOR__V1__KEY_VALUE__INIT;
+    response.n_items = reply.empty_items; /* other than keys */
+    response.items = calloc(reply.empty_items + 1, sizeof(void *));
+    assert_non_null(response.items);
+    for (size_t i = 0; i < reply.empty_items; i++)
+        response.items[i] = &item;
+    closure(&response, closure_data);
+    free(response.items);
 }
 
 static void kv_put(Candor__V1__KV_Service *service, const Candor__V1__PutRequest *request,
@@ -767,6 +775,27 @@ static void answer_that_does_not_decode_is_an_error(void **state)
     candor_result_free(&result);
 }
 
+/* Two bytes on the wire are some hundred in memory: a node that is none could fill that of its clients. */
+static void answer_unfolds_to_a_bounded_size(void **state)
+{
+    struct fixture *f = *state;
+    enum { KEYS = 30000 };
+    static const struct {
+        size_t count;
+        enum candor_code code;
+    } cases[] = {{KEYS / 3, CANDOR_OK}, {KEYS, CANDOR_INTERNAL}};
+    struct candor_bytes *keys = calloc(KEYS, sizeof *keys);
+    assert_non_null(keys);
+    struct candor_client *client = open_client(f, 1, false);
+    for (size_t i = 0; i < 2; i++) {
+        struct candor_result result;
+        SCRIPT(&f->nodes[0], {.empty_items = cases[i].count});
+        EXPECT(candor_mget(client, keys, cases[i].count, NULL, &result), cases[i].code, result);
+        candor_result_free(&result);
+    }
+    free(keys);
+}
+
 /* ---- Sessions --------------------------------------------------------------------------------------- */
 
 static void session_token_never_goes_back(void **state)
@@ -1126,6 +1155,7 @@ int main(void)
         TEST(write_that_was_never_sent_goes_to_another_node),
         TEST(request_beyond_a_message_is_refused_before_it_is_sent),
         TEST(answer_that_does_not_decode_is_an_error),
+        TEST(answer_unfolds_to_a_bounded_size),
         TEST(session_token_never_goes_back),
         TEST(session_read_sends_the_token_and_refusals_leave_it_alone),
         TEST(only_a_judged_answer_of_another_epoch_moves_the_session),
