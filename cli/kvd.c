@@ -16,6 +16,7 @@
 #include "cli/kvd_arguments.h"
 #include "cli/kvd_signals.h"
 #include "node/node.h"
+#include "rpc/room.h"
 #include "state/map_fault.h"
 #include "topology/topology.h"
 
@@ -71,12 +72,12 @@ static int start_process(const struct kvd_arguments *arguments, struct node_id s
     bool ok = kvd_signals_start(arguments->stop_timeout_ms) && logging_start();
     if (ok && arguments->hang_timeout_ms > 0)
         ok = watchdog_start(arguments->hang_timeout_ms);
-    if (!ok) {
-        log_error("cannot_start", "what=\"no thread to be had\" exit=%d", NODE_EXIT_SHORTAGE);
-        return NODE_EXIT_SHORTAGE;
-    }
     prefer_throughput();
-    return NODE_EXIT_CLEAN;
+    if (ok && rpc_library_start())
+        return NODE_EXIT_CLEAN;
+    log_error("cannot_start", "what=\"no memory or threads to be had\" exit=%d",
+              NODE_EXIT_SHORTAGE);
+    return NODE_EXIT_SHORTAGE;
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------ */

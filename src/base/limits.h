@@ -205,6 +205,9 @@
 /* Threads whose stacks are logged; a node has some twenty. Those beyond are left out. */
 #define LIMIT_STACKS 128
 
+/* Threads that NNG starts, at most (rpc/room.c). */
+#define LIMIT_LIBRARY_THREADS (16 + 256 + 7)
+
 /* The log. */
 #define LIMIT_LOG_LINE_BYTES 2048 /* with its end; longer ones are cut */
 /* Lines that wait for the log's reader, some 2,000; beyond: dropped and counted. */

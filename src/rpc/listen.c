@@ -1,6 +1,7 @@
 /* What stands at an ipc:// path may not be ours to remove. */
 #include "rpc/listen.h"
 
+#include <nng/nng.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,4 +17,12 @@ enum candor_code listen_check(const char *address, struct candor_error *err)
                             "cannot listen on %s: a file that is no socket stands there; remove "
                             "it, or name another path",
                             address);
+}
+
+enum candor_code listen_refused(const char *address, int nng_error, struct candor_error *err)
+{
+    bool shortage = nng_error == NNG_ENOMEM || nng_error == NNG_ENOFILES;
+    return candor_error_set(err, shortage ? CANDOR_RESOURCE_EXHAUSTED : CANDOR_UNAVAILABLE,
+                            CANDOR_REASON_NONE, "cannot listen on %s: %s", address,
+                            nng_strerror(nng_error));
 }

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "rpc/dispatch.h"
+#include "rpc/listen.h"
 #include "rpc/message_memory.h"
 
 #define SP_HEADER_BYTES 4        /* the request id before the body */
@@ -87,8 +88,7 @@ enum candor_code rpc_server_open(const struct rpc_server_options *options, struc
     int error = server_start(server);
     if (error != 0) {
         server_free(server);
-        return candor_error_set(err, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE,
-                                "cannot listen on %s: %s", options->address, nng_strerror(error));
+        return listen_refused(options->address, error, err);
     }
     calls_receive(server);
     *out = server;

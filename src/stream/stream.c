@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/logging.h"
 #include "rpc/dialed.h"
+#include "rpc/listen.h"
 
 #define CHANNELS 2 /* STREAM_RECORDS, STREAM_HEARTBEAT */
 #define BUFFER_MESSAGES_LEAST 16
@@ -277,8 +278,7 @@ enum candor_code stream_open(const struct stream_options *options, struct stream
     }
     if (failed != NULL) {
         stream_close(stream);
-        return candor_error_set(err, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE,
-                                "cannot listen on %s: %s", failed, nng_strerror(error));
+        return listen_refused(failed, error, err);
     }
     *out = stream;
     return CANDOR_OK;
