@@ -534,7 +534,7 @@ static void check_bound(struct world *world, struct node *node, const struct cor
     uint64_t bound_ns = fresh->bound_ms * NS_PER_MS;
     struct epoch_log *epoch = registry_epoch(world, fresh->epoch);
     if (fresh->role != ROLE_PRIMARY &&
-        (node->heartbeat_ns == 0 || !epoch_equal(node->heartbeat_epoch, fresh->epoch)))
+        (node->heartbeat_ns == 0 || epoch_compare(node->heartbeat_epoch, fresh->epoch) < 0))
         violate(world, "R37", "node %s tells a bound without a heartbeat of its epoch",
                 node->id.text);
     if (bound_ns >= world->now_ns)
