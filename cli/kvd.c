@@ -122,6 +122,7 @@ static int run(const struct kvd_arguments *arguments, const struct topology *top
 int main(int argc, char **argv)
 {
     standard_streams_open();
+    logging_flush_on_crash();
     map_fault_install();
     struct kvd_arguments arguments;
     kvd_arguments_parse(argc, argv, &arguments);

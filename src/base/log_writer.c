@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,13 +26,15 @@ static struct {
     bool runs;
     bool stop;
     bool busy;
+    /* Neither busy nor anything to do; written under the lock. */
+    _Atomic bool idle;
     /* The newest write failed: a notice of what is missing waits for the next line. */
     bool failing;
     const char *reopen;
     size_t print_length;
     char print[PRINT_BYTES];
     struct log_ring ring;
-} writer = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .idle = true};
 
 /* ---- Descriptors ---- */
 
@@ -136,8 +139,10 @@ static void *write_lines(void *unused)
     static struct turn turn;
     pthread_mutex_lock(&writer.lock);
     for (;;) {
-        while (!has_work() && !writer.stop)
+        while (!has_work() && !writer.stop) {
+            atomic_store(&writer.idle, true);
             pthread_cond_wait(&writer.wanted, &writer.lock);
+        }
         if (!has_work())
             break;
         take_turn(&turn);
@@ -186,6 +191,7 @@ bool log_writer_runs(void)
 void log_writer_put(const char *line, size_t length)
 {
     pthread_mutex_lock(&writer.lock);
+    atomic_store(&writer.idle, false);
     log_ring_put(&writer.ring, line, length);
     pthread_cond_signal(&writer.wanted);
     pthread_mutex_unlock(&writer.lock);
@@ -207,6 +213,11 @@ void log_writer_reopen(const char *path)
     writer.reopen = path;
     pthread_cond_signal(&writer.wanted);
     pthread_mutex_unlock(&writer.lock);
+}
+
+bool log_writer_idle(void)
+{
+    return atomic_load(&writer.idle);
 }
 
 bool log_writer_flush(uint64_t most_ms)

@@ -19,6 +19,8 @@ bool log_writer_runs(void);
 /* A line with its '\n'; never waits for a reader. For stdout: the newest counts, as there is but one. */
 void log_writer_put(const char *line, size_t length);
 void log_writer_print(const char *line, size_t length);
+/* For signal handlers: nothing waits to be written. */
+bool log_writer_idle(void);
 bool log_writer_flush(uint64_t most_ms);
 void log_writer_stop(uint64_t most_ms);
 /* The thread opens the file and puts it in stderr's place. */

@@ -1,11 +1,13 @@
 #include "base/logging.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log_writer.h"
 
@@ -109,6 +111,28 @@ void logging_exit(int status)
 {
     log_writer_flush(LIMIT_LOG_FLUSH_MS);
     _exit(status);
+}
+
+/* Waits for the thread that writes, then lets the signal do what it does by default: it comes again when this returns. */
+static void crashed(int number)
+{
+    const struct timespec pause = {.tv_nsec = (long)NS_PER_MS};
+    for (int i = 0; i < LIMIT_LOG_FLUSH_MS && !log_writer_idle(); i++)
+        nanosleep(&pause, NULL);
+    signal(number, SIG_DFL);
+}
+
+void logging_flush_on_crash(void)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    static const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    struct sigaction action = {.sa_handler = crashed};
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        sigaction(numbers[i], &action, NULL);
+#else
+    (void)crashed;
+#endif
 }
 
 /* ---- Where they go ---- */

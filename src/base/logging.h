@@ -40,6 +40,10 @@ void logging_last_words(const char *text);
 /* Ends the process at once, by _exit(), when its last lines are written. Both wait LIMIT_LOG_FLUSH_MS at most. */
 _Noreturn void logging_exit(int status);
 
+/* From here on a crash (SIGSEGV, SIGABRT and their like) waits for the last lines, too, LIMIT_LOG_FLUSH_MS at most. Before
+ * others take those signals; not where a sanitizer does. */
+void logging_flush_on_crash(void);
+
 /* `event` is one word of [a-z_]; `format` gives `key=value` pairs; values with blanks are quoted by the caller. */
 __attribute__((format(printf, 3, 4))) void logging_write(enum log_level level, const char *event,
                                                          const char *format, ...);

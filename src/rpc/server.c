@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/memory.h"
 #include "rpc/dispatch.h"
 #include "rpc/listen.h"
 #include "rpc/message_memory.h"
@@ -58,8 +59,7 @@ static size_t max_size(size_t a, size_t b)
 
 static struct rpc_server *server_new(const struct rpc_server_options *options)
 {
-    struct rpc_server *server = calloc(1, sizeof *server);
-    ASSERT(server != NULL);
+    struct rpc_server *server = memory_zeroed(1, sizeof *server);
     server->options = *options;
     if (server->options.calls == 0)
         server->options.calls = LIMIT_RPC_CALLS;
@@ -67,8 +67,7 @@ static struct rpc_server *server_new(const struct rpc_server_options *options)
         server->options.memory_bytes =
             max_size(LIMIT_RPC_MEMORY_BYTES, LIMIT_RPC_MEMORY_MESSAGES * options->message_bytes);
     server->service_count = options->service_count + 1;
-    server->services = calloc(server->service_count, sizeof(ProtobufCService *));
-    ASSERT(server->services != NULL);
+    server->services = memory_zeroed(server->service_count, sizeof(ProtobufCService *));
     for (size_t i = 0; i < options->service_count; i++)
         server->services[i] = options->services[i];
     server->services[options->service_count] = dispatch_reflection();

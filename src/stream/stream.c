@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/logging.h"
+#include "base/memory.h"
 #include "rpc/dialed.h"
 #include "rpc/listen.h"
 
@@ -203,8 +204,7 @@ enum candor_code stream_subscribe(struct stream *stream, struct node_id peer,
                                   const char *records_address, const char *heartbeat_address,
                                   struct candor_error *err)
 {
-    struct peer *new_peer = calloc(1, sizeof *new_peer);
-    ASSERT(new_peer != NULL);
+    struct peer *new_peer = memory_zeroed(1, sizeof *new_peer);
     new_peer->id = peer;
     const char *address = records_address;
     int error = subscription_open(&new_peer->channels[STREAM_RECORDS], stream, peer, STREAM_RECORDS,
@@ -261,8 +261,7 @@ enum candor_code stream_open(const struct stream_options *options, struct stream
                              struct candor_error *err)
 {
     *out = NULL;
-    struct stream *stream = calloc(1, sizeof *stream);
-    ASSERT(stream != NULL);
+    struct stream *stream = memory_zeroed(1, sizeof *stream);
     stream->options = *options;
     pthread_mutex_init(&stream->lock, NULL);
     const char *addresses[CHANNELS] = {[STREAM_RECORDS] = options->records_address,

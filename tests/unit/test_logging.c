@@ -300,6 +300,35 @@ static void a_log_file_is_opened_anew_when_asked(void **state)
     rmdir(directory);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static void a_crash_loses_no_line(void **state)
+{
+    (void)state;
+    static const int signals[] = {SIGABRT, SIGSEGV, SIGILL};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        struct reading reading = begin(0);
+        logging_stop(DEADLINE_MS);
+        pid_t child = fork();
+        if (child == 0) {
+            logging_flush_on_crash();
+            logging_start();
+            for (int line = 0; line < 500; line++)
+                log_info("spoken", "number=%d", line);
+            raise(signals[i]);
+            /* A fault comes again; a signal that is sent does so here. */
+            raise(signals[i]);
+            _exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == signals[i]);
+        read_some(&reading);
+        assert_int_equal(count_lines(reading.text, " spoken "), 500);
+        end(&reading);
+    }
+}
+#endif
+
 /* ---- Standard streams ---- */
 
 static void closed_standard_streams_are_opened_before_they_are_taken(void **state)
@@ -341,6 +370,9 @@ int main(void)
         cmocka_unit_test(long_lines_are_cut_and_stay_one_line),
         cmocka_unit_test(last_words_wait_for_a_reader_but_not_for_long),
         cmocka_unit_test(a_log_file_is_opened_anew_when_asked),
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+        cmocka_unit_test(a_crash_loses_no_line),
+#endif
         cmocka_unit_test(closed_standard_streams_are_opened_before_they_are_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
