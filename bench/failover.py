@@ -2,7 +2,8 @@
 MAJORITY; the primary is killed (kill -9), or cut off silently: no connection is closed, packets vanish.
 
 A trial is measured from before the fault is asked for to the first MAJORITY write that a newer epoch's primary acknowledged,
-as a client saw it. At the end no acknowledged write may be missing.
+as a client saw it. At the end no acknowledged write may be missing. With --waiting N, that many reads of sessions that are ahead wait at
+every node meanwhile: an election must not wait for them.
 """
 import argparse
 import json
@@ -17,6 +18,7 @@ os.environ.setdefault("CANDOR_BIN", os.path.join(ROOT, "build-release/bin"))
 sys.path.insert(0, os.path.join(ROOT, "tests/cluster"))
 from harness import Cluster, python_client, until  # noqa: E402
 from chaos_checks import export_map  # noqa: E402
+from crowd import Crowd, session_ahead, status  # noqa: E402
 
 candor_client, kv_pb2 = python_client()
 PATIENCE_S = 0.5  # of one write: a client that is not answered asks another node
@@ -93,13 +95,24 @@ def mend(cluster, primary, fault):
     cluster.wait_fresh()
 
 
-def trial(cluster, shared, fault):
+def wait_crowds(cluster, waiting):
+    """Reads that wait at every node, for longer than the trial."""
+    crowds = [Crowd(address, session_ahead(address), waiting) for address in cluster.addresses().values() if waiting]
+    for address in cluster.addresses().values():
+        until(lambda a=address: status(a).waiting_calls >= waiting, "all of them wait")
+    return crowds
+
+
+def trial(cluster, shared, fault, waiting):
+    crowds = wait_crowds(cluster, waiting)
     before = shared.count
     until(lambda: shared.count > before + len(shared.endpoints), "writes flow")
     epoch = shared.newest
     started = time.monotonic()
     fault(cluster, epoch[2])
     took_ms = 1000 * (shared.wait_newer(epoch) - started)
+    for crowd in crowds:
+        crowd.close()
     mend(cluster, epoch[2], fault)
     return took_ms
 
@@ -125,7 +138,9 @@ def run(args):
             w.start()
         for n in range(args.trials):
             for name, fault in (("kill", kill), ("cut", cut)):
-                results[name].append(trial(c, shared, fault))
+                if name not in args.faults:
+                    continue
+                results[name].append(trial(c, shared, fault, args.waiting))
                 if not args.json:
                     print(f"trial {n + 1}: {name} {results[name][-1]:.0f} ms", flush=True)
         shared.halt.set()
@@ -139,11 +154,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=20, help="of each fault; default 20")
     parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--waiting", type=int, default=0, help="reads that wait at each node meanwhile; default none")
+    parser.add_argument("--faults", default="kill,cut", help="which; default both")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args()
     results, acked, errors = run(args)
     figures = {name: {"min_ms": round(min(ms)), "median_ms": round(statistics.median(ms)), "max_ms": round(max(ms)),
-                      "trials_ms": [round(x) for x in ms]} for name, ms in results.items()}
+                      "trials_ms": [round(x) for x in ms]} for name, ms in results.items() if ms}
     if args.json:
         print(json.dumps({**figures, "acknowledged": acked, "missing": 0, "failed_attempts": errors, **TIMERS}))
         return

@@ -117,9 +117,15 @@
     (32u << 20) /* accepted by the core, not yet on disk; beyond: dropped, fetched later */
 #define LIMIT_EPOCH_HISTORY 1024 /* epochs remembered; the oldest go first */
 #define LIMIT_UNCOMMITTED_RECORDS_DEFAULT                                                          \
-    1000000                        /* topology: limits.max_uncommitted; beyond: OVERLOADED (R20) */
-#define LIMIT_PENDING_WRITES 65536 /* client writes waiting for their ack; beyond: OVERLOADED */
-#define LIMIT_PENDING_READS 16384  /* reads waiting for a position; beyond: OVERLOADED */
+    1000000 /* topology: limits.max_uncommitted; beyond: OVERLOADED (R20) */
+/* Writes that wait for the disk or for voters, and reads that wait for a position, confirmed leadership or a commit;
+ * beyond: OVERLOADED with a retry-after. Together they are less than the calls that a server admits without its reserve
+ * (three quarters of LIMIT_RPC_CALLS), so that both can be reached, and calls that do not wait, EVENTUAL reads and
+ * Status among them, always find room. */
+#define LIMIT_PENDING_WRITES 6000
+#define LIMIT_PENDING_READS 6000
+_Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS < LIMIT_RPC_CALLS / 4 * 3,
+               "what waits leaves room for what does not");
 #define LIMIT_HEARTBEATS_IN_FLIGHT 256 /* sent heartbeats remembered for s_conf (R31) */
 #define LIMIT_EVIDENCE 64 /* heartbeats waiting for applied to reach them (R36); the oldest stays */
 #define LIMIT_STREAM_BUFFER_MESSAGES                                                               \

@@ -50,6 +50,8 @@ static void fill_status(struct node *node, const struct core_view *view,
     out->primary = wire_string(view->primary.text);
     out->rpc = wire_string(node->self->rpc);
     out->keys = position->keys;
+    out->waiting_calls = atomic_load(&node->open_count);
+    out->cancelled_calls = atomic_load(&node->cancelled);
 }
 
 static void status(Candor__V1__Cluster_Service *service, const Candor__V1__StatusRequest *request,

@@ -51,6 +51,7 @@
 #include "base/logging.h"
 #include "base/memory.h"
 #include "base/queue.h"
+#include "base/serials.h"
 #include "base/watchdog.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "candor/v1/kv.pb-c.h"
@@ -102,6 +103,10 @@ struct ticket {
     struct node *node;
     struct rpc_call *call;
     ProtobufCClosure reply;
+    /* Read on an NNG thread, too, when the caller is gone. */
+    _Atomic uint64_t serial;
+    bool cancellable; /* its wait ends when the caller is gone (R51) */
+    bool watched;     /* its connection is */
     struct node_event event;
     /* (node thread) Replies; must not block. Exactly one of the two is called, once. */
     void (*finished)(struct ticket *ticket, const struct outcome *outcome);
@@ -109,10 +114,10 @@ struct ticket {
     struct outcome outcome;
 };
 
-/* A ticket is its own number in the core. */
+/* Its number in the core: of its newest push. Given once, so that what comes late for it finds nothing. */
 static inline uint64_t ticket_number(const struct ticket *ticket)
 {
-    return (uint64_t)(uintptr_t)ticket;
+    return atomic_load(&ticket->serial);
 }
 
 /* Pointers on their way to another thread, handed over together: one lock and one wake-up for many. */
@@ -300,8 +305,9 @@ struct node {
     struct queue *events;
     pthread_t thread;
     bool running;
-    struct ticket *open; /* in the core */
-    struct ticket *done; /* to be replied to when the view is published, oldest first */
+    struct ticket *open;    /* in the core */
+    struct serials tickets; /* the same, by number */
+    struct ticket *done;    /* to be replied to when the view is published, oldest first */
     struct ticket **done_end;
     struct core_actions actions;
     struct buffer packed;
@@ -312,7 +318,9 @@ struct node {
     struct state_incoming *incoming; /* downloaded, not yet installed */
     uint64_t download_number;        /* of the newest FETCH_SNAPSHOT */
 
-    _Atomic size_t open_count; /* tickets in the core: calls that wait */
+    _Atomic size_t open_count;    /* tickets in the core: calls that wait */
+    _Atomic uint64_t last_serial; /* of a ticket */
+    _Atomic uint64_t cancelled;   /* waits that ended because the caller was gone */
     _Atomic bool stopping;
     _Atomic size_t backlog_bytes; /* records taken in, not yet on disk */
     _Atomic size_t write_bytes;   /* client writes taken in, not yet answered */

@@ -83,10 +83,14 @@ static struct state_view *take_data(struct read_call *of)
 /* Nobody waits any more: the time is better spent on those who do. */
 static bool came_too_late(const struct reading *reading)
 {
-    if (clock_boot_ns() < rpc_call_deadline_ns(reading->call))
+    if (rpc_call_gone(reading->call))
+        reply_fail_now(reading->node, reading->call, CANDOR_CANCELLED, CANDOR_REASON_NONE,
+                       "nobody waits for the answer any more");
+    else if (clock_boot_ns() >= rpc_call_deadline_ns(reading->call))
+        reply_fail_now(reading->node, reading->call, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
+                       "the deadline passed before a reader took it up");
+    else
         return false;
-    reply_fail_now(reading->node, reading->call, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
-                   "the deadline passed before a reader took it up");
     return true;
 }
 
@@ -372,6 +376,7 @@ static struct read_call *read_new(Candor__V1__KV_Service *service, struct rpc_ca
         return NULL;
     }
     of->ticket.finished = wait_finished;
+    of->ticket.cancellable = true;
     of->request = request;
     of->read = read;
     return of;

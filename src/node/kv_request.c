@@ -266,6 +266,7 @@ void kv_write_submit(struct kv_write *write)
     size_t bytes = write->write.bytes;
     if (write->write.request.number != 0)
         write->write.digest = eval_digest(method_of(call), write->write.ops, write->write.op_count);
+    ticket->cancellable = write->write.ack != ACK_LOCAL; /* the disk answers soon */
     ticket->event.core.type = CORE_EVENT_WRITE;
     ticket->event.core.write.ack = write->write.ack;
     ticket->event.core.write.records = write->write.op_count;

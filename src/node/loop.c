@@ -79,18 +79,43 @@ void *ticket_new(struct node *node, struct rpc_call *call, ProtobufCClosure repl
     return ticket;
 }
 
+/* On an NNG thread, or on the one that asked. The ticket lives: no call is finished before this has returned. */
+static void caller_gone(struct rpc_call *call, void *closure)
+{
+    (void)call;
+    const struct ticket *ticket = closure;
+    struct node_event *event = event_new(CORE_EVENT_CANCEL);
+    event->core.ticket = ticket_number(ticket);
+    event_push(ticket->node, event);
+}
+
 bool ticket_push(struct ticket *ticket)
 {
     struct node *node = ticket->node;
-    ticket->event.core.ticket = ticket_number(ticket);
+    uint64_t serial = atomic_fetch_add(&node->last_serial, 1) + 1;
+    atomic_store(&ticket->serial, serial);
+    ticket->event.core.ticket = serial;
+    if (ticket->cancellable && !ticket->watched) {
+        ticket->watched = true; /* before the push: the ticket may be finished right after it */
+        rpc_call_when_gone(ticket->call, caller_gone, ticket);
+    }
     return !atomic_load_explicit(&node->stopping, memory_order_relaxed) &&
            queue_push(node->events, &ticket->event);
 }
 
 /* ---- Tickets ------------------------------------------------------------------------------------------ */
 
+static struct ticket *ticket_of(const struct node *node, uint64_t number)
+{
+    uint64_t value = 0;
+    bool found = serials_find(&node->tickets, number, &value);
+    ASSERT(found);
+    return (struct ticket *)(uintptr_t)value;
+}
+
 static void open_ticket(struct node *node, struct ticket *ticket)
 {
+    serials_put(&node->tickets, ticket_number(ticket), (uint64_t)(uintptr_t)ticket);
     ticket->previous = NULL;
     ticket->next = node->open;
     if (node->open != NULL)
@@ -101,6 +126,8 @@ static void open_ticket(struct node *node, struct ticket *ticket)
 
 static void close_ticket(struct node *node, struct ticket *ticket)
 {
+    bool found = serials_take(&node->tickets, ticket_number(ticket), NULL);
+    ASSERT(found);
     if (ticket->previous != NULL)
         ticket->previous->next = ticket->next;
     else
@@ -120,19 +147,21 @@ static void finish_later(struct node *node, struct ticket *ticket)
 
 static void finish_ticket(struct node *node, const struct core_action *action)
 {
-    struct ticket *ticket = (struct ticket *)(uintptr_t)action->ticket;
+    struct ticket *ticket = ticket_of(node, action->ticket);
     close_ticket(node, ticket);
     ticket->outcome.code = action->code;
     ticket->outcome.reason = action->reason;
     ticket->outcome.pos = action->pos;
     ticket->outcome.ack = action->ack;
     memcpy(ticket->outcome.text, action->text, strlen(action->text) + 1);
+    if (action->code == CANDOR_CANCELLED)
+        atomic_fetch_add_explicit(&node->cancelled, 1, memory_order_relaxed);
     finish_later(node, ticket);
 }
 
 static void answer_ticket(struct node *node, const struct core_action *action)
 {
-    struct ticket *ticket = (struct ticket *)(uintptr_t)action->ticket;
+    struct ticket *ticket = ticket_of(node, action->ticket);
     ASSERT(ticket->answered != NULL);
     close_ticket(node, ticket);
     ticket->answered(ticket, action->msg);
@@ -222,7 +251,7 @@ static void write_log_line(const struct core_action *action)
 
 static void give_write(struct node *node, const struct core_action *action)
 {
-    struct write_ticket *write = (struct write_ticket *)(uintptr_t)action->ticket;
+    struct write_ticket *write = (struct write_ticket *)ticket_of(node, action->ticket);
     write->work = (struct work){.type = CORE_ACTION_WRITE, .write = write, .epoch = action->epoch};
     outbox_add(&node->works, &write->work);
 }
@@ -357,9 +386,22 @@ static bool download_is_over(struct node *node, struct node_event *event)
     return over;
 }
 
+/* The caller was gone before its ticket came here: the cancel that said so found nothing. One who goes from now on is told
+ * of by an event behind this one. */
+static void cancel_if_gone(struct node *node, uint64_t number)
+{
+    uint64_t value = 0;
+    if (!serials_find(&node->tickets, number, &value))
+        return; /* it did not have to wait */
+    const struct ticket *ticket = (const struct ticket *)(uintptr_t)value;
+    if (ticket->cancellable && rpc_call_gone(ticket->call))
+        step(node, &(struct core_event){.type = CORE_EVENT_CANCEL, .ticket = number});
+}
+
 static void take_event(struct node *node, struct node_event *event)
 {
     struct ticket *ticket = event->ticket;
+    uint64_t number = ticket != NULL ? ticket_number(ticket) : 0;
     if (event->stop) {
         start_draining(node);
     } else if (event->drained) {
@@ -373,6 +415,8 @@ static void take_event(struct node *node, struct node_event *event)
         if (ticket != NULL)
             open_ticket(node, ticket);
         step(node, &event->core);
+        if (ticket != NULL)
+            cancel_if_gone(node, number);
     }
     /* A ticket's own event needs no freeing, and an answered ticket is gone already. */
     if (ticket == NULL)

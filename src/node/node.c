@@ -229,6 +229,7 @@ static void node_free(struct node *node)
     pthread_mutex_destroy(&node->download.lock);
     pthread_cond_destroy(&node->download.changed);
     core_actions_free(&node->actions);
+    serials_free(&node->tickets);
     core_free(node->core);
     buffer_free(&node->packed);
     buffer_free(&node->writer.group);

@@ -109,7 +109,8 @@ static void fail_with_token(struct node *node, struct rpc_call *call, const stru
     struct reply_room room;
     direct(node, view, call, error, &room);
     const Candor__V1__RetryHint *hint = rpc_call_reply(call)->retry;
-    failovers_tell(node, error->reason, hint != NULL && hint->endpoint[0] != '\0');
+    if (error->code != CANDOR_CANCELLED) /* else nobody is told */
+        failovers_tell(node, error->reason, hint != NULL && hint->endpoint[0] != '\0');
     if (error->message[0] == '\0')
         snprintf(error->message, sizeof error->message, "%s", default_text(error->reason));
     reply_freshness(call, view, view->applied, token, &room);

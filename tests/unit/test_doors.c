@@ -133,6 +133,96 @@ static void peers_are_served_however_many_clients_wait(void **state)
     free(waiters);
 }
 
+static struct Candor__V1__StatusResponse *status_now(struct cluster *cluster, uint32_t i)
+{
+    Candor__V1__StatusRequest request = CANDOR__V1__STATUS_REQUEST__INIT;
+    struct rpc_exchange exchange = {.deadline_ms = 20000};
+    struct candor_error err = {0};
+    ProtobufCMessage *response = NULL;
+    enum candor_code code = call(cluster, i, "/candor.v1.Cluster/Status", &request.base, &exchange,
+                                 &response, &candor__v1__status_response__descriptor, &err);
+    if (code != CANDOR_OK)
+        fail_msg("status: %s", err.message);
+    return (Candor__V1__StatusResponse *)response;
+}
+
+static uint64_t waiting_at(struct cluster *cluster, uint32_t i)
+{
+    Candor__V1__StatusResponse *status = status_now(cluster, i);
+    uint64_t waiting = status->waiting_calls;
+    candor__v1__status_response__free_unpacked(status, NULL);
+    return waiting;
+}
+
+static uint64_t cancelled_at(struct cluster *cluster, uint32_t i)
+{
+    Candor__V1__StatusResponse *status = status_now(cluster, i);
+    uint64_t cancelled = status->cancelled_calls;
+    candor__v1__status_response__free_unpacked(status, NULL);
+    return cancelled;
+}
+
+static void put_done(const Candor__V1__PutResponse *response, void *closure_data)
+{
+    (void)response;
+    struct waiter *waiter = ((struct rpc_exchange *)closure_data)->closure_data;
+    atomic_store(&waiter->done, true);
+}
+
+static void ask_put(struct rpc_client *rpc, struct waiter *waiter)
+{
+    char key[] = "w";
+    Candor__V1__WriteOptions options = CANDOR__V1__WRITE_OPTIONS__INIT;
+    options.ack = CANDOR__V1__ACK_LEVEL__ACK_LEVEL_MAJORITY;
+    Candor__V1__PutRequest put = CANDOR__V1__PUT_REQUEST__INIT;
+    put.key = put.value = (ProtobufCBinaryData){1, (uint8_t *)key};
+    put.options = &options;
+    waiter->exchange = (struct rpc_exchange){.deadline_ms = 600000, .closure_data = waiter};
+    candor__v1__kv__put(rpc_client_service(rpc, &candor__v1__kv__descriptor), &put, put_done,
+                        &waiter->exchange);
+}
+
+/* R51. While they wait everybody else is answered; when their connection closes their waits end, long before their
+ * deadline, and what they wrote stays written. */
+static void callers_that_are_gone_wait_no_longer(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(3, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of(cluster, 0);
+    EVENTUALLY(is_primary(client));
+    must_put(client, "k", "v");
+    stop(cluster, 1);
+    stop(cluster, 2); /* nobody confirms or acknowledges any more */
+    struct waiter *waiters = calloc(2 * (size_t)CROWD, sizeof *waiters);
+    struct rpc_client *readers = dial(cluster->topology.nodes[0].rpc);
+    struct rpc_client *writers = dial(cluster->topology.nodes[0].rpc);
+    for (size_t i = 0; i < CROWD; i++) {
+        ask(readers, CANDOR__V1__READ_LEVEL__READ_LEVEL_LINEARIZABLE, &waiters[i]);
+        ask_put(writers, &waiters[CROWD + i]);
+    }
+    EVENTUALLY(waiting_at(cluster, 0) == 2 * CROWD);
+    assert_true(has(client, "k", "v"));
+    assert_int_equal(cancelled_at(cluster, 0), 0);
+    rpc_client_close(readers);
+    EVENTUALLY(waiting_at(cluster, 0) == CROWD);
+    assert_int_equal(cancelled_at(cluster, 0), CROWD);
+    rpc_client_close(writers);
+    EVENTUALLY(waiting_at(cluster, 0) == 0);
+    assert_int_equal(cancelled_at(cluster, 0), 2 * CROWD);
+    assert_true(has(client, "w", "w"));
+    start(cluster, 1);
+    struct candor_write_options majority = {.ack = CANDOR_ACK_MAJORITY};
+    struct candor_result result;
+    EVENTUALLY(candor_put(client, candor_text("k"), candor_text("x"), &majority, &result) ==
+                   CANDOR_OK ||
+               (candor_result_free(&result), false));
+    candor_result_free(&result);
+    candor_client_close(client);
+    cluster_free(cluster);
+    free(waiters);
+}
+
 /* ---- Threads --------------------------------------------------------------------------------------------- */
 
 struct stuck {
@@ -269,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_door_serves_its_own_services_alone),
         cmocka_unit_test(peers_are_served_however_many_clients_wait),
+        cmocka_unit_test(callers_that_are_gone_wait_no_longer),
         cmocka_unit_test(readers_that_wait_for_the_disk_hold_up_nobody_else),
         cmocka_unit_test(a_read_that_waits_for_a_commit_keeps_no_view_open),
     };

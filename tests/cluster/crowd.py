@@ -1,0 +1,84 @@
+"""Many calls on few connections that wait for their answers, as careless or unlucky clients leave them."""
+import struct
+import sys
+import threading
+
+from harness import python_client
+
+if "candor_client" not in sys.modules:
+    python_client()
+import candor_client  # noqa: E402
+from candor.v1 import cluster_pb2, kv_pb2, rpc_pb2  # noqa: E402
+
+PATIENCE_MS = 600000  # of one that waits: longer than any test
+
+
+def request(method, message, deadline_ms=PATIENCE_MS):
+    return rpc_pb2.RpcRequest(method=method, deadline_ms=deadline_ms, body=message.SerializeToString()).SerializeToString()
+
+
+def get(level):
+    return request("/candor.v1.KV/Get", kv_pb2.GetRequest(key=b"k", options=kv_pb2.ReadOptions(level=level)))
+
+
+def put(ack):
+    return request("/candor.v1.KV/Put",
+                   kv_pb2.PutRequest(key=b"k", value=b"v", options=kv_pb2.WriteOptions(ack=ack)))
+
+
+LINEARIZABLE = get(kv_pb2.READ_LEVEL_LINEARIZABLE)
+MAJORITY = put(kv_pb2.ACK_LEVEL_MAJORITY)
+
+
+def session_ahead(address):
+    """A read of a session that has seen what this node will not have for long."""
+    _, freshness, cluster_id = ask_status(address)
+    token = rpc_pb2.SessionToken(cluster_id=cluster_id, pos=rpc_pb2.Pos(epoch=freshness.epoch, seq=1 << 40))
+    options = kv_pb2.ReadOptions(level=kv_pb2.READ_LEVEL_SESSION, token=token)
+    return request("/candor.v1.KV/Get", kv_pb2.GetRequest(key=b"k", options=options))
+
+
+def status(address):
+    """What a node says of itself."""
+    return ask_status(address)[0]
+
+
+def ask_status(address):
+    client = candor_client.Connection(address.removeprefix("tcp://"), 30)
+    try:
+        body = request("/candor.v1.Cluster/Status", cluster_pb2.StatusRequest(), 30000)
+        reply = rpc_pb2.RpcReply.FromString(client.call(body, candor_client.time.monotonic() + 30))
+        said = cluster_pb2.StatusResponse.FromString(reply.body)
+        return said, reply.freshness, said.cluster_id
+    finally:
+        client.close()
+
+
+class Crowd:
+    """`count` times the same request to one node, over one connection; `codes` are those of the answers so far."""
+
+    def __init__(self, address, body, count):
+        self.connection = candor_client.Connection(address.removeprefix("tcp://"), 30)
+        self.connection.socket.settimeout(None)
+        self.codes = []
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        frames = (struct.pack(">QI", len(body) + 4, 0x80000000 | (n + 1)) + body for n in range(count))
+        self.connection.socket.sendall(b"".join(frames))
+
+    def _read(self):
+        try:
+            while True:
+                length = struct.unpack(">Q", self.connection._read(8))[0]
+                reply = rpc_pb2.RpcReply.FromString(self.connection._read(length)[4:])
+                self.codes.append(rpc_pb2.Code.Name(reply.code))
+        except OSError:
+            pass  # closed
+
+    def close(self):
+        try:
+            self.connection.socket.shutdown(candor_client.socket.SHUT_RDWR)
+        except OSError:
+            pass  # by the node, before
+        self.connection.close()
+        self.reader.join()
