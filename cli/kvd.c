@@ -2,6 +2,7 @@
  *
  * Its exit statuses are those of base/exit_status.h. */
 #include <errno.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "cli/kvd_arguments.h"
 #include "cli/kvd_signals.h"
 #include "node/node.h"
+#include "rpc/guard.h"
 #include "rpc/room.h"
 #include "state/map_fault.h"
 #include "topology/topology.h"
@@ -119,6 +121,14 @@ static int run(const struct kvd_arguments *arguments, const struct topology *top
     return NODE_EXIT_CLEAN;
 }
 
+/* What one large request has taken goes back to the system when it is freed, and is not kept in an arena of the thread that
+ * happened to answer it. Without the first, glibc raises the threshold to the largest block that was ever freed. */
+static void memory_return_early(void)
+{
+    mallopt(M_MMAP_THRESHOLD, LIMIT_MALLOC_MMAP_BYTES);
+    mallopt(M_ARENA_MAX, LIMIT_MALLOC_ARENAS);
+}
+
 int main(int argc, char **argv)
 {
     standard_streams_open();
@@ -131,6 +141,8 @@ int main(int argc, char **argv)
     struct node_id self;
     if (!load_topology(&arguments, &topology) || !find_self(&arguments, &topology, &self))
         return NODE_EXIT_USAGE;
+    guard_raise_limit();
+    memory_return_early();
     int status = start_process(&arguments, self);
     if (status == NODE_EXIT_CLEAN)
         status = run(&arguments, &topology, self);

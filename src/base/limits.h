@@ -44,10 +44,12 @@
 /* NNG contexts that wait for requests at all times. As many calls may be taken up in one instant; one that then waits
  * is replaced by a further context. */
 #define LIMIT_RPC_RECEIVERS 64
-/* Calls under way at one server, those that wait included, some 4 KiB each. Beyond: OVERLOADED. */
+/* Calls under way at one server, those that wait included: 2.2 KiB each (measured with 14,000), and what their handlers
+ * keep. Beyond: OVERLOADED. */
 #define LIMIT_RPC_CALLS 20000
-/* Connections of one server. At it the one that has been idle longest is closed; when all are busy, the newest. Each can
- * always have one call, because a quarter of LIMIT_RPC_CALLS is kept for first calls. */
+/* Connections of one server, two thirds of them from one address (all of loopback counts as one). At it the one that has
+ * been idle longest is closed; when all are busy, the newest. Each can always have one call, because a quarter of
+ * LIMIT_RPC_CALLS is kept for first calls. */
 #define LIMIT_RPC_CONNECTIONS 4096
 /* Calls of one connection: what one rpc_client may have in flight (LIMIT_RPC_CLIENT_CALLS), and a reserve. Beyond, or
  * beyond the room that all calls leave: OVERLOADED; at twice as many unread refusals: the connection is closed. */
@@ -65,6 +67,25 @@
  * its connection: it holds memory that others need. */
 #define LIMIT_RPC_MESSAGE_MS 10000
 #define LIMIT_RPC_MESSAGE_BYTES_PER_S ((size_t)256 << 10)
+/* A connection without a call for so long is closed: its client connects anew when it has one. */
+#define LIMIT_RPC_IDLE_MS 600000
+/* Idle connections that are closed to make room between two looks: clients connect anew at once, and must not keep a
+ * node busy with that. */
+#define LIMIT_RPC_EVICTIONS 32
+/* How often a server looks after idle connections and memory. */
+#define LIMIT_RPC_TEND_MS 250
+/* kvd's heap: blocks from here on are given back to the system when they are freed, and threads share so many arenas. */
+#define LIMIT_MALLOC_MMAP_BYTES (256 << 10)
+#define LIMIT_MALLOC_ARENAS 4
+/* Descriptors that kvd raises its soft limit to, as far as the hard one allows. */
+#define LIMIT_DESCRIPTORS 65536
+/* Descriptors that no connection may take, for segments, votes, checkpoints, and connections to peers; a quarter of the
+ * limit where that is less. Beyond: a new connection is closed at once. */
+#define LIMIT_DESCRIPTOR_RESERVE 64
+/* A connection that has not sent its handshake of 8 bytes is closed after this; when descriptors are short, after the
+ * second. */
+#define LIMIT_HANDSHAKE_MS 3000
+#define LIMIT_HANDSHAKE_PRESSED_MS 250
 /* When a call that was refused for load may come again. */
 #define LIMIT_RPC_RETRY_AFTER_MS 100
 #define LIMIT_RPC_DEADLINE_MS_DEFAULT 5000 /* when the caller names none */

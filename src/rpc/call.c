@@ -66,6 +66,19 @@ static void send_reply(struct rpc_call *call, nng_msg *message)
     atomic_fetch_sub(&call->inside, 1);
 }
 
+void call_forget(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+    ASSERT(atomic_load(&call->state) == CALL_IDLE);
+    if (call->next_of_all != NULL)
+        call->next_of_all->previous_of_all = call->previous_of_all;
+    if (call->previous_of_all != NULL)
+        call->previous_of_all->next_of_all = call->next_of_all;
+    else
+        server->all = call->next_of_all;
+    server->all_count--;
+}
+
 /* Under the lock: an idle call, or a new one, becomes one that receives; NULL when enough do. */
 static struct rpc_call *take_idle(struct rpc_server *server)
 {
@@ -75,11 +88,15 @@ static struct rpc_call *take_idle(struct rpc_server *server)
     if (call != NULL) {
         server->idle = call->next_idle;
         server->idle_count--;
+        if (server->idle_count < server->idle_least)
+            server->idle_least = server->idle_count;
     } else {
         call = call_new(server);
         if (call == NULL)
             return NULL; /* no memory: the next call that ends receives instead */
         call->next_of_all = server->all;
+        if (server->all != NULL)
+            server->all->previous_of_all = call;
         server->all = call;
         server->all_count++;
     }

@@ -1,8 +1,10 @@
 #include "rpc/server.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/limits.h"
 
 /* ---- The table --------------------------------------------------------------------------------- */
@@ -53,6 +55,7 @@ static void order_remove(struct rpc_server *server, struct connection *connectio
 
 static void used_now(struct rpc_server *server, struct connection *connection)
 {
+    connection->used_ns = clock_boot_ns();
     if (server->newest == connection)
         return;
     order_remove(server, connection);
@@ -213,7 +216,80 @@ void connection_left(struct rpc_call *call)
 
 /* ---- Coming and going -------------------------------------------------------------------------- */
 
-/* Before the connection may send anything. */
+static void read_address(nng_pipe pipe, uint8_t out[16])
+{
+    nng_sockaddr address;
+    memset(out, 0, 16);
+    if (nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &address) != 0)
+        return;
+    static const uint8_t loopback[16] = {[15] = 1};
+    if (address.s_family == NNG_AF_INET6 && memcmp(address.s_in6.sa_addr, loopback, 16) != 0)
+        memcpy(out, address.s_in6.sa_addr, 16);
+    else if (address.s_family == NNG_AF_INET && *(uint8_t *)&address.s_in.sa_addr != 127)
+        memcpy(out, &address.s_in.sa_addr, 4);
+}
+
+/* The one idle for longest, of all or (`address` not NULL) of one address. */
+static struct connection *longest_idle(struct rpc_server *server, const uint8_t *address)
+{
+    struct connection *at = server->oldest;
+    while (at != NULL && (at->calls > 0 || at->leaving ||
+                          (address != NULL && memcmp(at->address, address, 16) != 0)))
+        at = at->newer;
+    return at;
+}
+
+static uint32_t count_of(const struct rpc_server *server, const uint8_t address[16])
+{
+    uint32_t count = 0;
+    for (const struct connection *at = server->oldest; at != NULL; at = at->newer)
+        count += memcmp(at->address, address, 16) == 0;
+    return count;
+}
+
+/* False: there is no room for a connection of that address. *evicted is to be closed for it, 0: none is. */
+static bool make_room(struct rpc_server *server, const uint8_t address[16], uint32_t *evicted)
+{
+    uint32_t limit = server->options.connections;
+    uint32_t each = limit - limit / 3;
+    *evicted = 0;
+    if (server->connection_count < each)
+        return true;
+    bool crowded = count_of(server, address) >= each;
+    if (!crowded && server->connection_count < limit)
+        return true;
+    struct connection *idle = longest_idle(server, crowded ? address : NULL);
+    if (idle == NULL || server->evictions == 0)
+        return false;
+    server->evictions--;
+    idle->leaving = true;
+    *evicted = idle->pipe;
+    return true;
+}
+
+size_t connections_idle(struct rpc_server *server, uint64_t now_ns, size_t most, uint32_t *out,
+                        size_t room)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&server->lock);
+    server->evictions = LIMIT_RPC_EVICTIONS;
+    uint64_t idle_ns = server->options.idle_ms * NS_PER_MS;
+    for (struct connection *at = server->oldest; at != NULL && count < room; at = at->newer) {
+        if (at->calls > 0 || at->leaving)
+            continue;
+        bool long_idle = saturating_sub(now_ns, at->used_ns) >= idle_ns;
+        if (!long_idle && most == 0)
+            break; /* they are in the order of their last use */
+        if (!long_idle)
+            most--;
+        at->leaving = true;
+        out[count++] = at->pipe;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return count;
+}
+
+/* Before the connection may send anything. Closing another one from here only marks it. */
 static void added(nng_pipe pipe, nng_pipe_ev event, void *closure)
 {
     (void)event;
@@ -223,15 +299,24 @@ static void added(nng_pipe pipe, nng_pipe_ev event, void *closure)
         nng_pipe_close(pipe);
         return;
     }
+    read_address(pipe, connection->address);
     connection->pipe = (uint32_t)nng_pipe_id(pipe);
     connection->references = 1;
+    connection->used_ns = clock_boot_ns();
     pthread_mutex_lock(&server->lock);
+    uint32_t evicted;
+    bool room = make_room(server, connection->address, &evicted);
+    connection->leaving = !room;
     struct connection **bucket = bucket_of(server, connection->pipe);
     connection->next = *bucket;
     *bucket = connection;
     order_last(server, connection);
     server->connection_count++;
     pthread_mutex_unlock(&server->lock);
+    if (evicted != 0)
+        nng_pipe_close((nng_pipe){.id = evicted});
+    if (!room)
+        nng_pipe_close(pipe);
 }
 
 static void removed(nng_pipe pipe, nng_pipe_ev event, void *closure)

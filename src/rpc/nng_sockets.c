@@ -40,6 +40,17 @@ static void set_options(int fd)
     set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, LIMIT_TCP_UNANSWERED_MS);
 }
 
+/* NNG switches keepalive off again where its own option is not set, dialled or accepted. */
+struct nni_tcp_conn;
+void __real_nni_posix_tcp_start(struct nni_tcp_conn *connection, int nodelay, int keepalive);
+void __wrap_nni_posix_tcp_start(struct nni_tcp_conn *connection, int nodelay, int keepalive);
+
+void __wrap_nni_posix_tcp_start(struct nni_tcp_conn *connection, int nodelay, int keepalive)
+{
+    (void)keepalive;
+    __real_nni_posix_tcp_start(connection, nodelay, 1);
+}
+
 int __wrap_nni_posix_pfd_init(struct nni_posix_pfd **out, int fd)
 {
     int domain = option_of(fd, SO_DOMAIN);

@@ -26,6 +26,11 @@ struct rpc_server_options {
     size_t message_bytes;
     /* Calls under way at once, those that wait included; 0: LIMIT_RPC_CALLS. Beyond: OVERLOADED. */
     uint32_t calls;
+    /* Connections, two thirds of them from one address; 0: LIMIT_RPC_CONNECTIONS. Beyond: the one that has been idle for
+     * longest is closed, or the new one. */
+    uint32_t connections;
+    /* A connection without a call for so long is closed; 0: LIMIT_RPC_IDLE_MS. */
+    uint32_t idle_ms;
     /* Memory of requests and replies together, those half received or not sent yet included; 0: the larger of
      * LIMIT_RPC_MEMORY_BYTES and LIMIT_RPC_MEMORY_MESSAGES messages. Beyond: OVERLOADED, or the connection of a
      * message that is half received is closed; small messages pass. */
@@ -61,7 +66,7 @@ void rpc_server_close(struct rpc_server *server);
 
 /* A handler is the generated method `void f(Service *, const Request *, Closure closure, void *closure_data)`.
  * It runs on an NNG thread and must not block on anything but a short read of the state; a call that has to wait is
- * handed to another thread, and costs its record until then (some 4 KiB), nothing that other calls need. closure_data
+ * handed to another thread, and costs its record until then (2.2 KiB), nothing that other calls need. closure_data
  * is the struct rpc_call *; the request lives until the call is finished. Every call is finished exactly once, by any
  * thread: closure(response, closure_data), which packs the response before it returns (so it may point to foreign
  * memory), or rpc_call_fail(), rpc_call_overloaded(). */

@@ -63,6 +63,11 @@ static struct rpc_server *server_new(const struct rpc_server_options *options)
     server->options = *options;
     if (server->options.calls == 0)
         server->options.calls = LIMIT_RPC_CALLS;
+    if (server->options.connections == 0)
+        server->options.connections = LIMIT_RPC_CONNECTIONS;
+    if (server->options.idle_ms == 0)
+        server->options.idle_ms = LIMIT_RPC_IDLE_MS;
+    server->evictions = LIMIT_RPC_EVICTIONS;
     if (server->options.memory_bytes == 0)
         server->options.memory_bytes =
             max_size(LIMIT_RPC_MEMORY_BYTES, LIMIT_RPC_MEMORY_MESSAGES * options->message_bytes);
@@ -90,6 +95,11 @@ enum candor_code rpc_server_open(const struct rpc_server_options *options, struc
         return listen_refused(options->address, error, err);
     }
     calls_receive(server);
+    if (!tend_begin(server)) {
+        rpc_server_close(server);
+        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                                "cannot serve %s: no thread is to be had", options->address);
+    }
     *out = server;
     return CANDOR_OK;
 }
@@ -120,6 +130,7 @@ void rpc_server_close(struct rpc_server *server)
 {
     if (server == NULL)
         return;
+    tend_end(server);
     pthread_mutex_lock(&server->lock);
     server->closing = true;
     while (server->idle_count < server->all_count) {

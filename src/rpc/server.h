@@ -4,6 +4,7 @@
  *   call.c        the life of one call: receive, run, reply
  *   request.c     from the bytes of a request to its handler
  *   connection.c  who is connected, what each holds, who is gone
+ *   tend.c        what takes time to notice: idle connections, memory to give back
  *
  * A call takes one NNG context from its arrival until its reply is handed to the connection. LIMIT_RPC_RECEIVERS
  * contexts wait for requests at all times; one that is taken by a call that waits is replaced by a further one, so a
@@ -36,8 +37,13 @@ struct connection {
     struct connection *newer;
     struct connection *older;
     uint32_t pipe;
+    uint64_t used_ns;
+    /* Of the peer; all loopback addresses are one, and so is all that is not TCP. */
+    uint8_t address[16];
     /* Set once, before the connection leaves the table. */
     atomic_bool gone;
+    /* It is being closed to make room. */
+    bool leaving;
     /* Calls that point here, and one until it is gone. */
     uint32_t references;
     /* Contexts that calls of this connection take: running, waiting, or with a reply that is not sent yet. */
@@ -54,6 +60,7 @@ struct rpc_call {
     /* Threads that are inside NNG for this call. It is not freed before they have left. */
     atomic_uint inside;
     struct rpc_call *next_of_all;
+    struct rpc_call *previous_of_all;
     struct rpc_call *next_idle;
 
     struct connection *connection;
@@ -103,6 +110,18 @@ struct rpc_server {
     struct connection *oldest;
     struct connection *newest;
     uint32_t connection_count;
+    /* The fewest idle calls since they were last freed. */
+    uint32_t idle_least;
+    /* Idle connections that may still be closed for new ones before the next look. */
+    uint32_t evictions;
+
+    /* tend.c */
+    pthread_t tender;
+    bool tended;
+    pthread_mutex_t tend_lock;
+    pthread_cond_t tend_end;
+    bool tend_ending;
+    size_t peak_bytes;
 };
 
 /* ---- call.c ------------------------------------------------------------------------------------ */
@@ -112,6 +131,8 @@ struct rpc_call *call_new(struct rpc_server *server);
 /* Waits for the threads inside. The aio goes first: freeing it waits until NNG's timer thread has left its cancel
  * function, which uses the context and the socket. */
 void call_free(struct rpc_call *call);
+/* Takes a call that rests out of the list of all. Under the lock. */
+void call_forget(struct rpc_call *call);
 /* Lets calls receive until LIMIT_RPC_RECEIVERS do. */
 void calls_receive(struct rpc_server *server);
 void call_finish(struct rpc_call *call, const ProtobufCMessage *response);
@@ -135,9 +156,20 @@ int connections_watch(struct rpc_server *server);
 void connections_free(struct rpc_server *server);
 /* Counts a call that has arrived. Unless GONE, connection_left() must follow. Under the lock. */
 enum admission connection_arrived(struct rpc_call *call, uint32_t pipe);
+/* Connections without a call that have been idle for options.idle_ms, and the `most` longest idle ones of the others.
+ * Returns how many, at most `room`. */
+size_t connections_idle(struct rpc_server *server, uint64_t now_ns, size_t most, uint32_t *out,
+                        size_t room);
 /* No longer told that its caller is gone, once this returns. True: it is gone. */
 bool connection_finished(struct rpc_call *call);
 /* The call has left its context. Under the lock. */
 void connection_left(struct rpc_call *call);
+
+/* ---- tend.c ------------------------------------------------------------------------------------ */
+
+/* A thread that looks every LIMIT_RPC_TEND_MS after what nobody else notices: idle and silent connections, messages that
+ * do not get on, contexts and memory that are no longer needed. False: no thread is to be had. */
+bool tend_begin(struct rpc_server *server);
+void tend_end(struct rpc_server *server);
 
 #endif

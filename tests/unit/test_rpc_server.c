@@ -187,6 +187,12 @@ static int setup_tight(void **state)
                                                          .memory_bytes = MEMORY_BYTES});
 }
 
+static int setup_impatient(void **state)
+{
+    return setup_with(state,
+                      (struct rpc_server_options){.message_bytes = MESSAGE_BYTES, .idle_ms = 2000});
+}
+
 static int setup_large(void **state)
 {
     return setup_with(state, (struct rpc_server_options){.message_bytes = LIMIT_MESSAGE_BYTES_MAX});
@@ -306,6 +312,7 @@ static void many_calls_that_wait_keep_nobody_waiting(void **state)
         close(waiting[i]);
     }
     close(other);
+    AWAIT(stats_of(f).contexts <= 2 * LIMIT_RPC_RECEIVERS); /* what they took has been given back */
 }
 
 static void calls_beyond_the_limit_are_told_when_to_come_back(void **state)
@@ -462,6 +469,23 @@ static void who_reads_no_replies_delays_nobody(void **state)
     close(other);
 }
 
+/* ---- Connections that do nothing --------------------------------------------------------------- */
+
+static void an_idle_connection_is_closed_and_a_waiting_one_is_not(void **state)
+{
+    struct fixture *f = *state;
+    int waits = caller(f->port);
+    assert_true(ask(waits, 1, "hold"));
+    AWAIT(held_count(f) == 1);
+    int idle = caller(f->port);
+    uint8_t byte;
+    assert_int_equal(recv(idle, &byte, 1, 0), 0); /* closed, not timed out */
+    answer_held(f);
+    assert_int_equal(next_code(waits), CANDOR_OK);
+    close(waits);
+    close(idle);
+}
+
 /* ---- Memory ------------------------------------------------------------------------------------ */
 
 /* A request whose key has that many bytes; `out` has room for 256 more. */
@@ -566,6 +590,17 @@ static void replies_that_nobody_reads_are_bounded_together(void **state)
     close(other);
 }
 
+static void a_message_that_does_not_get_on_costs_its_connection(void **state)
+{
+    struct fixture *f = *state;
+    int fd = send_half(f->port, 20000, 10000);
+    AWAIT(stats_of(f).memory_bytes >= 20000);
+    uint8_t byte;
+    assert_int_equal(recv(fd, &byte, 1, 0), 0); /* closed after LIMIT_RPC_MESSAGE_MS */
+    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 10);
+    close(fd);
+}
+
 /* Unfolding 32 MiB takes longer than the millisecond that its caller waits. */
 static void a_call_that_is_too_late_is_not_run(void **state)
 {
@@ -584,6 +619,7 @@ static void a_call_that_is_too_late_is_not_run(void **state)
 
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 #define WITH_TIGHT_SERVER(test) cmocka_unit_test_setup_teardown(test, setup_tight, teardown)
+#define WITH_IMPATIENT_SERVER(test) cmocka_unit_test_setup_teardown(test, setup_impatient, teardown)
 #define WITH_LARGE_SERVER(test) cmocka_unit_test_setup_teardown(test, setup_large, teardown)
 #define WITH_SMALL_SERVER(test) cmocka_unit_test_setup_teardown(test, setup_small, teardown)
 
@@ -599,7 +635,9 @@ int main(void)
         WITH_SERVER(asking_late_is_told_at_once),
         WITH_SERVER(leaving_and_finishing_at_once_is_sound),
         WITH_SERVER(who_reads_no_replies_delays_nobody),
+        WITH_IMPATIENT_SERVER(an_idle_connection_is_closed_and_a_waiting_one_is_not),
         WITH_SERVER(a_call_that_has_ended_holds_no_memory),
+        WITH_SERVER(a_message_that_does_not_get_on_costs_its_connection),
         WITH_TIGHT_SERVER(half_sent_messages_are_bounded_together),
         WITH_TIGHT_SERVER(replies_that_nobody_reads_are_bounded_together),
         WITH_LARGE_SERVER(a_call_that_is_too_late_is_not_run),
