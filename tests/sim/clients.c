@@ -346,6 +346,14 @@ static void open_read(struct world *world, struct event *event)
     schedule_at_node(world, node, world->now_ns + delay_ns, pack_read)->data = read;
 }
 
+/* In a step of its own: the one under way has actions left that are not performed yet. */
+static void wait_again(struct world *world, struct event *event)
+{
+    struct read *read = event->data;
+    if (is_current(world, read->client, read->operation))
+        wait_for_commit(world, &world->nodes[event->node], read);
+}
+
 static void wait_finished(struct world *world, struct node *node, const struct ticket *ticket,
                           const struct core_action *action)
 {
@@ -358,7 +366,7 @@ static void wait_finished(struct world *world, struct node *node, const struct t
     bool commit = read->wait == CORE_WAIT_COMMIT;
     if (commit && read->holds && action->reason == CANDOR_REASON_NO_MAJORITY) {
         read->holds = false;
-        wait_for_commit(world, node, read);
+        schedule_at_node(world, node, world->now_ns, wait_again)->data = read;
     } else if (action->code != CANDOR_OK) {
         if (action->reason == CANDOR_REASON_SESSION_LOST)
             client->token = action->pos;

@@ -395,6 +395,7 @@ struct node {
     struct core_view view; /* as published after the newest step */
     struct disk disk;
     struct writer writer;
+    bool steps;       /* a step is under way: its actions stand in `actions` */
     uint32_t spins;   /* TICKs in a row after which the next was due at once */
     uint64_t tick_ns; /* when the scheduled TICK is due; UINT64_MAX: none */
     struct ticket tickets[SIM_TICKETS];

@@ -303,6 +303,8 @@ static void plan_tick(struct world *world, struct node *node)
 void node_step(struct world *world, struct node *node, const struct core_event *event)
 {
     ASSERT(node->up);
+    ASSERT(!node->steps); /* a step within a step takes the outer one's actions away */
+    node->steps = true;
     node->last_before = node->view.last;
     if (event->type == CORE_EVENT_PEER_LOST)
         node->hinted_ns = local_ns(world, node);
@@ -312,6 +314,7 @@ void node_step(struct world *world, struct node *node, const struct core_event *
         trace_action(world, node, &node->actions.list[i]);
         perform(world, node, &node->actions.list[i]);
     }
+    node->steps = false;
     core_check(node->core);
     check_step(world, node);
     plan_tick(world, node);
@@ -383,6 +386,7 @@ void node_start(struct world *world, struct node *node)
     struct disk *disk = &node->disk;
     node->life++;
     node->up = true;
+    node->steps = false;
     node->paused_until_ns = node->sleeps_until_ns = 0;
     node->tick_ns = UINT64_MAX;
     disk->boot++;
