@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bounded_unpack.h"
 #include "base/rng.h"
 #include "candor/v1/rpc.pb-c.h"
 #include "cli/command.h"
@@ -35,7 +36,8 @@ static enum candor_code fetch_schema(struct peer *peer, struct candor_error *err
         rpc_client_call_wait(peer->client, "/candor.v1.Reflection/Descriptors", slice_of("", 0),
                              &exchange, &bytes, &length, NULL, err);
     if (code == CANDOR_OK) {
-        response = candor__v1__descriptors_response__unpack(NULL, length, bytes);
+        response = bounded_unpack(&candor__v1__descriptors_response__descriptor,
+                                  slice_of(bytes, length), NULL);
         if (response == NULL)
             code = candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
                                     "the node's descriptors do not decode");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bounded_unpack.h"
 #include "client/convert.h"
 #include "rpc/rpc.h"
 #include "topology/topology.h"
@@ -25,7 +26,7 @@ static ProtobufCMessage *call_once(struct rpc_client *rpc, const char *method,
     ProtobufCMessage *message = NULL;
     if (rpc_client_call_wait(rpc, method, slice_of(body, size), &exchange, &answer, &answer_bytes,
                              &reply, &result->error) == CANDOR_OK) {
-        message = protobuf_c_message_unpack(response, NULL, answer_bytes, answer);
+        message = bounded_unpack(response, slice_of(answer, answer_bytes), NULL);
         if (message == NULL)
             candor_error_set(&result->error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
                              "the answer to %s does not decode", method);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bounded_unpack.h"
 #include "base/types.h"
 
 void convert_text(const char *from, char *to, size_t room)
@@ -146,7 +147,8 @@ enum candor_code candor_token_import(struct candor_bytes bytes, struct candor_to
         return CANDOR_OK;
     Candor__V1__SessionToken *wire = NULL;
     if (bytes.length <= CANDOR_TOKEN_BYTES_MAX)
-        wire = candor__v1__session_token__unpack(NULL, bytes.length, bytes.data);
+        wire = bounded_unpack(&candor__v1__session_token__descriptor,
+                              slice_of(bytes.data, bytes.length), NULL);
     bool good = wire != NULL && token_from(wire, out) && out->cluster_id != 0;
     if (wire != NULL)
         candor__v1__session_token__free_unpacked(wire, NULL);

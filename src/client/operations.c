@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/bounded_unpack.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "candor/v1/kv.pb-c.h"
 
@@ -35,39 +36,10 @@ enum candor_code operation_out_of_memory(struct candor_error *error)
     return candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE, "out of memory");
 }
 
-/* Tells want of memory from bytes that do not decode, or that unfold to more than a message may (as at the nodes:
- * rpc/unpack.h). What it gives is free()d as any other. */
-struct unpacking {
-    bool *no_memory;
-    size_t left_bytes;
-};
-
-static void *take_memory(void *closure, size_t size)
-{
-    struct unpacking *unpacking = closure;
-    if (size > unpacking->left_bytes)
-        return NULL;
-    unpacking->left_bytes -= size;
-    void *memory = malloc(size);
-    if (memory == NULL)
-        *unpacking->no_memory = true;
-    return memory;
-}
-
-static void give_back(void *closure, void *memory)
-{
-    (void)closure;
-    free(memory);
-}
-
 void *operation_unpack(const ProtobufCMessageDescriptor *type, struct slice body,
                        struct candor_result *result)
 {
-    struct unpacking unpacking = {.no_memory = &result->no_memory,
-                                  .left_bytes = body.length * LIMIT_RPC_UNPACK_FACTOR +
-                                                LIMIT_RPC_UNPACK_SLACK_BYTES};
-    ProtobufCAllocator allocator = {take_memory, give_back, &unpacking};
-    result->memory = protobuf_c_message_unpack(type, &allocator, body.length, body.bytes);
+    result->memory = bounded_unpack(type, body, &result->no_memory);
     return result->memory;
 }
 
@@ -405,8 +377,5 @@ enum candor_code candor_status(struct candor_client *client, const char *endpoin
     memset(result, 0, sizeof *result);
     if (endpoint != NULL && !client_connect(client, endpoint, &call.only, &result->error))
         return result->error.code;
-    enum candor_code code = client_call(client, &call, result);
-    if (endpoint != NULL)
-        client_release(client, call.only);
-    return code;
+    return client_call(client, &call, result);
 }

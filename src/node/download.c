@@ -2,6 +2,7 @@
  * number tells an event of a download that is over from one that counts. */
 #include "node/internal.h"
 
+#include "base/bounded_unpack.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -114,7 +115,9 @@ static Candor__V1__SnapshotResponse *ask(struct node *node, struct transfer *t, 
                              &exchange, &bytes, &length, NULL, &err);
     buffer_free(&packed);
     Candor__V1__SnapshotResponse *response =
-        code == CANDOR_OK ? candor__v1__snapshot_response__unpack(NULL, length, bytes) : NULL;
+        code == CANDOR_OK ? bounded_unpack(&candor__v1__snapshot_response__descriptor,
+                                           slice_of(bytes, length), NULL)
+                          : NULL;
     free(bytes);
     struct core_header from;
     if (response != NULL && wire_read_header(response->header, &from, &err) != CANDOR_OK) {

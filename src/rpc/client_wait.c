@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bounded_unpack.h"
 #include "rpc/rpc.h"
 
 /* A caller that waits, on its stack. */
@@ -25,7 +26,8 @@ static Candor__V1__RpcReply *copy_reply(const Candor__V1__RpcReply *reply)
     if (packed == NULL)
         return NULL;
     candor__v1__rpc_reply__pack(&bodiless, packed);
-    Candor__V1__RpcReply *copy = candor__v1__rpc_reply__unpack(NULL, bytes, packed);
+    Candor__V1__RpcReply *copy =
+        bounded_unpack(&candor__v1__rpc_reply__descriptor, slice_of(packed, bytes), NULL);
     free(packed);
     return copy;
 }

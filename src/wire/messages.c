@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bounded_unpack.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
@@ -575,9 +576,10 @@ void wire_msg_free(struct core_msg *msg)
 enum candor_code wire_stream_unpack(struct slice bytes, struct core_msg *msg,
                                     Candor__V1__StreamMessage **unpacked, struct candor_error *err)
 {
-    *unpacked = candor__v1__stream_message__unpack(NULL, bytes.length, bytes.bytes);
+    *unpacked = bounded_unpack(&candor__v1__stream_message__descriptor, bytes, NULL);
     if (*unpacked == NULL)
-        return wire_malformed(err, "stream message", "does not decode");
+        return wire_malformed(err, "stream message",
+                              "does not decode, or unfolds beyond its bound");
     enum candor_code code = wire_read(&(*unpacked)->base, msg, err);
     if (code != CANDOR_OK) {
         candor__v1__stream_message__free_unpacked(*unpacked, NULL);

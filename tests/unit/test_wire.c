@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/bounded_unpack.h"
 #include "base/clock.h"
 #include "base/rng.h"
 #include "wire/wire.h"
@@ -460,6 +461,44 @@ static void cut_and_flipped_messages_never_crash(void **state)
     buffer_free(&good);
 }
 
+/* A Heartbeat of nothing but empty echoes: 2 bytes each on the wire, some 80 in memory. */
+static size_t put_empty_echoes(uint8_t *out, uint32_t count)
+{
+    static const uint8_t echo[2] = {4 << 3 | 2, 0};
+    size_t length = (size_t)count * sizeof echo;
+    size_t at = 0;
+    out[at++] = 3 << 3 | 2; /* StreamMessage.heartbeat */
+    for (size_t left = length; left > 0; left >>= 7)
+        out[at++] = (uint8_t)((left & 0x7f) | (left >> 7 > 0 ? 0x80 : 0));
+    for (uint32_t i = 0; i < count; i++, at += sizeof echo)
+        memcpy(out + at, echo, sizeof echo);
+    return at;
+}
+
+static void a_message_unfolds_to_a_bound_and_no_further(void **state)
+{
+    (void)state;
+    enum { MANY = 1 << 20 };
+    uint8_t *bytes = malloc(16 + 2 * MANY);
+    struct core_msg msg;
+    struct candor_error err;
+    Candor__V1__StreamMessage *unpacked = NULL;
+    size_t length = put_empty_echoes(bytes, MANY);
+    assert_int_equal(wire_stream_unpack(slice_of(bytes, length), &msg, &unpacked, &err),
+                     CANDOR_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "unfolds beyond its bound"));
+    assert_null(
+        bounded_unpack(&candor__v1__stream_message__descriptor, slice_of(bytes, length), NULL));
+
+    length = put_empty_echoes(bytes, LIMIT_NODES);
+    Candor__V1__StreamMessage *honest =
+        bounded_unpack(&candor__v1__stream_message__descriptor, slice_of(bytes, length), NULL);
+    assert_non_null(honest);
+    assert_int_equal(honest->heartbeat->n_echoes, LIMIT_NODES);
+    candor__v1__stream_message__free_unpacked(honest, NULL);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +513,7 @@ int main(void)
         cmocka_unit_test(unknown_enum_values_are_refused),
         cmocka_unit_test(a_position_needs_both_its_halves),
         cmocka_unit_test(another_message_is_refused),
+        cmocka_unit_test(a_message_unfolds_to_a_bound_and_no_further),
         cmocka_unit_test(cut_and_flipped_messages_never_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
