@@ -149,10 +149,15 @@ _Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS < LIMIT_RPC_CALLS / 4 
                "what waits leaves room for what does not");
 #define LIMIT_HEARTBEATS_IN_FLIGHT 256 /* sent heartbeats remembered for s_conf (R31) */
 #define LIMIT_EVIDENCE 64 /* heartbeats waiting for applied to reach them (R36); the oldest stays */
-#define LIMIT_STREAM_BUFFER_MESSAGES                                                               \
-    8192 /* PUB queue per subscriber; beyond, NNG drops the oldest */
-#define LIMIT_STREAM_BUFFER_BYTES                                                                  \
-    (256u << 20) /* the same queue in bytes: large messages shorten it (never below 16) */
+/* PUB queue per subscriber; beyond, NNG drops the oldest. */
+#define LIMIT_STREAM_BUFFER_MESSAGES 8192
+/* The same in bytes, for all subscribers of a publisher together, who share what is queued: large messages shorten the queues,
+ * never below 4 messages. Beyond: the oldest are dropped, and fetched. */
+#define LIMIT_STREAM_BUFFER_BYTES (64u << 20)
+/* Connections to a publisher: two of each node, while one is replaced, and some to look at it. Beyond: refused. Of one
+ * host two thirds, so that one host cannot keep the others out. */
+#define LIMIT_STREAM_SUBSCRIBERS (2 * LIMIT_NODES + 8)
+#define LIMIT_STREAM_SUBSCRIBERS_OF_ONE (LIMIT_STREAM_SUBSCRIBERS * 2 / 3)
 #define LIMIT_SNAPSHOT_CHUNK_BYTES (1u << 20) /* one Snapshot reply */
 
 /* How far one message may move a term or a generation (R53): a million elections, one a second for twelve days without a pause,

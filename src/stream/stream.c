@@ -15,9 +15,10 @@
 #include "base/memory.h"
 #include "rpc/dialed.h"
 #include "rpc/listen.h"
+#include "stream/subscribers.h"
 
 #define CHANNELS 2 /* STREAM_RECORDS, STREAM_HEARTBEAT */
-#define BUFFER_MESSAGES_LEAST 16
+#define BUFFER_MESSAGES_LEAST 4
 
 /* What a peer publishes on one channel. */
 struct subscription {
@@ -35,8 +36,9 @@ struct peer {
     struct subscription channels[CHANNELS];
 };
 
-/* A PUB socket queues up to `buffer_messages` for each subscriber; large messages make that fewer, so that a stuck
- * subscriber holds at most LIMIT_STREAM_BUFFER_BYTES. The largest message is taken of this and the previous window
+/* A PUB socket queues up to `buffer_messages` for each subscriber: references to the newest ones, which all stuck subscribers
+ * share. Large messages make that fewer, so that all of them together hold at most LIMIT_STREAM_BUFFER_BYTES, and each the one
+ * message that it is in the midst of. The largest message is taken of this and the previous window
  * of as many publications as the longest queue has places: what is older is in no queue any more. */
 struct publisher {
     nng_socket socket;
@@ -46,6 +48,7 @@ struct publisher {
     uint32_t window_count;
     size_t window_largest;
     size_t previous_largest;
+    struct subscribers subscribers;
 };
 
 struct stream {
@@ -97,16 +100,46 @@ void stream_publish(struct stream *stream, enum stream_channel channel, struct s
     struct publisher *publisher = &stream->publishers[channel];
     nng_msg *message;
     fit_buffer(publisher, bytes.length);
-    ASSERT(nng_msg_alloc(&message, bytes.length) == 0);
+    if (nng_msg_alloc(&message, bytes.length) != 0)
+        return; /* as if it was lost on its way */
     if (bytes.length > 0)
         memcpy(nng_msg_body(message), bytes.bytes, bytes.length);
     if (nng_sendmsg(publisher->socket, message, NNG_FLAG_NONBLOCK) != 0)
         nng_msg_free(message); /* PUB refuses only when it is closed */
 }
 
+/* Closing it here is NNG's way to refuse it; it does not wait. */
+static void subscriber_comes(nng_pipe pipe, nng_pipe_ev event, void *closure)
+{
+    struct publisher *publisher = closure;
+    nng_sockaddr from = {.s_family = NNG_AF_UNSPEC};
+    (void)event;
+    (void)nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &from);
+    if (!subscribers_add(&publisher->subscribers, (uint32_t)nng_pipe_id(pipe), &from))
+        nng_pipe_close(pipe);
+}
+
+static void subscriber_gone(nng_pipe pipe, nng_pipe_ev event, void *closure)
+{
+    struct publisher *publisher = closure;
+    (void)event;
+    subscribers_remove(&publisher->subscribers, (uint32_t)nng_pipe_id(pipe));
+}
+
+static int limit_subscribers(struct publisher *publisher)
+{
+    int error =
+        nng_pipe_notify(publisher->socket, NNG_PIPE_EV_ADD_PRE, subscriber_comes, publisher);
+    if (error == 0)
+        error =
+            nng_pipe_notify(publisher->socket, NNG_PIPE_EV_REM_POST, subscriber_gone, publisher);
+    return error;
+}
+
 static int publisher_open(struct publisher *publisher, const char *address)
 {
     pthread_mutex_init(&publisher->lock, NULL);
+    subscribers_init(&publisher->subscribers, address);
     publisher->buffer_messages = LIMIT_STREAM_BUFFER_MESSAGES;
     int error = nng_pub0_open(&publisher->socket);
     if (error != 0)
@@ -116,6 +149,8 @@ static int publisher_open(struct publisher *publisher, const char *address)
     /* Subscribers have nothing to say: whoever sends more than nothing is dropped. */
     if (error == 0)
         error = nng_socket_set_size(publisher->socket, NNG_OPT_RECVMAXSZ, 1);
+    if (error == 0)
+        error = limit_subscribers(publisher);
     return error == 0 ? nng_listen(publisher->socket, address, NULL, 0) : error;
 }
 
@@ -123,6 +158,7 @@ static void publisher_close(struct publisher *publisher)
 {
     if (publisher->open)
         nng_close(publisher->socket);
+    subscribers_free(&publisher->subscribers);
     pthread_mutex_destroy(&publisher->lock);
 }
 

@@ -48,7 +48,8 @@ enum candor_code stream_subscribe(struct stream *stream, struct node_id peer,
  * Not from a callback. */
 void stream_reset_peer(struct stream *stream, struct node_id peer);
 
-/* Never blocks; a slow subscriber loses its oldest, beyond LIMIT_STREAM_BUFFER_MESSAGES or _BYTES. The bytes are copied. */
+/* Never blocks; a slow subscriber loses its oldest, beyond LIMIT_STREAM_BUFFER_MESSAGES or _BYTES; one that reads
+ * nothing loses its connection. The bytes are copied. */
 void stream_publish(struct stream *stream, enum stream_channel channel, struct slice bytes);
 
 #endif

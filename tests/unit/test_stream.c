@@ -311,6 +311,78 @@ static void large_messages_shorten_the_queue_of_a_stuck_subscriber(void **state)
     node_stop(&a);
 }
 
+static void many_stuck_subscribers_cost_no_more_than_one_and_lose_their_connections(void **state)
+{
+    (void)state;
+    if (SANITIZED)
+        skip(); /* the heap is not malloc's */
+    enum { STUCK = 12, EACH = 60 };
+    struct node a;
+    int stuck[STUCK];
+    node_start(&a);
+    int descriptors = descriptors_of(getpid());
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    for (int i = 0; i < STUCK; i++) { /* they begin at different messages */
+        stuck[i] = stuck_subscriber(&a, 8);
+        for (uint64_t k = 1; k <= EACH; k++)
+            publish(&a, STREAM_RECORDS, (size_t)1 << 20, k);
+    }
+    size_t held = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+    assert_in_range(held, 1 << 20, LIMIT_STREAM_BUFFER_BYTES + ((STUCK + 8u) << 20));
+    /* They are told nothing, and stay open at their own end. */
+    assert_in_range(descriptors_at_most(getpid(), descriptors + STUCK), 1, descriptors + STUCK);
+    publish(&a, STREAM_RECORDS, 8, 1);
+    uint64_t until_ns = clock_boot_ns() + PATIENCE_NS;
+    while (mallinfo2().uordblks + mallinfo2().hblkhd > before + (4u << 20)) {
+        assert_true(clock_boot_ns() < until_ns);
+        pause_ms(10);
+    }
+    for (int i = 0; i < STUCK; i++)
+        close(stuck[i]);
+    node_stop(&a);
+}
+
+static bool closed_by_publisher(int fd)
+{
+    struct pollfd connection = {.fd = fd, .events = POLLIN | POLLRDHUP};
+    uint8_t byte;
+    return poll(&connection, 1, 0) == 1 && recv(fd, &byte, 1, MSG_DONTWAIT) <= 0;
+}
+
+static void subscribers_beyond_the_limit_are_refused_and_the_others_served(void **state)
+{
+    (void)state;
+    enum { BEYOND = 10, COUNT = LIMIT_STREAM_SUBSCRIBERS_OF_ONE + BEYOND };
+    struct node a;
+    struct node b;
+    int fds[COUNT];
+    node_start(&a);
+    node_start(&b);
+    node_follow(&b, &a, "a");
+    publish_until_received(&a, &b, STREAM_RECORDS, 100, 1);
+    for (int i = 0; i < COUNT; i++)
+        fds[i] = mute_subscriber(a.ports[STREAM_RECORDS]);
+    uint64_t until_ns = clock_boot_ns() + PATIENCE_NS;
+    for (int closed = 0; closed <= BEYOND; pause_ms(5)) { /* b has a place, too */
+        assert_true(clock_boot_ns() < until_ns);
+        closed = 0;
+        for (int i = 0; i < COUNT; i++)
+            closed += closed_by_publisher(fds[i]);
+        assert_in_range(closed, 0, BEYOND + 1);
+    }
+    publish_until_received(&a, &b, STREAM_RECORDS, 100, 2);
+    for (int i = 0; i < COUNT; i++)
+        close(fds[i]);
+    /* Places come back. */
+    for (uint32_t i = 1; i <= 3; i++) {
+        stream_reset_peer(b.stream, node_id_of("a"));
+        await_connections(&b, i + 1, 0);
+        publish_until_received(&a, &b, STREAM_RECORDS, 100, 2 + i);
+    }
+    node_stop(&b);
+    node_stop(&a);
+}
+
 static void a_reset_peer_is_connected_anew(void **state)
 {
     (void)state;
@@ -526,6 +598,8 @@ int main(void)
         cmocka_unit_test(a_large_message_arrives_whole_and_a_larger_one_is_dropped),
         cmocka_unit_test(a_slow_subscriber_blocks_nobody_and_loses_its_oldest),
         cmocka_unit_test(large_messages_shorten_the_queue_of_a_stuck_subscriber),
+        cmocka_unit_test(many_stuck_subscribers_cost_no_more_than_one_and_lose_their_connections),
+        cmocka_unit_test(subscribers_beyond_the_limit_are_refused_and_the_others_served),
         cmocka_unit_test(a_reset_peer_is_connected_anew),
         cmocka_unit_test(a_peer_that_comes_late_or_again_is_found),
         cmocka_unit_test(a_peer_that_hangs_in_its_connect_is_dialed_anew_by_a_reset),
