@@ -22,7 +22,7 @@ class Nemesis:
         self.log = []  # (seconds, what), for whoever reads a history
         self.kinds = [
             (3, self.kill_primary), (2, self.kill_node), (1, self.kill_all), (1, self.restart_storm),
-            (2, self.pause_primary), (2, self.pause_node), (2, self.cut_pair), (2, self.cut_one_way),
+            (2, self.pause_primary), (2, self.pause_node), (2, self.pause_storm), (2, self.cut_pair), (2, self.cut_one_way),
             (3, self.isolate_primary), (2, self.isolate_primary_one_way), (2, self.isolate_node),
             (2, self.isolate_and_kill_primary), (1, self.flap), (1, self.stop_node), (1, self.slow_network),
             (2, self.slow_disk), (2, self.stalled_disk), (2, self.full_disk), (2, self.full_disk_of_primary),
@@ -125,6 +125,21 @@ class Nemesis:
         self.pause(node)
         self.hold()
         self.resume(node)
+
+    def pause_storm(self):
+        """Every node sleeps and wakes on its own, so that sleeps overlap: a node that wakes meets others asleep."""
+        due = {node: 0.0 for node in self.nodes}
+        end = time.monotonic() + self.rng.uniform(2, 8)
+        while time.monotonic() < end:
+            node = min(due, key=due.get)
+            time.sleep(max(0.0, due[node] - time.monotonic()))
+            if node in self.paused:
+                self.resume(node)
+                lasts = self.rng.choice((0.05, 0.3, 1))
+            else:
+                self.pause(node)
+                lasts = self.rng.choice((0.02, 0.1, 0.45, 0.7, 1.5, 3))
+            due[node] = time.monotonic() + lasts
 
     def cut_pair(self):
         self.cluster.cut(*self.rng.sample(self.nodes, 2))
