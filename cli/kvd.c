@@ -15,6 +15,7 @@
 #include "base/standard_streams.h"
 #include "base/watchdog.h"
 #include "cli/kvd_arguments.h"
+#include "cli/kvd_restart.h"
 #include "cli/kvd_signals.h"
 #include "node/node.h"
 #include "rpc/guard.h"
@@ -101,7 +102,8 @@ static bool start_is_ended(void *closure)
 static int run(const struct kvd_arguments *arguments, const struct topology *topology,
                struct node_id self)
 {
-    struct node_options options = {.data = arguments->data, .ended = start_is_ended};
+    struct node_options options = {
+        .fatal = kvd_restart_on_damage, .data = arguments->data, .ended = start_is_ended};
     struct node *node = NULL;
     struct candor_error err = {0};
     if (node_open(topology, self, &options, &node, &err) != CANDOR_OK)
@@ -134,6 +136,7 @@ int main(int argc, char **argv)
     standard_streams_open();
     logging_flush_on_crash();
     map_fault_install();
+    kvd_restart_prepare(argv);
     struct kvd_arguments arguments;
     kvd_arguments_parse(argc, argv, &arguments);
     /* Outlives the node; large for a stack. */

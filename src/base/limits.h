@@ -181,6 +181,9 @@ _Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS < LIMIT_RPC_CALLS / 4 
  * epoch. Below it, what stores more is refused as DISK_FULL. */
 #define LIMIT_STATE_SLACK_BYTES (2u << 20)
 #define LIMIT_UNDO_RECORDS_PER_TXN 10000 /* a rollback's transaction (R12) */
+/* kvd that has started again by itself over a damaged state does so once more only when it has run for so long; sooner
+ * it ends with status 3. */
+#define LIMIT_RESTART_AFTER_MS 5000
 /* A state up to this size is checked whole at each start, some 10 ms a 16 MiB; of a larger one the length. */
 #define LIMIT_STATE_CHECKED_BYTES (64u << 20)
 #define LIMIT_STATE_READERS 1024 /* LMDB reader slots */

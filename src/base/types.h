@@ -40,6 +40,17 @@ int epoch_compare(struct epoch a, struct epoch b);
 bool epoch_equal(struct epoch a, struct epoch b);
 bool epoch_none(struct epoch e);
 
+/* What a state holds, as one number: the sum of its entries' hashes (state/digest.h). */
+struct state_digest {
+    uint64_t high;
+    uint64_t low;
+};
+
+static inline bool state_digest_equal(struct state_digest a, struct state_digest b)
+{
+    return a.high == b.high && a.low == b.low;
+}
+
 /* A position in the log; equal positions mean equal logs up to them. seq 0: before all. */
 struct pos {
     struct epoch epoch;

@@ -65,7 +65,7 @@ static void status(Candor__V1__Cluster_Service *service, const Candor__V1__Statu
     struct wire_pos last_room;
     Candor__V1__PeerStatus peers[LIMIT_NODES];
     Candor__V1__PeerStatus *peer_list[LIMIT_NODES];
-    state_position(node->state, &position, NULL);
+    state_position(node->state, &position);
     view_read(&node->view, &view);
     uint64_t now_ns = clock_boot_ns();
     Candor__V1__StatusResponse response = CANDOR__V1__STATUS_RESPONSE__INIT;

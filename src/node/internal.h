@@ -356,6 +356,8 @@ void node_close_disk(struct node *node, bool clean);
 
 /* node.c */
 _Noreturn void node_fatal(struct node *node, const struct candor_error *err); /* R3 */
+/* A read of the state failed; its call was answered. Does not return when what is stored is damaged. Any thread. */
+void node_state_failed(struct node *node, const struct candor_error *err);
 uint64_t node_message_bytes(const struct node *node); /* largest message between nodes */
 void node_header(const struct node *node, const struct core_view *view, struct core_header *out);
 

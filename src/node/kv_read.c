@@ -18,7 +18,7 @@ struct read_call {
     const ProtobufCMessage *request;
     struct core_read read;
     /* Fills `response` from the data. False: the call was failed. */
-    bool (*fill)(struct reading *reading, const struct state_view *data);
+    bool (*fill)(struct reading *reading, struct state_view *data);
     /* The core said that the wait for a session or for confirmed leadership is over ... */
     bool waited;
     /* ... when its rewinds were these. */
@@ -251,13 +251,26 @@ static void finish_reading(struct reading *reading, struct state_view *data)
     free(reading->list);
 }
 
+/* Fills the response. False: the call was failed, by `fill` or because what is stored is not what was put there. */
+static bool read_data(struct reading *reading, struct state_view *data)
+{
+    struct candor_error err = {0};
+    if (!reading->of->fill(reading, data))
+        return false;
+    if (state_view_check(data, &err) == CANDOR_OK)
+        return true;
+    reply_fail_now(reading->node, reading->call, err.code, err.reason, err.message);
+    node_state_failed(reading->node, &err);
+    return false;
+}
+
 static const struct core_read_decision served = {CORE_SERVE, CANDOR_OK, CANDOR_REASON_NONE};
 
 /* Without another question; ends `data`. */
 static void answer_from(struct reading *reading, struct state_view *data)
 {
     struct pos applied = state_view_applied(data);
-    if (reading->of->fill(reading, data))
+    if (read_data(reading, data))
         conclude(reading, served, &applied);
     finish_reading(reading, data);
 }
@@ -280,7 +293,7 @@ static void serve_or_refuse(struct reading *reading, const struct core_read *rea
     struct pos applied = state_view_applied(data);
     bool answer = true;
     if (decision.decision == CORE_SERVE) {
-        answer = reading->of->fill(reading, data);
+        answer = read_data(reading, data);
         /* Once more, since reading took time and a bound grows. */
         decision = decide(reading, read, applied.seq);
     }
@@ -384,7 +397,7 @@ static struct read_call *read_new(Candor__V1__KV_Service *service, struct rpc_ca
 
 /* Hands it to a reader: NNG's thread goes back to its sockets. */
 static void submit(struct read_call *of,
-                   bool (*fill)(struct reading *reading, const struct state_view *data))
+                   bool (*fill)(struct reading *reading, struct state_view *data))
 {
     struct node *node = of->ticket.node;
     of->fill = fill;
@@ -397,7 +410,7 @@ static void submit(struct read_call *of,
  * more than it. Should all of these wait for pages from the disk, the other half still takes heartbeats, and further
  * reads go to the readers. */
 static void submit_short(struct read_call *of,
-                         bool (*fill)(struct reading *reading, const struct state_view *data))
+                         bool (*fill)(struct reading *reading, struct state_view *data))
 {
     struct node *node = of->ticket.node;
     if (atomic_fetch_add(&node->short_reads, 1) < node->short_read_limit) {
@@ -428,7 +441,7 @@ static void fill_missing(Candor__V1__KeyValue *item, ProtobufCBinaryData key)
 
 /* ---- Get ------------------------------------------------------------------------------------------------------------ */
 
-static bool fill_get(struct reading *reading, const struct state_view *data)
+static bool fill_get(struct reading *reading, struct state_view *data)
 {
     const Candor__V1__GetRequest *request = (const Candor__V1__GetRequest *)reading->request;
     struct state_item item;
@@ -463,7 +476,7 @@ static bool fail_too_large(struct reading *reading, const char *field, size_t mo
     return false;
 }
 
-static bool fill_multi_get(struct reading *reading, const struct state_view *data)
+static bool fill_multi_get(struct reading *reading, struct state_view *data)
 {
     const Candor__V1__MultiGetRequest *request =
         (const Candor__V1__MultiGetRequest *)reading->request;
@@ -606,7 +619,7 @@ static bool add_item(const struct state_item *item, void *closure)
     return true;
 }
 
-static bool fill_scan(struct reading *reading, const struct state_view *data)
+static bool fill_scan(struct reading *reading, struct state_view *data)
 {
     const Candor__V1__ScanRequest *request = (const Candor__V1__ScanRequest *)reading->request;
     struct state_scan scan;

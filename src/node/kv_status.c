@@ -74,6 +74,17 @@ static void respond(const struct status *status, ProtobufCClosure reply)
     reply(&response.base, status->call);
 }
 
+static void respond_if_sound(const struct status *status, ProtobufCClosure reply)
+{
+    struct candor_error err = {0};
+    if (state_view_check(status->data, &err) == CANDOR_OK) {
+        respond(status, reply);
+        return;
+    }
+    reply_fail_now(status->node, status->call, err.code, err.reason, err.message);
+    node_state_failed(status->node, &err);
+}
+
 /* False: the call was failed. The data and the view must be of one history. */
 static bool open_data(struct status *status)
 {
@@ -110,7 +121,7 @@ static void serve_request(struct status *status, const struct request_id *id,
         return;
     if (may_answer(status)) {
         judge_request(status, id);
-        respond(status, reply);
+        respond_if_sound(status, reply);
     }
     state_view_end(status->data);
 }
@@ -124,7 +135,7 @@ static void serve_pos(struct status *status, const struct pos *pos, ProtobufCClo
     if (may_answer(status)) {
         state_view_history(status->data, &history);
         judge_pos(status, pos, &history);
-        respond(status, reply);
+        respond_if_sound(status, reply);
     }
     epoch_history_free(&history);
     state_view_end(status->data);

@@ -279,7 +279,7 @@ static enum candor_code log_continues(struct node *node, struct pos applied, boo
 static enum candor_code join_log(struct node *node, struct candor_error *err)
 {
     struct state_position position;
-    state_position(node->state, &position, NULL);
+    state_position(node->state, &position);
     struct pos applied = position.applied;
     bool continues;
     enum candor_code code = log_continues(node, applied, &continues, err);
@@ -309,7 +309,7 @@ static void log_replay(const struct node *node, uint64_t seq, uint64_t *logged_n
 static enum candor_code replay(struct node *node, struct candor_error *err)
 {
     struct state_position position;
-    state_position(node->state, &position, NULL);
+    state_position(node->state, &position);
     uint64_t seq = position.applied.seq;
     uint64_t last = log_last(node->log);
     uint64_t logged_ns = clock_boot_ns();
@@ -324,7 +324,7 @@ static enum candor_code replay(struct node *node, struct candor_error *err)
                                err);
         if (code != CANDOR_OK)
             break;
-        state_position(node->state, &position, NULL);
+        state_position(node->state, &position);
         ASSERT_U64(position.applied.seq, >, seq);
         seq = position.applied.seq;
         log_replay(node, seq, &logged_ns, false);
@@ -384,12 +384,15 @@ static enum candor_code find_local(struct node *node, uint64_t commit, struct se
     return code;
 }
 
-static void fill_boot(struct node *node, struct core_boot *boot, struct epoch_history *history,
-                      struct members *members)
+static enum candor_code fill_boot(struct node *node, struct core_boot *boot,
+                                  struct epoch_history *history, struct members *members,
+                                  struct candor_error *err)
 {
     struct writer *writer = &node->writer;
     struct state_position position;
-    state_position(node->state, &position, history);
+    enum candor_code code = state_position_and_history(node->state, &position, history, err);
+    if (code != CANDOR_OK)
+        return code;
     *members = position.members;
     writer->tail_epoch = position.applied.epoch;
     writer->commit = max_u64(writer->hard.known_commit, position.undo_floor);
@@ -405,6 +408,7 @@ static void fill_boot(struct node *node, struct core_boot *boot, struct epoch_hi
         .history = history,
         .members = members,
     };
+    return CANDOR_OK;
 }
 
 static enum candor_code recover_disk(struct node *node, bool *fresh, struct candor_error *err)
@@ -444,7 +448,9 @@ enum candor_code node_recover(struct node *node, struct core_boot *boot,
         code = begin_life(node, err);
     if (code != CANDOR_OK)
         return code;
-    fill_boot(node, boot, history, members);
+    code = fill_boot(node, boot, history, members, err);
+    if (code != CANDOR_OK)
+        return code;
     boot->local = local;
     code = find_local(node, boot->commit, local, err);
     if (code != CANDOR_OK)
@@ -465,7 +471,7 @@ static void mark_clean(struct node *node)
     struct hard_state *hard = &node->writer.hard;
     struct candor_error err = {0};
     struct state_position position;
-    state_position(node->state, &position, NULL);
+    state_position(node->state, &position);
     /* Everything of the log and the state is on the disk before the mark says so. */
     if (log_sync(node->log, &err) != CANDOR_OK || state_sync(node->state, &err) != CANDOR_OK) {
         log_error("not_clean", "what=\"%s\"", err.message);

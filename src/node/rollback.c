@@ -150,7 +150,7 @@ static bool take_back(struct node *node, uint64_t to_seq)
 static void answer_truncated(struct node *node, uint64_t to_seq)
 {
     struct state_position position;
-    state_position(node->state, &position, NULL);
+    state_position(node->state, &position);
     ASSERT_U64(position.applied.seq, ==, to_seq);
     ASSERT_U64(log_last(node->log), ==, to_seq);
     node->writer.tail_epoch = position.applied.epoch;
@@ -179,8 +179,10 @@ static void answer_installed(struct node *node, enum candor_code code)
 {
     struct node_event *event = event_new(CORE_EVENT_INSTALLED);
     struct state_position position;
+    struct candor_error err = {0};
     epoch_history_init(&event->history);
-    state_position(node->state, &position, &event->history);
+    if (state_position_and_history(node->state, &position, &event->history, &err) != CANDOR_OK)
+        node_fatal(node, &err);
     event->core.snapshot.code = code;
     event->core.snapshot.pos = position.applied;
     event->core.snapshot.rewinds = position.rewinds;
@@ -206,7 +208,7 @@ static enum candor_code replace_state(struct node *node, struct work *work)
     if (code != CANDOR_OK)
         node_fatal(node, &err);
     struct state_position position;
-    state_position(node->state, &position, NULL);
+    state_position(node->state, &position);
     if (!reset_log(node, position.applied.seq + 1))
         return CANDOR_CANCELLED;
     node->writer.tail_epoch = position.applied.epoch;

@@ -235,7 +235,7 @@ static size_t refuse_write(struct node *node, struct work *work, const struct ca
 static uint64_t commit_of_group(struct node *node)
 {
     struct state_position position;
-    state_position(node->state, &position, NULL);
+    state_position(node->state, &position);
     const struct member *self = members_find(&position.members, node->self->id);
     bool alone = members_voters(&position.members) == 1 && self != NULL && self->voter;
     return alone ? UINT64_MAX : node->writer.commit;

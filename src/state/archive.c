@@ -25,6 +25,7 @@
 #include "base/logging.h"
 #include "base/memory.h"
 #include "state/env.h"
+#include "state/table.h"
 
 enum {
     VERSION = 1,
@@ -142,9 +143,8 @@ static int put_old(struct buffer *frame, const struct state_view *view, uint64_t
 {
     uint8_t bytes[UNDO_KEY_BYTES];
     undo_key(bytes, seq, op);
-    MDB_val key = {sizeof bytes, bytes};
     MDB_val value;
-    int rc = mdb_get(view->txn, view->env->undo, &key, &value);
+    int rc = table_get(view->env, view->txn, TABLE_UNDO, slice_of(bytes, sizeof bytes), &value);
     if (rc != 0 && rc != MDB_NOTFOUND)
         return rc;
     struct image image;

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "state/digest.h"
+#include "state/table.h"
 
 static void image_begin(struct change *change, enum table table, enum image_kind kind,
                         struct slice key)
@@ -42,10 +44,9 @@ static int image_keep(struct change *change)
 {
     uint8_t bytes[UNDO_KEY_BYTES];
     undo_key(bytes, change->seq, change->index++);
-    MDB_val key = {sizeof bytes, bytes};
-    MDB_val value = val_of(buffer_slice(&change->image));
     change->kept++;
-    return mdb_put(change->txn, change->env->undo, &key, &value, MDB_APPEND);
+    return table_append(change->env, change->txn, TABLE_UNDO, slice_of(bytes, sizeof bytes),
+                        buffer_slice(&change->image));
 }
 
 static bool is_kept(const struct change *change)
@@ -53,8 +54,16 @@ static bool is_kept(const struct change *change)
     return change->seq > change->commit;
 }
 
+void change_count_gone(struct change *change, enum table table, struct slice key,
+                       const MDB_val *old)
+{
+    digest_subtract(&change->position.digest, entry_hash(table, key, slice_of_val(old)));
+}
+
 int change_keep(struct change *change, enum table table, struct slice key, const MDB_val *old)
 {
+    if (old != NULL)
+        change_count_gone(change, table, key, old);
     if (!is_kept(change))
         return 0;
     image_begin(change, table, old != NULL ? IMAGE_WHOLE : IMAGE_ABSENT, key);
@@ -66,6 +75,7 @@ int change_keep(struct change *change, enum table table, struct slice key, const
 static int keep_head(struct change *change, enum table table, struct slice key, const MDB_val *old,
                      size_t head_bytes)
 {
+    change_count_gone(change, table, key, old);
     if (!is_kept(change))
         return 0;
     image_begin(change, table, IMAGE_HEAD, key);
@@ -90,30 +100,24 @@ int change_cursor(struct change *change, enum table table, MDB_cursor **out)
 
 int change_get(struct change *change, enum table table, struct slice key, MDB_val *out)
 {
-    MDB_val at = val_of(key);
-    return mdb_get(change->txn, change->env->tables[table], &at, out);
+    return table_get(change->env, change->txn, table, key, out);
 }
 
-int table_put(const struct env *env, MDB_txn *txn, enum table table, struct slice key,
-              struct slice head, struct slice tail)
+int change_put_counted(struct change *change, enum table table, struct slice key, struct slice head,
+                       struct slice tail)
 {
-    MDB_val at = val_of(key);
-    MDB_val value = {head.length + tail.length, NULL};
-    int rc = mdb_put(txn, env->tables[table], &at, &value, MDB_RESERVE);
-    if (rc != 0)
-        return rc;
-    if (head.length > 0)
-        memcpy(value.mv_data, head.bytes, head.length);
-    if (tail.length > 0)
-        memcpy((uint8_t *)value.mv_data + head.length, tail.bytes, tail.length);
-    return 0;
+    struct state_digest hash;
+    int rc = table_put(change->env, change->txn, table, key, head, tail, &hash);
+    if (rc == 0)
+        digest_add(&change->position.digest, hash);
+    return rc;
 }
 
 int change_put_over(struct change *change, enum table table, struct slice key, const MDB_val *old,
                     struct slice head, struct slice tail)
 {
     int rc = change_keep(change, table, key, old);
-    return rc == 0 ? table_put(change->env, change->txn, table, key, head, tail) : rc;
+    return rc == 0 ? change_put_counted(change, table, key, head, tail) : rc;
 }
 
 int change_put(struct change *change, enum table table, struct slice key, struct slice head,
@@ -136,8 +140,8 @@ int change_grow(struct change *change, enum table table, struct slice key, const
                old->mv_size - head.length);
     buffer_put(&change->grown, more.bytes, more.length);
     int rc = keep_head(change, table, key, old, head.length);
-    return rc == 0 ? table_put(change->env, change->txn, table, key, buffer_slice(&change->grown),
-                               (struct slice){0})
+    return rc == 0 ? change_put_counted(change, table, key, buffer_slice(&change->grown),
+                                        (struct slice){0})
                    : rc;
 }
 
@@ -147,8 +151,7 @@ int change_delete_over(struct change *change, enum table table, struct slice key
     int rc = change_keep(change, table, key, old);
     if (rc != 0 || old == NULL)
         return rc;
-    MDB_val at = val_of(key);
-    return mdb_del(change->txn, change->env->tables[table], &at, NULL);
+    return table_delete(change->env, change->txn, table, key);
 }
 
 int change_delete(struct change *change, enum table table, struct slice key)

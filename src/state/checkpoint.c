@@ -28,6 +28,31 @@ enum candor_code peek_position(const char *dir, struct state_position *out,
     return rc == 0 ? code : env_failed(rc, dir, "read", err);
 }
 
+enum candor_code peek_verify(const char *dir, struct candor_error *err)
+{
+    struct env *env;
+    MDB_txn *txn;
+    struct state_position position;
+    struct state_digest sum;
+    enum candor_code code =
+        env_open(dir, LIMIT_STATE_BYTES_DEFAULT, MDB_RDONLY | MDB_NOLOCK, &env, err);
+    if (code != CANDOR_OK)
+        return code;
+    int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
+    if (rc == 0) {
+        code = position_read_applied(env, txn, &position, err);
+        rc = code == CANDOR_OK ? digest_tables(env, txn, &sum) : 0;
+        mdb_txn_abort(txn);
+    }
+    env_close(env);
+    if (rc != 0)
+        return env_failed(rc, dir, "read all of it", err);
+    if (code == CANDOR_OK && !state_digest_equal(sum, position.digest))
+        return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_STATE_DAMAGED,
+                                "%s: its entries have another digest than its position names", dir);
+    return code;
+}
+
 static enum candor_code damaged(const char *checkpoint_dir, const char *what,
                                 struct candor_error *err)
 {

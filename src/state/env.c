@@ -8,6 +8,7 @@
 #include "base/disk_error.h"
 #include "base/memory.h"
 #include "state/map_fault.h"
+#include "state/table.h"
 
 enum {
     OWN_READERS =
@@ -55,7 +56,7 @@ enum candor_code env_failed(int rc, const char *dir, const char *what, struct ca
         return candor_error_set(err, code, CANDOR_REASON_NONE, "%s: cannot %s: %s", dir, what,
                                 mdb_strerror(rc));
     return candor_error_set(
-        err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+        err, CANDOR_DATA_LOSS, rc < 0 ? CANDOR_REASON_STATE_DAMAGED : CANDOR_REASON_NONE,
         "%s: cannot %s: %s; the state is damaged. Restore this node by removing its data directory "
         "(it then copies the state from the primary)",
         dir, what, mdb_strerror(rc));
@@ -171,7 +172,7 @@ void env_close(struct env *env)
 
 /* ---- Position ----------------------------------------------------------------------------------------- */
 
-static const MDB_val position_key = {8, (void *)(uintptr_t) "position"};
+static const struct slice position_key = {(const uint8_t *)"position", 8};
 const struct slice members_key = {(const uint8_t *)"members", 7};
 
 static void put_members(struct buffer *out, const struct members *members)
@@ -232,9 +233,10 @@ int position_write(const struct env *env, MDB_txn *txn, const struct state_posit
     buffer_put_u64(&bytes, position->applied.seq);
     buffer_put_u64(&bytes, position->undo_floor);
     buffer_put_u64(&bytes, position->rewinds);
-    MDB_val key = position_key;
-    MDB_val value = val_of(buffer_slice(&bytes));
-    int rc = mdb_put(txn, env->tables[TABLE_META], &key, &value, 0);
+    buffer_put_u64(&bytes, position->digest.high);
+    buffer_put_u64(&bytes, position->digest.low);
+    int rc = table_put(env, txn, TABLE_META, position_key, buffer_slice(&bytes), (struct slice){0},
+                       NULL);
     buffer_free(&bytes);
     return rc;
 }
@@ -253,27 +255,46 @@ static enum candor_code position_damaged(const char *what, struct candor_error *
                             what);
 }
 
+static enum candor_code other_format(uint32_t format, struct candor_error *err)
+{
+    return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
+                            "the state has format %u, this version reads %d", format, STATE_FORMAT);
+}
+
+/* Formats up to 3 had no checks, and began with their number. */
+static bool is_older_format(const struct env *env, MDB_txn *txn, uint32_t *out)
+{
+    MDB_val key = val_of(position_key);
+    MDB_val value;
+    if (mdb_get(txn, env->tables[TABLE_META], &key, &value) != 0 || value.mv_size < sizeof *out)
+        return false;
+    *out = get_u32(value.mv_data);
+    return *out >= 1 && *out <= 999 && *out != STATE_FORMAT;
+}
+
 enum candor_code position_read_applied(const struct env *env, MDB_txn *txn,
                                        struct state_position *out, struct candor_error *err)
 {
     memset(out, 0, sizeof *out);
-    MDB_val key = position_key;
     MDB_val value;
-    int rc = mdb_get(txn, env->tables[TABLE_META], &key, &value);
+    int rc = table_get(env, txn, TABLE_META, position_key, &value);
     if (rc == MDB_NOTFOUND)
         return CANDOR_OK;
+    uint32_t format;
+    if (rc == MDB_CORRUPTED && is_older_format(env, txn, &format))
+        return other_format(format, err);
     if (rc != 0)
         return env_failed(rc, "state", "read the position", err);
     struct reader reader = reader_of(slice_of_val(&value));
-    uint32_t format = read_u32(&reader);
+    format = read_u32(&reader);
     if (format != STATE_FORMAT)
-        return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
-                                "the state has format %u, this version reads %d", format,
-                                STATE_FORMAT);
+        return other_format(format, err);
     bool ok = read_epoch(&reader, &out->applied.epoch);
     out->applied.seq = read_u64(&reader);
     out->undo_floor = read_u64(&reader);
     out->rewinds = read_u64(&reader);
+    out->digest.high = read_u64(&reader);
+    out->digest.low = read_u64(&reader);
     if (!ok || reader_left(&reader) != 0)
         return position_damaged("does not decode", err);
     return CANDOR_OK;
@@ -283,9 +304,8 @@ int members_read(const struct env *env, MDB_txn *txn, struct state_position *out
 {
     out->cluster_id = 0;
     out->members.count = 0;
-    MDB_val key = val_of(members_key);
     MDB_val value;
-    int rc = mdb_get(txn, env->tables[TABLE_META], &key, &value);
+    int rc = table_get(env, txn, TABLE_META, members_key, &value);
     if (rc != 0)
         return rc == MDB_NOTFOUND ? 0 : rc;
     struct reader reader = reader_of(slice_of_val(&value));

@@ -1,6 +1,7 @@
 /* Inside src/state: one LMDB environment, its tables and their codings. Nobody outside includes this.
  *
  * Tables
+ * Each value is stored behind a check (table.h). What stands in it:
  *   data      key -> u64 mod_seq, u64 version, value
  *   epochs    be64 first_seq -> epoch
  *   meta      "members" -> cluster_id and members; "position" -> the rest of the position
@@ -19,7 +20,7 @@
 #include "base/buffer.h"
 #include "state/state.h"
 
-#define STATE_FORMAT 3
+#define STATE_FORMAT 4
 #define ITEM_HEADER_BYTES 16
 #define UNDO_KEY_BYTES 12
 
@@ -30,7 +31,8 @@ enum table {
     TABLE_REQUESTS,
     TABLE_CLIENTS,
     TABLE_AGES,
-    TABLE_COUNT,
+    TABLE_COUNT, /* those whose entries records make: they are what the digest is of */
+    TABLE_UNDO = TABLE_COUNT,
 };
 
 struct env {
@@ -59,6 +61,9 @@ struct state_view {
     struct state *state;
     struct env *env;
     MDB_txn *txn;
+    /* Of the first read that failed; nothing is read after it. */
+    int rc;
+    char failed_key[128];
     struct state_position position;
     struct state_view *next;
 };
@@ -150,6 +155,11 @@ int change_put_over(struct change *change, enum table table, struct slice key, c
 /* Replaces the old value's head by one as long, and adds `more` at its end; the pre-image is the old head alone. */
 int change_grow(struct change *change, enum table table, struct slice key, const MDB_val *old,
                 struct slice head, struct slice more);
+/* Without a pre-image; the digest follows. Each of them is told of what goes before it goes. */
+int change_put_counted(struct change *change, enum table table, struct slice key, struct slice head,
+                       struct slice tail);
+void change_count_gone(struct change *change, enum table table, struct slice key,
+                       const MDB_val *old);
 /* For who changes a table through a cursor: keeps the pre-image, before the old value is gone; before or after a key was
  * added. */
 int change_keep(struct change *change, enum table table, struct slice key, const MDB_val *old);
@@ -158,8 +168,6 @@ int change_cursor(struct change *change, enum table table, MDB_cursor **out);
 int change_delete(struct change *change, enum table table, struct slice key);
 int change_delete_over(struct change *change, enum table table, struct slice key,
                        const MDB_val *old);
-int table_put(const struct env *env, MDB_txn *txn, enum table table, struct slice key,
-              struct slice head, struct slice tail); /* without a pre-image */
 
 enum image_kind { IMAGE_ABSENT, IMAGE_WHOLE, IMAGE_HEAD };
 
@@ -207,6 +215,11 @@ int history_at(const struct env *env, MDB_txn *txn, uint64_t seq, struct epoch *
 int requests_note(struct change *change, const struct record *record);
 int requests_find(const struct env *env, MDB_txn *txn, const struct request_id *id,
                   struct state_request *out, enum state_request_standing *standing);
+
+/* ---- verify.c ---------------------------------------------------------------------------------------- */
+
+/* Of all entries, each compared with its check. */
+int digest_tables(const struct env *env, MDB_txn *txn, struct state_digest *out);
 
 /* ---- view.c ------------------------------------------------------------------------------------------ */
 
@@ -263,6 +276,9 @@ enum candor_code checkpoint_adopt(int state_dir_fd, const char *state_dir, const
 /* Ends an install that a crash has cut: its checkpoint is taken if the state is its snapshot, else dropped. */
 enum candor_code checkpoint_settle(struct state *state, struct candor_error *err);
 
+/* Reads every entry of the environment in `dir`: DATA_LOSS when one is not what was put there, or when they are not those
+ * that its position tells of. */
+enum candor_code peek_verify(const char *dir, struct candor_error *err);
 /* What the environment in `dir` stands at, read without locks. */
 enum candor_code peek_position(const char *dir, struct state_position *out,
                                struct epoch_history *history, struct candor_error *err);

@@ -1,5 +1,6 @@
 /* The epoch history: table `epochs`, be64 first_seq -> epoch. */
 #include "state/env.h"
+#include "state/table.h"
 
 /* As long a history as the core's: the oldest goes. */
 static int forget_oldest(struct change *change)
@@ -16,7 +17,7 @@ static int forget_oldest(struct change *change)
     MDB_val key;
     MDB_val value;
     uint8_t first[8];
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+    rc = table_seek(cursor, TABLE_EPOCHS, &key, &value, MDB_FIRST);
     if (rc == 0)
         be64(first, from_be64(key.mv_data));
     mdb_cursor_close(cursor);
@@ -53,12 +54,12 @@ int history_read(const struct env *env, MDB_txn *txn, struct epoch_history *out)
         return rc;
     MDB_val key;
     MDB_val value;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+    rc = table_seek(cursor, TABLE_EPOCHS, &key, &value, MDB_FIRST);
     while (rc == 0 && out->count < LIMIT_EPOCH_HISTORY) {
         if (!read_start(&key, &value, &out->starts[out->count++]))
             rc = MDB_CORRUPTED;
         else
-            rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+            rc = table_seek(cursor, TABLE_EPOCHS, &key, &value, MDB_NEXT);
     }
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? 0 : rc;
@@ -75,11 +76,11 @@ int history_at(const struct env *env, MDB_txn *txn, uint64_t seq, struct epoch *
     be64(bytes, seq);
     MDB_val key = {sizeof bytes, bytes};
     MDB_val value;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    rc = table_seek(cursor, TABLE_EPOCHS, &key, &value, MDB_SET_RANGE);
     if (rc == MDB_NOTFOUND)
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+        rc = table_seek(cursor, TABLE_EPOCHS, &key, &value, MDB_LAST);
     else if (rc == 0 && from_be64(key.mv_data) > seq)
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+        rc = table_seek(cursor, TABLE_EPOCHS, &key, &value, MDB_PREV);
     struct epoch_start start;
     if (rc == 0 && !read_start(&key, &value, &start))
         rc = MDB_CORRUPTED;

@@ -70,8 +70,8 @@ enum candor_code state_incoming_finish(struct state_incoming *incoming,
     close(incoming->fd);
     incoming->fd = -1;
     /* LMDB trusts its file, and a peer may send anything. */
-    enum candor_code code =
-        pages_check(incoming->file, incoming->state->map_bytes, PAGES_ALL, &why);
+    enum candor_code code = pages_check(
+        incoming->file, incoming->state->map_bytes + LIMIT_STATE_RESERVE_BYTES, PAGES_ALL, &why);
     if (code == CANDOR_DATA_LOSS || code == CANDOR_NOT_FOUND)
         return unusable(incoming, why.message, err);
     if (code != CANDOR_OK)
@@ -81,7 +81,9 @@ enum candor_code state_incoming_finish(struct state_incoming *incoming,
         code = files_sync(incoming->dir, err);
     if (code != CANDOR_OK)
         return code;
-    code = peek_position(incoming->dir, position, history, &why);
+    code = peek_verify(incoming->dir, &why);
+    if (code == CANDOR_OK)
+        code = peek_position(incoming->dir, position, history, &why);
     if (code == CANDOR_RESOURCE_EXHAUSTED)
         return candor_error_set(err, code, why.reason, "%s", why.message);
     if (code != CANDOR_OK)

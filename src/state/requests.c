@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "state/digest.h"
+#include "state/table.h"
 
 enum {
     CLIENT_BYTES = 16,
@@ -57,11 +59,11 @@ static int newest_number(const struct env *env, MDB_txn *txn, const uint8_t *cli
     request_key(bytes, client, UINT64_MAX);
     MDB_val key = {sizeof bytes, bytes};
     MDB_val value;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_SET_RANGE);
     if (rc == MDB_NOTFOUND)
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+        rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_LAST);
     else if (rc == 0 && !is_of(&key, client))
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+        rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_PREV);
     if (rc == 0 && is_of(&key, client))
         *out = number_of(&key);
     mdb_cursor_close(cursor);
@@ -91,9 +93,8 @@ int requests_find(const struct env *env, MDB_txn *txn, const struct request_id *
     *standing = STATE_REQUEST_NEW;
     uint8_t bytes[REQUEST_KEY_BYTES];
     request_key(bytes, id->client, id->number);
-    MDB_val key = {sizeof bytes, bytes};
     MDB_val value;
-    int rc = mdb_get(txn, env->tables[TABLE_REQUESTS], &key, &value);
+    int rc = table_get(env, txn, TABLE_REQUESTS, slice_of(bytes, sizeof bytes), &value);
     if (rc == 0) {
         *standing = STATE_REQUEST_KNOWN;
         return decode(env, txn, &value, out);
@@ -121,13 +122,13 @@ static int forget_numbers(struct change *change, const uint8_t *client, uint64_t
     request_key(bytes, client, 0);
     MDB_val key = {sizeof bytes, bytes};
     MDB_val value;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_SET_RANGE);
     while (rc == 0 && is_of(&key, client) && saturating_sub(newest, number_of(&key)) >= most_kept) {
         rc = change_keep(change, TABLE_REQUESTS, slice_of_val(&key), &value);
         if (rc == 0)
             rc = mdb_cursor_del(cursor, 0);
         if (rc == 0)
-            rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+            rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_NEXT);
     }
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
@@ -148,7 +149,7 @@ static int forget_oldest_client(struct change *change)
     uint8_t age[AGE_KEY_BYTES];
     MDB_val key;
     MDB_val value;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+    rc = table_seek(cursor, TABLE_AGES, &key, &value, MDB_FIRST);
     if (rc == 0 && key.mv_size != sizeof age)
         rc = MDB_CORRUPTED;
     if (rc == 0)
@@ -226,7 +227,7 @@ static int bounds_are_kept(MDB_cursor *cursor, const struct record *record, bool
     MDB_val key;
     MDB_val value;
     *kept = false;
-    int rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+    int rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_PREV);
     if (rc != 0)
         return rc == MDB_NOTFOUND ? 0 : rc;
     if (!is_of(&key, record->request.client) || value.mv_size < REQUEST_HEADER_BYTES)
@@ -269,11 +270,14 @@ int requests_note(struct change *change, const struct record *record)
     int rc = change_cursor(change, TABLE_REQUESTS, &cursor);
     if (rc != 0)
         return rc;
-    MDB_val at = val_of(key);
-    MDB_val value = {REQUEST_HEADER_BYTES + record->result.length, entry};
-    rc = mdb_cursor_put(cursor, &at, &value, MDB_NOOVERWRITE);
+    MDB_val old;
+    struct state_digest hash;
+    struct slice value = slice_of(entry, REQUEST_HEADER_BYTES + record->result.length);
+    rc = table_add(cursor, TABLE_REQUESTS, key, value, &old, &hash);
     if (rc == MDB_KEYEXIST)
-        return note_again(change, record, key, &value);
+        return note_again(change, record, key, &old);
+    if (rc == 0)
+        digest_add(&change->position.digest, hash);
     bool kept = false;
     if (rc == 0)
         rc = bounds_are_kept(cursor, record, &kept);

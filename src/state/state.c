@@ -1,4 +1,5 @@
 /* Opening and closing, and the position that everybody may ask for. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,11 +27,11 @@ static enum candor_code check_current(const struct state *state, const char *dir
         code = files_path(suspect, state->dir, SUSPECT_NAME, err);
     if (code != CANDOR_OK)
         return code;
-    bool small = stat(file, &st) == 0 && (uint64_t)st.st_size <= LIMIT_STATE_CHECKED_BYTES;
-    bool whole = small || access(suspect, F_OK) == 0;
-    code = pages_check(file, state->map_bytes, whole ? PAGES_ALL : PAGES_SIZE, &why);
-    if (code == CANDOR_OK && whole)
-        (void)unlink(suspect);
+    uint64_t file_bytes = stat(file, &st) == 0 ? (uint64_t)st.st_size : 0;
+    bool whole = file_bytes <= LIMIT_STATE_CHECKED_BYTES || access(suspect, F_OK) == 0;
+    /* limits.state may have been lowered since: then the file itself is the measure. */
+    uint64_t most_bytes = max_u64(state->map_bytes, file_bytes) + LIMIT_STATE_RESERVE_BYTES;
+    code = pages_check(file, most_bytes, whole ? PAGES_ALL : PAGES_SIZE, &why);
     if (code == CANDOR_NOT_FOUND)
         return CANDOR_OK;
     if (code != CANDOR_DATA_LOSS)
@@ -71,6 +72,34 @@ static enum candor_code load_position(struct state *state, struct candor_error *
     return code;
 }
 
+/* After a life that met damage: every entry is read, before anybody is answered from it. */
+static enum candor_code verify_suspect(struct state *state, struct candor_error *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    struct state_digest kept;
+    enum candor_code code = files_path(path, state->dir, SUSPECT_NAME, err);
+    if (code != CANDOR_OK || access(path, F_OK) != 0)
+        return code;
+    struct state_view *view = state_view_begin(state);
+    code = state_view_digest(view, &kept, err);
+    state_view_end(view);
+    if (code == CANDOR_OK)
+        (void)unlink(path);
+    return code;
+}
+
+void state_mark_suspect(const char *dir)
+{
+    char path[LIMIT_PATH_BYTES];
+    if (!path_join(path, dir, SUSPECT_NAME))
+        return;
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    close(fd);
+}
+
 /* What an interrupted checkpoint or download left. */
 static void remove_leftovers(const char *dir)
 {
@@ -99,6 +128,8 @@ enum candor_code state_open(const struct state_options *options, struct state **
     }
     if (code == CANDOR_OK)
         code = load_position(state, err);
+    if (code == CANDOR_OK)
+        code = verify_suspect(state, err);
     if (code == CANDOR_OK)
         code = checkpoint_settle(state, err);
     if (code != CANDOR_OK) {
@@ -129,20 +160,26 @@ void state_publish(struct state *state, const struct state_position *position)
     pthread_mutex_unlock(&state->lock);
 }
 
-void state_position(struct state *state, struct state_position *out, struct epoch_history *history)
+void state_position(struct state *state, struct state_position *out)
 {
-    if (history == NULL) {
-        pthread_mutex_lock(&state->lock);
-        *out = state->position;
-        pthread_mutex_unlock(&state->lock);
-        return;
-    }
+    pthread_mutex_lock(&state->lock);
+    *out = state->position;
+    pthread_mutex_unlock(&state->lock);
+}
+
+enum candor_code state_position_and_history(struct state *state, struct state_position *out,
+                                            struct epoch_history *history, struct candor_error *err)
+{
     struct state_view *view = state_view_begin(state); /* both of one moment */
-    struct candor_error err;
-    enum candor_code code = position_read(view->env, view->txn, out, &err);
-    ASSERT(code == CANDOR_OK);
-    state_view_history(view, history);
+    enum candor_code code = state_view_check(view, err);
+    if (code == CANDOR_OK)
+        code = position_read(view->env, view->txn, out, err);
+    if (code == CANDOR_OK) {
+        state_view_history(view, history);
+        code = state_view_check(view, err);
+    }
     state_view_end(view);
+    return code;
 }
 
 enum candor_code state_sync(struct state *state, struct candor_error *err)

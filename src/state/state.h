@@ -28,6 +28,9 @@ struct state_options {
     uint64_t map_bytes;
 };
 
+/* The next state_open() reads everything and compares it with its checks. Any thread. */
+void state_mark_suspect(const char *dir);
+
 enum candor_code state_open(const struct state_options *options, struct state **out,
                             struct candor_error *err);
 void state_close(struct state *state);
@@ -40,11 +43,16 @@ struct state_position {
     uint64_t
         rewinds; /* counts undos and installs: two equal numbers mean no record was taken back between */
     uint64_t keys;
-    struct members members; /* as of applied */
+    struct members members;     /* as of applied */
+    struct state_digest digest; /* of all that records have made (state/digest.h) */
 };
 
-/* A copy of the position and, when `history` is not NULL (initialised by the caller), of the epoch history. Any thread. */
-void state_position(struct state *state, struct state_position *out, struct epoch_history *history);
+/* A copy of the position. Any thread. */
+void state_position(struct state *state, struct state_position *out);
+/* Likewise, read from the tables together with the epoch history (initialised by the caller). DATA_LOSS: they are damaged. */
+enum candor_code state_position_and_history(struct state *state, struct state_position *out,
+                                            struct epoch_history *history,
+                                            struct candor_error *err);
 
 /* (writer) Applies batches (back to back, contiguous from applied + 1) in one transaction, keeps a pre-image of
  * what each record above `commit` overwrites, and drops the pre-images of those at or below it.
@@ -109,15 +117,17 @@ struct state_view;
 struct state_view *state_view_begin(struct state *state); /* never NULL: waits for a reader slot */
 void state_view_end(struct state_view *view);
 struct pos state_view_applied(const struct state_view *view);
-enum state_request_standing state_view_request(const struct state_view *view,
-                                               const struct request_id *id,
+/* After reading, before anything is done with what was read. A read that fails gives nothing, and nothing is read after it;
+ * this says what failed: DATA_LOSS when what is stored is not what was put there. */
+enum candor_code state_view_check(const struct state_view *view, struct candor_error *err);
+enum state_request_standing state_view_request(struct state_view *view, const struct request_id *id,
                                                struct state_request *out);
 /* The epoch history at the view's moment; the caller's is initialised. */
-void state_view_history(const struct state_view *view, struct epoch_history *out);
+void state_view_history(struct state_view *view, struct epoch_history *out);
 uint64_t state_view_rewinds(const struct state_view *view);
 
 /* False when there is no such key. */
-bool state_get(const struct state_view *view, struct slice key, struct state_item *out);
+bool state_get(struct state_view *view, struct slice key, struct state_item *out);
 
 struct state_scan {
     struct slice start; /* first key wanted in ascending order; empty: no bound */
@@ -127,12 +137,13 @@ struct state_scan {
 };
 
 /* Calls `each` in order until it returns false or the range ends. */
-void state_scan(const struct state_view *view, const struct state_scan *scan,
+void state_scan(struct state_view *view, const struct state_scan *scan,
                 bool (*each)(const struct state_item *item, void *closure), void *closure);
 
-/* A 64-bit hash over all that records make: items, requests and clients, epochs, members, and the applied seq. Two equal nodes have equal
- * digests. Slow; any thread. */
-uint64_t state_digest(struct state *state);
+/* The digest of a view's data computed anew from every entry, each compared with its check. `*kept`: as it was kept, change by
+ * change; two that differ are DATA_LOSS. Slow; any thread. */
+enum candor_code state_view_digest(struct state_view *view, struct state_digest *kept,
+                                   struct candor_error *err);
 uint64_t state_bytes(struct state *state); /* used pages of the map */
 
 /* Checkpoints and snapshots: a consistent copy (mdb_env_copy2, compacting), fsynced, beside the state.

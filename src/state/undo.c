@@ -2,6 +2,7 @@
 #include "state/env.h"
 
 #include "base/assert.h"
+#include "state/table.h"
 
 int undo_drop(const struct env *env, MDB_txn *txn, uint64_t commit, uint32_t most)
 {
@@ -24,38 +25,36 @@ int undo_drop(const struct env *env, MDB_txn *txn, uint64_t commit, uint32_t mos
 /* ---- Taking back -------------------------------------------------------------------------------------- */
 
 /* The value before it was grown: the old head, and what of the rest was there. */
-static int restore_head(struct change *change, const struct image *image)
+static int restore_head(struct change *change, const struct image *image, const MDB_val *present)
 {
-    MDB_val present;
-    int rc = change_get(change, image->table, image->key, &present);
-    if (rc != 0)
-        return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
-    if (image->value.length > image->length || image->length > present.mv_size)
+    if (image->value.length > image->length || image->length > present->mv_size)
         return MDB_CORRUPTED;
     struct buffer *old = &change->grown;
     buffer_clear(old);
     buffer_put(old, image->value.bytes, image->value.length);
-    buffer_put(old, (const uint8_t *)present.mv_data + image->value.length,
+    buffer_put(old, (const uint8_t *)present->mv_data + image->value.length,
                image->length - image->value.length);
-    return table_put(change->env, change->txn, image->table, image->key, buffer_slice(old),
-                     (struct slice){0});
+    change_count_gone(change, image->table, image->key, present);
+    return change_put_counted(change, image->table, image->key, buffer_slice(old),
+                              (struct slice){0});
 }
 
 static int restore(struct change *change, const struct image *image)
 {
-    MDB_val key = val_of(image->key);
-    int rc = 0;
-    switch (image->kind) {
-    case IMAGE_ABSENT:
-        rc = mdb_del(change->txn, change->env->tables[image->table], &key, NULL);
-        return rc == MDB_NOTFOUND ? 0 : rc; /* a deletion of what was not there */
-    case IMAGE_WHOLE:
-        return table_put(change->env, change->txn, image->table, image->key, image->value,
-                         (struct slice){0});
-    case IMAGE_HEAD:
-        return restore_head(change, image);
-    }
-    return MDB_CORRUPTED;
+    MDB_val present;
+    int rc = change_get(change, image->table, image->key, &present);
+    bool there = rc == 0;
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return rc;
+    if (image->kind == IMAGE_HEAD)
+        return there ? restore_head(change, image, &present) : MDB_CORRUPTED;
+    if (there)
+        change_count_gone(change, image->table, image->key, &present);
+    if (image->kind == IMAGE_WHOLE)
+        return change_put_counted(change, image->table, image->key, image->value,
+                                  (struct slice){0});
+    /* ABSENT; or a deletion of what was not there. */
+    return there ? table_delete(change->env, change->txn, image->table, image->key) : 0;
 }
 
 /* Takes back the newest pre-image when it is of `seq`; `*found` tells. The image is copied first: the page it
@@ -69,7 +68,7 @@ static int restore_newest(struct change *change, uint64_t seq, bool *found)
         return rc;
     MDB_val key;
     MDB_val value;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+    rc = table_seek(cursor, TABLE_UNDO, &key, &value, MDB_LAST);
     if (rc == 0 && undo_key_seq(&key) == seq) {
         *found = true;
         buffer_clear(&change->image);

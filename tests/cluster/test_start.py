@@ -30,7 +30,7 @@ class Start(unittest.TestCase):
             done = kvd(c, "a")
             self.assertEqual(done.returncode, 4, done.stderr)
             self.assertIn("data/a", done.stderr)
-            self.assertEqual(c.status()["a"]["state"], "FRESH")
+            c.wait_fresh()
 
     def test_a_damaged_state_is_made_anew_from_the_log(self):
         """Cut where LMDB would end the process by SIGBUS, and with pages that are not what they say."""
@@ -64,6 +64,34 @@ class Start(unittest.TestCase):
                     self.assertEqual(c.get("k7")["value"], "v7" * 100)
                     self.assertEqual(len(c.export("a").splitlines()), 50)
                     self.assertIn("state_rebuild", c.log_of("a"))
+
+    def test_a_flipped_bit_in_a_value_is_never_served_and_heals_by_itself(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            for i in range(20):
+                c.put(f"k{i}", f"needle-{i}-" + "v" * 100)
+            c.kvctl("node", "stop", "a")
+            state = f"{c.dir}/data/a/state/current/data.mdb"
+            with open(state, "r+b") as f:
+                content = f.read()
+                at = [m.start() for m in re.finditer(rb"needle-7-", content)]
+                self.assertTrue(at)
+                for place in at:
+                    f.seek(place)
+                    f.write(b"n\x64edle")  # one bit of the second letter
+            c.start("a")
+            c.wait_fresh()
+
+            def right():
+                out, _ = c.kvctl("get", "k7", "--deadline", "1s", status=(0, 1, 3, 5, 8))
+                self.assertNotIn("ndedle", out)
+                return "needle-7-" in out
+            until(right, "the state is made anew, and the value is right again")
+            log = c.log_of("a")
+            self.assertIn("state_damaged", log)
+            self.assertIn("state_rebuild", log)
+            self.assertIn("k7", log)
+            self.assertEqual(len(c.export("a").splitlines()), 20)
 
     def test_a_state_that_is_cut_under_a_running_node_ends_it_with_a_message(self):
         with Cluster({"a": "voter"}) as c:

@@ -64,11 +64,27 @@ static bool check_item(const struct state_item *item, void *closure)
     return true;
 }
 
-static void check_items(const struct state_view *view, const struct model_state *model)
+/* R54: what rotted is told, and not shown. */
+static void end_sound_or_told(const struct candor_error *err)
+{
+    if (!world->rotten)
+        violate("R54", "%s", err->message);
+    end_with_integrity(err);
+}
+
+static void check_sound(const struct state_view *view)
+{
+    struct candor_error err = {0};
+    if (state_view_check(view, &err) != CANDOR_OK)
+        end_sound_or_told(&err);
+}
+
+static void check_items(struct state_view *view, const struct model_state *model)
 {
     struct scan scan = {.model = model};
     uint32_t expected = 0;
     state_scan(view, &(struct state_scan){0}, check_item, &scan);
+    check_sound(view);
     for (uint32_t i = 0; i < KEYS; i++)
         expected += model->items[i].there;
     if (scan.found != expected)
@@ -102,13 +118,14 @@ static void check_known(const struct request_id *id, const struct state_request 
 
 /* R46: the newest numbers are known; older ones are, or are too old; none is new that had its effect, and none is
  * known that had none. */
-static void check_request(const struct state_view *view, const struct model_state *model,
+static void check_request(struct state_view *view, const struct model_state *model,
                           const struct request_id *id)
 {
     const struct model_request *request = model_request(model, id);
     bool old = saturating_sub(model_newest(model, id), id->number) >= LIMIT_REQUESTS_PER_CLIENT;
     struct state_request known;
     enum state_request_standing standing = state_view_request(view, id, &known);
+    check_sound(view);
     if (standing == STATE_REQUEST_KNOWN && request != NULL) {
         check_known(id, &known, request);
         return;
@@ -121,7 +138,7 @@ static void check_request(const struct state_view *view, const struct model_stat
                 id->number, id->client[0], standing, right);
 }
 
-static void check_requests(const struct state_view *view, const struct model_state *model)
+static void check_requests(struct state_view *view, const struct model_state *model)
 {
     for (uint32_t i = 0; i < model->request_count; i++)
         check_request(view, model, &model->requests[i].id);
@@ -137,7 +154,9 @@ static void check_position(struct node *node)
     struct state_position position;
     struct epoch_history history;
     epoch_history_init(&history);
-    state_position(node->state, &position, &history);
+    struct candor_error err = {0};
+    if (state_position_and_history(node->state, &position, &history, &err) != CANDOR_OK)
+        end_sound_or_told(&err);
     struct pos expected = {tail_epoch(&world->log), world->log.last};
     char is[POS_TEXT_BYTES];
     char should[POS_TEXT_BYTES];
@@ -164,6 +183,18 @@ void check_state(struct node *node)
     state_view_end(view);
 }
 
+/* Of every entry, and the one that was kept change by change. */
+static struct state_digest digest_of(struct state *state)
+{
+    struct state_digest digest;
+    struct candor_error err = {0};
+    struct state_view *view = state_view_begin(state);
+    if (state_view_digest(view, &digest, &err) != CANDOR_OK)
+        violate("I13", "%s", err.message);
+    state_view_end(view);
+    return digest;
+}
+
 /* Byte for byte, whatever it is that records make. */
 void check_replayed(struct node *node)
 {
@@ -180,7 +211,7 @@ void check_replayed(struct node *node)
         (batches.length > 0 &&
          state_apply(anew, buffer_slice(&batches), world->log.last, &err) != CANDOR_OK))
         violate("replay", "%s", err.message);
-    if (state_digest(anew) != state_digest(node->state))
+    if (!state_digest_equal(digest_of(anew), digest_of(node->state)))
         violate("I13", "the state at seq %" PRIu64 " is not the one that its log makes",
                 world->log.last);
     state_close(anew);

@@ -7,7 +7,7 @@
 
 /* ---- Opening ---------------------------------------------------------------------------------------------- */
 
-static _Noreturn void end_with_integrity(const struct candor_error *err)
+_Noreturn void end_with_integrity(const struct candor_error *err)
 {
     snprintf(world->integrity, sizeof world->integrity, "%s", err->message);
     _exit(EXIT_INTEGRITY);
@@ -106,7 +106,7 @@ static void adopt(struct node *node, const struct state_position *position)
 static void check_opened(struct node *node)
 {
     struct state_position position;
-    state_position(node->state, &position, NULL);
+    state_position(node->state, &position);
     if (log_last(node->log) != position.applied.seq)
         violate("I4", "the log ends at %" PRIu64 ", the state stands at %" PRIu64,
                 log_last(node->log), position.applied.seq);
@@ -180,7 +180,7 @@ void live_with_rot(void)
     struct state_position position;
     if (log_verify(node->log, &err) == CANDOR_DATA_LOSS)
         end_with_integrity(&err);
-    state_position(node->state, &position, NULL);
+    state_position(node->state, &position);
     if (position.applied.seq < world->sound_to || position.applied.seq > world->log.last)
         violate("R3", "a byte was flipped, and records %" PRIu64 "..%" PRIu64 " are gone unsaid",
                 position.applied.seq + 1, world->sound_to);

@@ -20,6 +20,7 @@ static const char *const names[MUTATION_COUNT] = {
     [MUTATION_ROT_IS_TORN_TAIL] = "rot_is_torn_tail",
     [MUTATION_FAILED_SYNC_IGNORED] = "failed_sync_ignored",
     [MUTATION_NOT_TAKEN_BACK] = "not_taken_back",
+    [MUTATION_VALUE_UNCHECKED] = "value_unchecked",
 };
 
 const char *mutation_name(uint32_t mutation)
@@ -41,7 +42,6 @@ bool mutated(enum mutation mutation)
 /* ---- Undo ---------------------------------------------------------------------------------------------------- */
 
 static bool undoing;
-static MDB_dbi undo_table;
 static MDB_dbi request_tables[3];
 
 static bool is_left(bool of_requests)
@@ -60,10 +60,14 @@ WRAP(enum candor_code, state_undo, struct state *state, uint64_t to_seq, uint32_
 }
 
 WRAP(int, table_put, const struct env *env, MDB_txn *txn, enum table table, struct slice key,
-     struct slice head, struct slice tail)
+     struct slice head, struct slice tail, struct state_digest *hash)
 {
     bool of_requests = table == TABLE_REQUESTS || table == TABLE_CLIENTS || table == TABLE_AGES;
-    return is_left(of_requests) ? 0 : __real_table_put(env, txn, table, key, head, tail);
+    if (!is_left(of_requests))
+        return __real_table_put(env, txn, table, key, head, tail, hash);
+    if (hash != NULL)
+        *hash = (struct state_digest){0};
+    return 0;
 }
 
 WRAP(int, mdb_dbi_open, MDB_txn *txn, const char *name, unsigned flags, MDB_dbi *dbi)
@@ -72,8 +76,6 @@ WRAP(int, mdb_dbi_open, MDB_txn *txn, const char *name, unsigned flags, MDB_dbi 
     static const char *const of_requests[] = {"requests", "clients", "ages"};
     if (rc != 0 || name == NULL)
         return rc;
-    if (strcmp(name, "undo") == 0)
-        undo_table = *dbi;
     for (uint32_t i = 0; i < 3; i++)
         if (strcmp(name, of_requests[i]) == 0)
             request_tables[i] = *dbi;
@@ -87,13 +89,21 @@ WRAP(int, mdb_del, MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value)
     return is_left(of_requests) ? 0 : __real_mdb_del(txn, dbi, key, value);
 }
 
-WRAP(int, mdb_put, MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned flags)
+WRAP(int, table_append, const struct env *env, MDB_txn *txn, enum table table, struct slice key,
+     struct slice value)
 {
     struct image image;
-    bool lost = mutated(MUTATION_OLD_VALUE_NOT_KEPT) && dbi == undo_table &&
-                image_decode(slice_of_val(value), &image) && image.table == TABLE_DATA &&
+    bool lost = mutated(MUTATION_OLD_VALUE_NOT_KEPT) && table == TABLE_UNDO &&
+                image_decode(value, &image) && image.table == TABLE_DATA &&
                 image.kind == IMAGE_WHOLE;
-    return lost ? 0 : __real_mdb_put(txn, dbi, key, value, flags);
+    return lost ? 0 : __real_table_append(env, txn, table, key, value);
+}
+
+/* Whatever stands there, its check is right, and all digests are equal. */
+WRAP(struct state_digest, entry_hash, enum table table, struct slice key, struct slice value)
+{
+    return mutated(MUTATION_VALUE_UNCHECKED) ? (struct state_digest){0}
+                                             : __real_entry_hash(table, key, value);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------------------------ */

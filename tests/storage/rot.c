@@ -71,7 +71,7 @@ bool rot_flip(void)
     char path[256];
     world->rotten = true;
     world->sound_to = world->log.last;
-    switch (between(0, 5)) {
+    switch (between(0, 7)) {
     case 0:
         snprintf(path, sizeof path, "%s/hard_state", world->data);
         return flip(path, 0);
@@ -81,6 +81,10 @@ bool rot_flip(void)
             return false;
         crash_lose_machine();
         return true;
+    case 2:
+    case 3:
+        snprintf(path, sizeof path, "%s/state/current/data.mdb", world->data);
+        return flip(path, 0);
     default:
         return flip_log();
     }

@@ -177,6 +177,7 @@ __attribute__((format(printf, 1, 2))) void note_violation(const char *format, ..
 /* life.c */
 _Noreturn void live(bool last);
 _Noreturn void live_with_rot(void);
+_Noreturn void end_with_integrity(const struct candor_error *err);
 
 /* works.c */
 void work_writes(struct node *node);
@@ -244,6 +245,7 @@ enum mutation {
     MUTATION_ROT_IS_TORN_TAIL,         /* a damaged record is cut, whatever follows (R3) */
     MUTATION_FAILED_SYNC_IGNORED,      /* the log goes on after a failed fsync (R3) */
     MUTATION_NOT_TAKEN_BACK,           /* what the state has no room for stays in the log */
+    MUTATION_VALUE_UNCHECKED,          /* what a table holds is taken as it stands (R54) */
     MUTATION_COUNT,
 };
 const char *mutation_name(uint32_t mutation);

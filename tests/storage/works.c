@@ -26,7 +26,7 @@ bool reigns(const char *owner)
 static void give(struct node *node, enum pending pending, struct work **works, size_t count)
 {
     struct state_position position;
-    state_position(node->state, &position, NULL);
+    state_position(node->state, &position);
     world->pending = pending;
     world->log_first = log_first(node->log);
     world->undo_floor = max_u64(position.undo_floor, node->writer.commit);
@@ -447,7 +447,7 @@ void work_follow(struct node *node)
 void work_truncate(struct node *node)
 {
     struct state_position position;
-    state_position(node->state, &position, NULL);
+    state_position(node->state, &position);
     uint64_t floor = max_u64(position.undo_floor, node->writer.commit);
     if (floor >= world->log.last)
         return;

@@ -76,7 +76,7 @@ static inline void add_delete(struct batch_writer *w, const char *key)
 static inline uint64_t next_seq(struct fixture *f)
 {
     struct state_position position;
-    state_position(f->state, &position, NULL);
+    state_position(f->state, &position);
     return position.applied.seq + 1;
 }
 
@@ -117,6 +117,18 @@ static inline void undo_to(struct fixture *f, uint64_t seq)
     for (bool done = false; !done;)
         if (state_undo(f->state, seq, 3, &done, &err) != CANDOR_OK)
             fail_msg("%s", err.message);
+}
+
+/* As a number to compare; what was kept change by change is what all entries make. */
+static inline uint64_t digest_now(struct state *state)
+{
+    struct state_digest digest;
+    struct candor_error err = {0};
+    struct state_view *view = state_view_begin(state);
+    if (state_view_digest(view, &digest, &err) != CANDOR_OK)
+        fail_msg("%s", err.message);
+    state_view_end(view);
+    return digest.high ^ digest.low;
 }
 
 static inline void assert_value(struct fixture *f, const char *key, const char *value)

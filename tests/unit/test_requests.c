@@ -107,17 +107,17 @@ static void the_parts_of_a_batch_add_up_and_are_taken_back_one_by_one(void **sta
     struct fixture *f = *state;
     uint64_t digests[6];
     for (uint16_t part = 0; part < 5; part++) {
-        digests[part] = state_digest(f->state);
+        digests[part] = digest_now(f->state);
         apply_request(f, id_of(1, 9), part, (const char *[]){"a", "", "bc", "d", "e"}[part]);
     }
     expect(f, id_of(1, 9), 1, 5, 5, "abcde");
     undo_to(f, 3);
-    assert_int_equal(state_digest(f->state), digests[3]);
+    assert_int_equal(digest_now(f->state), digests[3]);
     expect(f, id_of(1, 9), 1, 3, 3, "abc");
     apply_request(f, id_of(1, 9), 3, "x");
     expect(f, id_of(1, 9), 1, 4, 4, "abcx");
     undo_to(f, 0);
-    assert_int_equal(state_digest(f->state), digests[0]);
+    assert_int_equal(digest_now(f->state), digests[0]);
     assert_int_equal(standing_of(f, id_of(1, 9)), STATE_REQUEST_NEW);
 }
 
@@ -179,7 +179,7 @@ static void the_client_that_wrote_longest_ago_goes_first(void **state)
     apply_request(f, id_of(2, 2), 0, "again");
     assert_int_equal(standing_of(f, id_of(1, 1)), STATE_REQUEST_KNOWN);
     uint64_t before = next_seq(f) - 1;
-    uint64_t digest = state_digest(f->state);
+    uint64_t digest = digest_now(f->state);
 
     apply_request(f, id_of(4, 1), 0, "one too many");
     assert_int_equal(standing_of(f, id_of(1, 1)), STATE_REQUEST_NEW);
@@ -190,7 +190,7 @@ static void the_client_that_wrote_longest_ago_goes_first(void **state)
     assert_int_equal(standing_of(f, id_of(2, 2)), STATE_REQUEST_KNOWN);
 
     undo_to(f, before);
-    assert_int_equal(state_digest(f->state), digest);
+    assert_int_equal(digest_now(f->state), digest);
     expect(f, id_of(1, 1), 2, 2, 1, "oldest");
 }
 
@@ -256,12 +256,12 @@ static void an_aborted_group_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
     apply_put(f, 1, "k", "old", 0);
-    uint64_t digest = state_digest(f->state);
+    uint64_t digest = digest_now(f->state);
     struct group_fixture g = group_begin(f);
     group_put(f, &g, "k", "new", id_of(1, 1));
     state_group_abort(g.group);
     buffer_free(&g.bytes);
-    assert_int_equal(state_digest(f->state), digest);
+    assert_int_equal(digest_now(f->state), digest);
     assert_int_equal(next_seq(f), 2);
     apply_put(f, 1, "k", "next", 0); /* and the next transaction is not in its way */
     assert_value(f, "k", "next");
@@ -278,7 +278,7 @@ static void a_group_and_its_batch_applied_elsewhere_give_the_same_state(void **s
     assert_int_equal(state_group_commit(g.group, NULL), CANDOR_OK);
     batch_end(&g.batch);
     apply_bytes(replica, buffer_slice(&g.bytes), 20);
-    assert_int_equal(state_digest(f->state), state_digest(replica->state));
+    assert_int_equal(digest_now(f->state), digest_now(replica->state));
     buffer_free(&g.bytes);
     fixture_teardown((void **)&replica);
 }
@@ -289,7 +289,7 @@ static void a_group_over_the_map_says_so_and_has_no_effect(void **state)
     state_close(f->state);
     f->map_bytes = 1u << 20;
     fixture_open(f);
-    uint64_t digest = state_digest(f->state);
+    uint64_t digest = digest_now(f->state);
     char *value = calloc(1, 100001);
     memset(value, 'x', 100000);
     struct group_fixture g = group_begin(f);
@@ -304,7 +304,7 @@ static void a_group_over_the_map_says_so_and_has_no_effect(void **state)
     assert_false(state_group_get(g.group, text("k0"), &item));
     assert_int_equal(state_group_commit(g.group, &err), CANDOR_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(err.message, "limits.state"));
-    assert_int_equal(state_digest(f->state), digest);
+    assert_int_equal(digest_now(f->state), digest);
     free(value);
     buffer_free(&g.bytes);
 }

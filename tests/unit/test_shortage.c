@@ -81,7 +81,7 @@ static void a_write_of_the_state_cut_short_anywhere_is_a_full_disk(void **state)
 {
     struct fixture *f = *state;
     apply_put(f, 1, "before", "here", 0);
-    uint64_t digest = state_digest(f->state);
+    uint64_t digest = digest_now(f->state);
     uint64_t now = state_file_bytes(f);
     int refused = 0;
     struct candor_error err = {0};
@@ -96,11 +96,11 @@ static void a_write_of_the_state_cut_short_anywhere_is_a_full_disk(void **state)
         if (code == CANDOR_OK)
             continue;
         assert_int_equal(err.reason, CANDOR_REASON_DISK_FULL);
-        assert_int_equal(state_digest(f->state), digest);
+        assert_int_equal(digest_now(f->state), digest);
         assert_value(f, "before", "here");
     }
     assert_true(refused > 20); /* the limit cut more than one write of the transaction */
-    assert_int_equal(state_digest(f->state) == digest, 0);
+    assert_int_equal(digest_now(f->state) == digest, 0);
     assert_value(f, "before", "here");
 }
 
@@ -346,11 +346,11 @@ static void a_state_beyond_its_limit_opens_and_takes_deletes(void **state)
         snprintf(key, sizeof key, "k%d", i);
         apply_put(f, 1, key, value, 0);
     }
-    uint64_t digest = state_digest(f->state);
+    uint64_t digest = digest_now(f->state);
     state_close(f->state);
     f->map_bytes = 1u << 20;
     fixture_open(f);
-    assert_int_equal(state_digest(f->state), digest);
+    assert_int_equal(digest_now(f->state), digest);
     assert_int_equal(write_as_primary(f, "new", "v", &err), CANDOR_RESOURCE_EXHAUSTED);
     assert_int_equal(err.reason, CANDOR_REASON_STATE_FULL);
     for (int i = 0; i < 8; i++) {
@@ -369,7 +369,7 @@ static void a_start_short_of_descriptors_says_so_and_changes_nothing(void **stat
     apply_put(f, 1, "k", "v", 0);
     struct state_checkpoint checkpoint;
     assert_int_equal(state_checkpoint(f->state, &checkpoint, &err), CANDOR_OK);
-    uint64_t digest = state_digest(f->state);
+    uint64_t digest = digest_now(f->state);
     state_close(f->state);
     struct state_options options = {.dir = f->dir, .map_bytes = f->map_bytes};
     enum candor_code code = CANDOR_RESOURCE_EXHAUSTED;
@@ -381,7 +381,7 @@ static void a_start_short_of_descriptors_says_so_and_changes_nothing(void **stat
         if (code != CANDOR_OK && code != CANDOR_RESOURCE_EXHAUSTED)
             fail_msg("%d left: %s", left, err.message);
     }
-    assert_int_equal(state_digest(f->state), digest);
+    assert_int_equal(digest_now(f->state), digest);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)

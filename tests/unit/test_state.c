@@ -35,7 +35,7 @@ static void puts_count_versions_and_deletes_end_them(void **state)
     assert_int_equal(item.version, 1);
     state_view_end(view);
     struct state_position position;
-    state_position(f->state, &position, NULL);
+    state_position(f->state, &position);
     assert_int_equal(position.keys, 1);
 }
 
@@ -86,14 +86,14 @@ static void reopened_state_is_where_it_was(void **state)
     struct fixture *f = *state;
     apply_epoch_start(f, 1, 2);
     apply_put(f, 1, "k", "v", 0);
-    uint64_t digest = state_digest(f->state);
+    uint64_t digest = digest_now(f->state);
     state_close(f->state);
     fixture_open(f);
-    assert_int_equal(state_digest(f->state), digest);
+    assert_int_equal(digest_now(f->state), digest);
     struct state_position position;
     struct epoch_history history;
     epoch_history_init(&history);
-    state_position(f->state, &position, &history);
+    assert_int_equal(state_position_and_history(f->state, &position, &history, NULL), CANDOR_OK);
     assert_int_equal(position.applied.seq, 2);
     assert_int_equal(position.members.count, 2);
     assert_int_equal(position.cluster_id, 1001);
@@ -124,7 +124,7 @@ static void undo_restores_every_earlier_state(void **state)
     static uint64_t digests[STEPS + 1];
     struct rng rng;
     rng_seed(&rng, 11);
-    digests[0] = state_digest(f->state);
+    digests[0] = digest_now(f->state);
     uint64_t term = 0;
     for (int round = 0; round < 30; round++) {
         uint64_t seq = next_seq(f);
@@ -142,12 +142,12 @@ static void undo_restores_every_earlier_state(void **state)
                 apply_bytes(f, buffer_slice(&bytes), 0);
                 buffer_free(&bytes);
             }
-            digests[seq] = state_digest(f->state);
+            digests[seq] = digest_now(f->state);
         }
         uint64_t back = rng_below(&rng, next_seq(f));
         undo_to(f, back);
         assert_int_equal(next_seq(f), back + 1);
-        if (state_digest(f->state) != digests[back])
+        if (digest_now(f->state) != digests[back])
             fail_msg("round %d: the state at %d differs after the undo", round, (int)back);
     }
 }
@@ -160,10 +160,10 @@ static void undo_takes_members_and_history_back(void **state)
     struct state_position position;
     struct epoch_history history;
     epoch_history_init(&history);
-    state_position(f->state, &position, &history);
+    assert_int_equal(state_position_and_history(f->state, &position, &history, NULL), CANDOR_OK);
     assert_int_equal(history.count, 2);
     undo_to(f, 1);
-    state_position(f->state, &position, &history);
+    assert_int_equal(state_position_and_history(f->state, &position, &history, NULL), CANDOR_OK);
     assert_int_equal(position.members.count, 1);
     assert_int_equal(position.cluster_id, 1001);
     assert_int_equal(history.count, 1);
@@ -200,7 +200,7 @@ static void full_map_refuses_and_changes_nothing(void **state)
     uint64_t digest = 0;
     struct candor_error err;
     for (int i = 0; i < 1000 && code == CANDOR_OK; i++) { /* the reserve, too */
-        digest = state_digest(f->state);
+        digest = digest_now(f->state);
         struct buffer bytes = {0};
         struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), next_seq(f));
         char key[8];
@@ -213,7 +213,7 @@ static void full_map_refuses_and_changes_nothing(void **state)
     free(value);
     assert_int_equal(code, CANDOR_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(err.message, "limits.state"));
-    assert_int_equal(state_digest(f->state), digest);
+    assert_int_equal(digest_now(f->state), digest);
 }
 
 /* ---- Checkpoints and snapshots ---------------------------------------------------------------------- */
@@ -240,14 +240,14 @@ static void rebuild_begins_again_from_the_checkpoint(void **state)
     struct candor_error err = {0};
     if (state_checkpoint(f->state, &checkpoint, &err) != CANDOR_OK)
         fail_msg("%s", err.message);
-    uint64_t digest = state_digest(f->state);
+    uint64_t digest = digest_now(f->state);
     apply_put(f, 1, "k", "after", 0);
     state_close(f->state);
     assert_int_equal(state_checkpoint_find(f->dir, &checkpoint, NULL), CANDOR_OK);
     assert_int_equal(checkpoint.pos.seq, 2);
     assert_int_equal(state_rebuild(f->dir, NULL), CANDOR_OK);
     fixture_open(f);
-    assert_int_equal(state_digest(f->state), digest);
+    assert_int_equal(digest_now(f->state), digest);
     assert_value(f, "k", "before");
 }
 
@@ -311,8 +311,8 @@ static void installed_snapshot_replaces_the_state_under_open_views(void **state)
     assert_memory_equal(item.value.bytes, "old", 3);
     uint64_t rewinds = state_view_rewinds(before);
     state_view_end(before);
-    assert_int_equal(state_digest(f->state), state_digest(source->state));
-    state_position(f->state, &position, NULL);
+    assert_int_equal(digest_now(f->state), digest_now(source->state));
+    state_position(f->state, &position);
     assert_true(position.rewinds > rewinds);
     /* What was not committed at the source can be taken back here, too. */
     undo_to(f, 450);
@@ -321,7 +321,7 @@ static void installed_snapshot_replaces_the_state_under_open_views(void **state)
     state_close(f->state);
     assert_int_equal(state_rebuild(f->dir, NULL), CANDOR_OK);
     fixture_open(f);
-    assert_int_equal(state_digest(f->state), state_digest(source->state));
+    assert_int_equal(digest_now(f->state), digest_now(source->state));
     epoch_history_free(&history);
     fixture_teardown((void **)&source);
 }

@@ -335,7 +335,7 @@ static void write_another_format(const struct fixture *f)
     uint8_t copy[256];
     assert_true(value.mv_size <= sizeof copy);
     memcpy(copy, value.mv_data, value.mv_size);
-    copy[0] = 99;
+    put_u32(copy, 99);
     value.mv_data = copy;
     assert_int_equal(mdb_put(txn, meta, &key, &value, 0), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);

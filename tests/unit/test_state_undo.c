@@ -56,7 +56,7 @@ static uint64_t digest_of_replay(uint64_t seq)
         buffer_free(&bytes);
         buffer_free(&head);
     }
-    uint64_t digest = state_digest(f->state);
+    uint64_t digest = digest_now(f->state);
     fixture_teardown((void **)&f);
     return digest;
 }
@@ -79,7 +79,7 @@ static void undo_goes_on_after_a_restart_in_its_middle(void **state)
     while (!done) {
         assert_int_equal(state_undo(f->state, 33, 7, &done, NULL), CANDOR_OK);
         uint64_t seq = next_seq(f) - 1;
-        if (state_digest(f->state) != digest_of_replay(seq))
+        if (digest_now(f->state) != digest_of_replay(seq))
             fail_msg("the state at %d is not what its log gives", (int)seq);
         reopen(f);
         assert_int_equal(next_seq(f) - 1, seq);
@@ -95,11 +95,11 @@ static void undo_to_where_the_state_stands_does_nothing(void **state)
     apply_epoch_start(f, 1, 1);
     struct state_position before;
     struct state_position after;
-    state_position(f->state, &before, NULL);
+    state_position(f->state, &before);
     bool done = false;
     assert_int_equal(state_undo(f->state, 1, 5, &done, NULL), CANDOR_OK);
     assert_true(done);
-    state_position(f->state, &after, NULL);
+    state_position(f->state, &after);
     assert_int_equal(before.rewinds, after.rewinds);
 }
 
@@ -110,10 +110,10 @@ static void every_undo_is_counted(void **state)
     apply_next_batch(f, 0);
     struct state_position before;
     struct state_position after;
-    state_position(f->state, &before, NULL);
+    state_position(f->state, &before);
     undo_to(f, 5);
     apply_put(f, 1, "k", "another record at the same seq", 0);
-    state_position(f->state, &after, NULL);
+    state_position(f->state, &after);
     assert_int_equal(before.applied.seq, after.applied.seq);
     assert_true(after.rewinds > before.rewinds);
 }
@@ -154,7 +154,7 @@ static void commit_drops_the_pre_images_below_it_and_no_others(void **state)
     assert_int_equal(pre_images_gone(f, buffer_slice(&bytes)), 3); /* of 2, 3, 4 */
     buffer_free(&bytes);
     undo_to(f, 4);
-    assert_true(state_digest(f->state) == digest_of_replay(4));
+    assert_true(digest_now(f->state) == digest_of_replay(4));
 }
 
 static void records_applied_as_committed_keep_no_pre_images(void **state)
@@ -167,13 +167,13 @@ static void records_applied_as_committed_keep_no_pre_images(void **state)
     assert_int_equal(pre_images_gone(f, buffer_slice(&bytes)), RECORDS);
     buffer_free(&bytes);
     struct state_position position;
-    state_position(f->state, &position, NULL);
+    state_position(f->state, &position);
     assert_int_equal(position.undo_floor, 6); /* never beyond what is applied */
     apply_next_batch(f, 0); /* 7..11; told of an older commit, as after a restart */
-    state_position(f->state, &position, NULL);
+    state_position(f->state, &position);
     assert_int_equal(position.undo_floor, 6); /* never back */
     undo_to(f, 6);
-    assert_true(state_digest(f->state) == digest_of_replay(6));
+    assert_true(digest_now(f->state) == digest_of_replay(6));
 }
 
 static void the_floor_survives_a_restart(void **state)
@@ -235,7 +235,7 @@ static void killed_process_leaves_what_a_replay_to_applied_gives(void **state)
         close(ready[0]);
         fixture_open(f);
         uint64_t seq = next_seq(f) - 1;
-        if (state_digest(f->state) != digest_of_replay(seq))
+        if (digest_now(f->state) != digest_of_replay(seq))
             fail_msg("round %d: the state at %d is not what its log gives", (int)round, (int)seq);
         state_close(f->state);
         f->state = NULL;

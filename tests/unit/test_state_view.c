@@ -177,9 +177,9 @@ static void readers_see_one_state_each_while_snapshots_are_installed(void **stat
         assert_int_equal(state_checkpoint(source->state, &checkpoint, NULL), CANDOR_OK);
         struct state_position before;
         struct state_position after;
-        state_position(f->state, &before, NULL);
+        state_position(f->state, &before);
         receive(f, &checkpoint);
-        state_position(f->state, &after, NULL);
+        state_position(f->state, &after);
         assert_true(after.rewinds > before.rewinds);
         for (int i = 0; i < 9; i++)
             put_own_seq(f); /* beyond the next snapshot */
