@@ -38,6 +38,7 @@ static void set_status(json_t *object, const struct candor_status *status)
     json_object_set_new(object, "state_bytes", json_u64(status->state_bytes));
     json_object_set_new(object, "keys", json_u64(status->keys));
     json_object_set_new(object, "at_risk", json_u64(status->at_risk));
+    json_object_set_new(object, "no_room", json_boolean(status->no_room));
     json_object_set_new(object, "rollbacks", json_u64(status->rollback_count));
     json_object_set_new(object, "admitted", json_boolean(status->admitted));
     json_object_set_new(object, "primary",
@@ -158,6 +159,11 @@ static void print_remarks(const struct node_row *rows, size_t count)
         if (row->status.rollback_count > 0)
             printf("%s: holds %llu rollback archive%s: see `kvctl rollback ls`\n", row->target.id,
                    (number)row->status.rollback_count, row->status.rollback_count == 1 ? "" : "s");
+        if (row->status.no_room)
+            printf("%s: its disk is full: make room%s\n", row->target.id,
+                   row->result.freshness.role == CANDOR_ROLE_PRIMARY
+                       ? ", or hand over with `kvctl transfer`"
+                       : "");
         if (row->status.at_risk > 0)
             printf("%s: %llu acknowledged LOCAL %s not committed: a failover may roll %s back\n",
                    row->target.id, (number)row->status.at_risk,

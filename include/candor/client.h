@@ -461,6 +461,7 @@ struct candor_status {
     uint64_t log_bytes;
     uint64_t state_bytes;
     uint64_t at_risk; /* acknowledged LOCAL records that are not committed; at the primary only */
+    bool no_room;     /* its disk is full: it stores nothing */
     uint64_t rollback_count;
     uint64_t keys;
     bool admitted;

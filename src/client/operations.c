@@ -358,6 +358,7 @@ static bool take_status(const struct call *call, struct slice body, struct cando
     out->log_bytes = response->log_bytes;
     out->state_bytes = response->state_bytes;
     out->at_risk = response->at_risk;
+    out->no_room = response->no_room;
     out->rollback_count = response->rollback_count;
     out->keys = response->keys;
     out->admitted = response->admitted;

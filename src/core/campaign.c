@@ -20,7 +20,9 @@ static uint64_t timer_due_ns(struct core *core)
     uint64_t t_ns = core->config.election_timeout_ns;
     if (core->suspect)
         return core->now_ns + rng_below(&core->rng, core->config.heartbeat_interval_ns / 4 + 1);
-    return core->now_ns + t_ns + rng_below(&core->rng, t_ns + 1);
+    /* Who has no room for the EPOCH_START lets the others go first. */
+    uint64_t least_ns = core->no_room ? 3 * t_ns : t_ns;
+    return core->now_ns + least_ns + rng_below(&core->rng, t_ns + 1);
 }
 
 void plan_campaign(struct core *core)

@@ -90,6 +90,7 @@ const char *core_mutation_name(enum core_mutation mutation)
         [CORE_MUTATION_LIFE_FOR_EVER] = "life_for_ever",
         [CORE_MUTATION_SESSION_UNJUDGED] = "session_unjudged",
         [CORE_MUTATION_AT_RISK_COUNTS_ALL] = "at_risk_counts_all",
+        [CORE_MUTATION_FULL_DISK_REIGNS] = "full_disk_reigns",
     };
     ASSERT((unsigned)mutation < CORE_MUTATION_COUNT);
     return names[mutation];

@@ -310,6 +310,7 @@ static void peer_reborn(struct peer *peer, const struct core_header *header)
     peer->match = 0;
     peer->answered_hb = 0;
     peer->promise_ns = 0;
+    peer->no_room = false;
     peer->sample_count = 0;
     peer->has_echo = false;
     peer->echo_ts_ns = peer->told_ts_ns = peer->recorded_ts_ns = 0;
@@ -574,12 +575,18 @@ static void on_appended(struct core *core, const struct core_event *event)
 {
     enum core_action_type work = work_answered(core);
     ASSERT(is_append(work));
-    if (event->appended.code == CANDOR_OK && event->appended.last_seq > core->durable) {
+    bool stored = event->appended.code == CANDOR_OK && event->appended.last_seq > core->durable;
+    if (stored) {
         core->durable = event->appended.last_seq;
         core->last = max_u64(core->last, core->durable);
         members_stored(core);
         own_meta_stored(core, work, event);
     }
+    if (event->appended.code == CANDOR_RESOURCE_EXHAUSTED &&
+        event->appended.reason == CANDOR_REASON_DISK_FULL)
+        room_note(core, true);
+    else if (stored)
+        room_note(core, false);
     bool reigns = core->phase >= PHASE_OPENING && epoch_equal(event->appended.epoch, core->epoch);
     if (work == CORE_ACTION_WRITE)
         writes_answered(core, event);

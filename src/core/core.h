@@ -138,6 +138,7 @@ struct core_msg {
             uint64_t match;
             uint64_t applied;
             enum node_state state;
+            bool no_room; /* its disk is full */
             uint64_t
                 promise_ns; /* it elects nobody else for so long after that heartbeat (R30); 0: no promise */
         } status;
@@ -425,6 +426,7 @@ struct core_view {
     uint64_t applied_epoch_first; /* where it begins */
     uint64_t primary_seq;         /* newest announced; at the primary its own last */
     uint64_t at_risk;             /* R42; at the primary */
+    bool no_room;                 /* the newest append found the disk full */
     uint64_t log_first;
     uint64_t rewinds;
     uint64_t stale_after_ns;
@@ -560,6 +562,7 @@ enum core_mutation {
     CORE_MUTATION_LIFE_FOR_EVER,
     CORE_MUTATION_SESSION_UNJUDGED, /* whether a session's position is in the log is not looked at (R43, R44) */
     CORE_MUTATION_AT_RISK_COUNTS_ALL, /* at_risk counts whatever is not committed (R42) */
+    CORE_MUTATION_FULL_DISK_REIGNS,   /* a primary without room does not hand over (R52) */
     CORE_MUTATION_COUNT,
 };
 

@@ -10,6 +10,7 @@
  *   writes.c    writes, until they are acknowledged
  *   voters.c    who counts: admission, voters added and removed
  *   transfer.c  handing the reign over
+ *   room.c      a full disk hands over
  *   campaign.c  becoming primary: founding, pre-vote, vote, force; voting for others
  *   wait.c      reads that wait: for a session's position, for confirmed leadership, for the commit
  *   waiting.c   the table of them, and who bears which ticket
@@ -69,6 +70,7 @@ struct peer {
     struct epoch epoch;
     uint64_t reset_ns; /* when its connection was last dropped */
     enum node_state state;
+    bool no_room; /* its disk is full, as its newest Status says */
     bool foreign_logged;
     bool impostor_logged;
     bool epoch_logged; /* one that it named and that was not adopted */
@@ -249,6 +251,9 @@ struct core {
     uint32_t appends_outstanding; /* APPEND, WRITE, EPOCH_START, MEMBERS */
     bool
         append_broken; /* one failed, and those behind it, which build on it, are not answered yet */
+    bool no_room;      /* the newest append found the disk full */
+    bool no_room_told;           /* the operator knows */
+    uint64_t room_tried_ns;      /* when it last handed over for that */
     uint32_t work_outstanding;   /* all that will be answered */
     enum core_action_type *work; /* a ring of it, oldest first */
     uint32_t work_head;
@@ -482,7 +487,14 @@ void voters_set(struct core *core, const struct core_event *event);
 void voters_tick(struct core *core);
 void voters_deposed(struct core *core);
 
+/* room.c */
+void room_note(struct core *core, bool no_room); /* an append was answered */
+void room_tick(struct core *core);
+uint64_t room_wake_ns(const struct core *core);
+
 /* transfer.c */
+#define CORE_OWN_TRANSFER UINT64_MAX /* the ticket of a transfer that nobody asked for */
+void transfer_to(struct core *core, uint64_t ticket, struct node_id to, uint64_t deadline_ns);
 void transfer_begin(struct core *core, const struct core_event *event);
 void transfer_tick(struct core *core);
 struct node_id transfer_successor(const struct core *core); /* what a heartbeat says of it */

@@ -110,6 +110,7 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
         return; /* R7 */
     note_answer(core, peer, msg->status.hb_id);
     peer->promise_ns = msg->status.promise_ns;
+    peer->no_room = msg->status.no_room;
     heartbeat_sample(core, peer, msg->status.ts_ns);
     uint64_t match = min_u64(msg->status.match, msg->status.durable);
     if (!mutated(core, CORE_MUTATION_MATCH_UNATTACHED) &&
@@ -189,6 +190,7 @@ void primary_tick(struct core *core)
         plan_campaign(core);
         return;
     }
+    room_tick(core);
     transfer_tick(core); /* may want a heartbeat */
     heartbeat_tick(core);
     voters_tick(core);
@@ -201,7 +203,7 @@ uint64_t primary_wake_ns(const struct core *core)
         return UINT64_MAX;
     uint64_t wake_ns = writes_wake_ns(core);
     if (core->phase == PHASE_PRIMARY)
-        wake_ns = min_u64(wake_ns, heartbeat_wake_ns(core));
+        wake_ns = min_u64(wake_ns, min_u64(heartbeat_wake_ns(core), room_wake_ns(core)));
     if (core->work_outstanding > 0)
         wake_ns = min_u64(wake_ns, core->work_since_ns + core->config.writer_stall_ns + 1);
     return wake_ns;

@@ -217,6 +217,7 @@ void replica_truncated(struct core *core, const struct core_event *event)
     core->log_first =
         min_u64(core->log_first, core->last + 1); /* it may have begun with a snapshot above */
     core->rewinds = event->truncated.rewinds;
+    room_note(core, false);
     epoch_history_truncate(&core->history, core->last);
     core->members = *event->truncated.members;
     core->pending_member_count = 0;
@@ -275,6 +276,7 @@ void replica_installed(struct core *core, const struct core_event *event)
     core->last = core->durable = event->snapshot.pos.seq;
     core->log_first = core->last + 1;
     core->rewinds = event->snapshot.rewinds;
+    room_note(core, false);
     bool gave_up = core->accepting_history;
     core->commit =
         gave_up ? event->snapshot.undo_floor : max_u64(core->commit, event->snapshot.undo_floor);
@@ -570,6 +572,7 @@ void publish_status(struct core *core)
         msg->status.match = verified ? min_u64(core->match, core->durable) : 0; /* R15 */
     msg->status.applied = core->durable;
     msg->status.state = fresh.state;
+    msg->status.no_room = core->no_room;
     msg->status.promise_ns = lease_promise_ns(core);
     core->status_owed = false;
     publish(core, msg);

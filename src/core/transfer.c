@@ -16,6 +16,17 @@ static const char *why_not_transfer(struct core *core, const struct core_event *
     return NULL;
 }
 
+void transfer_to(struct core *core, uint64_t ticket, struct node_id to, uint64_t deadline_ns)
+{
+    core->transfer.ticket = ticket;
+    core->transfer.to = to;
+    core->transfer.deadline_ns = deadline_ns;
+    core->transfer.named_hb = 0;
+    core->transfer.nonce = 0;
+    core->transfer.began_ns = core->now_ns;
+    log_line(core, LOG_LEVEL_INFO, "transfer to=%s", core->transfer.to.text);
+}
+
 void transfer_begin(struct core *core, const struct core_event *event)
 {
     struct pos here = {core->epoch, core->epoch_first};
@@ -30,18 +41,15 @@ void transfer_begin(struct core *core, const struct core_event *event)
                     here, "%s", why);
         return;
     }
-    core->transfer.ticket = event->ticket;
-    core->transfer.to = event->transfer.to;
-    core->transfer.deadline_ns = event->transfer.deadline_ns;
-    core->transfer.named_hb = 0;
-    core->transfer.nonce = 0;
-    core->transfer.began_ns = core->now_ns;
-    log_line(core, LOG_LEVEL_INFO, "transfer to=%s", core->transfer.to.text);
+    transfer_to(core, event->ticket, event->transfer.to, event->transfer.deadline_ns);
 }
 
 static void end_transfer(struct core *core, enum candor_code code, struct pos pos, const char *text)
 {
-    finish_text(core, core->transfer.ticket, code, CANDOR_REASON_NONE, pos, "%s", text);
+    if (core->transfer.ticket != CORE_OWN_TRANSFER)
+        finish_text(core, core->transfer.ticket, code, CANDOR_REASON_NONE, pos, "%s", text);
+    else if (code != CANDOR_OK)
+        log_line(core, LOG_LEVEL_WARN, "not_handed_over why=\"%s\"", text);
     core->transfer.ticket = 0;
     core->transfer.named_hb = 0;
     core->transfer.nonce = 0;

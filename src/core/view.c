@@ -86,6 +86,7 @@ void core_view(const struct core *core, struct core_view *view)
         }
     view->primary_seq = leads ? core->durable : core->announced;
     view->at_risk = leads ? risk_count(core) : 0;
+    view->no_room = core->no_room;
     view->log_first = core->log_first;
     view->rewinds = core->rewinds;
     view->stale_after_ns = core->config.stale_after_ns;

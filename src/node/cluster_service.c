@@ -46,6 +46,7 @@ static void fill_status(struct node *node, const struct core_view *view,
     out->state_bytes = state_bytes(node->state);
     out->rollback_count = atomic_load(&node->archives);
     out->at_risk = view->at_risk;
+    out->no_room = view->no_room;
     out->admitted = view->admitted;
     out->primary = wire_string(view->primary.text);
     out->rpc = wire_string(node->self->rpc);

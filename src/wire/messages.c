@@ -83,6 +83,7 @@ static void fill_status(const struct core_msg *msg, struct wire_room *room)
     status->applied = msg->status.applied;
     status->state = (Candor__V1__NodeState)msg->status.state;
     status->promise_ms = msg->status.promise_ns / NS_PER_MS; /* down: no more than was promised */
+    status->no_room = msg->status.no_room;
     room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_STATUS;
     room->stream.status = status;
 }
@@ -372,6 +373,7 @@ static enum candor_code read_status(const Candor__V1__Status *status, struct cor
     out->status.match = status->match;
     out->status.applied = status->applied;
     out->status.state = (enum node_state)status->state;
+    out->status.no_room = status->no_room;
     out->status.promise_ns = min_u64(status->promise_ms, UINT64_MAX / NS_PER_MS) * NS_PER_MS;
     return CANDOR_OK;
 }

@@ -57,6 +57,40 @@ class Disk(unittest.TestCase):
             c.wait_fresh()
             self.assertEqual(c.get("k")["value"], "after")
 
+    def test_primary_with_a_full_disk_hands_over_to_a_voter_with_room(self):
+        with Cluster(failover="automatic", heartbeat_interval="100ms", stale_after="1s",
+                     election_timeout="2s") as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            c.put("k", "before", "--ack", "all")
+            epoch = c.status()[old]["epoch"]
+            with FullDisk(pid_of(c, old), 4096):
+                until(lambda: c.put("k", "x" * 5000, "--ack", "majority", "--deadline", "1s"),
+                      "a write at a node with room")
+                status = c.status()
+                self.assertNotEqual(c.primary(), old)
+                self.assertGreater(status[c.primary()]["epoch"], epoch)
+                until(lambda: c.status()[old]["no_room"], "its own word that it has no room")
+                self.assertIn("its disk is full", c.kvctl("status", status=(0, 5))[0])
+            c.wait_equal()
+            self.assertFalse(c.status()[old]["no_room"])
+            self.assertEqual(c.export(old), c.export(c.primary()))
+
+    def test_in_manual_mode_log_and_status_say_what_to_do_about_a_full_disk(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            c.put("k", "before", "--ack", "all")
+            with FullDisk(pid_of(c, old), 4096):
+                with self.assertRaises(Refused):
+                    c.put("k", "x" * 5000, "--deadline", "1s")
+                until(lambda: "kvctl transfer" in c.log_of(old), "the way out in the log")
+                self.assertIn("kvctl transfer", c.kvctl("status", status=(0, 5))[0])
+                self.assertEqual(c.primary(), old)
+                c.kvctl("transfer", next(n for n in c.nodes if n != old))
+                c.put("k", "x" * 5000, "--ack", "majority")
+            c.wait_equal()
+
     def test_replica_with_a_full_disk_falls_behind_and_catches_up(self):
         with Cluster() as c:
             c.up().wait_fresh()

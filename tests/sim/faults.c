@@ -248,7 +248,9 @@ static void strike(struct world *world, enum fault fault)
         writer->frozen_until_ns = world->now_ns + beats(world, 1, 40);
         break;
     case FAULT_FULL_DISK:
-        writer->full_until_ns = world->now_ns + beats(world, 1, 20);
+        writer->wholly_full = chance(world, 500000);
+        writer->full_until_ns =
+            world->now_ns + (writer->wholly_full ? beats(world, 20, 200) : beats(world, 1, 20));
         break;
     case FAULT_FAILED_FSYNC:
         writer->fail_next = true;

@@ -200,6 +200,7 @@ void check_step(struct world *world, struct node *node)
 {
     check_epoch(world, node);
     rules_view(world, node);
+    rules_room(world, node);
     check_commit_grows(world, node);
     bool is_primary = node->view.role == ROLE_PRIMARY;
     if (is_primary && !node->was_primary) {

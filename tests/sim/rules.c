@@ -134,8 +134,54 @@ void rules_hands_over(struct world *world, const struct node *node, const struct
                       const struct core_msg *answer)
 {
     if (asked->hands_over && answer->vote_answer.granted && !node->asked_to_lead)
-        violate(world, "R26", "node %s stands at once, and no operator has wanted a transfer to it",
+        violate(world, "R26", "node %s stands at once, and nobody has wanted a transfer to it",
                 node->id.text);
+}
+
+/* ---- A full disk (R52) ----------------------------------------------------------------------------------- */
+
+/* It has said so lately, has all records, and its disk takes more. */
+static bool could_take_over(struct world *world, const struct node *node, const struct node *other)
+{
+    const struct member *member =
+        members_find(disk_members(&node->disk, node->view.durable), other->id);
+    bool hears = world->now_ns - node->heard_at_ns[other->index] < 2 * world->plan.beat_ns;
+    return other != node && other->up && member != NULL && member->voter &&
+           member->store_id == other->disk.store_id && hears && other->refused_ns == 0 &&
+           other->view.attached && epoch_equal(other->view.epoch, node->view.epoch) &&
+           other->disk.last == node->disk.last && other->paused_until_ns <= world->now_ns &&
+           other->sleeps_until_ns <= world->now_ns;
+}
+
+static bool somebody_could(struct world *world, const struct node *node)
+{
+    if (node->refused_ns == 0 || node->view.role != ROLE_PRIMARY || !world->plan.automatic ||
+        node->view.durable != node->view.commit || node->sleeps_until_ns > world->now_ns)
+        return false;
+    for (uint32_t i = 0; i < world->node_count; i++)
+        if (could_take_over(world, node, &world->nodes[i]))
+            return true;
+    return false;
+}
+
+/* The stated pause is five election timeouts, from the beginning of its epoch and of its last attempt, which may take one. */
+void rules_room(struct world *world, struct node *node)
+{
+    uint64_t t_ns = world->plan.election_ns;
+    if (!somebody_could(world, node))
+        node->idle_room_ns = 0;
+    else if (node->idle_room_ns == 0)
+        node->idle_room_ns = world->now_ns;
+    if (node->view.role == ROLE_PRIMARY && !node->view.accepts_writes)
+        node->hands_over_ns = world->now_ns;
+    if (node->idle_room_ns == 0)
+        return;
+    uint64_t tried_ns = max_u64(node->reign_ns, node->hands_over_ns);
+    uint64_t due_ns = max_u64(node->idle_room_ns, tried_ns == 0 ? 0 : tried_ns + 5 * t_ns);
+    uint64_t slack_ns = t_ns / 2 + 3 * world->plan.beat_ns;
+    if (world->now_ns > due_ns + slack_ns)
+        violate(world, "R52", "primary %s has had no room for %.3f s, although others have",
+                node->id.text, (double)(world->now_ns - node->idle_room_ns) / 1e9);
 }
 
 /* ---- Handing over, and who counts (R26, R29) ------------------------------------------------------------ */
@@ -144,6 +190,8 @@ void rules_called(struct world *world, const struct node *node, const struct nod
                   const struct core_msg *msg)
 {
     const struct disk *disk = &node->disk;
+    if (msg->type == CORE_MSG_TRANSFER && world->plan.automatic && node->was_full)
+        find_node(world, to->id)->asked_to_lead = true; /* by the primary itself (R52) */
     if (msg->type != CORE_MSG_TRANSFER || world->lost_tail || to->disk.wipes > 0)
         return;
     if (epoch_compare(to->disk.epoch, node->view.epoch) > 0)

@@ -283,6 +283,7 @@ struct writer {
     uint64_t owes_since_ns; /* on the node's clock: since when the core waits for the next answer */
     uint32_t unanswered;
     uint64_t slow_until_ns, full_until_ns, frozen_until_ns;
+    bool wholly_full; /* until full_until_ns; else some writes still find room */
     bool fail_next;
     uint64_t event_ns;      /* of the newest event it posted: they arrive in order */
     struct answer *answers; /* not yet given to the core, oldest first */
@@ -419,9 +420,16 @@ struct node {
     uint64_t
         live_ns; /* own clock: arrival of the newest heartbeat, of any epoch; 0: none since it reigned */
     struct node_id live_owner; /* whose */
-    bool asked_to_lead;        /* an operator has asked for a transfer to it, in any life */
-    uint64_t reign_ns;         /* global time: when its present reign began */
-    uint64_t last_before;      /* seq: where the core's log ended before the present step */
+    bool was_full;             /* its disk has refused something, in this life */
+    bool
+        asked_to_lead; /* an operator, or a full primary, has wanted a transfer to it, in any life */
+    uint64_t reign_ns; /* global time: when its present reign began */
+    uint64_t
+        refused_ns; /* global time: since when its disk stores nothing for want of room; 0: it has */
+    uint64_t hands_over_ns; /* global time: when it last refused writes to hand over */
+    uint64_t
+        idle_room_ns; /* since when it reigns so although another could take over; 0: it does not */
+    uint64_t last_before; /* seq: where the core's log ended before the present step */
     bool was_primary;
 };
 
@@ -750,6 +758,7 @@ void rules_hands_over(struct world *world, const struct node *node, const struct
                       const struct core_msg *answer);
 void rules_called(struct world *world, const struct node *node, const struct node *to,
                   const struct core_msg *msg);
+void rules_room(struct world *world, struct node *node);
 void rules_view(struct world *world, const struct node *node);
 void rules_append(struct world *world, const struct node *node, struct slice batches);
 void rules_members(struct world *world, const struct node *node);

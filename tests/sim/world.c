@@ -426,6 +426,8 @@ void node_start(struct world *world, struct node *node)
     node->live_ns = 0;
     memset(node->heard, 0, sizeof node->heard);
     node->was_primary = false;
+    node->was_full = false;
+    node->refused_ns = node->idle_room_ns = node->hands_over_ns = 0;
     TRACE(world, node, "start boot=%" PRIu64 " store=%" PRIu64 " last=%" PRIu64 " commit=%" PRIu64,
           disk->boot, disk->store_id, disk->last, boot.commit);
     net_node_started(world, node);

@@ -70,6 +70,13 @@ static struct answer *post_appended(struct world *world, struct node *node, cons
 {
     struct answer *answer = post(world, node, CORE_EVENT_APPENDED);
     answer->event.appended.code = code;
+    if (code == CANDOR_RESOURCE_EXHAUSTED)
+        answer->event.appended.reason = CANDOR_REASON_DISK_FULL;
+    if (code == CANDOR_OK)
+        node->refused_ns = 0;
+    else if (code == CANDOR_RESOURCE_EXHAUSTED && node->refused_ns == 0)
+        node->refused_ns = world->now_ns;
+    node->was_full = node->was_full || code == CANDOR_RESOURCE_EXHAUSTED;
     answer->event.appended.epoch = work->epoch;
     answer->event.appended.first_seq = first_seq;
     answer->event.appended.last_seq = code == CANDOR_OK ? last_seq : node->disk.last;
@@ -81,7 +88,8 @@ static struct answer *post_appended(struct world *world, struct node *node, cons
 
 static bool disk_is_full(struct world *world, const struct node *node)
 {
-    return node->writer.full_until_ns > world->now_ns && chance(world, 700000);
+    const struct writer *writer = &node->writer;
+    return writer->full_until_ns > world->now_ns && (writer->wholly_full || chance(world, 700000));
 }
 
 static struct slice sequence(struct world *world, const struct node *node, uint32_t count,

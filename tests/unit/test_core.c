@@ -30,7 +30,8 @@ struct host {
     struct members members;
     struct epoch_history history;
     uint64_t boot;
-    bool cut; /* from everybody */
+    bool cut;  /* from everybody */
+    bool full; /* its disk stores nothing */
     /* what FINISH said last */
     uint64_t finished;
     enum candor_code code;
@@ -40,6 +41,7 @@ struct host {
     struct core_reign reign; /* what REIGN said last */
     uint32_t heartbeats;     /* published */
     uint32_t statuses;
+    uint32_t told_to_transfer; /* by a line of the log */
 };
 
 struct letter {
@@ -116,6 +118,16 @@ static void store(struct cluster *c, int node, const struct core_action *action,
                   struct buffer *made)
 {
     struct host *host = &c->hosts[node];
+    if (host->full) {
+        struct core_event refused = {.type = CORE_EVENT_APPENDED};
+        refused.appended.code = CANDOR_RESOURCE_EXHAUSTED;
+        refused.appended.reason = CANDOR_REASON_DISK_FULL;
+        refused.appended.epoch = action->epoch;
+        refused.appended.last_seq = host->last;
+        refused.appended.ticket = action->type == CORE_ACTION_WRITE ? action->ticket : 0;
+        post(c, node, node)->event = refused;
+        return;
+    }
     struct slice bytes = action->batches;
     if (action->type == CORE_ACTION_WRITE) {
         struct batch_writer w = batch_begin(made, RECORD_WRITE, action->epoch, host->last + 1);
@@ -236,6 +248,9 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
         host->reason = action->reason;
         memcpy(host->text, action->text, sizeof host->text);
         host->pos = action->pos;
+        break;
+    case CORE_ACTION_LOG:
+        host->told_to_transfer += strstr(action->text, "kvctl transfer") != NULL;
         break;
     case CORE_ACTION_REIGN:
         host->reign = *action->reign;
@@ -582,6 +597,75 @@ static void a_new_primary_counts_what_the_old_one_may_have_acknowledged(void **s
     run_ms(c, 200);
     assert_int_equal(view_of(c, 1).role, ROLE_PRIMARY);
     assert_int_equal(view_of(c, 1).at_risk, 1);
+    cluster_free(c);
+}
+
+/* A node that says that it is primary, and takes writes; -1: none. */
+static int primary_of(struct cluster *c)
+{
+    for (int i = 0; i < NODES; i++)
+        if (view_of(c, i).accepts_writes)
+            return i;
+    return -1;
+}
+
+static void full_disk_hands_over_to_one_with_room(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(true);
+    run_ms(c, 10000);
+    assert_int_equal(primary_of(c), 0);
+    c->hosts[0].full = c->hosts[1].full = true;
+    write_at(c, 0, 5, ACK_LOCAL);
+    assert_int_equal(c->hosts[0].reason, CANDOR_REASON_DISK_FULL);
+    run_ms(c, 1000);
+    /* b holds all, too, and has not found out yet that it has no room: it gives up, and c or b stands again. */
+    for (int i = 0; i < 20 && primary_of(c) != 2; i++)
+        run_ms(c, 1000);
+    assert_int_equal(primary_of(c), 2);
+    write_at(c, 2, 6, ACK_LOCAL);
+    assert_int_equal(c->hosts[2].code, CANDOR_OK);
+    run_ms(c, 1000);
+    assert_true(view_of(c, 0).no_room);
+    assert_true(view_of(c, 1).no_room);
+    c->hosts[0].full = c->hosts[1].full = false;
+    run_ms(c, 5000);
+    assert_false(view_of(c, 0).no_room);
+    assert_int_equal(fresh_of(c, 1).state, STATE_FRESH);
+    assert_int_equal(primary_of(c), 2);
+    cluster_free(c);
+}
+
+static void leadership_stays_where_every_disk_is_full(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(true);
+    run_ms(c, 10000);
+    for (int i = 0; i < NODES; i++)
+        c->hosts[i].full = true;
+    uint64_t term = view_of(c, 0).epoch.term;
+    for (uint64_t i = 0; i < 120; i++) {
+        int at = primary_of(c);
+        if (at >= 0)
+            write_at(c, at, 100 + i, ACK_LOCAL);
+        run_ms(c, 1000);
+    }
+    /* 120 s are 24 pauses; an EPOCH_START that cannot be stored costs further terms. */
+    assert_in_range(view_of(c, 0).epoch.term - term, 0, 120);
+    cluster_free(c);
+}
+
+static void in_manual_mode_a_full_disk_is_left_to_the_operator(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 10000);
+    c->hosts[0].full = true;
+    write_at(c, 0, 5, ACK_LOCAL);
+    run_ms(c, 20000);
+    assert_int_equal(primary_of(c), 0);
+    assert_true(view_of(c, 0).no_room);
+    assert_int_equal(c->hosts[0].told_to_transfer, 1); /* once, not each time */
     cluster_free(c);
 }
 
@@ -1481,6 +1565,9 @@ int main(void)
         cmocka_unit_test(records_count_as_the_heartbeat_that_they_name),
         cmocka_unit_test(only_local_records_are_at_risk),
         cmocka_unit_test(a_new_primary_counts_what_the_old_one_may_have_acknowledged),
+        cmocka_unit_test(full_disk_hands_over_to_one_with_room),
+        cmocka_unit_test(leadership_stays_where_every_disk_is_full),
+        cmocka_unit_test(in_manual_mode_a_full_disk_is_left_to_the_operator),
         cmocka_unit_test(write_at_a_replica_is_refused),
         cmocka_unit_test(deposed_primary_rolls_back_and_follows),
         cmocka_unit_test(promotion_is_refused_while_the_primary_lives),

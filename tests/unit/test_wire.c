@@ -121,6 +121,7 @@ static void stream_messages_round_trip(void **state)
     status.status.match = 5;
     status.status.applied = 6;
     status.status.state = STATE_SYNCING;
+    status.status.no_room = true;
     status.status.promise_ns = 600 * NS_PER_MS;
     travel(&status, &message, &out);
     assert_int_equal(out.status.ts_ns, 1);
