@@ -23,7 +23,7 @@ from crowd import Crowd, session_ahead, status  # noqa: E402
 candor_client, kv_pb2 = python_client()
 PATIENCE_S = 0.5  # of one write: a client that is not answered asks another node
 PAUSE_S = 0.02  # between two writes of a client: 50 clients leave the processors to the nodes
-TIMERS = {"heartbeat_interval": "100ms", "stale_after": "500ms", "election_timeout": "600ms"}  # the defaults
+TIMERS = {"heartbeat_interval": "100ms", "stale_after": "1s", "election_timeout": "1500ms"}  # the defaults
 
 
 def order(epoch):

@@ -157,8 +157,8 @@ static void check_stale_after(struct draft *draft)
             "healthy replica stale (R10)");
     else
         say(problem->what,
-            "stale_after is less than 4 heartbeat intervals: evidence travels back with the next "
-            "heartbeat, so a healthy replica may flap between FRESH and STALE");
+            "stale_after is less than 4 heartbeat intervals: evidence comes once an interval, so "
+            "a healthy replica on a busy machine may flap between FRESH and STALE");
     at_least(problem, "stale_after", (problem->warning ? 4 : 2) * t->heartbeat_interval_ms);
 }
 

@@ -34,7 +34,7 @@ const struct key topology_keys[KEY_COUNT] = {
      FIELD(topology, heartbeat_interval_ms), 1, HOUR_MS, .fallback = "100ms",
      .doc = "How often the primary says that it is there (R9)."},
     {SECTION_CLUSTER, "stale_after", KIND_DURATION, NEED_DEFAULT, FIELD(topology, stale_after_ms),
-     1, DAY_MS, .fallback = "500ms",
+     1, DAY_MS, .fallback = "1s",
      .doc = "A replica that heard no heartbeat for longer answers with `stale = true`. At least 2 "
             "`heartbeat_interval` (R10), better 4."},
     {SECTION_CLUSTER, "reject_after", KIND_DURATION_OR_NEVER, NEED_DEFAULT,
@@ -42,7 +42,7 @@ const struct key topology_keys[KEY_COUNT] = {
      .doc = "A replica that heard no heartbeat for longer refuses to answer. Longer than "
             "`stale_after`."},
     {SECTION_CLUSTER, "election_timeout", KIND_DURATION, NEED_DEFAULT,
-     FIELD(topology, election_timeout_ms), 1, HOUR_MS, .fallback = "600ms",
+     FIELD(topology, election_timeout_ms), 1, HOUR_MS, .fallback = "1500ms",
      .doc = "Silence after which a voter stands for election, drawn from once to twice this (R22); "
             "without a "
             "majority for as long, a primary steps down (R25). At least 3 `heartbeat_interval` "

@@ -4,10 +4,10 @@
  *   failover: manual                 # manual | automatic
  *   initial_primary: a               # founds the cluster; a voter
  *   heartbeat_interval: 100ms        # R9
- *   stale_after: 500ms               # FRESH up to here (docs/consistency.md)
+ *   stale_after: 1s                  # FRESH up to here (docs/consistency.md)
  *   reject_after: never              # EXPIRED from here on
- *   election_timeout: 600ms          # R10, R22
- *   writer_stall: 1s                 # R6; default: election_timeout, at least 1s
+ *   election_timeout: 1500ms         # R10, R22
+ *   writer_stall: 1500ms             # R6; default: election_timeout, at least 1s
  *   max_lag: 10000                   # records behind before a replica says SYNCING; 0: no limit
  *   durability: always               # always | interval | os
  *   sync_interval: 100ms             # for `interval`
