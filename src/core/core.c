@@ -476,6 +476,7 @@ static void on_stream(struct core *core, struct node_id dialled, const struct co
 static void on_request(struct core *core, uint64_t ticket, const struct core_msg *msg)
 {
     struct peer *peer = named_sender(core, &msg->header);
+    notice_unknown(core, &msg->header);
     if (peer != NULL && mutated(core, CORE_MUTATION_REQUEST_TEACHES))
         (void)learn_epoch(core, peer, &msg->header);
     switch (msg->type) {
@@ -691,6 +692,7 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now_n
     replica_tick(core);
     wait_progress(core); /* which confirms at once where a majority is one */
     reset_silent_peers(core);
+    notice_tick(core);
     core->actions = NULL;
 }
 
@@ -728,6 +730,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     reads_init(core);
     rng_seed(&core->rng, config->seed);
     core->born_ns = core->now_ns = now_ns;
+    core->notice.earned_ns = now_ns;
     core->cluster_id = boot->cluster_id;
     core->store_id = boot->store_id;
     core->boot = boot->boot;

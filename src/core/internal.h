@@ -15,6 +15,7 @@
  *   wait.c      reads that wait: for a session's position, for confirmed leadership, for the commit
  *   waiting.c   the table of them, and who bears which ticket
  *   reign.c     what this node saw of a change of reign
+ *   notice.c    lines of the log: the state changes, a node is not known
  *   view.c      what readers see, and the read contract
  *   check.c     the invariants of one node */
 #ifndef CORE_INTERNAL_H
@@ -362,6 +363,16 @@ struct core {
     uint64_t reign_before_ns;
     struct core_reign reign; /* of this step's REIGN action */
 
+    struct {
+        enum node_state seen; /* when it was last looked at */
+        enum node_state told; /* by the newest line of the log */
+        uint64_t changes;     /* since then */
+        uint64_t looked_ns;
+        uint64_t spent;      /* lines that were not earned again yet */
+        uint64_t earned_ns;  /* up to when they were */
+        uint64_t unknown_ns; /* when a node that is not known was last told of; 0: never */
+    } notice;
+
     /* Waiting reads. */
     struct read_waits reads;
     uint64_t index_nonce; /* the ReadIndex call under way; 0: none */
@@ -525,6 +536,12 @@ void reign_heard(
     struct core *core); /* a heartbeat of the present epoch; before it is noted as heard */
 void reign_opened(struct core *core); /* the own EPOCH_START is stored */
 void reign_closed(struct core *core); /* the own reign ends now */
+
+/* notice.c */
+void notice_tick(struct core *core);
+void notice_unknown(struct core *core,
+                    const struct core_header *header); /* a request came from it */
+void notice_not_attached(struct core *core);           /* refused once more */
 
 /* wait.c */
 void wait_read(struct core *core, const struct core_event *event);

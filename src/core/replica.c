@@ -206,6 +206,7 @@ void replica_attach_answer(struct core *core, const struct core_msg *msg)
     }
     case CORE_REFUSED:
         retry_attach_later(core);
+        notice_not_attached(core);
         break;
     }
 }

@@ -35,6 +35,8 @@ class ReadContract(unittest.TestCase):
             self.assertGreater(later["freshness"]["staleness_bound_ms"],
                                first_stale["freshness"]["staleness_bound_ms"])
 
+            until(lambda: "from=FRESH to=STALE" in c.log_of("c"), "a line in the log of c")
+
             # BOUNDED: a redirect that names the primary, and with redirects followed, its answer.
             with self.assertRaises(Refused) as refused:
                 c.get("k", "--node", "c", "--level", "bounded", "--max-staleness", "100ms",
@@ -50,6 +52,7 @@ class ReadContract(unittest.TestCase):
             c.heal()
             c.wait_fresh()  # no restart, no operator
             self.assertEqual(c.get("k", "--node", "c", "--no-redirect")["value"], "v2")
+            until(lambda: "to=FRESH" in c.log_of("c").rpartition("to=STALE")[2], "a line that says so")
 
     def test_write_at_a_replica_is_redirected(self):
         with Cluster() as c:

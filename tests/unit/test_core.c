@@ -42,6 +42,9 @@ struct host {
     uint32_t heartbeats;     /* published */
     uint32_t statuses;
     uint32_t told_to_transfer; /* by a line of the log */
+    uint32_t state_lines;
+    char state_line[CORE_TEXT_BYTES]; /* the newest */
+    uint32_t unknown_lines;
 };
 
 struct letter {
@@ -251,6 +254,11 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
         break;
     case CORE_ACTION_LOG:
         host->told_to_transfer += strstr(action->text, "kvctl transfer") != NULL;
+        host->unknown_lines += strncmp(action->text, "unknown_node node=z", 19) == 0;
+        if (strncmp(action->text, "state_changed", 13) == 0) {
+            host->state_lines++;
+            memcpy(host->state_line, action->text, sizeof host->state_line);
+        }
         break;
     case CORE_ACTION_REIGN:
         host->reign = *action->reign;
@@ -666,6 +674,56 @@ static void in_manual_mode_a_full_disk_is_left_to_the_operator(void **state)
     assert_int_equal(primary_of(c), 0);
     assert_true(view_of(c, 0).no_room);
     assert_int_equal(c->hosts[0].told_to_transfer, 1); /* once, not each time */
+    cluster_free(c);
+}
+
+static void the_log_says_when_the_state_changes_and_seldom_when_it_flaps(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 60000);
+    assert_non_null(strstr(c->hosts[1].state_line, "to=FRESH role=replica primary=a "));
+    uint32_t lines = c->hosts[1].state_lines;
+    c->hosts[1].cut = true;
+    run_ms(c, 700);
+    assert_int_equal(c->hosts[1].state_lines, lines + 1);
+    assert_non_null(strstr(c->hosts[1].state_line, "from=FRESH to=STALE role=replica primary=a "));
+    assert_non_null(strstr(c->hosts[1].state_line, " heartbeat_age_ms=5"));
+    c->hosts[1].cut = false;
+    run_ms(c, 1000);
+    assert_int_equal(c->hosts[1].state_lines, lines + 2);
+    assert_non_null(strstr(c->hosts[1].state_line, "from=STALE to=FRESH "));
+    lines = c->hosts[1].state_lines;
+    for (int i = 0; i < 100; i++) {
+        c->hosts[1].cut = i % 2 == 0;
+        run_ms(c, 1000);
+    }
+    /* 100 changes in 100 s: those that may follow at once, and one in ten seconds. */
+    assert_in_range(c->hosts[1].state_lines - lines, 6, 6 + 10);
+    run_ms(c, 20000);
+    assert_non_null(strstr(c->hosts[1].state_line, "to=FRESH ")); /* the last word is right */
+    cluster_free(c);
+}
+
+static void a_node_that_the_topology_does_not_name_is_told_of(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    struct core_msg msg = {.type = CORE_MSG_ATTACH};
+    epoch_history_init(&msg.attach.history);
+    msg.header = (struct core_header){.cluster_id = view_of(c, 0).cluster_id,
+                                      .config_hash = 42,
+                                      .node = node_id_of("z"),
+                                      .store_id = 7,
+                                      .boot = 1};
+    for (int i = 0; i < 5; i++) {
+        struct core_event event = {
+            .type = CORE_EVENT_REQUEST, .ticket = ++c->next_ticket, .msg = &msg};
+        deliver(c, 0, &event);
+        pump(c);
+    }
+    assert_int_equal(c->hosts[0].unknown_lines, 1);
     cluster_free(c);
 }
 
@@ -1568,6 +1626,8 @@ int main(void)
         cmocka_unit_test(full_disk_hands_over_to_one_with_room),
         cmocka_unit_test(leadership_stays_where_every_disk_is_full),
         cmocka_unit_test(in_manual_mode_a_full_disk_is_left_to_the_operator),
+        cmocka_unit_test(the_log_says_when_the_state_changes_and_seldom_when_it_flaps),
+        cmocka_unit_test(a_node_that_the_topology_does_not_name_is_told_of),
         cmocka_unit_test(write_at_a_replica_is_refused),
         cmocka_unit_test(deposed_primary_rolls_back_and_follows),
         cmocka_unit_test(promotion_is_refused_while_the_primary_lives),
