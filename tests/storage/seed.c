@@ -110,7 +110,7 @@ static void run_lives(void)
         if (left > 1 && !world->clean && chance(35))
             crash_lose_machine();
     }
-    if (world->violation[0] == '\0' && world->clean && chance(40) && rot_flip())
+    if (world->violation[0] == '\0' && world->clean && chance(70) && rot_flip())
         live_once(ROTTEN_LIFE);
 }
 
