@@ -170,7 +170,7 @@ struct writer {
     struct queue *queue;
     pthread_t thread;
     bool running;
-    /* Held while a checkpoint is cut, and while the state is taken back or replaced. */
+    /* Held while a checkpoint takes its place, not while it is copied; and while the state is taken back or replaced. */
     pthread_mutex_t checkpoint_lock;
     /* (writer thread) */
     struct watched *watched;

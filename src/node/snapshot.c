@@ -6,11 +6,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 /* The log is kept for a download for so long after its last question. */
 #define SERVED_HOLD_NS (30 * NS_PER_S)
+/* A checkpoint that failed, for want of room or descriptors, is tried again so much later. */
+#define FAILURE_PAUSE_S 1
 
 /* ---- What is served (under snapshots.lock) ---------------------------------------------------------------- */
 
@@ -85,20 +88,33 @@ static void serve(struct node *node, const struct state_checkpoint *checkpoint)
 
 /* ---- Cutting ------------------------------------------------------------------------------------------------ */
 
+/* The writer may take the state back meanwhile; it never waits for the copy, but for the rename at its end. */
+static enum candor_code make_and_adopt(struct node *node, struct state_checkpoint *checkpoint,
+                                       struct candor_error *err)
+{
+    enum candor_code code = state_checkpoint_make(node->state, err);
+    if (code != CANDOR_OK)
+        return code;
+    pthread_mutex_lock(&node->writer.checkpoint_lock);
+    code = state_checkpoint_adopt(node->state, checkpoint, err);
+    if (code == CANDOR_OK)
+        atomic_store(&node->snapshots.newest_seq, checkpoint->pos.seq);
+    pthread_mutex_unlock(&node->writer.checkpoint_lock);
+    return code;
+}
+
 bool snapshot_cut(struct node *node, struct state_checkpoint *checkpoint)
 {
     struct snapshots *s = &node->snapshots;
     struct candor_error err = {0};
-    atomic_store(&s->grown_bytes, 0); /* what comes during the cut counts for the next one */
+    /* What comes during the cut counts for the next one. */
+    uint64_t grown_bytes = atomic_exchange(&s->grown_bytes, 0);
     uint64_t began_ns = clock_boot_ns();
-    pthread_mutex_lock(&node->writer.checkpoint_lock);
-    enum candor_code code = state_checkpoint(node->state, checkpoint, &err);
-    if (code == CANDOR_OK)
-        atomic_store(&s->newest_seq, checkpoint->pos.seq);
-    pthread_mutex_unlock(&node->writer.checkpoint_lock);
+    enum candor_code code = make_and_adopt(node, checkpoint, &err);
     if (code == CANDOR_DATA_LOSS)
         node_fatal(node, &err);
     if (code != CANDOR_OK) {
+        atomic_fetch_add(&s->grown_bytes, grown_bytes);
         log_warn("checkpoint_failed", "what=\"%s\"", err.message);
         return false;
     }
@@ -110,7 +126,7 @@ bool snapshot_cut(struct node *node, struct state_checkpoint *checkpoint)
 }
 
 /* For a replica: the newest checkpoint where it will do, else a new one. */
-static void cut_to_serve(struct node *node)
+static bool cut_to_serve(struct node *node)
 {
     struct core_view view;
     view_read_without_peers(&node->view, &view);
@@ -118,8 +134,10 @@ static void cut_to_serve(struct node *node)
     struct candor_error err = {0};
     bool found = state_checkpoint_find(node->state_dir, &checkpoint, &err) == CANDOR_OK &&
                  is_usable(node, checkpoint.pos, view.epoch);
-    if (found || snapshot_cut(node, &checkpoint))
-        serve(node, &checkpoint);
+    if (!found && !snapshot_cut(node, &checkpoint))
+        return false;
+    serve(node, &checkpoint);
+    return true;
 }
 
 static uint64_t growth_limit(struct node *node)
@@ -135,29 +153,46 @@ static bool has_grown(struct node *node)
     return grown >= least && grown >= growth_limit(node);
 }
 
+/* After a failure: what it lacked may take a while. Ends early when the node stops. Under the lock. */
+static void pause_after_failure(struct snapshots *s)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += FAILURE_PAUSE_S;
+    while (!s->stop && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
+        ;
+}
+
+/* One cut, for whom it is wanted. Under the lock, which is given up meanwhile. */
+static void cut_once(struct node *node)
+{
+    struct snapshots *s = &node->snapshots;
+    struct state_checkpoint checkpoint;
+    bool wanted = s->wanted;
+    bool renew = s->renew;
+    s->renew = false;
+    s->cutting = true;
+    pthread_mutex_unlock(&s->lock);
+    bool done = wanted ? cut_to_serve(node) : snapshot_cut(node, &checkpoint);
+    pthread_mutex_lock(&s->lock);
+    s->cutting = false;
+    if (wanted)
+        s->wanted = false; /* failed or not, the replica asks again */
+    s->renew = s->renew || (renew && !done);
+    if (!done)
+        pause_after_failure(s);
+}
+
 static void *snapshot_thread(void *closure)
 {
     struct node *node = closure;
     struct snapshots *s = &node->snapshots;
     pthread_mutex_lock(&s->lock);
     while (!s->stop) {
-        if (!s->wanted && !s->renew && !has_grown(node)) {
-            pthread_cond_wait(&s->changed, &s->lock);
-            continue;
-        }
-        bool wanted = s->wanted;
-        s->renew = false;
-        s->cutting = true;
-        pthread_mutex_unlock(&s->lock);
-        struct state_checkpoint checkpoint;
-        if (wanted)
-            cut_to_serve(node);
+        if (s->wanted || s->renew || has_grown(node))
+            cut_once(node);
         else
-            (void)snapshot_cut(node, &checkpoint);
-        pthread_mutex_lock(&s->lock);
-        s->cutting = false;
-        if (wanted)
-            s->wanted = false; /* failed or not, the replica asks again */
+            pthread_cond_wait(&s->changed, &s->lock);
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;
@@ -209,30 +244,77 @@ struct chunk_job {
     const Candor__V1__SnapshotRequest *request;
 };
 
-/* Fills the answer from what is served; false: nothing usable is. Under the lock. */
-static bool fill_chunk(struct node *node, const struct chunk_job *job, struct epoch epoch,
+/* What a chunk is read from: a descriptor of its own, so that the disk is waited for without the lock, which the writer
+ * takes, too. */
+struct chunk_source {
+    int fd; /* -1: nothing usable is served */
+    struct pos pos;
+    uint64_t bytes;
+    uint64_t digest;
+    char name[sizeof((struct snapshots *)0)->name];
+};
+
+/* Under the lock. */
+static struct chunk_source chunk_source(struct node *node, const char *name, struct epoch epoch)
+{
+    struct snapshots *s = &node->snapshots;
+    struct chunk_source source = {.fd = -1};
+    if (s->fd < 0 || !is_usable(node, s->pos, epoch))
+        return source;
+    if (name[0] != '\0' && strcmp(name, s->name) != 0)
+        return source;
+    source.fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+    source.pos = s->pos;
+    source.bytes = s->bytes;
+    source.digest = s->digest;
+    memcpy(source.name, s->name, sizeof source.name);
+    s->asked_ns = clock_boot_ns();
+    return source;
+}
+
+static ssize_t read_chunk(int fd, uint8_t *chunk, size_t wanted, uint64_t offset)
+{
+    ssize_t got;
+    do
+        got = wanted == 0 ? 0 : pread(fd, chunk, wanted, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+/* Fills the answer; false: nothing usable is served. */
+static bool fill_chunk(struct node *node, const struct chunk_source *source, uint64_t offset,
                        uint8_t *chunk, Candor__V1__SnapshotResponse *response)
 {
     struct snapshots *s = &node->snapshots;
-    const char *name = job->request->snapshot;
-    if (s->fd < 0 || !is_usable(node, s->pos, epoch))
+    if (source->fd < 0)
         return false;
-    if (name[0] != '\0' && strcmp(name, s->name) != 0)
-        return false;
-    uint64_t left = saturating_sub(s->bytes, job->request->offset);
+    uint64_t left = saturating_sub(source->bytes, offset);
     size_t wanted = (size_t)min_u64(left, LIMIT_SNAPSHOT_CHUNK_BYTES);
-    ssize_t got = wanted == 0 ? 0 : pread(s->fd, chunk, wanted, (off_t)job->request->offset);
+    ssize_t got = read_chunk(source->fd, chunk, wanted, offset);
+    close(source->fd);
     if (got < 0 || (size_t)got != wanted) {
         log_warn("snapshot_not_served", "what=\"reading the checkpoint failed\"");
-        stop_serving(s);
+        pthread_mutex_lock(&s->lock);
+        if (strcmp(s->name, source->name) == 0)
+            stop_serving(s);
+        pthread_mutex_unlock(&s->lock);
         return false;
     }
-    s->asked_ns = clock_boot_ns();
     response->ok = true;
-    response->total_bytes = s->bytes;
-    response->digest = s->digest;
+    response->total_bytes = source->bytes;
+    response->digest = source->digest;
     response->chunk = (ProtobufCBinaryData){.len = (size_t)got, .data = chunk};
     return true;
+}
+
+/* Nothing is served yet: a checkpoint is wanted. */
+static void want_snapshot(struct snapshots *s, Candor__V1__SnapshotResponse *response)
+{
+    pthread_mutex_lock(&s->lock);
+    s->wanted = true;
+    pthread_cond_signal(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    response->ok = response->preparing = true;
 }
 
 static void run_chunk_job(struct job *job)
@@ -245,27 +327,20 @@ static void run_chunk_job(struct job *job)
     struct core_header header;
     struct wire_header header_room;
     struct wire_pos pos_room;
-    char name[sizeof s->name];
-    struct pos pos;
     Candor__V1__SnapshotResponse response = CANDOR__V1__SNAPSHOT_RESPONSE__INIT;
     node_header(node, &view, &header);
     response.header = wire_header(&header, &header_room);
     uint8_t *chunk = memory_alloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
 
+    const Candor__V1__SnapshotRequest *request = chunk_job->request;
     pthread_mutex_lock(&s->lock);
-    bool filled = fill_chunk(node, chunk_job, view.epoch, chunk, &response);
-    memcpy(name, s->name, sizeof name);
-    pos = s->pos;
-    if (!filled && chunk_job->request->snapshot[0] == '\0') {
-        s->wanted = true;
-        response.ok = response.preparing = true;
-        pthread_cond_signal(&s->changed);
-    }
+    struct chunk_source source = chunk_source(node, request->snapshot, view.epoch);
     pthread_mutex_unlock(&s->lock);
-
-    if (filled) {
-        response.snapshot = name;
-        response.pos = wire_pos(&pos, &pos_room);
+    if (fill_chunk(node, &source, request->offset, chunk, &response)) {
+        response.snapshot = source.name;
+        response.pos = wire_pos(&source.pos, &pos_room);
+    } else if (request->snapshot[0] == '\0') {
+        want_snapshot(s, &response);
     }
     struct reply_room room;
     reply_freshness(chunk_job->call, &view, view.applied, &(struct pos){0}, &room);

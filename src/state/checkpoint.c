@@ -111,15 +111,13 @@ static enum candor_code adopt_fresh(const char *state_dir, const char *fresh,
     return code;
 }
 
-enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *out,
-                                  struct candor_error *err)
+#define MADE_NAME "checkpoint.new"     /* of who makes them now and then */
+#define REPLACED_NAME "checkpoint.now" /* of the writer, who may not wait for that one */
+
+static enum candor_code make_in(struct state *state, const char *fresh, struct candor_error *err)
 {
-    char fresh[LIMIT_PATH_BYTES];
-    enum candor_code code = files_path(fresh, state->dir, "checkpoint.new", err);
-    if (code != CANDOR_OK)
-        return code;
     files_remove_dir(fresh);
-    code = files_make_dir(fresh, err);
+    enum candor_code code = files_make_dir(fresh, err);
     if (code != CANDOR_OK)
         return code;
     /* A view keeps the environment open, should a snapshot be swapped in meanwhile. */
@@ -131,12 +129,66 @@ enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *
                    : env_failed(rc, fresh, "copy the state", err);
     if (code == CANDOR_OK)
         code = files_seal_dir(fresh, &position, err);
+    if (code != CANDOR_OK)
+        files_remove_dir(fresh);
+    return code;
+}
+
+/* What was taken back since is in the copy still. */
+static enum candor_code check_still_true(struct state *state, const char *fresh,
+                                         struct candor_error *err)
+{
+    struct state_position copied;
+    struct state_position now;
+    enum candor_code code = peek_position(fresh, &copied, NULL, err);
+    state_position(state, &now);
+    if (code == CANDOR_OK && copied.rewinds != now.rewinds)
+        code = candor_error_set(err, CANDOR_CANCELLED, CANDOR_REASON_NONE,
+                                "%s: records were taken back while it was copied", fresh);
+    return code;
+}
+
+static enum candor_code adopt_from(struct state *state, const char *fresh,
+                                   struct state_checkpoint *out, struct candor_error *err)
+{
+    enum candor_code code = check_still_true(state, fresh, err);
     if (code == CANDOR_OK)
         code = adopt_fresh(state->dir, fresh, err);
     if (code == CANDOR_OK)
         return state_checkpoint_find(state->dir, out, err);
     files_remove_dir(fresh);
     return code;
+}
+
+static enum candor_code checkpoint_as(struct state *state, const char *name,
+                                      struct state_checkpoint *out, struct candor_error *err)
+{
+    char fresh[LIMIT_PATH_BYTES];
+    enum candor_code code = files_path(fresh, state->dir, name, err);
+    if (code == CANDOR_OK)
+        code = make_in(state, fresh, err);
+    return code == CANDOR_OK ? adopt_from(state, fresh, out, err) : code;
+}
+
+enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *out,
+                                  struct candor_error *err)
+{
+    return checkpoint_as(state, MADE_NAME, out, err);
+}
+
+enum candor_code state_checkpoint_make(struct state *state, struct candor_error *err)
+{
+    char fresh[LIMIT_PATH_BYTES];
+    enum candor_code code = files_path(fresh, state->dir, MADE_NAME, err);
+    return code == CANDOR_OK ? make_in(state, fresh, err) : code;
+}
+
+enum candor_code state_checkpoint_adopt(struct state *state, struct state_checkpoint *out,
+                                        struct candor_error *err)
+{
+    char fresh[LIMIT_PATH_BYTES];
+    enum candor_code code = files_path(fresh, state->dir, MADE_NAME, err);
+    return code == CANDOR_OK ? adopt_from(state, fresh, out, err) : code;
 }
 
 enum candor_code state_checkpoint_drop_above(struct state *state, uint64_t seq,
@@ -151,7 +203,7 @@ enum candor_code state_checkpoint_drop_above(struct state *state, uint64_t seq,
     /* Above the cut, or damaged. The log below it may be gone, so a reboot needs one: the state as it is now, taken
      * back already. */
     ASSERT_U64(state->position.applied.seq, <=, seq);
-    return state_checkpoint(state, &checkpoint, err);
+    return checkpoint_as(state, REPLACED_NAME, &checkpoint, err);
 }
 
 /* ---- After a crash ------------------------------------------------------------------------------------ */

@@ -103,7 +103,8 @@ void state_mark_suspect(const char *dir)
 /* What an interrupted checkpoint or download left. */
 static void remove_leftovers(const char *dir)
 {
-    static const char *const names[] = {"incoming", "checkpoint.new", "current.new"};
+    static const char *const names[] = {"incoming", "checkpoint.new", "checkpoint.now",
+                                        "current.new"};
     char path[LIMIT_PATH_BYTES];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (path_join(path, dir, names[i]))

@@ -159,6 +159,11 @@ struct state_checkpoint {
 };
 enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *out,
                                   struct candor_error *err);
+/* Its two halves, so that nobody waits for a copy: the long one needs no lock; the short one is called while the writer
+ * neither takes back nor replaces the state. CANCELLED: it has done so since the copy was begun, and the copy is dropped. */
+enum candor_code state_checkpoint_make(struct state *state, struct candor_error *err);
+enum candor_code state_checkpoint_adopt(struct state *state, struct state_checkpoint *out,
+                                        struct candor_error *err);
 /* The newest checkpoint, NOT_FOUND when there is none, DATA_LOSS when its file is not as long as it was. */
 enum candor_code state_checkpoint_find(const char *state_dir, struct state_checkpoint *out,
                                        struct candor_error *err);

@@ -263,6 +263,30 @@ static void an_archive_short_of_descriptors_or_room_is_waited_for(void **state)
     buffer_free(&bytes);
 }
 
+/* ---- Copies that nobody waits for --------------------------------------------------------------------- */
+
+/* The writer takes records back while a checkpoint is copied, and needs one of its own at once. */
+static void a_checkpoint_copied_before_records_were_taken_back_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err = {0};
+    struct state_checkpoint checkpoint;
+    apply_put(f, 1, "k", "one", 0);
+    apply_put(f, 1, "k", "two", 0);
+    assert_int_equal(state_checkpoint(f->state, &checkpoint, &err), CANDOR_OK); /* above the cut */
+    assert_int_equal(state_checkpoint_make(f->state, &err), CANDOR_OK);         /* so is this one */
+    undo_to(f, 1);
+    assert_int_equal(state_checkpoint_drop_above(f->state, 1, &err), CANDOR_OK);
+    assert_int_equal(state_checkpoint_adopt(f->state, &checkpoint, &err), CANDOR_CANCELLED);
+    assert_int_equal(state_checkpoint_find(f->dir, &checkpoint, &err), CANDOR_OK);
+    assert_int_equal(checkpoint.pos.seq, 1);
+
+    assert_int_equal(state_checkpoint_make(f->state, &err), CANDOR_OK);
+    apply_put(f, 1, "k", "three", 0); /* what is added meanwhile is no harm */
+    assert_int_equal(state_checkpoint_adopt(f->state, &checkpoint, &err), CANDOR_OK);
+    assert_int_equal(checkpoint.pos.seq, 1);
+}
+
 /* ---- limits.state ------------------------------------------------------------------------------------- */
 
 /* One record of a put or delete as a primary does it: a put asks for room first. Not committed. */
@@ -396,6 +420,7 @@ int main(void)
         TEST(an_install_short_of_descriptors_leaves_the_old_state_or_the_new),
         TEST(a_download_short_of_descriptors_is_not_the_peers_fault),
         TEST(an_archive_short_of_descriptors_or_room_is_waited_for),
+        TEST(a_checkpoint_copied_before_records_were_taken_back_is_dropped),
         TEST(a_full_state_takes_deletes_and_then_puts_again),
         TEST(a_state_beyond_its_limit_opens_and_takes_deletes),
         TEST(a_start_short_of_descriptors_says_so_and_changes_nothing),
