@@ -4,6 +4,13 @@
 #include "base/assert.h"
 #include "state/table.h"
 
+/* A key of another length is no pre-image's. */
+static int undo_seek(MDB_cursor *cursor, MDB_val *key, MDB_val *value, MDB_cursor_op which)
+{
+    int rc = table_seek(cursor, TABLE_UNDO, key, value, which);
+    return rc == 0 && key->mv_size != UNDO_KEY_BYTES ? MDB_CORRUPTED : rc;
+}
+
 int undo_drop(const struct env *env, MDB_txn *txn, uint64_t commit, uint32_t most)
 {
     MDB_cursor *cursor;
@@ -12,11 +19,11 @@ int undo_drop(const struct env *env, MDB_txn *txn, uint64_t commit, uint32_t mos
         return rc;
     MDB_val key;
     MDB_val value;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+    rc = undo_seek(cursor, &key, &value, MDB_FIRST);
     while (rc == 0 && most-- > 0 && undo_key_seq(&key) <= commit) {
         rc = mdb_cursor_del(cursor, 0);
         if (rc == 0)
-            rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+            rc = undo_seek(cursor, &key, &value, MDB_NEXT);
     }
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND ? 0 : rc;
@@ -68,7 +75,7 @@ static int restore_newest(struct change *change, uint64_t seq, bool *found)
         return rc;
     MDB_val key;
     MDB_val value;
-    rc = table_seek(cursor, TABLE_UNDO, &key, &value, MDB_LAST);
+    rc = undo_seek(cursor, &key, &value, MDB_LAST);
     if (rc == 0 && undo_key_seq(&key) == seq) {
         *found = true;
         buffer_clear(&change->image);
