@@ -692,9 +692,16 @@ static void a_session_ahead_of_the_node_waits_and_then_is_behind(void **state)
     token.pos.seq += 1000;
     struct candor_read_options read = {
         .level = CANDOR_READ_SESSION, .token = &token, .deadline_ms = 400};
-    struct candor_result result;
-    uint64_t began_ns = clock_boot_ns();
-    assert_int_equal(candor_get(b, candor_text("k"), &read, &result), CANDOR_FAILED_PRECONDITION);
+    struct candor_result result = {0};
+    uint64_t began_ns;
+    enum candor_code code;
+    do { /* on a busy machine the answer may come too late: then with more time */
+        candor_result_free(&result);
+        began_ns = clock_boot_ns();
+        code = candor_get(b, candor_text("k"), &read, &result);
+        read.deadline_ms *= 2;
+    } while (code == CANDOR_DEADLINE_EXCEEDED && read.deadline_ms < 60000);
+    assert_int_equal(code, CANDOR_FAILED_PRECONDITION);
     assert_int_equal(result.error.reason, CANDOR_REASON_SESSION_BEHIND);
     assert_true(clock_boot_ns() - began_ns >= 200 * NS_PER_MS);
     assert_string_equal(result.primary, "a");
