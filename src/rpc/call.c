@@ -12,6 +12,8 @@
 #include "rpc/envelope.h"
 #include "rpc/text.h"
 
+#define UNREAD_LOG_AGAIN_NS (10 * NS_PER_S)
+
 #define FRESHNESS_BYTES 4096 /* arena room kept for the freshness callback */
 
 /* ---- Contexts ---------------------------------------------------------------------------------- */
@@ -217,13 +219,25 @@ void call_finish(struct rpc_call *call, const ProtobufCMessage *response)
     send_reply(call, message);
 }
 
+/* Once in a while: strangers who read nothing must not fill the log. */
+static void tell_unread(struct rpc_server *server)
+{
+    uint64_t count = atomic_fetch_add(&server->unread_count, 1) + 1;
+    uint64_t now_ns = clock_boot_ns();
+    uint64_t before_ns = atomic_load(&server->unread_logged_ns);
+    if (before_ns != 0 && now_ns - before_ns < UNREAD_LOG_AGAIN_NS)
+        return;
+    if (atomic_compare_exchange_strong(&server->unread_logged_ns, &before_ns, now_ns))
+        log_warn("replies_not_read", "connections_closed=%" PRIu64 " wait_ms=%d", count,
+                 LIMIT_RPC_REPLY_WAIT_MS);
+}
+
 /* Its peer reads no replies: they would be held for it without end. */
 static void drop_connection(struct rpc_call *call)
 {
-    uint32_t pipe = call->connection->pipe;
-    if (atomic_exchange(&call->server->dropped_pipe, pipe) != pipe)
-        log_warn("replies_not_read", "pipe=%" PRIu32 " wait_ms=%d", pipe, LIMIT_RPC_REPLY_WAIT_MS);
-    nng_pipe_close((nng_pipe){.id = pipe});
+    if (!atomic_exchange(&call->connection->unread, true))
+        tell_unread(call->server);
+    nng_pipe_close((nng_pipe){.id = call->connection->pipe});
 }
 
 static void sent(struct rpc_call *call, int error)

@@ -42,6 +42,8 @@ struct connection {
     uint8_t address[16];
     /* Set once, before the connection leaves the table. */
     atomic_bool gone;
+    /* It did not read its replies: counted once, however many of them. */
+    atomic_bool unread;
     /* It is being closed to make room. */
     bool leaving;
     /* Calls that point here, and one until it is gone. */
@@ -89,8 +91,9 @@ struct rpc_server {
     /* The caller's, then reflection. */
     ProtobufCService **services;
     size_t service_count;
-    /* The newest connection that did not read its replies: logged once. */
-    atomic_uint_fast32_t dropped_pipe;
+    /* Connections that did not read their replies, and when that was logged last. */
+    atomic_uint_fast64_t unread_count;
+    atomic_uint_fast64_t unread_logged_ns;
     /* Of arenas, and of the messages that NNG holds. */
     struct budget *budget;
 

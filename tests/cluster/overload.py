@@ -24,6 +24,8 @@ def usage(pid):
     """(bytes of its own, open descriptors) of a process; the mapped state is the page cache's."""
     with open(f"/proc/{pid}/status") as f:
         anonymous = [int(line.split()[1]) for line in f if line.startswith("RssAnon:")]
+    if not anonymous:
+        raise ProcessLookupError(f"{pid} has ended, and is not waited for yet")
     return anonymous[0] << 10, len(os.listdir(f"/proc/{pid}/fd"))
 
 
