@@ -724,6 +724,7 @@ static void a_node_that_the_topology_does_not_name_is_told_of(void **state)
         pump(c);
     }
     assert_int_equal(c->hosts[0].unknown_lines, 1);
+    epoch_history_free(&msg.attach.history);
     cluster_free(c);
 }
 
