@@ -29,7 +29,7 @@ static atomic_uint_fast64_t since_ns[LIMIT_DESCRIPTORS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* No connection has a descriptor from here on. */
 static int end_fd;
-/* By how much the newest connection is over the line, less those that have been closed since. */
+/* By how much the newest connection, taken or refused, is over the line, less those that have been closed since. */
 static atomic_int excess;
 static atomic_uint_fast64_t refused_count;
 static atomic_uint_fast64_t silent_count;
@@ -117,6 +117,8 @@ int __wrap_accept(int listener, struct sockaddr *address, socklen_t *length)
         return fd;
     if (fd >= reserve_begin()) {
         __real_close(fd);
+        /* However few the newest ones seemed, filling gaps: now there is no place left. */
+        atomic_store(&excess, fd - pressure_begin() + 1);
         tell_refused();
         errno = ECONNABORTED;
         return -1;
