@@ -57,8 +57,8 @@ static enum candor_code digest_file(int fd, uint64_t bytes, uint64_t *digest,
     return code;
 }
 
-/* Opens a checkpoint to be served. Without the lock: the digest takes time. */
-static void serve(struct node *node, const struct state_checkpoint *checkpoint)
+/* Opens a checkpoint to be served. Without the lock: the digest takes time. False: it cannot be, or has rotted. */
+static bool serve(struct node *node, const struct state_checkpoint *checkpoint)
 {
     struct snapshots *s = &node->snapshots;
     struct candor_error err = {0};
@@ -67,11 +67,14 @@ static void serve(struct node *node, const struct state_checkpoint *checkpoint)
     enum candor_code code = fd < 0 ? candor_error_set(&err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
                                                       "%s: %s", checkpoint->path, strerror(errno))
                                    : digest_file(fd, checkpoint->bytes, &digest, &err);
+    if (code == CANDOR_OK && digest != checkpoint->digest)
+        code = candor_error_set(&err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                                "%s: it is not what was written there", checkpoint->path);
     if (code != CANDOR_OK) {
         log_warn("snapshot_not_served", "what=\"%s\"", err.message);
         if (fd >= 0)
             close(fd);
-        return;
+        return false;
     }
     char pos[POS_TEXT_BYTES];
     pthread_mutex_lock(&s->lock);
@@ -84,6 +87,7 @@ static void serve(struct node *node, const struct state_checkpoint *checkpoint)
     snprintf(s->name, sizeof s->name, "%s-%016" PRIx64, pos_text(checkpoint->pos, pos), digest);
     pthread_mutex_unlock(&s->lock);
     log_info("snapshot_served", "pos=%s bytes=%" PRIu64, pos, checkpoint->bytes);
+    return true;
 }
 
 /* ---- Cutting ------------------------------------------------------------------------------------------------ */
@@ -134,10 +138,9 @@ static bool cut_to_serve(struct node *node)
     struct candor_error err = {0};
     bool found = state_checkpoint_find(node->state_dir, &checkpoint, &err) == CANDOR_OK &&
                  is_usable(node, checkpoint.pos, view.epoch);
-    if (!found && !snapshot_cut(node, &checkpoint))
-        return false;
-    serve(node, &checkpoint);
-    return true;
+    if (found && serve(node, &checkpoint))
+        return true;
+    return snapshot_cut(node, &checkpoint) && serve(node, &checkpoint);
 }
 
 static uint64_t growth_limit(struct node *node)

@@ -125,8 +125,10 @@ static enum candor_code make_in(struct state *state, const char *fresh, struct c
     int rc = mdb_env_copy2(view->env->mdb, fresh, MDB_CP_COMPACT);
     state_view_end(view);
     struct state_position position;
-    code = rc == 0 ? peek_position(fresh, &position, NULL, err)
-                   : env_failed(rc, fresh, "copy the state", err);
+    /* Behind a checkpoint the log is given up: what has rotted must not be sealed as sound. */
+    code = rc == 0 ? peek_verify(fresh, err) : env_failed(rc, fresh, "copy the state", err);
+    if (code == CANDOR_OK)
+        code = peek_position(fresh, &position, NULL, err);
     if (code == CANDOR_OK)
         code = files_seal_dir(fresh, &position, err);
     if (code != CANDOR_OK)
@@ -138,9 +140,9 @@ static enum candor_code make_in(struct state *state, const char *fresh, struct c
 static enum candor_code check_still_true(struct state *state, const char *fresh,
                                          struct candor_error *err)
 {
-    struct state_position copied;
+    struct state_checkpoint copied;
     struct state_position now;
-    enum candor_code code = peek_position(fresh, &copied, NULL, err);
+    enum candor_code code = describe(fresh, &copied, err);
     state_position(state, &now);
     if (code == CANDOR_OK && copied.rewinds != now.rewinds)
         code = candor_error_set(err, CANDOR_CANCELLED, CANDOR_REASON_NONE,

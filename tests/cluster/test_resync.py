@@ -42,6 +42,25 @@ class Resync(unittest.TestCase):
             self.assertIn("snapshot_installed", c.log_of("c"))
             self.assertEqual(c.export("c"), c.export("a"))
 
+    def test_a_checkpoint_that_rotted_is_not_sent_to_a_replica(self):
+        with Cluster(retention={"log": "1MiB"}) as c:
+            c.up().wait_fresh()
+            until(lambda: import_lines(c, 3000, size=2000, prefix="big") and
+                  c.status()["a"]["log_first_seq"] > 1, "the primary trims its log", 200)
+            c.wait_equal()
+            c.kill("c")
+            with open(f"{c.dir}/data/a/state/checkpoint/data.mdb", "r+b") as f:
+                content = f.read()
+                at = content.index(b"x" * 1000)
+                f.seek(at)
+                f.write(b"y")
+            shutil.rmtree(f"{c.dir}/data/c")
+            c.start("c")
+            c.wait_equal()
+            self.assertIn("snapshot_not_served", c.log_of("a"))
+            self.assertIn("snapshot_installed", c.log_of("c"))
+            self.assertEqual(c.export("c"), c.export("a"))
+
     def test_empty_data_directory_is_filled_and_readmitted(self):
         with Cluster() as c:
             c.up().wait_fresh()
@@ -89,5 +108,7 @@ class Resync(unittest.TestCase):
             c.wait_equal()
             self.assertTrue(all(row["admitted"] for row in c.status().values()))
             self.assertEqual(c.get("k", "--node", "a")["value"], "v")
+
+
 if __name__ == "__main__":
     main()

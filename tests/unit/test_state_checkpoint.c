@@ -113,6 +113,51 @@ static void receive(struct fixture *f, const struct state_checkpoint *checkpoint
     epoch_history_free(&history);
 }
 
+static uint64_t checkpoint_seq(const struct fixture *f)
+{
+    struct state_checkpoint checkpoint;
+    struct candor_error err = {0};
+    if (state_checkpoint_find(f->dir, &checkpoint, &err) != CANDOR_OK)
+        fail_msg("%s", err.message);
+    return checkpoint.pos.seq;
+}
+
+/* One bit of a value, in every page that holds it. The state is closed. */
+static void flip_in_value(const struct fixture *f, const char *value)
+{
+    static uint8_t bytes[4 << 20];
+    char path[128];
+    FILE *file = fopen(path_in(f, "current/data.mdb", path), "r+b");
+    assert_non_null(file);
+    size_t length = fread(bytes, 1, sizeof bytes, file);
+    size_t flipped = 0;
+    for (uint8_t *at = bytes;
+         (at = memmem(at, (size_t)(bytes + length - at), value, strlen(value))) != NULL;
+         at++, flipped++)
+        *at ^= 1;
+    assert_true(flipped > 0);
+    rewind(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Else the log would be trimmed up to it, and nothing sound be left to begin from. */
+static void what_has_rotted_becomes_no_checkpoint(void **state)
+{
+    struct fixture *f = *state;
+    struct state_checkpoint checkpoint;
+    struct candor_error err = {0};
+    put_own_seq(f);
+    take_checkpoint(f, &checkpoint);
+    apply_put(f, 1, "other", "a-value-to-be-found", 0);
+    close_state(f);
+    flip_in_value(f, "a-value-to-be-found");
+    fixture_open(f);
+    assert_int_equal(state_checkpoint(f->state, &checkpoint, &err), CANDOR_DATA_LOSS);
+    assert_int_equal(err.reason, CANDOR_REASON_STATE_DAMAGED);
+    assert_int_equal(checkpoint_seq(f), 1);
+}
+
 /* A snapshot whose bytes are right by its sender's digest, and whose pages would lead LMDB out of its map. */
 static void expect_refused(struct fixture *f, struct slice bytes)
 {
@@ -148,15 +193,6 @@ static void snapshot_with_pages_that_lead_astray_is_refused(void **state)
         bytes[places[i]] ^= 0x40;
     }
     expect_refused(f, slice_of(bytes, length - PAGE));
-}
-
-static uint64_t checkpoint_seq(const struct fixture *f)
-{
-    struct state_checkpoint checkpoint;
-    struct candor_error err = {0};
-    if (state_checkpoint_find(f->dir, &checkpoint, &err) != CANDOR_OK)
-        fail_msg("%s", err.message);
-    return checkpoint.pos.seq;
 }
 
 /* ---- Cutting ---------------------------------------------------------------------------------------- */
@@ -478,6 +514,7 @@ int main(void)
         TEST(checkpoint_cut_short_is_damaged_and_the_next_one_replaces_it),
         TEST(garbage_in_place_of_the_state_is_not_replaced),
         TEST(state_of_another_format_is_refused_and_left_alone),
+        TEST(what_has_rotted_becomes_no_checkpoint),
         TEST(snapshot_with_pages_that_lead_astray_is_refused),
         TEST(path_too_long_is_refused_at_once),
         TEST(install_brings_its_own_checkpoint),
