@@ -111,7 +111,8 @@ class Refused(Exception):
 class Cluster:
     """A topology and its nodes. `nodes` maps ids to roles, e.g. {"a": "voter", "b": "reader"}."""
 
-    def __init__(self, nodes=None, fault_proxy=False, **settings):
+    def __init__(self, nodes=None, fault_proxy=False, binaries=BIN, **settings):
+        self.kvctl_path = os.path.join(binaries, "kvctl")
         self.nodes = nodes or {"a": "voter", "b": "voter", "c": "voter"}
         self.dir = tempfile.mkdtemp(prefix="candor-test-")
         self.run_dir = os.path.join(self.dir, "run")
@@ -154,9 +155,9 @@ class Cluster:
 
     def kvctl(self, *args, status=0, input=None, timeout_s=120):
         """Runs kvctl and gives (stdout, stderr); any other exit status than `status` (or those of a tuple) is Refused."""
-        command = [KVCTL, args[0], "--topology", self.topology, *map(str, args[1:])]
+        command = [self.kvctl_path, args[0], "--topology", self.topology, *map(str, args[1:])]
         if args[0] in ("up", "down", "node", "fault", "logs"):
-            command = [KVCTL, args[0], "--run-dir", self.run_dir, *map(str, args[1:])]
+            command = [self.kvctl_path, args[0], "--run-dir", self.run_dir, *map(str, args[1:])]
         done = subprocess.run(command, input=input, capture_output=True, text=True, timeout=timeout_s, check=False,
                               env=self.environment if args[0] in ("up", "node") else None)
         if "broken promise" in done.stderr:
