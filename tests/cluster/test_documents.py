@@ -48,6 +48,19 @@ def shape(text):
     return [re.sub(r"\s+", " ", line).strip() for line in text.splitlines() if line.strip()]
 
 
+class Pictures(unittest.TestCase):
+    def test_every_picture_is_shown_somewhere_and_is_there_for_light_and_dark_pages(self):
+        shown = set()
+        for folder, document in [("", "README.md"), *(("docs", name) for name in os.listdir(os.path.join(ROOT, "docs")))]:
+            if document.endswith(".md"):
+                links = re.findall(r'(?:src|srcset)="([^"]+\.svg)"', read(os.path.join(folder, document)))
+                shown |= {os.path.normpath(os.path.join(folder, link)) for link in links}
+        there = {os.path.join("docs/pictures", name) for name in os.listdir(os.path.join(ROOT, "docs/pictures"))
+                 if name.endswith(".svg")}
+        self.assertEqual(shown, there)
+        self.assertEqual({name.replace("-light", "-dark") for name in there}, {name for name in there if "-dark" in name})
+
+
 class Documents(unittest.TestCase):
     def run_document(self, path):
         with tempfile.TemporaryDirectory(prefix="candor-doc-") as home:
