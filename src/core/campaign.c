@@ -148,8 +148,7 @@ static struct tally count_votes(const struct core *core)
         if ((!peer->answered && !peer->failed) || will_hear)
             tally.open++;
         /* R4: only the admitted disk of a voter counts. */
-        bool counts = core->founding || peer_is_member(core, peer) ||
-                      mutated(core, CORE_MUTATION_JOINING_VOTES);
+        bool counts = core->founding || peer_is_member(core, peer) || mutated(core, JOINING_VOTES);
         if (peer->granted && counts)
             tally.granted++;
     }
@@ -383,7 +382,7 @@ static void start_round(struct core *core)
 /* The writer works in order: what it was given before the promise is as durable as the promise (R24). */
 static bool promise_durable(const struct core *core)
 {
-    return hard_state_durable(core) || mutated(core, CORE_MUTATION_ASKS_BEFORE_DURABLE);
+    return hard_state_durable(core) || mutated(core, ASKS_BEFORE_DURABLE);
 }
 
 void campaign_saved(struct core *core)
@@ -465,7 +464,7 @@ static bool hears_stream_of(const struct core *core, const struct peer *candidat
 /* R26: the primary wants it itself, and has said so on its own stream. */
 static bool is_successor(const struct core *core, struct node_id node)
 {
-    return node_id_equal(core->successor, node) || mutated(core, CORE_MUTATION_TRANSFER_UNNAMED);
+    return node_id_equal(core->successor, node) || mutated(core, TRANSFER_UNNAMED);
 }
 
 /* Why not; NULL: the vote is given. A disk that is not admitted, or a reader, may say yes, since it may be a voter without
@@ -495,8 +494,7 @@ static const char *refusal(struct core *core, const struct peer *candidate,
         return msg->type == CORE_MSG_VOTE ? "it has not heard of that epoch from a stream yet"
                                           : "it does not hear the stream of the one who asks";
     bool handed_over = msg->vote.transfer && is_successor(core, candidate->id);
-    if (!handed_over && hears_live_primary(core, candidate) &&
-        !mutated(core, CORE_MUTATION_VOTES_AGAINST_LIVE)) {
+    if (!handed_over && hears_live_primary(core, candidate) && !mutated(core, VOTES_AGAINST_LIVE)) {
         snprintf(text, CORE_REFUSAL_BYTES, "it hears the live primary %s",
                  core->phase == PHASE_PRIMARY ? core->config.self.text : core->live_owner.text);
         return text;
@@ -504,7 +502,7 @@ static const char *refusal(struct core *core, const struct peer *candidate,
     if (!handed_over && msg->vote.last.seq > 0 && lease_bars(core, candidate->id))
         return "a lease that it has granted may still run";
     struct pos own = durable_pos(core);
-    if (pos_compare(msg->vote.last, own) < 0 && !mutated(core, CORE_MUTATION_VOTE_ANY_LOG)) {
+    if (pos_compare(msg->vote.last, own) < 0 && !mutated(core, VOTE_ANY_LOG)) {
         snprintf(text, CORE_REFUSAL_BYTES, "its log is longer: %s", pos_text(own, mine));
         return text;
     }
@@ -530,7 +528,7 @@ static void grant(struct core *core, uint64_t ticket, const struct core_msg *msg
         return;
     }
     ASSERT(epoch_equal(msg->vote.epoch, core->epoch)); /* adopted from a stream: R50 */
-    if (hard_state_durable(core) || mutated(core, CORE_MUTATION_VOTE_NOT_PERSISTED)) {
+    if (hard_state_durable(core) || mutated(core, VOTE_NOT_PERSISTED)) {
         answer_vote(core, ticket, NULL, false);
         return;
     }

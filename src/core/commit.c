@@ -33,7 +33,7 @@ static uint64_t of_majority(const struct core *core, uint64_t own,
             continue;
         reached[count++] = peer_is_member(core, peer) ? of(core, peer) : 0;
     }
-    if (mutated(core, CORE_MUTATION_COMMIT_ALIVE)) {
+    if (mutated(core, COMMIT_ALIVE)) {
         voters = 0;
         for (uint32_t i = 0; i < count; i++)
             voters += reached[i] > 0;
@@ -106,11 +106,10 @@ uint64_t lowest_voter_match(const struct core *core)
 void commit_advance(struct core *core)
 {
     uint64_t own = core->durable;
-    if (mutated(core, CORE_MUTATION_COMMIT_WITHOUT_SELF))
+    if (mutated(core, COMMIT_WITHOUT_SELF))
         own = core->last + core->records_with_writer;
     uint64_t reached = min_u64(of_majority(core, own, match_of), own);
-    bool of_this_epoch =
-        reached >= core->epoch_first || mutated(core, CORE_MUTATION_COMMIT_OLD_EPOCH);
+    bool of_this_epoch = reached >= core->epoch_first || mutated(core, COMMIT_OLD_EPOCH);
     if (reached > core->commit && of_this_epoch) {
         core->commit = reached;
         risk_committed(core);

@@ -169,7 +169,7 @@ bool hard_state_durable(const struct core *core)
 /* R7: an epoch that is still on its way to the disk could be gone after a crash. */
 struct epoch shown_epoch(const struct core *core)
 {
-    return mutated(core, CORE_MUTATION_EPOCH_BEFORE_STORED) ? core->epoch : core->stored_epoch;
+    return mutated(core, EPOCH_BEFORE_STORED) ? core->epoch : core->stored_epoch;
 }
 
 bool settled(const struct core *core)
@@ -281,7 +281,7 @@ static bool is_lost_disk(const struct peer *peer, const struct core_header *head
 static bool long_silent(const struct core *core, const struct peer *peer)
 {
     uint64_t long_ns = LIMIT_FORMER_LIFE_BEATS * core->config.heartbeat_interval_ns;
-    return core->now_ns - peer->heard_ns > long_ns && !mutated(core, CORE_MUTATION_LIFE_FOR_EVER);
+    return core->now_ns - peer->heard_ns > long_ns && !mutated(core, LIFE_FOR_EVER);
 }
 
 /* A late message of an earlier life, or of a disk that another has replaced. Which of two disks is the newer no message can
@@ -332,7 +332,7 @@ static struct peer *known_sender(struct core *core, struct node_id dialled,
                                  const struct core_header *header)
 {
     struct peer *peer = find_peer(core, dialled);
-    if (mutated(core, CORE_MUTATION_SENDER_UNCHECKED))
+    if (mutated(core, SENDER_UNCHECKED))
         peer = find_peer(core, header->node);
     if (peer == NULL || header->store_id == 0)
         return NULL;
@@ -345,7 +345,7 @@ static struct peer *known_sender(struct core *core, struct node_id dialled,
         return NULL;
     }
     bool old_life = of_former_life(core, peer, header);
-    if (old_life && !mutated(core, CORE_MUTATION_OLD_BOOT_ACCEPTED))
+    if (old_life && !mutated(core, OLD_BOOT_ACCEPTED))
         return NULL;
     if (!old_life && (peer->store_id != header->store_id || peer->boot != header->boot))
         peer_reborn(peer, header);
@@ -358,7 +358,7 @@ static struct peer *known_sender(struct core *core, struct node_id dialled,
  * node's own stream says, too. NULL: it is refused. */
 static struct peer *named_sender(struct core *core, const struct core_header *header)
 {
-    if (mutated(core, CORE_MUTATION_REQUEST_TEACHES))
+    if (mutated(core, REQUEST_TEACHES))
         return known_sender(core, header->node, header);
     struct peer *peer = find_peer(core, header->node);
     bool ours = peer != NULL && header->store_id != 0 && same_cluster(core, header);
@@ -390,7 +390,7 @@ static const char *why_not_adopt(struct core *core, const struct epoch *epoch)
 {
     bool known =
         find_peer(core, epoch->owner) != NULL || node_id_equal(epoch->owner, core->config.self);
-    if (mutated(core, CORE_MUTATION_STEP_UNBOUNDED))
+    if (mutated(core, STEP_UNBOUNDED))
         return NULL;
     if (!known)
         return "its owner is no node of this topology";
@@ -445,7 +445,7 @@ static void on_stream(struct core *core, struct node_id dialled, const struct co
     }
     peer->epoch = msg->header.epoch;
     bool old_epoch = epoch_compare(msg->header.epoch, core->epoch) < 0;
-    if (old_epoch && !mutated(core, CORE_MUTATION_OLD_EPOCH_ACCEPTED)) {
+    if (old_epoch && !mutated(core, OLD_EPOCH_ACCEPTED)) {
         if (msg->type == CORE_MSG_STATUS)
             peer->state = msg->status.state;
         return; /* R7 */
@@ -477,7 +477,7 @@ static void on_request(struct core *core, uint64_t ticket, const struct core_msg
 {
     struct peer *peer = named_sender(core, &msg->header);
     notice_unknown(core, &msg->header);
-    if (peer != NULL && mutated(core, CORE_MUTATION_REQUEST_TEACHES))
+    if (peer != NULL && mutated(core, REQUEST_TEACHES))
         (void)learn_epoch(core, peer, &msg->header);
     switch (msg->type) {
     case CORE_MSG_PRE_VOTE:
@@ -519,7 +519,7 @@ static void on_reply(struct core *core, struct node_id called, uint64_t nonce,
             campaign_answer(core, peer, nonce, msg);
         break;
     case CORE_MSG_ATTACH_ANSWER:
-        if (nonce == core->attach_nonce || mutated(core, CORE_MUTATION_LATE_ANSWER_TAKEN)) /* R8 */
+        if (nonce == core->attach_nonce || mutated(core, LATE_ANSWER_TAKEN)) /* R8 */
             replica_attach_answer(core, msg);
         break;
     case CORE_MSG_FETCH_ANSWER:
@@ -754,9 +754,11 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
                      node_id_equal(core->epoch.owner, config->self);
     core->status_due_ns = now_ns;
     plan_campaign(core);
-    if (mutated(core, CORE_MUTATION_RESUME_EPOCH) && core->resuming &&
+#ifdef CORE_MUTABLE
+    if (mutated(core, RESUME_EPOCH) && core->resuming &&
         epoch_equal(epoch_history_at(&core->history, core->last), core->epoch))
         primary_continue(core);
+#endif
     return core;
 }
 

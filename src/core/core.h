@@ -44,7 +44,9 @@ struct core_config {
     bool leases;                  /* R30 */
     uint64_t seed;                /* of back-off jitter and election timeouts */
     uint64_t new_cluster_id;      /* random: becomes the cluster's when this node founds it */
-    uint32_t mutation; /* tests only: the rule to leave out, enum core_mutation; 0: none */
+#ifdef CORE_MUTABLE
+    uint32_t mutation; /* the rule to leave out, enum core_mutation; 0: none */
+#endif
 };
 
 /* What the disk said, after the log was replayed into the state: last == durable == applied. */
@@ -504,68 +506,14 @@ bool core_view_may_fetch(const struct core_view *view, const struct core_header 
 
 /* ---- Mutations: one rule left out, for the tests that show its absence is noticed ------------------- */
 
+#ifdef CORE_MUTABLE /* the simulator's build; what nodes run has no way to leave a rule out */
 enum core_mutation {
     CORE_MUTATION_NONE = 0,
-    CORE_MUTATION_NEVER_STALE, /* the stale flag is never raised (R38) */
-    CORE_MUTATION_ACK_BEFORE_FSYNC, /* a LOCAL write is acknowledged when it is handed to the writer (R1) */
-    CORE_MUTATION_VOTE_NOT_PERSISTED, /* a vote leaves before the hard state is saved (R1, R23) */
-    CORE_MUTATION_RESUME_EPOCH,       /* a restarted primary continues its epoch (R5) */
-    CORE_MUTATION_COMMIT_OLD_EPOCH,   /* commit counts records below EPOCH_START (R16) */
-    CORE_MUTATION_COMMIT_WITHOUT_SELF, /* commit counts the primary's own log before its fsync (R16) */
-    CORE_MUTATION_COMMIT_ALIVE, /* the denominator is the nodes heard, not the configured voters (R17) */
-    CORE_MUTATION_MATCH_UNATTACHED,  /* a status claims match = last before the attach (R15) */
-    CORE_MUTATION_COMMIT_UNVERIFIED, /* a replica's commit is the heartbeat's (R18) */
-    CORE_MUTATION_ACK_OLD_EPOCH, /* an append in flight over a change of epoch is acknowledged (R19) */
-    CORE_MUTATION_EPOCH_BEFORE_STORED, /* an epoch is told before it is stored (R7) */
-    CORE_MUTATION_OLD_EPOCH_ACCEPTED,  /* records of a lower epoch are taken (R7) */
-    CORE_MUTATION_OLD_BOOT_ACCEPTED,   /* messages and echoes of a former incarnation count (R8) */
-    CORE_MUTATION_NO_ATTACH,           /* records are taken without an attach (R11) */
-    CORE_MUTATION_TRUNCATE_COMMITTED,  /* a replica truncates below its known commit (R12) */
-    CORE_MUTATION_VOTE_ANY_LOG,        /* a vote is given to a shorter log (R23) */
-    CORE_MUTATION_JOINING_VOTES,       /* a blank disk under a known id votes (R4) */
-    CORE_MUTATION_ECHO_UNCONFIRMED,    /* echoes do not wait for s_conf (R36) */
-    CORE_MUTATION_ECHO_OF_ANY_DATA, /* an echo is taken to speak of whatever data there are (R36) */
-    CORE_MUTATION_ARRIVAL_IS_EVIDENCE, /* the arrival of a heartbeat proves freshness (R36) */
-    CORE_MUTATION_EVIDENCE_KEPT,       /* evidence survives a change of epoch or a rewind (R37) */
-    CORE_MUTATION_SNAPSHOT_ANY_EPOCH,  /* a snapshot of another epoch is installed (R14) */
-    CORE_MUTATION_READ_UNCONFIRMED, /* a linearizable read does not wait for a heartbeat sent after it arrived (R32) */
-    CORE_MUTATION_READ_UNCOMMITTED, /* a linearizable read shows data that can be rolled back (R32) */
-    CORE_MUTATION_STALLED_REIGNS,   /* a primary whose writer stalls goes on (R6) */
-    CORE_MUTATION_LEASE_KEPT, /* a lease is kept after the primary asked another node to stand (R30, R26) */
-    CORE_MUTATION_LEASE_UNENDING, /* a lease does not end while the node believes in its reign (R30) */
-    CORE_MUTATION_LEASE_PROMISE_BROKEN, /* a voter elects another node while a lease runs (R30) */
-    CORE_MUTATION_LEASE_FORGOTTEN,      /* a voter that starts promises nothing (R30) */
-    CORE_MUTATION_LATE_ANSWER_TAKEN, /* the answer to an older attempt is taken for this one's (R8) */
-    CORE_MUTATION_GAP_TAKEN,         /* a batch behind a gap is taken (R13) */
-    CORE_MUTATION_UNCOMMITTED_UNBOUNDED, /* max_uncommitted refuses nothing (R20) */
-    CORE_MUTATION_UNKNOWN_IS_REFUSED, /* a write cut by a change of epoch is told as not executed (R21) */
-    CORE_MUTATION_VOTES_AGAINST_LIVE, /* a vote is given although a live primary is heard (R23) */
-    CORE_MUTATION_ASKS_BEFORE_DURABLE, /* a candidate asks before its promise and its log are durable (R24) */
-    CORE_MUTATION_REIGNS_UNCONFIRMED, /* a primary that no majority answers goes on (R25) */
-    CORE_MUTATION_TRANSFER_EARLY, /* the target is asked to stand before it has all records (R26) */
-    /* A transfer is believed whoever asks for it, not only the primary's own stream (R26). */
-    CORE_MUTATION_TRANSFER_UNNAMED,
-    CORE_MUTATION_TRANSFER_OPEN, /* writes are taken while leadership is handed over (R26) */
-    CORE_MUTATION_MEMBERS_OVERLAP, /* the next change of voters does not wait for the last one (R29) */
-    CORE_MUTATION_INDEX_EARLY, /* a replica answers before it has applied the read index (R33) */
-    CORE_MUTATION_LAG_WRAPS,   /* who is ahead of what was announced lags by nearly 2^64 (R39) */
-    CORE_MUTATION_REDIRECT_TO_SELF, /* a node names itself as the one to ask (R45) */
-    /* A message counts as whose it says it is, whatever address it came from (R49). */
-    CORE_MUTATION_SENDER_UNCHECKED,
-    /* A request teaches what its header says: epochs, disks, lives (R50). */
-    CORE_MUTATION_REQUEST_TEACHES,
-    /* A write whose caller is gone is told as not executed (R51). */
-    CORE_MUTATION_CANCEL_IS_REFUSED,
-    /* An epoch is adopted however far its counters have gone (R53). */
-    CORE_MUTATION_STEP_UNBOUNDED,
-    /* A boot number that was heard once counts for ever (R8). */
-    CORE_MUTATION_LIFE_FOR_EVER,
-    CORE_MUTATION_SESSION_UNJUDGED, /* whether a session's position is in the log is not looked at (R43, R44) */
-    CORE_MUTATION_AT_RISK_COUNTS_ALL, /* at_risk counts whatever is not committed (R42) */
-    CORE_MUTATION_FULL_DISK_REIGNS,   /* a primary without room does not hand over (R52) */
+#define MUTATION(id, name, rules, text) CORE_MUTATION_##id,
+#include "core/mutations.def"
+#undef MUTATION
     CORE_MUTATION_COUNT,
 };
-
-const char *core_mutation_name(enum core_mutation mutation); /* "never_stale" ... */
+#endif
 
 #endif

@@ -28,7 +28,7 @@ void heartbeat_sample(struct core *core, struct peer *peer, uint64_t ts_ns)
 static void choose_echo(struct core *core, struct peer *peer)
 {
     uint32_t used = 0;
-    bool unconfirmed = mutated(core, CORE_MUTATION_ECHO_UNCONFIRMED);
+    bool unconfirmed = mutated(core, ECHO_UNCONFIRMED);
     while (used < peer->sample_count &&
            (unconfirmed || peer->samples[used].arrival_ns <= core->confirmed_ns)) {
         peer->has_echo = true;
@@ -61,7 +61,7 @@ static void add_echo(const struct peer *peer, struct core_echoes *out)
  * so before s_conf: the data that were announced then hold it (R36). */
 static uint64_t echoes_last(const struct core *core)
 {
-    return mutated(core, CORE_MUTATION_ECHO_OF_ANY_DATA) ? 1 : core->confirmed_last;
+    return mutated(core, ECHO_OF_ANY_DATA) ? 1 : core->confirmed_last;
 }
 
 /* ---- Sending ---------------------------------------------------------------------------------------- */

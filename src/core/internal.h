@@ -386,10 +386,14 @@ struct core {
     uint32_t message_capacity;
 };
 
-static inline bool mutated(const struct core *core, enum core_mutation mutation)
-{
-    return core->config.mutation == (uint32_t)mutation;
-}
+/* Whether this rule is left out: a constant in what nodes run (core/mutations.def). */
+#ifdef CORE_MUTABLE
+#define mutated(core, id) ((core)->config.mutation == (uint32_t)CORE_MUTATION_##id)
+#define any_mutation(core) ((core)->config.mutation != CORE_MUTATION_NONE)
+#else
+#define mutated(core, id) ((void)(core), false)
+#define any_mutation(core) ((void)(core), false)
+#endif
 
 /* core.c */
 struct core_action *act(struct core *core, enum core_action_type type);
@@ -446,8 +450,10 @@ void publish_status(struct core *core);
 void learn_commit(struct core *core, uint64_t announced);
 
 /* primary.c */
-void primary_open(struct core *core);     /* the vote is won: hand EPOCH_START to the writer */
-void primary_continue(struct core *core); /* tests only: the mutation that breaks R5 */
+void primary_open(struct core *core); /* the vote is won: hand EPOCH_START to the writer */
+#ifdef CORE_MUTABLE
+void primary_continue(struct core *core); /* breaks R5 */
+#endif
 void primary_step_down(struct core *core, const char *why);
 void primary_deposed(struct core *core, struct epoch by); /* what operators wait for is decided */
 void primary_appended(struct core *core, const struct core_event *event);

@@ -18,11 +18,10 @@ uint64_t lease_promise_ns(const struct core *core)
 
 uint64_t lease_promised_until_ns(const struct core *core)
 {
-    if (!core->config.leases || mutated(core, CORE_MUTATION_LEASE_PROMISE_BROKEN))
+    if (!core->config.leases || mutated(core, LEASE_PROMISE_BROKEN))
         return 0;
-    uint64_t since_ns = mutated(core, CORE_MUTATION_LEASE_FORGOTTEN)
-                            ? core->promised_ns
-                            : max_u64(core->promised_ns, core->born_ns);
+    uint64_t since_ns = mutated(core, LEASE_FORGOTTEN) ? core->promised_ns
+                                                       : max_u64(core->promised_ns, core->born_ns);
     return since_ns == 0 ? 0 : since_ns + core->config.election_timeout_ns;
 }
 
@@ -42,10 +41,9 @@ bool lease_holds(const struct core *core)
 {
     if (!core->config.leases || core->phase != PHASE_PRIMARY || core->leased_ns == 0)
         return false;
-    if (core->lease_given_up && !mutated(core, CORE_MUTATION_LEASE_KEPT))
+    if (core->lease_given_up && !mutated(core, LEASE_KEPT))
         return false;
     uint64_t age_ns = core->now_ns - core->leased_ns;
     uint64_t slack_ns = age_ns / 1000000 * 3 * core->config.drift_ppm + NS_PER_MS;
-    return age_ns + slack_ns < core->config.election_timeout_ns ||
-           mutated(core, CORE_MUTATION_LEASE_UNENDING);
+    return age_ns + slack_ns < core->config.election_timeout_ns || mutated(core, LEASE_UNENDING);
 }

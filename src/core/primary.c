@@ -67,6 +67,7 @@ static void opened(struct core *core, uint64_t first_seq)
     campaign_opened(core);
 }
 
+#ifdef CORE_MUTABLE /* breaks R5 */
 void primary_continue(struct core *core)
 {
     struct core_actions none = {0};
@@ -75,6 +76,7 @@ void primary_continue(struct core *core)
     core_actions_free(&none);
     core->actions = NULL;
 }
+#endif
 
 /* EPOCH_START and MEMBERS of the reign under way. */
 void primary_appended(struct core *core, const struct core_event *event)
@@ -113,9 +115,8 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
     peer->no_room = msg->status.no_room;
     heartbeat_sample(core, peer, msg->status.ts_ns);
     uint64_t match = min_u64(msg->status.match, msg->status.durable);
-    if (!mutated(core, CORE_MUTATION_MATCH_UNATTACHED) &&
-        !mutated(core, CORE_MUTATION_COMMIT_WITHOUT_SELF) &&
-        !mutated(core, CORE_MUTATION_OLD_BOOT_ACCEPTED))
+    if (!mutated(core, MATCH_UNATTACHED) && !mutated(core, COMMIT_WITHOUT_SELF) &&
+        !mutated(core, OLD_BOOT_ACCEPTED))
         match = min_u64(match, core->durable); /* nobody can match what is not here: hostile */
     peer->match = max_u64(peer->match, match);
     confirm_leadership(core);
@@ -170,7 +171,7 @@ static bool writer_stalled(const struct core *core)
 static bool leadership_lapsed(const struct core *core)
 {
     uint64_t since_ns = max_u64(core->confirmed_ns, core->opened_ns);
-    return core->config.automatic_failover && !mutated(core, CORE_MUTATION_REIGNS_UNCONFIRMED) &&
+    return core->config.automatic_failover && !mutated(core, REIGNS_UNCONFIRMED) &&
            saturating_sub(core->now_ns, since_ns) > core->config.election_timeout_ns;
 }
 
@@ -178,7 +179,7 @@ void primary_tick(struct core *core)
 {
     if (core->phase < PHASE_OPENING)
         return;
-    if (writer_stalled(core) && !mutated(core, CORE_MUTATION_STALLED_REIGNS)) {
+    if (writer_stalled(core) && !mutated(core, STALLED_REIGNS)) {
         primary_step_down(core, "the writer stalls"); /* R6 */
         plan_campaign(core);
         return;

@@ -4,7 +4,7 @@
 
 void replica_forget_evidence(struct core *core)
 {
-    if (mutated(core, CORE_MUTATION_EVIDENCE_KEPT))
+    if (mutated(core, EVIDENCE_KEPT))
         return;
     core->proven = false;
     core->evidence = (struct evidence){0};
@@ -58,13 +58,13 @@ static void read_echoes(struct core *core, const struct core_echoes *echoes)
         if (!node_id_equal(echo->node, core->config.self))
             continue;
         bool mine = (echo->boot == core->boot && echo->store_id == core->store_id) ||
-                    mutated(core, CORE_MUTATION_OLD_BOOT_ACCEPTED);
+                    mutated(core, OLD_BOOT_ACCEPTED);
         /* R8, R35: a time stamp of a former life says nothing on this clock. No primary's log is
          * empty: an echo that speaks of no record proves nothing. */
         if (mine && echoes->last > 0 && echo->ts_ns <= core->now_ns)
             add_evidence(core, echoes->last, echo->ts_ns);
     }
-    if (mutated(core, CORE_MUTATION_ARRIVAL_IS_EVIDENCE))
+    if (mutated(core, ARRIVAL_IS_EVIDENCE))
         add_evidence(core, core->durable, core->now_ns);
 }
 
@@ -154,7 +154,7 @@ static void become_forked(struct core *core, uint64_t common)
 
 static void start_truncate(struct core *core, uint64_t to)
 {
-    bool committed = to < core->commit && !mutated(core, CORE_MUTATION_TRUNCATE_COMMITTED);
+    bool committed = to < core->commit && !mutated(core, TRUNCATE_COMMITTED);
     if (committed && !core->accepting_history) {
         become_forked(core, to); /* R12 */
         return;
@@ -237,8 +237,7 @@ void replica_snapshot_ready(struct core *core, const struct core_event *event)
     if (core->attach != ATTACH_DOWNLOADING)
         return; /* dropped already */
     struct pos pos = event->snapshot.pos;
-    bool cut_here =
-        epoch_equal(pos.epoch, core->epoch) || mutated(core, CORE_MUTATION_SNAPSHOT_ANY_EPOCH);
+    bool cut_here = epoch_equal(pos.epoch, core->epoch) || mutated(core, SNAPSHOT_ANY_EPOCH);
     uint64_t common =
         epoch_history_common(&core->history, core->last, event->snapshot.history, pos.seq);
     bool held_already =
@@ -248,8 +247,7 @@ void replica_snapshot_ready(struct core *core, const struct core_event *event)
         retry_attach_later(core);
         return;
     }
-    if (common < core->commit && !core->accepting_history &&
-        !mutated(core, CORE_MUTATION_TRUNCATE_COMMITTED)) {
+    if (common < core->commit && !core->accepting_history && !mutated(core, TRUNCATE_COMMITTED)) {
         act(core, CORE_ACTION_DROP_SNAPSHOT);
         become_forked(core, common);
         return;
@@ -308,7 +306,7 @@ void replica_accept_history(struct core *core, uint64_t ticket)
 void learn_commit(struct core *core, uint64_t announced)
 {
     core->announced_commit = max_u64(core->announced_commit, announced);
-    bool unverified = mutated(core, CORE_MUTATION_COMMIT_UNVERIFIED);
+    bool unverified = mutated(core, COMMIT_UNVERIFIED);
     if (core->attach != ATTACH_DONE && !unverified)
         return;
     uint64_t known = min_u64(core->announced_commit, unverified ? core->durable : core->match);
@@ -372,7 +370,7 @@ static enum taken take_batch(struct core *core, struct batch batch)
 {
     if (batch_last_seq(&batch) <= core->last)
         return KNOWN;
-    if (batch.first_seq > core->last + 1 && !mutated(core, CORE_MUTATION_GAP_TAKEN))
+    if (batch.first_seq > core->last + 1 && !mutated(core, GAP_TAKEN))
         return GAP;
     if (batch.first_seq <= core->last) {
         buffer_clear(&core->scratch);
@@ -381,7 +379,7 @@ static enum taken take_batch(struct core *core, struct batch batch)
         batch.count = (uint32_t)(batch_last_seq(&batch) - core->last);
         batch.first_seq = core->last + 1;
     }
-    if (!epoch_follows(core, &batch) && !mutated(core, CORE_MUTATION_NO_ATTACH))
+    if (!epoch_follows(core, &batch) && !mutated(core, NO_ATTACH))
         return WRONG;
     if (batch.type != RECORD_WRITE && !take_meta(core, &batch))
         return NOT_NOW;
@@ -430,7 +428,7 @@ static void heard_primary(struct core *core)
 
 void replica_records(struct core *core, const struct core_msg *msg)
 {
-    if (core->attach != ATTACH_DONE && !mutated(core, CORE_MUTATION_NO_ATTACH))
+    if (core->attach != ATTACH_DONE && !mutated(core, NO_ATTACH))
         return; /* R11 */
     switch (take_batches(core, msg->records.batches)) {
     case GAP:
@@ -567,7 +565,7 @@ void publish_status(struct core *core)
     msg->status.last = core->last;
     msg->status.durable = core->durable;
     bool verified = core->attach == ATTACH_DONE;
-    if (mutated(core, CORE_MUTATION_MATCH_UNATTACHED))
+    if (mutated(core, MATCH_UNATTACHED))
         msg->status.match = core->last;
     else
         msg->status.match = verified ? min_u64(core->match, core->durable) : 0; /* R15 */

@@ -31,7 +31,7 @@ void risk_cut(struct core *core)
 
 uint64_t risk_count(const struct core *core)
 {
-    if (mutated(core, CORE_MUTATION_AT_RISK_COUNTS_ALL))
+    if (mutated(core, AT_RISK_COUNTS_ALL))
         return saturating_sub(core->durable, core->commit);
     return seq_bits_count_upto(&core->local, core->durable);
 }

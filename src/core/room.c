@@ -49,7 +49,7 @@ static void tell_operator(struct core *core, const struct peer *to)
 static bool may_hand_over(const struct core *core)
 {
     return core->phase == PHASE_PRIMARY && core->no_room && core->transfer.ticket == 0 &&
-           !mutated(core, CORE_MUTATION_FULL_DISK_REIGNS);
+           !mutated(core, FULL_DISK_REIGNS);
 }
 
 void room_tick(struct core *core)

@@ -89,7 +89,7 @@ void transfer_tick(struct core *core)
     }
     const struct peer *peer = find_peer(core, core->transfer.to);
     bool all_there = settled(core) && peer->match == core->durable && core->commit == core->durable;
-    if (core->transfer.nonce != 0 || !(all_there || mutated(core, CORE_MUTATION_TRANSFER_EARLY)))
+    if (core->transfer.nonce != 0 || !(all_there || mutated(core, TRANSFER_EARLY)))
         return;
     if (core->transfer.named_hb == 0)
         name_successor(core);

@@ -21,7 +21,7 @@ static void view_primary(const struct core *core, struct core_view *view)
 static void view_freshness(const struct core *core, struct core_view *view)
 {
     bool leads = core->phase == PHASE_PRIMARY;
-    uint64_t lag = mutated(core, CORE_MUTATION_LAG_WRAPS)
+    uint64_t lag = mutated(core, LAG_WRAPS)
                        ? core->announced - core->durable
                        : saturating_sub(core->announced, core->durable); /* R39 */
     view->attached = leads || core->attach == ATTACH_DONE;
@@ -92,9 +92,9 @@ void core_view(const struct core *core, struct core_view *view)
     view->stale_after_ns = core->config.stale_after_ns;
     view->reject_after_ns = core->config.reject_after_ns;
     view->drift_ppm = core->config.drift_ppm;
-    if (mutated(core, CORE_MUTATION_NEVER_STALE))
+    if (mutated(core, NEVER_STALE))
         view->stale_after_ns = UINT64_MAX / 4;
-    if (mutated(core, CORE_MUTATION_REDIRECT_TO_SELF)) {
+    if (mutated(core, REDIRECT_TO_SELF)) {
         view->primary = view->self;
         view->self = (struct node_id){0};
     }

@@ -36,7 +36,7 @@ static bool members_with(const struct core *core, const struct peer *peer, struc
 static bool may_change(const struct core *core)
 {
     bool committed = core->commit >= core->epoch_first && core->commit >= core->members_seq;
-    return !core->members_in_flight && (committed || mutated(core, CORE_MUTATION_MEMBERS_OVERLAP));
+    return !core->members_in_flight && (committed || mutated(core, MEMBERS_OVERLAP));
 }
 
 /* R4: a new disk under a known id counts once a committed record says so. */

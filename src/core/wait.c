@@ -17,7 +17,7 @@ static uint64_t leaves_at(const struct core *core, struct pos pos)
  * the log still is; where it is not committed, or an older epoch stands there, this node itself may be the one that rolls back. */
 enum verdict judge_session(const struct core *core, struct pos token)
 {
-    if (mutated(core, CORE_MUTATION_SESSION_UNJUDGED))
+    if (mutated(core, SESSION_UNJUDGED))
         return READY;
     struct epoch here = epoch_history_at(&core->history, token.seq);
     bool same = epoch_none(here) || epoch_equal(here, token.epoch);
@@ -121,10 +121,10 @@ static void ask_here(struct core *core, uint32_t slot)
 
 static bool confirmed_here(const struct core *core, const struct pending_read *read)
 {
-    bool confirmed = read->confirmed || core->confirmed_hb >= read->heartbeat ||
-                     mutated(core, CORE_MUTATION_READ_UNCONFIRMED);
-    bool committed = core->commit >= max_u64(read->index, core->epoch_first) ||
-                     mutated(core, CORE_MUTATION_READ_UNCOMMITTED);
+    bool confirmed =
+        read->confirmed || core->confirmed_hb >= read->heartbeat || mutated(core, READ_UNCONFIRMED);
+    bool committed =
+        core->commit >= max_u64(read->index, core->epoch_first) || mutated(core, READ_UNCOMMITTED);
     return confirmed && committed;
 }
 
@@ -155,7 +155,7 @@ static void ask_index(struct core *core)
 
 void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)
 {
-    bool awaited = nonce == core->index_nonce || mutated(core, CORE_MUTATION_LATE_ANSWER_TAKEN);
+    bool awaited = nonce == core->index_nonce || mutated(core, LATE_ANSWER_TAKEN);
     if (nonce == 0 || !awaited)
         return; /* R8: of another attempt */
     core->index_nonce = 0;
@@ -187,8 +187,7 @@ static void progress_indexed(struct core *core)
         return;
     for (;;) {
         const struct heap_entry *first = heap_first(&core->reads.indexed);
-        bool there =
-            first != NULL && (first->key <= here || mutated(core, CORE_MUTATION_INDEX_EARLY));
+        bool there = first != NULL && (first->key <= here || mutated(core, INDEX_EARLY));
         if (!there)
             return;
         conclude(core, first->item, READY);
@@ -318,7 +317,7 @@ static void progress_sessions(struct core *core)
 /* It can no longer be taken back; LOST: it was. */
 static enum verdict judge_commit(const struct core *core, struct pos pos)
 {
-    if (mutated(core, CORE_MUTATION_READ_UNCOMMITTED))
+    if (mutated(core, READ_UNCOMMITTED))
         return READY;
     bool same = epoch_equal(epoch_history_at(&core->history, pos.seq), pos.epoch);
     return same ? READY : LOST;
@@ -328,8 +327,7 @@ static void progress_commits(struct core *core)
 {
     for (;;) {
         const struct heap_entry *first = heap_first(&core->reads.commits);
-        bool due = first != NULL &&
-                   (first->key <= core->commit || mutated(core, CORE_MUTATION_READ_UNCOMMITTED));
+        bool due = first != NULL && (first->key <= core->commit || mutated(core, READ_UNCOMMITTED));
         if (!due)
             return;
         conclude(core, first->item, judge_commit(core, core->reads.slots[first->item].pos));

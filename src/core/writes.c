@@ -110,9 +110,8 @@ static void finish_unknown(struct core *core, const struct pending_write *write,
                            enum candor_code code, const char *why)
 {
     struct pos pos = {core->epoch, write->last_seq};
-    enum candor_reason reason = mutated(core, CORE_MUTATION_UNKNOWN_IS_REFUSED)
-                                    ? CANDOR_REASON_NO_PRIMARY
-                                    : CANDOR_REASON_OUTCOME_UNKNOWN;
+    enum candor_reason reason = mutated(core, UNKNOWN_IS_REFUSED) ? CANDOR_REASON_NO_PRIMARY
+                                                                  : CANDOR_REASON_OUTCOME_UNKNOWN;
     finish_text(core, write->ticket, code, reason, pos, "%s: the write may or may not survive",
                 why);
 }
@@ -148,7 +147,7 @@ void writes_release(struct core *core)
  * back: whether it survives its caller does not know. */
 static void finish_cancelled(struct core *core, const struct pending_write *write)
 {
-    if (mutated(core, CORE_MUTATION_CANCEL_IS_REFUSED))
+    if (mutated(core, CANCEL_IS_REFUSED))
         finish(core, write->ticket, CANDOR_CANCELLED, CANDOR_REASON_NONE, (struct pos){0},
                ACK_NONE);
     else
@@ -174,7 +173,7 @@ static bool refuse_session(struct core *core, uint64_t ticket, struct pos token)
 {
     char text[POS_TEXT_BYTES];
     int order = epoch_compare(token.epoch, core->epoch);
-    if (token.seq == 0 || order == 0 || mutated(core, CORE_MUTATION_SESSION_UNJUDGED))
+    if (token.seq == 0 || order == 0 || mutated(core, SESSION_UNJUDGED))
         return false;
     enum verdict verdict = order < 0 ? judge_session(core, token) : STILL_WAITING;
     if (verdict == READY)
@@ -199,7 +198,7 @@ static bool refuse_write(struct core *core, const struct core_event *event)
                ACK_NONE);
         return true;
     }
-    if (core->transfer.ticket != 0 && !mutated(core, CORE_MUTATION_TRANSFER_OPEN)) {
+    if (core->transfer.ticket != 0 && !mutated(core, TRANSFER_OPEN)) {
         finish_text(core, event->ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_PRIMARY, none,
                     "leadership is being handed to %s", core->transfer.to.text);
         return true;
@@ -213,7 +212,7 @@ static bool refuse_write(struct core *core, const struct core_event *event)
     }
     uint64_t uncommitted = saturating_sub(core->durable, core->commit) + core->records_with_writer;
     if (uncommitted + event->write.records > core->config.max_uncommitted &&
-        !mutated(core, CORE_MUTATION_UNCOMMITTED_UNBOUNDED)) { /* R20 */
+        !mutated(core, UNCOMMITTED_UNBOUNDED)) { /* R20 */
         finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
                     "%" PRIu64 " records are not committed yet, limits.max_uncommitted is %" PRIu64
                     ": a majority of the voters does not answer",
@@ -233,7 +232,7 @@ void writes_take(struct core *core, const struct core_event *event)
         .deadline_ns = event->write.deadline_ns,
         .records = event->write.records,
     };
-    if (mutated(core, CORE_MUTATION_ACK_BEFORE_FSYNC) && write.ack == ACK_LOCAL) {
+    if (mutated(core, ACK_BEFORE_FSYNC) && write.ack == ACK_LOCAL) {
         finish(core, write.ticket, CANDOR_OK, CANDOR_REASON_NONE,
                (struct pos){core->epoch, core->last + core->records_with_writer + write.records},
                ACK_LOCAL);
@@ -279,7 +278,7 @@ void writes_answered(struct core *core, const struct core_event *event)
     if (reigns)
         publish_records(core, event->appended.batches);
     else
-        reigns = mutated(core, CORE_MUTATION_ACK_OLD_EPOCH);
+        reigns = mutated(core, ACK_OLD_EPOCH);
 
     if (write.ack == ACK_NONE)
         ; /* acknowledged already: a mutation */

@@ -1,20 +1,32 @@
+/* Rules that can be left out: those of the core and those of the simulated disk. */
 #include "sim.h"
 
-static const char *const names[SIM_MUTATION_COUNT - CORE_MUTATION_COUNT] = {
-    [SIM_MUTATION_DEDUPE_SKIPPED - CORE_MUTATION_COUNT] = "dedupe_skipped",
-    [SIM_MUTATION_DEDUPE_NOT_ROLLED_BACK - CORE_MUTATION_COUNT] = "dedupe_not_rolled_back",
-    [SIM_MUTATION_DEDUPE_NOT_SNAPSHOTTED - CORE_MUTATION_COUNT] = "dedupe_not_snapshotted",
-    [SIM_MUTATION_CONTENT_IGNORED - CORE_MUTATION_COUNT] = "content_ignored",
-    [SIM_MUTATION_UNDO_SKIPPED - CORE_MUTATION_COUNT] = "undo_skipped",
-    [SIM_MUTATION_ARCHIVE_SKIPPED - CORE_MUTATION_COUNT] = "archive_skipped",
-    [SIM_MUTATION_HARD_STATE_IN_SNAPSHOT - CORE_MUTATION_COUNT] = "hard_state_in_snapshot",
+struct mutation {
+    const char *name;
+    const char *rules;
+    const char *text;
+};
+
+static const struct mutation all[SIM_MUTATION_COUNT] = {
+    [CORE_MUTATION_NONE] = {"none", "", ""},
+#define MUTATION(id, name, rules, text) [CORE_MUTATION_##id] = {name, rules, text},
+#include "core/mutations.def"
+#undef MUTATION
+#define MUTATION(id, name, rules, text) [SIM_MUTATION_##id] = {name, rules, text},
+#include "mutations.def"
+#undef MUTATION
 };
 
 const char *mutation_name(uint32_t mutation)
 {
     ASSERT_U64(mutation, <, SIM_MUTATION_COUNT);
-    return mutation < CORE_MUTATION_COUNT ? core_mutation_name((enum core_mutation)mutation)
-                                          : names[mutation - CORE_MUTATION_COUNT];
+    return all[mutation].name;
+}
+
+void mutations_list(FILE *to)
+{
+    for (uint32_t i = 1; i < SIM_MUTATION_COUNT; i++)
+        fprintf(to, "%-24s %-10s %s\n", all[i].name, all[i].rules, all[i].text);
 }
 
 bool mutated(const struct world *world, enum sim_mutation mutation)

@@ -307,7 +307,7 @@ static const struct argp_option known_options[] = {
     {"keep-going", OPT_KEEP_GOING, NULL, 0, "go on after a seed that failed", 0},
     {"mutation", OPT_MUTATION, "NAME", 0, "leave a rule out", 0},
     {"mutations", OPT_MUTATIONS, NULL, 0, "leave each rule out and see that it is missed", 0},
-    {"list-mutations", OPT_LIST, NULL, 0, "print the names of the rules that can be left out", 0},
+    {"list-mutations", OPT_LIST, NULL, 0, "print the rules that can be left out", 0},
     {"twice", OPT_TWICE, NULL, 0, "run each seed twice and compare the traces", 0},
     {0},
 };
@@ -387,13 +387,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static int list_mutations(void)
-{
-    for (uint32_t i = 1; i < SIM_MUTATION_COUNT; i++)
-        puts(mutation_name(i));
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     struct arguments arguments = {
@@ -421,7 +414,8 @@ int main(int argc, char **argv)
         status = run_twice(&arguments.options);
         break;
     case MODE_LIST:
-        status = list_mutations();
+        mutations_list(stdout);
+        status = 0;
         break;
     }
     world_free(&world);

@@ -728,16 +728,14 @@ void check_answered(struct world *world, const struct node *node, const struct r
 
 /* mutations.c: rules of the disk, left out one at a time; numbered behind those of the core */
 enum sim_mutation {
-    SIM_MUTATION_DEDUPE_SKIPPED = CORE_MUTATION_COUNT, /* a retry is executed again (R46) */
-    SIM_MUTATION_DEDUPE_NOT_ROLLED_BACK, /* a truncate leaves the known requests (R46) */
-    SIM_MUTATION_DEDUPE_NOT_SNAPSHOTTED, /* a snapshot comes without the known requests (R46) */
-    SIM_MUTATION_CONTENT_IGNORED,        /* a request id is taken for another content's (R46) */
-    SIM_MUTATION_UNDO_SKIPPED,           /* the state keeps what was truncated (R12) */
-    SIM_MUTATION_ARCHIVE_SKIPPED,        /* records are cut and not archived (R40) */
-    SIM_MUTATION_HARD_STATE_IN_SNAPSHOT, /* an installed snapshot brings its hard state along (R2) */
+    SIM_MUTATION_LAST_OF_CORE = CORE_MUTATION_COUNT - 1,
+#define MUTATION(id, name, rules, text) SIM_MUTATION_##id,
+#include "mutations.def"
+#undef MUTATION
     SIM_MUTATION_COUNT,
 };
-const char *mutation_name(uint32_t mutation);
+const char *mutation_name(uint32_t mutation); /* "never_stale" ... */
+void mutations_list(FILE *to);                /* a line each: name, rules, what then happens */
 bool mutated(const struct world *world, enum sim_mutation mutation);
 
 /* register.c */

@@ -86,8 +86,7 @@ static int run_mutations(void)
 
 static int list_mutations(void)
 {
-    for (uint32_t i = 1; i < MUTATION_COUNT; i++)
-        puts(mutation_name(i));
+    mutations_list(stdout);
     return 0;
 }
 
@@ -104,7 +103,7 @@ static const struct argp_option known_options[] = {
     {"keep-going", OPT_KEEP_GOING, NULL, 0, "go on after a seed that failed", 0},
     {"mutation", OPT_MUTATION, "NAME", 0, "leave a rule out", 0},
     {"mutations", OPT_MUTATIONS, NULL, 0, "leave each rule out and see that it is missed", 0},
-    {"list-mutations", OPT_LIST, NULL, 0, "print the names of the rules that can be left out", 0},
+    {"list-mutations", OPT_LIST, NULL, 0, "print the rules that can be left out", 0},
     {0},
 };
 

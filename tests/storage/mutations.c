@@ -6,27 +6,29 @@
 
 /* Rules left out, each by a function that the linker puts in front of the real one (--wrap). */
 
-static const char *const names[MUTATION_COUNT] = {
-    [MUTATION_NONE] = "none",
-    [MUTATION_UNDO_SKIPPED] = "undo_skipped",
-    [MUTATION_REQUESTS_NOT_ROLLED_BACK] = "requests_not_rolled_back",
-    [MUTATION_OLD_VALUE_NOT_KEPT] = "old_value_not_kept",
-    [MUTATION_ARCHIVE_AFTER_CUT] = "archive_after_cut",
-    [MUTATION_EXPIRED_BY_CLOCK] = "expired_by_clock",
-    [MUTATION_CONTENT_IGNORED] = "content_ignored",
-    [MUTATION_CHECKPOINT_ABOVE_CUT] = "checkpoint_above_cut",
-    [MUTATION_LOG_NOT_RESET] = "log_not_reset",
-    [MUTATION_LOG_NOT_SYNCED] = "log_not_synced",
-    [MUTATION_ROT_IS_TORN_TAIL] = "rot_is_torn_tail",
-    [MUTATION_FAILED_SYNC_IGNORED] = "failed_sync_ignored",
-    [MUTATION_NOT_TAKEN_BACK] = "not_taken_back",
-    [MUTATION_VALUE_UNCHECKED] = "value_unchecked",
+struct row {
+    const char *name;
+    const char *rules;
+    const char *text;
+};
+
+static const struct row all[MUTATION_COUNT] = {
+    [MUTATION_NONE] = {"none", "", ""},
+#define MUTATION(id, name, rules, text) [MUTATION_##id] = {name, rules, text},
+#include "mutations.def"
+#undef MUTATION
 };
 
 const char *mutation_name(uint32_t mutation)
 {
     ASSERT_U64(mutation, <, MUTATION_COUNT);
-    return names[mutation];
+    return all[mutation].name;
+}
+
+void mutations_list(FILE *to)
+{
+    for (uint32_t i = 1; i < MUTATION_COUNT; i++)
+        fprintf(to, "%-24s %-10s %s\n", all[i].name, all[i].rules, all[i].text);
 }
 
 bool mutated(enum mutation mutation)

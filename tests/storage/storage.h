@@ -233,22 +233,13 @@ bool rot_flip(void); /* false: there was nothing to flip */
 /* mutations.c */
 enum mutation {
     MUTATION_NONE,
-    MUTATION_UNDO_SKIPPED,             /* a truncate leaves what it takes back (R12) */
-    MUTATION_REQUESTS_NOT_ROLLED_BACK, /* but for the known requests (R46) */
-    MUTATION_OLD_VALUE_NOT_KEPT,       /* the undo lacks what a put overwrote (R12) */
-    MUTATION_ARCHIVE_AFTER_CUT,        /* the archive is durable only when the log is cut (R40) */
-    MUTATION_EXPIRED_BY_CLOCK,         /* a request is forgotten by the node's own clock (R46) */
-    MUTATION_CONTENT_IGNORED,          /* a request id is taken for another content's (R46) */
-    MUTATION_CHECKPOINT_ABOVE_CUT,     /* a checkpoint above a truncate stays */
-    MUTATION_LOG_NOT_RESET,            /* an install leaves the old log (R14) */
-    MUTATION_LOG_NOT_SYNCED,           /* an append is answered before its fsync (R1) */
-    MUTATION_ROT_IS_TORN_TAIL,         /* a damaged record is cut, whatever follows (R3) */
-    MUTATION_FAILED_SYNC_IGNORED,      /* the log goes on after a failed fsync (R3) */
-    MUTATION_NOT_TAKEN_BACK,           /* what the state has no room for stays in the log */
-    MUTATION_VALUE_UNCHECKED,          /* what a table holds is taken as it stands (R54) */
+#define MUTATION(id, name, rules, text) MUTATION_##id,
+#include "mutations.def"
+#undef MUTATION
     MUTATION_COUNT,
 };
 const char *mutation_name(uint32_t mutation);
+void mutations_list(FILE *to); /* a line each: name, rules, what then happens */
 bool mutated(enum mutation mutation);
 
 #endif
