@@ -11,10 +11,10 @@
 
 #define HARD_STATE_NAME "hard_state"
 #define HARD_STATE_MAGIC UINT32_C(0x31534843) /* "CHS1" */
-#define HARD_STATE_VERSION 1
+#define HARD_STATE_VERSION 2
 
-/* u32 magic, u32 crc32c of what follows, u32 version, the fields in the struct's order, u8 clean, os_boot_id. */
-#define HARD_STATE_BYTES (12 + 5 * 8 + LIMIT_NODE_ID_BYTES + 8 + 1 + 40)
+/* u32 magic, u32 crc32c of what follows, u32 version, the fields in the struct's order, u8 clean, u64 end_seq, os_boot_id. */
+#define HARD_STATE_BYTES (12 + 5 * 8 + LIMIT_NODE_ID_BYTES + 8 + 1 + 8 + 40)
 _Static_assert(HARD_STATE_BYTES < 512, "within one sector: it cannot be torn");
 
 static void encode(const struct hard_state *state, struct buffer *out)
@@ -30,6 +30,7 @@ static void encode(const struct hard_state *state, struct buffer *out)
     buffer_put(out, state->epoch.owner.text, sizeof state->epoch.owner.text);
     buffer_put_u64(out, state->known_commit);
     buffer_put_u8(out, state->clean_shutdown ? 1 : 0);
+    buffer_put_u64(out, state->end_seq);
     buffer_put(out, state->os_boot_id, sizeof state->os_boot_id);
     ASSERT_U64(out->length, ==, HARD_STATE_BYTES);
     buffer_set_u32(out, 4, crc32c(0, out->bytes + 8, out->length - 8));
@@ -79,6 +80,7 @@ static enum candor_code decode(struct slice bytes, struct hard_state *out, const
         return damaged(err, dir, "invalid epoch owner");
     out->known_commit = read_u64(&reader);
     out->clean_shutdown = read_u8(&reader) == 1;
+    out->end_seq = read_u64(&reader);
     struct slice boot_id = read_bytes(&reader, sizeof out->os_boot_id);
     ASSERT(reader.ok);
     memcpy(out->os_boot_id, boot_id.bytes, boot_id.length);

@@ -17,6 +17,7 @@ struct hard_state {
     struct epoch epoch;    /* highest epoch adopted or voted for: a vote is for its owner (R23) */
     uint64_t known_commit; /* a lower bound */
     bool clean_shutdown;   /* false while running */
+    uint64_t end_seq;      /* newest record of the log at a clean shutdown (R65); 0 while running */
     char os_boot_id
         [40]; /* the machine's boot when it was written: tells a crash from a reboot (docs/architecture.md) */
 };

@@ -31,15 +31,16 @@ enum candor_code log_judge(struct log *log, enum candor_code code)
     return code;
 }
 
-enum candor_code log_damaged(const char *segment, uint64_t at, const char *why, bool follows,
+enum candor_code log_damaged(const char *segment, uint64_t at, const char *why, const char *proof,
                              struct candor_error *err)
 {
     return candor_error_set(
         err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
-        "log segment %s is damaged at offset %" PRIu64 ": %s%s. Restore this node by removing its "
-        "data directory (it then copies the state from the primary), or restore the file from a "
-        "backup",
-        segment, at, why, follows ? ", and valid records follow it; this is not a torn tail" : "");
+        "log segment %s is damaged at offset %" PRIu64
+        ": %s%s%s. Restore the file from a backup; or, "
+        "where other voters hold the data, move the data directory away: the node then copies the "
+        "state from the primary",
+        segment, at, why, *proof == '\0' ? "" : "; this is not a torn tail, for ", proof);
 }
 
 enum candor_code log_sync_newest(struct log *log, struct candor_error *err)

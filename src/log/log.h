@@ -29,6 +29,9 @@ struct log_options {
     const char *dir;        /* made if missing */
     uint64_t segment_bytes; /* 0: LIMIT_SEGMENT_BYTES; tests use small ones */
     enum log_durability durability;
+    /* Records up to here are known to have been in the log for good (R65): what is missing or damaged there is damage,
+     * never a torn tail. 0: nothing is known. */
+    uint64_t durable_seq;
 };
 
 /* What log_open() found and mended. */
@@ -39,8 +42,8 @@ struct log_recovery {
 };
 
 /* Opens or creates. Scans the last segment (and checks every earlier one's header chain); cuts a torn tail:
- * an incomplete or checksum-failing batch is a torn tail only when no later append says that it had been
- * durable; otherwise CANDOR_DATA_LOSS. (A later batch alone is no such proof: the disk may have kept the end of
+ * an incomplete or checksum-failing batch is a torn tail only when neither a later append nor `durable_seq` says
+ * that it had been durable; otherwise CANDOR_DATA_LOSS, and nothing is changed. (A later batch alone is no such proof: the disk may have kept the end of
  * one unsynced write and lost its beginning.) What is found is synced before log_open returns. A second open
  * of the same dir (any process) fails with FAILED_PRECONDITION (flock on `dir/lock`). */
 enum candor_code log_open(const struct log_options *options, struct log **out,

@@ -226,7 +226,7 @@ static enum candor_code plan_end(const struct segment *segment, int fd, uint64_t
         code = file_error(err, scan.error_number, "read log segment", segment->name);
     } else if (result != SCAN_BATCH) {
         code = log_damaged(segment->name, scan.at,
-                           result == SCAN_DAMAGED ? scan.why : "it ends too early", false, err);
+                           result == SCAN_DAMAGED ? scan.why : "it ends too early", "", err);
     } else {
         bool whole = batch_last_seq(&batch) == to_seq;
         plan->cut.at = whole ? scan.at : scan.batch_at;

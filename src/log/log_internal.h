@@ -43,8 +43,9 @@ struct log {
     _Atomic int broken;    /* enum candor_code; not OK: nothing works any more (R3) */
 
     /* Writer thread only. */
-    struct epoch epoch;  /* of the last record; none when not known */
-    uint64_t synced_seq; /* known durable */
+    struct epoch epoch;     /* of the last record; none when not known */
+    uint64_t synced_seq;    /* known durable */
+    uint64_t known_durable; /* before the log was opened (R65) */
     uint64_t
         newest_append_seq; /* first of the newest append; 0: not known, it was cut or is of a former life */
     struct log_fault fault;
@@ -63,8 +64,8 @@ static inline struct segment *log_newest(const struct log *log)
 enum candor_code log_check(const struct log *log, struct candor_error *err);
 /* Marks it broken when `code` is DATA_LOSS; returns `code`. */
 enum candor_code log_judge(struct log *log, enum candor_code code);
-/* DATA_LOSS that names the place. `follows`: valid records were found behind it. */
-enum candor_code log_damaged(const char *segment, uint64_t at, const char *why, bool follows,
+/* DATA_LOSS that names the place. `proof`: why it cannot be a torn tail; "" where none is thought of. */
+enum candor_code log_damaged(const char *segment, uint64_t at, const char *why, const char *proof,
                              struct candor_error *err);
 
 /* errno of the fault that a test asked for, when there is to be no room for another file; 0: there is. */

@@ -77,7 +77,7 @@ static enum candor_code scan_outcome(const struct view *view, const struct segme
     case SCAN_END:
         if (scan->expected_seq == view->last_seq + 1)
             return CANDOR_OK;
-        return log_damaged(view->segment->name, scan->at, "records are missing at its end", false,
+        return log_damaged(view->segment->name, scan->at, "records are missing at its end", "",
                            err);
     case SCAN_FAILED:
         return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
@@ -86,7 +86,7 @@ static enum candor_code scan_outcome(const struct view *view, const struct segme
     case SCAN_DAMAGED:
         break;
     }
-    return log_damaged(view->segment->name, scan->at, scan->why, false, err);
+    return log_damaged(view->segment->name, scan->at, scan->why, "", err);
 }
 
 struct request {

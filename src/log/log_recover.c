@@ -66,6 +66,9 @@ enum candor_code log_list(int dir_fd, uint64_t **out, uint32_t *count, struct ca
 
 /* ---- the chain of headers ---- */
 
+#define RECORDS_FOLLOW "valid records follow it"
+#define WAS_DURABLE "the node knows that it was durable"
+
 /* `older` ended where `newer` says: nothing is missing between them, and nothing was cut from `older`. */
 static enum candor_code check_link(const struct segment *older, const struct segment *newer,
                                    struct candor_error *err)
@@ -83,7 +86,7 @@ static enum candor_code check_link(const struct segment *older, const struct seg
         return log_damaged(older->name, min_u64(newer->prev_bytes, older->file_bytes),
                            older->file_bytes < newer->prev_bytes ? "its end is missing"
                                                                  : "bytes were added to it",
-                           true, err);
+                           RECORDS_FOLLOW, err);
     return CANDOR_OK;
 }
 
@@ -159,8 +162,9 @@ static enum candor_code judge_tail(struct log *log, const char *why, struct log_
         segment_look_behind(segment, segment->tail, segment->last_seq + 1, &torn_to, &was_durable);
     if (failed != 0)
         return file_error(err, failed, "read log segment", segment->name);
-    if (was_durable)
-        return log_damaged(segment->name, segment->tail, why, true, err);
+    if (was_durable || segment->last_seq < log->known_durable)
+        return log_damaged(segment->name, segment->tail, why,
+                           was_durable ? RECORDS_FOLLOW : WAS_DURABLE, err);
     if (torn_to == segment->tail)
         return CANDOR_OK;
     return cut_torn_tail(log, torn_to, recovery, err);
@@ -198,6 +202,8 @@ static enum candor_code recover_newest(struct log *log, struct log_recovery *rec
     else if (result == SCAN_DAMAGED)
         code = judge_tail(log, scan.why, recovery, err);
     segment_scan_free(&scan);
+    if (code == CANDOR_OK && segment->last_seq < log->known_durable)
+        code = log_damaged(segment->name, segment->tail, "its end is missing", WAS_DURABLE, err);
     log->synced_seq = segment->last_seq;
     return code;
 }
@@ -212,6 +218,7 @@ static struct log *log_new(const struct log_options *options)
     log->segment_bytes = options->segment_bytes == 0 ? LIMIT_SEGMENT_BYTES : options->segment_bytes;
     log->segment_bytes = max_u64(log->segment_bytes, SEGMENT_HEADER_BYTES);
     log->durability = options->durability;
+    log->known_durable = options->durable_seq;
 
     /* Readers that never pause must not keep the writer from cutting. */
     pthread_rwlockattr_t attributes;
@@ -247,7 +254,11 @@ static enum candor_code open_files(struct log *log, const char *path, struct log
     code = open_segments(log, err);
     if (code != CANDOR_OK)
         return code;
-    return log->segment_count == 0 ? create_first(log, err) : recover_newest(log, recovery, err);
+    if (log->segment_count > 0)
+        return recover_newest(log, recovery, err);
+    return log->known_durable > 0
+               ? log_damaged(path, 0, "its segments are missing", WAS_DURABLE, err)
+               : create_first(log, err);
 }
 
 enum candor_code log_open(const struct log_options *options, struct log **out,

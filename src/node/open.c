@@ -136,6 +136,7 @@ static enum candor_code begin_life(struct node *node, struct candor_error *err)
     struct hard_state *hard = &node->writer.hard;
     hard->boot++;
     hard->clean_shutdown = false;
+    hard->end_seq = 0;
     os_boot_id(hard->os_boot_id);
     return hard_state_save(node->data, hard, err);
 }
@@ -155,9 +156,40 @@ static enum log_durability durability_of(const struct topology_node *self)
     return LOG_DURABLE_ALWAYS;
 }
 
-static enum candor_code open_log(struct node *node, struct candor_error *err)
+/* An install leaves a checkpoint of its state, so that it may be ahead of a log that is not reset yet.
+ * RESOURCE_EXHAUSTED: it could not be looked at. */
+static enum candor_code is_installed(const struct node *node, struct pos applied, bool *installed,
+                                     struct candor_error *err)
+{
+    struct state_checkpoint checkpoint;
+    enum candor_code code = state_checkpoint_find(node->state_dir, &checkpoint, err);
+    *installed = code == CANDOR_OK && pos_equal(checkpoint.pos, applied);
+    return code == CANDOR_RESOURCE_EXHAUSTED ? code : CANDOR_OK;
+}
+
+/* R65: up to where the log must reach. A state that is there outlived no machine: whatever it applied was written to
+ * the log before. */
+static enum candor_code known_durable(struct node *node, bool rebooted, uint64_t *seq,
+                                      struct candor_error *err)
+{
+    const struct hard_state *hard = &node->writer.hard;
+    bool kept = !rebooted || node->self->durability == TOPOLOGY_ALWAYS;
+    *seq = max_u64(hard->end_seq, kept ? hard->known_commit : 0);
+    if (node->state == NULL)
+        return CANDOR_OK;
+    struct state_position position;
+    bool installed;
+    state_position(node->state, &position);
+    enum candor_code code = is_installed(node, position.applied, &installed, err);
+    if (code == CANDOR_OK && !installed)
+        *seq = max_u64(*seq, position.applied.seq);
+    return code;
+}
+
+static enum candor_code open_log(struct node *node, uint64_t durable_seq, struct candor_error *err)
 {
     struct log_options options = {
+        .durable_seq = durable_seq,
         .dir = node->log_dir,
         .segment_bytes = node->options.segment_bytes,
         .durability = durability_of(node->self),
@@ -200,7 +232,7 @@ static enum candor_code open_sound_state(struct node *node, struct candor_error 
 {
     bool can;
     struct candor_error why = {0};
-    enum candor_code code = open_state(node, &why);
+    enum candor_code code = node->state != NULL ? CANDOR_OK : open_state(node, &why);
     if (code == CANDOR_DATA_LOSS && can_rebuild(node, &can, &why) == CANDOR_OK && can) {
         log_warn("state_rebuild", "why=\"%s\"", why.message);
         code = state_rebuild(node->state_dir, &why);
@@ -235,63 +267,55 @@ static enum candor_code epoch_of_record(struct node *node, uint64_t seq, struct 
     return code;
 }
 
-/* An empty log that begins beyond the state: only the checkpoint that an install leaves with its state explains it.
- * RESOURCE_EXHAUSTED: it could not be looked at. */
-static enum candor_code is_installed(const struct node *node, struct pos applied, bool *installed,
-                                     struct candor_error *err)
-{
-    struct state_checkpoint checkpoint;
-    enum candor_code code = state_checkpoint_find(node->state_dir, &checkpoint, err);
-    *installed = code == CANDOR_OK && pos_equal(checkpoint.pos, applied);
-    return code == CANDOR_RESOURCE_EXHAUSTED ? code : CANDOR_OK;
-}
-
-/* Whether the log goes on where the state stands, with the history that the state applied. A crash while a snapshot was
- * installed leaves a log of another: longer, or shorter, or beginning behind it. Epochs never go back in a log, so
- * what stands above the state in an older epoch cannot continue it. */
+/* Whether the log goes on where the state stands, with the history that the state applied. Epochs never go back in a
+ * log, so what stands above the state in an older epoch cannot continue it. */
 static enum candor_code log_continues(struct node *node, struct pos applied, bool *continues,
                                       struct candor_error *err)
 {
     uint64_t first = log_first(node->log);
     uint64_t last = log_last(node->log);
-    *continues = applied.seq <= last;
-    if (!*continues || (first > last && applied.seq == last))
-        return CANDOR_OK;
     struct epoch epoch = {0};
     enum candor_code code = CANDOR_OK;
-    bool installed = false;
-    if (first <= last)
-        code = epoch_of_record(node, max_u64(applied.seq, first), &epoch, err);
-    else
-        code = is_installed(node, applied, &installed, err);
-    if (code != CANDOR_OK)
+    *continues = applied.seq <= last;
+    if (!*continues || first > last)
         return code;
-    bool another = first > last           ? installed
-                   : applied.seq >= first ? !epoch_equal(epoch, applied.epoch)
-                                          : epoch_compare(epoch, applied.epoch) < 0;
-    *continues = !another;
-    if (another || applied.seq + 1 >= first)
-        return CANDOR_OK;
-    return contradiction(err, "the log begins beyond what the state holds", applied.seq, first);
+    code = epoch_of_record(node, max_u64(applied.seq, first), &epoch, err);
+    *continues = applied.seq >= first ? epoch_equal(epoch, applied.epoch)
+                                      : epoch_compare(epoch, applied.epoch) >= 0;
+    return code;
 }
 
-/* Makes the log one that the state's position can be continued from. */
+/* Makes the log one that the state's position can be continued from. A crash while a snapshot was installed leaves the
+ * log of what was there before: longer, or shorter, or beginning behind it. It may go, for the checkpoint of the
+ * install is durable; nothing else explains such a log (R66). */
 static enum candor_code join_log(struct node *node, struct candor_error *err)
 {
     struct state_position position;
     state_position(node->state, &position);
     struct pos applied = position.applied;
-    bool continues;
+    uint64_t first = log_first(node->log);
+    uint64_t last = log_last(node->log);
+    bool continues = false;
+    bool installed = false;
     enum candor_code code = log_continues(node, applied, &continues, err);
     /* A rollback that was cut short: a later loss of the machine must not begin from what it took back. */
     if (code == CANDOR_OK)
         code = state_checkpoint_drop_above(node->state, applied.seq, err);
-    if (code != CANDOR_OK || continues)
+    if (code == CANDOR_OK)
+        code = is_installed(node, applied, &installed, err);
+    bool gap = applied.seq + 1 < first;
+    if (code != CANDOR_OK || (continues && !gap))
         return code;
+    bool older = !continues || first > last;
+    if (!installed || !older)
+        return gap ? contradiction(err, "the log begins beyond what the state holds", applied.seq,
+                                   first)
+                   : contradiction(err, "the log does not continue what the state holds",
+                                   applied.seq, last);
     char text[POS_TEXT_BYTES];
     log_warn("log_reset",
-             "state=%s log_last=%" PRIu64 " why=\"the log does not continue the state\"",
-             pos_text(applied, text), log_last(node->log));
+             "state=%s log_last=%" PRIu64 " why=\"a snapshot was installed, the log is older\"",
+             pos_text(applied, text), last);
     return log_reset(node->log, applied.seq + 1, err);
 }
 
@@ -417,8 +441,15 @@ static enum candor_code recover_disk(struct node *node, bool *fresh, struct cand
     enum candor_code code = set_paths(node, err);
     if (code == CANDOR_OK)
         code = load_identity(node, fresh, &rebooted, err);
+    /* The state first: it knows what the log must hold. One that is damaged is looked at again below. */
+    struct candor_error unused = {0};
+    if (code == CANDOR_OK && !*fresh && !rebooted)
+        (void)open_state(node, &unused);
+    uint64_t durable_seq = 0;
     if (code == CANDOR_OK)
-        code = open_log(node, err);
+        code = known_durable(node, rebooted, &durable_seq, err);
+    if (code == CANDOR_OK)
+        code = open_log(node, durable_seq, err);
     if (code == CANDOR_OK && *fresh && log_last(node->log) > 0)
         code = contradiction(err, "there is a log, but no hard_state beside it",
                              log_first(node->log), log_last(node->log));
@@ -480,6 +511,7 @@ static void mark_clean(struct node *node)
     hard->known_commit =
         min_u64(max_u64(hard->known_commit, node->writer.commit), position.applied.seq);
     hard->clean_shutdown = true;
+    hard->end_seq = log_last(node->log);
     if (hard_state_save(node->data, hard, &err) != CANDOR_OK)
         log_error("not_clean", "what=\"%s\"", err.message);
 }

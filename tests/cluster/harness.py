@@ -232,6 +232,18 @@ class Cluster:
     def get(self, key, *args, **kwargs):
         return self.json("get", key, *args, **kwargs)
 
+    def import_lines(self, count, size=20, prefix="key"):
+        path = os.path.join(self.dir, f"{prefix}.jsonl")
+        with open(path, "w") as f:
+            for i in range(count):
+                f.write(json.dumps({"key": f"{prefix}-{i:07d}", "value": "x" * size}) + "\n")
+        return self.json("import", path, "--format", "jsonl", timeout_s=240)
+
+    def trim_log(self, node):
+        """Writes until its log no longer begins with the first record; retention.log is to be 1MiB."""
+        until(lambda: self.import_lines(3000, size=2000, prefix="big") and self.status()[node]["log_first_seq"] > 1,
+              f"{node} trims its log", 200)
+
     def export(self, node):
         """All keys of one node, as its own bytes."""
         return self.kvctl("export", "--node", node, "--no-redirect")[0]

@@ -3,6 +3,7 @@ import glob
 import os
 import re
 import resource
+import shutil
 import socket
 import subprocess
 import unittest
@@ -15,6 +16,17 @@ PAGE = 4096
 def kvd(cluster, node, *args, timeout_s=30):
     return subprocess.run([KVD, "--topology", cluster.topology, "--node", node, *args],
                           capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+def flip_bit(path, content):
+    """One bit of the place where `content` stands last. Returns what the file holds now."""
+    with open(path, "r+b") as f:
+        held = bytearray(f.read())
+        at = held.rindex(content)
+        held[at] ^= 1
+        f.seek(at)
+        f.write(held[at:at + 1])
+    return bytes(held)
 
 
 def start(cluster, node):
@@ -107,18 +119,44 @@ class Start(unittest.TestCase):
             self.assertEqual(c.get("k7")["value"], "v7" * 300)
 
     def test_a_damaged_state_without_the_log_to_make_it_anew_is_status_3(self):
-        with Cluster({"a": "voter"}) as c:
+        with Cluster({"a": "voter"}, retention={"log": "1MiB"}) as c:
             c.up().wait_fresh()
-            c.put("k", "v")
+            c.trim_log("a")
             c.kvctl("down")
-            state = f"{c.dir}/data/a/state/current/data.mdb"
-            for name in glob.glob(f"{c.dir}/data/a/log/**/*.log", recursive=True):
-                os.unlink(name)
-            with open(state, "r+b") as f:
+            shutil.rmtree(f"{c.dir}/data/a/state/checkpoint")
+            with open(f"{c.dir}/data/a/state/current/data.mdb", "r+b") as f:
                 f.truncate(8192)
             done = kvd(c, "a")
             self.assertEqual(done.returncode, 3, done.stderr)
             self.assertIn("data.mdb", done.stderr)
+
+    def test_a_log_that_is_gone_is_status_3(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            c.put("k", "v")
+            c.kvctl("down")
+            for name in glob.glob(f"{c.dir}/data/a/log/*.log"):
+                os.unlink(name)
+            done = kvd(c, "a")
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertIn("its segments are missing", done.stderr)
+            self.assertEqual(glob.glob(f"{c.dir}/data/a/log/*.log"), [])
+
+    def test_damage_in_the_last_record_is_damage_and_nothing_is_cut(self):
+        """After a clean stop the node knows where its log ends; after kill -9 the state knows what it was given (R65)."""
+        for how in ("down", "kill"):
+            with self.subTest(how=how), Cluster({"a": "voter"}) as c:
+                c.up().wait_fresh()
+                for i in range(10):
+                    c.put(f"k{i}", f"value-{i}")
+                c.kvctl("down", *(["--kill"] if how == "kill" else []))
+                path = max(glob.glob(f"{c.dir}/data/a/log/*.log"))
+                damaged = flip_bit(path, b"value-9")
+                done = kvd(c, "a")
+                self.assertEqual(done.returncode, 3, done.stderr)
+                self.assertIn("this is not a torn tail", done.stderr)
+                with open(path, "rb") as f:
+                    self.assertEqual(f.read(), damaged)
 
     def test_port_in_use_is_named(self):
         with Cluster({"a": "voter"}) as c:

@@ -187,6 +187,16 @@ WRAP(int, segment_look_behind, const struct segment *segment, uint64_t at, uint6
     return rc;
 }
 
+/* What the node knows of the log's end is not told to it. */
+WRAP(enum candor_code, log_open, const struct log_options *options, struct log **out,
+     struct log_recovery *recovery, struct candor_error *err)
+{
+    struct log_options told = *options;
+    if (mutated(MUTATION_ROT_IS_TORN_TAIL) || mutated(MUTATION_KNOWN_END_IGNORED))
+        told.durable_seq = 0;
+    return __real_log_open(&told, out, recovery, err);
+}
+
 WRAP(enum candor_code, file_sync_error, struct candor_error *err, int error_number,
      const char *name)
 {

@@ -9,8 +9,10 @@
 
 /* Bit rot: one byte of what is durable is another (R3). */
 
-static bool flip(const char *path, uint64_t from)
+/* Anywhere, or among the last bytes that were used: there ends what was written last. */
+static bool flip(const char *path, bool at_end)
 {
+    enum { END_BYTES = 64 };
     int fd = open(path, O_RDWR | O_CLOEXEC);
     struct stat st;
     if (fd < 0)
@@ -19,11 +21,11 @@ static bool flip(const char *path, uint64_t from)
     uint64_t end = 0;
     if (bytes != NULL && pread(fd, bytes, (size_t)st.st_size, 0) == st.st_size)
         end = (uint64_t)st.st_size;
-    while (end > from && bytes[end - 1] == 0) /* room that was never used */
+    while (end > 0 && bytes[end - 1] == 0) /* room that was never used */
         end--;
-    bool any = end > from;
+    bool any = end > 0;
     if (any) {
-        uint64_t at = between(from, end - 1);
+        uint64_t at = between(at_end && end > END_BYTES ? end - END_BYTES : 0, end - 1);
         uint8_t other = bytes[at] ^ (uint8_t)(1u << between(0, 7));
         any = pwrite(fd, &other, 1, (off_t)at) == 1;
         TRACE("rot at %" PRIu64 " of %s, used to %" PRIu64 "\n", at, path, end);
@@ -85,17 +87,34 @@ static bool segment_path(char *out, size_t bytes)
     return segments > 0;
 }
 
+/* As when the last life had not ended cleanly. */
+static void forget_end(void)
+{
+    struct hard_state hard;
+    struct candor_error err = {0};
+    if (hard_state_load(world->data, &hard, &err) != CANDOR_OK)
+        return;
+    hard.end_seq = 0;
+    if (hard_state_save(world->data, &hard, &err) != CANDOR_OK)
+        note_violation("hard state: %s", err.message);
+}
+
 static bool flip_log(void)
 {
     char path[512];
     if (world->log.last == 0 || !segment_path(path, sizeof path))
         return false;
-    /* The newest append is like a torn tail: nothing behind it says that it was durable. */
-    world->sound_to = world->log.records[world->log.last - 1].append_first - 1;
-    bool flipped = flip(path, 0);
-    if (flipped && chance(50))
-        crash_lose_machine(); /* the log alone must tell */
-    return flipped;
+    bool flipped = flip(path, chance(30));
+    if (!flipped || chance(50))
+        return flipped;
+    /* The log alone must tell, and what the last life said of its end (R65). After a crash the newest append is like a torn
+     * tail: nothing behind it says that it was durable. */
+    crash_lose_machine();
+    if (chance(50)) {
+        forget_end();
+        world->sound_to = world->log.records[world->log.last - 1].append_first - 1;
+    }
+    return true;
 }
 
 bool rot_flip(void)
@@ -106,17 +125,17 @@ bool rot_flip(void)
     switch (between(0, 9)) {
     case 0:
         snprintf(path, sizeof path, "%s/hard_state", world->data);
-        return flip(path, 0);
+        return flip(path, false);
     case 1:
         snprintf(path, sizeof path, "%s/state/checkpoint/data.mdb", world->data);
-        if (!flip(path, 0))
+        if (!flip(path, false))
             return false;
         crash_lose_machine();
         return true;
     case 2:
     case 3:
         snprintf(path, sizeof path, "%s/state/current/data.mdb", world->data);
-        return chance(50) ? flip(path, 0) : flip_value(path);
+        return chance(50) ? flip(path, false) : flip_value(path);
     default:
         return flip_log();
     }

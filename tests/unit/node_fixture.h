@@ -268,7 +268,7 @@ HELPER enum candor_code promote(struct cluster *cluster, uint32_t i)
                 &err);
 }
 
-HELPER struct log *open_log_of(struct cluster *cluster, const char *node)
+HELPER struct log *open_log_of(const struct cluster *cluster, const char *node)
 {
     char dir[128];
     snprintf(dir, sizeof dir, "%s/%s/log", cluster->dir, node);

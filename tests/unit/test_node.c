@@ -464,16 +464,54 @@ static void a_crash_of_the_machine_rebuilds_the_state_from_the_log(void **state)
     cluster_free(cluster);
 }
 
+static void forget_the_end(struct hard_state *hard)
+{
+    hard->known_commit = 0;
+    hard->end_seq = 0;
+}
+
+/* What an install leaves beside its state. */
+static void take_checkpoint(const struct cluster *cluster)
+{
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s/a/state", cluster->dir);
+    struct state_options options = {.dir = dir, .map_bytes = cluster->topology.state_bytes};
+    struct state *opened = NULL;
+    struct state_checkpoint made;
+    struct candor_error err = {0};
+    assert_int_equal(state_open(&options, &opened, &err), CANDOR_OK);
+    assert_int_equal(state_checkpoint(opened, &made, &err), CANDOR_OK);
+    state_close(opened);
+}
+
+static void assert_refused(struct cluster *cluster, const char *why)
+{
+    struct node *node = NULL;
+    struct candor_error err = {0};
+    assert_int_equal(node_open(&cluster->topology, node_id_of("a"), &cluster->options, &node, &err),
+                     CANDOR_DATA_LOSS);
+    if (strstr(err.message, why) == NULL)
+        fail_msg("%s", err.message);
+    assert_non_null(strstr(err.message, "move the data directory away"));
+}
+
+static void cut_log(const struct cluster *cluster, uint64_t records)
+{
+    struct log *log = open_log_of(cluster, "a");
+    struct candor_error err = {0};
+    assert_int_equal(log_truncate(log, log_last(log) - records, &err), CANDOR_OK);
+    log_close(log);
+}
+
 /* As after a crash between the two halves of an install. */
-static void a_state_ahead_of_its_log_is_gone_on_from(void **state)
+static void a_state_ahead_of_its_log_is_gone_on_from_when_a_snapshot_explains_it(void **state)
 {
     (void)state;
     struct cluster *cluster = ten_keys();
-    change_hard_state(cluster, "a", forget_commit);
-    struct log *log = open_log_of(cluster, "a");
-    struct candor_error err = {0};
-    assert_int_equal(log_truncate(log, log_last(log) - 3, &err), CANDOR_OK);
-    log_close(log);
+    change_hard_state(cluster, "a", forget_the_end);
+    cut_log(cluster, 3);
+    assert_refused(cluster, "the node knows that it was durable"); /* R65 */
+    take_checkpoint(cluster);
     start(cluster, 0);
     assert_ten_keys(cluster);
     stop(cluster, 0);
@@ -482,26 +520,32 @@ static void a_state_ahead_of_its_log_is_gone_on_from(void **state)
     cluster_free(cluster);
 }
 
-/* Likewise, when the log that is left is longer, but of another history: none of it may be applied. */
-static void a_log_of_another_history_behind_the_state_is_not_applied(void **state)
+static void append_foreign(const struct cluster *cluster)
 {
-    (void)state;
-    struct cluster *cluster = ten_keys();
-    change_hard_state(cluster, "a", forget_commit);
     struct log *log = open_log_of(cluster, "a");
     struct candor_error err = {0};
-    uint64_t last = log_last(log);
-    assert_int_equal(log_truncate(log, last - 1, &err), CANDOR_OK);
     struct buffer bytes = {0};
     struct epoch other = {1, 9, node_id_of("z")};
     struct record_op op = {RECORD_PUT, slice_of("foreign", 7), slice_of("f", 1)};
-    struct batch_writer batch = batch_begin(&bytes, RECORD_WRITE, other, last);
+    struct batch_writer batch = batch_begin(&bytes, RECORD_WRITE, other, log_last(log) + 1);
     for (int i = 0; i < 5; i++)
         batch_add_write(&batch, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 1}, &op, 1);
     batch_end(&batch);
     assert_int_equal(log_append(log, buffer_slice(&bytes), &err), CANDOR_OK);
     log_close(log);
     buffer_free(&bytes);
+}
+
+/* Likewise, when the log that is left is longer, but of another history: none of it may be applied. */
+static void a_log_of_another_history_behind_the_state_is_not_applied(void **state)
+{
+    (void)state;
+    struct cluster *cluster = ten_keys();
+    change_hard_state(cluster, "a", forget_the_end);
+    cut_log(cluster, 1);
+    append_foreign(cluster);
+    assert_refused(cluster, "the log does not continue what the state holds"); /* R66 */
+    take_checkpoint(cluster);
     start(cluster, 0);
     assert_ten_keys(cluster);
     struct candor_client *client = client_of(cluster, 0);
@@ -510,22 +554,24 @@ static void a_log_of_another_history_behind_the_state_is_not_applied(void **stat
     cluster_free(cluster);
 }
 
-/* R3: what was known to be committed is not silently gone. */
-static void a_log_that_lost_committed_records_is_refused(void **state)
+/* R3, R65: what was known to be durable is not silently gone, whatever it is that knows. */
+static void a_log_that_lost_durable_records_is_refused(void **state)
 {
     (void)state;
     struct cluster *cluster = ten_keys();
-    struct log *log = open_log_of(cluster, "a");
-    struct candor_error err = {0};
-    assert_int_equal(log_truncate(log, log_last(log) - 3, &err), CANDOR_OK);
-    log_close(log);
+    cut_log(cluster, 3);
+    assert_refused(
+        cluster,
+        "the node knows that it was durable"); /* the state, the clean end and the known commit */
     char path[128];
     snprintf(path, sizeof path, "%s/a/state", cluster->dir);
     remove_tree(path);
-    struct node *node = NULL;
-    assert_int_equal(node_open(&cluster->topology, node_id_of("a"), &cluster->options, &node, &err),
-                     CANDOR_DATA_LOSS);
-    assert_non_null(strstr(err.message, "way out"));
+    assert_refused(cluster,
+                   "the node knows that it was durable"); /* the clean end and the known commit */
+    change_hard_state(cluster, "a", forget_commit);
+    assert_refused(cluster, "the node knows that it was durable"); /* the clean end */
+    change_hard_state(cluster, "a", forget_the_end);
+    start(cluster, 0);
     cluster_free(cluster);
 }
 
@@ -1047,9 +1093,9 @@ int main(void)
         cmocka_unit_test(a_failed_fsync_ends_the_process_with_status_3), /* first: it forks */
         cmocka_unit_test(a_full_disk_refuses_writes_stores_nothing_and_goes_on_when_there_is_room),
         cmocka_unit_test(a_crash_of_the_machine_rebuilds_the_state_from_the_log),
-        cmocka_unit_test(a_state_ahead_of_its_log_is_gone_on_from),
+        cmocka_unit_test(a_state_ahead_of_its_log_is_gone_on_from_when_a_snapshot_explains_it),
         cmocka_unit_test(a_log_of_another_history_behind_the_state_is_not_applied),
-        cmocka_unit_test(a_log_that_lost_committed_records_is_refused),
+        cmocka_unit_test(a_log_that_lost_durable_records_is_refused),
         cmocka_unit_test(a_late_node_fetches_what_it_missed),
         cmocka_unit_test(with_automatic_failover_another_node_takes_over),
         cmocka_unit_test(a_lone_node_serves_what_was_put),
