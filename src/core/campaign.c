@@ -217,6 +217,17 @@ static void fail_promotion(struct core *core, const char *text)
     core->forcing = false;
 }
 
+/* A full disk, it may be for long: whoever forced it is told, and may do it again. */
+void campaign_not_stored(struct core *core)
+{
+    if (!core->forcing)
+        return;
+    finish_text(core, core->promote_ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_DISK_FULL,
+                (struct pos){0}, "the record that opens the new epoch could not be stored here");
+    core->promote_ticket = 0;
+    core->forcing = false;
+}
+
 /* Once for each set of nodes that it waits for: the rounds go on for as long as it takes. */
 static void log_founding_waits(struct core *core, const char *why)
 {
@@ -267,7 +278,10 @@ static void promise(struct core *core)
         core->cluster_id = core->config.new_cluster_id;
     replica_reset(core);
     core->phase = PHASE_PROMISING;
-    save_hard_state(core);
+    /* R28: A forced epoch is stored with its EPOCH_START. Told before, it would leave the others in a generation of which nobody
+     * holds anything, and in which nobody may be elected, should this node end now. */
+    if (!core->forcing)
+        save_hard_state(core);
     campaign_saved(core);
 }
 
@@ -585,10 +599,26 @@ void campaign_transfer_request(struct core *core, struct peer *peer, uint64_t ti
 
 /* ---- Operators, hints, time -------------------------------------------------------------------------- */
 
+/* A forced EPOCH_START that named disks which are lost, because the new ones were not heard yet, can never be committed. */
+static bool names_lost_disks(const struct core *core)
+{
+    if (core->phase != PHASE_PRIMARY || core->commit >= core->epoch_first)
+        return false;
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = &core->peers[i];
+        bool speaks = peer->heard && core->now_ns - peer->heard_ns < silence_ns(core);
+        if (speaks && peer_votes(core, peer) && !peer_is_member(core, peer))
+            return true;
+    }
+    return false;
+}
+
 void campaign_promote(struct core *core, const struct core_event *event)
 {
     struct pos none = {0};
     const char *why = NULL;
+    if (event->promote.force && names_lost_disks(core))
+        primary_step_down(core, "a forced promotion is to name other disks");
     if (core->phase == PHASE_PRIMARY) {
         finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE,
                (struct pos){core->epoch, core->epoch_first}, ACK_NONE);

@@ -588,6 +588,9 @@ static void on_appended(struct core *core, const struct core_event *event)
         room_note(core, true);
     else if (stored)
         room_note(core, false);
+    bool opens = work == CORE_ACTION_EPOCH_START;
+    if (opens && stored && epoch_equal(event->appended.epoch, core->epoch))
+        core->stored_epoch = core->epoch; /* a forced epoch comes with its EPOCH_START (R28) */
     bool reigns = core->phase >= PHASE_OPENING && epoch_equal(event->appended.epoch, core->epoch);
     if (work == CORE_ACTION_WRITE)
         writes_answered(core, event);
@@ -595,6 +598,8 @@ static void on_appended(struct core *core, const struct core_event *event)
         replica_appended(core, event);
     else if (reigns)
         primary_appended(core, event);
+    if (opens && !stored && epoch_equal(event->appended.epoch, core->epoch))
+        core->epoch = core->stored_epoch; /* it is nowhere */
 }
 
 static void dispatch(struct core *core, const struct core_event *event)
@@ -734,13 +739,14 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     core->cluster_id = boot->cluster_id;
     core->store_id = boot->store_id;
     core->boot = boot->boot;
-    core->epoch = core->stored_epoch = boot->epoch;
     core->last = core->durable = boot->last;
     core->log_first = boot->log_first;
     core->commit = boot->commit;
     core->rewinds = boot->rewinds;
     epoch_history_init(&core->history);
     epoch_history_copy(&core->history, boot->history);
+    ASSERT(epoch_compare(boot->epoch, epoch_history_at(&core->history, boot->last)) >= 0);
+    core->epoch = core->stored_epoch = boot->epoch;
     core->members = *boot->members;
     seq_bits_copy(&core->local, boot->local);
     risk_committed(core);

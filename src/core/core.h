@@ -54,7 +54,7 @@ struct core_boot {
     uint64_t cluster_id; /* 0: blank */
     uint64_t store_id;
     uint64_t boot;      /* already counted up, durably */
-    struct epoch epoch; /* of the hard state */
+    struct epoch epoch; /* of the hard state; no lower than that of `last` */
     uint64_t last;
     uint64_t log_first;
     uint64_t commit; /* known commit: max(hard state, undo floor) */
@@ -299,7 +299,8 @@ enum core_action_type {
     CORE_ACTION_SAVE,   /* hard state: cluster_id, epoch, commit -> SAVED */
     CORE_ACTION_APPEND, /* a replica's batches -> APPENDED */
     CORE_ACTION_WRITE, /* a client's write `ticket` in `epoch`: sequence it after the log's end -> APPENDED */
-    CORE_ACTION_EPOCH_START, /* the record that opens `epoch`, with members and cluster_id -> APPENDED */
+    /* The record that opens `epoch`, with members and cluster_id; then, where `epoch` is higher, the hard state's epoch -> APPENDED */
+    CORE_ACTION_EPOCH_START,
     CORE_ACTION_MEMBERS, /* a membership record in `epoch` -> APPENDED */
     CORE_ACTION_TRUNCATE, /* archive, undo and cut what lies after `seq`; superseded by `epoch` -> TRUNCATED */
     CORE_ACTION_INSTALL, /* make the downloaded snapshot the state; first archive own records above `seq` -> INSTALLED */

@@ -83,8 +83,10 @@ void primary_appended(struct core *core, const struct core_event *event)
 {
     if (event->appended.code != CANDOR_OK) {
         core->members_in_flight = false;
-        if (core->phase == PHASE_OPENING)
+        if (core->phase == PHASE_OPENING) {
             primary_step_down(core, "EPOCH_START could not be stored");
+            campaign_not_stored(core);
+        }
         plan_campaign(core);
         return;
     }

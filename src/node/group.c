@@ -149,6 +149,16 @@ static bool meta_fits(const struct node *node, const struct work *work)
     return work->type == CORE_ACTION_EPOCH_START ? order > 0 : order == 0;
 }
 
+/* A forced epoch was not promised before (R28): where the log is not synced at once its EPOCH_START alone would not keep it. */
+static bool hard_state_reaches(struct node *node, struct epoch epoch)
+{
+    struct hard_state *hard = &node->writer.hard;
+    if (epoch_compare(epoch, hard->epoch) <= 0)
+        return true;
+    hard->epoch = epoch;
+    return writer_save(node);
+}
+
 void group_meta(struct node *node, struct work *work)
 {
     struct node_event *event = event_new(CORE_EVENT_APPENDED);
@@ -167,5 +177,7 @@ void group_meta(struct node *node, struct work *work)
         node->writer.tail_epoch = work->epoch;
     else
         buffer_free(&event->bytes);
+    if (result.code == CANDOR_OK && !hard_state_reaches(node, work->epoch))
+        return; /* the node stops: nobody waits for an answer */
     group_answer(node, event, &result, work->epoch, seq, log_last(node->log));
 }

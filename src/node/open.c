@@ -130,10 +130,15 @@ static enum candor_code load_identity(struct node *node, bool *fresh, bool *rebo
     return CANDOR_OK;
 }
 
-/* Durable before anything is sent: what a former life said no longer counts (R8). */
+/* Durable before anything is sent: what a former life said no longer counts (R8). A crash may have come between a forced
+ * EPOCH_START and the hard state (R28). */
 static enum candor_code begin_life(struct node *node, struct candor_error *err)
 {
     struct hard_state *hard = &node->writer.hard;
+    struct state_position position;
+    state_position(node->state, &position);
+    if (epoch_compare(position.applied.epoch, hard->epoch) > 0)
+        hard->epoch = position.applied.epoch;
     hard->boot++;
     hard->clean_shutdown = false;
     hard->end_seq = 0;

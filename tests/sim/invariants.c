@@ -270,8 +270,10 @@ void check_published(struct world *world, struct node *node, const struct core_m
                 epoch_text(msg->header.epoch, epoch), epoch_text(node->disk.promised, promised));
     if (msg->type == CORE_MSG_STATUS)
         check_status(world, node, msg);
-    else if (msg->type == CORE_MSG_HEARTBEAT)
+    else if (msg->type == CORE_MSG_HEARTBEAT) {
         check_heartbeat(world, node, msg);
+        rules_beat(world, node, msg);
+    }
 }
 
 void check_answer(struct world *world, struct node *node, const struct core_msg *msg,
@@ -343,15 +345,15 @@ static bool note_heard(struct node *node, uint32_t from, const struct core_msg *
 static void note_heartbeat(struct world *world, struct node *node, const struct core_msg *msg)
 {
     bool beats = msg->type == CORE_MSG_HEARTBEAT;
-    int order = epoch_compare(msg->header.epoch, node->heartbeat_epoch);
-    bool names =
-        msg->type == CORE_MSG_RECORDS && order == 0 && msg->records.hb_id > node->heartbeat_id;
+    int order = epoch_compare(msg->header.epoch, node->beat.epoch);
+    bool names = msg->type == CORE_MSG_RECORDS && order == 0 && msg->records.hb_id > node->beat.id;
     if (!(beats && order >= 0) && !names)
         return;
-    uint64_t before = order == 0 ? node->heartbeat_id : 0;
-    node->heartbeat_id = max_u64(before, beats ? msg->heartbeat.hb_id : msg->records.hb_id);
-    node->heartbeat_epoch = msg->header.epoch;
-    node->heartbeat_ns = local_ns(world, node);
+    node->beat_before = node->beat;
+    uint64_t before = order == 0 ? node->beat.id : 0;
+    node->beat.id = max_u64(before, beats ? msg->heartbeat.hb_id : msg->records.hb_id);
+    node->beat.epoch = msg->header.epoch;
+    node->beat.ns = local_ns(world, node);
 }
 
 void check_heard(struct world *world, struct node *node, const struct core_msg *msg)
@@ -364,6 +366,15 @@ void check_heard(struct world *world, struct node *node, const struct core_msg *
         node->heard_at_ns[from->index] = world->now_ns;
     }
     note_heartbeat(world, node, msg);
+}
+
+/* A heartbeat of a higher epoch that the node must drop does not count: somebody at its sender's address had named a life that has not
+ * come yet (R8). */
+void check_dropped(struct node *node, const struct core_msg *msg)
+{
+    if (msg->type == CORE_MSG_HEARTBEAT && epoch_equal(node->beat.epoch, msg->header.epoch) &&
+        epoch_compare(msg->header.epoch, node->view.epoch) > 0)
+        node->beat = node->beat_before;
 }
 
 /* ---- Going back (I6, R12, R14) -------------------------------------------------------------------------- */
@@ -535,7 +546,7 @@ static void check_bound(struct world *world, struct node *node, const struct cor
     uint64_t bound_ns = fresh->bound_ms * NS_PER_MS;
     struct epoch_log *epoch = registry_epoch(world, fresh->epoch);
     if (fresh->role != ROLE_PRIMARY &&
-        (node->heartbeat_ns == 0 || epoch_compare(node->heartbeat_epoch, fresh->epoch) < 0))
+        (node->beat.ns == 0 || epoch_compare(node->beat.epoch, fresh->epoch) < 0))
         violate(world, "R37", "node %s tells a bound without a heartbeat of its epoch",
                 node->id.text);
     if (bound_ns >= world->now_ns)
@@ -600,9 +611,9 @@ static void check_not_stale(struct world *world, struct node *node,
     if (!fresh->has_heartbeat_age || fresh->heartbeat_age_ms > most_ms)
         violate(world, "I10", "node %s says FRESH, its heartbeat is %" PRIu64 " ms old",
                 node->id.text, fresh->heartbeat_age_ms);
-    if (node->heartbeat_ns == 0 || now_ns - node->heartbeat_ns > world->plan.stale_after_ns)
+    if (node->beat.ns == 0 || now_ns - node->beat.ns > world->plan.stale_after_ns)
         violate(world, "I10", "node %s says FRESH, it was cut off %.3f s ago", node->id.text,
-                (double)(now_ns - node->heartbeat_ns) / 1e9);
+                (double)(now_ns - node->beat.ns) / 1e9);
 }
 
 void check_freshness(struct world *world, struct node *node, const struct core_freshness *fresh,

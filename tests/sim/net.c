@@ -73,6 +73,7 @@ static void deliver_stream(struct world *world, struct event *event)
                   &(struct core_event){.type = CORE_EVENT_STREAM,
                                        .peer = world->nodes[event->from].id,
                                        .msg = &letter->msg});
+        check_dropped(node, &letter->msg);
     }
     net_release(world, letter);
 }

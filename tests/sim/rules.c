@@ -186,12 +186,18 @@ void rules_room(struct world *world, struct node *node)
 
 /* ---- Handing over, and who counts (R26, R29) ------------------------------------------------------------ */
 
+/* A primary without room wants the successor that its own stream names (R52), whoever then asks that node to stand. */
+void rules_beat(struct world *world, const struct node *node, const struct core_msg *msg)
+{
+    struct node *named = find_node(world, msg->heartbeat.successor);
+    if (named != NULL && world->plan.automatic && node->was_full)
+        named->asked_to_lead = true;
+}
+
 void rules_called(struct world *world, const struct node *node, const struct node *to,
                   const struct core_msg *msg)
 {
     const struct disk *disk = &node->disk;
-    if (msg->type == CORE_MSG_TRANSFER && world->plan.automatic && node->was_full)
-        find_node(world, to->id)->asked_to_lead = true; /* by the primary itself (R52) */
     if (msg->type != CORE_MSG_TRANSFER || world->lost_tail || to->disk.wipes > 0)
         return;
     if (epoch_compare(to->disk.epoch, node->view.epoch) > 0)

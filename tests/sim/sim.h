@@ -382,6 +382,13 @@ struct heard {
     uint64_t match;
 };
 
+/* The newest heartbeat that arrived. */
+struct beat {
+    struct epoch epoch;
+    uint64_t id;
+    uint64_t ns; /* own clock; 0: none */
+};
+
 struct node {
     uint32_t index;
     struct node_id id;
@@ -409,10 +416,8 @@ struct node {
     /* What the judge remembers of this life. */
     uint64_t commit;
     uint64_t commit_generation;
-    struct epoch heartbeat_epoch;
-    uint64_t heartbeat_id; /* the newest of heartbeat_epoch */
-    uint64_t
-        heartbeat_ns; /* own clock: arrival of the newest heartbeat of heartbeat_epoch; 0: none */
+    struct beat beat;
+    struct beat beat_before;       /* the last one */
     uint64_t status_ns[SIM_NODES]; /* own clock: arrival of the newest status of each */
     struct heard heard[SIM_NODES][SIM_DISKS];
     uint64_t heard_at_ns[SIM_NODES]; /* global time: of the newest status of each */
@@ -712,6 +717,7 @@ void check_linearizable_read(struct world *world, struct node *node, const struc
 void check_state(struct world *world, struct node *node);
 void check_boot(struct world *world, struct node *node);
 void check_heard(struct world *world, struct node *node, const struct core_msg *msg);
+void check_dropped(struct node *node, const struct core_msg *msg); /* after the node's step */
 /* seq of the newest record that says who the members are; 0: none */
 uint64_t newest_members(const struct disk *disk);
 bool members_changed_since(const struct node *node, uint64_t since_ns);
@@ -754,6 +760,7 @@ bool rules_against_live(struct world *world, const struct node *node, const stru
 void rules_voted(struct world *world, const struct node *node, const struct ticket *asked);
 void rules_hands_over(struct world *world, const struct node *node, const struct ticket *asked,
                       const struct core_msg *answer);
+void rules_beat(struct world *world, const struct node *node, const struct core_msg *msg);
 void rules_called(struct world *world, const struct node *node, const struct node *to,
                   const struct core_msg *msg);
 void rules_room(struct world *world, struct node *node);

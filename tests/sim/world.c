@@ -391,6 +391,10 @@ void node_start(struct world *world, struct node *node)
     node->tick_ns = UINT64_MAX;
     disk->boot++;
     disk_replay(disk, &disk->state); /* the state is rebuilt from the log */
+    struct epoch held =
+        disk_pos(disk, disk->last).epoch; /* of a forced EPOCH_START, perhaps (R28) */
+    if (epoch_compare(held, disk->epoch) > 0)
+        disk->epoch = held;
     struct epoch_history history;
     epoch_history_init(&history);
     disk_history(disk, disk->last, &history);
@@ -417,9 +421,7 @@ void node_start(struct world *world, struct node *node)
     core_view(node->core, &node->view);
     node->commit = boot.commit;
     node->commit_generation = 0;
-    node->heartbeat_epoch = (struct epoch){0};
-    node->heartbeat_ns = 0;
-    node->heartbeat_id = 0;
+    node->beat = node->beat_before = (struct beat){0};
     memset(node->status_ns, 0, sizeof node->status_ns);
     memset(node->heard_at_ns, 0, sizeof node->heard_at_ns);
     node->hinted_ns = 0;

@@ -148,6 +148,8 @@ static void store_meta(struct world *world, struct node *node, const struct work
     }
     struct slice bytes = encode_members(world, node, work);
     (void)disk_append(world, node, bytes, UINT64_MAX);
+    if (work->type == CORE_ACTION_EPOCH_START && epoch_compare(work->epoch, node->disk.epoch) > 0)
+        node->disk.epoch = work->epoch;
     post_appended(world, node, work, CANDOR_OK, seq, seq)->event.appended.batches = bytes;
 }
 

@@ -320,6 +320,14 @@ void work_members(struct node *node)
     work_meta(node, CORE_ACTION_MEMBERS, tail_epoch(&world->log));
 }
 
+/* No core goes back behind what it has saved, nor behind its log, which a start takes for saved (R28). */
+static struct epoch newest_epoch(const struct node *node)
+{
+    struct epoch own = epoch_of(world->term, "a");
+    struct epoch saved = node->writer.hard.epoch;
+    return epoch_compare(saved, own) > 0 ? saved : own;
+}
+
 void work_commit(struct node *node)
 {
     struct work *work = work_new(CORE_ACTION_COMMIT);
@@ -329,7 +337,7 @@ void work_commit(struct node *node)
     give(node, PENDING_NONE, &work, 1);
     take_answers(node, CORE_EVENT_TRIMMED, NULL);
     if (chance(50))
-        save(node, epoch_of(world->term, "a"), node->writer.commit);
+        save(node, newest_epoch(node), node->writer.commit);
 }
 
 void work_checkpoint(struct node *node)

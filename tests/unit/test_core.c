@@ -663,6 +663,27 @@ static void leadership_stays_where_every_disk_is_full(void **state)
     cluster_free(c);
 }
 
+/* R28: else the others would be in a generation of which nobody holds anything, and nobody could be elected. */
+static void a_forced_promotion_that_was_not_stored_is_told_to_nobody(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 10000);
+    c->hosts[1].full = true;
+    promote(c, 1, 8, true);
+    run_ms(c, 10000);
+    for (int i = 0; i < NODES; i++)
+        assert_int_equal(view_of(c, i).epoch.generation, 1);
+    assert_int_equal(primary_of(c), 0);
+    c->hosts[1].full = false;
+    promote(c, 1, 9, true);
+    run_ms(c, 5000);
+    assert_int_equal(primary_of(c), 1);
+    for (int i = 0; i < NODES; i++)
+        assert_int_equal(view_of(c, i).epoch.generation, 2);
+    cluster_free(c);
+}
+
 static void in_manual_mode_a_full_disk_is_left_to_the_operator(void **state)
 {
     (void)state;
@@ -1626,6 +1647,7 @@ int main(void)
         cmocka_unit_test(a_new_primary_counts_what_the_old_one_may_have_acknowledged),
         cmocka_unit_test(full_disk_hands_over_to_one_with_room),
         cmocka_unit_test(leadership_stays_where_every_disk_is_full),
+        cmocka_unit_test(a_forced_promotion_that_was_not_stored_is_told_to_nobody),
         cmocka_unit_test(in_manual_mode_a_full_disk_is_left_to_the_operator),
         cmocka_unit_test(the_log_says_when_the_state_changes_and_seldom_when_it_flaps),
         cmocka_unit_test(a_node_that_the_topology_does_not_name_is_told_of),
