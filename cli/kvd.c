@@ -102,8 +102,10 @@ static bool start_is_ended(void *closure)
 static int run(const struct kvd_arguments *arguments, const struct topology *topology,
                struct node_id self)
 {
-    struct node_options options = {
-        .fatal = kvd_restart_on_damage, .data = arguments->data, .ended = start_is_ended};
+    struct node_options options = {.fatal = kvd_restart_on_damage,
+                                   .data = arguments->data,
+                                   .adopt = arguments->adopt,
+                                   .ended = start_is_ended};
     struct node *node = NULL;
     struct candor_error err = {0};
     if (node_open(topology, self, &options, &node, &err) != CANDOR_OK)

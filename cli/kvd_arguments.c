@@ -26,16 +26,22 @@ static const char description[] =
     "\n"
     "Exit status: 0 shut down cleanly; 2 wrong usage or topology; 3 the integrity of the data is "
     "in doubt (the last log line says where, and the way out); 4 cannot start: an address or the "
-    "data directory is in use, or not permitted; 5 a thread made no progress; 6 the shutdown took "
+    "data directory is in use, not permitted, or another node's; 5 a thread made no progress; 6 "
+    "the shutdown took "
     "longer than --stop-timeout; "
     "7 no memory, thread or descriptor was to be had: start it again; 1 anything else.";
 
-enum { KEY_LOG_FILE = 256, KEY_STOP_TIMEOUT, KEY_HANG_TIMEOUT };
+enum { KEY_ADOPT = 256, KEY_LOG_FILE, KEY_STOP_TIMEOUT, KEY_HANG_TIMEOUT };
 
 static const struct argp_option option_list[] = {
     {"topology", 't', "FILE", 0, "The cluster's topology (YAML); required", 0},
     {"node", 'n', "ID", 0, "Which of its nodes this is; required", 0},
     {"data", 'd', "DIR", 0, "Data directory, instead of the topology's; made if missing", 0},
+    {"adopt", KEY_ADOPT, NULL, 0,
+     "Take another node's data directory, or one of a cluster that was renamed, for this node's "
+     "own: as a new disk, "
+     "which the others must admit first",
+     0},
     {"log-level", 'l', "LEVEL", 0, "debug, info, warn or error (default: info)", 0},
     {"log-file", KEY_LOG_FILE, "FILE", 0, "Append the log to this file", 0},
     {"stop-timeout", KEY_STOP_TIMEOUT, "DURATION", 0,
@@ -92,6 +98,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case 'd':
         arguments->data = text;
+        return 0;
+    case KEY_ADOPT:
+        arguments->adopt = true;
         return 0;
     case 'l':
         if (!parse_level(text, &arguments->level))

@@ -2,6 +2,7 @@
 #ifndef CLI_KVD_ARGUMENTS_H
 #define CLI_KVD_ARGUMENTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/logging.h"
@@ -11,6 +12,7 @@ struct kvd_arguments {
     const char *node;
     /* NULL: the topology's. */
     const char *data;
+    bool adopt;
     /* NULL: the log goes to stderr. */
     const char *log_file;
     enum log_level level;

@@ -13,8 +13,9 @@
 #define HARD_STATE_MAGIC UINT32_C(0x31534843) /* "CHS1" */
 #define HARD_STATE_VERSION 2
 
-/* u32 magic, u32 crc32c of what follows, u32 version, the fields in the struct's order, u8 clean, u64 end_seq, os_boot_id. */
-#define HARD_STATE_BYTES (12 + 5 * 8 + LIMIT_NODE_ID_BYTES + 8 + 1 + 8 + 40)
+/* u32 magic, u32 crc32c of what follows, u32 version, node, cluster_name, then the fields in the struct's order, u8 clean, u64 end_seq, os_boot_id. */
+#define HARD_STATE_BYTES                                                                           \
+    (12 + 2 * LIMIT_NODE_ID_BYTES + 5 * 8 + LIMIT_NODE_ID_BYTES + 8 + 1 + 8 + 40)
 _Static_assert(HARD_STATE_BYTES < 512, "within one sector: it cannot be torn");
 
 static void encode(const struct hard_state *state, struct buffer *out)
@@ -22,6 +23,8 @@ static void encode(const struct hard_state *state, struct buffer *out)
     buffer_put_u32(out, HARD_STATE_MAGIC);
     buffer_put_u32(out, 0);
     buffer_put_u32(out, HARD_STATE_VERSION);
+    buffer_put(out, state->node.text, sizeof state->node.text);
+    buffer_put(out, state->cluster_name.text, sizeof state->cluster_name.text);
     buffer_put_u64(out, state->cluster_id);
     buffer_put_u64(out, state->store_id);
     buffer_put_u64(out, state->boot);
@@ -45,8 +48,8 @@ static enum candor_code damaged(struct candor_error *err, const char *dir, const
                             dir, why);
 }
 
-/* An owner that was stored: nobody, or a valid id, zero-padded. */
-static bool read_owner(struct reader *reader, struct node_id *out)
+/* An id that was stored: nobody's, or a valid one, zero-padded. */
+static bool read_id(struct reader *reader, struct node_id *out)
 {
     struct slice raw = read_bytes(reader, LIMIT_NODE_ID_BYTES);
     if (!reader->ok)
@@ -71,12 +74,14 @@ static enum candor_code decode(struct slice bytes, struct hard_state *out, const
         return damaged(err, dir, "unknown version");
 
     *out = (struct hard_state){0};
+    if (!read_id(&reader, &out->node) || !read_id(&reader, &out->cluster_name))
+        return damaged(err, dir, "invalid node or cluster name");
     out->cluster_id = read_u64(&reader);
     out->store_id = read_u64(&reader);
     out->boot = read_u64(&reader);
     out->epoch.generation = read_u64(&reader);
     out->epoch.term = read_u64(&reader);
-    if (!read_owner(&reader, &out->epoch.owner))
+    if (!read_id(&reader, &out->epoch.owner))
         return damaged(err, dir, "invalid epoch owner");
     out->known_commit = read_u64(&reader);
     out->clean_shutdown = read_u8(&reader) == 1;

@@ -11,6 +11,9 @@
 #include "base/types.h"
 
 struct hard_state {
+    struct node_id node; /* whose directory it is (R61) */
+    /* The cluster's name in the topology, as `node` a string of the same shape. */
+    struct node_id cluster_name;
     uint64_t cluster_id;   /* 0: belongs to no cluster yet */
     uint64_t store_id;     /* drawn when the directory was made */
     uint64_t boot;         /* how often it was started */

@@ -2,6 +2,7 @@
  *
  *   node.c       birth and end: wiring, order of shutdown
  *   open.c       recovery of a data directory
+ *   identity.c   whose directory it is
  *   loop.c       the node thread: events into the core, actions out of it
  *   view.c       the core's view, published to readers
  *   writer.c     the writer thread: its queue, hard state, commit, trim
@@ -347,6 +348,15 @@ struct node {
     struct cluster_service cluster;
     struct replication_service replication;
 };
+
+/* identity.c */
+/* `*rebooted`: the machine went down under a running node, and what was not synced may be gone. FAILED_PRECONDITION: another
+ * node's directory, or of a cluster of another name. */
+enum candor_code identity_load(struct node *node, bool *fresh, bool *rebooted,
+                               struct candor_error *err);
+/* Durable before anything is sent: what a former life said no longer counts (R8). A crash may have come between a forced
+ * EPOCH_START and the hard state (R28). */
+enum candor_code identity_begin_life(struct node *node, struct candor_error *err);
 
 /* open.c */
 enum candor_code node_recover(struct node *node, struct core_boot *boot,

@@ -23,6 +23,8 @@ struct node;
 struct node_options {
     const char *data;       /* NULL: the topology's */
     uint64_t segment_bytes; /* of the log; 0: LIMIT_SEGMENT_BYTES; tests use small ones */
+    /* A data directory of another node, or of a cluster that was renamed, is taken for this node's own, as a new disk (R61). */
+    bool adopt;
     /* The node cannot go on, as when its integrity is in doubt (R3): need not return. NULL: a log line and
      * _exit(exit_status_of(err)). When it returns, that is done all the same.
      * Any thread of the node. */
@@ -34,7 +36,7 @@ struct node_options {
 
 /* Makes or recovers the data directory, and binds nothing yet. `topology` must outlive the node.
  * INVALID_ARGUMENT: no such node in the topology. FAILED_PRECONDITION: the data directory is locked by another
- * process. PERMISSION_DENIED; RESOURCE_EXHAUSTED: no room. DATA_LOSS: what is on disk contradicts itself (R3). */
+ * process, or is another node's. PERMISSION_DENIED; RESOURCE_EXHAUSTED: no room. DATA_LOSS: what is on disk contradicts itself (R3). */
 enum candor_code node_open(const struct topology *topology, struct node_id self,
                            const struct node_options *options, struct node **out,
                            struct candor_error *err);

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/disk_error.h"
-#include "base/rng.h"
 
 /* ---- Directory and lock -------------------------------------------------------------------------------------- */
 
@@ -106,44 +105,6 @@ static enum candor_code set_paths(struct node *node, struct candor_error *err)
     if (code == CANDOR_OK)
         code = make_directory(node->archive_dir, err);
     return code;
-}
-
-/* ---- Identity ---------------------------------------------------------------------------------------------------- */
-
-/* `*rebooted`: the machine went down under a running node, and what was not synced may be gone. */
-static enum candor_code load_identity(struct node *node, bool *fresh, bool *rebooted,
-                                      struct candor_error *err)
-{
-    struct hard_state *hard = &node->writer.hard;
-    enum candor_code code = hard_state_load(node->data, hard, err);
-    *fresh = code == CANDOR_NOT_FOUND;
-    *rebooted = false;
-    if (*fresh) {
-        *hard = (struct hard_state){.store_id = random_u64_nonzero()};
-        return CANDOR_OK;
-    }
-    if (code != CANDOR_OK)
-        return code;
-    char os_boot[sizeof hard->os_boot_id];
-    os_boot_id(os_boot);
-    *rebooted = !hard->clean_shutdown && strcmp(os_boot, hard->os_boot_id) != 0;
-    return CANDOR_OK;
-}
-
-/* Durable before anything is sent: what a former life said no longer counts (R8). A crash may have come between a forced
- * EPOCH_START and the hard state (R28). */
-static enum candor_code begin_life(struct node *node, struct candor_error *err)
-{
-    struct hard_state *hard = &node->writer.hard;
-    struct state_position position;
-    state_position(node->state, &position);
-    if (epoch_compare(position.applied.epoch, hard->epoch) > 0)
-        hard->epoch = position.applied.epoch;
-    hard->boot++;
-    hard->clean_shutdown = false;
-    hard->end_seq = 0;
-    os_boot_id(hard->os_boot_id);
-    return hard_state_save(node->data, hard, err);
 }
 
 /* ---- Log and state ------------------------------------------------------------------------------------------------ */
@@ -445,7 +406,7 @@ static enum candor_code recover_disk(struct node *node, bool *fresh, struct cand
     bool rebooted;
     enum candor_code code = set_paths(node, err);
     if (code == CANDOR_OK)
-        code = load_identity(node, fresh, &rebooted, err);
+        code = identity_load(node, fresh, &rebooted, err);
     /* The state first: it knows what the log must hold. One that is damaged is looked at again below. */
     struct candor_error unused = {0};
     if (code == CANDOR_OK && !*fresh && !rebooted)
@@ -481,7 +442,7 @@ enum candor_code node_recover(struct node *node, struct core_boot *boot,
     enum candor_code code = recover_disk(node, &fresh, err);
     /* Only now: until the state is sound again, the next start must see that the machine went down. */
     if (code == CANDOR_OK)
-        code = begin_life(node, err);
+        code = identity_begin_life(node, err);
     if (code != CANDOR_OK)
         return code;
     code = fill_boot(node, boot, history, members, err);

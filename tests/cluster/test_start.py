@@ -29,9 +29,9 @@ def flip_bit(path, content):
     return bytes(held)
 
 
-def start(cluster, node):
+def start(cluster, node, *args):
     """Its log begins with what keeps it from starting, if anything does."""
-    return subprocess.Popen([KVD, "--topology", cluster.topology, "--node", node, "--log-level", "warn"],
+    return subprocess.Popen([KVD, "--topology", cluster.topology, "--node", node, "--log-level", "warn", *args],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -157,6 +157,58 @@ class Start(unittest.TestCase):
                 self.assertIn("this is not a torn tail", done.stderr)
                 with open(path, "rb") as f:
                     self.assertEqual(f.read(), damaged)
+
+    def test_swapped_directories_are_refused_and_named(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            c.put("k", "v", "--ack", "all")
+            c.kvctl("down")
+            data = f"{c.dir}/data"
+            for old, new in (("a", "x"), ("b", "a"), ("x", "b")):
+                os.rename(f"{data}/{old}", f"{data}/{new}")
+            for node, other in (("a", "b"), ("b", "a")):
+                done = kvd(c, node)
+                self.assertEqual(done.returncode, 4, done.stderr)
+                self.assertIn(f"data directory of node {other} of cluster", done.stderr)
+                self.assertIn("--adopt", done.stderr)
+            for old, new in (("a", "x"), ("b", "a"), ("x", "b")):
+                os.rename(f"{data}/{old}", f"{data}/{new}")
+            c.up().wait_fresh()
+            self.assertEqual(c.get("k", "--level", "linearizable")["value"], "v")
+
+    def test_a_copied_directory_counts_as_a_new_disk_once_it_is_adopted(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            c.put("k", "v", "--ack", "all")
+            c.kill("c")
+            shutil.rmtree(f"{c.dir}/data/c")
+            shutil.copytree(f"{c.dir}/data/b", f"{c.dir}/data/c")  # b runs: as a snapshot of its machine would be
+            self.assertEqual(kvd(c, "c").returncode, 4)
+            with start(c, "c", "--adopt") as process:
+                self.assertIn("adopted", process.stderr.readline())
+                until(lambda: c.status()["c"]["admitted"] and c.status()["c"]["state"] == "FRESH", "c is admitted")
+                process.terminate()
+                process.communicate(timeout=30)
+            c.start("c")  # it is c's own now
+            c.wait_equal()
+            self.assertEqual(c.export("c"), c.export("a"))
+
+    def test_a_renamed_cluster_is_refused_until_its_directories_are_adopted(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            c.put("k", "v")
+            c.kvctl("down")
+            with open(c.topology) as f:
+                text = f.read()
+            with open(c.topology, "w") as f:
+                f.write(text.replace("cluster: test-", "cluster: renamed-"))
+            done = kvd(c, "a")
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn("of cluster renamed-", done.stderr)
+            with start(c, "a", "--adopt") as process:
+                until(lambda: c.kvctl("get", "k", "--deadline", "1s", status=(0, 5))[0] == "v\n", "its data are there")
+                process.terminate()
+                process.communicate(timeout=30)
 
     def test_port_in_use_is_named(self):
         with Cluster({"a": "voter"}) as c:

@@ -84,12 +84,15 @@ static int teardown(void **state)
 static struct hard_state state_of(uint64_t boot)
 {
     struct hard_state hard = {
+        .node = node_id_of("node-a"),
+        .cluster_name = node_id_of("shop"),
         .cluster_id = 0x1122334455667788,
         .store_id = UINT64_MAX,
         .boot = boot,
         .epoch = {.generation = 2, .term = 9, .owner = node_id_of("node-b")},
         .known_commit = 12345,
         .clean_shutdown = true,
+        .end_seq = 12400,
     };
     snprintf(hard.os_boot_id, sizeof hard.os_boot_id, "0f2b8a3e-1111-2222-3333-444455556666");
     return hard;
@@ -102,12 +105,15 @@ static void assert_loads(const struct fixture *f, const struct hard_state *wante
     memset(&got, 0xee, sizeof got);
     if (hard_state_load(f->dir, &got, &err) != CANDOR_OK)
         fail_msg("%s", err.message);
+    assert_true(node_id_equal(got.node, wanted->node));
+    assert_true(node_id_equal(got.cluster_name, wanted->cluster_name));
     assert_int_equal(got.cluster_id, wanted->cluster_id);
     assert_int_equal(got.store_id, wanted->store_id);
     assert_int_equal(got.boot, wanted->boot);
     assert_true(epoch_equal(got.epoch, wanted->epoch));
     assert_int_equal(got.known_commit, wanted->known_commit);
     assert_int_equal(got.clean_shutdown, wanted->clean_shutdown);
+    assert_int_equal(got.end_seq, wanted->end_seq);
     assert_string_equal(got.os_boot_id, wanted->os_boot_id);
 }
 
