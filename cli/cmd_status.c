@@ -40,6 +40,9 @@ static void set_status(json_t *object, const struct candor_status *status)
     json_object_set_new(object, "at_risk", json_u64(status->at_risk));
     json_object_set_new(object, "no_room", json_boolean(status->no_room));
     json_object_set_new(object, "rollbacks", json_u64(status->rollback_count));
+    json_object_set_new(object, "digest", json_string(status->digest));
+    json_object_set_new(object, "equal_seq", json_u64(status->equal_seq));
+    json_object_set_new(object, "differs_seq", json_u64(status->differs_seq));
     json_object_set_new(object, "admitted", json_boolean(status->admitted));
     json_object_set_new(object, "primary",
                         status->primary[0] != '\0' ? json_string(status->primary) : json_null());
@@ -154,6 +157,11 @@ static void print_remarks(const struct node_row *rows, size_t count)
             printf("%s: %s\n", row->target.id, row->result.error.message);
             continue;
         }
+        if (row->status.differs_seq > 0)
+            printf("%s: its data differ from the others' since a record after %llu, at %llu at the "
+                   "latest: "
+                   "it serves nothing; see \"Data that differ\" in docs/operations.md\n",
+                   row->target.id, (number)row->status.equal_seq, (number)row->status.differs_seq);
         if (!row->status.admitted)
             printf("%s: not admitted yet: it does not count as a voter\n", row->target.id);
         if (row->status.rollback_count > 0)

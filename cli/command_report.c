@@ -78,6 +78,8 @@ static const char *mend_for(const struct candor_error *error)
         return "the topology's reject_after asks for this; `kvctl status` shows who is reachable";
     case CANDOR_REASON_FORKED:
         return "see `kvctl help accept-history`";
+    case CANDOR_REASON_DOUBTFUL:
+        return "ask another node; `kvctl status` shows since which record its data differ";
     case CANDOR_REASON_REQUEST_ID_REUSED:
         return "this write was not made: make it again, if it is still wanted";
     case CANDOR_REASON_OUTCOME_UNKNOWN:

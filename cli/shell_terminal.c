@@ -62,8 +62,8 @@ static bool take_interrupt(void)
 /* How the node at `address` is, in a word. */
 static const char *node_state(const char *address, enum table_colour *colour)
 {
-    static const char *const words[] = {"UNKNOWN", "FRESH",   "STALE",
-                                        "SYNCING", "EXPIRED", "FORKED"};
+    static const char *const words[] = {"UNKNOWN", "FRESH",  "STALE",   "SYNCING",
+                                        "EXPIRED", "FORKED", "DOUBTFUL"};
     struct node_row row;
     struct node_target target;
     memset(&target, 0, sizeof target);

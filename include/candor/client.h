@@ -113,6 +113,8 @@ enum candor_state {
     CANDOR_STATE_SYNCING = 3, /* catching up: redirects */
     CANDOR_STATE_EXPIRED = 4, /* older than the operator's reject_after: refuses */
     CANDOR_STATE_FORKED = 5,  /* serves nothing until an operator has decided */
+    /* Its data differ from the others' at the same position: redirects. */
+    CANDOR_STATE_DOUBTFUL = 6,
 };
 
 const char *candor_role_name(enum candor_role role);    /* "primary" ...; static */
@@ -465,6 +467,11 @@ struct candor_status {
     uint64_t rollback_count;
     uint64_t keys;
     bool admitted;
+    /* Of its data, 128 bits in hexadecimal: equal at two nodes that stand at one position, or one of them is wrong. */
+    char digest[36];
+    /* DOUBTFUL: the newest position where its data were the others' (0: not known), and since where they are not; else 0. */
+    uint64_t equal_seq;
+    uint64_t differs_seq;
 };
 
 /* Of the node at `endpoint`, without redirects or other endpoints. NULL: of the first endpoint. */

@@ -69,6 +69,7 @@ const char *candor_reason_name(enum candor_reason reason)
         [CANDOR_REASON_REQUEST_ID_REUSED] = "REQUEST_ID_REUSED",
         [CANDOR_REASON_STATE_FULL] = "STATE_FULL",
         [CANDOR_REASON_STATE_DAMAGED] = "STATE_DAMAGED",
+        [CANDOR_REASON_DOUBTFUL] = "DOUBTFUL",
     };
     unsigned index = (unsigned)reason;
     bool known = index < sizeof names / sizeof names[0] && names[index] != NULL;

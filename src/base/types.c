@@ -192,8 +192,8 @@ const char *node_role_name(enum node_role role)
 
 const char *node_state_name(enum node_state state)
 {
-    static const char *const names[] = {"UNKNOWN", "FRESH",   "STALE",
-                                        "SYNCING", "EXPIRED", "FORKED"};
+    static const char *const names[] = {"UNKNOWN", "FRESH",  "STALE",   "SYNCING",
+                                        "EXPIRED", "FORKED", "DOUBTFUL"};
     ASSERT((unsigned)state < sizeof names / sizeof names[0]);
     return names[state];
 }

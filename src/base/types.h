@@ -51,6 +51,12 @@ static inline bool state_digest_equal(struct state_digest a, struct state_digest
     return a.high == b.high && a.low == b.low;
 }
 
+/* What the state held when `seq` was its newest record; seq 0: not known. */
+struct digest_at {
+    uint64_t seq;
+    struct state_digest digest;
+};
+
 /* A position in the log; equal positions mean equal logs up to them. seq 0: before all. */
 struct pos {
     struct epoch epoch;
@@ -105,7 +111,8 @@ enum node_state {
     STATE_STALE,
     STATE_SYNCING,
     STATE_EXPIRED,
-    STATE_FORKED
+    STATE_FORKED,
+    STATE_DOUBTFUL /* its data differ from those of the others at the same position (R59) */
 };
 const char *node_role_name(enum node_role role);    /* "primary" ... */
 const char *node_state_name(enum node_state state); /* "FRESH" ... */

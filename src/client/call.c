@@ -223,6 +223,7 @@ static bool surely_refused(const struct candor_error *error, bool answered)
     case CANDOR_REASON_SYNCING:
     case CANDOR_REASON_EXPIRED:
     case CANDOR_REASON_FORKED:
+    case CANDOR_REASON_DOUBTFUL:
     case CANDOR_REASON_OVERLOADED:
         return true;
     default:

@@ -58,7 +58,7 @@ void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *
     convert_text(id.text, to->node, sizeof to->node);
     if ((int)from->role >= CANDOR_ROLE_PRIMARY && (int)from->role <= CANDOR_ROLE_READER)
         to->role = (enum candor_role)from->role;
-    if ((int)from->state >= CANDOR_STATE_FRESH && (int)from->state <= CANDOR_STATE_FORKED)
+    if ((int)from->state >= CANDOR_STATE_FRESH && (int)from->state <= CANDOR_STATE_DOUBTFUL)
         to->state = (enum candor_state)from->state;
     to->has_heartbeat_age =
         from->heartbeat_case == CANDOR__V1__FRESHNESS__HEARTBEAT_HEARTBEAT_AGE_MS;

@@ -1,6 +1,8 @@
 /* The calls: each packs its request once and says how to take the answer. */
 #include "client/internal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bounded_unpack.h"
@@ -359,6 +361,10 @@ static bool take_status(const struct call *call, struct slice body, struct cando
     out->state_bytes = response->state_bytes;
     out->at_risk = response->at_risk;
     out->no_room = response->no_room;
+    snprintf(out->digest, sizeof out->digest, "%016" PRIx64 "%016" PRIx64, response->digest_high,
+             response->digest_low);
+    out->equal_seq = response->equal_seq;
+    out->differs_seq = response->differs_seq;
     out->rollback_count = response->rollback_count;
     out->keys = response->keys;
     out->admitted = response->admitted;

@@ -58,6 +58,8 @@ static bool may_stand(const struct core *core)
     if (core->work_outstanding > 0 || core->attach == ATTACH_TRUNCATING ||
         core->attach == ATTACH_INSTALLING || core->forked)
         return false;
+    if (core->doubt.outvoted && !core->forcing)
+        return false;
     if (core->founding)
         return is_blank(core);
     if (core->forcing)
@@ -628,6 +630,8 @@ void campaign_promote(struct core *core, const struct core_event *event)
         why = "a promotion is under way already";
     else if (core->forked)
         why = "this node is FORKED: kvctl accept-history first";
+    else if (!event->promote.force && core->doubt.outvoted)
+        why = "this node is DOUBTFUL: its data differ from those of the others";
     else if (is_blank(core))
         why = "this node holds no data";
     else if (!event->promote.force && !is_voter(core))

@@ -311,6 +311,8 @@ static void peer_reborn(struct peer *peer, const struct core_header *header)
     peer->answered_hb = 0;
     peer->promise_ns = 0;
     peer->no_room = false;
+    peer->shown = (struct digest_at){0};
+    peer->equal_seq = peer->differs_seq = 0;
     peer->sample_count = 0;
     peer->has_echo = false;
     peer->echo_ts_ns = peer->told_ts_ns = peer->recorded_ts_ns = 0;
@@ -580,6 +582,8 @@ static void on_appended(struct core *core, const struct core_event *event)
     if (stored) {
         core->durable = event->appended.last_seq;
         core->last = max_u64(core->last, core->durable);
+        if (event->appended.digest.seq == core->durable)
+            doubt_note(core, core->durable, event->appended.digest.digest);
         members_stored(core);
         own_meta_stored(core, work, event);
     }
@@ -747,6 +751,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     epoch_history_copy(&core->history, boot->history);
     ASSERT(epoch_compare(boot->epoch, epoch_history_at(&core->history, boot->last)) >= 0);
     core->epoch = core->stored_epoch = boot->epoch;
+    doubt_restart(core, boot->last, boot->digest);
     core->members = *boot->members;
     seq_bits_copy(&core->local, boot->local);
     risk_committed(core);

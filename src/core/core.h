@@ -59,6 +59,7 @@ struct core_boot {
     uint64_t log_first;
     uint64_t commit; /* known commit: max(hard state, undo floor) */
     uint64_t rewinds;
+    struct state_digest digest; /* of the state at `last` */
     const struct epoch_history *history;
     const struct members *members; /* as of last; count 0 before the first EPOCH_START */
     const struct seq_bits *local;  /* records above commit that say LOCAL (R42) */
@@ -87,6 +88,20 @@ struct core_echoes {
     uint64_t last;
     uint32_t count;
     struct core_echo list[LIMIT_NODES];
+};
+
+/* What the primary found of a replica's data (R58): where they were last equal, and since where they differ; 0: they do not. */
+struct core_state_verdict {
+    struct node_id node;
+    uint64_t store_id;
+    uint64_t equal_seq;
+    uint64_t differs_seq;
+    bool vouched; /* by a majority of the voters, for the primary's data */
+};
+
+struct core_verdicts {
+    uint32_t count;
+    struct core_state_verdict list[LIMIT_NODES];
 };
 
 enum core_msg_type {
@@ -130,6 +145,7 @@ struct core_msg {
             /* Whom the primary wants to take over (R26); "": nobody. */
             struct node_id successor;
             struct core_echoes echoes;
+            struct core_verdicts verdicts;
             char rpc[LIMIT_ADDRESS_BYTES];
         } heartbeat;
         struct {
@@ -140,7 +156,8 @@ struct core_msg {
             uint64_t match;
             uint64_t applied;
             enum node_state state;
-            bool no_room; /* its disk is full */
+            bool no_room;            /* its disk is full */
+            struct digest_at digest; /* of its state (R58); seq 0: not known at `durable` */
             uint64_t
                 promise_ns; /* it elects nobody else for so long after that heartbeat (R30); 0: no promise */
         } status;
@@ -239,17 +256,20 @@ struct core_event {
             /* One WRITE action each makes one APPENDED event; a group commit gives several with one fsync. At a
              * primary the first event of a group carries the bytes of the whole group, which are published; the others none. */
             struct slice batches;
-            uint64_t ticket; /* of a WRITE; else 0 */
+            uint64_t ticket;         /* of a WRITE; else 0 */
+            struct digest_at digest; /* of the state, where it stands at last_seq; else seq 0 */
         } appended;
         struct {
             uint64_t last; /* the log's end now == to */
             uint64_t rewinds;
+            struct state_digest digest;
             const struct members
                 *members; /* as of last, from the state; count 0 before the first EPOCH_START */
         } truncated;
         struct {
             enum candor_code code;
             struct pos pos; /* what state and log stand at now */
+            struct state_digest digest;
             uint64_t rewinds;
             uint64_t undo_floor;
             uint64_t cluster_id;
@@ -394,6 +414,7 @@ struct core_peer_view {
     uint64_t match;    /* at the primary */
     enum node_state state;
     bool voter;
+    uint64_t differs_seq; /* at the primary: since where its data differ (R58); 0: they do not */
 };
 
 /* A snapshot of the core, as plain data: the shell publishes it after each step that changed it. */
@@ -413,6 +434,9 @@ struct core_view {
     bool behind;      /* has not applied what the oldest unproven heartbeat announced */
     bool admitted;    /* its store_id is a member (R4) */
     bool forked;
+    bool doubtful;         /* R59 */
+    uint64_t equal_seq;    /* where its data were last the primary's; 0: not known */
+    uint64_t differs_seq;  /* since where they are not */
     bool contacted;        /* a heartbeat of any epoch since the start */
     uint64_t contact_ns;   /* its arrival: what reject_after counts from */
     bool heard;            /* a heartbeat of this epoch */

@@ -94,6 +94,7 @@ static void publish_heartbeat(struct core *core)
     msg->heartbeat.first = core->log_first;
     msg->heartbeat.commit = core->commit;
     msg->heartbeat.successor = transfer_successor(core);
+    doubt_tell(core, &msg->heartbeat.verdicts);
     memcpy(msg->heartbeat.rpc, core->config.rpc, sizeof msg->heartbeat.rpc);
     msg->heartbeat.echoes.last = echoes_last(core);
     for (uint32_t i = 0; i < core->peer_count; i++) {

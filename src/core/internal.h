@@ -5,6 +5,7 @@
  *   primary.c   leading: opening and closing a reign, what replicas report
  *   heartbeat.c heartbeats, and the evidence that they and records carry
  *   commit.c    what a majority has reached
+ *   doubt.c     whether those at one position hold the same data
  *   risk.c      what of it was only LOCAL
  *   lease.c     leader leases
  *   writes.c    writes, until they are acknowledged
@@ -62,6 +63,9 @@ struct sample {
 enum { SAMPLES = 16, PENDING_MEMBERS = 8, PENDING_ANSWERS = 64, LOST_DISKS = 4 };
 
 struct peer {
+    struct digest_at shown; /* by its newest status; at the primary (R58) */
+    uint64_t equal_seq;
+    uint64_t differs_seq;
     struct node_id id;
     uint64_t store_id; /* of its newest message; 0: never heard */
     uint64_t boot;
@@ -210,7 +214,22 @@ struct pending_answer { /* a granted vote, until the hard state is saved (R1) */
     struct epoch epoch;
 };
 
+/* Positions whose digests are remembered: replicas stop where the primary's groups end, this many of them ago at most. */
+#define DIGESTS_KEPT 1024
+
+struct doubt {
+    struct digest_at ring[DIGESTS_KEPT];
+    uint64_t noted;
+    /* Of this node's own data, by the primary or, at a primary, by most voters (R59). */
+    bool doubtful;
+    bool outvoted; /* a majority of the voters holds other data: it must not lead */
+    uint64_t equal_seq;
+    uint64_t differs_seq;
+    bool chosen; /* at a primary: an operator forced it, and so chose its data */
+};
+
 struct core {
+    struct doubt doubt;
     struct core_config config;
     struct rng rng;
     uint64_t born_ns;
@@ -448,6 +467,15 @@ void replica_tick(struct core *core);
 uint64_t replica_wake_ns(const struct core *core);
 void publish_status(struct core *core);
 void learn_commit(struct core *core, uint64_t announced);
+
+/* doubt.c */
+void doubt_note(struct core *core, uint64_t seq, struct state_digest digest);
+void doubt_restart(struct core *core, uint64_t seq, struct state_digest digest);
+struct digest_at doubt_own(const struct core *core); /* at `durable`; seq 0: not known */
+void doubt_opened(struct core *core);                /* as primary */
+void doubt_status(struct core *core, struct peer *peer, const struct core_msg *msg);
+void doubt_tell(const struct core *core, struct core_verdicts *out);
+void doubt_told(struct core *core, const struct core_verdicts *verdicts);
 
 /* primary.c */
 void primary_open(struct core *core); /* the vote is won: hand EPOCH_START to the writer */

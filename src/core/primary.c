@@ -7,6 +7,8 @@ static void forget_progress(struct core *core)
     for (uint32_t i = 0; i < core->peer_count; i++) {
         struct peer *peer = &core->peers[i];
         peer->match = 0;
+        peer->shown = (struct digest_at){0};
+        peer->equal_seq = peer->differs_seq = 0;
         peer->answered_hb = 0;
         peer->sample_count = 0;
         peer->has_echo = false;
@@ -64,6 +66,7 @@ static void opened(struct core *core, uint64_t first_seq)
     log_line(core, LOG_LEVEL_INFO, "primary epoch=%s first_seq=%" PRIu64,
              epoch_text(core->epoch, text), core->epoch_first);
     reign_opened(core);
+    doubt_opened(core);
     campaign_opened(core);
 }
 
@@ -120,7 +123,11 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
     if (!mutated(core, MATCH_UNATTACHED) && !mutated(core, COMMIT_WITHOUT_SELF) &&
         !mutated(core, OLD_BOOT_ACCEPTED))
         match = min_u64(match, core->durable); /* nobody can match what is not here: hostile */
-    peer->match = max_u64(peer->match, match);
+    doubt_status(core, peer, msg);
+    if (core->phase != PHASE_PRIMARY)
+        return; /* its own data are in doubt */
+    if (peer->differs_seq == 0)
+        peer->match = max_u64(peer->match, match);
     confirm_leadership(core);
     commit_advance(core);
 }

@@ -218,6 +218,7 @@ void replica_truncated(struct core *core, const struct core_event *event)
     core->log_first =
         min_u64(core->log_first, core->last + 1); /* it may have begun with a snapshot above */
     core->rewinds = event->truncated.rewinds;
+    doubt_restart(core, core->last, event->truncated.digest);
     room_note(core, false);
     epoch_history_truncate(&core->history, core->last);
     core->members = *event->truncated.members;
@@ -275,6 +276,9 @@ void replica_installed(struct core *core, const struct core_event *event)
     core->last = core->durable = event->snapshot.pos.seq;
     core->log_first = core->last + 1;
     core->rewinds = event->snapshot.rewinds;
+    doubt_restart(core, core->last, event->snapshot.digest);
+    core->doubt.doubtful = core->doubt.outvoted =
+        false; /* it is the primary's now, and compared again */
     room_note(core, false);
     bool gave_up = core->accepting_history;
     core->commit =
@@ -533,6 +537,7 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
     core->announced = max_u64(core->announced, msg->heartbeat.last);
     memcpy(core->primary_rpc, msg->heartbeat.rpc, sizeof core->primary_rpc);
     core->primary_rpc[sizeof core->primary_rpc - 1] = '\0';
+    doubt_told(core, &msg->heartbeat.verdicts);
     learn_commit(core, msg->heartbeat.commit);
     read_echoes(core, &msg->heartbeat.echoes);
     publish_status(core);
@@ -572,6 +577,7 @@ void publish_status(struct core *core)
     msg->status.applied = core->durable;
     msg->status.state = fresh.state;
     msg->status.no_room = core->no_room;
+    msg->status.digest = doubt_own(core);
     msg->status.promise_ns = lease_promise_ns(core);
     core->status_owed = false;
     publish(core, msg);

@@ -53,6 +53,7 @@ static void view_peers(const struct core *core, struct core_view *view)
             .match = core->phase == PHASE_PRIMARY ? peer->match : 0,
             .state = peer->state,
             .voter = member != NULL && member->voter,
+            .differs_seq = peer->differs_seq,
         };
     }
 }
@@ -72,6 +73,9 @@ void core_view(const struct core *core, struct core_view *view)
     view->accepts_writes = leads && core->transfer.ticket == 0;
     view->admitted = is_admitted(core);
     view->forked = core->forked;
+    view->doubtful = core->doubt.doubtful && !mutated(core, DOUBTFUL_SERVES);
+    view->equal_seq = core->doubt.equal_seq;
+    view->differs_seq = core->doubt.differs_seq;
     view_freshness(core, view);
     view->last = core->last;
     view->durable = core->durable;
@@ -122,6 +126,8 @@ static enum node_state state_of(const struct core_view *view, bool has_bound, ui
     bool fresh_bound = has_bound && bound <= view->stale_after_ns;
     if (view->forked)
         return STATE_FORKED;
+    if (view->doubtful)
+        return STATE_DOUBTFUL;
     if (view->role == ROLE_PRIMARY)
         return fresh_bound ? STATE_FRESH : STATE_STALE;
     if (view->reject_after_ns != 0 &&
@@ -207,6 +213,8 @@ struct core_read_decision core_decide_read(const struct core_view *view,
 {
     if (fresh->state == STATE_FORKED)
         return refuse(CANDOR_UNAVAILABLE, CANDOR_REASON_FORKED);
+    if (fresh->state == STATE_DOUBTFUL)
+        return redirect(view, CANDOR_REASON_DOUBTFUL);
     if (fresh->state == STATE_EXPIRED)
         return refuse(CANDOR_UNAVAILABLE, CANDOR_REASON_EXPIRED);
     bool may_sync = read->level == CORE_READ_EVENTUAL && read->allow_syncing;

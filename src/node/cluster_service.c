@@ -24,6 +24,7 @@ static void fill_peer(const struct core_view *view, const struct core_peer_view 
         out->heard_age_ms = ns_to_ms_up(saturating_sub(now_ns, peer->heard_ns));
     }
     out->match_seq = peer->match;
+    out->differs_seq = peer->differs_seq;
     out->state = (Candor__V1__NodeState)peer->state;
 }
 
@@ -47,6 +48,10 @@ static void fill_status(struct node *node, const struct core_view *view,
     out->rollback_count = atomic_load(&node->archives);
     out->at_risk = view->at_risk;
     out->no_room = view->no_room;
+    out->digest_high = position->digest.high;
+    out->digest_low = position->digest.low;
+    out->equal_seq = view->doubtful ? view->equal_seq : 0;
+    out->differs_seq = view->doubtful ? view->differs_seq : 0;
     out->admitted = view->admitted;
     out->primary = wire_string(view->primary.text);
     out->rpc = wire_string(node->self->rpc);

@@ -227,6 +227,7 @@ static enum candor_code finish_snapshot(struct transfer *t, struct node_event *e
     event->core.snapshot.code = CANDOR_OK;
     event->core.snapshot.pos = position.applied;
     event->core.snapshot.rewinds = position.rewinds;
+    event->core.snapshot.digest = position.digest;
     event->core.snapshot.undo_floor = position.undo_floor;
     event->core.snapshot.cluster_id = position.cluster_id;
     event->core.snapshot.history = &event->history;

@@ -49,6 +49,8 @@ void group_answer(struct node *node, struct node_event *event, const struct cand
     event->core.appended.epoch = epoch;
     event->core.appended.first_seq = first_seq;
     event->core.appended.last_seq = last_seq;
+    if (last_seq == log_last(node->log))
+        event->core.appended.digest = state_digest_at(node->state);
     event->core.appended.batches = buffer_slice(&event->bytes);
     work_answer(node, event);
 }

@@ -395,6 +395,7 @@ static enum candor_code fill_boot(struct node *node, struct core_boot *boot,
         .log_first = log_first(node->log),
         .commit = writer->commit,
         .rewinds = position.rewinds,
+        .digest = position.digest,
         .history = history,
         .members = members,
     };

@@ -41,6 +41,8 @@ static const char *default_text(enum candor_reason reason)
         return "the primary was not heard for longer than reject_after";
     case CANDOR_REASON_FORKED:
         return "this node holds committed records of a history that lost: kvctl accept-history";
+    case CANDOR_REASON_DOUBTFUL:
+        return "this node's data differ from those of the others at the same position";
     case CANDOR_REASON_FOREIGN_CLUSTER:
         return "options.token: it is of another cluster";
     case CANDOR_REASON_LEVEL_UNAVAILABLE:
@@ -57,8 +59,8 @@ static const char *default_text(enum candor_reason reason)
 static bool may_redirect(enum candor_reason reason)
 {
     return reason == CANDOR_REASON_NOT_PRIMARY || reason == CANDOR_REASON_NO_PRIMARY ||
-           reason == CANDOR_REASON_TOO_STALE || reason == CANDOR_REASON_SESSION_BEHIND ||
-           reason == CANDOR_REASON_SYNCING;
+           reason == CANDOR_REASON_TOO_STALE || reason == CANDOR_REASON_DOUBTFUL ||
+           reason == CANDOR_REASON_SESSION_BEHIND || reason == CANDOR_REASON_SYNCING;
 }
 
 static const char *endpoint_of(const struct node *node, const struct core_view *view)

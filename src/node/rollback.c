@@ -157,6 +157,7 @@ static void answer_truncated(struct node *node, uint64_t to_seq)
     struct node_event *event = event_new(CORE_EVENT_TRUNCATED);
     event->core.truncated.last = to_seq;
     event->core.truncated.rewinds = position.rewinds;
+    event->core.truncated.digest = position.digest;
     event->core.truncated.members = event_members(event, &position.members);
     work_answer(node, event);
 }
@@ -186,6 +187,7 @@ static void answer_installed(struct node *node, enum candor_code code)
     event->core.snapshot.code = code;
     event->core.snapshot.pos = position.applied;
     event->core.snapshot.rewinds = position.rewinds;
+    event->core.snapshot.digest = position.digest;
     event->core.snapshot.undo_floor = position.undo_floor;
     event->core.snapshot.cluster_id = position.cluster_id;
     event->core.snapshot.history = &event->history;

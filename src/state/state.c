@@ -161,6 +161,14 @@ void state_publish(struct state *state, const struct state_position *position)
     pthread_mutex_unlock(&state->lock);
 }
 
+struct digest_at state_digest_at(struct state *state)
+{
+    pthread_mutex_lock(&state->lock);
+    struct digest_at at = {state->position.applied.seq, state->position.digest};
+    pthread_mutex_unlock(&state->lock);
+    return at;
+}
+
 void state_position(struct state *state, struct state_position *out)
 {
     pthread_mutex_lock(&state->lock);

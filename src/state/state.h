@@ -49,6 +49,7 @@ struct state_position {
 
 /* A copy of the position. Any thread. */
 void state_position(struct state *state, struct state_position *out);
+struct digest_at state_digest_at(struct state *state); /* the digest alone, and where */
 /* Likewise, read from the tables together with the epoch history (initialised by the caller). DATA_LOSS: they are damaged. */
 enum candor_code state_position_and_history(struct state *state, struct state_position *out,
                                             struct epoch_history *history,

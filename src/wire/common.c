@@ -137,7 +137,7 @@ static bool known_role(Candor__V1__Role role)
 
 static bool known_state(Candor__V1__NodeState state)
 {
-    return (int)state >= STATE_UNKNOWN && (int)state <= STATE_FORKED;
+    return (int)state >= STATE_UNKNOWN && (int)state <= STATE_DOUBTFUL;
 }
 
 enum candor_code wire_read_freshness(const Candor__V1__Freshness *freshness,

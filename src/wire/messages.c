@@ -53,6 +53,24 @@ static void fill_records(const struct core_msg *msg, struct wire_room *room)
     room->stream.records = &room->records;
 }
 
+static void fill_verdicts(const struct core_verdicts *verdicts, struct wire_room *room)
+{
+    ASSERT_U64(verdicts->count, <=, LIMIT_NODES);
+    for (uint32_t i = 0; i < verdicts->count; i++) {
+        const struct core_state_verdict *from = &verdicts->list[i];
+        Candor__V1__StateVerdict *verdict = &room->verdicts[i];
+        candor__v1__state_verdict__init(verdict);
+        verdict->node = wire_string(from->node.text);
+        verdict->store_id = from->store_id;
+        verdict->equal_seq = from->equal_seq;
+        verdict->differs_seq = from->differs_seq;
+        verdict->vouched = from->vouched;
+        room->verdict_list[i] = verdict;
+    }
+    room->heartbeat.n_verdicts = verdicts->count;
+    room->heartbeat.verdicts = room->verdict_list;
+}
+
 static void fill_heartbeat(const struct core_msg *msg, struct wire_room *room)
 {
     Candor__V1__Heartbeat *heartbeat = &room->heartbeat;
@@ -67,6 +85,7 @@ static void fill_heartbeat(const struct core_msg *msg, struct wire_room *room)
     heartbeat->n_echoes = msg->heartbeat.echoes.count;
     heartbeat->echoes = room->echo_list;
     heartbeat->echoes_last = msg->heartbeat.echoes.last;
+    fill_verdicts(&msg->heartbeat.verdicts, room);
     room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_HEARTBEAT;
     room->stream.heartbeat = heartbeat;
 }
@@ -84,6 +103,9 @@ static void fill_status(const struct core_msg *msg, struct wire_room *room)
     status->state = (Candor__V1__NodeState)msg->status.state;
     status->promise_ms = msg->status.promise_ns / NS_PER_MS; /* down: no more than was promised */
     status->no_room = msg->status.no_room;
+    status->digest_seq = msg->status.digest.seq;
+    status->digest_high = msg->status.digest.digest.high;
+    status->digest_low = msg->status.digest.digest.low;
     room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_STATUS;
     room->stream.status = status;
 }
@@ -320,6 +342,30 @@ static enum candor_code read_records(const Candor__V1__Records *records, struct 
                        &out->records.echoes, err);
 }
 
+static enum candor_code read_verdicts(const Candor__V1__Heartbeat *heartbeat,
+                                      struct core_verdicts *out, struct candor_error *err)
+{
+    static const char *const fields[] = {"verdicts.equal_seq", "verdicts.differs_seq"};
+    if (heartbeat->n_verdicts > LIMIT_NODES)
+        return wire_malformed(err, "heartbeat.verdicts", "too many");
+    for (size_t i = 0; i < heartbeat->n_verdicts; i++) {
+        const Candor__V1__StateVerdict *from = heartbeat->verdicts[i];
+        struct core_state_verdict *to = &out->list[i];
+        const uint64_t numbers[] = {from->equal_seq, from->differs_seq};
+        enum candor_code code = wire_read_node(from->node, "verdicts.node", &to->node, err);
+        if (code == CANDOR_OK)
+            code = check_numbers(numbers, fields, 2, err);
+        if (code != CANDOR_OK)
+            return code;
+        to->store_id = from->store_id;
+        to->equal_seq = from->equal_seq;
+        to->differs_seq = from->differs_seq;
+        to->vouched = from->vouched != 0;
+    }
+    out->count = (uint32_t)heartbeat->n_verdicts;
+    return CANDOR_OK;
+}
+
 static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, struct core_msg *out,
                                        struct candor_error *err)
 {
@@ -343,6 +389,8 @@ static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, s
     if (heartbeat->successor[0] != '\0')
         code = wire_read_node(heartbeat->successor, "heartbeat.successor",
                               &out->heartbeat.successor, err);
+    if (code == CANDOR_OK)
+        code = read_verdicts(heartbeat, &out->heartbeat.verdicts, err);
     if (code != CANDOR_OK)
         return code;
     memcpy(out->heartbeat.rpc, heartbeat->rpc, length + 1);
@@ -353,17 +401,18 @@ static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, s
 static enum candor_code read_status(const Candor__V1__Status *status, struct core_msg *out,
                                     struct candor_error *err)
 {
-    static const char *const fields[] = {"status.ts_ns",     "status.hb_id", "status.last",
-                                         "status.durable",   "status.match", "status.applied",
-                                         "status.promise_ms"};
+    static const char *const fields[] = {"status.ts_ns",      "status.hb_id",     "status.last",
+                                         "status.durable",    "status.match",     "status.applied",
+                                         "status.promise_ms", "status.digest_seq"};
     if (status == NULL)
         return wire_malformed(err, "status", "missing");
-    const uint64_t numbers[] = {status->ts_ns, status->hb_id,   status->last,      status->durable,
-                                status->match, status->applied, status->promise_ms};
-    enum candor_code code = check_numbers(numbers, fields, 7, err);
+    const uint64_t numbers[] = {status->ts_ns,      status->hb_id,     status->last,
+                                status->durable,    status->match,     status->applied,
+                                status->promise_ms, status->digest_seq};
+    enum candor_code code = check_numbers(numbers, fields, 8, err);
     if (code != CANDOR_OK)
         return code;
-    if ((int)status->state < STATE_UNKNOWN || (int)status->state > STATE_FORKED)
+    if ((int)status->state < STATE_UNKNOWN || (int)status->state > STATE_DOUBTFUL)
         return wire_malformed(err, "status.state", "unknown value");
     out->type = CORE_MSG_STATUS;
     out->status.ts_ns = status->ts_ns;
@@ -374,6 +423,8 @@ static enum candor_code read_status(const Candor__V1__Status *status, struct cor
     out->status.applied = status->applied;
     out->status.state = (enum node_state)status->state;
     out->status.no_room = status->no_room;
+    out->status.digest = (struct digest_at){
+        status->digest_seq, {.high = status->digest_high, .low = status->digest_low}};
     out->status.promise_ns = min_u64(status->promise_ms, UINT64_MAX / NS_PER_MS) * NS_PER_MS;
     return CANDOR_OK;
 }

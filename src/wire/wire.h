@@ -95,6 +95,8 @@ struct wire_room {
             Candor__V1__Heartbeat heartbeat;
             Candor__V1__Echo echoes[LIMIT_NODES];
             Candor__V1__Echo *echo_list[LIMIT_NODES];
+            Candor__V1__StateVerdict verdicts[LIMIT_NODES];
+            Candor__V1__StateVerdict *verdict_list[LIMIT_NODES];
         };
         struct {
             Candor__V1__Epoch epoch;

@@ -91,6 +91,22 @@ bool disk_holds(const struct disk *disk, uint64_t upto, struct pos pos)
 
 /* ---- Appending ------------------------------------------------------------------------------------------ */
 
+/* Equal logs make equal states: the simulator's state need not be hashed itself. */
+static uint64_t mixed(uint64_t before, const struct registered *what)
+{
+    uint64_t x =
+        before ^ (what->number * UINT64_C(0x9e3779b97f4a7c15)) ^ ((uint64_t)what->type << 56);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+struct state_digest disk_digest(const struct disk *disk, uint64_t seq)
+{
+    uint64_t chain = seq > 0 ? disk->records[seq - 1].chain : 0;
+    return (struct state_digest){.high = chain ^ disk->skew, .low = seq};
+}
+
 static void push_record(struct world *world, struct node *node, const struct batch *batch,
                         const struct record *record)
 {
@@ -107,6 +123,7 @@ static void push_record(struct world *world, struct node *node, const struct bat
         .stored_ns = world->now_ns,
     };
     const struct registered *what = registry_at(stored.epoch, record->seq);
+    stored.chain = mixed(before != NULL ? before->chain : 0, what);
     apply(&disk->state, record->seq, what, &stored);
     disk->records[disk->last++] = stored;
 }
@@ -214,6 +231,7 @@ void disk_install(struct world *world, struct node *node, const struct snapshot 
         disk->records[seq - 1].stored_ns = 0; /* synced as a whole */
     disk->last = count;
     disk->first = count + 1;
+    disk->skew = world->healing ? 0 : snapshot->skew;
     struct requests before = disk->state.requests;
     disk->state = snapshot->state;
     if (mutated(world, SIM_MUTATION_DEDUPE_NOT_SNAPSHOTTED))

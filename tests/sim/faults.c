@@ -202,6 +202,30 @@ static void spurious_loss(struct world *world, struct node *node)
     node_step(world, node, &(struct core_event){.type = CORE_EVENT_PEER_LOST, .peer = peer->id});
 }
 
+/* A state that silently is not what its log makes: of one node at a time, for any majority must agree on the right one. */
+static void differ(struct world *world, struct node *node)
+{
+    if (!node->up || world->forced || world->committed_members.count == 0)
+        return;
+    for (uint32_t i = 0; i < world->node_count; i++)
+        if (world->nodes[i].disk.skew != 0 || world->nodes[i].disk.wipes > 0)
+            return;
+    node->disk.skew = between(world, 1, UINT64_MAX);
+    world->differed = true;
+    TRACE(world, node, "differs");
+}
+
+/* The operator's way out: the state is made anew from the log. */
+static void make_sound(struct world *world)
+{
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct node *node = &world->nodes[i];
+        if (node->disk.skew != 0 && node->up)
+            node_crash(world, node, false);
+        node->disk.skew = 0;
+    }
+}
+
 /* ---- One fault after another ---------------------------------------------------------------------------- */
 
 static void strike(struct world *world, enum fault fault)
@@ -296,6 +320,9 @@ static void strike(struct world *world, enum fault fault)
     case FAULT_POSE:
         strangers_pose(world);
         break;
+    case FAULT_DIFFER:
+        differ(world, node);
+        break;
     case FAULT_COUNT:
         break;
     }
@@ -352,6 +379,7 @@ static void mend(struct world *world, struct event *event)
     TRACE(world, NULL, "faults end");
     world->healing = true;
     world->healed_ns = world->now_ns;
+    make_sound(world);
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];
         for (uint32_t j = 0; j < world->node_count; j++) {

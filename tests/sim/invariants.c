@@ -158,12 +158,17 @@ static void check_commit_grows(struct world *world, struct node *node)
 static void note_forced(const struct node *node, struct committed *committed)
 {
     const struct disk *disk = &node->disk;
+    uint64_t generation = node->view.epoch.generation;
     uint64_t seq = disk->last;
-    while (seq > 0 && epoch_equal(disk->records[seq - 1].epoch->epoch, node->view.epoch))
+    while (seq > 1 && disk->records[seq - 2].epoch->epoch.generation == generation)
         seq--;
-    if (seq == 0 || disk->records[seq - 1].epoch->epoch.generation == node->view.epoch.generation)
-        return;
-    committed->tainted |= committed->forced++ > 0 || committed->seq > 0;
+    if (seq < 2)
+        return; /* the first generation is founded, not forced */
+    /* Whoever goes on behind an opening that its owner did not live to tell of is of that opening. */
+    struct epoch opening = disk->records[seq - 1].epoch->epoch;
+    bool first = epoch_none(committed->opening);
+    committed->tainted |= first ? committed->seq > 0 : !epoch_equal(opening, committed->opening);
+    committed->opening = opening;
 }
 
 /* I3: a new primary has every record that its generation has committed. */
@@ -214,6 +219,7 @@ void check_step(struct world *world, struct node *node)
         node->live_ns = node->view.heartbeat_ns;
         node->live_owner = node->view.epoch.owner;
     }
+    rules_doubt(world, node);
     if (node->view.forked && !world->forced && !may_lose(world))
         violate(world, "R12", "node %s is FORKED, but nobody forced a promotion", node->id.text);
 }
@@ -263,6 +269,8 @@ void check_shown(struct world *world, struct node *node, struct epoch shown)
 void check_published(struct world *world, struct node *node, const struct core_msg *msg)
 {
     check_shown(world, node, msg->header.epoch);
+    if (msg->type == CORE_MSG_STATUS)
+        rules_shown(world, node, &msg->status.digest);
     char epoch[EPOCH_TEXT_BYTES];
     char promised[EPOCH_TEXT_BYTES];
     if (epoch_compare(msg->header.epoch, node->disk.promised) < 0)

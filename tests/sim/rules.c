@@ -217,3 +217,42 @@ void rules_members(struct world *world, const struct node *node)
                 "primary %s changes the members, the change at %" PRIu64 " is not committed",
                 node->id.text, seq);
 }
+
+/* ---- Data that differ (R58, R59) ------------------------------------------------------------------------- */
+
+/* How many intervals a node may go on as FRESH whose digests have shown for so long that its data differ. Its statuses may be lost,
+ * and it may stop where the primary has not. */
+enum { DIFFERENCE_BEATS = 60 };
+
+/* The node it follows has sound data, and hears it. */
+static bool is_compared(struct world *world, const struct node *node)
+{
+    const struct node *primary = find_node(world, node->view.epoch.owner);
+    return node->view.role != ROLE_PRIMARY && node->view.attached && primary != NULL &&
+           primary->view.role == ROLE_PRIMARY && primary->disk.skew == 0 &&
+           node->view.durable >= primary->noted_from;
+}
+
+void rules_shown(struct world *world, struct node *node, const struct digest_at *shown)
+{
+    struct disk sound = node->disk;
+    sound.skew = 0;
+    bool differs = shown->seq != 0 && node->disk.skew != 0 &&
+                   !state_digest_equal(shown->digest, disk_digest(&sound, shown->seq));
+    if (!differs)
+        node->skew_shown_ns = 0;
+    else if (node->skew_shown_ns == 0)
+        node->skew_shown_ns = world->now_ns;
+}
+
+void rules_doubt(struct world *world, struct node *node)
+{
+    if (node->view.doubtful && !world->differed)
+        violate(world, "R59", "node %s is DOUBTFUL, and no state differs", node->id.text);
+    if (node->disk.skew == 0 || node->view.doubtful || !is_compared(world, node))
+        node->skew_shown_ns = 0;
+    if (node->skew_shown_ns != 0 &&
+        world->now_ns - node->skew_shown_ns > DIFFERENCE_BEATS * world->plan.beat_ns)
+        violate(world, "R58", "node %s has shown other data for %.3f s, and serves them",
+                node->id.text, (double)(world->now_ns - node->skew_shown_ns) / 1e9);
+}

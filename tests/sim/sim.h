@@ -101,6 +101,7 @@ enum fault {
     FAULT_IMPERSONATE,
     FAULT_STRANGER,
     FAULT_POSE,
+    FAULT_DIFFER,
     FAULT_COUNT,
 };
 
@@ -218,6 +219,7 @@ struct log_record { /* one seq of a node's disk */
     struct entry undo;
     struct known undo_known;
     uint64_t stored_ns;
+    uint64_t chain; /* over all records up to this one: what the state's digest is made of (R58) */
 };
 
 /* ---- A node's disk ------------------------------------------------------------------------------------ */
@@ -241,9 +243,11 @@ struct disk {
     uint64_t born;         /* and the newest boot that began with it */
     struct epoch shown;    /* and the highest epoch that left the node as its own */
     uint32_t wipes;        /* of this node */
+    uint64_t skew; /* not 0: its state silently differs from what its log makes (FAULT_DIFFER) */
 };
 
 struct snapshot {
+    uint64_t skew;
     struct pos pos;
     struct log_record *records;
     struct state state;
@@ -413,6 +417,8 @@ struct node {
     uint64_t download; /* number of the newest; 0: none is wanted */
     struct snapshot *ready;
     struct snapshot *checkpoint; /* an old one, for the careless server */
+    uint64_t noted_from;         /* its core knows digests of no lower position */
+    uint64_t skew_shown_ns;      /* since then its digests differ; 0: none has been told yet */
     /* What the judge remembers of this life. */
     uint64_t commit;
     uint64_t commit_generation;
@@ -487,11 +493,12 @@ struct committed { /* the highest commit of a generation */
     uint64_t generation;
     struct epoch_log *epoch;
     uint64_t seq;
-    uint32_t forced; /* how often it was opened by force */
-    bool tainted;    /* by two who did not know of each other: it is not one history */
+    struct epoch opening; /* that opened it by force */
+    bool tainted;         /* by two who did not know of each other: it is not one history */
 };
 
 struct world {
+    bool differed; /* a state was made to differ */
     struct options options;
     uint64_t seed;
     struct plan plan;
@@ -589,6 +596,7 @@ void swarm_draw(struct world *world);
 /* Which records above `commit` say LOCAL (R42). */
 void disk_local(const struct disk *disk, uint64_t commit, struct seq_bits *out);
 void disk_format(struct world *world, struct node *node);
+struct state_digest disk_digest(const struct disk *disk, uint64_t seq);
 void disk_free(struct disk *disk);
 enum candor_code disk_append(struct world *world, struct node *node, struct slice batches,
                              uint64_t most_batches);
@@ -760,6 +768,8 @@ bool rules_against_live(struct world *world, const struct node *node, const stru
 void rules_voted(struct world *world, const struct node *node, const struct ticket *asked);
 void rules_hands_over(struct world *world, const struct node *node, const struct ticket *asked,
                       const struct core_msg *answer);
+void rules_shown(struct world *world, struct node *node, const struct digest_at *shown);
+void rules_doubt(struct world *world, struct node *node);
 void rules_beat(struct world *world, const struct node *node, const struct core_msg *msg);
 void rules_called(struct world *world, const struct node *node, const struct node *to,
                   const struct core_msg *msg);

@@ -9,6 +9,7 @@ struct snapshot *snapshot_cut(struct world *world, const struct node *node)
     const struct disk *disk = &node->disk;
     struct snapshot *snapshot = world_alloc(world, sizeof *snapshot);
     snapshot->pos = disk_pos(disk, disk->last);
+    snapshot->skew = disk->skew;
     snapshot->records = world_copy(world, disk->records, disk->last * sizeof *disk->records);
     snapshot->state = disk->state;
     snapshot->undo_floor = disk->undo_floor;
@@ -24,12 +25,19 @@ struct snapshot *snapshot_cut(struct world *world, const struct node *node)
     return snapshot;
 }
 
+static struct state_digest snapshot_digest(const struct snapshot *snapshot)
+{
+    struct disk disk = {.records = snapshot->records, .skew = snapshot->skew};
+    return disk_digest(&disk, snapshot->pos.seq);
+}
+
 static void tell(struct world *world, struct node *node, struct snapshot *snapshot)
 {
     struct core_event event = {.type = snapshot != NULL ? CORE_EVENT_SNAPSHOT_READY
                                                         : CORE_EVENT_SNAPSHOT_FAILED};
     if (snapshot != NULL) {
         event.snapshot.pos = snapshot->pos;
+        event.snapshot.digest = snapshot_digest(snapshot);
         event.snapshot.rewinds = snapshot->rewinds;
         event.snapshot.undo_floor = snapshot->undo_floor;
         event.snapshot.cluster_id = snapshot->cluster_id;

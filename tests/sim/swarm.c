@@ -74,7 +74,7 @@ static void draw_faults(struct world *world)
         [FAULT_CLOCK_JUMP] = 3, [FAULT_FAILED_FSYNC] = 3, [FAULT_PEER_LOST] = 2,
         [FAULT_PROMOTE] = 5,    [FAULT_TRANSFER] = 4,     [FAULT_SET_VOTER] = 3,
         [FAULT_USURP] = 4,      [FAULT_REBORN] = 4,       [FAULT_IMPERSONATE] = 4,
-        [FAULT_STRANGER] = 4,   [FAULT_POSE] = 4,
+        [FAULT_STRANGER] = 4,   [FAULT_POSE] = 4,         [FAULT_DIFFER] = 3,
     };
     struct plan *plan = &world->plan;
     for (uint32_t i = 0; i < FAULT_COUNT; i++)

@@ -407,6 +407,7 @@ void node_start(struct world *world, struct node *node)
         .log_first = disk->first,
         .commit = min_u64(max_u64(disk->hard_commit, disk->undo_floor), disk->last),
         .rewinds = disk->rewinds,
+        .digest = disk_digest(disk, disk->last),
         .history = &history,
         .members = disk_members(disk, disk->last),
     };
@@ -419,6 +420,8 @@ void node_start(struct world *world, struct node *node)
     epoch_history_free(&history);
     seq_bits_free(&local);
     core_view(node->core, &node->view);
+    node->skew_shown_ns = 0;
+    node->noted_from = boot.last;
     node->commit = boot.commit;
     node->commit_generation = 0;
     node->beat = node->beat_before = (struct beat){0};

@@ -81,6 +81,9 @@ static struct answer *post_appended(struct world *world, struct node *node, cons
     answer->event.appended.first_seq = first_seq;
     answer->event.appended.last_seq = code == CANDOR_OK ? last_seq : node->disk.last;
     answer->event.appended.ticket = work->ticket;
+    if (code == CANDOR_OK && last_seq == node->disk.last)
+        answer->event.appended.digest =
+            (struct digest_at){last_seq, disk_digest(&node->disk, last_seq)};
     return answer;
 }
 
@@ -175,6 +178,8 @@ static void truncate(struct world *world, struct node *node, const struct work *
     struct answer *answer = post(world, node, CORE_EVENT_TRUNCATED);
     answer->event.truncated.last = node->disk.last;
     answer->event.truncated.rewinds = node->disk.rewinds;
+    node->noted_from = node->disk.last;
+    answer->event.truncated.digest = disk_digest(&node->disk, node->disk.last);
     answer->event.truncated.members = disk_members(&node->disk, node->disk.last);
 }
 
@@ -187,8 +192,10 @@ static void install(struct world *world, struct node *node, const struct work *w
         return;
     }
     disk_install(world, node, snapshot, work->seq, work->epoch);
+    node->noted_from = node->disk.last;
     answer->event.snapshot.pos = snapshot->pos;
     answer->event.snapshot.rewinds = node->disk.rewinds;
+    answer->event.snapshot.digest = disk_digest(&node->disk, node->disk.last);
     answer->event.snapshot.undo_floor = snapshot->undo_floor;
     answer->event.snapshot.cluster_id = snapshot->cluster_id;
     answer->event.snapshot.history = &snapshot->history;

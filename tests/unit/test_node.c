@@ -520,15 +520,16 @@ static void a_state_ahead_of_its_log_is_gone_on_from_when_a_snapshot_explains_it
     cluster_free(cluster);
 }
 
-static void append_foreign(const struct cluster *cluster)
+/* `count` records in `epoch`, as another history has them. */
+static void append_foreign(const struct cluster *cluster, const char *node, struct epoch epoch,
+                           int count)
 {
-    struct log *log = open_log_of(cluster, "a");
+    struct log *log = open_log_of(cluster, node);
     struct candor_error err = {0};
     struct buffer bytes = {0};
-    struct epoch other = {1, 9, node_id_of("z")};
     struct record_op op = {RECORD_PUT, slice_of("foreign", 7), slice_of("f", 1)};
-    struct batch_writer batch = batch_begin(&bytes, RECORD_WRITE, other, log_last(log) + 1);
-    for (int i = 0; i < 5; i++)
+    struct batch_writer batch = batch_begin(&bytes, RECORD_WRITE, epoch, log_last(log) + 1);
+    for (int i = 0; i < count; i++)
         batch_add_write(&batch, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 1}, &op, 1);
     batch_end(&batch);
     assert_int_equal(log_append(log, buffer_slice(&bytes), &err), CANDOR_OK);
@@ -543,7 +544,7 @@ static void a_log_of_another_history_behind_the_state_is_not_applied(void **stat
     struct cluster *cluster = ten_keys();
     change_hard_state(cluster, "a", forget_the_end);
     cut_log(cluster, 1);
-    append_foreign(cluster);
+    append_foreign(cluster, "a", (struct epoch){1, 9, node_id_of("z")}, 5);
     assert_refused(cluster, "the log does not continue what the state holds"); /* R66 */
     take_checkpoint(cluster);
     start(cluster, 0);
@@ -572,6 +573,40 @@ static void a_log_that_lost_durable_records_is_refused(void **state)
     assert_refused(cluster, "the node knows that it was durable"); /* the clean end */
     change_hard_state(cluster, "a", forget_the_end);
     start(cluster, 0);
+    cluster_free(cluster);
+}
+
+/* R58, R59: as when two copies of one disk were elected in one epoch. By their positions their logs are equal. */
+static void a_replica_with_other_data_at_the_same_position_serves_nothing(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(3, 0, "");
+    start_all(cluster);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *c = client_of(cluster, 2);
+    EVENTUALLY(is_primary(a));
+    must_put(a, "k", "v");
+    EVENTUALLY(has(c, "k", "v"));
+    stop(cluster, 2);
+    append_foreign(cluster, "c", (struct epoch){1, put_pos.epoch.term, node_id_of("a")}, 1);
+    uint64_t equal_seq = put_pos.seq;
+    must_put(a, "k", "w");
+    start(cluster, 2);
+    EVENTUALLY(state_of(c) == CANDOR_STATE_DOUBTFUL);
+    assert_int_equal(status_of(c).differs_seq, equal_seq + 1);
+    must_put(a, "k", "x"); /* and it goes on to differ */
+    EVENTUALLY(freshness_of(c).applied_seq == equal_seq + 2);
+    assert_int_equal(state_of(c), CANDOR_STATE_DOUBTFUL);
+    assert_string_not_equal(status_of(c).digest, status_of(a).digest);
+    assert_true(is_primary(a));
+    EVENTUALLY(state_of(a) == CANDOR_STATE_FRESH);
+    struct candor_write_options majority = {.ack = CANDOR_ACK_MAJORITY}; /* of a and b */
+    struct candor_result result;
+    assert_int_equal(candor_put(a, candor_text("k"), candor_text("y"), &majority, &result),
+                     CANDOR_OK);
+    candor_result_free(&result);
+    candor_client_close(a);
+    candor_client_close(c);
     cluster_free(cluster);
 }
 
@@ -1096,6 +1131,7 @@ int main(void)
         cmocka_unit_test(a_state_ahead_of_its_log_is_gone_on_from_when_a_snapshot_explains_it),
         cmocka_unit_test(a_log_of_another_history_behind_the_state_is_not_applied),
         cmocka_unit_test(a_log_that_lost_durable_records_is_refused),
+        cmocka_unit_test(a_replica_with_other_data_at_the_same_position_serves_nothing),
         cmocka_unit_test(a_late_node_fetches_what_it_missed),
         cmocka_unit_test(with_automatic_failover_another_node_takes_over),
         cmocka_unit_test(a_lone_node_serves_what_was_put),

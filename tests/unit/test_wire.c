@@ -93,6 +93,9 @@ static void stream_messages_round_trip(void **state)
     heartbeat.heartbeat.commit = 7;
     heartbeat.heartbeat.successor = node_id_of("b");
     strcpy(heartbeat.heartbeat.rpc, "tcp://127.0.0.1:7000");
+    heartbeat.heartbeat.verdicts.count = 1;
+    heartbeat.heartbeat.verdicts.list[0] =
+        (struct core_state_verdict){node_id_of("c"), UINT64_MAX, 5, 6, true};
     heartbeat.heartbeat.echoes.last = 6;
     heartbeat.heartbeat.echoes.count = LIMIT_NODES;
     for (uint32_t i = 0; i < LIMIT_NODES; i++)
@@ -105,6 +108,12 @@ static void stream_messages_round_trip(void **state)
     assert_int_equal(out.heartbeat.commit, 7);
     assert_string_equal(out.heartbeat.successor.text, "b");
     assert_string_equal(out.heartbeat.rpc, "tcp://127.0.0.1:7000");
+    assert_int_equal(out.heartbeat.verdicts.count, 1);
+    assert_string_equal(out.heartbeat.verdicts.list[0].node.text, "c");
+    assert_int_equal(out.heartbeat.verdicts.list[0].store_id, UINT64_MAX);
+    assert_int_equal(out.heartbeat.verdicts.list[0].equal_seq, 5);
+    assert_int_equal(out.heartbeat.verdicts.list[0].differs_seq, 6);
+    assert_true(out.heartbeat.verdicts.list[0].vouched);
     assert_int_equal(out.heartbeat.echoes.last, 6);
     assert_int_equal(out.heartbeat.echoes.count, LIMIT_NODES);
     assert_string_equal(out.heartbeat.echoes.list[31].node.text, "b");
@@ -122,6 +131,7 @@ static void stream_messages_round_trip(void **state)
     status.status.applied = 6;
     status.status.state = STATE_SYNCING;
     status.status.no_room = true;
+    status.status.digest = (struct digest_at){6, {.high = UINT64_MAX, .low = 9}};
     status.status.promise_ns = 600 * NS_PER_MS;
     travel(&status, &message, &out);
     assert_int_equal(out.status.ts_ns, 1);
@@ -130,6 +140,9 @@ static void stream_messages_round_trip(void **state)
     assert_int_equal(out.status.durable, 4);
     assert_int_equal(out.status.match, 5);
     assert_int_equal(out.status.applied, 6);
+    assert_int_equal(out.status.digest.seq, 6);
+    assert_int_equal(out.status.digest.digest.high, UINT64_MAX);
+    assert_int_equal(out.status.digest.digest.low, 9);
     assert_int_equal(out.status.state, STATE_SYNCING);
     assert_int_equal(out.status.promise_ns, 600 * NS_PER_MS);
     done(message, &out);
@@ -381,7 +394,7 @@ static void unknown_enum_values_are_refused(void **state)
     struct wire_room room;
     struct core_msg msg = message_of(CORE_MSG_STATUS);
     Candor__V1__StreamMessage *stream = (Candor__V1__StreamMessage *)wire_message(&msg, &room);
-    const int bad[] = {6, -1, 1000000};
+    const int bad[] = {STATE_DOUBTFUL + 1, -1, 1000000};
     for (int i = 0; i < 3; i++) {
         stream->status->state = (Candor__V1__NodeState)bad[i];
         assert_refused(&stream->base);

@@ -1,0 +1,171 @@
+/* Whether nodes that stand at the same position hold the same data (R58, R59). A position stands for one state: the primary
+ * compares the digests that statuses bring with its own, and says in its heartbeats who differs. */
+#include "core/internal.h"
+
+/* ---- Own digests ------------------------------------------------------------------------------------------ */
+
+void doubt_note(struct core *core, uint64_t seq, struct state_digest digest)
+{
+    struct doubt *doubt = &core->doubt;
+    doubt->ring[doubt->noted++ % DIGESTS_KEPT] = (struct digest_at){seq, digest};
+}
+
+/* After a rollback, a snapshot, a start: what was noted above is of records that are gone. */
+void doubt_restart(struct core *core, uint64_t seq, struct state_digest digest)
+{
+    core->doubt.noted = 0;
+    doubt_note(core, seq, digest);
+}
+
+/* The newest at or below `seq`; seq 0: none. */
+static struct digest_at noted_at(const struct core *core, uint64_t seq)
+{
+    const struct doubt *doubt = &core->doubt;
+    uint64_t oldest = doubt->noted > DIGESTS_KEPT ? doubt->noted - DIGESTS_KEPT : 0;
+    for (uint64_t i = doubt->noted; i-- > oldest;)
+        if (doubt->ring[i % DIGESTS_KEPT].seq <= seq)
+            return doubt->ring[i % DIGESTS_KEPT];
+    return (struct digest_at){0};
+}
+
+struct digest_at doubt_own(const struct core *core)
+{
+    struct digest_at own = noted_at(core, core->durable);
+    return own.seq == core->durable ? own : (struct digest_at){0};
+}
+
+/* ---- At the primary --------------------------------------------------------------------------------------- */
+
+static void note_verdict(struct core *core, struct peer *peer, bool equal)
+{
+    if (equal) {
+        peer->equal_seq = peer->shown.seq;
+        if (peer->differs_seq != 0)
+            log_line(core, LOG_LEVEL_WARN, "states_agree_again node=%s seq=%" PRIu64, peer->id.text,
+                     peer->shown.seq);
+        peer->differs_seq = 0;
+        return;
+    }
+    if (peer->differs_seq != 0)
+        return;
+    peer->differs_seq = peer->shown.seq;
+    log_line(core, LOG_LEVEL_ERROR,
+             "state_differs node=%s equal_at=%" PRIu64 " differs_at=%" PRIu64
+             " why=\"its data are not this node's at the same position\"",
+             peer->id.text, peer->equal_seq, peer->differs_seq);
+}
+
+/* How the voters stand to this node's data, this node included. */
+struct opinion {
+    uint32_t agree; /* compared at or behind the first difference, and equal */
+    uint32_t differ;
+    uint32_t undecided; /* they are there, and were not compared yet */
+};
+
+static uint64_t first_difference(const struct core *core)
+{
+    uint64_t first = UINT64_MAX;
+    for (uint32_t i = 0; i < core->peer_count; i++)
+        if (core->peers[i].differs_seq != 0)
+            first = min_u64(first, core->peers[i].differs_seq);
+    return first;
+}
+
+static struct opinion opinion(const struct core *core)
+{
+    struct opinion opinion = {.agree = 1};
+    uint64_t first = first_difference(core);
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = &core->peers[i];
+        const struct member *member = members_find(&core->members, peer->id);
+        if (member == NULL || !member->voter)
+            continue;
+        if (peer->differs_seq != 0)
+            opinion.differ++;
+        else if (peer->equal_seq >= first)
+            opinion.agree++;
+        else
+            opinion.undecided += peer->shown.seq >= first && peer->heard &&
+                                 core->now_ns - peer->heard_ns < silence_ns(core);
+    }
+    return opinion;
+}
+
+/* A majority of the voters holds other data: it is this node whose data are in doubt (R59). */
+static void doubt_oneself(struct core *core, const struct peer *peer)
+{
+    if (core->doubt.chosen || opinion(core).differ < members_voters(&core->members) / 2 + 1)
+        return;
+    core->doubt.doubtful = core->doubt.outvoted = true;
+    core->doubt.equal_seq = peer->equal_seq;
+    core->doubt.differs_seq = peer->differs_seq;
+    primary_step_down(core, "most voters hold other data than this node");
+}
+
+/* By force a DOUBTFUL node leads, too: the operator says whose data count (R28). */
+void doubt_opened(struct core *core)
+{
+    core->doubt.chosen = core->forcing;
+    core->doubt.doubtful = core->doubt.outvoted = false;
+}
+
+void doubt_status(struct core *core, struct peer *peer, const struct core_msg *msg)
+{
+    if (core->phase != PHASE_PRIMARY || msg->status.digest.seq == 0 || msg->status.match == 0 ||
+        mutated(core, DIGEST_IGNORED))
+        return;
+    peer->shown = msg->status.digest;
+    struct digest_at own = noted_at(core, peer->shown.seq);
+    if (own.seq != peer->shown.seq && !mutated(core, DIGEST_OF_ANY_POSITION))
+        return; /* not a position that this node has stopped at */
+    note_verdict(core, peer, state_digest_equal(own.digest, peer->shown.digest));
+    if (peer->differs_seq == 0)
+        return;
+    peer->match = 0; /* it holds something else */
+    doubt_oneself(core, peer);
+}
+
+/* Those who differ are told, once every voter that is there has been compared and no more of them differ than agree: a
+ * primary whose own data are wrong must not send the others away. And those who still say it of themselves. Where no
+ * majority vouches for the primary's data, they may stand for election all the same: it may be the primary that is wrong. */
+void doubt_tell(const struct core *core, struct core_verdicts *out)
+{
+    struct opinion of = opinion(core);
+    bool vouched = core->doubt.chosen || of.agree >= members_voters(&core->members) / 2 + 1;
+    bool settled_now = core->doubt.chosen || (of.undecided == 0 && of.agree >= of.differ);
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = &core->peers[i];
+        bool differs = peer->differs_seq != 0 && settled_now;
+        bool clears =
+            peer->differs_seq == 0 && peer->equal_seq != 0 && peer->state == STATE_DOUBTFUL;
+        if (differs || clears)
+            out->list[out->count++] = (struct core_state_verdict){
+                peer->id, peer->store_id, peer->equal_seq, peer->differs_seq, vouched};
+    }
+}
+
+/* ---- At a replica ------------------------------------------------------------------------------------------ */
+
+void doubt_told(struct core *core, const struct core_verdicts *verdicts)
+{
+    struct doubt *doubt = &core->doubt;
+    for (uint32_t i = 0; i < verdicts->count; i++) {
+        const struct core_state_verdict *told = &verdicts->list[i];
+        if (!node_id_equal(told->node, core->config.self) || told->store_id != core->store_id)
+            continue;
+        bool differs = told->differs_seq != 0;
+        if (differs && !doubt->doubtful)
+            log_line(core, LOG_LEVEL_ERROR,
+                     "doubtful equal_at=%" PRIu64 " differs_at=%" PRIu64
+                     " way_out=\"its data are not the primary's: it serves nothing. Compare with "
+                     "`kvctl status`; then "
+                     "move its data directory away, so that it takes everything from the primary\"",
+                     told->equal_seq, told->differs_seq);
+        else if (!differs && doubt->doubtful)
+            log_line(core, LOG_LEVEL_WARN, "doubtful_no_more seq=%" PRIu64, told->equal_seq);
+        doubt->doubtful = differs;
+        doubt->outvoted = differs && told->vouched;
+        doubt->equal_seq = told->equal_seq;
+        doubt->differs_seq = told->differs_seq;
+    }
+}
