@@ -43,6 +43,12 @@ static void set_status(json_t *object, const struct candor_status *status)
     json_object_set_new(object, "digest", json_string(status->digest));
     json_object_set_new(object, "equal_seq", json_u64(status->equal_seq));
     json_object_set_new(object, "differs_seq", json_u64(status->differs_seq));
+    json_object_set_new(object, "scrubbed_age_ms",
+                        status->has_scrubbed_age ? json_u64(status->scrubbed_age_ms) : json_null());
+    json_object_set_new(object, "scrub_findings", json_u64(status->scrub_findings));
+    json_object_set_new(object, "scrub_finding",
+                        status->scrub_finding[0] != '\0' ? json_string(status->scrub_finding)
+                                                         : json_null());
     json_object_set_new(object, "admitted", json_boolean(status->admitted));
     json_object_set_new(object, "primary",
                         status->primary[0] != '\0' ? json_string(status->primary) : json_null());
@@ -162,6 +168,8 @@ static void print_remarks(const struct node_row *rows, size_t count)
                    "latest: "
                    "it serves nothing; see \"Data that differ\" in docs/operations.md\n",
                    row->target.id, (number)row->status.equal_seq, (number)row->status.differs_seq);
+        if (row->status.scrub_finding[0] != '\0')
+            printf("%s: has found rot in its %s\n", row->target.id, row->status.scrub_finding);
         if (!row->status.admitted)
             printf("%s: not admitted yet: it does not count as a voter\n", row->target.id);
         if (row->status.rollback_count > 0)

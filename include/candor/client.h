@@ -472,6 +472,11 @@ struct candor_status {
     /* DOUBTFUL: the newest position where its data were the others' (0: not known), and since where they are not; else 0. */
     uint64_t equal_seq;
     uint64_t differs_seq;
+    bool
+        has_scrubbed_age; /* false: not all of what it stores was read and checked since it was started */
+    uint64_t scrubbed_age_ms;
+    uint64_t scrub_findings;
+    char scrub_finding[256]; /* rot in log, checkpoint or archives that is still there; "": none */
 };
 
 /* Of the node at `endpoint`, without redirects or other endpoints. NULL: of the first endpoint. */

@@ -363,6 +363,11 @@ static bool take_status(const struct call *call, struct slice body, struct cando
     out->no_room = response->no_room;
     snprintf(out->digest, sizeof out->digest, "%016" PRIx64 "%016" PRIx64, response->digest_high,
              response->digest_low);
+    out->has_scrubbed_age =
+        response->scrubbed_case == CANDOR__V1__STATUS_RESPONSE__SCRUBBED_SCRUBBED_AGE_MS;
+    out->scrubbed_age_ms = out->has_scrubbed_age ? response->scrubbed_age_ms : 0;
+    out->scrub_findings = response->scrub_findings;
+    convert_text(response->scrub_finding, out->scrub_finding, sizeof out->scrub_finding);
     out->equal_seq = response->equal_seq;
     out->differs_seq = response->differs_seq;
     out->rollback_count = response->rollback_count;

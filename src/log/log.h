@@ -71,6 +71,9 @@ enum candor_code log_read(struct log *log, uint64_t from_seq, uint64_t upto_seq,
 /* Reads everything that is held and checks every checksum, the seqs and that epochs do not go back.
  * CANDOR_DATA_LOSS as above. Any thread; a truncation meanwhile is no damage. */
 enum candor_code log_verify(struct log *log, struct candor_error *err);
+/* The same, with a call of `between` after each segment, which may pause; false ends it (CANCELLED). */
+enum candor_code log_scrub(struct log *log, bool (*between)(void *closure), void *closure,
+                           struct candor_error *err);
 
 /* Discards everything above `to_seq`, durably. Safe against a crash at any point: afterwards the log ends
  * at `to_seq` or where it did before. RESOURCE_EXHAUSTED/DISK_FULL: nothing has changed; the newest append alone is taken back

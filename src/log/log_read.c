@@ -243,7 +243,8 @@ static enum candor_code verify_next(struct log *log, uint64_t *seq, uint64_t *cu
     return *more ? verify_segment(log, seq, epoch, err) : CANDOR_OK;
 }
 
-enum candor_code log_verify(struct log *log, struct candor_error *err)
+enum candor_code log_scrub(struct log *log, bool (*between)(void *closure), void *closure,
+                           struct candor_error *err)
 {
     struct epoch epoch = {0};
     uint64_t cuts = 0;
@@ -254,6 +255,13 @@ enum candor_code log_verify(struct log *log, struct candor_error *err)
         pthread_rwlock_rdlock(&log->files); /* a segment at a time: the writer may want to cut */
         code = verify_next(log, &seq, &cuts, &epoch, &more, err);
         pthread_rwlock_unlock(&log->files);
+        if (code == CANDOR_OK && more && between != NULL && !between(closure))
+            code = candor_error_set(err, CANDOR_CANCELLED, CANDOR_REASON_NONE, "ended");
     }
     return code;
+}
+
+enum candor_code log_verify(struct log *log, struct candor_error *err)
+{
+    return log_scrub(log, NULL, NULL, err);
 }

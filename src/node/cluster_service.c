@@ -29,8 +29,8 @@ static void fill_peer(const struct core_view *view, const struct core_peer_view 
 }
 
 static void fill_status(struct node *node, const struct core_view *view,
-                        const struct state_position *position, uint64_t now_ns,
-                        Candor__V1__StatusResponse *out)
+                        const struct state_position *position, const struct scrub_report *scrub,
+                        uint64_t now_ns, Candor__V1__StatusResponse *out)
 {
     out->node = wire_string(view->self.text);
     out->version = wire_string(CANDOR_VERSION);
@@ -52,6 +52,12 @@ static void fill_status(struct node *node, const struct core_view *view,
     out->digest_low = position->digest.low;
     out->equal_seq = view->doubtful ? view->equal_seq : 0;
     out->differs_seq = view->doubtful ? view->differs_seq : 0;
+    out->scrub_findings = scrub->findings;
+    out->scrub_finding = wire_string(scrub->finding);
+    if (scrub->finished_ns != 0) {
+        out->scrubbed_case = CANDOR__V1__STATUS_RESPONSE__SCRUBBED_SCRUBBED_AGE_MS;
+        out->scrubbed_age_ms = ns_to_ms_up(now_ns - scrub->finished_ns);
+    }
     out->admitted = view->admitted;
     out->primary = wire_string(view->primary.text);
     out->rpc = wire_string(node->self->rpc);
@@ -75,7 +81,9 @@ static void status(Candor__V1__Cluster_Service *service, const Candor__V1__Statu
     view_read(&node->view, &view);
     uint64_t now_ns = clock_boot_ns();
     Candor__V1__StatusResponse response = CANDOR__V1__STATUS_RESPONSE__INIT;
-    fill_status(node, &view, &position, now_ns, &response);
+    struct scrub_report scrub;
+    scrub_status(node, &scrub);
+    fill_status(node, &view, &position, &scrub, now_ns, &response);
     struct pos last = {view.applied_epoch, view.applied};
     response.last = wire_pos(&last, &last_room);
     for (uint32_t i = 0; i < view.peer_count; i++) {

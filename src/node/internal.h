@@ -3,6 +3,7 @@
  *   node.c       birth and end: wiring, order of shutdown
  *   open.c       recovery of a data directory
  *   identity.c   whose directory it is
+ *   scrub.c      looks for rot in what nobody reads
  *   loop.c       the node thread: events into the core, actions out of it
  *   view.c       the core's view, published to readers
  *   writer.c     the writer thread: its queue, hard state, commit, trim
@@ -210,6 +211,24 @@ struct snapshots {
     uint64_t asked_ns; /* when somebody last asked for it */
 };
 
+struct scrub {
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool stop;
+    uint64_t piece_ns;    /* the thread's own: when the piece under way began */
+    uint64_t finished_ns; /* 0: not yet */
+    uint64_t findings;    /* since the start */
+    char finding[CANDOR_ERROR_MESSAGE_BYTES + 32]; /* the newest one; "": none in the last round */
+};
+
+struct scrub_report {
+    uint64_t finished_ns;
+    uint64_t findings;
+    char finding[CANDOR_ERROR_MESSAGE_BYTES + 32];
+};
+
 struct download {
     pthread_t thread;
     bool running;
@@ -330,6 +349,7 @@ struct node {
 
     struct writer writer;
     struct snapshots snapshots;
+    struct scrub scrub;
     struct download download;
     struct pool readers; /* reads of clients */
     /* Reads being served on NNG's threads, and how many may be. */
@@ -348,6 +368,11 @@ struct node {
     struct cluster_service cluster;
     struct replication_service replication;
 };
+
+/* scrub.c */
+enum candor_code scrub_start(struct node *node, struct candor_error *err);
+void scrub_stop(struct node *node);
+void scrub_status(struct node *node, struct scrub_report *out); /* any thread */
 
 /* identity.c */
 /* `*rebooted`: the machine went down under a running node, and what was not synced may be gone. FAILED_PRECONDITION: another
@@ -423,6 +448,10 @@ void rollback_install(struct node *node, struct work *work);
 void snapshots_init(struct node *node);
 bool snapshot_cut(struct node *node, struct state_checkpoint *checkpoint);
 enum candor_code snapshots_start(struct node *node, struct candor_error *err);
+/* Whether the newest checkpoint is what was written: DATA_LOSS when not. Any thread. */
+enum candor_code snapshot_verify(struct node *node, struct candor_error *err);
+/* A fresh checkpoint takes the newest one's place, soon. Any thread. */
+void snapshots_renew(struct node *node);
 void snapshots_stop(struct node *node);
 void snapshots_note_growth(struct node *node, size_t bytes);
 void snapshots_note_rewind(struct node *node);    /* (writer) the newest checkpoint may be gone */

@@ -216,6 +216,7 @@ static struct node *node_new(const struct topology *topology, const struct topol
     pthread_mutex_init(&node->writer.checkpoint_lock, NULL);
     pthread_mutex_init(&node->failovers.lock, NULL);
     init_lock(&node->snapshots.lock, &node->snapshots.changed);
+    init_lock(&node->scrub.lock, &node->scrub.changed);
     init_lock(&node->download.lock, &node->download.changed);
     return node;
 }
@@ -234,6 +235,8 @@ static void node_free(struct node *node)
     pthread_mutex_destroy(&node->writer.checkpoint_lock);
     pthread_mutex_destroy(&node->failovers.lock);
     pthread_mutex_destroy(&node->snapshots.lock);
+    pthread_mutex_destroy(&node->scrub.lock);
+    pthread_cond_destroy(&node->scrub.changed);
     pthread_cond_destroy(&node->snapshots.changed);
     pthread_mutex_destroy(&node->download.lock);
     pthread_cond_destroy(&node->download.changed);
@@ -329,6 +332,8 @@ enum candor_code node_run(struct node *node, struct candor_error *err)
     if (code == CANDOR_OK)
         code = download_start(node, err);
     if (code == CANDOR_OK)
+        code = scrub_start(node, err);
+    if (code == CANDOR_OK)
         code = node_thread_start(node, err);
     if (code == CANDOR_OK)
         code = open_peer_door(node, err);
@@ -357,6 +362,7 @@ static void end_calls(struct node *node)
 
 static void end_threads(struct node *node)
 {
+    scrub_stop(node);
     download_stop(node);
     snapshots_stop(node);
     pool_stop(&node->readers);

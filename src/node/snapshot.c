@@ -57,6 +57,35 @@ static enum candor_code digest_file(int fd, uint64_t bytes, uint64_t *digest,
     return code;
 }
 
+enum candor_code snapshot_verify(struct node *node, struct candor_error *err)
+{
+    struct state_checkpoint before;
+    struct state_checkpoint after;
+    uint64_t digest = 0;
+    enum candor_code code = state_checkpoint_find(node->state_dir, &before, err);
+    if (code != CANDOR_OK)
+        return code;
+    int fd = open(before.path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return CANDOR_OK; /* gone meanwhile, or a shortage: another time */
+    code = digest_file(fd, before.bytes, &digest, err);
+    close(fd);
+    bool same = state_checkpoint_find(node->state_dir, &after, err) == CANDOR_OK &&
+                pos_equal(before.pos, after.pos) && before.digest == after.digest;
+    if (code != CANDOR_OK || !same || digest == before.digest)
+        return CANDOR_OK; /* sound, or another stands there now */
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                            "%s: it is not what was written there", before.path);
+}
+
+void snapshots_renew(struct node *node)
+{
+    pthread_mutex_lock(&node->snapshots.lock);
+    node->snapshots.renew = true;
+    pthread_cond_signal(&node->snapshots.changed);
+    pthread_mutex_unlock(&node->snapshots.lock);
+}
+
 /* Opens a checkpoint to be served. Without the lock: the digest takes time. False: it cannot be, or has rotted. */
 static bool serve(struct node *node, const struct state_checkpoint *checkpoint)
 {

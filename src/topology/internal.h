@@ -47,7 +47,7 @@ struct key {
 };
 
 /* The truth about what a file may say, in the order in which it is written and documented. */
-#define KEY_COUNT 30
+#define KEY_COUNT 31
 extern const struct key topology_keys[KEY_COUNT];
 
 const struct key *key_find(enum section section, const char *name); /* NULL when there is none */

@@ -41,6 +41,10 @@ const struct key topology_keys[KEY_COUNT] = {
      FIELD(topology, reject_after_ms), 1, 365 * DAY_MS, .fallback = "never",
      .doc = "A replica that heard no heartbeat for longer refuses to answer. Longer than "
             "`stale_after`."},
+    {SECTION_CLUSTER, "scrub_interval", KIND_DURATION_OR_NEVER, NEED_DEFAULT,
+     FIELD(topology, scrub_interval_ms), 1000, 365 * DAY_MS, .fallback = "24h",
+     .doc = "How long each node waits before it looks again for rot in its state, checkpoint, log "
+            "and archives."},
     {SECTION_CLUSTER, "election_timeout", KIND_DURATION, NEED_DEFAULT,
      FIELD(topology, election_timeout_ms), 1, HOUR_MS, .fallback = "1500ms",
      .doc = "Silence after which a voter stands for election, drawn from once to twice this (R22); "

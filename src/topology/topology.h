@@ -58,7 +58,8 @@ struct topology {
     struct node_id initial_primary;
     uint64_t heartbeat_interval_ms;
     uint64_t stale_after_ms;
-    uint64_t reject_after_ms; /* 0: never */
+    uint64_t reject_after_ms;   /* 0: never */
+    uint64_t scrub_interval_ms; /* 0: never */
     uint64_t election_timeout_ms;
     uint64_t writer_stall_ms;
     uint64_t max_lag;

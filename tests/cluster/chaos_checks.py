@@ -23,6 +23,12 @@ def check_equal(cluster):
     if len(set(exports.values())) != 1:
         sizes = {n: len(e) for n, e in exports.items()}
         raise Violation(f"nodes that call themselves equal export different bytes: {sizes}")
+    digests = {n: row["digest"] for n, row in cluster.status().items()}
+    if len(set(digests.values())) != 1:
+        raise Violation(f"nodes with the same data have different digests: {digests}")
+    accused = [n for n in cluster.nodes if "state_differs" in cluster.log_of(n)]
+    if accused:
+        raise Violation(f"the logs of {accused} say that states differed")
 
 
 def order_of(pos):

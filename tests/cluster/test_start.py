@@ -210,6 +210,21 @@ class Start(unittest.TestCase):
                 process.terminate()
                 process.communicate(timeout=30)
 
+    def test_rot_in_what_nobody_reads_is_found_and_told(self):
+        with Cluster({"a": "voter"}, retention={"log": "1MiB"}, scrub_interval="1s") as c:
+            c.up().wait_fresh()
+            c.trim_log("a")
+            until(lambda: c.status()["a"]["scrubbed_age_ms"] is not None, "all is read once")
+            self.assertEqual(c.status()["a"]["scrub_findings"], 0)
+            flip_bit(f"{c.dir}/data/a/state/checkpoint/data.mdb", b"x" * 1000)
+            until(lambda: "in=checkpoint" in c.log_of("a"), "the checkpoint's rot is found")
+            until(lambda: c.status()["a"]["scrub_finding"] is None, "a fresh one has taken its place")
+            c.put("last", "log-" * 100)
+            flip_bit(max(glob.glob(f"{c.dir}/data/a/log/*.log")), b"log-" * 100)
+            until(lambda: "log segment" in (c.status()["a"]["scrub_finding"] or ""), "the log's rot is found")
+            self.assertIn("has found rot in its log", c.kvctl("status")[0])
+            self.assertEqual(c.get("last")["value"], "log-" * 100)  # and it goes on
+
     def test_port_in_use_is_named(self):
         with Cluster({"a": "voter"}) as c:
             with open(c.topology) as f:

@@ -180,7 +180,8 @@ static void keys_that_are_unknown_twice_or_missing_are_told(void **state)
         {"cluster: s\n\"\\e[31mred\": 1\n" ONE_NODE,
          "t.yaml:2:1: error: unknown key '\\x1b[31mred'; known here: cluster, failover, "
          "initial_primary, "
-         "heartbeat_interval, stale_after, reject_after, election_timeout, writer_stall, max_lag, "
+         "heartbeat_interval, stale_after, reject_after, scrub_interval, election_timeout, "
+         "writer_stall, max_lag, "
          "durability, sync_interval, clock_drift_ppm, leases, limits, retention, nodes\n"},
         {"cluster: s\ncluster: t\n" ONE_NODE,
          "t.yaml:2:1: error: duplicate key 'cluster'; remove one; the first value is at 1:10\n"},
