@@ -105,6 +105,8 @@ enum candor_code hard_state_load(const char *dir, struct hard_state *out, struct
     enum candor_code code = file_load(dir_fd, HARD_STATE_NAME, HARD_STATE_BYTES, &bytes, err);
     if (code == CANDOR_OK)
         code = decode(buffer_slice(&bytes), out, dir, err);
+    else if (code == CANDOR_DATA_LOSS)
+        code = damaged(err, dir, "it cannot be read, or is longer than it ever was");
     buffer_free(&bytes);
     close(dir_fd);
     return code;
