@@ -220,11 +220,11 @@ static void fail_promotion(struct core *core, const char *text)
 }
 
 /* A full disk, it may be for long: whoever forced it is told, and may do it again. */
-void campaign_not_stored(struct core *core)
+void campaign_not_stored(struct core *core, const struct core_event *event)
 {
     if (!core->forcing)
         return;
-    finish_text(core, core->promote_ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_DISK_FULL,
+    finish_text(core, core->promote_ticket, event->appended.code, event->appended.reason,
                 (struct pos){0}, "the record that opens the new epoch could not be stored here");
     core->promote_ticket = 0;
     core->forcing = false;

@@ -62,11 +62,18 @@ struct opinion {
     uint32_t undecided; /* they are there, and were not compared yet */
 };
 
+static bool is_voting(const struct core *core, const struct peer *peer)
+{
+    const struct member *member = members_find(&core->members, peer->id);
+    return member != NULL && member->voter;
+}
+
+/* What a reader says of itself must not sway the voters. */
 static uint64_t first_difference(const struct core *core)
 {
     uint64_t first = UINT64_MAX;
     for (uint32_t i = 0; i < core->peer_count; i++)
-        if (core->peers[i].differs_seq != 0)
+        if (core->peers[i].differs_seq != 0 && is_voting(core, &core->peers[i]))
             first = min_u64(first, core->peers[i].differs_seq);
     return first;
 }
@@ -77,8 +84,7 @@ static struct opinion opinion(const struct core *core)
     uint64_t first = first_difference(core);
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
-        const struct member *member = members_find(&core->members, peer->id);
-        if (member == NULL || !member->voter)
+        if (!is_voting(core, peer))
             continue;
         if (peer->differs_seq != 0)
             opinion.differ++;

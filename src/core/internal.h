@@ -549,8 +549,8 @@ bool transfer_answer(struct core *core, uint64_t nonce,
 
 /* campaign.c */
 void campaign_tick(struct core *core);
-void campaign_cancel(struct core *core);     /* of the round; the wish to become primary stays */
-void campaign_not_stored(struct core *core); /* EPOCH_START */
+void campaign_cancel(struct core *core); /* of the round; the wish to become primary stays */
+void campaign_not_stored(struct core *core, const struct core_event *event); /* EPOCH_START */
 void campaign_saved(struct core *core);
 void campaign_answer(struct core *core, struct peer *peer, uint64_t nonce,
                      const struct core_msg *msg);

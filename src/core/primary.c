@@ -88,7 +88,7 @@ void primary_appended(struct core *core, const struct core_event *event)
         core->members_in_flight = false;
         if (core->phase == PHASE_OPENING) {
             primary_step_down(core, "EPOCH_START could not be stored");
-            campaign_not_stored(core);
+            campaign_not_stored(core, event);
         }
         plan_campaign(core);
         return;

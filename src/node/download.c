@@ -31,43 +31,43 @@ struct transfer {
 uint64_t download_fetch(struct node *node, struct node_id peer, struct epoch epoch)
 {
     struct download *d = &node->download;
-    pthread_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->side.lock);
     uint64_t number = ++d->number;
     d->wanted = true;
     d->peer = peer;
     d->epoch = epoch;
-    pthread_cond_signal(&d->changed);
-    pthread_mutex_unlock(&d->lock);
+    pthread_cond_signal(&d->side.changed);
+    pthread_mutex_unlock(&d->side.lock);
     return number;
 }
 
 void download_drop(struct node *node)
 {
     struct download *d = &node->download;
-    pthread_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->side.lock);
     d->number++;
     d->wanted = false;
-    pthread_cond_signal(&d->changed);
-    pthread_mutex_unlock(&d->lock);
+    pthread_cond_signal(&d->side.changed);
+    pthread_mutex_unlock(&d->side.lock);
 }
 
 /* There is one incoming snapshot at a time, and at most one more that an event of its end brings. */
 void download_discard(struct node *node, struct state_incoming *incoming)
 {
     struct download *d = &node->download;
-    pthread_mutex_lock(&d->lock);
+    pthread_mutex_lock(&d->side.lock);
     ASSERT(d->discard_count < sizeof d->discard / sizeof d->discard[0]);
     d->discard[d->discard_count++] = incoming;
-    pthread_cond_signal(&d->changed);
-    pthread_mutex_unlock(&d->lock);
+    pthread_cond_signal(&d->side.changed);
+    pthread_mutex_unlock(&d->side.lock);
 }
 
 static bool is_over(struct node *node, const struct transfer *t)
 {
     struct download *d = &node->download;
-    pthread_mutex_lock(&d->lock);
-    bool over = d->stop || d->number != t->number;
-    pthread_mutex_unlock(&d->lock);
+    pthread_mutex_lock(&d->side.lock);
+    bool over = d->side.stop || d->number != t->number;
+    pthread_mutex_unlock(&d->side.lock);
     return over;
 }
 
@@ -75,18 +75,12 @@ static bool is_over(struct node *node, const struct transfer *t)
 static void pause_a_little(struct node *node, const struct transfer *t)
 {
     struct download *d = &node->download;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += PAUSE_MS * (long)NS_PER_MS;
-    if (until.tv_nsec >= (long)NS_PER_S) {
-        until.tv_nsec -= (long)NS_PER_S;
-        until.tv_sec++;
-    }
-    pthread_mutex_lock(&d->lock);
-    while (!d->stop && d->number == t->number)
-        if (pthread_cond_timedwait(&d->changed, &d->lock, &until) != 0)
+    struct timespec until = side_thread_until(PAUSE_MS * NS_PER_MS);
+    pthread_mutex_lock(&d->side.lock);
+    while (!d->side.stop && d->number == t->number)
+        if (pthread_cond_timedwait(&d->side.changed, &d->side.lock, &until) != 0)
             break;
-    pthread_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&d->side.lock);
 }
 
 /* ---- A chunk ----------------------------------------------------------------------------------------------------- */
@@ -286,16 +280,16 @@ static void run(struct node *node, struct transfer *t)
 /* Takes the next order; false: stop. What is to be discarded goes first: there is one `incoming/`. */
 static bool next_order(struct download *d, struct transfer *t, struct state_incoming **discard)
 {
-    pthread_mutex_lock(&d->lock);
-    while (!d->stop && !d->wanted && d->discard_count == 0)
-        pthread_cond_wait(&d->changed, &d->lock);
+    pthread_mutex_lock(&d->side.lock);
+    while (!d->side.stop && !d->wanted && d->discard_count == 0)
+        pthread_cond_wait(&d->side.changed, &d->side.lock);
     *discard = d->discard_count > 0 ? d->discard[--d->discard_count] : NULL;
-    bool go_on = *discard != NULL || !d->stop;
+    bool go_on = *discard != NULL || !d->side.stop;
     if (*discard == NULL && go_on) {
         d->wanted = false;
         *t = (struct transfer){.number = d->number, .peer = d->peer, .epoch = d->epoch};
     }
-    pthread_mutex_unlock(&d->lock);
+    pthread_mutex_unlock(&d->side.lock);
     return go_on;
 }
 
@@ -315,22 +309,10 @@ static void *download_thread(void *closure)
 
 enum candor_code download_start(struct node *node, struct candor_error *err)
 {
-    if (pthread_create(&node->download.thread, NULL, download_thread, node) != 0)
-        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
-                                "cannot start the download thread");
-    pthread_setname_np(node->download.thread, "download");
-    node->download.running = true;
-    return CANDOR_OK;
+    return side_thread_start(&node->download.side, "download", download_thread, node, err);
 }
 
 void download_stop(struct node *node)
 {
-    struct download *d = &node->download;
-    pthread_mutex_lock(&d->lock);
-    d->stop = true;
-    pthread_cond_signal(&d->changed);
-    pthread_mutex_unlock(&d->lock);
-    if (d->running)
-        pthread_join(d->thread, NULL);
-    d->running = false;
+    side_thread_stop(&node->download.side);
 }

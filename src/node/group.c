@@ -179,7 +179,9 @@ void group_meta(struct node *node, struct work *work)
         node->writer.tail_epoch = work->epoch;
     else
         buffer_free(&event->bytes);
-    if (result.code == CANDOR_OK && !hard_state_reaches(node, work->epoch))
-        return; /* the node stops: nobody waits for an answer */
+    if (result.code == CANDOR_OK && !hard_state_reaches(node, work->epoch)) {
+        event_free(node, event); /* the node stops: nobody waits for an answer */
+        return;
+    }
     group_answer(node, event, &result, work->epoch, seq, log_last(node->log));
 }

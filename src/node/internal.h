@@ -4,6 +4,7 @@
  *   open.c       recovery of a data directory
  *   identity.c   whose directory it is
  *   scrub.c      looks for rot in what nobody reads
+ *   side_thread.c threads that wait for work or time, and end when told
  *   loop.c       the node thread: events into the core, actions out of it
  *   view.c       the core's view, published to readers
  *   writer.c     the writer thread: its queue, hard state, commit, trim
@@ -63,6 +64,7 @@
 #include "log/log.h"
 #include "node/node.h"
 #include "node/pool.h"
+#include "node/side_thread.h"
 #include "rpc/rpc.h"
 #include "state/archive.h"
 #include "state/state.h"
@@ -192,11 +194,7 @@ struct writer {
 /* ---- Snapshots ---------------------------------------------------------------------------------------- */
 
 struct snapshots {
-    pthread_t thread;
-    bool running;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool stop;
+    struct side_thread side;
     bool wanted; /* a replica waits for one */
     bool renew;  /* there is none, and the log alone does not make the state */
     bool cutting;
@@ -211,12 +209,14 @@ struct snapshots {
     uint64_t asked_ns; /* when somebody last asked for it */
 };
 
+/* Asked between the pieces of long work: it may pause, and false ends the work. */
+struct pace {
+    bool (*between)(void *closure);
+    void *closure;
+};
+
 struct scrub {
-    pthread_t thread;
-    bool running;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool stop;
+    struct side_thread side;
     uint64_t piece_ns;    /* the thread's own: when the piece under way began */
     uint64_t finished_ns; /* 0: not yet */
     uint64_t findings;    /* since the start */
@@ -230,11 +230,7 @@ struct scrub_report {
 };
 
 struct download {
-    pthread_t thread;
-    bool running;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool stop;
+    struct side_thread side;
     uint64_t number; /* of the newest FETCH or DROP: an older download is over */
     bool wanted;     /* `number` is a FETCH that was not begun */
     struct node_id peer;
@@ -449,7 +445,8 @@ void snapshots_init(struct node *node);
 bool snapshot_cut(struct node *node, struct state_checkpoint *checkpoint);
 enum candor_code snapshots_start(struct node *node, struct candor_error *err);
 /* Whether the newest checkpoint is what was written: DATA_LOSS when not. Any thread. */
-enum candor_code snapshot_verify(struct node *node, struct candor_error *err);
+enum candor_code snapshot_verify(struct node *node, const struct pace *pace,
+                                 struct candor_error *err);
 /* A fresh checkpoint takes the newest one's place, soon. Any thread. */
 void snapshots_renew(struct node *node);
 void snapshots_stop(struct node *node);

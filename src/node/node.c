@@ -185,16 +185,6 @@ static void fill_config(const struct node *node, struct core_config *config)
     memcpy(config->rpc, node->self->rpc, sizeof config->rpc);
 }
 
-static void init_lock(pthread_mutex_t *lock, pthread_cond_t *changed)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(lock, NULL);
-    pthread_cond_init(changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 static struct node *node_new(const struct topology *topology, const struct topology_node *self,
                              const struct node_options *options)
 {
@@ -215,9 +205,9 @@ static struct node *node_new(const struct topology *topology, const struct topol
     pool_init(&node->slow, "slow", LIMIT_SLOW_JOBS);
     pthread_mutex_init(&node->writer.checkpoint_lock, NULL);
     pthread_mutex_init(&node->failovers.lock, NULL);
-    init_lock(&node->snapshots.lock, &node->snapshots.changed);
-    init_lock(&node->scrub.lock, &node->scrub.changed);
-    init_lock(&node->download.lock, &node->download.changed);
+    side_thread_init(&node->snapshots.side);
+    side_thread_init(&node->scrub.side);
+    side_thread_init(&node->download.side);
     return node;
 }
 
@@ -234,12 +224,9 @@ static void node_free(struct node *node)
     pool_free(&node->slow);
     pthread_mutex_destroy(&node->writer.checkpoint_lock);
     pthread_mutex_destroy(&node->failovers.lock);
-    pthread_mutex_destroy(&node->snapshots.lock);
-    pthread_mutex_destroy(&node->scrub.lock);
-    pthread_cond_destroy(&node->scrub.changed);
-    pthread_cond_destroy(&node->snapshots.changed);
-    pthread_mutex_destroy(&node->download.lock);
-    pthread_cond_destroy(&node->download.changed);
+    side_thread_free(&node->snapshots.side);
+    side_thread_free(&node->scrub.side);
+    side_thread_free(&node->download.side);
     core_actions_free(&node->actions);
     serials_free(&node->tickets);
     core_free(node->core);

@@ -10,33 +10,20 @@
 
 /* It works a fifth of the time, so that the disk stays the others'. */
 enum { REST_SHARE = 4 };
+#define PIECE_NS_LEAST (5 * NS_PER_MS)
 
-static bool rest_ns(struct node *node, uint64_t ns)
-{
-    struct scrub *s = &node->scrub;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ns / NS_PER_S);
-    until.tv_nsec += (long)(ns % NS_PER_S);
-    if (until.tv_nsec >= (long)NS_PER_S) {
-        until.tv_sec++;
-        until.tv_nsec -= (long)NS_PER_S;
-    }
-    pthread_mutex_lock(&s->lock);
-    while (!s->stop && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
-        ;
-    bool goes_on = !s->stop;
-    pthread_mutex_unlock(&s->lock);
-    return goes_on;
-}
+enum { PIECE_BYTES = 16 << 20 };
 
-/* Between two pieces of work: as long again as the last one took, several times. */
+/* As long again as the last piece took, several times; at once while that was short. */
 static bool pause_between(void *closure)
 {
     struct node *node = closure;
-    uint64_t worked_ns = clock_boot_ns() - node->scrub.piece_ns;
-    bool goes_on = rest_ns(node, worked_ns * REST_SHARE);
-    node->scrub.piece_ns = clock_boot_ns();
+    struct scrub *s = &node->scrub;
+    uint64_t worked_ns = clock_boot_ns() - s->piece_ns;
+    if (worked_ns < PIECE_NS_LEAST)
+        return side_thread_rest(&s->side, 0);
+    bool goes_on = side_thread_rest(&s->side, worked_ns * REST_SHARE);
+    s->piece_ns = clock_boot_ns();
     return goes_on;
 }
 
@@ -44,10 +31,10 @@ static void found(struct node *node, const char *what, const struct candor_error
 {
     struct scrub *s = &node->scrub;
     log_error("scrub_found", "in=%s what=\"%s\"", what, err->message);
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->side.lock);
     s->findings++;
     snprintf(s->finding, sizeof s->finding, "%s: %s", what, err->message);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->side.lock);
 }
 
 /* ---- What is looked at ---------------------------------------------------------------------------------------- */
@@ -63,7 +50,7 @@ static void scrub_log(struct node *node)
 static void scrub_checkpoint(struct node *node)
 {
     struct candor_error err = {0};
-    if (snapshot_verify(node, &err) != CANDOR_DATA_LOSS)
+    if (snapshot_verify(node, &(struct pace){pause_between, node}, &err) != CANDOR_DATA_LOSS)
         return;
     found(node, "checkpoint", &err);
     snapshots_renew(node);
@@ -97,15 +84,39 @@ static void scrub_archives(struct node *node)
     free(list);
 }
 
+/* A part of the state, in one view: long ones would keep the writer from reusing pages. */
+struct part {
+    struct buffer after; /* the last key that was read */
+    uint64_t bytes;
+};
+
+static bool each_item(const struct state_item *item, void *closure)
+{
+    struct part *part = closure;
+    buffer_clear(&part->after);
+    buffer_put(&part->after, item->key.bytes, item->key.length);
+    part->bytes += item->key.length + item->value.length;
+    return part->bytes < PIECE_BYTES;
+}
+
 static void scrub_state(struct node *node)
 {
+    struct part part = {0};
     struct candor_error err = {0};
-    struct state_digest kept;
-    struct state_view *view = state_view_begin(node->state);
-    enum candor_code code = state_view_check(view, &err);
-    if (code == CANDOR_OK)
-        code = state_view_digest(view, &kept, &err);
-    state_view_end(view);
+    enum candor_code code = CANDOR_OK;
+    do {
+        part.bytes = 0;
+        struct state_scan scan = {.after = buffer_slice(&part.after)};
+        struct buffer after = {0}; /* the scan's own: `part.after` moves on */
+        buffer_put(&after, scan.after.bytes, scan.after.length);
+        scan.after = buffer_slice(&after);
+        struct state_view *view = state_view_begin(node->state);
+        state_scan(view, &scan, each_item, &part);
+        code = state_view_check(view, &err);
+        state_view_end(view);
+        buffer_free(&after);
+    } while (code == CANDOR_OK && part.bytes >= PIECE_BYTES && pause_between(node));
+    buffer_free(&part.after);
     if (code == CANDOR_DATA_LOSS)
         node_fatal(node, &err); /* as when it is read: nothing of it may be shown */
 }
@@ -122,13 +133,13 @@ static void scrub_all(struct node *node)
         scrub_log(node);
     if (pause_between(node))
         scrub_archives(node);
-    pthread_mutex_lock(&s->lock);
-    bool whole = !s->stop;
+    pthread_mutex_lock(&s->side.lock);
+    bool whole = !s->side.stop;
     if (whole)
         s->finished_ns = clock_boot_ns();
     if (whole && s->findings == before)
         s->finding[0] = '\0'; /* what was there is no more */
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->side.lock);
     if (whole)
         log_info("scrubbed", "findings=%" PRIu64 " ms=%" PRIu64, s->findings - before,
                  (clock_boot_ns() - began_ns) / NS_PER_MS);
@@ -140,7 +151,7 @@ static void *scrub_thread(void *closure)
 {
     struct node *node = closure;
     uint64_t interval_ns = node->topology->scrub_interval_ms * NS_PER_MS;
-    while (rest_ns(node, interval_ns))
+    while (side_thread_rest(&node->scrub.side, interval_ns))
         scrub_all(node);
     return NULL;
 }
@@ -148,32 +159,20 @@ static void *scrub_thread(void *closure)
 void scrub_status(struct node *node, struct scrub_report *out)
 {
     struct scrub *s = &node->scrub;
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->side.lock);
     *out = (struct scrub_report){.finished_ns = s->finished_ns, .findings = s->findings};
     memcpy(out->finding, s->finding, sizeof out->finding);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->side.lock);
 }
 
 enum candor_code scrub_start(struct node *node, struct candor_error *err)
 {
     if (node->topology->scrub_interval_ms == 0)
         return CANDOR_OK;
-    if (pthread_create(&node->scrub.thread, NULL, scrub_thread, node) != 0)
-        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
-                                "cannot start the scrub thread");
-    pthread_setname_np(node->scrub.thread, "scrub");
-    node->scrub.running = true;
-    return CANDOR_OK;
+    return side_thread_start(&node->scrub.side, "scrub", scrub_thread, node, err);
 }
 
 void scrub_stop(struct node *node)
 {
-    struct scrub *s = &node->scrub;
-    pthread_mutex_lock(&s->lock);
-    s->stop = true;
-    pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-    if (s->running)
-        pthread_join(s->thread, NULL);
-    s->running = false;
+    side_thread_stop(&node->scrub.side);
 }

@@ -31,8 +31,9 @@ static bool is_usable(struct node *node, struct pos pos, struct epoch epoch)
     return epoch_equal(pos.epoch, epoch) && pos.seq + 1 >= log_first(node->log);
 }
 
+/* The pace, if there is one, is asked after each chunk: it may pause, and false ends it (CANCELLED). */
 static enum candor_code digest_file(int fd, uint64_t bytes, uint64_t *digest,
-                                    struct candor_error *err)
+                                    const struct pace *pace, struct candor_error *err)
 {
     XXH3_state_t *hash = memory_given(XXH3_createState());
     uint8_t *chunk = memory_alloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
@@ -50,6 +51,10 @@ static enum candor_code digest_file(int fd, uint64_t bytes, uint64_t *digest,
         }
         XXH3_64bits_update(hash, chunk, (size_t)got);
         at += (uint64_t)got;
+        if (pace != NULL && !pace->between(pace->closure)) {
+            code = candor_error_set(err, CANDOR_CANCELLED, CANDOR_REASON_NONE, "ended");
+            break;
+        }
     }
     *digest = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
@@ -57,7 +62,8 @@ static enum candor_code digest_file(int fd, uint64_t bytes, uint64_t *digest,
     return code;
 }
 
-enum candor_code snapshot_verify(struct node *node, struct candor_error *err)
+enum candor_code snapshot_verify(struct node *node, const struct pace *pace,
+                                 struct candor_error *err)
 {
     struct state_checkpoint before;
     struct state_checkpoint after;
@@ -68,7 +74,7 @@ enum candor_code snapshot_verify(struct node *node, struct candor_error *err)
     int fd = open(before.path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return CANDOR_OK; /* gone meanwhile, or a shortage: another time */
-    code = digest_file(fd, before.bytes, &digest, err);
+    code = digest_file(fd, before.bytes, &digest, pace, err);
     close(fd);
     bool same = state_checkpoint_find(node->state_dir, &after, err) == CANDOR_OK &&
                 pos_equal(before.pos, after.pos) && before.digest == after.digest;
@@ -80,10 +86,10 @@ enum candor_code snapshot_verify(struct node *node, struct candor_error *err)
 
 void snapshots_renew(struct node *node)
 {
-    pthread_mutex_lock(&node->snapshots.lock);
+    pthread_mutex_lock(&node->snapshots.side.lock);
     node->snapshots.renew = true;
-    pthread_cond_signal(&node->snapshots.changed);
-    pthread_mutex_unlock(&node->snapshots.lock);
+    pthread_cond_signal(&node->snapshots.side.changed);
+    pthread_mutex_unlock(&node->snapshots.side.lock);
 }
 
 /* Opens a checkpoint to be served. Without the lock: the digest takes time. False: it cannot be, or has rotted. */
@@ -95,7 +101,7 @@ static bool serve(struct node *node, const struct state_checkpoint *checkpoint)
     int fd = open(checkpoint->path, O_RDONLY | O_CLOEXEC);
     enum candor_code code = fd < 0 ? candor_error_set(&err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
                                                       "%s: %s", checkpoint->path, strerror(errno))
-                                   : digest_file(fd, checkpoint->bytes, &digest, &err);
+                                   : digest_file(fd, checkpoint->bytes, &digest, NULL, &err);
     if (code == CANDOR_OK && digest != checkpoint->digest)
         code = candor_error_set(&err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
                                 "%s: it is not what was written there", checkpoint->path);
@@ -106,7 +112,7 @@ static bool serve(struct node *node, const struct state_checkpoint *checkpoint)
         return false;
     }
     char pos[POS_TEXT_BYTES];
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->side.lock);
     stop_serving(s);
     s->fd = fd;
     s->pos = checkpoint->pos;
@@ -114,7 +120,7 @@ static bool serve(struct node *node, const struct state_checkpoint *checkpoint)
     s->digest = digest;
     s->asked_ns = clock_boot_ns();
     snprintf(s->name, sizeof s->name, "%s-%016" PRIx64, pos_text(checkpoint->pos, pos), digest);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->side.lock);
     log_info("snapshot_served", "pos=%s bytes=%" PRIu64, pos, checkpoint->bytes);
     return true;
 }
@@ -185,16 +191,6 @@ static bool has_grown(struct node *node)
     return grown >= least && grown >= growth_limit(node);
 }
 
-/* After a failure: what it lacked may take a while. Ends early when the node stops. Under the lock. */
-static void pause_after_failure(struct snapshots *s)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += FAILURE_PAUSE_S;
-    while (!s->stop && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
-        ;
-}
-
 /* One cut, for whom it is wanted. Under the lock, which is given up meanwhile. */
 static void cut_once(struct node *node)
 {
@@ -204,29 +200,29 @@ static void cut_once(struct node *node)
     bool renew = s->renew;
     s->renew = false;
     s->cutting = true;
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->side.lock);
     bool done = wanted ? cut_to_serve(node) : snapshot_cut(node, &checkpoint);
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->side.lock);
     s->cutting = false;
     if (wanted)
         s->wanted = false; /* failed or not, the replica asks again */
     s->renew = s->renew || (renew && !done);
-    if (!done)
-        pause_after_failure(s);
+    if (!done) /* what it lacked may take a while */
+        (void)side_thread_rest_locked(&s->side, FAILURE_PAUSE_S * NS_PER_S);
 }
 
 static void *snapshot_thread(void *closure)
 {
     struct node *node = closure;
     struct snapshots *s = &node->snapshots;
-    pthread_mutex_lock(&s->lock);
-    while (!s->stop) {
+    pthread_mutex_lock(&s->side.lock);
+    while (!s->side.stop) {
         if (s->wanted || s->renew || has_grown(node))
             cut_once(node);
         else
-            pthread_cond_wait(&s->changed, &s->lock);
+            pthread_cond_wait(&s->side.changed, &s->side.lock);
     }
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->side.lock);
     return NULL;
 }
 
@@ -236,10 +232,10 @@ void snapshots_note_growth(struct node *node, size_t bytes)
     atomic_fetch_add_explicit(&s->grown_bytes, bytes, memory_order_relaxed);
     if (!has_grown(node))
         return;
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->side.lock);
     if (!s->cutting)
-        pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->lock);
+        pthread_cond_signal(&s->side.changed);
+    pthread_mutex_unlock(&s->side.lock);
 }
 
 void snapshots_note_rewind(struct node *node)
@@ -248,21 +244,21 @@ void snapshots_note_rewind(struct node *node)
     struct candor_error err = {0};
     bool found = state_checkpoint_find(node->state_dir, &checkpoint, &err) == CANDOR_OK;
     atomic_store(&node->snapshots.newest_seq, found ? checkpoint.pos.seq : 0);
-    pthread_mutex_lock(&node->snapshots.lock);
+    pthread_mutex_lock(&node->snapshots.side.lock);
     stop_serving(&node->snapshots);
     node->snapshots.renew = !found && log_first(node->log) > 1;
-    pthread_cond_signal(&node->snapshots.changed);
-    pthread_mutex_unlock(&node->snapshots.lock);
+    pthread_cond_signal(&node->snapshots.side.changed);
+    pthread_mutex_unlock(&node->snapshots.side.lock);
 }
 
 uint64_t snapshots_trim_limit(struct node *node)
 {
     struct snapshots *s = &node->snapshots;
     uint64_t limit = atomic_load(&s->newest_seq);
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->side.lock);
     if (s->fd >= 0 && clock_boot_ns() - s->asked_ns < SERVED_HOLD_NS)
         limit = min_u64(limit, s->pos.seq);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->side.lock);
     return limit;
 }
 
@@ -326,10 +322,10 @@ static bool fill_chunk(struct node *node, const struct chunk_source *source, uin
     close(source->fd);
     if (got < 0 || (size_t)got != wanted) {
         log_warn("snapshot_not_served", "what=\"reading the checkpoint failed\"");
-        pthread_mutex_lock(&s->lock);
+        pthread_mutex_lock(&s->side.lock);
         if (strcmp(s->name, source->name) == 0)
             stop_serving(s);
-        pthread_mutex_unlock(&s->lock);
+        pthread_mutex_unlock(&s->side.lock);
         return false;
     }
     response->ok = true;
@@ -342,10 +338,10 @@ static bool fill_chunk(struct node *node, const struct chunk_source *source, uin
 /* Nothing is served yet: a checkpoint is wanted. */
 static void want_snapshot(struct snapshots *s, Candor__V1__SnapshotResponse *response)
 {
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->side.lock);
     s->wanted = true;
-    pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->lock);
+    pthread_cond_signal(&s->side.changed);
+    pthread_mutex_unlock(&s->side.lock);
     response->ok = response->preparing = true;
 }
 
@@ -365,9 +361,9 @@ static void run_chunk_job(struct job *job)
     uint8_t *chunk = memory_alloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
 
     const Candor__V1__SnapshotRequest *request = chunk_job->request;
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->side.lock);
     struct chunk_source source = chunk_source(node, request->snapshot, view.epoch);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->side.lock);
     if (fill_chunk(node, &source, request->offset, chunk, &response)) {
         response.snapshot = source.name;
         response.pos = wire_pos(&source.pos, &pos_room);
@@ -443,23 +439,11 @@ void snapshots_init(struct node *node)
 
 enum candor_code snapshots_start(struct node *node, struct candor_error *err)
 {
-    if (pthread_create(&node->snapshots.thread, NULL, snapshot_thread, node) != 0)
-        return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
-                                "cannot start the snapshot thread");
-    pthread_setname_np(node->snapshots.thread, "snapshot");
-    node->snapshots.running = true;
-    return CANDOR_OK;
+    return side_thread_start(&node->snapshots.side, "snapshot", snapshot_thread, node, err);
 }
 
 void snapshots_stop(struct node *node)
 {
-    struct snapshots *s = &node->snapshots;
-    pthread_mutex_lock(&s->lock);
-    s->stop = true;
-    pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->lock);
-    if (s->running)
-        pthread_join(s->thread, NULL);
-    s->running = false;
-    stop_serving(s);
+    side_thread_stop(&node->snapshots.side);
+    stop_serving(&node->snapshots);
 }

@@ -701,7 +701,7 @@ static void comments_of_the_proto_files_are_kept(void **state)
     assert_string_equal(health->fields[0].enumeration->name,
                         "candor.v1.HealthResponse.ServingStatus");
     assert_string_equal(health->fields[0].enumeration->values[2].comment,
-                        "EXPIRED, FORKED, SYNCING");
+                        "EXPIRED, FORKED, DOUBTFUL, SYNCING");
 }
 
 static void descriptors_that_nest_too_deep_are_refused(void **state)
