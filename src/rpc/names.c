@@ -30,10 +30,11 @@ static int look_up(const char *host, struct host_addresses *out);
 
 static struct {
     pthread_mutex_t lock; /* of all below */
+    pthread_cond_t ended; /* a lookup */
     struct host hosts[LIMIT_HOSTS];
     uint32_t lookups;
     names_lookup lookup;
-} names = {.lock = PTHREAD_MUTEX_INITIALIZER, .lookup = look_up};
+} names = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, .lookup = look_up};
 
 /* ---- Addresses ------------------------------------------------------------------------------------ */
 
@@ -158,6 +159,7 @@ static struct names_query *learn(struct host *host, int error,
     host->known_ns = clock_boot_ns();
     host->looking = false;
     names.lookups--;
+    pthread_cond_broadcast(&names.ended);
     struct names_query *waiting = host->waiting;
     host->waiting = NULL;
     return waiting;
@@ -338,6 +340,8 @@ int names_failure(const char *name)
 void names_replace_lookup(names_lookup lookup)
 {
     pthread_mutex_lock(&names.lock);
+    while (names.lookups > 0) /* each of them writes into its place of the table when it ends */
+        pthread_cond_wait(&names.ended, &names.lock);
     memset(names.hosts, 0, sizeof names.hosts);
     names.lookup = lookup == NULL ? look_up : lookup;
     pthread_mutex_unlock(&names.lock);

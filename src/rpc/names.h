@@ -26,7 +26,7 @@ struct host_addresses {
 /* Waits for the host's addresses. 0 or EAI_*. */
 typedef int (*names_lookup)(const char *host, struct host_addresses *out);
 /* For tests, before the first use of a name: `lookup` is asked in place of getaddrinfo(3), from then on. What was known is
- * forgotten. NULL: getaddrinfo(3) again. No lookup may be under way. */
+ * forgotten. NULL: getaddrinfo(3) again. Returns when no lookup is under way any more. */
 void names_replace_lookup(names_lookup lookup);
 
 /* The address that `host` is, when it is a numeric one. */
