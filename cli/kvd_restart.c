@@ -27,16 +27,17 @@ void kvd_restart_prepare(char **argv)
 void kvd_restart_on_damage(void *closure, const struct candor_error *err)
 {
     (void)closure;
-    if (err->code != CANDOR_DATA_LOSS || err->reason != CANDOR_REASON_STATE_DAMAGED)
+    bool damaged = err->code == CANDOR_DATA_LOSS && err->reason == CANDOR_REASON_STATE_DAMAGED;
+    if (!damaged && err->reason != CANDOR_REASON_OLDER_COPY)
         return;
     /* Damage again and again is a matter for a person: memory or a disk that gives back what nobody wrote. */
     bool again = getenv(AGAIN) != NULL;
     if (again && clock_boot_ns() - started_ns < LIMIT_RESTART_AFTER_MS * NS_PER_MS)
         return;
-    log_error("state_damaged",
-              "what=\"%s\" way_out=\"this process starts again, and makes the state anew from its "
-              "checkpoint and log\"",
-              err->message);
+    log_error(damaged ? "state_damaged" : "older_copy", "what=\"%s\" way_out=\"this process %s\"",
+              err->message,
+              damaged ? "starts again, and makes the state anew from its checkpoint and log"
+                      : "starts again, and rejoins");
     (void)logging_flush(LIMIT_LOG_FLUSH_MS);
     if (setenv(AGAIN, "1", 1) == 0)
         execv("/proc/self/exe", arguments);

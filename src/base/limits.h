@@ -169,6 +169,10 @@ _Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS < LIMIT_RPC_CALLS / 4 
 /* A peer's lower boot number counts again when nothing was heard with the higher one for so many heartbeat intervals (R8): longer
  * than a message stays on its way, short enough that a forged number does not keep the real node out. */
 #define LIMIT_FORMER_LIFE_BEATS 200
+/* So often a node asks each other one which of its lives it knows (R62), and so many answers in a row that another one speaks
+ * end it (R64): one may be of a message that was long on its way. */
+#define LIMIT_LIFE_CHECK_BEATS 50
+#define LIMIT_OTHER_LIFE_ANSWERS 3
 
 /* Storage. */
 #define LIMIT_SEGMENT_BYTES (64u << 20) /* a log segment's preallocated size */

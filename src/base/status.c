@@ -70,6 +70,8 @@ const char *candor_reason_name(enum candor_reason reason)
         [CANDOR_REASON_STATE_FULL] = "STATE_FULL",
         [CANDOR_REASON_STATE_DAMAGED] = "STATE_DAMAGED",
         [CANDOR_REASON_DOUBTFUL] = "DOUBTFUL",
+        [CANDOR_REASON_OLDER_COPY] = "OLDER_COPY",
+        [CANDOR_REASON_ANOTHER_PROCESS] = "ANOTHER_PROCESS",
     };
     unsigned index = (unsigned)reason;
     bool known = index < sizeof names / sizeof names[0] && names[index] != NULL;

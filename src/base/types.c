@@ -63,6 +63,17 @@ bool node_id_empty(struct node_id id)
     return id.text[0] == '\0';
 }
 
+uint64_t boot_next(uint64_t boot, uint64_t random)
+{
+    uint64_t chance = random & ((UINT64_C(1) << BOOT_CHANCE_BITS) - 1);
+    return ((boot_count(boot) + 1) << BOOT_CHANCE_BITS) | chance;
+}
+
+uint64_t boot_count(uint64_t boot)
+{
+    return boot >> BOOT_CHANCE_BITS;
+}
+
 int epoch_compare(struct epoch a, struct epoch b)
 {
     if (a.generation != b.generation)

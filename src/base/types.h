@@ -29,6 +29,12 @@ struct node_id node_id_of(const char *text); /* ASSERTs that it parses; for lite
 bool node_id_equal(struct node_id a, struct node_id b);
 bool node_id_empty(struct node_id id);
 
+/* The number of a life (R8, R62): how often the directory was started, and behind that chance, so that a disk and a copy of it
+ * are not at the same number. It grows with each start. */
+#define BOOT_CHANCE_BITS 24
+uint64_t boot_next(uint64_t boot, uint64_t random);
+uint64_t boot_count(uint64_t boot);
+
 /* A period of leadership: compared generation, then term, then owner bytewise. All zero: none. */
 struct epoch {
     uint64_t generation;

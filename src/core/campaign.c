@@ -56,7 +56,7 @@ static bool is_of_this_generation(const struct core *core)
 static bool may_stand(const struct core *core)
 {
     if (core->work_outstanding > 0 || core->attach == ATTACH_TRUNCATING ||
-        core->attach == ATTACH_INSTALLING || core->forked)
+        core->attach == ATTACH_INSTALLING || core->forked || !lives_sure(core))
         return false;
     if (core->doubt.outvoted && !core->forcing)
         return false;
@@ -497,6 +497,9 @@ static const char *refusal(struct core *core, const struct peer *candidate,
     if (is_blank(core) && msg->vote.last.seq == 0 &&
         !node_id_equal(candidate->id, core->config.initial_primary))
         return "this node is blank, and only the initial primary founds a cluster";
+    *unheard = !lives_sure(core);
+    if (*unheard)
+        return "it has just started, and does not know yet whether its disk is the newest (R63)";
     /* A FORKED node votes, but never stands: its log is of an older generation than any that it can help to win. */
     int order = epoch_compare(msg->vote.epoch, core->epoch);
     if (order < 0 || (order == 0 && msg->type == CORE_MSG_PRE_VOTE)) {

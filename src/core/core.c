@@ -290,6 +290,8 @@ static bool long_silent(const struct core *core, const struct peer *peer)
 static bool of_former_life(const struct core *core, const struct peer *peer,
                            const struct core_header *header)
 {
+    if (lives_is_over(core, peer, header))
+        return true;
     if (peer->store_id == header->store_id)
         return header->boot < peer->boot && !long_silent(core, peer);
     bool present_speaks = core->now_ns - peer->heard_ns < silence_ns(core);
@@ -297,7 +299,7 @@ static bool of_former_life(const struct core *core, const struct peer *peer,
 }
 
 /* A new life or a new disk of a peer: what its former self said no longer counts (R4, R8). */
-static void peer_reborn(struct peer *peer, const struct core_header *header)
+static void peer_reborn(struct core *core, struct peer *peer, const struct core_header *header)
 {
     if (peer->store_id != 0 && peer->store_id != header->store_id) {
         uint32_t i = peer->lost_count++ % LOST_DISKS;
@@ -306,6 +308,8 @@ static void peer_reborn(struct peer *peer, const struct core_header *header)
     }
     peer->store_id = header->store_id;
     peer->boot = header->boot;
+    peer->life_since_ns = core->now_ns;
+    peer->older_logged = false;
     peer->epoch = (struct epoch){0};
     peer->match = 0;
     peer->answered_hb = 0;
@@ -350,7 +354,9 @@ static struct peer *known_sender(struct core *core, struct node_id dialled,
     if (old_life && !mutated(core, OLD_BOOT_ACCEPTED))
         return NULL;
     if (!old_life && (peer->store_id != header->store_id || peer->boot != header->boot))
-        peer_reborn(peer, header);
+        peer_reborn(core, peer, header);
+    if (!peer->heard || core->now_ns - peer->heard_ns >= silence_ns(core))
+        peer->life_since_ns = core->now_ns; /* it lasts while it is heard all the time (R62) */
     peer->heard = true;
     peer->heard_ns = core->now_ns;
     return peer;
@@ -441,6 +447,7 @@ static void on_stream(struct core *core, struct node_id dialled, const struct co
         return;
     if (!learn_epoch(core, peer, &msg->header))
         return;
+    lives_heard(core, peer, msg);
     if (msg->type == CORE_MSG_HEARTBEAT) {
         give_up_founding(core);
         take_cluster(core, msg->header.cluster_id);
@@ -495,6 +502,9 @@ static void on_request(struct core *core, uint64_t ticket, const struct core_msg
     case CORE_MSG_READ_INDEX:
         wait_remote(core, peer, ticket, msg);
         return;
+    case CORE_MSG_LIFE:
+        lives_request(core, peer, ticket, msg);
+        return;
     default:
         answer(core, ticket, message_new(core, CORE_MSG_ATTACH_ANSWER));
     }
@@ -503,7 +513,7 @@ static void on_request(struct core *core, uint64_t ticket, const struct core_msg
 static void call_failed(struct core *core, uint64_t nonce)
 {
     if (!campaign_call_failed(core, nonce) && !wait_call_failed(core, nonce) &&
-        !transfer_answer(core, nonce, NULL))
+        !lives_call_failed(core, nonce) && !transfer_answer(core, nonce, NULL))
         replica_call_failed(core, nonce);
 }
 
@@ -530,6 +540,9 @@ static void on_reply(struct core *core, struct node_id called, uint64_t nonce,
         break;
     case CORE_MSG_READ_INDEX_ANSWER:
         wait_index_answer(core, nonce, msg);
+        break;
+    case CORE_MSG_LIFE_ANSWER:
+        lives_answer(core, peer, nonce, msg);
         break;
     default:
         break;
@@ -695,6 +708,7 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now_n
     core->message_count = 0;
 
     dispatch(core, event);
+    lives_tick(core);
     campaign_tick(core);
     wait_progress(core); /* may want a heartbeat */
     primary_tick(core);
@@ -709,6 +723,7 @@ uint64_t core_next_wake_ns(const struct core *core)
 {
     uint64_t wake_ns = min_u64(min_u64(campaign_wake_ns(core), primary_wake_ns(core)),
                                min_u64(replica_wake_ns(core), wait_wake_ns(core)));
+    wake_ns = min_u64(wake_ns, lives_wake_ns(core));
     for (uint32_t i = 0; i < core->peer_count; i++)
         wake_ns = min_u64(wake_ns, max_u64(core->peers[i].heard_ns, core->peers[i].reset_ns) +
                                        silence_ns(core));
@@ -757,6 +772,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     risk_committed(core);
     core->next_nonce = rng_next(&core->rng) | 1; /* another life's answers do not match */
     add_peers(core, now_ns);
+    lives_born(core, boot);
 
     core->founding =
         is_blank(core) && node_id_equal(config->self, config->initial_primary) && is_voter(core);

@@ -49,6 +49,28 @@ struct core_config {
 #endif
 };
 
+/* What is known of one life of a node (R62): its process, from one start to its end, on one disk. */
+struct core_life {
+    struct node_id node;
+    uint64_t store_id; /* 0: nothing is known */
+    uint64_t boot;
+    struct pos held; /* the newest that it declared committed, or acknowledged; seq 0: nothing */
+};
+
+/* Of the node that asks. */
+struct core_life_answer {
+    bool ok; /* false: not to a node of another cluster */
+    struct core_life
+        lasted; /* the newest on the disk that it names that spoke for an election timeout; store_id 0: none */
+    struct core_life newest; /* heard last, of whichever disk, however short; store_id 0: none */
+    bool speaks;             /* `newest` was heard just now */
+};
+
+struct core_lives {
+    uint32_t count;
+    struct core_life list[LIMIT_NODES];
+};
+
 /* What the disk said, after the log was replayed into the state: last == durable == applied. */
 struct core_boot {
     uint64_t cluster_id; /* 0: blank */
@@ -63,6 +85,10 @@ struct core_boot {
     const struct epoch_history *history;
     const struct members *members; /* as of last; count 0 before the first EPOCH_START */
     const struct seq_bits *local;  /* records above commit that say LOCAL (R42) */
+    /* What this node had kept of the others' lives (KEEP_LIVES); NULL: nothing. */
+    const struct core_lives *lives;
+    /* The machine went down, with a durability that may lose the newest records. */
+    bool tail_may_lack;
 };
 
 /* ---- Messages between cores ------------------------------------------------------------------------ */
@@ -119,6 +145,8 @@ enum core_msg_type {
     CORE_MSG_VOTE_ANSWER, /* to both */
     CORE_MSG_READ_INDEX,
     CORE_MSG_READ_INDEX_ANSWER,
+    CORE_MSG_LIFE, /* which life of the sender does the receiver know? (R62) */
+    CORE_MSG_LIFE_ANSWER,
     CORE_MSG_TRANSFER, /* the primary asks the receiver to stand at once (R26); answered by a VOTE_ANSWER */
 };
 
@@ -194,6 +222,7 @@ struct core_msg {
             bool ok;
             uint64_t seq;
         } read_index_answer;
+        struct core_life_answer life_answer;
     };
 };
 
@@ -324,6 +353,13 @@ enum core_action_type {
     CORE_ACTION_MEMBERS, /* a membership record in `epoch` -> APPENDED */
     CORE_ACTION_TRUNCATE, /* archive, undo and cut what lies after `seq`; superseded by `epoch` -> TRUNCATED */
     CORE_ACTION_INSTALL, /* make the downloaded snapshot the state; first archive own records above `seq` -> INSTALLED */
+    /* What is known of the others' lives has changed: core_lives() is to be kept. No event answers it. */
+    CORE_ACTION_KEEP_LIVES,
+    /* This directory is an older copy of itself (R62): it takes a new store_id, and the process starts again with it. The core
+     * promises nothing any more. text: why */
+    CORE_ACTION_RENEW,
+    /* Another process runs as this node (R64): this one ends. text: why */
+    CORE_ACTION_STOP,
     CORE_ACTION_COMMIT, /* known commit is `seq`: undo up to it can go. No event answers it */
     /* snapshot download, by the shell */
     CORE_ACTION_FETCH_SNAPSHOT, /* from `peer`, of `epoch` -> SNAPSHOT_READY or SNAPSHOT_FAILED */
@@ -464,6 +500,8 @@ struct core_view {
 };
 
 void core_view(const struct core *core, struct core_view *out);
+/* What this node knows of the others' lives. */
+void core_lives(const struct core *core, struct core_lives *out);
 /* Copies the epoch history (the caller's is initialised). */
 void core_history(const struct core *core, struct epoch_history *out);
 

@@ -6,6 +6,7 @@
  *   heartbeat.c heartbeats, and the evidence that they and records carry
  *   commit.c    what a majority has reached
  *   doubt.c     whether those at one position hold the same data
+ *   lives.c     whether this node's disk is the newest copy of itself, and its process the only one
  *   risk.c      what of it was only LOCAL
  *   lease.c     leader leases
  *   writes.c    writes, until they are acknowledged
@@ -71,6 +72,16 @@ struct peer {
     uint64_t boot;
     bool heard;
     uint64_t heard_ns;
+    /* R62. The newest of its lives that lasted; and since when its present one is heard. */
+    struct core_life life;
+    uint64_t life_since_ns;
+    bool older_logged;
+    /* Which life of this node does it know? */
+    uint64_t life_nonce; /* of the question under way; 0: none */
+    uint64_t life_due_ns;
+    bool life_told;
+    bool life_open;        /* it knows a newer one, which may be forged */
+    uint32_t others_heard; /* answers in a row that another life than this one speaks */
     /* The newest that its own stream has named; what it answers to a call may be older, or newer. */
     struct epoch epoch;
     uint64_t reset_ns; /* when its connection was last dropped */
@@ -228,8 +239,18 @@ struct doubt {
     bool chosen; /* at a primary: an operator forced it, and so chose its data */
 };
 
+/* R62-R64 */
+struct lives {
+    struct epoch born_epoch;
+    uint64_t born_last;
+    bool tail_may_lack;
+    bool known; /* somebody has heard this very life */
+    bool over;  /* the process is to end */
+};
+
 struct core {
     struct doubt doubt;
+    struct lives lives;
     struct core_config config;
     struct rng rng;
     uint64_t born_ns;
@@ -476,6 +497,19 @@ void doubt_opened(struct core *core);                /* as primary */
 void doubt_status(struct core *core, struct peer *peer, const struct core_msg *msg);
 void doubt_tell(const struct core *core, struct core_verdicts *out);
 void doubt_told(struct core *core, const struct core_verdicts *verdicts);
+
+/* lives.c */
+void lives_born(struct core *core, const struct core_boot *boot);
+void lives_heard(struct core *core, struct peer *peer, const struct core_msg *msg);
+bool lives_is_over(const struct core *core, const struct peer *peer,
+                   const struct core_header *header);
+void lives_request(struct core *core, struct peer *peer, uint64_t ticket,
+                   const struct core_msg *msg);
+void lives_answer(struct core *core, struct peer *peer, uint64_t nonce, const struct core_msg *msg);
+bool lives_call_failed(struct core *core, uint64_t nonce);
+bool lives_sure(const struct core *core); /* may vote, and stand */
+void lives_tick(struct core *core);
+uint64_t lives_wake_ns(const struct core *core);
 
 /* primary.c */
 void primary_open(struct core *core); /* the vote is won: hand EPOCH_START to the writer */

@@ -16,7 +16,7 @@ struct hard_state {
     struct node_id cluster_name;
     uint64_t cluster_id;   /* 0: belongs to no cluster yet */
     uint64_t store_id;     /* drawn when the directory was made */
-    uint64_t boot;         /* how often it was started */
+    uint64_t boot;         /* of its newest start (base/types.h) */
     struct epoch epoch;    /* highest epoch adopted or voted for: a vote is for its owner (R23) */
     uint64_t known_commit; /* a lower bound */
     bool clean_shutdown;   /* false while running */

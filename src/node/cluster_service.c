@@ -38,7 +38,7 @@ static void fill_status(struct node *node, const struct core_view *view,
     out->uptime_ms = (now_ns - node->started_ns) / NS_PER_MS;
     out->cluster_id = view->cluster_id;
     out->store_id = view->store_id;
-    out->boot = view->boot;
+    out->boot = boot_count(view->boot);
     out->durable_seq = view->durable;
     out->match_seq = view->match;
     out->lag = saturating_sub(view->primary_seq, view->applied); /* R39 */

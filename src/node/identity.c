@@ -60,6 +60,11 @@ static enum candor_code check(struct node *node, struct candor_error *err)
     return CANDOR_OK;
 }
 
+void identity_renew(struct node *node)
+{
+    node->writer.hard.store_id = random_u64_nonzero();
+}
+
 enum candor_code identity_load(struct node *node, bool *fresh, bool *rebooted,
                                struct candor_error *err)
 {
@@ -87,7 +92,7 @@ enum candor_code identity_begin_life(struct node *node, struct candor_error *err
     state_position(node->state, &position);
     if (epoch_compare(position.applied.epoch, hard->epoch) > 0)
         hard->epoch = position.applied.epoch;
-    hard->boot++;
+    hard->boot = boot_next(hard->boot, random_u64_nonzero());
     hard->clean_shutdown = false;
     hard->end_seq = 0;
     os_boot_id(hard->os_boot_id);

@@ -141,10 +141,11 @@ struct work {
     struct epoch epoch;
     uint64_t seq;
     uint64_t cluster_id;
-    struct buffer bytes;             /* APPEND */
+    struct buffer bytes;             /* APPEND; RENEW: why, as text */
     size_t backlog_bytes;            /* APPEND: counted in node->backlog_bytes */
     struct members *members;         /* EPOCH_START, MEMBERS */
     struct state_incoming *incoming; /* INSTALL */
+    struct core_lives *lives;        /* KEEP_LIVES */
 };
 
 /* What the writer made of a write. */
@@ -377,10 +378,12 @@ enum candor_code identity_load(struct node *node, bool *fresh, bool *rebooted,
                                struct candor_error *err);
 /* Durable before anything is sent: what a former life said no longer counts (R8). A crash may have come between a forced
  * EPOCH_START and the hard state (R28). */
+/* (writer) From the next start on it is another disk: to be saved. */
+void identity_renew(struct node *node);
 enum candor_code identity_begin_life(struct node *node, struct candor_error *err);
 
 /* open.c */
-enum candor_code node_recover(struct node *node, struct core_boot *boot,
+enum candor_code node_recover(struct node *node, struct core_boot *boot, struct core_lives *lives,
                               struct epoch_history *history, struct members *members,
                               struct seq_bits *local, struct candor_error *err);
 void node_close_disk(struct node *node, bool clean);

@@ -292,6 +292,31 @@ static void give_work(struct node *node, const struct core_action *action)
     outbox_add(&node->works, work);
 }
 
+static void give_lives(struct node *node)
+{
+    struct work *work = work_new(CORE_ACTION_KEEP_LIVES);
+    work->lives = memory_alloc(sizeof *work->lives);
+    core_lives(node->core, work->lives);
+    outbox_add(&node->works, work);
+}
+
+static void give_renewal(struct node *node, const struct core_action *action)
+{
+    struct work *work = work_new(CORE_ACTION_RENEW);
+    buffer_put(&work->bytes, action->text, strlen(action->text) + 1);
+    outbox_add(&node->works, work);
+}
+
+/* R64 */
+static void stop_for_another(struct node *node, const struct core_action *action)
+{
+    struct candor_error err = {0};
+    (void)candor_error_set(&err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_ANOTHER_PROCESS,
+                           "%s. This one ends: find out which of the two is to run, and where",
+                           action->text);
+    node_fatal(node, &err);
+}
+
 static void drop_snapshot(struct node *node)
 {
     node->download_number = 0;
@@ -329,6 +354,15 @@ static void perform(struct node *node, const struct core_action *action)
     case CORE_ACTION_TRUNCATE:
     case CORE_ACTION_INSTALL:
         give_work(node, action);
+        break;
+    case CORE_ACTION_KEEP_LIVES:
+        give_lives(node);
+        break;
+    case CORE_ACTION_RENEW:
+        give_renewal(node, action);
+        break;
+    case CORE_ACTION_STOP:
+        stop_for_another(node, action);
         break;
     case CORE_ACTION_COMMIT:
         node->commit_seq = action->seq;

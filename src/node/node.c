@@ -251,8 +251,9 @@ enum candor_code node_open(const struct topology *topology, struct node_id self,
     struct epoch_history history;
     struct members members;
     struct seq_bits local = {0};
+    struct core_lives lives = {0};
     epoch_history_init(&history);
-    enum candor_code code = node_recover(node, &boot, &history, &members, &local, err);
+    enum candor_code code = node_recover(node, &boot, &lives, &history, &members, &local, err);
     if (code == CANDOR_OK) {
         struct core_config config;
         fill_config(node, &config);

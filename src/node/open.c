@@ -1,5 +1,6 @@
 /* Recovery of a data directory (docs/architecture.md): lock, identity, log, state, and the two made to agree. */
 #include "node/internal.h"
+#include "node/lives.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -435,7 +436,18 @@ static enum candor_code recover_disk(struct node *node, bool *fresh, struct cand
     return code;
 }
 
-enum candor_code node_recover(struct node *node, struct core_boot *boot,
+/* What the others have come to, as this node heard it (R62). A damaged file is no damage of what it promised itself. */
+static void recall_lives(struct node *node, struct core_lives *lives)
+{
+    struct candor_error err = {0};
+    if (lives_load(node->data, lives, &err) != CANDOR_OK)
+        log_warn("lives_forgotten",
+                 "what=\"%s\" effect=\"this node cannot tell the others whether their disks "
+                 "are older copies, until it has heard them again\"",
+                 err.message);
+}
+
+enum candor_code node_recover(struct node *node, struct core_boot *boot, struct core_lives *lives,
                               struct epoch_history *history, struct members *members,
                               struct seq_bits *local, struct candor_error *err)
 {
@@ -450,6 +462,9 @@ enum candor_code node_recover(struct node *node, struct core_boot *boot,
     if (code != CANDOR_OK)
         return code;
     boot->local = local;
+    recall_lives(node, lives);
+    boot->lives = lives;
+    boot->tail_may_lack = node->self->durability != TOPOLOGY_ALWAYS;
     code = find_local(node, boot->commit, local, err);
     if (code != CANDOR_OK)
         return code;
@@ -459,8 +474,8 @@ enum candor_code node_recover(struct node *node, struct core_boot *boot,
     log_info("recovered",
              "data=%s store=%016" PRIx64 " boot=%" PRIu64 " epoch=%s last=%" PRIu64
              " commit=%" PRIu64 " fresh=%s",
-             node->data, boot->store_id, boot->boot, epoch_text(boot->epoch, text), boot->last,
-             boot->commit, fresh ? "yes" : "no");
+             node->data, boot->store_id, boot_count(boot->boot), epoch_text(boot->epoch, text),
+             boot->last, boot->commit, fresh ? "yes" : "no");
     return CANDOR_OK;
 }
 
@@ -479,7 +494,11 @@ static void mark_clean(struct node *node)
         min_u64(max_u64(hard->known_commit, node->writer.commit), position.applied.seq);
     hard->clean_shutdown = true;
     hard->end_seq = log_last(node->log);
-    if (hard_state_save(node->data, hard, &err) != CANDOR_OK)
+    struct core_lives lives = {0};
+    if (node->core != NULL)
+        core_lives(node->core, &lives);
+    if ((node->core != NULL && lives_save(node->data, &lives, &err) != CANDOR_OK) ||
+        hard_state_save(node->data, hard, &err) != CANDOR_OK)
         log_error("not_clean", "what=\"%s\"", err.message);
 }
 

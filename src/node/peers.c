@@ -130,6 +130,10 @@ static void send(ProtobufCService *service, const struct core_msg *msg,
                                             (Candor__V1__ReadIndexResponse_Closure)answered,
                                             exchange);
         break;
+    case CORE_MSG_LIFE:
+        candor__v1__replication__known_life(service, (const Candor__V1__LifeRequest *)message,
+                                            (Candor__V1__LifeResponse_Closure)answered, exchange);
+        break;
     default:
         ASSERT(!"a call that is no request");
     }

@@ -90,6 +90,13 @@ static void read_index(Candor__V1__Replication_Service *service,
     ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
 }
 
+static void known_life(Candor__V1__Replication_Service *service,
+                       const Candor__V1__LifeRequest *request,
+                       Candor__V1__LifeResponse_Closure closure, void *closure_data)
+{
+    ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
+}
+
 /* ---- Fetch -------------------------------------------------------------------------------------------------------- */
 
 /* False: another epoch, or the log no longer holds it: attach again. */
@@ -181,5 +188,6 @@ void replication_service_init(struct node *node)
         .vote = vote,
         .read_index = read_index,
         .transfer_leadership = transfer_leadership,
+        .known_life = known_life,
     };
 }

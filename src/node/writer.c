@@ -1,5 +1,6 @@
 /* The writer thread: a FIFO of storage work. Every answer is about what is durable (R1). */
 #include "node/internal.h"
+#include "node/lives.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -21,6 +22,7 @@ static void work_free(struct node *node, struct work *work)
         atomic_fetch_sub(&node->backlog_bytes, work->backlog_bytes);
     buffer_free(&work->bytes);
     free(work->members);
+    free(work->lives);
     if (work->incoming != NULL)
         state_incoming_discard(work->incoming);
     if (work->write == NULL) /* else it is part of the ticket */
@@ -118,6 +120,31 @@ static void save(struct node *node, const struct work *work)
         work_answer(node, event_new(CORE_EVENT_SAVED));
 }
 
+/* It promises nothing: without room it is kept the next time. */
+static void keep_lives(struct node *node, const struct work *work)
+{
+    struct candor_error err = {0};
+    enum candor_code code = lives_save(node->data, work->lives, &err);
+    if (code == CANDOR_RESOURCE_EXHAUSTED)
+        writer_note_shortage(node, &err);
+    else if (code != CANDOR_OK)
+        node_fatal(node, &err);
+}
+
+/* R62: from its next start on it is a disk that has promised nothing (R4). */
+static void renew(struct node *node, const struct work *work)
+{
+    struct candor_error err = {0};
+    identity_renew(node);
+    if (!writer_save(node))
+        return;
+    (void)candor_error_set(&err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_OLDER_COPY,
+                           "%s. It is a new disk (%016" PRIx64
+                           ") from the next start on, and counts when it is readmitted",
+                           (const char *)work->bytes.bytes, node->writer.hard.store_id);
+    node_fatal(node, &err);
+}
+
 /* ---- Commit and trim ----------------------------------------------------------------------------------- */
 
 /* Gives back the oldest part of a log that is beyond its retention (R20): not above known commit, nor what the
@@ -207,6 +234,12 @@ static size_t do_some(struct node *node, struct work **works, size_t count)
         return group_appends(node, works, count);
     case CORE_ACTION_SAVE:
         save(node, work);
+        return 1;
+    case CORE_ACTION_KEEP_LIVES:
+        keep_lives(node, work);
+        return 1;
+    case CORE_ACTION_RENEW:
+        renew(node, work);
         return 1;
     case CORE_ACTION_EPOCH_START:
     case CORE_ACTION_MEMBERS:

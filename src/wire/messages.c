@@ -227,6 +227,36 @@ static ProtobufCMessage *read_index_answer_message(const struct core_msg *msg,
     return &room->read_index_answer.base;
 }
 
+static ProtobufCMessage *life_message(struct wire_room *room)
+{
+    candor__v1__life_request__init(&room->life);
+    room->life.header = &room->header.header;
+    return &room->life.base;
+}
+
+/* NULL: there is none. */
+static Candor__V1__Life *wire_life(const struct core_life *life, struct wire_life *out)
+{
+    if (life->store_id == 0)
+        return NULL;
+    candor__v1__life__init(&out->life);
+    out->life.store_id = life->store_id;
+    out->life.boot = life->boot;
+    out->life.held = life->held.seq == 0 ? NULL : wire_pos(&life->held, &out->held);
+    return &out->life;
+}
+
+static ProtobufCMessage *life_answer_message(const struct core_msg *msg, struct wire_room *room)
+{
+    candor__v1__life_response__init(&room->life_answer);
+    room->life_answer.header = &room->header.header;
+    room->life_answer.lasted = wire_life(&msg->life_answer.lasted, &room->lives[0]);
+    room->life_answer.newest = wire_life(&msg->life_answer.newest, &room->lives[1]);
+    room->life_answer.speaks = msg->life_answer.speaks;
+    room->life_answer.ok = msg->life_answer.ok;
+    return &room->life_answer.base;
+}
+
 ProtobufCMessage *wire_message(const struct core_msg *msg, struct wire_room *room)
 {
     room->has_history = false;
@@ -255,6 +285,10 @@ ProtobufCMessage *wire_message(const struct core_msg *msg, struct wire_room *roo
         return read_index_message(room);
     case CORE_MSG_READ_INDEX_ANSWER:
         return read_index_answer_message(msg, room);
+    case CORE_MSG_LIFE:
+        return life_message(room);
+    case CORE_MSG_LIFE_ANSWER:
+        return life_answer_message(msg, room);
     }
     ASSERT(!"a core_msg of no known type");
     return NULL;
@@ -576,6 +610,39 @@ static enum candor_code read_read_index_answer(const Candor__V1__ReadIndexRespon
     return code == CANDOR_OK ? wire_check_number(response->seq, "seq", err) : code;
 }
 
+static enum candor_code read_life_request(const Candor__V1__LifeRequest *request,
+                                          struct core_msg *out, struct candor_error *err)
+{
+    out->type = CORE_MSG_LIFE;
+    return wire_read_header(request->header, &out->header, err);
+}
+
+static enum candor_code read_life(const Candor__V1__Life *life, struct core_life *out,
+                                  struct candor_error *err)
+{
+    *out = (struct core_life){0};
+    if (life == NULL)
+        return CANDOR_OK;
+    out->store_id = life->store_id;
+    out->boot = life->boot;
+    enum candor_code code = wire_check_number(life->boot, "boot", err);
+    return code == CANDOR_OK && life->held != NULL
+               ? wire_read_pos(life->held, "held", &out->held, err)
+               : code;
+}
+
+static enum candor_code read_life_answer(const Candor__V1__LifeResponse *response,
+                                         struct core_msg *out, struct candor_error *err)
+{
+    out->type = CORE_MSG_LIFE_ANSWER;
+    out->life_answer.speaks = response->speaks;
+    out->life_answer.ok = response->ok;
+    enum candor_code code = wire_read_header(response->header, &out->header, err);
+    if (code == CANDOR_OK)
+        code = read_life(response->lasted, &out->life_answer.lasted, err);
+    return code == CANDOR_OK ? read_life(response->newest, &out->life_answer.newest, err) : code;
+}
+
 static enum candor_code read_vote_request(const ProtobufCMessage *message, struct core_msg *out,
                                           struct candor_error *err)
 {
@@ -617,6 +684,10 @@ enum candor_code wire_read(const ProtobufCMessage *message, struct core_msg *out
         return read_read_index((const Candor__V1__ReadIndexRequest *)message, out, err);
     if (type == &candor__v1__read_index_response__descriptor)
         return read_read_index_answer((const Candor__V1__ReadIndexResponse *)message, out, err);
+    if (type == &candor__v1__life_request__descriptor)
+        return read_life_request((const Candor__V1__LifeRequest *)message, out, err);
+    if (type == &candor__v1__life_response__descriptor)
+        return read_life_answer((const Candor__V1__LifeResponse *)message, out, err);
     return wire_malformed(err, type->name, "not a message between nodes");
 }
 

@@ -72,6 +72,11 @@ Candor__V1__PeerHeader *wire_header(const struct core_header *header, struct wir
 enum candor_code wire_read_header(const Candor__V1__PeerHeader *header, struct core_header *out,
                                   struct candor_error *err);
 
+struct wire_life {
+    Candor__V1__Life life;
+    struct wire_pos held;
+};
+
 /* Room for any message of struct core_msg. wire_room_free() when done. */
 struct wire_room {
     struct wire_header header;
@@ -87,6 +92,8 @@ struct wire_room {
         Candor__V1__TransferLeadershipRequest transfer;
         Candor__V1__ReadIndexRequest read_index;
         Candor__V1__ReadIndexResponse read_index_answer;
+        Candor__V1__LifeRequest life;
+        Candor__V1__LifeResponse life_answer;
     };
     union {
         Candor__V1__Records records;
@@ -102,6 +109,7 @@ struct wire_room {
             Candor__V1__Epoch epoch;
             struct wire_pos last;
         };
+        struct wire_life lives[2];
         struct wire_history *history; /* malloc'd */
     };
     bool has_history;

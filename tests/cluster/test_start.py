@@ -5,6 +5,7 @@ import re
 import resource
 import shutil
 import socket
+import struct
 import subprocess
 import unittest
 
@@ -33,6 +34,17 @@ def start(cluster, node, *args):
     """Its log begins with what keeps it from starting, if anything does."""
     return subprocess.Popen([KVD, "--topology", cluster.topology, "--node", node, "--log-level", "warn", *args],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def start_known(c, node, count, at):
+    """Whether the file `lives` of node `at` names that start of `node` (src/node/lives.c)."""
+    try:
+        with open(f"{c.dir}/data/{at}/lives", "rb") as f:
+            lives = f.read()[16:]
+    except FileNotFoundError:
+        return False
+    each = struct.Struct("<32sQQQQ32sQ")
+    return any(life[0].rstrip(b"\0") == node.encode() and life[2] >> 24 == count for life in each.iter_unpack(lives))
 
 
 class Start(unittest.TestCase):
@@ -192,6 +204,45 @@ class Start(unittest.TestCase):
             c.start("c")  # it is c's own now
             c.wait_equal()
             self.assertEqual(c.export("c"), c.export("a"))
+
+    def test_an_older_copy_of_the_own_directory_rejoins_as_a_new_disk(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            c.put("before", "v", "--ack", "all")
+            c.kill("c")
+            shutil.copytree(f"{c.dir}/data/c", f"{c.dir}/older")
+            c.start("c")
+            c.wait_equal()
+            disk = c.status()["c"]["store_id"]
+            c.put("since", "v", "--ack", "all")
+            until(lambda: start_known(c, "c", 2, at="a"), "a keeps that it has heard the second start of c")
+            c.kill("c")
+            shutil.rmtree(f"{c.dir}/data/c")
+            os.rename(f"{c.dir}/older", f"{c.dir}/data/c")
+            c.start("c")
+            until(lambda: "older copy" in c.log_of("c"), "c is told")
+            until(lambda: c.status()["c"] and c.status()["c"]["admitted"], "c is admitted anew")
+            self.assertNotEqual(c.status()["c"]["store_id"], disk)
+            self.assertIn("older_copy node=c", c.log_of("a") + c.log_of("b"))
+            c.wait_equal()
+            self.assertEqual(c.export("c"), c.export("a"))
+
+    def test_an_older_copy_is_found_though_all_were_down(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            c.put("before", "v", "--ack", "all")
+            c.kvctl("down")
+            shutil.copytree(f"{c.dir}/data/c", f"{c.dir}/older")
+            c.up().wait_fresh()
+            c.put("since", "v", "--ack", "all")
+            until(lambda: all(start_known(c, "c", 2, at=n) for n in "ab"), "they keep that they have heard it")
+            c.kvctl("down")
+            shutil.rmtree(f"{c.dir}/data/c")
+            os.rename(f"{c.dir}/older", f"{c.dir}/data/c")
+            c.up().wait_fresh()
+            self.assertIn("older copy", c.log_of("c"))
+            c.wait_equal()
+            self.assertEqual(c.get("since", "--level", "linearizable")["value"], "v")
 
     def test_a_renamed_cluster_is_refused_until_its_directories_are_adopted(self):
         with Cluster({"a": "voter"}) as c:

@@ -256,6 +256,13 @@ static void excuse(struct world *world, const struct disk *disk, uint64_t seq)
         world->writes[what->number].excused = true;
 }
 
+/* Its records above `seq` are lost. */
+void disk_excuse(struct world *world, const struct disk *disk, uint64_t above)
+{
+    for (uint64_t seq = above + 1; seq <= disk->last; seq++)
+        excuse(world, disk, seq);
+}
+
 /* durability: os. What was written lately was never synced. */
 void disk_lose_tail(struct world *world, struct node *node)
 {
@@ -285,8 +292,7 @@ void disk_local(const struct disk *disk, uint64_t commit, struct seq_bits *out)
 void disk_format(struct world *world, struct node *node)
 {
     struct disk *disk = &node->disk;
-    for (uint64_t seq = 1; seq <= disk->last; seq++)
-        excuse(world, disk, seq);
+    disk_excuse(world, disk, 0);
     struct log_record *records = disk->records;
     *disk = (struct disk){
         .store_id = ++world->next_store,

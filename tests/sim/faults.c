@@ -72,7 +72,7 @@ static uint32_t lost_disks(struct world *world, bool of_readers)
 }
 
 /* No more disks at once than a majority can do without: beyond it, the loss is the operator's. */
-static bool may_wipe(struct world *world, const struct node *node)
+bool faults_may_wipe(struct world *world, const struct node *node)
 {
     const struct members *members = &world->committed_members;
     const struct node *primary = find_primary(world);
@@ -93,7 +93,7 @@ static bool may_wipe(struct world *world, const struct node *node)
 
 bool faults_wipe(struct world *world, struct node *node)
 {
-    if (!node->up || world->committed_members.count == 0 || !may_wipe(world, node))
+    if (!node->up || world->committed_members.count == 0 || !faults_may_wipe(world, node))
         return false;
     node_crash(world, node, true);
     TRACE(world, node, "wiped");
@@ -215,12 +215,12 @@ static void differ(struct world *world, struct node *node)
     TRACE(world, node, "differs");
 }
 
-/* The operator's way out: the state is made anew from the log. */
+/* The operator's way out: the state is made anew from the log. Those who were outvoted by wrong data are started anew, too. */
 static void make_sound(struct world *world)
 {
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];
-        if (node->disk.skew != 0 && node->up)
+        if ((node->disk.skew != 0 || node->view.doubtful) && node->up)
             node_crash(world, node, false);
         node->disk.skew = 0;
     }
@@ -323,6 +323,9 @@ static void strike(struct world *world, enum fault fault)
     case FAULT_DIFFER:
         differ(world, node);
         break;
+    case FAULT_OLDER_COPY:
+        copies_strike(world, node);
+        break;
     case FAULT_COUNT:
         break;
     }
@@ -347,7 +350,8 @@ static void next_fault(struct world *world, struct event *event)
     (void)event;
     if (world->healing)
         return;
-    strike(world, draw_fault(world));
+    if (world->now_ns >= world->quiet_until_ns)
+        strike(world, draw_fault(world));
     schedule(world, world->now_ns + between(world, 1, 2 * world->plan.fault_every_ns), next_fault);
 }
 

@@ -273,7 +273,9 @@ void check_published(struct world *world, struct node *node, const struct core_m
         rules_shown(world, node, &msg->status.digest);
     char epoch[EPOCH_TEXT_BYTES];
     char promised[EPOCH_TEXT_BYTES];
-    if (epoch_compare(msg->header.epoch, node->disk.promised) < 0)
+    if (msg->type != CORE_MSG_STATUS)
+        copies_must_keep_still(world, node, "leads");
+    if (!node->disk.older && epoch_compare(msg->header.epoch, node->disk.promised) < 0)
         violate(world, "I5", "node %s acts in epoch %s, it voted for %s", node->id.text,
                 epoch_text(msg->header.epoch, epoch), epoch_text(node->disk.promised, promised));
     if (msg->type == CORE_MSG_STATUS)
@@ -296,6 +298,7 @@ void check_answer(struct world *world, struct node *node, const struct core_msg 
         return;
     char vote[EPOCH_TEXT_BYTES];
     char other[EPOCH_TEXT_BYTES];
+    copies_must_keep_still(world, node, "votes");
     if (epoch_compare(node->disk.epoch, asked->epoch) < 0)
         violate(world, "R1", "node %s votes for %s, its disk knows %s", node->id.text,
                 epoch_text(asked->epoch, vote), epoch_text(node->disk.epoch, other));
@@ -308,6 +311,9 @@ void check_answer(struct world *world, struct node *node, const struct core_msg 
 
 void check_boot(struct world *world, struct node *node)
 {
+    check_state(world, node);
+    if (node->disk.older)
+        return;
     if (epoch_compare(node->disk.epoch, node->disk.promised) < 0)
         violate(world, "I5", "node %s has forgotten its vote", node->id.text);
     if (epoch_compare(node->disk.epoch, node->disk.shown) < 0)
@@ -317,7 +323,6 @@ void check_boot(struct world *world, struct node *node)
         violate(world, "R2", "node %s begins boot %" PRIu64 ", it has had %" PRIu64, node->id.text,
                 node->disk.boot, node->disk.born);
     node->disk.born = node->disk.boot;
-    check_state(world, node);
 }
 
 /* The disk's entry, or the one of the disk that was not heard of for the longest time. */

@@ -49,11 +49,16 @@ bool net_open(const struct world *world, uint32_t from, uint32_t to)
     return !link->blocked && !link->stuck;
 }
 
+static bool is_faulty(const struct world *world)
+{
+    return !world->healing && world->now_ns >= world->quiet_until_ns;
+}
+
 static uint64_t delay_ns(struct world *world, const struct link *link)
 {
     const struct plan *plan = &world->plan;
     uint64_t delay = between(world, plan->latency_ns / 10, plan->latency_ns);
-    if (!world->healing && chance(world, plan->spike_ppm))
+    if (is_faulty(world) && chance(world, plan->spike_ppm))
         delay += between(world, 0, plan->spike_ns);
     if (link->slow_until_ns > world->now_ns)
         delay += between(world, link->slow_ns / 2, link->slow_ns);
@@ -81,7 +86,7 @@ static void deliver_stream(struct world *world, struct event *event)
 static void send(struct world *world, struct node *from, struct node *to, struct letter *letter)
 {
     struct link *link = &world->links[from->index][to->index];
-    bool faulty = !world->healing;
+    bool faulty = is_faulty(world);
     if (!to->up || !net_open(world, from->index, to->index) || link->ready_ns > world->now_ns ||
         (faulty && chance(world, world->plan.drop_ppm)))
         return;
@@ -159,7 +164,7 @@ static void reply(struct world *world, struct node *node, uint32_t caller, uint6
 {
     struct node *to = &world->nodes[caller];
     if (!to->up || to->life != life || !net_open(world, node->index, caller) ||
-        (!world->healing && chance(world, world->plan.lose_answer_ppm)))
+        (is_faulty(world) && chance(world, world->plan.lose_answer_ppm)))
         return;
     uint64_t at_ns = world->now_ns + delay_ns(world, &world->links[node->index][caller]);
     struct event *event = schedule_at_node(world, to, at_ns, deliver_reply);
@@ -245,7 +250,7 @@ void net_call(struct world *world, struct node *node, const struct core_action *
     uint64_t patience_ns = refused ? world->plan.latency_ns : world->plan.election_ns;
     schedule_at_node(world, node, world->now_ns + patience_ns, fail_call)->number = action->nonce;
     if (!to->up || !net_open(world, node->index, to->index) ||
-        (!world->healing && chance(world, world->plan.lose_request_ppm)))
+        (is_faulty(world) && chance(world, world->plan.lose_request_ppm)))
         return;
     uint64_t at_ns = world->now_ns + delay_ns(world, &world->links[node->index][to->index]);
     struct event *event = schedule_at_node(world, to, at_ns, deliver_request);

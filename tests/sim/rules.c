@@ -198,6 +198,8 @@ void rules_called(struct world *world, const struct node *node, const struct nod
                   const struct core_msg *msg)
 {
     const struct disk *disk = &node->disk;
+    if (msg->type == CORE_MSG_PRE_VOTE || msg->type == CORE_MSG_VOTE)
+        copies_must_keep_still(world, node, "stands for election");
     if (msg->type != CORE_MSG_TRANSFER || world->lost_tail || to->disk.wipes > 0)
         return;
     if (epoch_compare(to->disk.epoch, node->view.epoch) > 0)
@@ -224,12 +226,33 @@ void rules_members(struct world *world, const struct node *node)
  * and it may stop where the primary has not. */
 enum { DIFFERENCE_BEATS = 60 };
 
+/* A snapshot spreads what is wrong: where more voters hold it than speak for the right data, nobody is told to be wrong. */
+static bool most_are_sound(const struct world *world)
+{
+    const struct members *members = &world->committed_members;
+    uint32_t sound = 0;
+    uint32_t skewed = 0;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        const struct node *node = &world->nodes[i];
+        const struct member *member = members_find(members, node->id);
+        bool leads_or_follows =
+            node->up && (node->view.role == ROLE_PRIMARY || node->view.attached);
+        if (member == NULL || !member->voter)
+            continue;
+        skewed += node->disk.skew != 0;
+        sound += node->disk.skew == 0 && leads_or_follows;
+    }
+    return sound >= skewed;
+}
+
 /* The node it follows has sound data, and hears it. */
 static bool is_compared(struct world *world, const struct node *node)
 {
     const struct node *primary = find_node(world, node->view.epoch.owner);
     return node->view.role != ROLE_PRIMARY && node->view.attached && primary != NULL &&
-           primary->view.role == ROLE_PRIMARY && primary->disk.skew == 0 &&
+           primary->view.role == ROLE_PRIMARY && primary->disk.skew == 0 && most_are_sound(world) &&
+           net_open(world, primary->index, node->index) &&
+           net_open(world, node->index, primary->index) &&
            node->view.durable >= primary->noted_from;
 }
 

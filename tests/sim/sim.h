@@ -102,6 +102,7 @@ enum fault {
     FAULT_STRANGER,
     FAULT_POSE,
     FAULT_DIFFER,
+    FAULT_OLDER_COPY,
     FAULT_COUNT,
 };
 
@@ -244,6 +245,8 @@ struct disk {
     struct epoch shown;    /* and the highest epoch that left the node as its own */
     uint32_t wipes;        /* of this node */
     uint64_t skew; /* not 0: its state silently differs from what its log makes (FAULT_DIFFER) */
+    struct core_lives lives; /* what the node keeps of the others' */
+    bool older;              /* it was put back, and does not know it (FAULT_OLDER_COPY) */
 };
 
 struct snapshot {
@@ -406,6 +409,7 @@ struct node {
     struct core_actions actions;
     struct core_view view; /* as published after the newest step */
     struct disk disk;
+    struct disk backup; /* as the disk was once; store_id 0: there is none */
     struct writer writer;
     bool steps;       /* a step is under way: its actions stand in `actions` */
     uint32_t spins;   /* TICKs in a row after which the next was due at once */
@@ -539,8 +543,9 @@ struct world {
     struct buffer scratch;
     uint64_t avoided_side; /* nodes that no client writes to, until then */
     uint64_t avoided_until_ns;
-    uint32_t doubted; /* who reigns there, or did: until then it is asked often */
-    bool healing;     /* the faults are over */
+    uint32_t doubted;        /* who reigns there, or did: until then it is asked often */
+    bool healing;            /* the faults are over */
+    uint64_t quiet_until_ns; /* until then nothing new goes wrong: an older copy is to be found */
     uint64_t healed_ns;
     bool forced; /* a forced promotion was asked for */
     bool lost_tail;
@@ -606,6 +611,7 @@ void disk_install(struct world *world, struct node *node, const struct snapshot 
 void disk_read(struct world *world, struct node *node, uint64_t from, uint64_t upto,
                uint32_t most_batches, struct buffer *out);
 void disk_lose_tail(struct world *world, struct node *node);
+void disk_excuse(struct world *world, const struct disk *disk, uint64_t above);
 void disk_replay(const struct disk *disk, struct state *out);
 void disk_history(const struct disk *disk, uint64_t last, struct epoch_history *out);
 const struct members *disk_members(const struct disk *disk,
@@ -673,9 +679,15 @@ void operator_transfer(struct world *world, struct node *node, const struct node
 void operator_set_voter(struct world *world, struct node *node, const struct node *member,
                         bool voter);
 
+/* copies.c */
+void copies_strike(struct world *world, struct node *node);
+void copies_renew(struct world *world, struct node *node, const char *why); /* as the core asked */
+void copies_must_keep_still(struct world *world, const struct node *node, const char *what);
+
 /* faults.c */
 void faults_start(struct world *world);
 void faults_restart(struct world *world, struct node *node, uint64_t delay_ns);
+bool faults_may_wipe(struct world *world, const struct node *node);
 bool faults_wipe(struct world *world, struct node *node); /* false: no more disks may be lost */
 void faults_cut_link(struct world *world, uint32_t from, uint32_t to, uint64_t until_ns);
 void faults_heal_link(struct world *world, uint32_t from, uint32_t to);

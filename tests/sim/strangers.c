@@ -103,11 +103,12 @@ static struct epoch any_epoch(struct world *world, struct epoch near)
 
 static void forge_request(struct world *world, const struct node *victim, struct core_msg *msg)
 {
-    static const enum core_msg_type types[] = {CORE_MSG_ATTACH, CORE_MSG_PRE_VOTE, CORE_MSG_VOTE,
-                                               CORE_MSG_READ_INDEX, CORE_MSG_TRANSFER};
+    static const enum core_msg_type types[] = {CORE_MSG_ATTACH,   CORE_MSG_PRE_VOTE,
+                                               CORE_MSG_VOTE,     CORE_MSG_READ_INDEX,
+                                               CORE_MSG_TRANSFER, CORE_MSG_LIFE};
     struct epoch known = victim->view.epoch;
     const struct node *name = &world->nodes[between(world, 0, world->node_count - 1)];
-    msg->type = types[between(world, 0, 4)];
+    msg->type = types[between(world, 0, 5)];
     msg->header = header_of(name, any_epoch(world, known));
     msg->header.boot = any_counter(world, name->disk.boot);
     if (chance(world, 200000))

@@ -33,6 +33,8 @@ static const char *message_name(enum core_msg_type type)
         [CORE_MSG_VOTE_ANSWER] = "VOTE_ANSWER",
         [CORE_MSG_READ_INDEX] = "READ_INDEX",
         [CORE_MSG_READ_INDEX_ANSWER] = "READ_INDEX_ANSWER",
+        [CORE_MSG_LIFE] = "LIFE",
+        [CORE_MSG_LIFE_ANSWER] = "LIFE_ANSWER",
     };
     return type < sizeof names / sizeof names[0] && names[type] != NULL ? names[type] : "?";
 }
@@ -90,6 +92,11 @@ static void describe(const struct core_msg *msg, char *out, size_t bytes)
                  pos_text(msg->vote.last, pos));
         break;
     }
+    case CORE_MSG_LIFE_ANSWER:
+        snprintf(out, bytes, "lasted=%" PRIu64 " held=%s newest=%" PRIu64 " speaks=%d",
+                 msg->life_answer.lasted.boot, pos_text(msg->life_answer.lasted.held, pos),
+                 msg->life_answer.newest.boot, msg->life_answer.speaks);
+        break;
     case CORE_MSG_VOTE_ANSWER:
         snprintf(out, bytes, "granted=%d blank=%d %s", msg->vote_answer.granted,
                  msg->vote_answer.blank, msg->vote_answer.refusal);
@@ -119,6 +126,9 @@ static const char *action_name(enum core_action_type type)
         [CORE_ACTION_ANSWER] = "answer",
         [CORE_ACTION_RESET_PEER] = "reset_peer",
         [CORE_ACTION_SAVE] = "SAVE",
+        [CORE_ACTION_KEEP_LIVES] = "keep_lives",
+        [CORE_ACTION_RENEW] = "RENEW",
+        [CORE_ACTION_STOP] = "STOP",
         [CORE_ACTION_APPEND] = "APPEND",
         [CORE_ACTION_WRITE] = "WRITE",
         [CORE_ACTION_EPOCH_START] = "EPOCH_START",

@@ -278,6 +278,16 @@ static void perform(struct world *world, struct node *node, const struct core_ac
     case CORE_ACTION_FINISH:
         finish(world, node, action);
         break;
+    case CORE_ACTION_KEEP_LIVES:
+        core_lives(node->core, &node->disk.lives);
+        break;
+    case CORE_ACTION_RENEW:
+        copies_renew(world, node, action->text);
+        break;
+    case CORE_ACTION_STOP:
+        violate(world, "R64", "node %s ends though it is the only one: %s", node->id.text,
+                action->text);
+        break;
     case CORE_ACTION_LOG:
     case CORE_ACTION_REIGN:
         break;
@@ -389,7 +399,7 @@ void node_start(struct world *world, struct node *node)
     node->steps = false;
     node->paused_until_ns = node->sleeps_until_ns = 0;
     node->tick_ns = UINT64_MAX;
-    disk->boot++;
+    disk->boot = boot_next(disk->boot, rng_next(&world->rng));
     disk_replay(disk, &disk->state); /* the state is rebuilt from the log */
     struct epoch held =
         disk_pos(disk, disk->last).epoch; /* of a forced EPOCH_START, perhaps (R28) */
@@ -410,6 +420,8 @@ void node_start(struct world *world, struct node *node)
         .digest = disk_digest(disk, disk->last),
         .history = &history,
         .members = disk_members(disk, disk->last),
+        .lives = &disk->lives,
+        .tail_may_lack = world->plan.lossy,
     };
     disk->commit = boot.commit;
     struct seq_bits local = {0};
@@ -487,6 +499,7 @@ static void clear(struct world *world)
         core_actions_free(&node->actions);
         writer_free(&node->writer);
         disk_free(&node->disk);
+        disk_free(&node->backup);
     }
     registry_free(world);
 }

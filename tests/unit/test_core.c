@@ -45,6 +45,8 @@ struct host {
     uint32_t state_lines;
     char state_line[CORE_TEXT_BYTES]; /* the newest */
     uint32_t unknown_lines;
+    char renewed[CORE_TEXT_BYTES]; /* why it is to take a new disk's identity; "": it is not */
+    char stopped[CORE_TEXT_BYTES];
 };
 
 struct letter {
@@ -263,6 +265,12 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
     case CORE_ACTION_REIGN:
         host->reign = *action->reign;
         break;
+    case CORE_ACTION_RENEW:
+        memcpy(host->renewed, action->text, sizeof host->renewed);
+        break;
+    case CORE_ACTION_STOP:
+        memcpy(host->stopped, action->text, sizeof host->stopped);
+        break;
     default:
         break;
     }
@@ -365,7 +373,7 @@ static void start_with_store(struct cluster *c, int node, bool automatic, uint64
     struct core_config config = config_of(c, node, automatic);
     struct core_boot boot = {.cluster_id = host->cluster_id,
                              .store_id = store_id,
-                             .boot = ++host->boot,
+                             .boot = host->boot = boot_next(host->boot, c->now_ns / NS_PER_MS),
                              .epoch = host->epoch,
                              .last = host->last,
                              .log_first = 1,
@@ -1121,6 +1129,145 @@ static void transfer_to_an_unreachable_node_leaves_the_old_primary(void **state)
     cluster_free(c);
 }
 
+/* ---- Lives (R62-R64) ---- */
+
+/* A disk as it was once, put back. */
+struct backup {
+    struct epoch epoch;
+    uint64_t boot;
+    uint64_t last;
+    size_t log_bytes;
+    struct members members;
+    struct epoch_history history;
+};
+
+static struct backup back_up(const struct host *host)
+{
+    struct backup backup = {host->epoch,      host->boot,    host->last,
+                            host->log.length, host->members, {0}};
+    epoch_history_init(&backup.history);
+    core_history(host->core, &backup.history);
+    return backup;
+}
+
+static void put_back(struct cluster *c, int node, struct backup *backup)
+{
+    struct host *host = &c->hosts[node];
+    core_free(host->core);
+    host->epoch = backup->epoch;
+    host->boot = backup->boot;
+    host->last = backup->last;
+    host->log.length = backup->log_bytes;
+    host->members = backup->members;
+    epoch_history_free(&host->history);
+    host->history = backup->history;
+    start(c, node, false);
+}
+
+/* Whether it may: asked in the name of b, for an epoch that it would adopt. */
+static bool may_vote(struct cluster *c, int node)
+{
+    enum { TICKET = 200 };
+    struct core_msg asks = {.type = CORE_MSG_PRE_VOTE,
+                            .header = {.cluster_id = 99,
+                                       .config_hash = 42,
+                                       .node = c->hosts[1].id,
+                                       .store_id = 1001,
+                                       .boot = c->hosts[1].boot,
+                                       .epoch = view_of(c, 1).epoch}};
+    asks.vote.epoch = (struct epoch){1, view_of(c, 1).epoch.term + 1, c->hosts[1].id};
+    asks.vote.last = (struct pos){view_of(c, 1).epoch, 1000};
+    c->asked[TICKET].from = -1;
+    deliver(c, node, &(struct core_event){CORE_EVENT_REQUEST, .ticket = TICKET, .msg = &asks});
+    return strstr(c->told.vote_answer.refusal, "has just started") == NULL;
+}
+
+static void restart(struct cluster *c, int node)
+{
+    core_history(c->hosts[node].core, &c->hosts[node].history);
+    core_free(c->hosts[node].core);
+    start(c, node, false);
+}
+
+static void an_older_copy_of_a_disk_is_told_from_the_disk(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 3000);
+    struct backup of_before = back_up(&c->hosts[2]);
+    restart(c, 2);
+    run_ms(c, 3000);
+    assert_string_equal(c->hosts[2].renewed, ""); /* a start like any other */
+    put_back(c, 2, &of_before);
+    run_ms(c, 100);
+    assert_non_null(strstr(c->hosts[2].renewed, "this data directory is an older copy"));
+    assert_string_equal(c->hosts[2].stopped, "");
+    cluster_free(c);
+}
+
+static void an_older_copy_of_the_same_life_is_found_by_what_it_lacks(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 3000);
+    struct backup of_before = back_up(&c->hosts[2]);
+    write_at(c, 0, 5, ACK_MAJORITY);
+    run_ms(c, 300);
+    put_back(c, 2, &of_before);
+    run_ms(c, 100);
+    assert_non_null(strstr(c->hosts[2].renewed, "this data directory is an older copy"));
+    cluster_free(c);
+}
+
+static void a_number_that_came_once_renews_nobody(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 3000);
+    struct core_msg posed = {.type = CORE_MSG_STATUS,
+                             .header = {.cluster_id = 99,
+                                        .config_hash = 42,
+                                        .node = c->hosts[2].id,
+                                        .store_id = 1002,
+                                        .boot = c->hosts[2].boot + (UINT64_C(9) << 30),
+                                        .epoch = view_of(c, 0).epoch}};
+    for (int i = 0; i < 2; i++)
+        deliver(c, i,
+                &(struct core_event){CORE_EVENT_STREAM, .peer = c->hosts[2].id, .msg = &posed});
+    pump(c);
+    restart(c, 2);
+    run_ms(c, 3000);
+    assert_false(may_vote(c, 2));
+    run_ms(c, 25000); /* forgotten (R8) */
+    assert_string_equal(c->hosts[2].renewed, "");
+    assert_string_equal(c->hosts[2].stopped, "");
+    assert_true(may_vote(c, 2));
+    cluster_free(c);
+}
+
+static void of_two_processes_of_one_node_the_overtaken_one_ends(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 8000); /* by now somebody has told it that it is heard */
+    struct core_msg other = {.type = CORE_MSG_STATUS,
+                             .header = {.cluster_id = 99,
+                                        .config_hash = 42,
+                                        .node = c->hosts[2].id,
+                                        .store_id = 1002,
+                                        .boot = boot_next(c->hosts[2].boot, 5),
+                                        .epoch = view_of(c, 0).epoch}};
+    for (int i = 0; i < 200 && c->hosts[2].stopped[0] == '\0'; i++) {
+        for (int j = 0; j < 2; j++)
+            deliver(c, j,
+                    &(struct core_event){CORE_EVENT_STREAM, .peer = c->hosts[2].id, .msg = &other});
+        run_ms(c, 50);
+    }
+    assert_non_null(strstr(c->hosts[2].stopped, "another process runs as this node"));
+    assert_string_equal(c->hosts[2].renewed, "");
+    cluster_free(c);
+}
+
 /* ---- Strangers (R49) ---- */
 
 /* What anybody who listens on the network can put into a header. */
@@ -1158,8 +1305,8 @@ static void a_message_counts_only_at_its_senders_address(void **state)
     msg.heartbeat.last = view_of(c, 1).last;
     msg.heartbeat.echoes.last = view_of(c, 1).last;
     msg.heartbeat.echoes.count = 1;
-    msg.heartbeat.echoes.list[0] =
-        (struct core_echo){.node = c->hosts[1].id, .boot = 1, .ts_ns = c->now_ns, .store_id = 1001};
+    msg.heartbeat.echoes.list[0] = (struct core_echo){
+        .node = c->hosts[1].id, .boot = c->hosts[1].boot, .ts_ns = c->now_ns, .store_id = 1001};
     uint64_t heartbeat_ns = view_of(c, 1).heartbeat_ns;
     deliver_stream(c, 1, 2, &msg); /* at the address of c */
     assert_int_equal(view_of(c, 1).heartbeat_ns, heartbeat_ns);
@@ -1672,6 +1819,10 @@ int main(void)
         cmocka_unit_test(a_session_writes_only_where_its_position_survived),
         cmocka_unit_test(transfer_hands_the_reign_over_and_loses_nothing),
         cmocka_unit_test(transfer_to_an_unreachable_node_leaves_the_old_primary),
+        cmocka_unit_test(an_older_copy_of_a_disk_is_told_from_the_disk),
+        cmocka_unit_test(an_older_copy_of_the_same_life_is_found_by_what_it_lacks),
+        cmocka_unit_test(a_number_that_came_once_renews_nobody),
+        cmocka_unit_test(of_two_processes_of_one_node_the_overtaken_one_ends),
         cmocka_unit_test(a_message_counts_only_at_its_senders_address),
         cmocka_unit_test(a_request_teaches_nothing),
         cmocka_unit_test(a_vote_is_given_only_for_an_epoch_that_a_stream_has_named),
