@@ -173,6 +173,8 @@ _Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS < LIMIT_RPC_CALLS / 4 
  * end it (R64): one may be of a message that was long on its way. */
 #define LIMIT_LIFE_CHECK_BEATS 50
 #define LIMIT_OTHER_LIFE_ANSWERS 3
+/* A node whose data differ from the majority's takes those (R67); not twice within so long: it is the machine, then. */
+#define LIMIT_HEAL_PAUSE_MS 60000
 
 /* Storage. */
 #define LIMIT_SEGMENT_BYTES (64u << 20) /* a log segment's preallocated size */

@@ -122,7 +122,8 @@ struct core_state_verdict {
     uint64_t store_id;
     uint64_t equal_seq;
     uint64_t differs_seq;
-    bool vouched; /* by a majority of the voters, for the primary's data */
+    uint64_t rewinds; /* of the data that were compared: none others are meant */
+    bool vouched;     /* by a majority of the voters, for the primary's data */
 };
 
 struct core_verdicts {
@@ -186,6 +187,7 @@ struct core_msg {
             enum node_state state;
             bool no_room;            /* its disk is full */
             struct digest_at digest; /* of its state (R58); seq 0: not known at `durable` */
+            uint64_t rewinds;        /* how often that state went back or was replaced */
             uint64_t
                 promise_ns; /* it elects nobody else for so long after that heartbeat (R30); 0: no promise */
         } status;
@@ -362,7 +364,7 @@ enum core_action_type {
     CORE_ACTION_STOP,
     CORE_ACTION_COMMIT, /* known commit is `seq`: undo up to it can go. No event answers it */
     /* snapshot download, by the shell */
-    CORE_ACTION_FETCH_SNAPSHOT, /* from `peer`, of `epoch` -> SNAPSHOT_READY or SNAPSHOT_FAILED */
+    CORE_ACTION_FETCH_SNAPSHOT, /* from `peer`, of `epoch`, at `seq` or later -> SNAPSHOT_READY or SNAPSHOT_FAILED */
     CORE_ACTION_DROP_SNAPSHOT, /* cancel the download or discard what is ready; no event follows any more */
     /* clients */
     CORE_ACTION_FINISH, /* `ticket` is done: code, reason, pos, ack, text */
@@ -471,6 +473,7 @@ struct core_view {
     bool admitted;    /* its store_id is a member (R4) */
     bool forked;
     bool doubtful;         /* R59 */
+    bool outvoted;         /* a majority of the voters holds other data */
     uint64_t equal_seq;    /* where its data were last the primary's; 0: not known */
     uint64_t differs_seq;  /* since where they are not */
     bool contacted;        /* a heartbeat of any epoch since the start */

@@ -78,10 +78,10 @@ static uint64_t first_difference(const struct core *core)
     return first;
 }
 
-static struct opinion opinion(const struct core *core)
+/* About a difference that was first seen at `first`. */
+static struct opinion opinion(const struct core *core, uint64_t first)
 {
     struct opinion opinion = {.agree = 1};
-    uint64_t first = first_difference(core);
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
         if (!is_voting(core, peer))
@@ -100,7 +100,8 @@ static struct opinion opinion(const struct core *core)
 /* A majority of the voters holds other data: it is this node whose data are in doubt (R59). */
 static void doubt_oneself(struct core *core, const struct peer *peer)
 {
-    if (core->doubt.chosen || opinion(core).differ < members_voters(&core->members) / 2 + 1)
+    if (core->doubt.chosen ||
+        opinion(core, first_difference(core)).differ < members_voters(&core->members) / 2 + 1)
         return;
     core->doubt.doubtful = core->doubt.outvoted = true;
     core->doubt.equal_seq = peer->equal_seq;
@@ -121,6 +122,7 @@ void doubt_status(struct core *core, struct peer *peer, const struct core_msg *m
         mutated(core, DIGEST_IGNORED))
         return;
     peer->shown = msg->status.digest;
+    peer->shown_rewinds = msg->status.rewinds;
     struct digest_at own = noted_at(core, peer->shown.seq);
     if (own.seq != peer->shown.seq && !mutated(core, DIGEST_OF_ANY_POSITION))
         return; /* not a position that this node has stopped at */
@@ -136,42 +138,78 @@ void doubt_status(struct core *core, struct peer *peer, const struct core_msg *m
  * majority vouches for the primary's data, they may stand for election all the same: it may be the primary that is wrong. */
 void doubt_tell(const struct core *core, struct core_verdicts *out)
 {
-    struct opinion of = opinion(core);
-    bool vouched = core->doubt.chosen || of.agree >= members_voters(&core->members) / 2 + 1;
-    bool settled_now = core->doubt.chosen || (of.undecided == 0 && of.agree >= of.differ);
+    uint64_t first = first_difference(core);
+    bool chosen = core->doubt.chosen;
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
-        bool differs = peer->differs_seq != 0 && settled_now;
-        bool clears =
-            peer->differs_seq == 0 && peer->equal_seq != 0 && peer->state == STATE_DOUBTFUL;
-        if (differs || clears)
-            out->list[out->count++] = (struct core_state_verdict){
-                peer->id, peer->store_id, peer->equal_seq, peer->differs_seq, vouched};
+        bool differs = peer->differs_seq != 0;
+        bool clears = !differs && peer->equal_seq != 0 && peer->state == STATE_DOUBTFUL;
+        if (!differs && !clears)
+            continue;
+        struct opinion of = opinion(core, is_voting(core, peer) ? first : peer->differs_seq);
+        bool settled_now = chosen || (of.undecided == 0 && of.agree >= of.differ);
+        bool vouched = chosen || of.agree >= members_voters(&core->members) / 2 + 1;
+        if (settled_now || clears)
+            out->list[out->count++] =
+                (struct core_state_verdict){peer->id,          peer->store_id,      peer->equal_seq,
+                                            peer->differs_seq, peer->shown_rewinds, vouched};
     }
 }
 
 /* ---- At a replica ------------------------------------------------------------------------------------------ */
 
-void doubt_told(struct core *core, const struct core_verdicts *verdicts)
+/* R67. Most voters hold other data, and the primary has them: they take the place of this node's. Not again at once: data that
+ * differ anew are of a machine that a person should look at. */
+static void heal(struct core *core)
 {
     struct doubt *doubt = &core->doubt;
+    uint64_t pause_ns = LIMIT_HEAL_PAUSE_MS * NS_PER_MS;
+    bool again = doubt->healed_ns != 0 && core->now_ns - doubt->healed_ns < pause_ns;
+    if (doubt->healing || again || mutated(core, DOUBT_UNHEALED) || !replica_take_snapshot(core))
+        return;
+    doubt->healing = true;
+    log_line(core, LOG_LEVEL_WARN,
+             "healing from=%s last=%" PRIu64
+             " why=\"most voters hold the primary's data: a snapshot of them takes the place of "
+             "these\"",
+             core->epoch.owner.text, core->last);
+}
+
+void doubt_healed(struct core *core)
+{
+    if (core->doubt.healing)
+        core->doubt.healed_ns = core->now_ns;
+    core->doubt.doubtful = core->doubt.outvoted = core->doubt.healing = false;
+}
+
+static void take_verdict(struct core *core, const struct core_state_verdict *told)
+{
+    struct doubt *doubt = &core->doubt;
+    bool differs = told->differs_seq != 0;
+    if (differs && !doubt->doubtful)
+        log_line(core, LOG_LEVEL_ERROR,
+                 "doubtful equal_at=%" PRIu64 " differs_at=%" PRIu64
+                 " why=\"its data are not the primary's: it serves nothing\" way_out=\"%s\"",
+                 told->equal_seq, told->differs_seq,
+                 told->vouched ? "it takes the primary's, which most voters hold"
+                               : "no majority says which are right: compare with `kvctl status`; "
+                                 "then move its data directory away, or promote it by force");
+    else if (!differs && doubt->doubtful)
+        log_line(core, LOG_LEVEL_WARN, "doubtful_no_more seq=%" PRIu64, told->equal_seq);
+    doubt->doubtful = differs;
+    doubt->outvoted = differs && told->vouched;
+    doubt->equal_seq = told->equal_seq;
+    doubt->differs_seq = told->differs_seq;
+    if (doubt->outvoted)
+        heal(core);
+}
+
+void doubt_told(struct core *core, const struct core_verdicts *verdicts)
+{
     for (uint32_t i = 0; i < verdicts->count; i++) {
         const struct core_state_verdict *told = &verdicts->list[i];
-        if (!node_id_equal(told->node, core->config.self) || told->store_id != core->store_id)
-            continue;
-        bool differs = told->differs_seq != 0;
-        if (differs && !doubt->doubtful)
-            log_line(core, LOG_LEVEL_ERROR,
-                     "doubtful equal_at=%" PRIu64 " differs_at=%" PRIu64
-                     " way_out=\"its data are not the primary's: it serves nothing. Compare with "
-                     "`kvctl status`; then "
-                     "move its data directory away, so that it takes everything from the primary\"",
-                     told->equal_seq, told->differs_seq);
-        else if (!differs && doubt->doubtful)
-            log_line(core, LOG_LEVEL_WARN, "doubtful_no_more seq=%" PRIu64, told->equal_seq);
-        doubt->doubtful = differs;
-        doubt->outvoted = differs && told->vouched;
-        doubt->equal_seq = told->equal_seq;
-        doubt->differs_seq = told->differs_seq;
+        if (node_id_equal(told->node, core->config.self) && told->store_id == core->store_id &&
+            told->rewinds == core->rewinds)
+            take_verdict(core, told);
     }
 }

@@ -65,6 +65,7 @@ enum { SAMPLES = 16, PENDING_MEMBERS = 8, PENDING_ANSWERS = 64, LOST_DISKS = 4 }
 
 struct peer {
     struct digest_at shown; /* by its newest status; at the primary (R58) */
+    uint64_t shown_rewinds;
     uint64_t equal_seq;
     uint64_t differs_seq;
     struct node_id id;
@@ -237,6 +238,9 @@ struct doubt {
     uint64_t equal_seq;
     uint64_t differs_seq;
     bool chosen; /* at a primary: an operator forced it, and so chose its data */
+    /* R67: it takes the primary's data in place of its own. */
+    bool healing;
+    uint64_t healed_ns; /* when it last had; 0: never */
 };
 
 /* R62-R64 */
@@ -484,6 +488,7 @@ void replica_installed(struct core *core, const struct core_event *event);
 void replica_snapshot_ready(struct core *core, const struct core_event *event);
 void replica_snapshot_failed(struct core *core);
 void replica_accept_history(struct core *core, uint64_t ticket);
+bool replica_take_snapshot(struct core *core); /* in place of sound records; false: not now */
 void replica_tick(struct core *core);
 uint64_t replica_wake_ns(const struct core *core);
 void publish_status(struct core *core);
@@ -497,6 +502,7 @@ void doubt_opened(struct core *core);                /* as primary */
 void doubt_status(struct core *core, struct peer *peer, const struct core_msg *msg);
 void doubt_tell(const struct core *core, struct core_verdicts *out);
 void doubt_told(struct core *core, const struct core_verdicts *verdicts);
+void doubt_healed(struct core *core); /* the data are the primary's now, and are compared again */
 
 /* lives.c */
 void lives_born(struct core *core, const struct core_boot *boot);

@@ -80,6 +80,7 @@ static void detach(struct core *core)
     core->attach_nonce = 0;
     core->fetch_nonce = 0;
     core->match = 0;
+    core->doubt.healing = false;
 }
 
 void replica_reset(struct core *core)
@@ -102,6 +103,7 @@ static void retry_attach_later(struct core *core)
 {
     core->attach = ATTACH_NONE;
     core->attach_nonce = 0;
+    core->doubt.healing = false;
     uint32_t doublings = core->attach_failures < 4 ? core->attach_failures : 4;
     core->attach_failures++;
     uint64_t delay_ns = jitter(core, core->config.heartbeat_interval_ns << doublings);
@@ -152,6 +154,16 @@ static void become_forked(struct core *core, uint64_t common)
              common, core->commit);
 }
 
+/* `least_seq`: where it must stand at least, so that no records have to be given up for it. */
+static void fetch_snapshot(struct core *core, uint64_t least_seq)
+{
+    core->attach = ATTACH_DOWNLOADING;
+    struct core_action *action = act(core, CORE_ACTION_FETCH_SNAPSHOT);
+    action->peer = core->epoch.owner;
+    action->epoch = core->epoch;
+    action->seq = least_seq;
+}
+
 static void start_truncate(struct core *core, uint64_t to)
 {
     bool committed = to < core->commit && !mutated(core, TRUNCATE_COMMITTED);
@@ -160,10 +172,7 @@ static void start_truncate(struct core *core, uint64_t to)
         return;
     }
     if (committed) { /* what is committed cannot be undone: the winner's state replaces it */
-        core->attach = ATTACH_DOWNLOADING;
-        struct core_action *action = act(core, CORE_ACTION_FETCH_SNAPSHOT);
-        action->peer = core->epoch.owner;
-        action->epoch = core->epoch;
+        fetch_snapshot(core, 0);
         return;
     }
     core->attach = ATTACH_TRUNCATING;
@@ -195,15 +204,11 @@ void replica_attach_answer(struct core *core, const struct core_msg *msg)
         else
             retry_attach_later(core);
         break;
-    case CORE_SNAPSHOT: {
-        core->attach = ATTACH_DOWNLOADING;
-        struct core_action *action = act(core, CORE_ACTION_FETCH_SNAPSHOT);
-        action->peer = core->epoch.owner;
-        action->epoch = core->epoch;
+    case CORE_SNAPSHOT:
+        fetch_snapshot(core, 0);
         log_line(core, LOG_LEVEL_INFO, "snapshot_wanted from=%s last=%" PRIu64,
                  core->epoch.owner.text, core->last);
         break;
-    }
     case CORE_REFUSED:
         retry_attach_later(core);
         notice_not_attached(core);
@@ -233,6 +238,15 @@ void replica_truncated(struct core *core, const struct core_event *event)
 
 /* ---- Snapshots (R14) -------------------------------------------------------------------------------- */
 
+bool replica_take_snapshot(struct core *core)
+{
+    if (core->phase != PHASE_FOLLOWER || core->attach != ATTACH_DONE || !settled(core))
+        return false;
+    detach(core);
+    fetch_snapshot(core, core->last);
+    return true;
+}
+
 void replica_snapshot_ready(struct core *core, const struct core_event *event)
 {
     if (core->attach != ATTACH_DOWNLOADING)
@@ -241,8 +255,9 @@ void replica_snapshot_ready(struct core *core, const struct core_event *event)
     bool cut_here = epoch_equal(pos.epoch, core->epoch) || mutated(core, SNAPSHOT_ANY_EPOCH);
     uint64_t common =
         epoch_history_common(&core->history, core->last, event->snapshot.history, pos.seq);
+    /* An old one: the own log goes beyond it. Or holds just that, and is to be replaced all the same (R67). */
     bool held_already =
-        core->last > 0 && common == pos.seq; /* an old one: the own log goes beyond it */
+        core->last > 0 && common == pos.seq && !(core->doubt.healing && pos.seq == core->last);
     if (!cut_here || held_already || pos.seq < core->match || !settled(core)) {
         act(core, CORE_ACTION_DROP_SNAPSHOT);
         retry_attach_later(core);
@@ -277,8 +292,7 @@ void replica_installed(struct core *core, const struct core_event *event)
     core->log_first = core->last + 1;
     core->rewinds = event->snapshot.rewinds;
     doubt_restart(core, core->last, event->snapshot.digest);
-    core->doubt.doubtful = core->doubt.outvoted =
-        false; /* it is the primary's now, and compared again */
+    doubt_healed(core);
     room_note(core, false);
     bool gave_up = core->accepting_history;
     core->commit =
@@ -578,6 +592,7 @@ void publish_status(struct core *core)
     msg->status.state = fresh.state;
     msg->status.no_room = core->no_room;
     msg->status.digest = doubt_own(core);
+    msg->status.rewinds = core->rewinds;
     msg->status.promise_ns = lease_promise_ns(core);
     core->status_owed = false;
     publish(core, msg);

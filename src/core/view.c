@@ -74,6 +74,7 @@ void core_view(const struct core *core, struct core_view *view)
     view->admitted = is_admitted(core);
     view->forked = core->forked;
     view->doubtful = core->doubt.doubtful && !mutated(core, DOUBTFUL_SERVES);
+    view->outvoted = core->doubt.outvoted;
     view->equal_seq = core->doubt.equal_seq;
     view->differs_seq = core->doubt.differs_seq;
     view_freshness(core, view);

@@ -14,6 +14,7 @@ struct transfer {
     uint64_t number;
     struct node_id peer;
     struct epoch epoch;
+    uint64_t least_seq;
     struct rpc_client *client;
     struct state_incoming *incoming;
     XXH3_state_t *hash;
@@ -28,7 +29,8 @@ struct transfer {
 
 /* ---- Orders from the node thread ------------------------------------------------------------------------------- */
 
-uint64_t download_fetch(struct node *node, struct node_id peer, struct epoch epoch)
+uint64_t download_fetch(struct node *node, struct node_id peer, struct epoch epoch,
+                        uint64_t least_seq)
 {
     struct download *d = &node->download;
     pthread_mutex_lock(&d->side.lock);
@@ -36,6 +38,7 @@ uint64_t download_fetch(struct node *node, struct node_id peer, struct epoch epo
     d->wanted = true;
     d->peer = peer;
     d->epoch = epoch;
+    d->least_seq = least_seq;
     pthread_cond_signal(&d->side.changed);
     pthread_mutex_unlock(&d->side.lock);
     return number;
@@ -97,6 +100,7 @@ static Candor__V1__SnapshotResponse *ask(struct node *node, struct transfer *t, 
     request.header = wire_header(&header, &room);
     request.snapshot = t->name;
     request.offset = t->offset;
+    request.least_seq = t->least_seq;
     struct buffer packed = {0};
     candor__v1__snapshot_request__pack(
         &request, buffer_grow(&packed, candor__v1__snapshot_request__get_packed_size(&request)));
@@ -287,7 +291,8 @@ static bool next_order(struct download *d, struct transfer *t, struct state_inco
     bool go_on = *discard != NULL || !d->side.stop;
     if (*discard == NULL && go_on) {
         d->wanted = false;
-        *t = (struct transfer){.number = d->number, .peer = d->peer, .epoch = d->epoch};
+        *t = (struct transfer){
+            .number = d->number, .peer = d->peer, .epoch = d->epoch, .least_seq = d->least_seq};
     }
     pthread_mutex_unlock(&d->side.lock);
     return go_on;

@@ -196,8 +196,9 @@ struct writer {
 
 struct snapshots {
     struct side_thread side;
-    bool wanted; /* a replica waits for one */
-    bool renew;  /* there is none, and the log alone does not make the state */
+    bool wanted;        /* a replica waits for one */
+    uint64_t least_seq; /* where that is to stand at least */
+    bool renew;         /* there is none, and the log alone does not make the state */
     bool cutting;
     _Atomic uint64_t grown_bytes; /* of the log since the newest checkpoint */
     _Atomic uint64_t newest_seq;  /* the newest checkpoint's; 0: none */
@@ -236,6 +237,7 @@ struct download {
     bool wanted;     /* `number` is a FETCH that was not begun */
     struct node_id peer;
     struct epoch epoch;
+    uint64_t least_seq;
     struct state_incoming *discard[4];
     uint32_t discard_count;
 };
@@ -462,8 +464,8 @@ void snapshot_serve(struct node *node, const Candor__V1__SnapshotRequest *reques
 /* download.c */
 enum candor_code download_start(struct node *node, struct candor_error *err);
 void download_stop(struct node *node);
-uint64_t download_fetch(struct node *node, struct node_id peer,
-                        struct epoch epoch); /* its number */
+uint64_t download_fetch(struct node *node, struct node_id peer, struct epoch epoch,
+                        uint64_t least_seq); /* its number */
 void download_drop(struct node *node);
 void download_discard(struct node *node, struct state_incoming *incoming);
 

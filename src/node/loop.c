@@ -368,7 +368,7 @@ static void perform(struct node *node, const struct core_action *action)
         node->commit_seq = action->seq;
         break;
     case CORE_ACTION_FETCH_SNAPSHOT:
-        node->download_number = download_fetch(node, action->peer, action->epoch);
+        node->download_number = download_fetch(node, action->peer, action->epoch, action->seq);
         break;
     case CORE_ACTION_DROP_SNAPSHOT:
         drop_snapshot(node);

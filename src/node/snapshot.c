@@ -165,14 +165,14 @@ bool snapshot_cut(struct node *node, struct state_checkpoint *checkpoint)
 }
 
 /* For a replica: the newest checkpoint where it will do, else a new one. */
-static bool cut_to_serve(struct node *node)
+static bool cut_to_serve(struct node *node, uint64_t least_seq)
 {
     struct core_view view;
     view_read_without_peers(&node->view, &view);
     struct state_checkpoint checkpoint;
     struct candor_error err = {0};
     bool found = state_checkpoint_find(node->state_dir, &checkpoint, &err) == CANDOR_OK &&
-                 is_usable(node, checkpoint.pos, view.epoch);
+                 is_usable(node, checkpoint.pos, view.epoch) && checkpoint.pos.seq >= least_seq;
     if (found && serve(node, &checkpoint))
         return true;
     return snapshot_cut(node, &checkpoint) && serve(node, &checkpoint);
@@ -197,15 +197,18 @@ static void cut_once(struct node *node)
     struct snapshots *s = &node->snapshots;
     struct state_checkpoint checkpoint;
     bool wanted = s->wanted;
+    uint64_t least_seq = s->least_seq;
     bool renew = s->renew;
     s->renew = false;
     s->cutting = true;
     pthread_mutex_unlock(&s->side.lock);
-    bool done = wanted ? cut_to_serve(node) : snapshot_cut(node, &checkpoint);
+    bool done = wanted ? cut_to_serve(node, least_seq) : snapshot_cut(node, &checkpoint);
     pthread_mutex_lock(&s->side.lock);
     s->cutting = false;
     if (wanted)
-        s->wanted = false; /* failed or not, the replica asks again */
+        s->wanted = s->least_seq > least_seq; /* failed or not, the replica asks again */
+    if (!s->wanted)
+        s->least_seq = 0;
     s->renew = s->renew || (renew && !done);
     if (!done) /* what it lacked may take a while */
         (void)side_thread_rest_locked(&s->side, FAILURE_PAUSE_S * NS_PER_S);
@@ -283,13 +286,16 @@ struct chunk_source {
 };
 
 /* Under the lock. */
-static struct chunk_source chunk_source(struct node *node, const char *name, struct epoch epoch)
+static struct chunk_source
+chunk_source(struct node *node, const Candor__V1__SnapshotRequest *request, struct epoch epoch)
 {
     struct snapshots *s = &node->snapshots;
     struct chunk_source source = {.fd = -1};
     if (s->fd < 0 || !is_usable(node, s->pos, epoch))
         return source;
-    if (name[0] != '\0' && strcmp(name, s->name) != 0)
+    const char *name = request->snapshot;
+    bool suits = name[0] != '\0' ? strcmp(name, s->name) == 0 : s->pos.seq >= request->least_seq;
+    if (!suits)
         return source;
     source.fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
     source.pos = s->pos;
@@ -336,10 +342,12 @@ static bool fill_chunk(struct node *node, const struct chunk_source *source, uin
 }
 
 /* Nothing is served yet: a checkpoint is wanted. */
-static void want_snapshot(struct snapshots *s, Candor__V1__SnapshotResponse *response)
+static void want_snapshot(struct snapshots *s, uint64_t least_seq,
+                          Candor__V1__SnapshotResponse *response)
 {
     pthread_mutex_lock(&s->side.lock);
     s->wanted = true;
+    s->least_seq = max_u64(s->least_seq, least_seq);
     pthread_cond_signal(&s->side.changed);
     pthread_mutex_unlock(&s->side.lock);
     response->ok = response->preparing = true;
@@ -362,13 +370,13 @@ static void run_chunk_job(struct job *job)
 
     const Candor__V1__SnapshotRequest *request = chunk_job->request;
     pthread_mutex_lock(&s->side.lock);
-    struct chunk_source source = chunk_source(node, request->snapshot, view.epoch);
+    struct chunk_source source = chunk_source(node, request, view.epoch);
     pthread_mutex_unlock(&s->side.lock);
     if (fill_chunk(node, &source, request->offset, chunk, &response)) {
         response.snapshot = source.name;
         response.pos = wire_pos(&source.pos, &pos_room);
-    } else if (request->snapshot[0] == '\0') {
-        want_snapshot(s, &response);
+    } else if (request->snapshot[0] == '\0' && request->least_seq <= view.applied) {
+        want_snapshot(s, request->least_seq, &response);
     }
     struct reply_room room;
     reply_freshness(chunk_job->call, &view, view.applied, &(struct pos){0}, &room);

@@ -64,6 +64,7 @@ static void fill_verdicts(const struct core_verdicts *verdicts, struct wire_room
         verdict->store_id = from->store_id;
         verdict->equal_seq = from->equal_seq;
         verdict->differs_seq = from->differs_seq;
+        verdict->rewinds = from->rewinds;
         verdict->vouched = from->vouched;
         room->verdict_list[i] = verdict;
     }
@@ -104,6 +105,7 @@ static void fill_status(const struct core_msg *msg, struct wire_room *room)
     status->promise_ms = msg->status.promise_ns / NS_PER_MS; /* down: no more than was promised */
     status->no_room = msg->status.no_room;
     status->digest_seq = msg->status.digest.seq;
+    status->rewinds = msg->status.rewinds;
     status->digest_high = msg->status.digest.digest.high;
     status->digest_low = msg->status.digest.digest.low;
     room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_STATUS;
@@ -379,21 +381,23 @@ static enum candor_code read_records(const Candor__V1__Records *records, struct 
 static enum candor_code read_verdicts(const Candor__V1__Heartbeat *heartbeat,
                                       struct core_verdicts *out, struct candor_error *err)
 {
-    static const char *const fields[] = {"verdicts.equal_seq", "verdicts.differs_seq"};
+    static const char *const fields[] = {"verdicts.equal_seq", "verdicts.differs_seq",
+                                         "verdicts.rewinds"};
     if (heartbeat->n_verdicts > LIMIT_NODES)
         return wire_malformed(err, "heartbeat.verdicts", "too many");
     for (size_t i = 0; i < heartbeat->n_verdicts; i++) {
         const Candor__V1__StateVerdict *from = heartbeat->verdicts[i];
         struct core_state_verdict *to = &out->list[i];
-        const uint64_t numbers[] = {from->equal_seq, from->differs_seq};
+        const uint64_t numbers[] = {from->equal_seq, from->differs_seq, from->rewinds};
         enum candor_code code = wire_read_node(from->node, "verdicts.node", &to->node, err);
         if (code == CANDOR_OK)
-            code = check_numbers(numbers, fields, 2, err);
+            code = check_numbers(numbers, fields, 3, err);
         if (code != CANDOR_OK)
             return code;
         to->store_id = from->store_id;
         to->equal_seq = from->equal_seq;
         to->differs_seq = from->differs_seq;
+        to->rewinds = from->rewinds;
         to->vouched = from->vouched != 0;
     }
     out->count = (uint32_t)heartbeat->n_verdicts;
@@ -435,15 +439,16 @@ static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, s
 static enum candor_code read_status(const Candor__V1__Status *status, struct core_msg *out,
                                     struct candor_error *err)
 {
-    static const char *const fields[] = {"status.ts_ns",      "status.hb_id",     "status.last",
-                                         "status.durable",    "status.match",     "status.applied",
-                                         "status.promise_ms", "status.digest_seq"};
+    static const char *const fields[] = {
+        "status.ts_ns",      "status.hb_id",      "status.last",
+        "status.durable",    "status.match",      "status.applied",
+        "status.promise_ms", "status.digest_seq", "status.rewinds"};
     if (status == NULL)
         return wire_malformed(err, "status", "missing");
-    const uint64_t numbers[] = {status->ts_ns,      status->hb_id,     status->last,
-                                status->durable,    status->match,     status->applied,
-                                status->promise_ms, status->digest_seq};
-    enum candor_code code = check_numbers(numbers, fields, 8, err);
+    const uint64_t numbers[] = {status->ts_ns,      status->hb_id,      status->last,
+                                status->durable,    status->match,      status->applied,
+                                status->promise_ms, status->digest_seq, status->rewinds};
+    enum candor_code code = check_numbers(numbers, fields, 9, err);
     if (code != CANDOR_OK)
         return code;
     if ((int)status->state < STATE_UNKNOWN || (int)status->state > STATE_DOUBTFUL)
@@ -457,6 +462,7 @@ static enum candor_code read_status(const Candor__V1__Status *status, struct cor
     out->status.applied = status->applied;
     out->status.state = (enum node_state)status->state;
     out->status.no_room = status->no_room;
+    out->status.rewinds = status->rewinds;
     out->status.digest = (struct digest_at){
         status->digest_seq, {.high = status->digest_high, .low = status->digest_low}};
     out->status.promise_ns = min_u64(status->promise_ms, UINT64_MAX / NS_PER_MS) * NS_PER_MS;

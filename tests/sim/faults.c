@@ -215,6 +215,21 @@ static void differ(struct world *world, struct node *node)
     TRACE(world, node, "differs");
 }
 
+/* Then those that differ take the others' data without an operator (R67). */
+static bool majority_is_sound(const struct world *world)
+{
+    const struct members *members = &world->committed_members;
+    uint32_t sound = 0;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        const struct node *node = &world->nodes[i];
+        const struct member *member = members_find(members, node->id);
+        if (node->healed || node->disk.wipes > 0)
+            return false; /* not again within a minute; and a wiped disk may have copied what is wrong */
+        sound += member != NULL && member->voter && node->disk.skew == 0;
+    }
+    return sound >= members_voters(members) / 2 + 1;
+}
+
 /* The operator's way out: the state is made anew from the log. Those who were outvoted by wrong data are started anew, too. */
 static void make_sound(struct world *world)
 {
@@ -383,7 +398,9 @@ static void mend(struct world *world, struct event *event)
     TRACE(world, NULL, "faults end");
     world->healing = true;
     world->healed_ns = world->now_ns;
-    make_sound(world);
+    bool voters_change = world->plan.weight[FAULT_SET_VOTER] > 0;
+    if (!majority_is_sound(world) || world->forced || voters_change)
+        make_sound(world);
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];
         for (uint32_t j = 0; j < world->node_count; j++) {

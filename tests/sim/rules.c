@@ -245,13 +245,13 @@ static bool most_are_sound(const struct world *world)
     return sound >= skewed;
 }
 
-/* The node it follows has sound data, and hears it. */
+/* The node it follows has sound data, and hears it: nobody has spoken in its name, so that it is not heard for a while (R8). */
 static bool is_compared(struct world *world, const struct node *node)
 {
     const struct node *primary = find_node(world, node->view.epoch.owner);
     return node->view.role != ROLE_PRIMARY && node->view.attached && primary != NULL &&
            primary->view.role == ROLE_PRIMARY && primary->disk.skew == 0 && most_are_sound(world) &&
-           net_open(world, primary->index, node->index) &&
+           world->plan.weight[FAULT_POSE] == 0 && net_open(world, primary->index, node->index) &&
            net_open(world, node->index, primary->index) &&
            node->view.durable >= primary->noted_from;
 }
@@ -268,8 +268,29 @@ void rules_shown(struct world *world, struct node *node, const struct digest_at 
         node->skew_shown_ns = world->now_ns;
 }
 
+/* How many intervals a node may keep data that the majority, its primary among them, has declared to differ: its statuses and a
+ * download take their time, and may be lost. */
+enum { HEAL_BEATS = 150 };
+
+/* R67: it takes the others' data without an operator; but not twice within a minute. */
+static void rules_heal(struct world *world, struct node *node)
+{
+    bool outvoted = node->view.outvoted && is_compared(world, node);
+    if (!outvoted || node->healed)
+        node->outvoted_ns = 0;
+    else if (node->outvoted_ns == 0)
+        node->outvoted_ns = world->now_ns;
+    node->healed = node->healed || (node->was_outvoted && !node->view.outvoted);
+    node->was_outvoted = node->view.outvoted;
+    if (node->outvoted_ns != 0 &&
+        world->now_ns - node->outvoted_ns > HEAL_BEATS * world->plan.beat_ns)
+        violate(world, "R67", "node %s has been outvoted for %.3f s, and keeps its data",
+                node->id.text, (double)(world->now_ns - node->outvoted_ns) / 1e9);
+}
+
 void rules_doubt(struct world *world, struct node *node)
 {
+    rules_heal(world, node);
     if (node->view.doubtful && !world->differed)
         violate(world, "R59", "node %s is DOUBTFUL, and no state differs", node->id.text);
     if (node->disk.skew == 0 || node->view.doubtful || !is_compared(world, node))

@@ -409,6 +409,9 @@ struct node {
     struct core_actions actions;
     struct core_view view; /* as published after the newest step */
     struct disk disk;
+    bool was_outvoted;
+    bool healed; /* its data once were outvoted, and are not any more */
+    uint64_t outvoted_ns;
     struct disk backup; /* as the disk was once; store_id 0: there is none */
     struct writer writer;
     bool steps;       /* a step is under way: its actions stand in `actions` */

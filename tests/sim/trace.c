@@ -63,10 +63,14 @@ static void describe(const struct core_msg *msg, char *out, size_t bytes)
         break;
     }
     case CORE_MSG_STATUS:
-        snprintf(out, bytes,
-                 "ts=%.6f hb=%" PRIu64 " last=%" PRIu64 " durable=%" PRIu64 " match=%" PRIu64 " %s",
-                 (double)msg->status.ts_ns / 1e9, msg->status.hb_id, msg->status.last,
-                 msg->status.durable, msg->status.match, node_state_name(msg->status.state));
+        snprintf(
+            out, bytes,
+            "ts=%.6f hb=%" PRIu64 " last=%" PRIu64 " durable=%" PRIu64 " match=%" PRIu64
+            " digest=%04x@%" PRIu64 " %s",
+            (double)msg->status.ts_ns / 1e9, msg->status.hb_id, msg->status.last,
+            msg->status.durable, msg->status.match,
+            (unsigned)((msg->status.digest.digest.high ^ msg->status.digest.digest.low) & 0xffff),
+            msg->status.digest.seq, node_state_name(msg->status.state));
         break;
     case CORE_MSG_ATTACH:
         snprintf(out, bytes, "last=%" PRIu64 " epochs=%u", msg->attach.last,

@@ -433,6 +433,8 @@ void node_start(struct world *world, struct node *node)
     seq_bits_free(&local);
     core_view(node->core, &node->view);
     node->skew_shown_ns = 0;
+    node->was_outvoted = false;
+    node->outvoted_ns = 0;
     node->noted_from = boot.last;
     node->commit = boot.commit;
     node->commit_generation = 0;

@@ -576,34 +576,61 @@ static void a_log_that_lost_durable_records_is_refused(void **state)
     cluster_free(cluster);
 }
 
-/* R58, R59: as when two copies of one disk were elected in one epoch. By their positions their logs are equal. */
+/* As when two copies of one disk were elected in one epoch: the node's log and state get a record that is not the primary's, at the
+ * position of one of the primary's. By their positions their logs are equal. */
+static void make_differ(struct cluster *cluster, int node, struct candor_client *primary)
+{
+    EVENTUALLY(is_primary(primary));
+    must_put(primary, "k", "v");
+    struct candor_client *client = client_of(cluster, (size_t)node);
+    EVENTUALLY(has(client, "k", "v"));
+    candor_client_close(client);
+    stop(cluster, (size_t)node);
+    append_foreign(cluster, cluster->topology.nodes[node].id.text,
+                   (struct epoch){1, put_pos.epoch.term, node_id_of("a")}, 1);
+    must_put(primary, "k", "w");
+}
+
+/* R58, R59. Of two voters nobody can say which is right. */
 static void a_replica_with_other_data_at_the_same_position_serves_nothing(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(2, 0, "");
+    start_all(cluster);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *b = client_of(cluster, 1);
+    make_differ(cluster, 1, a);
+    uint64_t differs_seq = put_pos.seq;
+    start(cluster, 1);
+    EVENTUALLY(state_of(b) == CANDOR_STATE_DOUBTFUL);
+    assert_int_equal(status_of(b).differs_seq, differs_seq);
+    must_put(a, "k", "x"); /* and it goes on to differ */
+    EVENTUALLY(freshness_of(b).applied_seq == differs_seq + 1);
+    assert_int_equal(state_of(b), CANDOR_STATE_DOUBTFUL);
+    assert_string_not_equal(status_of(b).digest, status_of(a).digest);
+    assert_true(is_primary(a));
+    EVENTUALLY(state_of(a) == CANDOR_STATE_FRESH);
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
+/* R67 */
+static void a_replica_takes_the_data_of_the_majority_in_place_of_its_own(void **state)
 {
     (void)state;
     struct cluster *cluster = cluster_new(3, 0, "");
     start_all(cluster);
     struct candor_client *a = client_of(cluster, 0);
     struct candor_client *c = client_of(cluster, 2);
-    EVENTUALLY(is_primary(a));
-    must_put(a, "k", "v");
-    EVENTUALLY(has(c, "k", "v"));
-    stop(cluster, 2);
-    append_foreign(cluster, "c", (struct epoch){1, put_pos.epoch.term, node_id_of("a")}, 1);
-    uint64_t equal_seq = put_pos.seq;
-    must_put(a, "k", "w");
+    make_differ(cluster, 2, a);
     start(cluster, 2);
-    EVENTUALLY(state_of(c) == CANDOR_STATE_DOUBTFUL);
-    assert_int_equal(status_of(c).differs_seq, equal_seq + 1);
-    must_put(a, "k", "x"); /* and it goes on to differ */
-    EVENTUALLY(freshness_of(c).applied_seq == equal_seq + 2);
-    assert_int_equal(state_of(c), CANDOR_STATE_DOUBTFUL);
-    assert_string_not_equal(status_of(c).digest, status_of(a).digest);
-    assert_true(is_primary(a));
-    EVENTUALLY(state_of(a) == CANDOR_STATE_FRESH);
-    struct candor_write_options majority = {.ack = CANDOR_ACK_MAJORITY}; /* of a and b */
+    EVENTUALLY(has(c, "foreign", NULL) && has(c, "k", "w")); /* the one is not there */
+    EVENTUALLY(state_of(c) == CANDOR_STATE_FRESH);
+    EVENTUALLY(strcmp(status_of(c).digest, status_of(a).digest) == 0);
+    struct candor_write_options all = {.ack = CANDOR_ACK_ALL};
     struct candor_result result;
-    assert_int_equal(candor_put(a, candor_text("k"), candor_text("y"), &majority, &result),
-                     CANDOR_OK);
+    assert_int_equal(candor_put(a, candor_text("k"), candor_text("y"), &all, &result), CANDOR_OK);
     candor_result_free(&result);
     candor_client_close(a);
     candor_client_close(c);
@@ -1132,6 +1159,7 @@ int main(void)
         cmocka_unit_test(a_log_of_another_history_behind_the_state_is_not_applied),
         cmocka_unit_test(a_log_that_lost_durable_records_is_refused),
         cmocka_unit_test(a_replica_with_other_data_at_the_same_position_serves_nothing),
+        cmocka_unit_test(a_replica_takes_the_data_of_the_majority_in_place_of_its_own),
         cmocka_unit_test(a_late_node_fetches_what_it_missed),
         cmocka_unit_test(with_automatic_failover_another_node_takes_over),
         cmocka_unit_test(a_lone_node_serves_what_was_put),

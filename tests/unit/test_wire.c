@@ -95,7 +95,7 @@ static void stream_messages_round_trip(void **state)
     strcpy(heartbeat.heartbeat.rpc, "tcp://127.0.0.1:7000");
     heartbeat.heartbeat.verdicts.count = 1;
     heartbeat.heartbeat.verdicts.list[0] =
-        (struct core_state_verdict){node_id_of("c"), UINT64_MAX, 5, 6, true};
+        (struct core_state_verdict){node_id_of("c"), UINT64_MAX, 5, 6, 7, true};
     heartbeat.heartbeat.echoes.last = 6;
     heartbeat.heartbeat.echoes.count = LIMIT_NODES;
     for (uint32_t i = 0; i < LIMIT_NODES; i++)
@@ -113,6 +113,7 @@ static void stream_messages_round_trip(void **state)
     assert_int_equal(out.heartbeat.verdicts.list[0].store_id, UINT64_MAX);
     assert_int_equal(out.heartbeat.verdicts.list[0].equal_seq, 5);
     assert_int_equal(out.heartbeat.verdicts.list[0].differs_seq, 6);
+    assert_int_equal(out.heartbeat.verdicts.list[0].rewinds, 7);
     assert_true(out.heartbeat.verdicts.list[0].vouched);
     assert_int_equal(out.heartbeat.echoes.last, 6);
     assert_int_equal(out.heartbeat.echoes.count, LIMIT_NODES);
