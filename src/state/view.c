@@ -66,7 +66,10 @@ struct state_view *state_view_begin(struct state *state)
     struct state_view *view = take_view(state);
     struct candor_error err;
     view->failed_key[0] = '\0';
-    view->position = (struct state_position){0};
+    /* Alone what is read: the members are large. */
+    view->position.applied = (struct pos){0};
+    view->position.rewinds = 0;
+    view->position.digest = (struct state_digest){0};
     if (view->rc == 0 &&
         position_read_applied(view->env, view->txn, &view->position, &err) != CANDOR_OK)
         view->rc = MDB_CORRUPTED; /* it was read when the state was opened */

@@ -1,4 +1,5 @@
-"""Random damage to what stopped nodes have stored, one damage after another: tests/cluster/damage --count N --seed S [--keep]
+"""Random damage to what nodes have stored, stopped ones and running ones, one damage after another:
+tests/cluster/damage --count N --seed S [--keep-going]
 
 Each ends in the right data, or in a node that says what is wrong and ends with a status of its own. Never in a wrong or missing
 value, a signal, a hang, or nodes that differ without a word. At the end a table says what became of what.
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 
-from harness import KVD, Cluster, Refused
+from harness import KVD, Cluster, Refused, until
 
 PAGE = 4096
 PATIENCE_S = 60
@@ -43,7 +44,7 @@ class Original:
     def __init__(self, nodes, trimmed, clean):
         self.nodes, self.trimmed, self.clean = nodes, trimmed, clean
         settings = {"retention": {"log": "1MiB"}} if trimmed else {}
-        self.cluster = Cluster(nodes, failover="automatic", **settings)
+        self.cluster = Cluster(nodes, failover="automatic", election_timeout="500ms", stale_after="300ms", **settings)
         self.model = {}
         c = self.cluster
         c.up().wait_fresh()
@@ -52,8 +53,25 @@ class Original:
             c.trim_log(c.primary())
         self._stop("old")
         c.up().wait_fresh()
+        if len(nodes) > 1:
+            self._roll_back()
         self._write(2)
         self._stop("new")
+
+    def _roll_back(self):
+        """So that somebody holds an archive: of a write that only the primary had."""
+        c = self.cluster
+        primary = c.primary()
+        others = [n for n in self.nodes if n != primary]
+        for n in others:
+            c.pause(n)
+        c.put("rolled-back", "v", "--node", primary)
+        c.kill(primary)
+        for n in others:
+            c.resume(n)
+        until(lambda: c.put("elected", "v", "--ack", "majority", status=(0, 1, 4, 5)), "another primary")
+        c.start(primary)
+        c.wait_fresh()
 
     def _write(self, generation):
         path = os.path.join(self.cluster.dir, "values.jsonl")
@@ -131,7 +149,41 @@ def stale(path, rng):
 
 
 KINDS = (bit, byte, page, zeros, cut, gone, stale)
-FILES = {"hard state": ("hard_state",), "log": ("log",), "state": ("state/current",), "checkpoint": ("state/checkpoint",)}
+UNDER_A_RUNNING_NODE = (bit, byte, page, zeros, cut)
+FILES = {"hard state": ("hard_state",), "lives": ("lives",), "log": ("log",), "state": ("state/current",),
+         "checkpoint": ("state/checkpoint",), "archive": ("rollbacks",)}
+
+
+# Of whole directories. Each says whose are not what they were.
+
+
+def older(data, victim, other):
+    del other
+    shutil.rmtree(f"{data}/{victim}")
+    shutil.copytree(f"{data}/../old/{victim}", f"{data}/{victim}")
+    return {victim}
+
+
+def emptied(data, victim, other):
+    del other
+    shutil.rmtree(f"{data}/{victim}")
+    return {victim}
+
+
+def copied(data, victim, other):
+    shutil.rmtree(f"{data}/{victim}")
+    shutil.copytree(f"{data}/{other}", f"{data}/{victim}")
+    return {victim}
+
+
+def swapped(data, victim, other):
+    os.rename(f"{data}/{victim}", f"{data}/between")
+    os.rename(f"{data}/{other}", f"{data}/{victim}")
+    os.rename(f"{data}/between", f"{data}/{other}")
+    return {victim, other}
+
+
+DIRECTORY_KINDS = (older, emptied, copied, swapped)
 
 
 def files_of(directory, what):
@@ -194,52 +246,109 @@ def compare(original, name, held):
         raise Wrong(f"{name} serves {len(wrong)} wrong or missing values ({wrong[:3]}), and {len(more)} that were never put")
 
 
-def outcome(original, nodes, victim):
-    """Of the damaged node, once the cluster has come to rest. All who serve must be right."""
+def compare_those_who_serve(original, rows, victims):
+    """A victim that says STALE may lack what the others have: it says so."""
+    for n, row in rows.items():
+        if row["state"] == "FRESH" or (row["state"] == "STALE" and n not in victims):
+            held = export(original.cluster, n)
+            if held is not None:
+                compare(original, n, held)
+
+
+def how_it_came_back(said):
+    if "older copy" in said:
+        return "right data, as a new disk"
+    if "state_rebuild" in said or "state_damaged" in said:
+        return "right data, made anew"
+    if "healing" in said:
+        return "right data, healed"
+    return "right data"
+
+
+def outcome(original, nodes, victims):
+    """Of the damaged nodes, once the cluster has come to rest. All who serve must be right."""
     cluster = original.cluster
+    victim = min(victims)
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         alive = {n: node for n, node in nodes.items() if node.ended() is None}
-        result = judge_refusal(nodes[victim]) if victim not in alive else None
-        for n in set(nodes) - set(alive) - {victim}:
+        refusals = {judge_refusal(nodes[n]) for n in victims if n not in alive}
+        for n in set(nodes) - set(alive) - victims:
             judge_refusal(nodes[n])
             raise Wrong(f"{n}, which was not damaged, ended:\n{nodes[n].said()[-2000:]}")
-        if not alive:
-            return result
+        if len(refusals) == 1 and not set(alive) & victims and len(alive) <= len(nodes) // 2:
+            return refusals.pop()  # those who are left are no majority
         rows = {n: row for n, row in cluster.status().items() if n in alive}
-        for n, row in rows.items():
-            if row["state"] in ("FRESH", "STALE"):
-                held = export(cluster, n)
-                if held is not None and (row["state"] == "FRESH" or n != victim):
-                    compare(original, n, held)
+        compare_those_who_serve(original, rows, victims)
         states = {row["state"] for row in rows.values()}
         if states == {"FRESH"} and len({row["applied_seq"] for row in rows.values()}) == 1:
-            return result or ("right data, made anew" if "state_rebuild" in nodes[victim].said() else "right data")
+            return refusals.pop() if refusals else how_it_came_back(nodes[victim].said())
         time.sleep(0.1)
     raise Wrong(f"the cluster does not come to rest: {rows}\n{nodes[victim].said()[-2000:]}")
+
+
+# ---- One damage ------------------------------------------------------------------------------------------------------
+
+
+def start_all(original):
+    return {n: Node(original.cluster, n) for n in original.nodes}
+
+
+def come_up(original, nodes):
+    """Before a running node is damaged."""
+    end = time.monotonic() + PATIENCE_S
+    while {row["state"] for row in original.cluster.status().values()} != {"FRESH"}:
+        if any("Address already in use" in node.said() for node in nodes.values()):
+            raise Undecided
+        if time.monotonic() > end:
+            raise Wrong("the undamaged cluster does not come up")
+        time.sleep(0.05)
+
+
+def damage_file(original, victim, rng, kinds):
+    """(object, kind), or None: there is nothing of that kind to damage."""
+    what, kind = rng.choice(sorted(FILES)), rng.choice(kinds)
+    files = files_of(f"{original.cluster.dir}/data/{victim}", what)
+    if not files:
+        return None
+    try:
+        kind(rng.choice(files), rng)
+    except FileNotFoundError:
+        return None
+    return what, kind.__name__
+
+
+def damage_directory(original, victim, rng):
+    """(damage, those whose directories are not what they were)"""
+    kind = rng.choice(DIRECTORY_KINDS)
+    other = rng.choice([n for n in original.nodes if n != victim])
+    return ("directory", kind.__name__), kind(f"{original.cluster.dir}/data", victim, other)
 
 
 def trial(original, rng):
     """(damage, outcome); None: there was nothing of the kind to damage."""
     original.restore()
     victim = rng.choice(sorted(original.nodes))
-    what, kind = rng.choice(sorted(FILES)), rng.choice(KINDS)
-    files = files_of(f"{original.cluster.dir}/data/{victim}", what)
-    if not files:
-        return None
-    path = rng.choice(files)
+    victims, nodes, damage = {victim}, {}, None
+    scope = rng.choices(("file", "directory", "running"), (6, 2 if len(original.nodes) > 1 else 0, 2))[0]
     try:
-        kind(path, rng)
-    except FileNotFoundError:
-        return None
-    damage = (what, kind.__name__)
-    nodes = {n: Node(original.cluster, n) for n in original.nodes}
-    try:
-        return damage, outcome(original, nodes, victim)
+        if scope == "running":
+            nodes = start_all(original)
+            come_up(original, nodes)
+            damage = damage_file(original, victim, rng, UNDER_A_RUNNING_NODE)
+            damage = damage and (f"running {damage[0]}", damage[1])
+        elif scope == "directory":
+            damage, victims = damage_directory(original, victim, rng)
+        else:
+            damage = damage_file(original, victim, rng, KINDS)
+        if damage is None:
+            return None
+        nodes = nodes or start_all(original)
+        return damage, outcome(original, nodes, victims)
     except Undecided:
         return None
     except Wrong as wrong:
-        raise Wrong(f"{original}: {kind.__name__} of {path}: {wrong}") from None
+        raise Wrong(f"{original}: {damage} at {victim}: {wrong}") from None
     finally:
         for node in nodes.values():
             node.end()
@@ -250,10 +359,10 @@ def trial(original, rng):
 
 def print_table(results):
     outcomes = sorted({o for _, o in results})
-    print(f"{'damage':24}" + "".join(f"{o:>24}" for o in outcomes))
+    print(f"{'damage':24}" + "".join(f"{o:>27}" for o in outcomes))
     for damage in sorted({d for d, _ in results}):
         counts = collections.Counter(o for d, o in results if d == damage)
-        print(f"{' '.join(damage):24}" + "".join(f"{counts[o] or '':>24}" for o in outcomes))
+        print(f"{' '.join(damage):24}" + "".join(f"{counts[o] or '':>27}" for o in outcomes))
 
 
 def main():

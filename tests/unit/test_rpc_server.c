@@ -520,8 +520,8 @@ static void a_call_that_has_ended_holds_no_memory(void **state)
         for (int i = 0; i < CALLERS; i++)
             assert_int_equal(next_code(fds[i]), CANDOR_OK);
     }
-    /* The connections are still there. A context keeps a block of 1 KiB. */
-    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 10);
+    /* The connections are still there. A context keeps a block of 2 KiB. */
+    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 11);
     for (int i = 0; i < CALLERS; i++)
         close(fds[i]);
 }
@@ -557,7 +557,7 @@ static void half_sent_messages_are_bounded_together(void **state)
     assert_true(answers(other));
     for (int i = 0; i < CALLERS; i++)
         close(fds[i]);
-    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 10);
+    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 11);
     close(other);
 }
 
@@ -572,7 +572,7 @@ static void replies_that_nobody_reads_are_bounded_together(void **state)
             assert_true(ask(fds[i], j, "large 1000000"));
     }
     AWAIT(atomic_load(&f->run) >= SILENT * EACH);
-    assert_in_range(stats_of(f).memory_bytes, 0, MEMORY_BYTES + SILENT * EACH * 1024 + (1 << 16));
+    assert_in_range(stats_of(f).memory_bytes, 0, MEMORY_BYTES + SILENT * EACH * 2048 + (1 << 16));
     int other = caller(f->port);
     assert_true(answers(other));
     /* A reply that there is no room for is refused with a time to come back. */
@@ -586,7 +586,7 @@ static void replies_that_nobody_reads_are_bounded_together(void **state)
     assert_true(refused > 0);
     for (int i = 0; i < SILENT; i++)
         close(fds[i]);
-    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 10);
+    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 11);
     close(other);
 }
 
@@ -597,7 +597,7 @@ static void a_message_that_does_not_get_on_costs_its_connection(void **state)
     AWAIT(stats_of(f).memory_bytes >= 20000);
     uint8_t byte;
     assert_int_equal(recv(fd, &byte, 1, 0), 0); /* closed after LIMIT_RPC_MESSAGE_MS */
-    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 10);
+    AWAIT(stats_of(f).memory_bytes <= (size_t)stats_of(f).contexts << 11);
     close(fd);
 }
 
