@@ -35,6 +35,7 @@ enum command_status {
     EXIT_OTHER = 1,       /* anything without a number of its own */
     EXIT_NOT_FOUND = 1,   /* no such key, node, archive ... */
     EXIT_USAGE = 2,       /* wrong usage or bad input: repeating it cannot help */
+    EXIT_INTEGRITY = 3,   /* what is stored is not what was put there, or differs between nodes */
     EXIT_REDIRECTED = 4,  /* refused with a redirect, under --no-redirect */
     EXIT_UNAVAILABLE = 5, /* nobody answered in time, or nobody may answer now */
     /* What is there does not allow it: lost against another write or a rollback, or a state that the command cannot start from. */

@@ -109,8 +109,9 @@ void help_command(const struct command *command)
     else
         printf("  kvctl %s\n", command->name);
     printf("\nExit status: 0 done, 1 not found or another failure, 2 wrong usage or bad input,\n"
-           "4 refused with a redirect, 5 unavailable or too late, 6 conflict: what is there\n"
-           "does not allow it, 7 the file of --session cannot be written.\n");
+           "3 what is stored is damaged or differs between nodes, 4 refused with a redirect,\n"
+           "5 unavailable or too late, 6 conflict: what is there does not allow it, 7 the\n"
+           "file of --session cannot be written.\n");
 }
 
 static void print_command(const struct command *command, int column)

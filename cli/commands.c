@@ -16,6 +16,7 @@ extern const struct command command_export;
 extern const struct command command_status;
 extern const struct command command_watch_status;
 extern const struct command command_health;
+extern const struct command command_verify;
 /* Operating a cluster. */
 extern const struct command command_promote;
 extern const struct command command_transfer;
@@ -67,6 +68,7 @@ const struct command *const commands[] = {
     &command_status,
     &command_watch_status,
     &command_health,
+    &command_verify,
 
     &command_promote,
     &command_transfer,

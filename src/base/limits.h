@@ -176,6 +176,11 @@ _Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS < LIMIT_RPC_CALLS / 4 
 /* A node whose data differ from the majority's takes those (R67); not twice within so long: it is the machine, then. */
 #define LIMIT_HEAL_PAUSE_MS 60000
 
+/* RangeDigest: what one call reads at most, so that it holds a reader and a thread for a short time only. */
+#define LIMIT_VERIFY_ENTRIES 65536
+#define LIMIT_VERIFY_LISTED 1024
+#define LIMIT_VERIFY_BYTES (64u << 20)
+
 /* Storage. */
 #define LIMIT_SEGMENT_BYTES (64u << 20) /* a log segment's preallocated size */
 #define LIMIT_STATE_BYTES_DEFAULT                                                                  \

@@ -136,6 +136,7 @@ void cluster_service_init(struct node *node)
         .set_voter = cluster_set_voter,
         .failover_report = cluster_failover_report,
         .at_risk = cluster_at_risk,
+        .range_digest = cluster_range_digest,
         .rollback_list = cluster_rollback_list,
         .rollback_show = cluster_rollback_show,
         .rollback_drop = cluster_rollback_drop,

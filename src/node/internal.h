@@ -3,6 +3,7 @@
  *   node.c       birth and end: wiring, order of shutdown
  *   open.c       recovery of a data directory
  *   identity.c   whose directory it is
+ *   verify_service.c  digests of ranges of keys
  *   scrub.c      looks for rot in what nobody reads
  *   side_thread.c threads that wait for work or time, and end when told
  *   loop.c       the node thread: events into the core, actions out of it
@@ -571,6 +572,9 @@ struct kv_write *kv_write_new(struct node *node, struct rpc_call *call, size_t o
                               const Candor__V1__WriteOptions *options, ProtobufCClosure reply);
 void kv_write_submit(struct kv_write *write);
 void archives_count(struct node *node); /* for Status; any thread */
+void cluster_range_digest(Candor__V1__Cluster_Service *service,
+                          const Candor__V1__RangeDigestRequest *request,
+                          Candor__V1__RangeDigestResponse_Closure closure, void *closure_data);
 void cluster_rollback_list(Candor__V1__Cluster_Service *service,
                            const Candor__V1__RollbackListRequest *request,
                            Candor__V1__RollbackListResponse_Closure closure, void *closure_data);

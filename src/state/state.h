@@ -141,6 +141,9 @@ struct state_scan {
 void state_scan(struct state_view *view, const struct state_scan *scan,
                 bool (*each)(const struct state_item *item, void *closure), void *closure);
 
+/* Of key, value, version and mod_seq: equal at two nodes when they hold the same, from the same write. */
+struct state_digest state_item_hash(const struct state_item *item);
+
 /* The digest of a view's data computed anew from every entry, each compared with its check. `*kept`: as it was kept, change by
  * change; two that differ are DATA_LOSS. Slow; any thread. */
 enum candor_code state_view_digest(struct state_view *view, struct state_digest *kept,

@@ -100,6 +100,17 @@ def copy_on_free_ports(source, target):
         f.write(text)
 
 
+def flip_bit(path, content):
+    """One bit of the place where `content` stands last. Returns what the file holds now."""
+    with open(path, "r+b") as f:
+        held = bytearray(f.read())
+        at = held.rindex(content)
+        held[at] ^= 1
+        f.seek(at)
+        f.write(held[at:at + 1])
+    return bytes(held)
+
+
 class Refused(Exception):
     """kvctl ended with a status other than 0."""
 
@@ -232,12 +243,12 @@ class Cluster:
     def get(self, key, *args, **kwargs):
         return self.json("get", key, *args, **kwargs)
 
-    def import_lines(self, count, size=20, prefix="key"):
+    def import_lines(self, count, size=20, prefix="key", *args):
         path = os.path.join(self.dir, f"{prefix}.jsonl")
         with open(path, "w") as f:
             for i in range(count):
                 f.write(json.dumps({"key": f"{prefix}-{i:07d}", "value": "x" * size}) + "\n")
-        return self.json("import", path, "--format", "jsonl", timeout_s=240)
+        return self.json("import", path, "--format", "jsonl", *args, timeout_s=240)
 
     def trim_log(self, node):
         """Writes until its log no longer begins with the first record; retention.log is to be 1MiB."""

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import unittest
 
-from harness import KVD, Cluster, main, until
+from harness import Cluster, flip_bit, KVD, main, until
 
 PAGE = 4096
 
@@ -17,17 +17,6 @@ PAGE = 4096
 def kvd(cluster, node, *args, timeout_s=30):
     return subprocess.run([KVD, "--topology", cluster.topology, "--node", node, *args],
                           capture_output=True, text=True, timeout=timeout_s, check=False)
-
-
-def flip_bit(path, content):
-    """One bit of the place where `content` stands last. Returns what the file holds now."""
-    with open(path, "r+b") as f:
-        held = bytearray(f.read())
-        at = held.rindex(content)
-        held[at] ^= 1
-        f.seek(at)
-        f.write(held[at:at + 1])
-    return bytes(held)
 
 
 def start(cluster, node, *args):
