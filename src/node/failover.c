@@ -34,15 +34,24 @@ void failovers_tell(struct node *node, enum candor_reason reason, bool redirect)
         count_one(&failovers->told.redirects);
 }
 
-/* A heartbeat, or the own reign while it takes writes: whatever is told later may belong to the next failover. */
+/* A primary that takes writes, or a heartbeat: what is told later may belong to the next failover. */
 void failovers_see(struct node *node, const struct core_view *view)
 {
     struct failovers *failovers = &node->failovers;
+    failovers->leads = view->role == ROLE_PRIMARY && view->accepts_writes;
     bool calm = view->role == ROLE_PRIMARY ? view->accepts_writes : view->heard;
     if (!calm || view->heartbeat_ns == failovers->calm_ns)
         return;
     failovers->calm_ns = view->heartbeat_ns;
     failovers->calm = told_now(failovers);
+}
+
+/* What a primary has told since its view was published belongs to the time in which it led, also
+ * when the events that are taken now end its epoch. */
+void failovers_before_events(struct node *node)
+{
+    if (node->failovers.leads)
+        node->failovers.calm = told_now(&node->failovers);
 }
 
 void failovers_note(struct node *node, const struct core_reign *reign)

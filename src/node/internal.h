@@ -269,6 +269,8 @@ struct failovers {
     /* (node thread) What had been told at the newest sign of a primary, and when that came. */
     struct told calm;
     uint64_t calm_ns;
+    /* (node thread) The newest view is that of a primary that takes writes. */
+    bool leads;
     pthread_mutex_t lock; /* of the rest; never held together with another */
     uint32_t count;
     struct failover list[LIMIT_FAILOVERS]; /* oldest first */
@@ -471,6 +473,7 @@ void download_drop(struct node *node);
 void download_discard(struct node *node, struct state_incoming *incoming);
 
 /* failover.c */
+void failovers_before_events(struct node *node);                        /* node thread */
 void failovers_note(struct node *node, const struct core_reign *reign); /* node thread */
 void failovers_see(struct node *node,
                    const struct core_view *view); /* node thread: was published */

@@ -478,6 +478,7 @@ static void *node_thread(void *closure)
         size_t count = queue_pop(node->events, events, EVENTS_AT_ONCE, until_ns);
         if (count == 0 && queue_closed(node->events))
             break;
+        failovers_before_events(node);
         for (size_t i = 0; i < count; i++)
             take_event(node, events[i]);
         if (!node->drained && clock_boot_ns() >= core_next_wake_ns(node->core))
