@@ -349,25 +349,31 @@ static void sleep_ns(uint64_t ns)
         ;
 }
 
-/* No endpoint is an address of a node, as far as can be seen: waiting does not change it. */
-static bool hopeless(struct candor_client *client)
+/* No endpoint is an address of a node, as far as can be seen: waiting does not change it. `why` is of
+ * the last one. */
+static bool hopeless(struct candor_client *client, char *why, size_t size)
 {
     bool hope = false;
     pthread_mutex_lock(&client->lock);
     for (size_t i = 0; i < client->endpoint_count && !hope; i++) {
         struct rpc_client *rpc = client->connections[i].rpc;
-        hope = rpc == NULL || !rpc_client_hopeless(rpc); /* NULL: not asked yet */
+        hope = rpc == NULL || !rpc_client_hopeless(rpc, why, size); /* NULL: not asked yet */
     }
     pthread_mutex_unlock(&client->lock);
     return !hope;
 }
 
-/* Goes to the next endpoint after a pause. False: the deadline comes first, or there is nobody to ask. */
+/* Goes to the next endpoint after a pause. False: the deadline comes first, or there is nobody to ask;
+ * that may have been found only after the attempt had failed for want of an answer. */
 static bool back_off(struct candor_client *client, struct progress *progress,
-                     const struct candor_result *result)
+                     struct candor_result *result)
 {
-    if (hopeless(client))
+    char why[CANDOR_ERROR_MESSAGE_BYTES];
+    if (hopeless(client, why, sizeof why)) {
+        if (!result->has_freshness && result->error.code == CANDOR_UNAVAILABLE)
+            candor_error_set(&result->error, result->error.code, result->error.reason, "%s", why);
         return false;
+    }
     uint64_t pause = pause_ns(client, progress, result->retry_after_ms);
     progress->failures++;
     progress->hop_count = 0;

@@ -514,10 +514,9 @@ const char *rpc_client_address(const struct rpc_client *client)
     return client->dialed.address;
 }
 
-bool rpc_client_hopeless(struct rpc_client *client)
+bool rpc_client_hopeless(struct rpc_client *client, char *why, size_t size)
 {
-    char why[CANDOR_ERROR_MESSAGE_BYTES];
-    return dialed_obstacle(&client->dialed, why, sizeof why) == OBSTACLE_LASTING;
+    return dialed_obstacle(&client->dialed, why, size) == OBSTACLE_LASTING;
 }
 
 /* No call is under way. The aios go before the contexts and the socket, as in the server: freeing one waits until

@@ -108,9 +108,9 @@ enum candor_code rpc_client_open(const char *address, size_t message_bytes, stru
 /* Ends calls in flight with CANCELLED, waits for their closures, frees. Not from a closure. */
 void rpc_client_close(struct rpc_client *client);
 const char *rpc_client_address(const struct rpc_client *client);
-/* There is no connection, and waiting does not help: its name does not resolve, or another kind of socket answers there. A call
- * says which. */
-bool rpc_client_hopeless(struct rpc_client *client);
+/* There is no connection, and waiting does not help: its name does not resolve, or another kind of
+ * socket answers there. `why` says which. */
+bool rpc_client_hopeless(struct rpc_client *client, char *why, size_t size);
 
 /* What becomes of a call that gets no reply. Nothing is ever sent twice (R48): retries are the caller's.
  *
