@@ -176,6 +176,9 @@ HELPER void must_put(struct candor_client *client, const char *key, const char *
     candor_result_free(&result);
 }
 
+/* Deadlines to try one after the other: a machine that is too slow for one gets the next. */
+#define LONGER_DEADLINES(ms) for (uint32_t ms = 500; ms <= 64000; ms *= 2)
+
 /* Whether the node has `key` with `value` (NULL: has it not). False as well when it does not answer. */
 HELPER bool has(struct candor_client *client, const char *key, const char *value)
 {
@@ -191,11 +194,14 @@ HELPER bool has(struct candor_client *client, const char *key, const char *value
     return as_said;
 }
 
+/* Long, for slow machines: a node that is gone is told of at once. */
+#define STATUS_MS 20000
+
 HELPER struct candor_freshness freshness_of(struct candor_client *client)
 {
     struct candor_status status;
     struct candor_result result;
-    candor_status(client, NULL, 1000, &status, &result);
+    candor_status(client, NULL, STATUS_MS, &status, &result);
     struct candor_freshness freshness = result.freshness;
     candor_result_free(&result);
     return freshness;
@@ -210,7 +216,7 @@ HELPER struct candor_status status_of(struct candor_client *client)
 {
     struct candor_status status = {0};
     struct candor_result result;
-    candor_status(client, NULL, 1000, &status, &result);
+    candor_status(client, NULL, STATUS_MS, &status, &result);
     candor_result_free(&result);
     return status;
 }
