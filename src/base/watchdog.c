@@ -31,7 +31,7 @@ struct watched {
     struct watch_account account;
     /* The watched thread's. */
     _Atomic uint64_t steps;
-    _Atomic bool long_wait;
+    const _Atomic pid_t *_Atomic holder;
 };
 
 static struct {
@@ -56,7 +56,7 @@ struct watched *watchdog_enter(const char *name, enum watch_kind kind)
         found->task = gettid();
         found->account = (struct watch_account){0};
         atomic_store(&found->steps, 1);
-        atomic_store(&found->long_wait, false);
+        atomic_store(&found->holder, NULL);
         pthread_getcpuclockid(pthread_self(), &found->cpu_clock);
     }
     pthread_mutex_unlock(&watchdog.lock);
@@ -78,10 +78,10 @@ void watchdog_step(struct watched *watched)
         atomic_fetch_add_explicit(&watched->steps, 1, memory_order_relaxed);
 }
 
-void watchdog_expect_long_wait(struct watched *watched, bool expected)
+void watchdog_expect_wait(struct watched *watched, const _Atomic pid_t *holder)
 {
     if (watched != NULL)
-        atomic_store_explicit(&watched->long_wait, expected, memory_order_relaxed);
+        atomic_store(&watched->holder, holder);
 }
 
 /* ---- Judging ---- */
@@ -134,6 +134,14 @@ static bool another_waits_for_disk(pid_t task)
     return false;
 }
 
+/* Asleep over a lock it may be waiting for the very thread that waits for it. */
+static bool holder_works(const struct watched *watched)
+{
+    const _Atomic pid_t *holder = atomic_load(&watched->holder);
+    pid_t task = holder == NULL ? 0 : atomic_load(holder);
+    return task != 0 && (task_state(task) != 'S' || !task_waits_for_lock(task));
+}
+
 /* The files of /proc are read only for a thread that has not moved. */
 static struct watch_sample look(struct watched *watched)
 {
@@ -147,8 +155,7 @@ static struct watch_sample look(struct watched *watched)
     if (watched->kind != WATCH_DISK || sample.state != 'S')
         return sample;
     sample.waits_for_lock = task_waits_for_lock(watched->task);
-    sample.lock_is_the_disks =
-        atomic_load(&watched->long_wait) || another_waits_for_disk(watched->task);
+    sample.lock_is_the_disks = holder_works(watched) || another_waits_for_disk(watched->task);
     return sample;
 }
 

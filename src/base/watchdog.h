@@ -11,6 +11,8 @@
  * - One that the kernel holds in the disk (paging, too), or a debugger, is charged nothing.
  * - A thread of the disk (the writer) is charged for waits on locks alone, and not while another thread waits for the
  *   disk: a disk that hangs is R6's affair, and the node can still be read. Running without end counts a tenth.
+ *   Where it says whose work on the disk it may wait for, it is not charged while that thread has the lock and is at
+ *   work: runs, or waits for anything but a lock of its own.
  * A thread that is silent for long and not charged is reported: `no_progress`, with its stack.
  *
  * One of these a process, as with the log; without watchdog_start() steps are only counted. Threads: as said. */
@@ -19,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum watch_kind {
     /* Never waits for the disk. */
@@ -36,8 +39,9 @@ bool watchdog_start(uint64_t limit_ms);
 struct watched *watchdog_enter(const char *name, enum watch_kind kind);
 void watchdog_leave(struct watched *watched);
 void watchdog_step(struct watched *watched);
-/* Until the next step or `false` locks are waited for that another thread holds over its work on the disk. */
-void watchdog_expect_long_wait(struct watched *watched, bool expected);
+/* From here on, until NULL: a lock that is waited for may be held for long by the task that `holder`
+ * names; 0: nobody has it. */
+void watchdog_expect_wait(struct watched *watched, const _Atomic pid_t *holder);
 
 /* ---- How it judges, for tests ---- */
 
@@ -46,7 +50,7 @@ struct watch_sample {
     /* As task_state() gives it. */
     char state;
     bool waits_for_lock;
-    /* Another thread waits for the disk, or a long wait is expected. */
+    /* Another thread waits for the disk, or who is known to hold the lock for long is at work. */
     bool lock_is_the_disks;
     uint64_t cpu_ns;
 };

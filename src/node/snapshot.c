@@ -135,9 +135,11 @@ static enum candor_code make_and_adopt(struct node *node, struct state_checkpoin
     if (code != CANDOR_OK)
         return code;
     pthread_mutex_lock(&node->writer.checkpoint_lock);
+    atomic_store(&node->writer.checkpoint_holder, gettid());
     code = state_checkpoint_adopt(node->state, checkpoint, err);
     if (code == CANDOR_OK)
         atomic_store(&node->snapshots.newest_seq, checkpoint->pos.seq);
+    atomic_store(&node->writer.checkpoint_holder, 0);
     pthread_mutex_unlock(&node->writer.checkpoint_lock);
     return code;
 }

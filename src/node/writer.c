@@ -209,15 +209,15 @@ static void drained(struct node *node)
     work_answer(node, event);
 }
 
-/* Waits for a checkpoint that is being cut, which may take as long as copying the state does. */
+/* Waits while a checkpoint takes its place, which large files may make long. */
 static void roll_back(struct node *node, struct work *work)
 {
-    watchdog_expect_long_wait(node->writer.watched, true);
+    watchdog_expect_wait(node->writer.watched, &node->writer.checkpoint_holder);
     if (work->type == CORE_ACTION_TRUNCATE)
         rollback_truncate(node, work);
     else
         rollback_install(node, work);
-    watchdog_expect_long_wait(node->writer.watched, false);
+    watchdog_expect_wait(node->writer.watched, NULL);
 }
 
 static size_t do_some(struct node *node, struct work **works, size_t count)

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -146,6 +147,59 @@ static void *live(void *unused)
     return unused;
 }
 
+/* As a writer that gives back a part of its state, and a snapshot thread whose checkpoint takes its place. */
+static pthread_mutex_t checkpoint_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic pid_t checkpoint_holder;
+
+static void *roll_back(void *unused)
+{
+    struct watched *watched = watchdog_enter("writer", WATCH_DISK);
+    while (atomic_load(&checkpoint_holder) == 0)
+        step_for_ms(watched, 1);
+    watchdog_expect_wait(watched, &checkpoint_holder);
+    pthread_mutex_lock(&checkpoint_lock);
+    _exit(0);
+    return unused;
+}
+
+/* A lock that nobody gives back, and none of the checkpoint's. */
+static void *roll_back_twice(void *unused)
+{
+    static _Atomic pid_t nobody;
+    struct watched *watched = watchdog_enter("writer", WATCH_DISK);
+    watchdog_expect_wait(watched, &nobody);
+    step_for_ms(watched, 10);
+    pthread_mutex_lock(&checkpoint_lock);
+    pthread_mutex_lock(&checkpoint_lock);
+    return unused;
+}
+
+/* For several times as long as a thread may hang, as far as the watchdog has run. */
+static void *adopt_for_long(void *unused)
+{
+    pthread_mutex_lock(&checkpoint_lock);
+    atomic_store(&checkpoint_holder, gettid());
+    struct timespec used = {0};
+    while (used.tv_sec < 2)
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    pthread_mutex_unlock(&checkpoint_lock);
+    sleep(600);
+    return unused;
+}
+
+static void *adopt_for_ever(void *unused)
+{
+    pthread_mutex_lock(&checkpoint_lock);
+    atomic_store(&checkpoint_holder, gettid());
+    pthread_mutex_lock(&checkpoint_lock);
+    return unused;
+}
+
+static void *do_nothing(void *unused)
+{
+    return unused;
+}
+
 static _Noreturn void child(void *(*first)(void *), void *(*second)(void *))
 {
     pthread_t threads[2];
@@ -202,6 +256,26 @@ static void threads_that_live_or_have_left_are_no_reason(void **state)
         fail_msg("wait status %#x, and it said: %s", (unsigned)status, said);
 }
 
+static void a_writer_that_waits_for_a_checkpoint_hangs_only_when_that_does(void **state)
+{
+    (void)state;
+    static const struct {
+        void *(*writer)(void *);
+        void *(*snapshot)(void *);
+        int status;
+    } cases[] = {
+        {roll_back, adopt_for_long, 0},
+        {roll_back, adopt_for_ever, NODE_EXIT_HUNG},
+        {roll_back_twice, do_nothing, NODE_EXIT_HUNG},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char said[1 << 16];
+        int status = status_of(cases[i].writer, cases[i].snapshot, said, sizeof said);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != cases[i].status)
+            fail_msg("case %zu: wait status %#x, and it said: %s", i, (unsigned)status, said);
+    }
+}
+
 /* ---- Tasks ---- */
 
 static void *wait_for_lock(void *lock)
@@ -251,6 +325,7 @@ int main(void)
         cmocka_unit_test(silence_that_is_not_charged_is_told_ever_more_seldom),
         cmocka_unit_test(a_thread_that_hangs_ends_the_process_and_its_stack_is_told),
         cmocka_unit_test(threads_that_live_or_have_left_are_no_reason),
+        cmocka_unit_test(a_writer_that_waits_for_a_checkpoint_hangs_only_when_that_does),
         cmocka_unit_test(a_thread_that_waits_for_a_lock_is_told_from_one_that_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
