@@ -47,6 +47,7 @@ struct reading {
     size_t item_count;
     size_t item_capacity;
     size_t item_bytes;
+    bool no_memory;
 };
 
 static void serve(struct reading *reading);
@@ -68,6 +69,7 @@ static void reading_begin(struct reading *reading, struct read_call *of)
     reading->items = NULL;
     reading->list = NULL;
     reading->item_count = reading->item_capacity = reading->item_bytes = 0;
+    reading->no_memory = false;
 }
 
 /* What was kept open; NULL: nothing. The caller ends it. */
@@ -423,6 +425,14 @@ static void submit_short(struct read_call *of,
     atomic_fetch_sub(&node->short_reads, 1);
 }
 
+/* One call less; the node goes on. The client may ask again. */
+static bool fail_without_memory(struct reading *reading)
+{
+    reply_fail(reading->node, reading->call, &reading->view, CANDOR_RESOURCE_EXHAUSTED,
+               CANDOR_REASON_OVERLOADED, "there is no memory for the answer");
+    return false;
+}
+
 static void fill_item(Candor__V1__KeyValue *item, const struct state_item *from)
 {
     candor__v1__key_value__init(item);
@@ -482,8 +492,10 @@ static bool fill_multi_get(struct reading *reading, struct state_view *data)
         (const Candor__V1__MultiGetRequest *)reading->request;
     size_t count = request->n_keys;
     size_t most_bytes = reading->node->topology->limit_message_bytes;
-    reading->items = memory_alloc((count + 1) * sizeof *reading->items);
-    reading->list = memory_alloc((count + 1) * sizeof *reading->list);
+    reading->items = malloc((count + 1) * sizeof *reading->items);
+    reading->list = malloc((count + 1) * sizeof *reading->list);
+    if (reading->items == NULL || reading->list == NULL)
+        return fail_without_memory(reading);
     for (size_t i = 0; i < count; i++) {
         struct state_item item;
         reading->list[i] = &reading->items[i];
@@ -593,6 +605,20 @@ static bool scan_range(const Candor__V1__ScanRequest *request, struct state_scan
     return true;
 }
 
+/* Room for one more. */
+static bool grow_items(struct reading *reading)
+{
+    if (reading->item_count < reading->item_capacity)
+        return true;
+    size_t capacity = reading->item_capacity == 0 ? 64 : reading->item_capacity * 2;
+    Candor__V1__KeyValue *items = realloc(reading->items, capacity * sizeof *items);
+    if (items == NULL)
+        return false;
+    reading->items = items;
+    reading->item_capacity = capacity;
+    return true;
+}
+
 static bool add_item(const struct state_item *item, void *closure)
 {
     struct reading *reading = closure;
@@ -606,10 +632,9 @@ static bool add_item(const struct state_item *item, void *closure)
         reading->scan.more = true;
         return false;
     }
-    if (reading->item_count == reading->item_capacity) {
-        reading->item_capacity = reading->item_capacity == 0 ? 64 : reading->item_capacity * 2;
-        reading->items =
-            memory_resize(reading->items, reading->item_capacity, sizeof *reading->items);
+    if (!grow_items(reading)) {
+        reading->no_memory = true;
+        return false;
     }
     Candor__V1__KeyValue *to = &reading->items[reading->item_count++];
     fill_item(to, item);
@@ -628,7 +653,9 @@ static bool fill_scan(struct reading *reading, struct state_view *data)
     candor__v1__scan_response__init(&reading->scan);
     if (scan_range(request, &scan, &low, &high))
         state_scan(data, &scan, add_item, reading);
-    reading->list = memory_alloc((reading->item_count + 1) * sizeof *reading->list);
+    reading->list = malloc((reading->item_count + 1) * sizeof *reading->list);
+    if (reading->no_memory || reading->list == NULL)
+        return fail_without_memory(reading);
     for (size_t i = 0; i < reading->item_count; i++)
         reading->list[i] = &reading->items[i];
     reading->scan.n_items = reading->item_count;
