@@ -27,6 +27,7 @@
 #include "candor/v1/kv.pb-c.h"
 #include "log/hard_state.h"
 #include "log/log.h"
+#include "longer_deadlines.h"
 #include "node/internal.h"
 
 #define HELPER __attribute__((unused)) static /* not every test uses every one */
@@ -175,9 +176,6 @@ HELPER void must_put(struct candor_client *client, const char *key, const char *
     put_pos = result.last;
     candor_result_free(&result);
 }
-
-/* Deadlines to try one after the other: a machine that is too slow for one gets the next. */
-#define LONGER_DEADLINES(ms) for (uint32_t ms = 500; ms <= 64000; ms *= 2)
 
 /* Whether the node has `key` with `value` (NULL: has it not). False as well when it does not answer. */
 HELPER bool has(struct candor_client *client, const char *key, const char *value)

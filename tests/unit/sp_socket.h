@@ -152,18 +152,25 @@ static inline int sp_accept(int listener)
     return fd;
 }
 
-static inline int sp_listen(int port, int backlog)
+static inline int sp_listen_at(const char *host, int port, int backlog)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int on = 1;
     ASSERT(fd >= 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                  .sin_port = htons((uint16_t)port)};
-    ASSERT(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
-    ASSERT(listen(fd, backlog) == 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int understood = inet_pton(AF_INET, host, &address.sin_addr);
+    ASSERT(understood == 1);
+    int error = bind(fd, (struct sockaddr *)&address, sizeof address);
+    ASSERT(error == 0);
+    error = listen(fd, backlog);
+    ASSERT(error == 0);
     return fd;
+}
+
+static inline int sp_listen(int port, int backlog)
+{
+    return sp_listen_at("127.0.0.1", port, backlog);
 }
 
 /* One SP message with a request id before it. */

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "candor/v1/kv.pb-c.h"
+#include "longer_deadlines.h"
 #include "rpc/rpc.h"
 
 #define CLUSTER 0xC1u
@@ -388,9 +389,6 @@ static enum candor_code get(struct candor_client *client, struct candor_result *
 {
     return candor_get(client, candor_text("k"), NULL, result);
 }
-
-/* Deadlines to try one after the other: a machine that is too slow for one gets the next. */
-#define LONGER_DEADLINES(ms) for (uint32_t ms = 500; ms <= 64000; ms *= 2)
 
 static size_t calls_of(struct node *node)
 {

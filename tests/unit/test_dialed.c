@@ -14,64 +14,8 @@
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/sub.h>
 
+#include "publisher.h"
 #include "rpc/dialed.h"
-#include "sp_socket.h"
-
-/* So long a greeting takes, and so long the one who redials waits: each meets every moment of the other. */
-#define GREETING_US 300
-
-static const uint8_t HANDSHAKE_PUB[8] = {0, 'S', 'P', 0, 0, 0x20, 0, 0};
-
-/* ---- A publisher that is slow to greet, and soon gone ----------------------------------------------------- */
-
-struct publisher {
-    int port;
-    int listener;
-    atomic_bool stays; /* connections are kept from now on: the newest until the next */
-    int kept;
-    pthread_t thread;
-};
-
-static void *publisher_thread(void *closure)
-{
-    struct publisher *publisher = closure;
-    struct rng rng;
-    rng_seed(&rng, 1);
-    for (;;) {
-        int fd = accept(publisher->listener, NULL, NULL);
-        if (fd < 0)
-            return NULL;
-        bool stays = atomic_load(&publisher->stays);
-        if (!stays)
-            usleep((useconds_t)rng_below(&rng, GREETING_US));
-        send_all(fd, HANDSHAKE_PUB, sizeof HANDSHAKE_PUB);
-        if (!stays)
-            usleep((useconds_t)rng_below(&rng, GREETING_US));
-        if (publisher->kept >= 0)
-            close(publisher->kept);
-        publisher->kept = stays ? fd : -1;
-        if (!stays)
-            close(fd);
-    }
-}
-
-static void publisher_start(struct publisher *publisher)
-{
-    publisher->port = free_port();
-    publisher->listener = sp_listen(publisher->port, 10);
-    atomic_store(&publisher->stays, false);
-    publisher->kept = -1;
-    pthread_create(&publisher->thread, NULL, publisher_thread, publisher);
-}
-
-static void publisher_stop(struct publisher *publisher)
-{
-    shutdown(publisher->listener, SHUT_RDWR);
-    pthread_join(publisher->thread, NULL);
-    if (publisher->kept >= 0)
-        close(publisher->kept);
-    close(publisher->listener);
-}
 
 /* ---- What is dialed ---------------------------------------------------------------------------------------- */
 
@@ -101,7 +45,8 @@ struct redialler {
     atomic_uint done;
 };
 
-/* Without patience: each call closes a dialer, whatever that is about to do. */
+/* Waits as long as a greeting takes: each meets every moment of the other. Without patience: each call
+ * closes a dialer, whatever that is about to do. */
 static void *redial_often(void *closure)
 {
     struct redialler *redialler = closure;
@@ -137,7 +82,7 @@ static void redialling_in_mid_handshake_hangs_nobody(void **state)
     struct redialler redialler[DIALED] = {0};
     pthread_t thread[DIALED];
     for (int i = 0; i < DIALED; i++) {
-        publisher_start(&publisher[i]);
+        publisher_start(&publisher[i], "127.0.0.1", free_port(), false);
         dialed_open(&dialed[i], publisher[i].port, NULL, NULL);
         redialler[i].dialed = &dialed[i];
         redialler[i].count = CALLS;
@@ -189,8 +134,7 @@ static void a_callback_that_does_not_end_keeps_nobody_who_asks(void **state)
     struct publisher publisher;
     struct dialed dialed;
     struct gate gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
-    publisher_start(&publisher);
-    atomic_store(&publisher.stays, true);
+    publisher_start(&publisher, "127.0.0.1", free_port(), true);
     dialed_open(&dialed, publisher.port, wait_at_gate, &gate);
     pthread_mutex_lock(&gate.lock);
     while (!gate.entered)
@@ -226,7 +170,7 @@ static void closing_while_others_ask_ends_all(void **state)
 {
     (void)state;
     struct publisher publisher;
-    publisher_start(&publisher);
+    publisher_start(&publisher, "127.0.0.1", free_port(), false);
     for (int i = 0; i < 50; i++) {
         struct dialed dialed;
         dialed_open(&dialed, publisher.port, NULL, NULL);

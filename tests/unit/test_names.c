@@ -16,13 +16,11 @@
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/sub.h>
 
+#include "publisher.h"
 #include "rpc/dialed.h"
 #include "rpc/names.h"
 #include "rpc/own_address.h"
 #include "rpc/rpc.h"
-#include "sp_socket.h"
-
-static const uint8_t HANDSHAKE_PUB[8] = {0, 'S', 'P', 0, 0, 0x20, 0, 0};
 
 /* ---- A name server ------------------------------------------------------------------------------------------ */
 
@@ -101,56 +99,6 @@ static int server_stop(void **state)
     return 0;
 }
 
-/* ---- A publisher at one of this machine's addresses ----------------------------------------------------------- */
-
-struct publisher {
-    int listener;
-    int kept;
-    pthread_t thread;
-};
-
-static void *publisher_thread(void *closure)
-{
-    struct publisher *publisher = closure;
-    for (;;) {
-        int fd = accept(publisher->listener, NULL, NULL);
-        if (fd < 0)
-            return NULL;
-        send_all(fd, HANDSHAKE_PUB, sizeof HANDSHAKE_PUB);
-        if (publisher->kept >= 0)
-            close(publisher->kept);
-        publisher->kept = fd;
-    }
-}
-
-static int listen_at(const char *host, int port, int backlog)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    int on = 1;
-    assert_int_equal(inet_pton(AF_INET, host, &address.sin_addr), 1);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(fd, backlog), 0);
-    return fd;
-}
-
-static void publisher_start(struct publisher *publisher, const char *host, int port)
-{
-    publisher->listener = listen_at(host, port, 10);
-    publisher->kept = -1;
-    pthread_create(&publisher->thread, NULL, publisher_thread, publisher);
-}
-
-static void publisher_stop(struct publisher *publisher)
-{
-    shutdown(publisher->listener, SHUT_RDWR);
-    pthread_join(publisher->thread, NULL);
-    if (publisher->kept >= 0)
-        sp_reset(publisher->kept);
-    close(publisher->listener);
-}
-
 /* ---- What is dialled -------------------------------------------------------------------------------------------- */
 
 static void dial(struct dialed *dialed, const char *host, int port)
@@ -194,7 +142,7 @@ static void names_that_hang_keep_no_other_from_being_dialled(void **state)
     struct dialed good;
     struct publisher publisher;
     int port = free_port();
-    publisher_start(&publisher, "127.0.0.1", port);
+    publisher_start(&publisher, "127.0.0.1", port, true);
     server_says("127.0.0.1", NULL, 0);
     for (int i = 0; i < HANGING; i++) {
         char host[16];
@@ -253,7 +201,7 @@ static void of_several_addresses_all_are_tried(void **state)
         int port = free_port();
         names_replace_lookup(fake_lookup);
         server_says(orders[i][0], orders[i][1], 0);
-        publisher_start(&publisher, "127.0.0.1", port);
+        publisher_start(&publisher, "127.0.0.1", port, true);
         dial(&dialed, "two", port);
         await_connection(&dialed, true);
         assert_int_equal(connected_to(&dialed), 1);
@@ -270,7 +218,7 @@ static void an_address_that_swallows_what_is_sent_gives_way_to_the_next(void **s
     struct publisher publisher;
     int fillers[FILLERS];
     int port = free_port();
-    int full = listen_at("127.0.0.2", port, 0); /* SYNs are dropped */
+    int full = sp_listen_at("127.0.0.2", port, 0); /* SYNs are dropped */
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     assert_int_equal(inet_pton(AF_INET, "127.0.0.2", &address.sin_addr), 1);
     for (int i = 0; i < FILLERS; i++) {
@@ -278,7 +226,7 @@ static void an_address_that_swallows_what_is_sent_gives_way_to_the_next(void **s
         (void)connect(fillers[i], (struct sockaddr *)&address, sizeof address);
     }
     server_says("127.0.0.2", "127.0.0.1", 0);
-    publisher_start(&publisher, "127.0.0.1", port);
+    publisher_start(&publisher, "127.0.0.1", port, true);
     dial(&dialed, "two", port);
     await_connection(&dialed, true);
     assert_int_equal(connected_to(&dialed), 1);
@@ -295,14 +243,14 @@ static void a_host_that_moves_is_found_again(void **state)
     struct dialed dialed;
     struct publisher publisher;
     int port = free_port();
-    publisher_start(&publisher, "127.0.0.2", port);
+    publisher_start(&publisher, "127.0.0.2", port, true);
     server_says("127.0.0.2", NULL, 0);
     dial(&dialed, "mover", port);
     await_connection(&dialed, true);
     assert_int_equal(connected_to(&dialed), 2);
     publisher_stop(&publisher);
     server_says("127.0.0.3", NULL, 0);
-    publisher_start(&publisher, "127.0.0.3", port);
+    publisher_start(&publisher, "127.0.0.3", port, true);
     await_connection(&dialed, false);
     await_connection(&dialed, true);
     assert_int_equal(connected_to(&dialed), 3);
@@ -316,7 +264,7 @@ static void a_name_server_that_fails_later_stops_nothing(void **state)
     struct dialed dialed;
     struct publisher publisher;
     int port = free_port();
-    publisher_start(&publisher, "127.0.0.2", port);
+    publisher_start(&publisher, "127.0.0.2", port, true);
     server_says("127.0.0.2", NULL, 0);
     dial(&dialed, "known", port);
     await_connection(&dialed, true);
@@ -326,7 +274,7 @@ static void a_name_server_that_fails_later_stops_nothing(void **state)
     for (int i = 0; i < 3; i++) {
         publisher_stop(&publisher);
         await_connection(&dialed, false);
-        publisher_start(&publisher, "127.0.0.2", port);
+        publisher_start(&publisher, "127.0.0.2", port, true);
         await_connection(&dialed, true);
     }
     assert_true(server_asked() > asked);
@@ -340,7 +288,7 @@ static void a_peer_that_resolves_late_is_connected(void **state)
     struct dialed dialed;
     struct publisher publisher;
     int port = free_port();
-    publisher_start(&publisher, "127.0.0.1", port);
+    publisher_start(&publisher, "127.0.0.1", port, true);
     server_says(NULL, NULL, EAI_NONAME);
     dial(&dialed, "late", port);
     while (server_asked() < 3)
@@ -386,7 +334,7 @@ static void a_client_says_at_once_that_another_kind_of_socket_answers(void **sta
     const char *endpoint = address;
     int port = free_port();
     snprintf(address, sizeof address, "tcp://127.0.0.1:%d", port);
-    publisher_start(&publisher, "127.0.0.1", port);
+    publisher_start(&publisher, "127.0.0.1", port, true);
     expect_failure(&endpoint, 1, "another kind of address");
     publisher_stop(&publisher);
 }
@@ -463,13 +411,13 @@ static void an_address_in_use_is_waited_for_a_short_time(void **state)
     (void)state;
     struct awaiting awaiting;
     int port = free_port();
-    int holder = listen_at("127.0.0.1", port, 1);
+    int holder = sp_listen_at("127.0.0.1", port, 1);
     awaiting_start(&awaiting, "127.0.0.1", port);
     assert_false(atomic_load(&awaiting.returned));
     close(holder);
     assert_int_equal(awaiting_stop(&awaiting), CANDOR_OK);
 
-    holder = listen_at("127.0.0.1", port, 1);
+    holder = sp_listen_at("127.0.0.1", port, 1);
     awaiting_start(&awaiting, "127.0.0.1", port);
     assert_int_equal(awaiting_stop(&awaiting), CANDOR_UNAVAILABLE);
     assert_non_null(strstr(awaiting.err.message, awaiting.address));
