@@ -69,10 +69,10 @@ class Verify(unittest.TestCase):
     def test_damaged_bytes_are_named_and_made_anew(self):
         with Cluster() as c:
             c.up().wait_fresh()
-            c.put("precious", "x" * 1000, "--ack", "all")
+            c.put("precious", "x" * 10000, "--ack", "all")  # on pages of its own, of which LMDB keeps no older copy
             c.import_lines(1000)
             c.wait_equal()
-            flip_bit(f"{c.dir}/data/b/state/current/data.mdb", b"x" * 1000)
+            flip_bit(f"{c.dir}/data/b/state/current/data.mdb", b"x" * 10000)
             out = verify(c, status=3)
             self.assertEqual([(f["node"], f["damaged"]) for f in out["failed"]], [("b", True)])
             self.assertIn("precious", out["failed"][0]["message"])
