@@ -15,6 +15,7 @@
 #include "base/standard_streams.h"
 #include "base/watchdog.h"
 #include "cli/kvd_arguments.h"
+#include "cli/kvd_rejoin.h"
 #include "cli/kvd_restart.h"
 #include "cli/kvd_signals.h"
 #include "node/node.h"
@@ -93,6 +94,16 @@ static int refuse_start(const struct candor_error *err)
     return exit_status_of(err);
 }
 
+/* Damage that checkpoint and log cannot make good, while a majority goes on without this node (R67). */
+static bool rejoins(const struct kvd_arguments *arguments, const struct topology *topology,
+                    struct node_id self, const struct candor_error *err)
+{
+    const struct topology_node *node = topology_find(topology, self);
+    const char *data = arguments->data != NULL ? arguments->data : node->data;
+    return err->code == CANDOR_DATA_LOSS && !arguments->no_rejoin &&
+           kvd_rejoin_prepare(topology, node, data, err);
+}
+
 static bool start_is_ended(void *closure)
 {
     (void)closure;
@@ -108,8 +119,11 @@ static int run(const struct kvd_arguments *arguments, const struct topology *top
                                    .ended = start_is_ended};
     struct node *node = NULL;
     struct candor_error err = {0};
-    if (node_open(topology, self, &options, &node, &err) != CANDOR_OK)
+    if (node_open(topology, self, &options, &node, &err) != CANDOR_OK) {
+        if (rejoins(arguments, topology, self, &err))
+            kvd_restart();
         return refuse_start(&err);
+    }
     kvd_signals_serve();
     if (node_run(node, &err) != CANDOR_OK) {
         /* A start that waited, and was ended by a signal, is no failure. */

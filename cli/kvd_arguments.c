@@ -31,7 +31,7 @@ static const char description[] =
     "longer than --stop-timeout; "
     "7 no memory, thread or descriptor was to be had: start it again; 1 anything else.";
 
-enum { KEY_ADOPT = 256, KEY_LOG_FILE, KEY_STOP_TIMEOUT, KEY_HANG_TIMEOUT };
+enum { KEY_ADOPT = 256, KEY_NO_REJOIN, KEY_LOG_FILE, KEY_STOP_TIMEOUT, KEY_HANG_TIMEOUT };
 
 static const struct argp_option option_list[] = {
     {"topology", 't', "FILE", 0, "The cluster's topology (YAML); required", 0},
@@ -41,6 +41,12 @@ static const struct argp_option option_list[] = {
      "Take another node's data directory, or one of a cluster that was renamed, for this node's "
      "own: as a new disk, "
      "which the others must admit first",
+     0},
+    {"no-rejoin", KEY_NO_REJOIN, NULL, 0,
+     "When what is stored is damaged beyond repair, end with status 3 even if the others could "
+     "give "
+     "it back: by default the directory is then renamed to DIR.damaged, and the node comes back "
+     "as a new disk",
      0},
     {"log-level", 'l', "LEVEL", 0, "debug, info, warn or error (default: info)", 0},
     {"log-file", KEY_LOG_FILE, "FILE", 0, "Append the log to this file", 0},
@@ -98,6 +104,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case 'd':
         arguments->data = text;
+        return 0;
+    case KEY_NO_REJOIN:
+        arguments->no_rejoin = true;
         return 0;
     case KEY_ADOPT:
         arguments->adopt = true;

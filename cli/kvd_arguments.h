@@ -13,6 +13,7 @@ struct kvd_arguments {
     /* NULL: the topology's. */
     const char *data;
     bool adopt;
+    bool no_rejoin;
     /* NULL: the log goes to stderr. */
     const char *log_file;
     enum log_level level;

@@ -24,6 +24,14 @@ void kvd_restart_prepare(char **argv)
     started_ns = clock_boot_ns();
 }
 
+void kvd_restart(void)
+{
+    (void)logging_flush(LIMIT_LOG_FLUSH_MS);
+    if (setenv(AGAIN, "1", 1) == 0)
+        execv("/proc/self/exe", arguments);
+    log_error("cannot_start", "what=\"%s\"", strerror(errno));
+}
+
 void kvd_restart_on_damage(void *closure, const struct candor_error *err)
 {
     (void)closure;
@@ -38,8 +46,5 @@ void kvd_restart_on_damage(void *closure, const struct candor_error *err)
               err->message,
               damaged ? "starts again, and makes the state anew from its checkpoint and log"
                       : "starts again, and rejoins");
-    (void)logging_flush(LIMIT_LOG_FLUSH_MS);
-    if (setenv(AGAIN, "1", 1) == 0)
-        execv("/proc/self/exe", arguments);
-    log_error("cannot_start", "what=\"%s\"", strerror(errno));
+    kvd_restart();
 }

@@ -7,6 +7,8 @@
 
 /* main()'s, kept. From its thread, before others start. */
 void kvd_restart_prepare(char **argv);
+/* Becomes a new kvd with the same command line. Returns when that cannot be. */
+void kvd_restart(void);
 /* struct node_options' `fatal`: returns when a new start would not help. */
 void kvd_restart_on_damage(void *closure, const struct candor_error *err);
 

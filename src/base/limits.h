@@ -175,6 +175,8 @@ _Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS < LIMIT_RPC_CALLS / 4 
 #define LIMIT_OTHER_LIFE_ANSWERS 3
 /* A node whose data differ from the majority's takes those (R67); not twice within so long: it is the machine, then. */
 #define LIMIT_HEAL_PAUSE_MS 60000
+/* So long a node with a damaged directory waits for a majority that goes on without it, before it ends with status 3. */
+#define LIMIT_REJOIN_WAIT_MS 15000
 
 /* RangeDigest: what one call reads at most, so that it holds a reader and a thread for a short time only. */
 #define LIMIT_VERIFY_ENTRIES 65536

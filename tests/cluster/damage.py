@@ -258,6 +258,8 @@ def compare_those_who_serve(original, rows, victims):
 def how_it_came_back(said):
     if "older copy" in said:
         return "right data, as a new disk"
+    if "rejoining" in said:
+        return "right data, rejoined"
     if "state_rebuild" in said or "state_damaged" in said:
         return "right data, made anew"
     if "healing" in said:

@@ -194,6 +194,31 @@ class Start(unittest.TestCase):
             c.wait_equal()
             self.assertEqual(c.export("c"), c.export("a"))
 
+    def test_a_node_with_a_damaged_log_rejoins_where_a_majority_goes_on(self):
+        with Cluster(failover="automatic") as c:
+            c.up().wait_fresh()
+            c.import_lines(1000)
+            c.put("k", "v", "--ack", "all")
+            c.kvctl("down")
+            log = max(glob.glob(f"{c.dir}/data/b/log/*.log"))
+            with open(log, "r+b") as f:
+                f.seek(3000)
+                f.write(b"not what was written there")
+            alone = start(c, "b")  # nobody to take it from
+            self.assertEqual(alone.wait(timeout=60), 3)
+            self.assertIn("no majority of the voters is FRESH", alone.stderr.read())
+            self.assertFalse(os.path.exists(f"{c.dir}/data/b.damaged"))
+            c.up().wait_fresh()
+            self.assertIn("rejoining", c.log_of("b"))
+            self.assertTrue(os.path.exists(f"{c.dir}/data/b.damaged"))
+            c.wait_equal()
+            self.assertEqual(c.export("b"), c.export("a"))
+            c.kill("b")
+            os.truncate(f"{c.dir}/data/b/hard_state", 100)
+            again = start(c, "b")  # one look of a person for each directory that is put aside
+            self.assertEqual(again.wait(timeout=60), 3)
+            self.assertIn("b.damaged", again.stderr.read())
+
     def test_an_older_copy_of_the_own_directory_rejoins_as_a_new_disk(self):
         with Cluster() as c:
             c.up().wait_fresh()
