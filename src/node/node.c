@@ -150,6 +150,7 @@ static enum candor_code open_peer_door(struct node *node, struct candor_error *e
     struct rpc_server_options options = {
         .address = node->self->peer,
         .message_bytes = node_message_bytes(node),
+        .checksums = true,
         .calls = LIMIT_PEER_CALLS,
         .services = services,
         .service_count = sizeof services / sizeof services[0],

@@ -151,6 +151,12 @@ static void take_reply(struct slot *slot, struct slice bytes)
         return;
     }
     exchange->reply = (Candor__V1__RpcReply *)message;
+    if (!envelope_is_sound(bytes, exchange->reply->checksum)) {
+        exchange->reply = NULL;
+        slot_fail(slot, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
+                  "the reply of %s was damaged on its way: its checksum does not match", address);
+        return;
+    }
     take_outcome(exchange->reply, &exchange->error);
     struct slice body = slice_of(exchange->reply->body.data, exchange->reply->body.len);
     if (exchange->error.code != CANDOR_OK) {

@@ -22,7 +22,11 @@ struct envelope_room {
     uint32_t pipe;
 };
 
-/* `envelope` with its own body field unset. Returns the size; *out is NULL when that is over `limit_bytes`, and when
+/* False: the bytes, which decode as an envelope with this `checksum`, were damaged on their way; or it has none (0), or has lost
+ * it. */
+bool envelope_is_sound(struct slice bytes, uint32_t checksum);
+
+/* `envelope` with its own body and checksum fields unset. Returns the size; *out is NULL when that is over `limit_bytes`, and when
  * there is no memory, or no room in `room` (NULL: nobody counts). */
 size_t envelope_pack(const ProtobufCMessage *envelope, uint32_t body_field,
                      struct envelope_body body, size_t limit_bytes,

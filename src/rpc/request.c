@@ -1,3 +1,4 @@
+#include "rpc/envelope.h"
 #include "rpc/server.h"
 
 #include <stdarg.h>
@@ -102,6 +103,12 @@ static bool take_envelope(struct rpc_call *call, struct slice bytes)
         return false;
     }
     const Candor__V1__RpcRequest *envelope = (const Candor__V1__RpcRequest *)message;
+    bool counted = envelope->checksum != 0 || call->server->options.checksums;
+    if (counted && !envelope_is_sound(bytes, envelope->checksum)) {
+        fail(call, CANDOR_UNAVAILABLE, CANDOR_REASON_MALFORMED,
+             "the request was damaged on its way: its checksum does not match");
+        return false;
+    }
     const char *bad = bad_field(envelope);
     if (bad != NULL) {
         fail(call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED, "RpcRequest.%s is malformed",

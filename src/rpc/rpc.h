@@ -24,6 +24,8 @@ struct rpc_server_options {
     const char *address;
     /* Larger requests are dropped with their connection, larger replies become TOO_LARGE. */
     size_t message_bytes;
+    /* Requests without a checksum are refused: of peers, which all count one. */
+    bool checksums;
     /* Calls under way at once, those that wait included; 0: LIMIT_RPC_CALLS. Beyond: OVERLOADED. */
     uint32_t calls;
     /* Connections, two thirds of them from one address; 0: LIMIT_RPC_CONNECTIONS. Beyond: the one that has been idle for

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/bounded_unpack.h"
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/memory.h"
 
 /* ---- Out --------------------------------------------------------------------------------------------- */
@@ -303,11 +304,18 @@ void wire_room_free(struct wire_room *room)
     room->has_history = false;
 }
 
+/* CRC32C of the message, before it. */
+#define STREAM_CHECKSUM_BYTES 4
+
 void wire_stream_pack(const struct core_msg *msg, struct buffer *out)
 {
     struct wire_room room;
+    size_t begin = out->length;
     ProtobufCMessage *message = wire_message(msg, &room);
+    buffer_put_u32(out, 0);
     protobuf_c_message_pack(message, buffer_grow(out, protobuf_c_message_get_packed_size(message)));
+    size_t body = begin + STREAM_CHECKSUM_BYTES;
+    buffer_set_u32(out, begin, crc32c(0, out->bytes + body, out->length - body));
     wire_room_free(&room);
 }
 
@@ -706,6 +714,13 @@ void wire_msg_free(struct core_msg *msg)
 enum candor_code wire_stream_unpack(struct slice bytes, struct core_msg *msg,
                                     Candor__V1__StreamMessage **unpacked, struct candor_error *err)
 {
+    *unpacked = NULL;
+    struct reader reader = reader_of(bytes);
+    uint32_t checksum = read_u32(&reader);
+    if (!reader.ok || checksum != crc32c(0, bytes.bytes + STREAM_CHECKSUM_BYTES,
+                                         bytes.length - STREAM_CHECKSUM_BYTES))
+        return wire_malformed(err, "stream message", "was damaged on its way");
+    bytes = slice_of(bytes.bytes + STREAM_CHECKSUM_BYTES, bytes.length - STREAM_CHECKSUM_BYTES);
     *unpacked = bounded_unpack(&candor__v1__stream_message__descriptor, bytes, NULL);
     if (*unpacked == NULL)
         return wire_malformed(err, "stream message",

@@ -75,6 +75,8 @@ static void put_back(struct world *world, struct node *node)
     disk->shown = shown;
     disk->older = true;
     disk->wipes++;
+    for (uint32_t i = 0; i < world->node_count; i++)
+        world->nodes[i].writer.fail_next = false; /* who ends now forgets what it has heard */
     world->quiet_until_ns = world->now_ns + 4 * world->plan.election_ns;
     TRACE(world, node, "its disk is as it was at seq=%" PRIu64, disk->last);
 }

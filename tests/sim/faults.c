@@ -395,6 +395,10 @@ static void judge(struct world *world, struct event *event)
 static void mend(struct world *world, struct event *event)
 {
     (void)event;
+    if (world->now_ns < world->quiet_until_ns) { /* what is to be found would be forgotten */
+        schedule(world, world->quiet_until_ns, mend);
+        return;
+    }
     TRACE(world, NULL, "faults end");
     world->healing = true;
     world->healed_ns = world->now_ns;

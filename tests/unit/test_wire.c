@@ -10,6 +10,7 @@
 
 #include "base/bounded_unpack.h"
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/rng.h"
 #include "wire/wire.h"
 
@@ -457,6 +458,8 @@ static void cut_and_flipped_messages_never_crash(void **state)
         memcpy(bytes, good.bytes, length);
         for (uint64_t flips = rng_below(&rng, 4); length > 0 && flips > 0; flips--)
             bytes[rng_below(&rng, length)] ^= (uint8_t)(1u << rng_below(&rng, 8));
+        if (length >= 4) /* somebody hostile, who knows how to count */
+            put_u32(bytes, crc32c(0, bytes + 4, length - 4));
         struct core_msg out;
         Candor__V1__StreamMessage *unpacked;
         struct candor_error err;
@@ -474,6 +477,25 @@ static void cut_and_flipped_messages_never_crash(void **state)
     }
     assert_true(refused > 1000);
     buffer_free(&good);
+}
+
+static void a_stream_message_with_any_bit_flipped_is_dropped(void **state)
+{
+    (void)state;
+    struct core_msg msg = message_of(CORE_MSG_HEARTBEAT);
+    struct buffer bytes = {0};
+    wire_stream_pack(&msg, &bytes);
+    for (size_t bit = 0; bit < 8 * bytes.length; bit++) {
+        struct core_msg out;
+        struct candor_error err;
+        Candor__V1__StreamMessage *unpacked;
+        bytes.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_equal(wire_stream_unpack(buffer_slice(&bytes), &out, &unpacked, &err),
+                         CANDOR_INVALID_ARGUMENT);
+        assert_null(unpacked);
+        bytes.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    buffer_free(&bytes);
 }
 
 /* A Heartbeat of nothing but empty echoes: 2 bytes each on the wire, some 80 in memory. */
@@ -498,16 +520,17 @@ static void a_message_unfolds_to_a_bound_and_no_further(void **state)
     struct core_msg msg;
     struct candor_error err;
     Candor__V1__StreamMessage *unpacked = NULL;
-    size_t length = put_empty_echoes(bytes, MANY);
-    assert_int_equal(wire_stream_unpack(slice_of(bytes, length), &msg, &unpacked, &err),
+    size_t length = put_empty_echoes(bytes + 4, MANY);
+    put_u32(bytes, crc32c(0, bytes + 4, length));
+    assert_int_equal(wire_stream_unpack(slice_of(bytes, 4 + length), &msg, &unpacked, &err),
                      CANDOR_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "unfolds beyond its bound"));
     assert_null(
-        bounded_unpack(&candor__v1__stream_message__descriptor, slice_of(bytes, length), NULL));
+        bounded_unpack(&candor__v1__stream_message__descriptor, slice_of(bytes + 4, length), NULL));
 
-    length = put_empty_echoes(bytes, LIMIT_NODES);
+    length = put_empty_echoes(bytes + 4, LIMIT_NODES);
     Candor__V1__StreamMessage *honest =
-        bounded_unpack(&candor__v1__stream_message__descriptor, slice_of(bytes, length), NULL);
+        bounded_unpack(&candor__v1__stream_message__descriptor, slice_of(bytes + 4, length), NULL);
     assert_non_null(honest);
     assert_int_equal(honest->heartbeat->n_echoes, LIMIT_NODES);
     candor__v1__stream_message__free_unpacked(honest, NULL);
@@ -528,6 +551,8 @@ int main(void)
         cmocka_unit_test(unknown_enum_values_are_refused),
         cmocka_unit_test(a_position_needs_both_its_halves),
         cmocka_unit_test(another_message_is_refused),
+        cmocka_unit_test(a_stream_message_with_any_bit_flipped_is_dropped),
+        cmocka_unit_test(a_stream_message_with_any_bit_flipped_is_dropped),
         cmocka_unit_test(a_message_unfolds_to_a_bound_and_no_further),
         cmocka_unit_test(cut_and_flipped_messages_never_crash),
     };
