@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/standard_streams.h"
-#include "cli/command.h"
+#include "cli/frame/command.h"
 
 int main(int argc, char **argv)
 {

@@ -14,8 +14,8 @@
 #include "candor/v1/kv.pb-c.h"
 #include "candor/v1/replication.pb-c.h"
 #include "candor/v1/rpc.pb-c.h"
-#include "cli/dynamic.h"
-#include "cli/dynamic_wire.h"
+#include "cli/dynamic/dynamic.h"
+#include "cli/dynamic/dynamic_wire.h"
 #include "google/protobuf/descriptor.pb-c.h"
 
 /* What protoc wrote at build time. */

@@ -20,7 +20,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
-#include "cli/fault_proxy.h"
+#include "cli/faultproxy/fault_proxy.h"
 
 #define DEADLINE_MS 20000
 enum { A, B, C };

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "cli/process.h"
+#include "cli/local/process.h"
 
 #define DEADLINE_NS (UINT64_C(20000) * NS_PER_MS)
 

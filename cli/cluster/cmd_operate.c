@@ -1,0 +1,178 @@
+/* kvctl promote, accept-history. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "candor/v1/cluster.pb-c.h"
+#include "cli/cluster/forecast.h"
+#include "cli/frame/node_call.h"
+#include "client/convert.h"
+
+#define PROMOTE_DEADLINE_MS 10000
+#define KEYS_SHOWN 10
+
+typedef unsigned long long number;
+
+static const struct option_spec promote_options[] = {
+    {"force", 'f', NULL, false,
+     "Without votes: acknowledged writes of the other side will be archived"},
+    {"dry-run", 0, NULL, false, "Show what would be at risk, and do nothing"},
+    {"yes", 'y', NULL, false, "Do not ask"},
+    {0},
+};
+
+static int show_forecast(struct command_context *ctx, const char *node)
+{
+    int status = EXIT_OTHER;
+    struct forecast forecast;
+    if (!forecast_make(ctx, node, context_json(ctx) ? 0 : KEYS_SHOWN, &forecast, &status))
+        return status;
+    if (context_json(ctx))
+        output_json(ctx, forecast_json(&forecast, node));
+    else
+        forecast_print(&forecast, node, stdout);
+    forecast_free(&forecast);
+    return EXIT_DONE;
+}
+
+static bool confirm_force(struct command_context *ctx, const char *node, int *status)
+{
+    struct forecast forecast;
+    char question[160];
+    *status = EXIT_OTHER;
+    if (!forecast_make(ctx, node, KEYS_SHOWN, &forecast, status))
+        return false;
+    if (!context_json(ctx) && !context_quiet(ctx))
+        forecast_print(&forecast, node, stderr);
+    forecast_free(&forecast);
+    snprintf(question, sizeof question,
+             "Make %s the primary of a new generation, although nobody voted for it?", node);
+    return confirm(ctx, option_given(ctx, "yes"), question, status);
+}
+
+static int send_promote(struct command_context *ctx, const struct node_target *target, bool force)
+{
+    struct candor_result result;
+    Candor__V1__PromoteRequest request = CANDOR__V1__PROMOTE_REQUEST__INIT;
+    request.force = force;
+    ProtobufCMessage *message =
+        node_call(target->address, "/candor.v1.Cluster/Promote", &request.base,
+                  &candor__v1__promote_response__descriptor,
+                  (uint32_t)context_deadline_ms(ctx, PROMOTE_DEADLINE_MS), &result);
+    if (message == NULL)
+        return report_result(ctx, &result.error, &result, NULL);
+    struct candor_epoch epoch;
+    convert_epoch(((Candor__V1__PromoteResponse *)message)->epoch, &epoch);
+    protobuf_c_message_free_unpacked(message, NULL);
+    if (context_json(ctx)) {
+        json_t *out = json_object();
+        json_object_set_new(out, "node", json_string(target->id));
+        json_object_set_new(out, "epoch", json_u64(epoch.term));
+        json_object_set_new(out, "generation", json_u64(epoch.generation));
+        json_object_set_new(out, "owner", json_string(epoch.owner));
+        output_json(ctx, out);
+    } else {
+        printf("%s is the primary of epoch %llu (generation %llu)\n", target->id,
+               (number)epoch.term, (number)epoch.generation);
+    }
+    return EXIT_DONE;
+}
+
+static int run_promote(struct command_context *ctx, int argc, char **argv)
+{
+    (void)argc;
+    int status;
+    struct node_target target;
+    bool force = option_given(ctx, "force");
+    if (!node_target_named(ctx, argv[0], &target, &status))
+        return status;
+    if (option_given(ctx, "dry-run"))
+        return show_forecast(ctx, argv[0]);
+    if (force && !confirm_force(ctx, argv[0], &status))
+        return status;
+    return send_promote(ctx, &target, force);
+}
+
+const struct command command_promote = {
+    .name = "promote",
+    .group = GROUP_OPERATE,
+    .args = "NODE",
+    .summary = "Make a node the primary",
+    .description =
+        "Opens a new epoch with NODE as its primary, by a vote of the voters: it needs "
+        "a majority of "
+        "them, and no committed write is lost.\n\n"
+        "--force opens a new generation without votes, for when the majority is gone. "
+        "What the other "
+        "side acknowledged and NODE does not hold will be archived when it comes back "
+        "(`kvctl rollback "
+        "ls`); nodes that hold other committed records become FORKED until `kvctl "
+        "accept-history`. It "
+        "first shows what is known to be at risk, and asks.\n\n"
+        "--dry-run shows it and does nothing: how many acknowledged LOCAL writes NODE lacks, of "
+        "how "
+        "many clients, their keys and the age of the oldest, counted in the log of the primary. "
+        "When the primary does not answer it is counted in the newest log there is, and what the "
+        "primary alone holds nobody can know.",
+    .examples = "kvctl promote b\n"
+                "kvctl promote b --dry-run\twhat it would cost\n"
+                "kvctl promote b --force --yes\tfrom a script\n",
+    .options = promote_options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_promote,
+};
+
+/* ---- accept-history ---- */
+
+static const struct option_spec accept_options[] = {{"yes", 'y', NULL, false, "Do not ask"}, {0}};
+
+static int run_accept(struct command_context *ctx, int argc, char **argv)
+{
+    (void)argc;
+    int status;
+    struct node_target target;
+    struct candor_result result;
+    char question[160];
+    if (!node_target_named(ctx, argv[0], &target, &status))
+        return status;
+    snprintf(question, sizeof question,
+             "Archive what %s holds beyond the common history, and join the one that won?",
+             argv[0]);
+    if (!confirm(ctx, option_given(ctx, "yes"), question, &status))
+        return status;
+    Candor__V1__AcceptHistoryRequest request = CANDOR__V1__ACCEPT_HISTORY_REQUEST__INIT;
+    ProtobufCMessage *message =
+        node_call(target.address, "/candor.v1.Cluster/AcceptHistory", &request.base,
+                  &candor__v1__accept_history_response__descriptor,
+                  (uint32_t)context_deadline_ms(ctx, PROMOTE_DEADLINE_MS), &result);
+    if (message == NULL)
+        return report_result(ctx, &result.error, &result, NULL);
+    protobuf_c_message_free_unpacked(message, NULL);
+    if (context_json(ctx)) {
+        json_t *out = json_object();
+        json_object_set_new(out, "node", json_string(argv[0]));
+        json_object_set_new(out, "freshness",
+                            result.has_freshness ? json_freshness(&result.freshness) : json_null());
+        output_json(ctx, out);
+    } else {
+        printf("%s archives its branch and joins\n", argv[0]);
+    }
+    return EXIT_DONE;
+}
+
+const struct command command_accept_history = {
+    .name = "accept-history",
+    .group = GROUP_OPERATE,
+    .args = "NODE",
+    .summary = "Let a FORKED node join the history that won",
+    .description =
+        "A node is FORKED when it holds committed records of a history that a forced promotion "
+        "overruled. It serves nothing until an operator has decided. This archives those records "
+        "(`kvctl rollback ls --node NODE`), undoes them, and joins the primary.",
+    .examples = "kvctl accept-history a\n",
+    .options = accept_options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_accept,
+};

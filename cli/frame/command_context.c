@@ -1,0 +1,205 @@
+/* What a command asks of its context: the topology, addresses, a client. */
+#include "cli/frame/context.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+const struct command *context_command(const struct command_context *ctx)
+{
+    return ctx->command;
+}
+
+bool context_json(const struct command_context *ctx)
+{
+    return ctx->json;
+}
+
+bool context_quiet(const struct command_context *ctx)
+{
+    return ctx->quiet;
+}
+
+uint64_t context_deadline_ms(const struct command_context *ctx, uint64_t otherwise)
+{
+    return ctx->deadline_ms != 0 ? ctx->deadline_ms : otherwise;
+}
+
+/* What the command line gives comes first; where it names a place, the defaults' other place does not count. */
+const char *context_node(const struct command_context *ctx)
+{
+    if (ctx->command == NULL || ctx->command->local)
+        return NULL;
+    const char *given = option_text(ctx, "node");
+    return given != NULL || option_given(ctx, "endpoint") ? given : ctx->defaults->node;
+}
+
+const char *context_endpoint(const struct command_context *ctx)
+{
+    if (ctx->command == NULL || ctx->command->local)
+        return NULL;
+    const char *given = option_text(ctx, "endpoint");
+    return given != NULL || option_given(ctx, "node") ? given : ctx->defaults->endpoint;
+}
+
+/* The name of the topology file. False after a report. */
+static bool find_topology(struct command_context *ctx, int *status)
+{
+    const char *given = ctx->command->local ? NULL : option_text(ctx, "topology");
+    const char *environment = getenv("CANDOR_TOPOLOGY");
+    if (given == NULL)
+        given = ctx->defaults->topology;
+    if (given == NULL && environment != NULL && environment[0] != '\0')
+        given = environment;
+    if (given != NULL) {
+        snprintf(ctx->topology_path, sizeof ctx->topology_path, "%s", given);
+        return true;
+    }
+    if (run_last_topology(ctx->topology_path))
+        return true;
+    ctx->topology_path[0] = '\0';
+    *status = report_usage(ctx,
+                           "name one by --topology FILE or $CANDOR_TOPOLOGY, start one by `kvctl "
+                           "up FILE`, or ask one node by --endpoint",
+                           "which cluster?");
+    return false;
+}
+
+const struct topology *context_topology(struct command_context *ctx, int *status)
+{
+    int ignored;
+    status = status == NULL ? &ignored : status;
+    *status = EXIT_DONE;
+    if (ctx->topology != NULL)
+        return ctx->topology;
+    if (!ctx->command->local && context_endpoint(ctx) != NULL && !option_given(ctx, "topology"))
+        return NULL;
+    if (!find_topology(ctx, status))
+        return NULL;
+
+    struct topology *topology = calloc(1, sizeof *topology);
+    ASSERT(topology != NULL);
+    struct topology_problems problems = {0};
+    struct candor_error error = {0};
+    enum candor_code code = topology_load(ctx->topology_path, topology, &problems, &error);
+    /* Warnings are for `kvctl topology check`: they would stand before every answer here. */
+    if (code != CANDOR_OK && !(ctx->json && ctx->quiet))
+        topology_problems_print(&problems, ctx->topology_path, stderr);
+    topology_problems_free(&problems);
+    if (code != CANDOR_OK) {
+        free(topology);
+        *status = EXIT_USAGE;
+        report_usage(ctx, "`kvctl topology check FILE` shows every problem", "%s",
+                     error.message[0] != '\0' ? error.message : ctx->topology_path);
+        return NULL;
+    }
+    ctx->topology = topology;
+    return topology;
+}
+
+const char *context_topology_path(const struct command_context *ctx)
+{
+    return ctx->topology_path[0] != '\0' ? ctx->topology_path : NULL;
+}
+
+static const char *find_node(struct command_context *ctx, const struct topology *topology,
+                             const char *node, int *status)
+{
+    const char *words[LIMIT_NODES + 1] = {NULL};
+    for (uint32_t i = 0; i < topology->node_count; i++) {
+        words[i] = topology->nodes[i].id.text;
+        if (strcmp(words[i], node) == 0)
+            return topology->nodes[i].rpc;
+    }
+    char list[160] = "";
+    for (uint32_t i = 0; i < topology->node_count && strlen(list) + 40 < sizeof list; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i == 0 ? "" : ", ",
+                 words[i]);
+    const char *near = nearest_word(node, words);
+    char mend[256];
+    if (near != NULL)
+        snprintf(mend, sizeof mend, "did you mean '%s'?", near);
+    else
+        snprintf(mend, sizeof mend, "the nodes are %s", list);
+    *status = report_usage(ctx, mend, "no node '%s' in %s", node, ctx->topology_path);
+    return NULL;
+}
+
+const char *context_address(struct command_context *ctx, const char *node, int *status)
+{
+    int ignored;
+    status = status == NULL ? &ignored : status;
+    *status = EXIT_DONE;
+    if (node == NULL && context_endpoint(ctx) != NULL)
+        return context_endpoint(ctx);
+    const struct topology *topology = context_topology(ctx, status);
+    if (topology == NULL) {
+        if (*status == EXIT_DONE)
+            *status = report_usage(ctx, "name it by --topology FILE",
+                                   "node '%s' cannot be found without a topology", node);
+        return NULL;
+    }
+    if (node == NULL)
+        node = context_node(ctx);
+    return find_node(ctx, topology, node != NULL ? node : topology->initial_primary.text, status);
+}
+
+static void on_violation(void *closure, const char *text)
+{
+    (void)closure;
+    fprintf(stderr, "kvctl: broken promise: %s\n", text);
+}
+
+static bool has_option(const struct command *command, const char *name)
+{
+    for (const struct option_spec *s = command->options; s != NULL && s->name != NULL; s++) {
+        if (strcmp(s->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool list_endpoints(struct command_context *ctx, struct candor_client_options *options,
+                           const char *endpoints[LIMIT_NODES], int *status)
+{
+    if (context_endpoint(ctx) != NULL || context_node(ctx) != NULL) {
+        endpoints[0] = context_address(ctx, NULL, status);
+        options->endpoint_count = 1;
+        return endpoints[0] != NULL;
+    }
+    const struct topology *topology = context_topology(ctx, status);
+    if (topology == NULL)
+        return false;
+    options->endpoint_count = topology->node_count;
+    for (uint32_t i = 0; i < topology->node_count; i++)
+        endpoints[i] = topology->nodes[i].rpc;
+    return true;
+}
+
+struct candor_client *context_client(struct command_context *ctx, int *status)
+{
+    int ignored;
+    status = status == NULL ? &ignored : status;
+    *status = EXIT_DONE;
+    if (ctx->client != NULL)
+        return ctx->client;
+    const char *endpoints[LIMIT_NODES];
+    struct candor_client_options options = {.endpoints = endpoints, .violation = on_violation};
+    if (!list_endpoints(ctx, &options, endpoints, status))
+        return NULL;
+    options.no_redirect =
+        has_option(ctx->command, "no-redirect") && option_given(ctx, "no-redirect");
+    options.deadline_ms = (uint32_t)(ctx->deadline_ms < UINT32_MAX ? ctx->deadline_ms : UINT32_MAX);
+    options.message_bytes = ctx->topology != NULL ? ctx->topology->limit_message_bytes : 0;
+    struct candor_error error = {0};
+    if (candor_client_open(&options, &ctx->client, &error) != CANDOR_OK)
+        *status = report_error(ctx, &error, NULL);
+    return ctx->client;
+}
+
+void context_free(struct command_context *ctx)
+{
+    candor_client_close(ctx->client);
+    free(ctx->topology);
+}

@@ -1,0 +1,197 @@
+/* Output: JSON, notes and tables. */
+#include "cli/frame/context.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+
+void output_json(struct command_context *ctx, json_t *value)
+{
+    (void)ctx;
+    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    fflush(stdout);
+    json_decref(value);
+}
+
+void output_note(struct command_context *ctx, const char *format, ...)
+{
+    if (ctx->quiet || ctx->json)
+        return;
+    fflush(stdout);
+    va_list list;
+    va_start(list, format);
+    fputs("kvctl: ", stderr);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    va_end(list);
+}
+
+bool output_colours(FILE *stream)
+{
+    const char *no = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    return isatty(fileno(stream)) && (no == NULL || no[0] == '\0') &&
+           (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+/* ---- JSON pieces ---- */
+
+json_t *json_u64(uint64_t value)
+{
+    return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+void json_set_bytes(json_t *object, const char *name, const void *bytes, size_t length)
+{
+    json_t *text = NULL;
+    if (length == 0)
+        text = json_string("");
+    else if (memchr(bytes, '\0', length) == NULL)
+        text = json_stringn(bytes, length); /* NULL: not UTF-8 */
+    if (text != NULL) {
+        json_object_set_new(object, name, text);
+        return;
+    }
+    char member[64];
+    snprintf(member, sizeof member, "%s_b64", name);
+    char *encoded = base64_encode(bytes, length);
+    json_object_set_new(object, member, json_string(encoded));
+    free(encoded);
+}
+
+json_t *json_freshness(const struct candor_freshness *freshness)
+{
+    json_t *out = json_object();
+    json_object_set_new(out, "node", json_string(freshness->node));
+    json_object_set_new(out, "role", json_string(candor_role_name(freshness->role)));
+    json_object_set_new(out, "state", json_string(candor_state_name(freshness->state)));
+    json_object_set_new(out, "epoch", json_u64(freshness->epoch.term));
+    json_object_set_new(out, "generation", json_u64(freshness->epoch.generation));
+    json_object_set_new(out, "owner", json_string(freshness->epoch.owner));
+    json_object_set_new(out, "heartbeat_age_ms",
+                        freshness->has_heartbeat_age ? json_u64(freshness->heartbeat_age_ms)
+                                                     : json_null());
+    json_object_set_new(out, "stale", json_boolean(freshness->stale));
+    json_object_set_new(out, "staleness_bound_ms",
+                        freshness->has_staleness_bound ? json_u64(freshness->staleness_bound_ms)
+                                                       : json_null());
+    json_object_set_new(out, "applied_seq", json_u64(freshness->applied_seq));
+    json_object_set_new(out, "primary_seq", json_u64(freshness->primary_seq));
+    json_object_set_new(out, "commit_seq", json_u64(freshness->commit_seq));
+    return out;
+}
+
+char *age_text(uint64_t ms, char out[AGE_TEXT_BYTES])
+{
+    unsigned long long s = ms / 1000;
+    if (ms < 1000)
+        snprintf(out, AGE_TEXT_BYTES, "%llums", (unsigned long long)ms);
+    else if (s < 60)
+        snprintf(out, AGE_TEXT_BYTES, "%llu.%llus", s, (unsigned long long)(ms % 1000 / 100));
+    else if (s < 3600)
+        snprintf(out, AGE_TEXT_BYTES, "%llum%llus", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(out, AGE_TEXT_BYTES, "%lluh%llum", s / 3600, s % 3600 / 60);
+    else
+        snprintf(out, AGE_TEXT_BYTES, "%llud%lluh", s / 86400, s % 86400 / 3600);
+    return out;
+}
+
+/* ---- Tables ---- */
+
+#define TABLE_COLUMNS_MAX 32
+
+struct cell {
+    char *text;
+    enum table_colour colour;
+};
+
+struct table {
+    size_t columns;
+    const char *headers[TABLE_COLUMNS_MAX];
+    enum table_align aligns[TABLE_COLUMNS_MAX];
+    size_t count;
+    size_t capacity;
+    struct cell *cells; /* row by row */
+};
+
+struct table *table_new(void)
+{
+    struct table *table = calloc(1, sizeof *table);
+    ASSERT(table != NULL);
+    return table;
+}
+
+void table_column(struct table *table, const char *header, enum table_align align)
+{
+    ASSERT_U64(table->columns, <, TABLE_COLUMNS_MAX);
+    table->headers[table->columns] = header;
+    table->aligns[table->columns++] = align;
+}
+
+void table_cell(struct table *table, enum table_colour colour, const char *format, ...)
+{
+    if (table->count == table->capacity) {
+        table->capacity = table->capacity == 0 ? 64 : 2 * table->capacity;
+        table->cells = realloc(table->cells, table->capacity * sizeof *table->cells);
+        ASSERT(table->cells != NULL);
+    }
+    struct cell *cell = &table->cells[table->count++];
+    cell->colour = colour;
+    va_list list;
+    va_start(list, format);
+    ASSERT(vasprintf(&cell->text, format, list) >= 0);
+    va_end(list);
+}
+
+/* Columns that a text takes on a terminal: UTF-8 continuation bytes take none. */
+static int shown_width(const char *text)
+{
+    int width = 0;
+    for (; *text != '\0'; text++)
+        width += ((unsigned char)*text & 0xC0) != 0x80;
+    return width;
+}
+
+static int column_width(const struct table *table, size_t column)
+{
+    int widest = shown_width(table->headers[column]);
+    for (size_t i = column; i < table->count; i += table->columns) {
+        int width = shown_width(table->cells[i].text);
+        widest = width > widest ? width : widest;
+    }
+    return widest;
+}
+
+static void print_cell(const struct table *table, size_t column, const char *text,
+                       const char *colour, FILE *to)
+{
+    int gap = column_width(table, column) - shown_width(text);
+    bool last = column + 1 == table->columns;
+    bool right = table->aligns[column] == TABLE_RIGHT;
+    fprintf(to, "%*s%s%s%s%*s%s", right ? gap : 0, "", colour, text, colour[0] ? "\033[0m" : "",
+            right || last ? 0 : gap, "", last ? "\n" : "  ");
+}
+
+void table_print(const struct table *table, FILE *to)
+{
+    ASSERT(table->columns > 0);
+    static const char *const colours[] = {"", "\033[32m", "\033[33m", "\033[31m", "\033[2m"};
+    bool coloured = output_colours(to);
+    for (size_t i = 0; i < table->columns; i++)
+        print_cell(table, i, table->headers[i], coloured ? "\033[1m" : "", to);
+    for (size_t i = 0; i < table->count; i++)
+        print_cell(table, i % table->columns, table->cells[i].text,
+                   coloured ? colours[table->cells[i].colour] : "", to);
+}
+
+void table_free(struct table *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        free(table->cells[i].text);
+    free(table->cells);
+    free(table);
+}

@@ -1,0 +1,297 @@
+/* Options: getopt_long over the tables of option_spec. */
+#include "cli/frame/context.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/units.h"
+
+#define SPECS_MAX 48
+#define LONG_BASE 256 /* getopt's value of the n-th option is LONG_BASE + n: no letter */
+
+const struct option_spec common_options[] = {
+    {"topology", 't', "FILE", false,
+     "The cluster's topology; default: $CANDOR_TOPOLOGY, else that of the last `kvctl up`"},
+    {"node", 'n', "NODE", false,
+     "Ask this node first; a redirect is followed unless --no-redirect is given"},
+    {"endpoint", 'e', "ADDRESS", false,
+     "Ask at this address, as in tcp://127.0.0.1:7000, without a topology"},
+    {"deadline", 'd', "DURATION", false, "Give up after this long, as in 500ms or 5s"},
+    {"output", 'o', "text|json", false, "How to print"},
+    {"quiet", 'q', NULL, false, "Print no notes; with -o json errors are one line of JSON alone"},
+    {"help", 'h', NULL, false, "Show this help"},
+    {0},
+};
+
+bool common_applies(const struct command *command, const struct option_spec *spec)
+{
+    return !command->local || spec->letter == 'o' || spec->letter == 'q' || spec->letter == 'h';
+}
+
+/* Everything a command line may hold. */
+struct grammar {
+    size_t count;
+    const struct option_spec *specs[SPECS_MAX];
+    struct option longs[SPECS_MAX + 1];
+    char shorts[2 * SPECS_MAX + 2];
+};
+
+static void add_spec(struct grammar *grammar, const struct option_spec *spec)
+{
+    ASSERT_U64(grammar->count, <, SPECS_MAX);
+    size_t n = grammar->count++;
+    grammar->specs[n] = spec;
+    grammar->longs[n] = (struct option){
+        .name = spec->name, .has_arg = spec->argument != NULL, .val = LONG_BASE + (int)n};
+    if (spec->letter == '\0')
+        return;
+    size_t at = strlen(grammar->shorts);
+    grammar->shorts[at++] = spec->letter;
+    if (spec->argument != NULL)
+        grammar->shorts[at++] = ':';
+    grammar->shorts[at] = '\0';
+}
+
+static void make_grammar(struct grammar *grammar, const struct command *command)
+{
+    memset(grammar, 0, sizeof *grammar);
+    grammar->shorts[0] = ':';
+    for (const struct option_spec *s = command->options; s != NULL && s->name != NULL; s++)
+        add_spec(grammar, s);
+    for (const struct option_spec *s = common_options; s->name != NULL; s++) {
+        if (common_applies(command, s))
+            add_spec(grammar, s);
+    }
+}
+
+static const struct option_spec *spec_of(const struct grammar *grammar, int value)
+{
+    if (value >= LONG_BASE && (size_t)(value - LONG_BASE) < grammar->count)
+        return grammar->specs[value - LONG_BASE];
+    for (size_t i = 0; i < grammar->count; i++) {
+        if (value != 0 && grammar->specs[i]->letter == value)
+            return grammar->specs[i];
+    }
+    return NULL;
+}
+
+static bool is_choice(const char *argument)
+{
+    return argument != NULL && strchr(argument, '|') != NULL;
+}
+
+static bool choice_holds(const char *choices, const char *value)
+{
+    size_t length = strlen(value);
+    for (const char *p = choices; p != NULL; p = strchr(p, '|')) {
+        p += *p == '|';
+        if (length > 0 && strncmp(p, value, length) == 0 && (p[length] == '|' || p[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static bool take_option(struct command_context *ctx, const struct option_spec *spec,
+                        const char *value)
+{
+    if (is_choice(spec->argument) && !choice_holds(spec->argument, value)) {
+        report_usage(ctx, NULL, "--%s takes %s, not '%s'", spec->name, spec->argument, value);
+        return false;
+    }
+    if (!spec->repeat && option_given(ctx, spec->name)) {
+        report_usage(ctx, NULL, "--%s is given twice", spec->name);
+        return false;
+    }
+    if (ctx->option_count == OPTIONS_MAX) {
+        report_usage(ctx, NULL, "more than %d options", OPTIONS_MAX);
+        return false;
+    }
+    ctx->options[ctx->option_count++] = (struct parsed_option){spec, value};
+    return true;
+}
+
+static const char *nearest_option(const struct grammar *grammar, const char *text, char *out,
+                                  size_t room)
+{
+    const char *words[SPECS_MAX + 1] = {NULL};
+    for (size_t i = 0; i < grammar->count; i++)
+        words[i] = grammar->specs[i]->name;
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(text, "="), text);
+    const char *near = nearest_word(name, words);
+    if (near == NULL)
+        return NULL;
+    snprintf(out, room, "did you mean --%s?", near);
+    return out;
+}
+
+static void report_unknown(struct command_context *ctx, const struct grammar *grammar,
+                           const char *word)
+{
+    const struct option_spec *spec = spec_of(grammar, optopt);
+    static const char *const dash = "write -- before operands that begin with a dash";
+    char near[96];
+    if (spec != NULL && optopt >= LONG_BASE) {
+        report_usage(ctx, NULL, "--%s takes no value", spec->name);
+    } else if (optopt != 0) {
+        report_usage(ctx, dash, "unknown option -%c", optopt);
+    } else {
+        const char *mend = nearest_option(grammar, word + strspn(word, "-"), near, sizeof near);
+        report_usage(ctx, mend != NULL ? mend : dash, "unknown option %s", word);
+    }
+}
+
+/* Of the whole command, before anything is checked: errors are printed the way that was asked for. */
+static void look_for_output(struct command_context *ctx, int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "-ojson") == 0 || strcmp(argv[i], "--output=json") == 0 ||
+            (i + 1 < argc && strcmp(argv[i + 1], "json") == 0 &&
+             (strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--output") == 0)))
+            ctx->json = true;
+        if (strcmp(argv[i], "-q") == 0 || strcmp(argv[i], "--quiet") == 0)
+            ctx->quiet = true;
+    }
+}
+
+static bool take_common(struct command_context *ctx)
+{
+    const char *output = option_text(ctx, "output");
+    ctx->json = output == NULL ? ctx->defaults->json : strcmp(output, "json") == 0;
+    ctx->quiet = option_given(ctx, "quiet");
+    ctx->help = option_given(ctx, "help");
+    return ctx->command->local || option_duration_ms(ctx, "deadline", &ctx->deadline_ms);
+}
+
+/* getopt_long wants the program's name in front and permutes operands to the end. */
+bool context_parse(struct command_context *ctx, int *argc, char **argv)
+{
+    struct grammar grammar;
+    make_grammar(&grammar, ctx->command);
+    look_for_output(ctx, *argc, argv);
+    char name[] = "kvctl";
+    char **words = calloc((size_t)*argc + 2, sizeof *words);
+    ASSERT(words != NULL);
+    words[0] = name;
+    memcpy(words + 1, argv, (size_t)*argc * sizeof *words);
+
+    bool good = true;
+    optind = 0; /* begins anew: a shell parses many lines */
+    opterr = 0;
+    while (good) {
+        int at = optind == 0 ? 1 : optind;
+        int value = getopt_long(*argc + 1, words, grammar.shorts, grammar.longs, NULL);
+        if (value == -1)
+            break;
+        const struct option_spec *spec = spec_of(&grammar, value);
+        if (value == ':') {
+            spec = spec_of(&grammar, optopt);
+            ASSERT(spec != NULL);
+            report_usage(ctx, NULL, "--%s needs a value: --%s %s", spec->name, spec->name,
+                         spec->argument);
+            good = false;
+        } else if (spec == NULL) {
+            report_unknown(ctx, &grammar, words[optind > at ? optind - 1 : at]);
+            good = false;
+        } else {
+            good = take_option(ctx, spec, optarg);
+        }
+    }
+    if (good) {
+        int left = *argc + 1 - optind;
+        memcpy(argv, words + optind, (size_t)left * sizeof *argv);
+        argv[left] = NULL;
+        *argc = left;
+        good = take_common(ctx);
+    }
+    free(words);
+    return good;
+}
+
+/* ---- What a command reads ---- */
+
+static void check_name(const struct command_context *ctx, const char *name)
+{
+    for (const struct option_spec *s = ctx->command->options; s != NULL && s->name != NULL; s++) {
+        if (strcmp(s->name, name) == 0)
+            return;
+    }
+    for (const struct option_spec *s = common_options; s->name != NULL; s++) {
+        if (strcmp(s->name, name) == 0)
+            return;
+    }
+    assert_failed(__FILE__, __LINE__, ctx->command->name,
+                  name); /* a command asks for what it has not */
+}
+
+size_t option_count(const struct command_context *ctx, const char *name)
+{
+    check_name(ctx, name);
+    size_t count = 0;
+    for (size_t i = 0; i < ctx->option_count; i++)
+        count += strcmp(ctx->options[i].spec->name, name) == 0;
+    return count;
+}
+
+const char *option_nth(const struct command_context *ctx, const char *name, size_t n)
+{
+    check_name(ctx, name);
+    for (size_t i = 0; i < ctx->option_count; i++) {
+        if (strcmp(ctx->options[i].spec->name, name) == 0 && n-- == 0)
+            return ctx->options[i].value;
+    }
+    return NULL;
+}
+
+bool option_given(const struct command_context *ctx, const char *name)
+{
+    return option_count(ctx, name) > 0;
+}
+
+const char *option_text(const struct command_context *ctx, const char *name)
+{
+    size_t count = option_count(ctx, name);
+    return count == 0 ? NULL : option_nth(ctx, name, count - 1);
+}
+
+bool option_duration_ms(struct command_context *ctx, const char *name, uint64_t *out_ms)
+{
+    const char *text = option_text(ctx, name);
+    if (text == NULL || duration_parse(text, out_ms))
+        return true;
+    report_usage(ctx, "write a number and its unit, as in 500ms, 5s or 2m",
+                 "--%s: '%s' is not a duration", name, text);
+    return false;
+}
+
+bool option_size_bytes(struct command_context *ctx, const char *name, uint64_t *out_bytes)
+{
+    const char *text = option_text(ctx, name);
+    if (text == NULL || size_parse(text, out_bytes))
+        return true;
+    report_usage(ctx, "write a number and its unit, as in 128B, 64KiB or 1MiB",
+                 "--%s: '%s' is not a size", name, text);
+    return false;
+}
+
+bool option_number(struct command_context *ctx, const char *name, uint64_t min, uint64_t max,
+                   uint64_t *out)
+{
+    const char *text = option_text(ctx, name);
+    if (text == NULL)
+        return true;
+    char *end = NULL;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    bool digits = text[0] != '\0' && strspn(text, "0123456789") == strlen(text);
+    if (digits && errno == 0 && value >= min && value <= max) {
+        *out = value;
+        return true;
+    }
+    report_usage(ctx, NULL, "--%s takes a number from %llu to %llu, not '%s'", name,
+                 (unsigned long long)min, (unsigned long long)max, text);
+    return false;
+}

@@ -1,0 +1,217 @@
+/* Errors: what is wrong, what to do, and an exit status. */
+#include "cli/frame/context.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGE_BYTES 1024
+
+static void print_error(struct command_context *ctx, const char *what, const char *mend)
+{
+    bool alone = ctx->json && ctx->quiet; /* the JSON line says it all */
+    if (alone)
+        return;
+    fflush(stdout);
+    fprintf(stderr, "kvctl: %s%s%s%s%s\n", ctx->command != NULL ? ctx->command->name : "",
+            ctx->command != NULL ? ": " : "", what, mend != NULL ? "; " : "",
+            mend != NULL ? mend : "");
+}
+
+static void print_json(const struct candor_error *error, const struct candor_result *result)
+{
+    json_t *inner = json_object();
+    json_object_set_new(inner, "code", json_string(candor_code_name(error->code)));
+    json_object_set_new(inner, "reason", json_string(candor_reason_name(error->reason)));
+    json_set_bytes(inner, "message", error->message, strlen(error->message));
+    bool primary = result != NULL && result->primary[0] != '\0';
+    bool endpoint = result != NULL && result->endpoint[0] != '\0';
+    json_object_set_new(inner, "primary", primary ? json_string(result->primary) : json_null());
+    json_object_set_new(inner, "endpoint", endpoint ? json_string(result->endpoint) : json_null());
+    json_object_set_new(inner, "freshness",
+                        result != NULL && result->has_freshness ? json_freshness(&result->freshness)
+                                                                : json_null());
+    if (result != NULL && result->lost_archive[0] != '\0')
+        json_set_bytes(inner, "lost_archive", result->lost_archive, strlen(result->lost_archive));
+    json_t *outer = json_object();
+    json_object_set_new(outer, "error", inner);
+    json_dumpf(outer, stderr, JSON_COMPACT);
+    fputc('\n', stderr);
+    json_decref(outer);
+}
+
+int report_usage(struct command_context *ctx, const char *mend, const char *format, ...)
+{
+    struct candor_error error = {.code = CANDOR_INVALID_ARGUMENT};
+    char hint[160];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(error.message, sizeof error.message, format, list);
+    va_end(list);
+    if (mend == NULL && ctx->command != NULL)
+        snprintf(hint, sizeof hint, "see `kvctl help %s`", ctx->command->name);
+    else
+        snprintf(hint, sizeof hint, "%s", mend != NULL ? mend : "see `kvctl --help`");
+    print_error(ctx, error.message, hint);
+    if (ctx->json)
+        print_json(&error, NULL);
+    return EXIT_USAGE;
+}
+
+/* What usually helps. */
+static const char *mend_for(const struct candor_error *error)
+{
+    switch (error->reason) {
+    case CANDOR_REASON_NO_PRIMARY:
+        return "`kvctl status` shows the nodes; `kvctl promote NODE` makes one of them the primary";
+    case CANDOR_REASON_NO_MAJORITY:
+        return "`kvctl status` shows who is reachable; `kvctl help promote` says what --force "
+               "costs";
+    case CANDOR_REASON_TOO_STALE:
+        return "allow a larger --max-staleness, or ask the primary";
+    case CANDOR_REASON_SESSION_BEHIND:
+        return "allow a longer --deadline, or ask the primary";
+    case CANDOR_REASON_SESSION_LOST:
+        return "`kvctl rollback ls` shows what was rolled back; go on with --new-session";
+    case CANDOR_REASON_SYNCING:
+        return "ask the primary, or take what the node has with --allow-syncing";
+    case CANDOR_REASON_EXPIRED:
+        return "the topology's reject_after asks for this; `kvctl status` shows who is reachable";
+    case CANDOR_REASON_FORKED:
+        return "see `kvctl help accept-history`";
+    case CANDOR_REASON_DOUBTFUL:
+        return "ask another node; `kvctl status` shows since which record its data differ";
+    case CANDOR_REASON_REQUEST_ID_REUSED:
+        return "this write was not made: make it again, if it is still wanted";
+    case CANDOR_REASON_OUTCOME_UNKNOWN:
+        return "whether it was done is not known: read before you repeat it";
+    case CANDOR_REASON_LEVEL_UNAVAILABLE:
+        return "this version of kvd does not serve that level";
+    case CANDOR_REASON_MAX_HOPS:
+        return "the nodes disagree on who is the primary; `kvctl status` shows what each believes";
+    case CANDOR_REASON_FOREIGN_CLUSTER:
+        return "the session or address is of another cluster";
+    case CANDOR_REASON_DISK_FULL:
+        return "make room on the node's disk";
+    case CANDOR_REASON_STATE_FULL:
+        return "delete keys, or raise limits.state in the topology and restart the nodes";
+    case CANDOR_REASON_OVERLOADED:
+        return "try again later, or with a longer --deadline";
+    default:
+        break;
+    }
+    if (error->code == CANDOR_UNAVAILABLE || error->code == CANDOR_DEADLINE_EXCEEDED)
+        return "`kvctl status` shows which nodes can be reached";
+    return NULL;
+}
+
+#define ANY_REASON ((enum candor_reason) - 1)
+
+/* The one table of exit statuses: the first line that fits counts. */
+static const struct {
+    enum candor_code code;
+    enum candor_reason reason;
+    enum command_status status;
+} statuses[] = {
+    {CANDOR_OK, ANY_REASON, EXIT_DONE},
+    {CANDOR_NOT_FOUND, ANY_REASON, EXIT_NOT_FOUND},
+    {CANDOR_INVALID_ARGUMENT, CANDOR_REASON_REQUEST_ID_REUSED, EXIT_CONFLICT},
+    {CANDOR_INVALID_ARGUMENT, ANY_REASON, EXIT_USAGE},
+    {CANDOR_UNIMPLEMENTED, ANY_REASON, EXIT_USAGE},
+    {CANDOR_OUT_OF_RANGE, ANY_REASON, EXIT_CONFLICT},
+    {CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE, EXIT_USAGE},
+    {CANDOR_RESOURCE_EXHAUSTED, ANY_REASON, EXIT_UNAVAILABLE},
+    {CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE, EXIT_CONFLICT},
+    {CANDOR_FAILED_PRECONDITION, CANDOR_REASON_SESSION_LOST, EXIT_CONFLICT},
+    {CANDOR_FAILED_PRECONDITION, ANY_REASON, EXIT_REDIRECTED},
+    {CANDOR_DATA_LOSS, ANY_REASON, EXIT_INTEGRITY},
+    {CANDOR_CANCELLED, ANY_REASON, EXIT_UNAVAILABLE},
+    {CANDOR_DEADLINE_EXCEEDED, ANY_REASON, EXIT_UNAVAILABLE},
+    {CANDOR_UNAVAILABLE, ANY_REASON, EXIT_UNAVAILABLE},
+    {CANDOR_ALREADY_EXISTS, ANY_REASON, EXIT_CONFLICT},
+    {CANDOR_ABORTED, ANY_REASON, EXIT_CONFLICT},
+};
+
+int status_of(const struct candor_error *error)
+{
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
+        if (statuses[i].code == error->code &&
+            (statuses[i].reason == ANY_REASON || statuses[i].reason == error->reason))
+            return statuses[i].status;
+    return EXIT_OTHER;
+}
+
+int report_error(struct command_context *ctx, const struct candor_error *error, const char *mend)
+{
+    return report_result(ctx, error, NULL, mend);
+}
+
+int report_result(struct command_context *ctx, const struct candor_error *error,
+                  const struct candor_result *result, const char *mend)
+{
+    char what[MESSAGE_BYTES];
+    char redirect[320];
+    snprintf(what, sizeof what, "%s%s%s: %s", candor_code_name(error->code),
+             error->reason != CANDOR_REASON_NONE ? "/" : "",
+             error->reason != CANDOR_REASON_NONE ? candor_reason_name(error->reason) : "",
+             error->message);
+    int status = status_of(error);
+    if (mend == NULL && status == EXIT_REDIRECTED && result != NULL &&
+        result->endpoint[0] != '\0') {
+        snprintf(redirect, sizeof redirect,
+                 "the primary is %s at %s: ask it, or leave out --no-redirect",
+                 result->primary[0] != '\0' ? result->primary : "(unnamed)", result->endpoint);
+        mend = redirect;
+    }
+    if (status == EXIT_REDIRECTED && (result == NULL || result->endpoint[0] == '\0'))
+        status = EXIT_UNAVAILABLE; /* nobody to send the caller to */
+    print_error(ctx, what, mend != NULL ? mend : mend_for(error));
+    if (ctx->json)
+        print_json(error, result);
+    return status;
+}
+
+/* Damerau-Levenshtein distance over short words. */
+static size_t distance(const char *a, const char *b)
+{
+    enum { MOST = 32 };
+    size_t rows[MOST + 1][MOST + 1];
+    size_t n = strlen(a);
+    size_t m = strlen(b);
+    if (n > MOST || m > MOST)
+        return SIZE_MAX;
+    for (size_t i = 0; i <= n; i++) {
+        for (size_t j = 0; j <= m; j++) {
+            if (i == 0 || j == 0) {
+                rows[i][j] = i + j;
+                continue;
+            }
+            size_t best = rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            if (rows[i - 1][j] + 1 < best)
+                best = rows[i - 1][j] + 1;
+            if (rows[i][j - 1] + 1 < best)
+                best = rows[i][j - 1] + 1;
+            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped && rows[i - 2][j - 2] + 1 < best)
+                best = rows[i - 2][j - 2] + 1;
+            rows[i][j] = best;
+        }
+    }
+    return rows[n][m];
+}
+
+const char *nearest_word(const char *word, const char *const *words)
+{
+    const char *nearest = NULL;
+    size_t best = strlen(word) / 3 + 1; /* a third of it may be wrong */
+    for (; *words != NULL; words++) {
+        size_t d = distance(word, *words);
+        bool begins = strlen(word) >= 3 && strncmp(word, *words, strlen(word)) == 0;
+        if (begins && d > 1)
+            d = 1;
+        if (d < best || (d == best && nearest == NULL && d < strlen(word))) {
+            best = d;
+            nearest = *words;
+        }
+    }
+    return nearest;
+}

@@ -1,0 +1,43 @@
+/* The inside of the framework: what command*.c share. Commands use command.h alone. */
+#ifndef CLI_CONTEXT_H
+#define CLI_CONTEXT_H
+
+#include <candor/client.h>
+
+#include "cli/frame/command.h"
+#include "topology/topology.h"
+
+#define OPTIONS_MAX 256 /* options on one command line; more: a usage error */
+
+struct parsed_option {
+    const struct option_spec *spec;
+    const char *value;
+};
+
+struct command_context {
+    const struct command *command; /* NULL: none was found yet */
+    const struct command_defaults *defaults;
+    size_t option_count;
+    struct parsed_option options[OPTIONS_MAX];
+    bool json;
+    bool quiet;
+    bool help;
+    uint64_t deadline_ms; /* 0: not given */
+
+    struct topology *topology; /* NULL: not loaded */
+    char topology_path[RUN_PATH_BYTES];
+    struct candor_client *client;
+};
+
+/* Parses options out of argv; operands are moved to the front and *argc becomes their number. False after a report. */
+bool context_parse(struct command_context *ctx, int *argc, char **argv);
+/* Whether the common option applies to the command. */
+bool common_applies(const struct command *command, const struct option_spec *spec);
+void context_free(struct command_context *ctx);
+
+/* Help, to stdout. */
+void help_all(void);
+void help_family(const char *word); /* the commands that begin with `word` */
+void help_command(const struct command *command);
+
+#endif

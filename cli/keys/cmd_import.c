@@ -1,0 +1,546 @@
+/* kvctl import: many writes, in batches, several in flight.
+ *
+ * Operations go into lanes by the hash of their key; a lane has one batch in flight. So two writes of one key keep the
+ * order of the file, and different keys do not wait for each other. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "base/limits.h"
+#include "cli/keys/reading.h"
+#include "topology/topology.h"
+
+#define LANES_MAX 32
+#define LINE_BYTES_MAX ((size_t)2 * LIMIT_VALUE_BYTES_MAX) /* base64 of the largest value fits */
+#define PROGRESS_NS (200 * NS_PER_MS)
+#define OVERHEAD_BYTES 32 /* of one operation in a message, at most */
+
+typedef unsigned long long number;
+
+struct span {
+    size_t at;
+    size_t length;
+};
+
+/* Operations of one message. */
+struct load {
+    struct buffer bytes;
+    size_t count;
+    struct span keys[CANDOR_BATCH_OPS_MAX];
+    struct span values[CANDOR_BATCH_OPS_MAX];
+    uint64_t first_line;
+    uint64_t last_line;
+};
+
+struct import;
+
+struct lane {
+    struct import *import;
+    pthread_t thread;
+    bool started;
+    struct load *filling; /* reader's */
+    struct load *sending; /* thread's while `full` */
+    bool full;            /* under import->lock, as all below */
+};
+
+struct import {
+    struct command_context *ctx;
+    struct candor_client *client;
+    struct candor_write_options options;
+    size_t lane_count;
+    struct lane lanes[LANES_MAX];
+    size_t batch_ops;
+    size_t batch_bytes;
+
+    /* How lines are read. */
+    const char *path;
+    bool jsonl;
+    const char *separator;
+    uint64_t key_field;
+    const char *key_prefix;
+    uint64_t line;
+    uint64_t started_ns;
+    uint64_t shown_ns;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool ending;
+    uint64_t acknowledged;
+    struct candor_pos last; /* newest position acknowledged */
+    bool failed;
+    uint64_t failed_first; /* lines of the batch that failed first */
+    uint64_t failed_last;
+    struct candor_result failure;
+};
+
+/* ---- Lanes ---- */
+
+static void send_load(struct import *import, const struct load *load)
+{
+    struct candor_op *ops = calloc(load->count, sizeof *ops);
+    ASSERT(ops != NULL);
+    for (size_t i = 0; i < load->count; i++) {
+        ops[i].key =
+            (struct candor_bytes){load->bytes.bytes + load->keys[i].at, load->keys[i].length};
+        ops[i].value =
+            (struct candor_bytes){load->bytes.bytes + load->values[i].at, load->values[i].length};
+    }
+    struct candor_result result;
+    enum candor_code code =
+        candor_batch(import->client, ops, load->count, &import->options, &result);
+    candor_result_free(&result);
+    free(ops);
+
+    pthread_mutex_lock(&import->lock);
+    if (code == CANDOR_OK) {
+        import->acknowledged += load->count;
+        if (candor_pos_compare(&result.last, &import->last) > 0)
+            import->last = result.last;
+    } else if (!import->failed) {
+        import->failed = true;
+        import->failed_first = load->first_line;
+        import->failed_last = load->last_line;
+        import->failure = result;
+    }
+    pthread_mutex_unlock(&import->lock);
+}
+
+static void *run_lane(void *argument)
+{
+    struct lane *lane = argument;
+    struct import *import = lane->import;
+    pthread_mutex_lock(&import->lock);
+    for (;;) {
+        while (!lane->full && !import->ending)
+            pthread_cond_wait(&import->changed, &import->lock);
+        if (!lane->full)
+            break;
+        bool dropped = import->failed; /* nothing is sent behind a failure */
+        pthread_mutex_unlock(&import->lock);
+        if (!dropped)
+            send_load(import, lane->sending);
+        pthread_mutex_lock(&import->lock);
+        lane->full = false;
+        pthread_cond_broadcast(&import->changed);
+    }
+    pthread_mutex_unlock(&import->lock);
+    return NULL;
+}
+
+static void clear_load(struct load *load)
+{
+    buffer_clear(&load->bytes);
+    load->count = 0;
+}
+
+/* Hands what is filled to the lane's thread, once that is idle. */
+static void hand_over(struct lane *lane)
+{
+    struct import *import = lane->import;
+    if (lane->filling->count == 0)
+        return;
+    pthread_mutex_lock(&import->lock);
+    while (lane->full)
+        pthread_cond_wait(&import->changed, &import->lock);
+    struct load *idle = lane->sending;
+    lane->sending = lane->filling;
+    lane->filling = idle;
+    lane->full = true;
+    pthread_cond_broadcast(&import->changed);
+    pthread_mutex_unlock(&import->lock);
+    clear_load(lane->filling);
+}
+
+static void add_op(struct import *import, struct candor_bytes key, struct candor_bytes value)
+{
+    struct lane *lane = &import->lanes[crc32c(0, key.data, key.length) % import->lane_count];
+    size_t wanted = key.length + value.length + OVERHEAD_BYTES;
+    size_t used = lane->filling->bytes.length + lane->filling->count * OVERHEAD_BYTES;
+    if (lane->filling->count == import->batch_ops ||
+        (lane->filling->count > 0 && used + wanted > import->batch_bytes))
+        hand_over(lane);
+    struct load *load = lane->filling;
+    size_t n = load->count++;
+    load->keys[n] = (struct span){load->bytes.length, key.length};
+    buffer_put(&load->bytes, key.data, key.length);
+    load->values[n] = (struct span){load->bytes.length, value.length};
+    buffer_put(&load->bytes, value.data, value.length);
+    if (n == 0)
+        load->first_line = import->line;
+    load->last_line = import->line;
+}
+
+static bool start_lanes(struct import *import)
+{
+    pthread_mutex_init(&import->lock, NULL);
+    pthread_cond_init(&import->changed, NULL);
+    for (size_t i = 0; i < import->lane_count; i++) {
+        struct lane *lane = &import->lanes[i];
+        lane->import = import;
+        lane->filling = calloc(1, sizeof *lane->filling);
+        lane->sending = calloc(1, sizeof *lane->sending);
+        ASSERT(lane->filling != NULL && lane->sending != NULL);
+        lane->started = pthread_create(&lane->thread, NULL, run_lane, lane) == 0;
+        if (!lane->started)
+            return false;
+    }
+    return true;
+}
+
+/* Sends what is left (not after a bad line), waits for all, frees. */
+static void end_lanes(struct import *import, bool flush)
+{
+    for (size_t i = 0; flush && i < import->lane_count; i++)
+        hand_over(&import->lanes[i]);
+    pthread_mutex_lock(&import->lock);
+    import->ending = true;
+    pthread_cond_broadcast(&import->changed);
+    pthread_mutex_unlock(&import->lock);
+    for (size_t i = 0; i < import->lane_count; i++) {
+        struct lane *lane = &import->lanes[i];
+        if (lane->started)
+            pthread_join(lane->thread, NULL);
+        if (lane->filling != NULL)
+            buffer_free(&lane->filling->bytes);
+        if (lane->sending != NULL)
+            buffer_free(&lane->sending->bytes);
+        free(lane->filling);
+        free(lane->sending);
+    }
+    pthread_cond_destroy(&import->changed);
+    pthread_mutex_destroy(&import->lock);
+}
+
+/* ---- Lines ---- */
+
+/* Without its newline. 1: a line; 0: the end; -1: too long. */
+static int read_line(FILE *file, struct buffer *line)
+{
+    buffer_clear(line);
+    int c;
+    while ((c = getc_unlocked(file)) != EOF && c != '\n') {
+        if (line->length == LINE_BYTES_MAX)
+            return -1;
+        buffer_put_u8(line, (uint8_t)c);
+    }
+    return c == '\n' || line->length > 0;
+}
+
+/* Some editors write U+FEFF in front of UTF-8. */
+static void skip_byte_order_mark(struct buffer *line)
+{
+    static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
+    if (line->length < sizeof mark || memcmp(line->bytes, mark, sizeof mark) != 0)
+        return;
+    line->length -= sizeof mark;
+    memmove(line->bytes, line->bytes + sizeof mark, line->length);
+}
+
+/* The n-th field of a line, counted from 1. */
+static bool field_of(const struct import *import, const struct buffer *line,
+                     struct candor_bytes *out)
+{
+    const uint8_t *at = line->bytes;
+    const uint8_t *end = line->bytes + line->length;
+    size_t width = strlen(import->separator);
+    for (uint64_t n = 1;; n++) {
+        const uint8_t *stop = memmem(at, (size_t)(end - at), import->separator, width);
+        if (n == import->key_field) {
+            *out = (struct candor_bytes){at, (size_t)((stop != NULL ? stop : end) - at)};
+            return true;
+        }
+        if (stop == NULL)
+            return false;
+        at = stop + width;
+    }
+}
+
+/* A member as bytes: `name`, or `name`_b64 decoded (then *owned). False: neither, or both. */
+static bool json_bytes(json_t *object, const char *name, struct candor_bytes *out, uint8_t **owned)
+{
+    char encoded[32];
+    snprintf(encoded, sizeof encoded, "%s_b64", name);
+    json_t *text = json_object_get(object, name);
+    json_t *b64 = json_object_get(object, encoded);
+    *owned = NULL;
+    if (json_is_string(text) && b64 == NULL) {
+        *out = (struct candor_bytes){json_string_value(text), json_string_length(text)};
+        return true;
+    }
+    if (!json_is_string(b64) || text != NULL)
+        return false;
+    *owned = base64_decode(json_string_value(b64), &out->length);
+    out->data = *owned;
+    return *owned != NULL;
+}
+
+/* Adds the operation. NULL, or what is wrong with the line. */
+static const char *take_pair(struct import *import, struct candor_bytes key,
+                             struct candor_bytes value)
+{
+    uint8_t joined[CANDOR_KEY_BYTES_MAX];
+    size_t prefix = strlen(import->key_prefix);
+    if (prefix + key.length == 0)
+        return "the key is empty";
+    if (prefix + key.length > sizeof joined)
+        return "the key is longer than 511 bytes";
+    if (value.length > LIMIT_VALUE_BYTES_MAX)
+        return "the value is longer than 16 MiB";
+    memcpy(joined, import->key_prefix, prefix);
+    memcpy(joined + prefix, key.data, key.length);
+    add_op(import, (struct candor_bytes){joined, prefix + key.length}, value);
+    return NULL;
+}
+
+static const char *take_json(struct import *import, const struct buffer *line)
+{
+    struct candor_bytes key;
+    struct candor_bytes value;
+    uint8_t *key_owned = NULL;
+    uint8_t *value_owned = NULL;
+    const char *problem = NULL;
+    json_t *object = json_loadb((const char *)line->bytes, line->length, JSON_ALLOW_NUL, NULL);
+    if (!json_is_object(object))
+        problem = "not a JSON object";
+    else if (!json_bytes(object, "key", &key, &key_owned))
+        problem = "it needs a string \"key\" or base64 \"key_b64\"";
+    else if (!json_bytes(object, "value", &value, &value_owned))
+        problem = "it needs a string \"value\" or base64 \"value_b64\"";
+    else
+        problem = take_pair(import, key, value);
+    free(key_owned);
+    free(value_owned);
+    json_decref(object);
+    return problem;
+}
+
+static const char *take_line(struct import *import, const struct buffer *line)
+{
+    struct candor_bytes key;
+    if (line->length == 0)
+        return NULL;
+    if (import->jsonl)
+        return take_json(import, line);
+    if (!field_of(import, line, &key))
+        return "it has no such field (--key-field)";
+    return take_pair(import, key, (struct candor_bytes){line->bytes, line->length});
+}
+
+static bool has_failed(struct import *import, uint64_t *acknowledged)
+{
+    pthread_mutex_lock(&import->lock);
+    bool failed = import->failed;
+    *acknowledged = import->acknowledged;
+    pthread_mutex_unlock(&import->lock);
+    return failed;
+}
+
+static void show_progress(struct import *import, uint64_t acknowledged)
+{
+    uint64_t now = clock_boot_ns();
+    if (now - import->shown_ns < PROGRESS_NS || !isatty(STDERR_FILENO) ||
+        context_quiet(import->ctx) || context_json(import->ctx))
+        return;
+    import->shown_ns = now;
+    double seconds = (double)(now - import->started_ns) / 1e9;
+    fprintf(stderr, "\r\033[K%llu acknowledged, %.0f/s", (number)acknowledged,
+            (double)acknowledged / seconds);
+}
+
+/* Reads to the end or to the first failure. Returns what is wrong with line import->line; NULL: nothing. */
+static const char *read_lines(struct import *import, FILE *file)
+{
+    struct buffer line = {0};
+    const char *problem = NULL;
+    uint64_t acknowledged;
+    int got;
+    while (problem == NULL && !has_failed(import, &acknowledged) &&
+           (got = read_line(file, &line)) != 0) {
+        if (import->line++ == 0)
+            skip_byte_order_mark(&line);
+        problem = got < 0 ? "it is longer than 32 MiB" : take_line(import, &line);
+        if (import->line % 256 == 0)
+            show_progress(import, acknowledged);
+    }
+    if (problem == NULL && ferror(file))
+        problem = "the file cannot be read any further";
+    buffer_free(&line);
+    return problem;
+}
+
+/* ---- The command ---- */
+
+static int report_done(struct import *import)
+{
+    double seconds = (double)(clock_boot_ns() - import->started_ns) / 1e9;
+    double rate = seconds > 0 ? (double)import->acknowledged / seconds : 0;
+    if (context_json(import->ctx)) {
+        json_t *out = json_object();
+        json_object_set_new(out, "imported", json_u64(import->acknowledged));
+        json_object_set_new(out, "lines", json_u64(import->line));
+        json_object_set_new(out, "seconds", json_real(seconds));
+        json_object_set_new(out, "per_second", json_real(rate));
+        json_object_set_new(out, "last", json_pos(&import->last));
+        output_json(import->ctx, out);
+    } else {
+        printf("imported %llu keys in %.1f s (%.0f/s), last seq %llu\n",
+               (number)import->acknowledged, seconds, rate, (number)import->last.seq);
+    }
+    return EXIT_DONE;
+}
+
+static int report_failure(struct import *import, const char *problem)
+{
+    struct candor_error error;
+    if (problem != NULL)
+        return report_usage(import->ctx,
+                            "mend the line and import again: putting a key twice does no harm",
+                            "%s:%llu: %s; %llu operations were acknowledged before", import->path,
+                            (number)import->line, problem, (number)import->acknowledged);
+    char message[CANDOR_ERROR_MESSAGE_BYTES];
+    snprintf(message, sizeof message, "%s", import->failure.error.message);
+    candor_error_set(&error, import->failure.error.code, import->failure.error.reason,
+                     "%s: a batch from lines %llu to %llu: %.300s; %llu operations were "
+                     "acknowledged, some of them "
+                     "perhaps behind it",
+                     import->path, (number)import->failed_first, (number)import->failed_last,
+                     message, (number)import->acknowledged);
+    return report_result(import->ctx, &error, &import->failure,
+                         "import again: putting a key twice does no harm");
+}
+
+static int import_file(struct import *import, FILE *file)
+{
+    const char *problem = NULL;
+    import->started_ns = clock_boot_ns();
+    if (!start_lanes(import)) {
+        end_lanes(import, false);
+        return report_usage(import->ctx, "ask for fewer --parallel", "no threads for %zu lanes",
+                            import->lane_count);
+    }
+    problem = read_lines(import, file);
+    end_lanes(import, true); /* what stands before a bad line is imported */
+    if (import->shown_ns != 0)
+        fprintf(stderr, "\r\033[K");
+    return problem != NULL || import->failed ? report_failure(import, problem)
+                                             : report_done(import);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text);
+    return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
+}
+
+/* "\t" as people write it. */
+static const char *separator_of(const char *text)
+{
+    return text == NULL || strcmp(text, "\\t") == 0 || strcmp(text, "tab") == 0 ? "\t" : text;
+}
+
+static bool take_options(struct import *import)
+{
+    struct command_context *ctx = import->ctx;
+    uint64_t ops = 512;
+    uint64_t lanes = 4;
+    const char *format = option_text(ctx, "format");
+    bool fields = option_given(ctx, "key-field") || option_given(ctx, "separator");
+    if (!option_number(ctx, "batch", 1, CANDOR_BATCH_OPS_MAX, &ops) ||
+        !option_number(ctx, "parallel", 1, LANES_MAX, &lanes) ||
+        !option_number(ctx, "key-field", 1, UINT32_MAX, &import->key_field))
+        return false;
+    import->jsonl = format != NULL ? strcmp(format, "jsonl") == 0
+                                   : !fields && !ends_with(import->path, ".tsv") &&
+                                         !ends_with(import->path, ".txt");
+    if (import->jsonl && fields) {
+        report_usage(ctx, NULL, "--key-field and --separator go with --format lines");
+        return false;
+    }
+    import->separator = separator_of(option_text(ctx, "separator"));
+    if (import->separator[0] == '\0') {
+        report_usage(ctx, NULL, "--separator is empty");
+        return false;
+    }
+    const char *prefix = option_text(ctx, "key-prefix");
+    import->key_prefix = prefix != NULL ? prefix : "";
+    import->batch_ops = ops;
+    import->lane_count = lanes;
+    return true;
+}
+
+static int run_import(struct command_context *ctx, int argc, char **argv)
+{
+    (void)argc;
+    int status;
+    FILE *file = NULL;
+    struct session session;
+    struct import *import = calloc(1, sizeof *import);
+    ASSERT(import != NULL);
+    import->ctx = ctx;
+    import->path = argv[0];
+    import->key_field = 1;
+    status = EXIT_USAGE;
+    if (!take_options(import))
+        goto cleanup;
+    bool standard = strcmp(argv[0], "-") == 0;
+    file = standard ? stdin : fopen(argv[0], "rb");
+    if (file == NULL) {
+        status = report_usage(ctx, NULL, "%s: %m", argv[0]);
+        goto cleanup;
+    }
+    import->client = context_client(ctx, &status);
+    if (import->client == NULL || !session_begin(ctx, import->client, &session, &status))
+        goto cleanup;
+    const struct topology *topology = context_topology(ctx, NULL);
+    uint64_t message =
+        topology != NULL ? topology->limit_message_bytes : LIMIT_MESSAGE_BYTES_DEFAULT;
+    import->batch_bytes = (size_t)message / 4;
+    import->options.deadline_ms = (uint32_t)context_deadline_ms(ctx, 30000);
+    status = import_file(import, file);
+    status = session_end(ctx, import->client, &session, status);
+cleanup:
+    if (file != NULL && file != stdin)
+        fclose(file);
+    free(import);
+    return status;
+}
+
+static const struct option_spec import_options[] = {
+    {"format", 'f', "jsonl|lines", false,
+     "jsonl: lines as `kvctl export` writes them; lines: a field is the key, the whole line the "
+     "value; default: lines "
+     "with --key-field or --separator or for *.tsv and *.txt, else jsonl"},
+    {"key-field", 'k', "N", false, "lines: the field that is the key, counted from 1; default: 1"},
+    {"separator", 'S', "TEXT", false,
+     "lines: what stands between fields; default: a tab, also written \\t"},
+    {"key-prefix", 'p', "PREFIX", false, "Put this before each key"},
+    {"batch", 'b', "COUNT", false, "Operations in one message; default: 512"},
+    {"parallel", 'P', "COUNT", false, "Messages in flight; default: 4"},
+    SESSION_OPTIONS,
+    {0},
+};
+
+const struct command command_import = {
+    .name = "import",
+    .group = GROUP_KEYS,
+    .args = "FILE",
+    .summary = "Write many keys from a file",
+    .description = "Puts the keys of FILE (- is standard input) in batches, several in flight; "
+                   "writes of the same key keep "
+                   "their order. It stops at the first line or batch that fails, names it, and "
+                   "tells how many operations were "
+                   "acknowledged; importing the file again does no harm. Empty lines are skipped.",
+    .examples =
+        "kvctl import all.jsonl\twhat `kvctl export` wrote\n"
+        "kvctl import UnicodeData.txt --separator ';' --key-prefix u:\tthe first field is the key\n"
+        "zcat events.tsv.gz | kvctl import - --format lines --key-field 3\n",
+    .options = import_options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_import,
+};

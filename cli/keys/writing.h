@@ -1,0 +1,40 @@
+/* What writing commands share: --ack, sessions, and what is told of a write. */
+#ifndef CLI_WRITING_H
+#define CLI_WRITING_H
+
+#include <candor/client.h>
+
+#include "cli/frame/command.h"
+#include "cli/keys/reading.h"
+#include "cli/keys/session.h"
+
+#define WRITE_OPTIONS                                                                              \
+    {"ack", 'a', "local|majority|all", false,                                                      \
+     "How durable it must be before it is acknowledged; default: local"},                          \
+        SESSION_OPTIONS,                                                                           \
+    {                                                                                              \
+        "no-redirect", 0, NULL, false, "Report a redirect instead of following it"                 \
+    }
+
+/* A write to be made, with what it needs in `closure`. */
+struct writing {
+    enum candor_code (*call)(struct candor_client *client,
+                             const struct candor_write_options *options,
+                             struct candor_result *result, void *closure);
+    /* Prints what it gave, when it returned OK. Returns the exit status. */
+    int (*tell)(struct command_context *ctx, const struct candor_result *result, void *closure);
+    void *closure;
+};
+
+/* Makes it, within the session of --session. Returns the exit status. */
+int write_run(struct command_context *ctx, const struct writing *writing);
+
+/* "seq 7, epoch 3, LOCAL", and whether it was done before; no newline. */
+void print_position(const struct candor_result *result);
+/* Warns of lost writes. */
+void note_lost(struct command_context *ctx, const struct candor_result *result);
+/* Adds "pos", "ack", "replayed" and what json_set_answer() adds. */
+void json_set_written(json_t *object, const struct candor_result *result);
+const char *ack_text(enum candor_ack ack);
+
+#endif

@@ -1,0 +1,394 @@
+#include "cli/local/local.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/buffer.h"
+
+#define STATE_FILE "cluster.json"
+#define CLUSTERS_MAX 64 /* of one user, looked through for the one that is meant */
+
+/* ---- Paths ---- */
+
+static char *inside(const struct local_cluster *cluster, const char *name,
+                    char out[LOCAL_PATH_BYTES])
+{
+    snprintf(out, LOCAL_PATH_BYTES, "%s/%s", cluster->dir, name);
+    return out;
+}
+
+char *local_log_path(const struct local_cluster *cluster, const char *id,
+                     char out[LOCAL_PATH_BYTES])
+{
+    snprintf(out, LOCAL_PATH_BYTES, "%s/logs/%s.log", cluster->dir, id);
+    return out;
+}
+
+char *local_proxy_log_path(const struct local_cluster *cluster, char out[LOCAL_PATH_BYTES])
+{
+    return inside(cluster, "fault-proxy.log", out);
+}
+
+char *local_topology_path(const struct local_cluster *cluster, const char *id,
+                          char out[LOCAL_PATH_BYTES])
+{
+    if (cluster->with_proxy)
+        snprintf(out, LOCAL_PATH_BYTES, "%s/seen-by/%s.yaml", cluster->dir, id);
+    else
+        snprintf(out, LOCAL_PATH_BYTES, "%s", cluster->topology);
+    return out;
+}
+
+bool local_load_topology(struct command_context *ctx, const char *path, struct topology *out,
+                         int *status)
+{
+    struct topology_problems problems = {0};
+    struct candor_error error = {0};
+    enum candor_code code = topology_load(path, out, &problems, &error);
+    if ((code != CANDOR_OK || !context_quiet(ctx)) && !(context_json(ctx) && context_quiet(ctx)))
+        topology_problems_print(&problems, path, stderr);
+    topology_problems_free(&problems);
+    *status = EXIT_DONE;
+    if (code == CANDOR_OK)
+        return true;
+    *status = report_usage(ctx, "`kvctl topology check FILE` shows every problem", "%s",
+                           error.message[0] != '\0' ? error.message : path);
+    return false;
+}
+
+/* ---- The state file ---- */
+
+static json_t *process_json(const struct process *process)
+{
+    return json_pack("{s:I,s:I}", "pid", (json_int_t)process->pid, "start_ticks",
+                     (json_int_t)process->start_ticks);
+}
+
+static bool read_process(const json_t *value, struct process *out)
+{
+    json_int_t pid = json_integer_value(json_object_get(value, "pid"));
+    json_int_t ticks = json_integer_value(json_object_get(value, "start_ticks"));
+    if (pid < 0 || pid > INT32_MAX || ticks < 0)
+        return false;
+    *out = (struct process){.pid = (pid_t)pid, .start_ticks = (uint64_t)ticks};
+    return true;
+}
+
+static json_t *state_json(const struct local_cluster *cluster)
+{
+    char boot[BOOT_ID_BYTES];
+    json_t *nodes = json_array();
+    for (uint32_t i = 0; i < cluster->node_count; i++) {
+        json_t *node = process_json(&cluster->nodes[i].process);
+        json_object_set_new(node, "node", json_string(cluster->nodes[i].id));
+        json_array_append_new(nodes, node);
+    }
+    return json_pack("{s:s,s:s,s:s,s:o?,s:o}", "cluster", cluster->cluster, "topology",
+                     cluster->topology, "boot_id", boot_id(boot) ? boot : "", "fault_proxy",
+                     cluster->with_proxy ? process_json(&cluster->proxy) : NULL, "nodes", nodes);
+}
+
+static bool copy_text(const json_t *object, const char *member, char *out, size_t room)
+{
+    const char *text = json_string_value(json_object_get(object, member));
+    if (text == NULL || text[0] == '\0' || strlen(text) >= room)
+        return false;
+    snprintf(out, room, "%s", text);
+    return true;
+}
+
+static bool read_nodes(const json_t *list, struct local_cluster *out)
+{
+    size_t i;
+    json_t *value;
+    if (!json_is_array(list) || json_array_size(list) > LIMIT_NODES)
+        return false;
+    json_array_foreach(list, i, value)
+    {
+        struct local_node *node = &out->nodes[out->node_count++];
+        if (!copy_text(value, "node", node->id, sizeof node->id) ||
+            !read_process(value, &node->process))
+            return false;
+    }
+    return true;
+}
+
+/* Processes of another boot of this machine are no more, whoever has their pids now. */
+static void forget_processes(struct local_cluster *cluster)
+{
+    cluster->proxy = (struct process){0};
+    for (uint32_t i = 0; i < cluster->node_count; i++)
+        cluster->nodes[i].process = (struct process){0};
+}
+
+static bool read_state(const json_t *state, struct local_cluster *out)
+{
+    char boot[BOOT_ID_BYTES];
+    char now[BOOT_ID_BYTES];
+    const json_t *proxy = json_object_get(state, "fault_proxy");
+    out->with_proxy = json_is_object(proxy);
+    if (!copy_text(state, "cluster", out->cluster, sizeof out->cluster) ||
+        !copy_text(state, "topology", out->topology, sizeof out->topology) ||
+        !read_nodes(json_object_get(state, "nodes"), out) ||
+        (out->with_proxy && !read_process(proxy, &out->proxy)))
+        return false;
+    if (!copy_text(state, "boot_id", boot, sizeof boot) || !boot_id(now) || strcmp(boot, now) != 0)
+        forget_processes(out);
+    return true;
+}
+
+/* False after a report; a file that is missing leaves node_count 0. */
+static bool load_state(struct command_context *ctx, struct local_cluster *cluster, int *status)
+{
+    char path[LOCAL_PATH_BYTES];
+    size_t length = 0;
+    if (access(inside(cluster, STATE_FILE, path), F_OK) != 0 && errno == ENOENT)
+        return true;
+    uint8_t *bytes = read_whole_file(ctx, path, LIMIT_RUN_STATE_BYTES, &length, status);
+    if (bytes == NULL)
+        return false;
+    json_t *state = json_loadb((const char *)bytes, length, 0, NULL);
+    bool good = read_state(state, cluster);
+    json_decref(state);
+    free(bytes);
+    if (!good)
+        *status = report_usage(ctx, "remove the file when nothing of that cluster runs",
+                               "%s does not hold what `kvctl up` writes", path);
+    return good;
+}
+
+/* Written beside and renamed: a reader sees the old state or the new one. */
+bool local_save(struct command_context *ctx, const struct local_cluster *cluster, int *status)
+{
+    char path[LOCAL_PATH_BYTES];
+    char temporary[LOCAL_PATH_BYTES];
+    json_t *state = state_json(cluster);
+    ASSERT(state != NULL && cluster->lock_fd >= 0);
+    inside(cluster, STATE_FILE, path);
+    inside(cluster, STATE_FILE ".new", temporary);
+    bool good =
+        json_dump_file(state, temporary, JSON_INDENT(2)) == 0 && rename(temporary, path) == 0;
+    json_decref(state);
+    if (!good)
+        *status = report_usage(ctx, NULL, "%s: %s", path, strerror(errno));
+    return good;
+}
+
+void local_remove(const struct local_cluster *cluster)
+{
+    char path[LOCAL_PATH_BYTES];
+    if (cluster->with_proxy) {
+        for (uint32_t i = 0; i < cluster->node_count; i++)
+            unlink(local_topology_path(cluster, cluster->nodes[i].id, path));
+        rmdir(inside(cluster, "seen-by", path));
+        unlink(inside(cluster, "fault.sock", path)); /* of a proxy that was killed */
+    }
+    unlink(inside(cluster, STATE_FILE, path));
+    if (cluster->usual)
+        run_forget_topology(cluster->topology);
+}
+
+/* ---- Directories ---- */
+
+static bool make_dir(struct command_context *ctx, const char *path, int *status)
+{
+    struct stat st;
+    if ((mkdir(path, 0700) == 0 || errno == EEXIST) && stat(path, &st) == 0 &&
+        S_ISDIR(st.st_mode)) {
+        if (st.st_uid == geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+            return true;
+        *status = report_usage(ctx, "name another one by --run-dir",
+                               "%s may be changed by other users", path);
+        return false;
+    }
+    *status = report_usage(ctx, NULL, "%s: %s", path, strerror(errno));
+    return false;
+}
+
+static bool lock_dir(struct command_context *ctx, struct local_cluster *cluster, int *status)
+{
+    char path[LOCAL_PATH_BYTES];
+    cluster->lock_fd = open(inside(cluster, "lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool locked = cluster->lock_fd >= 0 && flock(cluster->lock_fd, LOCK_EX | LOCK_NB) == 0;
+    if (!locked && cluster->lock_fd >= 0 && errno == EWOULDBLOCK) {
+        output_note(ctx, "waiting for another command that holds %s", path);
+        do
+            locked = flock(cluster->lock_fd, LOCK_EX) == 0;
+        while (!locked && errno == EINTR && !interrupt_seen());
+    }
+    if (!locked)
+        *status = report_usage(ctx, NULL, "%s: %s", path, strerror(errno));
+    return locked;
+}
+
+void local_close(struct local_cluster *cluster)
+{
+    if (cluster->lock_fd >= 0)
+        close(cluster->lock_fd);
+    cluster->lock_fd = -1;
+}
+
+/* ---- Which cluster ---- */
+
+static bool has_state(const char *base, const char *name, char path[RUN_PATH_BYTES])
+{
+    char file[LOCAL_PATH_BYTES];
+    int length = snprintf(path, RUN_PATH_BYTES, "%s/%s", base, name);
+    if (name[0] == '.' || length >= RUN_PATH_BYTES)
+        return false;
+    snprintf(file, sizeof file, "%s/" STATE_FILE, path);
+    return access(file, F_OK) == 0;
+}
+
+/* Of several clusters the one that was started last is meant. */
+static bool is_last(const char *dir)
+{
+    char last[RUN_PATH_BYTES];
+    char file[LOCAL_PATH_BYTES];
+    snprintf(file, sizeof file, "%s/" STATE_FILE, dir);
+    json_t *state = json_load_file(file, 0, NULL);
+    const char *topology = json_string_value(json_object_get(state, "topology"));
+    bool same = topology != NULL && run_last_topology(last) && strcmp(last, topology) == 0;
+    json_decref(state);
+    return same;
+}
+
+static int report_choice(struct command_context *ctx, int count)
+{
+    if (count > 1)
+        return report_usage(ctx, "say which one by --run-dir DIR", "%d clusters are up", count);
+    struct candor_error error;
+    candor_error_set(&error, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "no cluster is up here");
+    return report_error(ctx, &error, "`kvctl up FILE` starts one");
+}
+
+static bool find_usual_dir(struct command_context *ctx, char out[RUN_PATH_BYTES], int *status)
+{
+    char base[RUN_PATH_BYTES];
+    char path[RUN_PATH_BYTES];
+    struct candor_error error;
+    if (!run_base(base, &error)) {
+        *status = report_error(ctx, &error, NULL);
+        return false;
+    }
+    int count = 0;
+    bool found_last = false;
+    DIR *dir = opendir(base);
+    for (struct dirent *entry; dir != NULL && !found_last && (entry = readdir(dir)) != NULL;) {
+        if (!has_state(base, entry->d_name, path) || count == CLUSTERS_MAX)
+            continue;
+        count++;
+        found_last = is_last(path);
+        memcpy(out, path, RUN_PATH_BYTES);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    if (count == 1 || found_last)
+        return true;
+    *status = report_choice(ctx, count);
+    return false;
+}
+
+/* Absolute, so that what is started with it may change its directory. */
+static bool given_dir(struct command_context *ctx, char out[RUN_PATH_BYTES], int *status)
+{
+    const char *given = option_text(ctx, "run-dir");
+    char here[RUN_PATH_BYTES] = "";
+    bool relative = given[0] != '/';
+    int length = -1;
+    if (given[0] != '\0' && (!relative || getcwd(here, sizeof here) != NULL))
+        length = snprintf(out, RUN_PATH_BYTES, "%s%s%s", here, relative ? "/" : "", given);
+    if (length > 0 && length < RUN_PATH_BYTES)
+        return true;
+    *status = report_usage(ctx, NULL, "--run-dir: '%s' cannot be used", given);
+    return false;
+}
+
+static bool find_dir(struct command_context *ctx, struct local_cluster *out, int *status)
+{
+    memset(out, 0, sizeof *out);
+    out->lock_fd = -1;
+    out->usual = option_text(ctx, "run-dir") == NULL;
+    *status = EXIT_DONE;
+    return out->usual ? find_usual_dir(ctx, out->dir, status) : given_dir(ctx, out->dir, status);
+}
+
+bool local_open(struct command_context *ctx, bool lock, struct local_cluster *out, int *status)
+{
+    char path[LOCAL_PATH_BYTES];
+    if (!find_dir(ctx, out, status))
+        return false;
+    bool there = access(inside(out, STATE_FILE, path), F_OK) == 0;
+    if (there && lock && !lock_dir(ctx, out, status))
+        return false;
+    if (there && load_state(ctx, out, status) && out->node_count > 0)
+        return true;
+    local_close(out);
+    if (*status == EXIT_DONE) {
+        struct candor_error error;
+        candor_error_set(&error, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "no cluster is up in %s",
+                         out->dir);
+        *status = report_error(ctx, &error, "`kvctl up FILE` starts one");
+    }
+    return false;
+}
+
+static bool create_dir(struct command_context *ctx, const struct topology *topology,
+                       struct local_cluster *out, int *status)
+{
+    struct candor_error error;
+    char base[RUN_PATH_BYTES];
+    char logs[LOCAL_PATH_BYTES];
+    if (!out->usual) {
+        if (!given_dir(ctx, out->dir, status))
+            return false;
+    } else if (!run_base(base, &error)) {
+        *status = report_error(ctx, &error, NULL);
+        return false;
+    } else {
+        /* A cluster may be called "..": a name that begins with a dot gets a letter before it. */
+        snprintf(out->dir, sizeof out->dir, "%.900s/%s%s", base,
+                 topology->cluster[0] == '.' ? "_" : "", topology->cluster);
+    }
+    return make_dir(ctx, out->dir, status) && make_dir(ctx, inside(out, "logs", logs), status);
+}
+
+bool local_create(struct command_context *ctx, const struct topology *topology,
+                  struct local_cluster *out, int *status)
+{
+    memset(out, 0, sizeof *out);
+    out->lock_fd = -1;
+    out->usual = option_text(ctx, "run-dir") == NULL;
+    *status = EXIT_DONE;
+    if (create_dir(ctx, topology, out, status) && lock_dir(ctx, out, status) &&
+        load_state(ctx, out, status))
+        return true;
+    local_close(out);
+    return false;
+}
+
+struct local_node *local_find_node(struct command_context *ctx, struct local_cluster *cluster,
+                                   const char *id, int *status)
+{
+    const char *words[LIMIT_NODES + 1] = {NULL};
+    for (uint32_t i = 0; i < cluster->node_count; i++) {
+        words[i] = cluster->nodes[i].id;
+        if (strcmp(words[i], id) == 0)
+            return &cluster->nodes[i];
+    }
+    char mend[128];
+    const char *near = nearest_word(id, words);
+    if (near != NULL)
+        snprintf(mend, sizeof mend, "did you mean '%s'?", near);
+    else
+        snprintf(mend, sizeof mend, "`kvctl node ls` lists the nodes");
+    *status = report_usage(ctx, mend, "no node '%s' in cluster %s", id, cluster->cluster);
+    return NULL;
+}

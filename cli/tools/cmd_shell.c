@@ -1,0 +1,248 @@
+/* kvctl shell: any number of commands in one process. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "cli/tools/complete.h"
+#include "cli/tools/shell.h"
+
+static const struct option_spec shell_options[] = {
+    {"keep-going", 'k', NULL, false,
+     "Of a script, run all lines; the exit status is that of the first one that failed"},
+    {0},
+};
+
+const char *const shell_commands[] = {"use", "exit", "quit", "help", NULL};
+
+static bool in_shell; /* a shell within a shell would share its input */
+
+/* ---- One line ---- */
+
+bool shell_topology(const struct shell *shell, struct topology *out)
+{
+    char room[RUN_PATH_BYTES];
+    struct topology_problems problems = {0};
+    const char *path = usual_topology_path(&shell->defaults, room);
+    bool good = path != NULL && topology_load(path, out, &problems, NULL) == CANDOR_OK;
+    topology_problems_free(&problems);
+    return good;
+}
+
+static int set_node(struct shell *shell, const struct topology *topology, const char *node)
+{
+    const char *words[LIMIT_NODES + 1] = {NULL};
+    for (uint32_t i = 0; i < topology->node_count; i++) {
+        words[i] = topology->nodes[i].id.text;
+        if (strcmp(words[i], node) != 0)
+            continue;
+        snprintf(shell->node, sizeof shell->node, "%s", node);
+        shell->defaults.node = shell->node;
+        return EXIT_DONE;
+    }
+    char mend[96];
+    const char *near = nearest_word(node, words);
+    snprintf(mend, sizeof mend, "did you mean '%s'?", near != NULL ? near : "");
+    return report_usage(shell->ctx, near != NULL ? mend : "`status` lists the nodes",
+                        "no node '%s' in cluster %s", node, topology->cluster);
+}
+
+static int run_use(struct shell *shell, int argc, char **argv)
+{
+    if (argc > 2)
+        return report_usage(shell->ctx, "use NODE, or - for any", "use takes one node");
+    if (argc == 1) {
+        printf("%s\n", shell->node[0] != '\0' ? shell->node : "any node");
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "-") == 0) {
+        shell->node[0] = '\0';
+        shell->defaults.node = NULL;
+        return EXIT_DONE;
+    }
+    struct topology *topology = calloc(1, sizeof *topology);
+    ASSERT(topology != NULL);
+    int status;
+    if (shell_topology(shell, topology))
+        status = set_node(shell, topology, argv[1]);
+    else
+        status = report_usage(shell->ctx, "name one by $CANDOR_TOPOLOGY or `kvctl shell -t FILE`",
+                              "there is no topology to find '%s' in", argv[1]);
+    free(topology);
+    return status;
+}
+
+static int run_exit(struct shell *shell, int argc, char **argv)
+{
+    char *end = NULL;
+    long status = argc > 1 ? strtol(argv[1], &end, 10) : shell->status;
+    if (argc > 2 || (argc > 1 && (*end != '\0' || end == argv[1] || status < 0 || status > 255)))
+        return report_usage(shell->ctx, NULL, "exit takes a number from 0 to 255");
+    shell->ended = true;
+    shell->status = (int)status;
+    return EXIT_DONE;
+}
+
+static void print_own_help(void)
+{
+    printf(
+        "\nOf the shell alone:\n"
+        "  use NODE            Ask this node from now on; - for any\n"
+        "  exit [STATUS]       Leave; also quit, or ^D\n"
+        "\nCommands are written without `kvctl`. 'single' and \"double\" quotes and backslashes\n"
+        "hold words together; # begins a comment. TAB completes.\n");
+}
+
+static int run_words(struct shell *shell, int argc, char **argv)
+{
+    int status;
+    if (strcmp(argv[0], "use") == 0)
+        return run_use(shell, argc, argv);
+    if (strcmp(argv[0], "exit") == 0 || strcmp(argv[0], "quit") == 0)
+        return run_exit(shell, argc, argv);
+    bool help = argc == 1 && strcmp(argv[0], "help") == 0;
+    status = command_execute(&shell->defaults, argc, argv);
+    if (help)
+        print_own_help();
+    return status;
+}
+
+/* Commands move the words about in their array: it is a copy, `words` owns what it points to. */
+int shell_run(struct shell *shell, const struct shell_words *words)
+{
+    int skip = words->count > 0 && strcmp(words->list[0], "kvctl") == 0; /* out of habit */
+    int argc = words->count - skip;
+    if (argc == 0)
+        return EXIT_DONE;
+    char **argv = calloc((size_t)argc + 1, sizeof *argv);
+    ASSERT(argv != NULL);
+    memcpy(argv, words->list + skip, (size_t)argc * sizeof *argv);
+    int status = run_words(shell, argc, argv);
+    fflush(stdout);
+    free(argv);
+    return status;
+}
+
+/* ---- Scripts ---- */
+
+/* A command with the lines that its open quotes take in. */
+struct script {
+    struct buffer text;
+    uint64_t line;  /* read last */
+    uint64_t begin; /* where the command at hand begins */
+};
+
+static int script_refuse(struct shell *shell, uint64_t line, const char *what)
+{
+    return report_usage(shell->ctx, "`help shell` tells how lines are read", "line %llu: %s",
+                        (unsigned long long)line, what);
+}
+
+static int script_line(struct shell *shell, struct script *script, bool last)
+{
+    struct shell_words words;
+    int status = EXIT_DONE;
+    buffer_put_u8(&script->text, 0);
+    switch (shell_split((const char *)script->text.bytes, &words)) {
+    case SHELL_SPLIT_OPEN:
+        script->text.length--;
+        if (!last)
+            return EXIT_DONE; /* the next line belongs to it */
+        status = script_refuse(shell, script->begin, "a quote is not closed");
+        break;
+    case SHELL_SPLIT_TOO_LONG:
+        status = script_refuse(shell, script->begin, "the line is too long");
+        break;
+    case SHELL_SPLIT_DONE:
+        status = shell_run(shell, &words);
+        if (status != EXIT_DONE)
+            output_note(shell->ctx, "shell: line %llu ended with status %d",
+                        (unsigned long long)script->begin, status);
+        shell_words_free(&words);
+        break;
+    }
+    buffer_clear(&script->text);
+    script->begin = script->line + 1;
+    return status;
+}
+
+int shell_script(struct shell *shell, FILE *from)
+{
+    struct script script = {.begin = 1};
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t length;
+    int status = EXIT_DONE;
+    while (!shell->ended && (status == EXIT_DONE || shell->keep_going) &&
+           (length = getline(&line, &room, from)) >= 0) {
+        script.line++;
+        if (memchr(line, '\0', (size_t)length) != NULL ||
+            script.text.length + (size_t)length > LIMIT_SHELL_LINE_BYTES) {
+            buffer_clear(&script.text);
+            status = script_refuse(shell, script.line, "it is too long, or no text");
+        } else {
+            buffer_put(&script.text, line, (size_t)length);
+            status = script_line(shell, &script, false);
+        }
+        if (shell->status == EXIT_DONE && !shell->ended)
+            shell->status = status;
+    }
+    if (!shell->ended && script.text.length > 0 && (status == EXIT_DONE || shell->keep_going)) {
+        status = script_line(shell, &script, true);
+        if (shell->status == EXIT_DONE)
+            shell->status = status;
+    }
+    free(line);
+    buffer_free(&script.text);
+    return shell->status;
+}
+
+/* ---- The command ---- */
+
+static int run_shell(struct command_context *ctx, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    int status = EXIT_DONE;
+    struct shell shell = {.ctx = ctx, .keep_going = option_given(ctx, "keep-going")};
+    if (in_shell)
+        return report_usage(ctx, NULL, "this is a shell already");
+    shell.defaults =
+        (struct command_defaults){.endpoint = context_endpoint(ctx), .json = context_json(ctx)};
+    /* What is given must be good; the usual topology may be missing until a command needs it. */
+    if (option_given(ctx, "topology") && context_topology(ctx, &status) == NULL)
+        return status;
+    shell.defaults.topology = option_text(ctx, "topology");
+    if (context_node(ctx) != NULL) {
+        if (context_address(ctx, NULL, &status) == NULL)
+            return status;
+        snprintf(shell.node, sizeof shell.node, "%s", context_node(ctx));
+        shell.defaults.node = shell.node;
+    }
+    in_shell = true;
+    status = isatty(STDIN_FILENO) ? shell_interactive(&shell) : shell_script(&shell, stdin);
+    in_shell = false;
+    return status;
+}
+
+const struct command command_shell = {
+    .name = "shell",
+    .group = GROUP_TOOLS,
+    .args = "",
+    .summary = "Run commands one after another, with history and completion",
+    .description =
+        "Reads commands without the `kvctl` in front. On a terminal: line editing, a history in "
+        "$XDG_STATE_HOME/candor/history (default ~/.local/state), completion by TAB, and a prompt "
+        "that says how the node in use is. `use NODE` asks that node from then on.\n\n"
+        "Without a terminal standard input is a script: it ends at the first command that fails, "
+        "with that command's exit status. Quotes are those of sh; # begins a comment.",
+    .examples = "kvctl shell\nkvctl shell --node b < check.kv\tstops at the first failure\n",
+    .options = shell_options,
+    .min_args = 0,
+    .max_args = 0,
+    .run = run_shell,
+};
