@@ -1,7 +1,9 @@
-"""Draws the pictures of the documents, each for light and for dark pages, from the recorded runs and from states.dot."""
+"""Draws the pictures of the documents, each for light and for dark pages, from the recorded runs, from states.dot, and from who
+includes whom."""
 import json
 import os
 import subprocess
+import sys
 
 import matplotlib
 matplotlib.use("svg")
@@ -166,16 +168,27 @@ def disks(theme, mode):
 
 # ---- The states of a node -------------------------------------------------------------------------------------
 
+def draw_graph(source, name, theme, mode):
+    for color, value in theme.items():
+        source = source.replace(f"${color}", value)
+    with open(os.path.join(HERE, f"{name}-{mode}.svg"), "w") as out:
+        subprocess.run(["dot", "-Tsvg"], input=source, text=True, stdout=out, check=True)
+
+
 def states(theme, mode):
     with open(os.path.join(HERE, "states.dot")) as f:
-        source = f.read()
-    for name, color in theme.items():
-        source = source.replace(f"${name}", color)
-    with open(os.path.join(HERE, f"states-{mode}.svg"), "w") as out:
-        subprocess.run(["dot", "-Tsvg"], input=source, text=True, stdout=out, check=True)
+        draw_graph(f.read(), "states", theme, mode)
+
+
+# ---- Who includes whom ------------------------------------------------------------------------------------------
+
+def module_graph(theme, mode):
+    source = subprocess.run([sys.executable, "-B", os.path.join(HERE, "../../tests/modules.py"), "--dot"],
+                            capture_output=True, text=True, check=True).stdout
+    draw_graph(source, "modules", theme, mode)
 
 
 if __name__ == "__main__":
     for mode_name, colors in THEMES.items():
-        for draw in (partition, cut_off, disks, states):
+        for draw in (partition, cut_off, disks, states, module_graph):
             draw(colors, mode_name)

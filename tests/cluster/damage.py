@@ -151,7 +151,7 @@ def stale(path, rng):
 KINDS = (bit, byte, page, zeros, cut, gone, stale)
 UNDER_A_RUNNING_NODE = (bit, byte, page, zeros, cut)
 FILES = {"hard state": ("hard_state",), "lives": ("lives",), "log": ("log",), "state": ("state/current",),
-         "checkpoint": ("state/checkpoint",), "archive": ("rollbacks",)}
+         "checkpoint": ("state/checkpoint",), "archive": ("archive",)}
 
 
 # Of whole directories. Each says whose are not what they were.

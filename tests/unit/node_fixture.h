@@ -57,11 +57,11 @@ HELPER struct cluster *cluster_new(uint32_t voters, uint32_t readers, const char
     strcpy(cluster->dir, "/tmp/candor-node-XXXXXX");
     assert_non_null(mkdtemp(cluster->dir));
     char text[16384];
-    int used =
-        snprintf(text, sizeof text,
-                 "cluster: test\nfailover: manual\nheartbeat_interval: 20ms\n"
-                 "stale_after: 300ms\nelection_timeout: 500ms\nwriter_stall: 20s\n%snodes:\n",
-                 settings);
+    int used = snprintf(
+        text, sizeof text,
+        "cluster: test\nfailover: manual\nheartbeat_interval: 20ms\n"
+        "stale_after: 300ms\n%swriter_stall: 20s\n%snodes:\n",
+        strstr(settings, "election_timeout") != NULL ? "" : "election_timeout: 500ms\n", settings);
     for (uint32_t i = 0; i < voters + readers; i++)
         used += snprintf(text + used, sizeof text - (size_t)used,
                          "  - id: %c\n    rpc: ipc://%s/%c.rpc\n    stream: ipc://%s/%c.stream\n"

@@ -111,13 +111,15 @@ static enum candor_code attach_as_b(struct cluster *cluster, struct candor_error
 static void peers_are_served_however_many_clients_wait(void **state)
 {
     (void)state;
-    struct cluster *cluster = cluster_new(3, 0, "");
+    struct cluster *cluster = cluster_new(3, 0, "election_timeout: 60s\n");
     start_all(cluster);
     struct candor_client *client = client_of(cluster, 0);
     EVENTUALLY(is_primary(client));
     candor_client_close(client);
     stop(cluster, 1);
-    stop(cluster, 2); /* nobody confirms the primary any more: LINEARIZABLE reads wait */
+    stop(
+        cluster,
+        2); /* nobody confirms the primary any more: LINEARIZABLE reads wait, until it steps down (R25) */
     struct waiter *waiters = calloc(CROWD, sizeof *waiters);
     struct rpc_client *rpc = dial(cluster->topology.nodes[0].rpc);
     for (size_t i = 0; i < CROWD; i++)

@@ -1,0 +1,98 @@
+"""Who includes whom: checks that the modules stand in the order of docs/architecture.md, each including only what stands above
+it, and gives the picture of them (docs/pictures/draw.py): tests/modules.py [--dot]."""
+import collections
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Of the table "The folders"; those of one line do not include each other.
+ORDER = ["include", "base", "record", "topology", "log", "state", "eval", "core", "wire", "rpc", "stream", "client", "node",
+         "cli/frame", "cli/dynamic", "cli/faultproxy", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli", "cli/kvd"]
+INCLUDE = re.compile(r'^#include ["<]([a-z_]+)/([^">]+)[">]', re.M)
+
+
+def module_of(path):
+    """Of a file, from the root of the tree; None: it is none of ours."""
+    parts = path.split("/")
+    if parts[0] == "include":
+        return "include"
+    if parts[0] == "src":
+        return parts[1]
+    if parts[0] == "cli":
+        return "/".join(parts[:2]) if len(parts) > 2 else "cli"
+    return None
+
+
+def sources():
+    for top in ("include", "src", "cli"):
+        for folder, _, names in os.walk(os.path.join(ROOT, top)):
+            for name in sorted(names):
+                if name.endswith((".c", ".h", ".def")):
+                    yield os.path.relpath(os.path.join(folder, name), ROOT)
+
+
+def included(first, rest):
+    """The module that `#include "first/rest"` names."""
+    if first == "candor":
+        return None if rest.startswith("v1/") else "include"
+    if first == "cli":
+        return module_of(f"cli/{rest}")
+    return first if os.path.isdir(os.path.join(ROOT, "src", first)) else None
+
+
+def edges():
+    """(from, to) -> the files that make it."""
+    found = collections.defaultdict(list)
+    for path in sources():
+        with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+            text = f.read()
+        for first, rest in INCLUDE.findall(text):
+            to = included(first, rest)
+            if to is not None and to != module_of(path):
+                found[module_of(path), to].append(f'{path}: "{first}/{rest}"')
+    return found
+
+
+def wrong(found):
+    place = {module: i for i, module in enumerate(ORDER)}
+    for (of, to), where in sorted(found.items()):
+        if of not in place or to not in place:
+            yield f"{of} -> {to}: a module that tests/modules.py does not know ({where[0]})"
+        elif place[to] > place[of]:
+            yield f"{of} includes {to}, which stands below it: {where[0]}"
+
+
+def reduced(found):
+    """Without the arrows that follow from others, for a picture that can be read."""
+    below = collections.defaultdict(set)
+    for of, to in found:
+        below[of].add(to)
+
+    def reach(module):
+        return set().union(below[module], *(reach(other) for other in below[module]))
+
+    return sorted((of, to) for of, to in found if not any(to in reach(other) for other in below[of] if other != to))
+
+
+def dot(found):
+    lines = ['digraph modules {', '  bgcolor="transparent"; rankdir=BT; nodesep=0.3; ranksep=0.4;',
+             '  node [shape=box, style="rounded,filled", fontname="sans-serif", fontsize=15, fontcolor="$ink", color="$grid", '
+             'fillcolor="$faint", margin="0.14,0.06"];', '  edge [color="$grid"];']
+    lines += [f'  "{of}" -> "{to}";' for of, to in reduced(found)]
+    return "\n".join(lines + ["}", ""])
+
+
+def main():
+    found = edges()
+    if "--dot" in sys.argv:
+        print(dot(found), end="")
+        return 0
+    problems = list(wrong(found))
+    for problem in problems:
+        print(problem)
+    return 1 if problems or len(found) < len(ORDER) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
