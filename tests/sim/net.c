@@ -121,9 +121,11 @@ void net_publish(struct world *world, struct node *node, const struct core_msg *
 
 static struct outgoing *find_call(struct node *node, uint64_t nonce)
 {
-    for (uint32_t i = 0; i < SIM_CALLS; i++)
-        if (node->calls[i].nonce == nonce)
-            return &node->calls[i];
+    for (uint32_t i = 1; i <= SIM_CALLS; i++) { /* newest first */
+        struct outgoing *out = &node->calls[(node->next_call - i) % SIM_CALLS];
+        if (out->nonce == nonce)
+            return out;
+    }
     return NULL;
 }
 
@@ -245,7 +247,9 @@ void net_call(struct world *world, struct node *node, const struct core_action *
     struct node *to = find_node(world, action->peer);
     ASSERT(to != NULL && to != node);
     rules_called(world, node, to, action->msg);
-    node->calls[node->next_call++ % SIM_CALLS] = (struct outgoing){action->nonce, true};
+    struct outgoing *out = &node->calls[node->next_call++ % SIM_CALLS];
+    ASSERT(!out->open); /* its failure could not be told any more */
+    *out = (struct outgoing){action->nonce, true};
     bool refused = !to->up && net_open(world, node->index, to->index) && chance(world, 700000);
     uint64_t patience_ns = refused ? world->plan.latency_ns : world->plan.election_ns;
     schedule_at_node(world, node, world->now_ns + patience_ns, fail_call)->number = action->nonce;
