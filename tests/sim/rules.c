@@ -291,6 +291,9 @@ static void rules_heal(struct world *world, struct node *node)
 void rules_doubt(struct world *world, struct node *node)
 {
     rules_heal(world, node);
+    if (node->view.outvoted && !node->view.doubtful)
+        violate(world, "R59", "node %s knows that most hold other data, and serves its own",
+                node->id.text);
     if (node->view.doubtful && !world->differed)
         violate(world, "R59", "node %s is DOUBTFUL, and no state differs", node->id.text);
     if (node->disk.skew == 0 || node->view.doubtful || !is_compared(world, node))

@@ -120,6 +120,12 @@ static void forget_primary(struct world *world, struct event *event)
     }
 }
 
+static void cut_side(struct world *world, struct event *event)
+{
+    if (!world->healing)
+        cut_off(world, event->number, false);
+}
+
 /* Sooner than any lease allows. */
 static void usurp_in_haste(struct world *world, struct node *primary, uint64_t side)
 {
@@ -130,7 +136,11 @@ static void usurp_in_haste(struct world *world, struct node *primary, uint64_t s
         schedule(world, world->now_ns + delay_ns, make_deaf)->number = side;
         return;
     }
-    cut_off(world, side, false);
+    /* Sometimes only when those who start have been told that their disks are the newest (R63), and no heartbeat yet. */
+    uint64_t told_ns = world->plan.beat_ns / 4 + 4 * world->plan.latency_ns;
+    uint64_t later_ns =
+        chance(world, 700000) ? between(world, 2 * world->plan.latency_ns, told_ns) : 0;
+    schedule(world, world->now_ns + later_ns, cut_side)->number = side;
     struct event *forget = schedule(world, world->now_ns + 1, forget_primary);
     forget->number = side;
     forget->from = primary->index;

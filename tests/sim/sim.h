@@ -45,7 +45,7 @@ enum {
     SIM_KEYS = 8, /* few, so that writes meet */
     SIM_CLIENTS = 8,
     SIM_TICKETS = 256, /* open at one node; more is a leak */
-    SIM_CALLS = 1024,  /* remembered of one node */
+    SIM_CALLS = 4096,  /* remembered of one node */
     SIM_EPOCHS = 1024,
     SIM_GENERATIONS = 64,
     SIM_DISKS = 4,  /* of one peer, remembered */
