@@ -209,6 +209,8 @@ static _Noreturn void child(void *(*first)(void *), void *(*second)(void *))
         pthread_create(&threads[0], NULL, first, NULL) != 0 ||
         pthread_create(&threads[1], NULL, second, NULL) != 0)
         _exit(100);
+    pthread_detach(threads[0]); /* nobody waits for them */
+    pthread_detach(threads[1]);
     for (;;)
         pause();
 }
