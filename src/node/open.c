@@ -479,6 +479,18 @@ enum candor_code node_recover(struct node *node, struct core_boot *boot, struct 
     return CANDOR_OK;
 }
 
+/* It promises nothing: on a full disk it is what was kept before. */
+static void keep_lives(const struct node *node)
+{
+    struct core_lives lives;
+    struct candor_error err = {0};
+    if (node->core == NULL)
+        return;
+    core_lives(node->core, &lives);
+    if (lives_save(node->data, &lives, &err) != CANDOR_OK)
+        log_warn("lives_not_kept", "what=\"%s\"", err.message);
+}
+
 static void mark_clean(struct node *node)
 {
     struct hard_state *hard = &node->writer.hard;
@@ -494,18 +506,16 @@ static void mark_clean(struct node *node)
         min_u64(max_u64(hard->known_commit, node->writer.commit), position.applied.seq);
     hard->clean_shutdown = true;
     hard->end_seq = log_last(node->log);
-    struct core_lives lives = {0};
-    if (node->core != NULL)
-        core_lives(node->core, &lives);
-    if ((node->core != NULL && lives_save(node->data, &lives, &err) != CANDOR_OK) ||
-        hard_state_save(node->data, hard, &err) != CANDOR_OK)
+    if (hard_state_save(node->data, hard, &err) != CANDOR_OK)
         log_error("not_clean", "what=\"%s\"", err.message);
 }
 
 void node_close_disk(struct node *node, bool clean)
 {
-    if (clean)
+    if (clean) {
+        keep_lives(node);
         mark_clean(node);
+    }
     if (node->state != NULL)
         state_close(node->state);
     if (node->log != NULL)
