@@ -43,10 +43,35 @@ def receive_message(s):
     return receive(s, struct.unpack(">Q", receive(s, 8))[0])
 
 
+def crc32c_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+CRC32C = crc32c_table()
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ CRC32C[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+def counted(request):
+    """An RpcRequest with its checksum, as a node takes it from a peer."""
+    data = request.SerializeToString()
+    return data + b"\x7d" + struct.pack("<I", crc32c(data) or 1)
+
+
 def overheard(heartbeat_address):
     """The header of a node's newest message, as anybody can read it."""
     with contextlib.closing(connect(heartbeat_address, "sub")) as s:
-        return replication.StreamMessage.FromString(receive_message(s)).header
+        return replication.StreamMessage.FromString(receive_message(s)[4:]).header
 
 
 def doors(cluster):
@@ -104,7 +129,7 @@ def attack(cluster):
         with contextlib.closing(connect(at[node][door], "req")) as s:
             for number, (method, message) in enumerate(hostile_requests(header)):
                 request = rpc.RpcRequest(method=method, body=message.SerializeToString(), deadline_ms=1000)
-                body = struct.pack(">I", 0x80000000 | number) + request.SerializeToString()
+                body = struct.pack(">I", 0x80000000 | number) + counted(request)
                 s.sendall(struct.pack(">Q", len(body)) + body)
                 receive_message(s)
                 answered += 1
@@ -139,6 +164,7 @@ class Stranger:
     def publish(self, message):
         """To all who listen at either address; how many heartbeat connections took it."""
         data = message.SerializeToString()
+        data = struct.pack("<I", crc32c(data)) + data
         taken = 0
         with self.lock:
             for door, s in list(self.subscribers):
