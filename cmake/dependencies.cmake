@@ -12,7 +12,7 @@ find_library(LMDB_LIBRARY lmdb REQUIRED)                             # the state
 add_library(lmdb INTERFACE)
 target_link_libraries(lmdb INTERFACE ${LMDB_LIBRARY})
 
-# NNG: REQ/REP and PUB/SUB. Linked statically, because two fatal bugs of 1.5.2 are mended at link time
+# NNG: REQ/REP and PUB/SUB. Linked statically, because its fatal bugs are mended at link time
 # (src/rpc/nng_mend.c). libnng.a brings TLS, hence mbedtls.
 find_library(NNG_STATIC NAMES libnng.a REQUIRED)
 add_library(nng_static INTERFACE)

@@ -1,4 +1,4 @@
-/* The mend of two fatal bugs in the TCP code of NNG 1.5.2 (docs/architecture.md) and of a leak, at link time. With 1.6 and newer it does nothing. */
+/* The mend of fatal bugs of NNG 1 (docs/architecture.md) and of a leak, at link time, each where the version has it. */
 #ifndef RPC_NNG_MEND_H
 #define RPC_NNG_MEND_H
 

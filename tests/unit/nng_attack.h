@@ -1,4 +1,4 @@
-/* What test_nng_mend.c and test_nng_unmended.c share: programs that NNG 1.5.2 does not survive unmended.
+/* What test_nng_mend.c and test_nng_unmended.c share: programs that NNG does not survive unmended.
  *
  * A victim is a forked child that uses NNG; the parent never does (a fork would not copy NNG's threads), it only
  * attacks over plain sockets and looks. Everything waits for a condition with a deadline. */
@@ -254,6 +254,99 @@ static inline int subscribe_and_drop(int in, int out, void *closure)
     nng_close(sub);
     nng_close(pub);
     return 0;
+}
+
+/* ---- Operations of a closed aio, one by one ----------------------------------------------------------- */
+
+void nni_aio_close(nng_aio *aio);
+int nni_aio_begin(nng_aio *aio);
+void nni_aio_finish(nng_aio *aio, int error, size_t count);
+
+struct receiver {
+    nng_stream *stream;
+    nng_aio *aio;
+    uint8_t byte;
+    int callbacks;
+};
+
+static inline void receive_byte(struct receiver *receiver)
+{
+    nng_iov iov = {.iov_buf = &receiver->byte, .iov_len = 1};
+    ASSERT(nng_aio_set_iov(receiver->aio, 1, &iov) == 0);
+    nng_stream_recv(receiver->stream, receiver->aio);
+}
+
+/* As a transport does with the rest of a message; its aio is closed before it comes to that. */
+static inline void close_and_receive_on(void *closure)
+{
+    struct receiver *receiver = closure;
+    receiver->callbacks++;
+    if (nng_aio_result(receiver->aio) != 0)
+        return;
+    nni_aio_close(receiver->aio);
+    receive_byte(receiver);
+}
+
+static inline nng_stream *stream_to(int port)
+{
+    char address[64];
+    snprintf(address, sizeof address, "tcp://127.0.0.1:%d", port);
+    nng_stream_dialer *dialer;
+    nng_aio *aio;
+    ASSERT(nng_stream_dialer_alloc(&dialer, address) == 0 && nng_aio_alloc(&aio, NULL, NULL) == 0);
+    nng_stream_dialer_dial(dialer, aio);
+    nng_aio_wait(aio);
+    ASSERT(nng_aio_result(aio) == 0);
+    nng_stream *stream = nng_aio_get_output(aio, 0);
+    nng_aio_free(aio);
+    nng_stream_dialer_free(dialer);
+    return stream;
+}
+
+/* Says how often the aio's callback has run once the aio is idle: 2, if the second operation was told that it failed. */
+static inline int resubmit_on_a_closed_aio(int in, int out, void *closure)
+{
+    int port = free_port();
+    int listener = sp_listen_at("127.0.0.1", port, 1);
+    struct receiver receiver = {.stream = stream_to(port)};
+    int peer = accept(listener, NULL, NULL);
+    ASSERT(peer >= 0 && nng_aio_alloc(&receiver.aio, close_and_receive_on, &receiver) == 0);
+    receive_byte(&receiver);
+    ASSERT(send_all(peer, "x", 1));
+    nng_aio_wait(receiver.aio);
+    ASSERT(write(out, &receiver.callbacks, sizeof receiver.callbacks) == sizeof receiver.callbacks);
+    nng_aio_free(receiver.aio);
+    nng_stream_free(receiver.stream);
+    close(peer);
+    close(listener);
+    (void)in;
+    (void)closure;
+    return 0;
+}
+
+#if NNG_MINOR_VERSION >= 9 /* bug 4 came with it */
+/* Says whether an operation that has begun, and that somebody tries to cancel, still counts as under way. */
+static inline int cancel_what_will_be_finished(int in, int out, void *closure)
+{
+    nng_aio *aio;
+    ASSERT(nng_aio_alloc(&aio, NULL, NULL) == 0 && nni_aio_begin(aio) == 0);
+    nng_aio_cancel(aio);
+    int busy = nng_aio_busy(aio);
+    nni_aio_finish(aio, 0, 0);
+    ASSERT(write(out, &busy, sizeof busy) == sizeof busy);
+    nng_aio_free(aio);
+    (void)in;
+    (void)closure;
+    return 0;
+}
+#endif
+
+static inline int answer_of(int (*body)(int in, int out, void *closure))
+{
+    int answer = -1;
+    struct victim victim = victim_start(body, NULL);
+    bool said = victim_says(&victim, &answer, sizeof answer);
+    return victim_ends(&victim, PATIENCE_NS) && said ? answer : -1;
 }
 
 #endif

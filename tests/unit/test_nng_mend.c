@@ -1,5 +1,5 @@
 /* links: rpc */
-/* NNG 1.5.2 with its mend (docs/architecture.md) under what it does not survive without: see test_nng_unmended.c. */
+/* NNG with its mend (docs/architecture.md) under what it does not survive without: see test_nng_unmended.c. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -213,6 +213,20 @@ static void a_client_recovers_from_every_kill_of_its_server(void **state)
     munmap(load, sizeof *load);
 }
 
+static void an_operation_refused_in_its_own_callback_is_told_so(void **state)
+{
+    (void)state;
+    assert_int_equal(answer_of(resubmit_on_a_closed_aio), 2);
+}
+
+#if NNG_MINOR_VERSION >= 9
+static void what_is_being_finished_is_waited_for(void **state)
+{
+    (void)state;
+    assert_int_equal(answer_of(cancel_what_will_be_finished), 1);
+}
+#endif
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -222,6 +236,10 @@ int main(void)
         cmocka_unit_test(the_server_survives_hostile_bytes_and_leaks_nothing),
         cmocka_unit_test(a_listener_closes_while_connections_hang_in_the_handshake),
         cmocka_unit_test(a_client_recovers_from_every_kill_of_its_server),
+        cmocka_unit_test(an_operation_refused_in_its_own_callback_is_told_so),
+#if NNG_MINOR_VERSION >= 9
+        cmocka_unit_test(what_is_being_finished_is_waited_for),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
