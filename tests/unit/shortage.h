@@ -31,7 +31,7 @@ SHORTAGE_HELPER struct shortage shortage_begin(int resource, rlim_t most)
 /* The next open() but `left` fails with EMFILE. */
 SHORTAGE_HELPER struct shortage shortage_of_descriptors(int left)
 {
-    int fds[8];
+    int fds[8] = {0};
     assert_true(left >= 0 && left < 8);
     for (int i = 0; i <= left; i++) {
         fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
