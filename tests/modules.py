@@ -1,5 +1,5 @@
 """Who includes whom: checks that the modules stand in the order of docs/architecture.md, each including only what stands above
-it, and gives the picture of them (docs/pictures/draw.py): tests/modules.py [--dot]."""
+it and some nothing but what is named here, and gives the picture of them (docs/pictures/draw.py): tests/modules.py [--dot]."""
 import collections
 import os
 import re
@@ -8,7 +8,12 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Of the table "The folders"; those of one line do not include each other.
 ORDER = ["include", "base", "record", "topology", "log", "state", "eval", "core", "wire", "rpc", "stream", "client", "node",
-         "cli/frame", "cli/dynamic", "cli/faultproxy", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli", "cli/kvd"]
+         "cli/dynamic", "cli/faultproxy", "cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli", "cli/kvd"]
+# Libraries of their own, whatever stands above them.
+ONLY = {
+    "cli/dynamic": {"include", "base"},
+    "cli/faultproxy": {"include", "base", "topology"},
+}
 INCLUDE = re.compile(r'^#include ["<]([a-z_]+)/([^">]+)[">]', re.M)
 
 
@@ -61,6 +66,8 @@ def wrong(found):
             yield f"{of} -> {to}: a module that tests/modules.py does not know ({where[0]})"
         elif place[to] > place[of]:
             yield f"{of} includes {to}, which stands below it: {where[0]}"
+        elif of in ONLY and to not in ONLY[of]:
+            yield f"{of} includes {to}, and may include {', '.join(sorted(ONLY[of]))} alone: {where[0]}"
 
 
 def reduced(found):

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/base64.h"
 #include "cli/dynamic/dynamic.h"
 #include "cli/dynamic/dynamic_wire.h"
-#include "cli/frame/command.h"
 
 struct decoder {
     struct candor_error *err;

@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/base64.h"
+#include "base/nearest.h"
 #include "cli/dynamic/dynamic.h"
 #include "cli/dynamic/dynamic_wire.h"
-#include "cli/frame/command.h"
 
 #define PATH_BYTES 256
 #define EXACT_DOUBLE 9007199254740992.0 /* 2^53: whole numbers up to here are exact */

@@ -7,10 +7,10 @@
 
 #include "base/arena.h"
 #include "base/assert.h"
+#include "base/unpack.h"
 #include "cli/dynamic/dynamic.h"
 #include "cli/dynamic/dynamic_wire.h"
 #include "google/protobuf/descriptor.pb-c.h"
-#include "rpc/unpack.h"
 
 typedef Google__Protobuf__FileDescriptorSet FileSet;
 typedef Google__Protobuf__FileDescriptorProto File;

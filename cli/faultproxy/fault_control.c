@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/frame/command.h"
+#include "base/nearest.h"
 
 #define ASK_TIMEOUT_NS (5 * NS_PER_S)
 #define REPLY_BYTES_MAX (4u << 20) /* 32 * 31 paths of at most 4 KiB */
@@ -127,10 +127,10 @@ static json_t *list_path(const struct fault_proxy *proxy, uint32_t from, uint32_
     json_object_set_new(out, "from", json_string(proxy->topology.nodes[from].id.text));
     json_object_set_new(out, "to", json_string(proxy->topology.nodes[to].id.text));
     json_object_set_new(out, "cut", json_boolean(path->cut));
-    json_object_set_new(out, "delay_ms", json_u64(path->delay_ns / NS_PER_MS));
+    json_object_set_new(out, "delay_ms", json_integer((json_int_t)(path->delay_ns / NS_PER_MS)));
     json_object_set_new(out, "connections", json_integer(connections));
     json_object_set_new(out, "held_bytes", json_integer(held));
-    json_object_set_new(out, "forwarded_bytes", json_u64(path->forwarded_bytes));
+    json_object_set_new(out, "forwarded_bytes", json_integer((json_int_t)path->forwarded_bytes));
     return out;
 }
 

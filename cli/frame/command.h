@@ -22,6 +22,9 @@
 #include <candor/status.h>
 #include <jansson.h>
 
+#include "base/base64.h"
+#include "base/nearest.h"
+
 struct candor_client;    /* candor/client.h */
 struct candor_freshness; /* candor/client.h */
 struct candor_result;    /* candor/client.h */
@@ -167,8 +170,6 @@ int report_error(struct command_context *ctx, const struct candor_error *error, 
 int report_result(struct command_context *ctx, const struct candor_error *error,
                   const struct candor_result *result, const char *mend);
 int status_of(const struct candor_error *error);
-/* The one of `words` (ends with NULL) that `word` was probably meant to be; NULL: none is near. */
-const char *nearest_word(const char *word, const char *const *words);
 
 /* ---- JSON pieces ------------------------------------------------------------------------------------- */
 
@@ -182,9 +183,6 @@ json_t *json_freshness(const struct candor_freshness *freshness);
 #define AGE_TEXT_BYTES 32
 char *age_text(uint64_t ms, char out[AGE_TEXT_BYTES]);
 
-/* Malloc'd and terminated (the terminator is not counted); NULL when `text` is not base64. */
-uint8_t *base64_decode(const char *text, size_t *out_length);
-char *base64_encode(const void *bytes, size_t length); /* malloc'd */
 /* Whole of a file, or of stdin for "-"; a limit of `limit_bytes`. Malloc'd, terminated; NULL after a report. */
 uint8_t *read_whole_file(struct command_context *ctx, const char *path, size_t limit_bytes,
                          size_t *out_length, int *status);

@@ -1,6 +1,6 @@
 /* Decoding what came from outside within a bound: a message of N bytes may unfold to LIMIT_RPC_UNPACK_FACTOR * N bytes plus
  * LIMIT_RPC_UNPACK_SLACK_BYTES. Without one, empty elements of two bytes each become some 80 bytes each. Where there is an
- * arena, rpc/unpack.h bounds it by the same figures. */
+ * arena, base/unpack.h bounds it by the same figures. */
 #ifndef BASE_BOUNDED_UNPACK_H
 #define BASE_BOUNDED_UNPACK_H
 

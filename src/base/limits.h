@@ -13,6 +13,7 @@
     10000 /* scalars, lists and mappings in the file: bounds memory before anything is understood */
 #define LIMIT_TOPOLOGY_DEPTH 16     /* nesting in the file; a topology needs 3 */
 #define LIMIT_TOPOLOGY_PROBLEMS 100 /* reported for one file; beyond: counted, not kept */
+#define LIMIT_WORD_BYTES 32 /* longer words are nobody's misspelling: no other one is suggested */
 
 /* Client operations. Over it: RESOURCE_EXHAUSTED / TOO_LARGE naming the field. */
 #define LIMIT_KEY_BYTES 511                    /* LMDB's MDB_MAXKEYSIZE */

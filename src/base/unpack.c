@@ -1,4 +1,4 @@
-#include "rpc/unpack.h"
+#include "base/unpack.h"
 
 struct arena_allocator {
     struct arena *arena;

@@ -1,6 +1,6 @@
 /* Messages out of hostile bytes, into an arena, within a limit. One thread an arena. */
-#ifndef RPC_UNPACK_H
-#define RPC_UNPACK_H
+#ifndef BASE_UNPACK_H
+#define BASE_UNPACK_H
 
 #include <protobuf-c/protobuf-c.h>
 

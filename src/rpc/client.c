@@ -11,11 +11,11 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/unpack.h"
 #include "rpc/dialed.h"
 #include "rpc/dispatch.h"
 #include "rpc/envelope.h"
 #include "rpc/rpc.h"
-#include "rpc/unpack.h"
 
 #define SP_HEADER_BYTES 4
 #define CONNECT_SLICE_MS 50

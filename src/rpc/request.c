@@ -8,9 +8,9 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/unpack.h"
 #include "rpc/dispatch.h"
 #include "rpc/text.h"
-#include "rpc/unpack.h"
 
 #define CLIENT_ID_BYTES 16
 

@@ -1,4 +1,4 @@
-/* links: cli */
+/* links: dynamic */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* links: cli */
+/* links: faultproxy */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
