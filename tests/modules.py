@@ -9,10 +9,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Of the table "The folders"; those of one line do not include each other.
 ORDER = ["include", "base", "record", "topology", "log", "state", "eval", "core", "wire", "rpc", "stream", "client", "node",
          "cli/dynamic", "cli/faultproxy", "cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli", "cli/kvd"]
-# Libraries of their own, whatever stands above them.
+# Some may include nothing but what is named here, whatever stands above them. kvctl is a client like any other: of libcandor it knows
+# the installed headers; beside them the helpers of base, and topology, which reads its YAML.
+PUBLIC = {"include", "base", "topology"}
+COMMANDS = {"cli/dynamic", "cli/faultproxy", "cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli"}
 ONLY = {
     "cli/dynamic": {"include", "base"},
     "cli/faultproxy": {"include", "base", "topology"},
+    **{folder: PUBLIC | COMMANDS for folder in ("cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli")},
 }
 INCLUDE = re.compile(r'^#include ["<]([a-z_]+)/([^">]+)[">]', re.M)
 
@@ -68,6 +72,7 @@ def wrong(found):
             yield f"{of} includes {to}, which stands below it: {where[0]}"
         elif of in ONLY and to not in ONLY[of]:
             yield f"{of} includes {to}, and may include {', '.join(sorted(ONLY[of]))} alone: {where[0]}"
+        yield from (f"{of} includes the inside of {to}: {one}" for one in where if one.endswith('internal.h"'))
 
 
 def reduced(found):

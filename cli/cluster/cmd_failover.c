@@ -6,8 +6,8 @@
 #include "base/limits.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "cli/cluster/archives.h"
+#include "cli/frame/message.h"
 #include "cli/frame/node_call.h"
-#include "client/convert.h"
 
 #define FAILOVER_DEADLINE_MS 1000
 #define NONE "-"
@@ -65,7 +65,7 @@ static struct incident *incident_of(struct report *report, const struct candor_e
 static void add_sighting(struct report *report, const char *node, const Candor__V1__Failover *seen)
 {
     struct candor_epoch epoch;
-    if (!convert_epoch(seen->epoch, &epoch) || epoch.term == 0)
+    if (!message_epoch(seen->epoch, &epoch) || epoch.term == 0)
         return;
     struct incident *incident = incident_of(report, &epoch);
     for (size_t i = 0; i < incident->sighting_count; i++)
@@ -85,7 +85,7 @@ static void add_archive(struct report *report, const char *node,
                         const Candor__V1__RollbackArchive *archive)
 {
     struct candor_epoch winner;
-    convert_epoch(archive->superseded_by, &winner);
+    message_epoch(archive->superseded_by, &winner);
     for (size_t i = 0; i < report->count; i++) {
         struct incident *incident = &report->incidents[i];
         if (candor_epoch_compare(&incident->epoch, &winner) != 0 ||
@@ -104,7 +104,7 @@ static void conclude(struct incident *incident)
         if (sighting->seen->opened_here)
             incident->opener = sighting;
         if (incident->previous.term == 0 || sighting->seen->opened_here)
-            convert_epoch(sighting->seen->previous, &incident->previous);
+            message_epoch(sighting->seen->previous, &incident->previous);
     }
 }
 

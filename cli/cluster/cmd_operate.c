@@ -5,8 +5,8 @@
 #include "base/limits.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "cli/cluster/forecast.h"
+#include "cli/frame/message.h"
 #include "cli/frame/node_call.h"
-#include "client/convert.h"
 
 #define PROMOTE_DEADLINE_MS 10000
 #define KEYS_SHOWN 10
@@ -62,7 +62,7 @@ static int send_promote(struct command_context *ctx, const struct node_target *t
     if (message == NULL)
         return report_result(ctx, &result.error, &result, NULL);
     struct candor_epoch epoch;
-    convert_epoch(((Candor__V1__PromoteResponse *)message)->epoch, &epoch);
+    message_epoch(((Candor__V1__PromoteResponse *)message)->epoch, &epoch);
     protobuf_c_message_free_unpacked(message, NULL);
     if (context_json(ctx)) {
         json_t *out = json_object();

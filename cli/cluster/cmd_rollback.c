@@ -5,16 +5,16 @@
 #include "base/limits.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "cli/cluster/archives.h"
+#include "cli/frame/message.h"
 #include "cli/frame/node_call.h"
 #include "cli/keys/reading.h"
-#include "client/convert.h"
 
 typedef unsigned long long number;
 
 static json_t *json_wire_pos(const Candor__V1__Pos *wire)
 {
     struct candor_pos pos;
-    convert_pos(wire, &pos);
+    message_pos(wire, &pos);
     return json_pos(&pos);
 }
 
@@ -22,7 +22,7 @@ static json_t *json_archive(const char *node, const Candor__V1__RollbackArchive 
 {
     json_t *out = json_object();
     struct candor_pos winner = {0};
-    convert_epoch(archive->superseded_by, &winner.epoch);
+    message_epoch(archive->superseded_by, &winner.epoch);
     json_object_set_new(out, "node", json_string(node));
     json_set_bytes(out, "id", archive->id, strlen(archive->id));
     json_object_set_new(out, "wall_ms", json_u64(archive->wall_ms));
@@ -48,9 +48,9 @@ static void add_archive(struct table *table, const char *node,
     struct candor_pos from;
     struct candor_pos to;
     struct candor_epoch winner;
-    convert_pos(archive->from, &from);
-    convert_pos(archive->to, &to);
-    convert_epoch(archive->superseded_by, &winner);
+    message_pos(archive->from, &from);
+    message_pos(archive->to, &to);
+    message_epoch(archive->superseded_by, &winner);
     table_cell(table, TABLE_PLAIN, "%s", node);
     table_cell(table, TABLE_PLAIN, "%s", archive->id);
     table_cell(table, TABLE_PLAIN, "%s", wall);

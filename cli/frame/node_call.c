@@ -1,16 +1,17 @@
 #include "cli/frame/node_call.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <candor/channel.h>
+
 #include "base/assert.h"
 #include "base/bounded_unpack.h"
-#include "client/convert.h"
-#include "rpc/rpc.h"
 #include "topology/topology.h"
 
-static ProtobufCMessage *call_once(struct rpc_client *rpc, const char *method,
+static ProtobufCMessage *call_once(struct candor_channel *channel, const char *method,
                                    const ProtobufCMessage *request,
                                    const ProtobufCMessageDescriptor *response, uint32_t deadline_ms,
                                    struct candor_result *result)
@@ -19,23 +20,20 @@ static ProtobufCMessage *call_once(struct rpc_client *rpc, const char *method,
     uint8_t *body = malloc(size + 1);
     ASSERT(body != NULL);
     protobuf_c_message_pack(request, body);
-    struct rpc_exchange exchange = {.deadline_ms = deadline_ms};
-    uint8_t *answer = NULL;
-    size_t answer_bytes = 0;
-    Candor__V1__RpcReply *reply = NULL;
+    struct candor_channel_options options = {.deadline_ms = deadline_ms};
+    struct candor_answer answer;
     ProtobufCMessage *message = NULL;
-    if (rpc_client_call_wait(rpc, method, slice_of(body, size), &exchange, &answer, &answer_bytes,
-                             &reply, &result->error) == CANDOR_OK) {
-        message = bounded_unpack(response, slice_of(answer, answer_bytes), NULL);
+    if (candor_channel_call(channel, method, (struct candor_bytes){body, size}, &options,
+                            &answer) == CANDOR_OK) {
+        message =
+            bounded_unpack(response, slice_of(answer.response.data, answer.response.length), NULL);
         if (message == NULL)
-            candor_error_set(&result->error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
+            candor_error_set(&answer.result.error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
                              "the answer to %s does not decode", method);
     }
-    if (reply != NULL) {
-        convert_envelope(reply, result);
-        candor__v1__rpc_reply__free_unpacked(reply, NULL);
-    }
-    free(answer);
+    *result = answer.result;
+    answer.result = (struct candor_result){0}; /* the caller's now */
+    candor_answer_free(&answer);
     free(body);
     return message;
 }
@@ -45,20 +43,25 @@ ProtobufCMessage *node_call(const char *address, const char *method,
                             const ProtobufCMessageDescriptor *response, uint32_t deadline_ms,
                             struct candor_result *result)
 {
-    struct rpc_client *rpc;
+    struct candor_channel *channel;
     memset(result, 0, sizeof *result);
-    if (rpc_client_open(address, LIMIT_MESSAGE_BYTES_MAX, &rpc, &result->error) != CANDOR_OK)
+    if (candor_channel_open(address, &channel, &result->error) != CANDOR_OK)
         return NULL;
-    ProtobufCMessage *message = call_once(rpc, method, request, response, deadline_ms, result);
-    rpc_client_close(rpc);
+    ProtobufCMessage *message = call_once(channel, method, request, response, deadline_ms, result);
+    candor_channel_close(channel);
     return message;
+}
+
+static void copy_text(const char *from, char *to, size_t room)
+{
+    snprintf(to, room, "%s", from == NULL ? "" : from);
 }
 
 static void set_target(struct node_target *target, const char *id, const char *address, bool voter)
 {
     memset(target, 0, sizeof *target);
-    convert_text(id, target->id, sizeof target->id);
-    convert_text(address, target->address, sizeof target->address);
+    copy_text(id, target->id, sizeof target->id);
+    copy_text(address, target->address, sizeof target->address);
     target->voter = voter;
 }
 
@@ -105,7 +108,7 @@ static void *call_one(void *argument)
     answer->message = node_call(answer->target.address, one->method, one->request, one->response,
                                 one->deadline_ms, &answer->result);
     if (answer->target.id[0] == '\0' && answer->result.has_freshness)
-        convert_text(answer->result.freshness.node, answer->target.id, sizeof answer->target.id);
+        copy_text(answer->result.freshness.node, answer->target.id, sizeof answer->target.id);
     return NULL;
 }
 
@@ -151,7 +154,7 @@ static void *ask(void *argument)
     candor_status(asking->client, row->target.address, asking->deadline_ms, &row->status,
                   &row->result);
     if (row->target.id[0] == '\0')
-        convert_text(row->status.node, row->target.id, sizeof row->target.id);
+        copy_text(row->status.node, row->target.id, sizeof row->target.id);
     candor_result_free(&row->result);
     return NULL;
 }

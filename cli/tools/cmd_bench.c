@@ -8,13 +8,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <candor/channel.h>
+
 #include "base/assert.h"
+#include "base/bounded_unpack.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/rng.h"
 #include "candor/v1/kv.pb-c.h"
 #include "cli/frame/node_call.h"
-#include "rpc/rpc.h"
 
 #define SUB_BUCKETS 32 /* of each power of two: 3% */
 #define BUCKETS ((size_t)64 * SUB_BUCKETS)
@@ -27,7 +29,6 @@ struct bench;
 
 struct caller {
     struct bench *bench;
-    struct rpc_exchange exchange;
     struct rng rng;
     uint64_t sent_ns;
     char key[48];
@@ -52,7 +53,7 @@ struct bench {
     uint64_t seconds;
     uint32_t deadline_ms;
     uint8_t *value;
-    ProtobufCService *kv;
+    struct candor_channel *channel;
     atomic_bool stopping;
     atomic_uint_fast64_t busy; /* callers with a request in flight */
     struct caller *list;
@@ -83,18 +84,17 @@ static uint64_t bucket_top(size_t bucket)
 
 static void send_next(struct caller *caller);
 
-static void finish(struct caller *caller, bool good)
+static void finish(struct caller *caller, const struct candor_result *result, bool good)
 {
     struct bench *bench = caller->bench;
     uint64_t took = clock_boot_ns() - caller->sent_ns;
-    const Candor__V1__RpcReply *reply = caller->exchange.reply;
     if (good) {
         caller->ops++;
         caller->buckets[bucket_of(took)]++;
         caller->max_ns = took > caller->max_ns ? took : caller->max_ns;
-        caller->stale += reply != NULL && reply->freshness != NULL && reply->freshness->stale;
+        caller->stale += result->has_freshness && result->freshness.stale;
     } else {
-        unsigned code = (unsigned)caller->exchange.error.code;
+        unsigned code = (unsigned)result->error.code;
         caller->errors[code < CODES ? code : CANDOR_UNKNOWN]++;
     }
     if (good && !atomic_load(&bench->stopping)) {
@@ -105,18 +105,29 @@ static void finish(struct caller *caller, bool good)
     atomic_fetch_sub(&bench->busy, 1);
 }
 
-static void on_get(const Candor__V1__GetResponse *response, void *closure_data)
+static void *unpack(const ProtobufCMessageDescriptor *type, const struct candor_answer *answer)
 {
-    struct rpc_exchange *exchange = closure_data;
-    struct caller *caller = exchange->closure_data;
-    caller->missing += response != NULL && response->item != NULL && !response->item->found;
-    finish(caller, response != NULL && exchange->error.code == CANDOR_OK);
+    if (answer->result.error.code != CANDOR_OK)
+        return NULL;
+    return bounded_unpack(type, slice_of(answer->response.data, answer->response.length), NULL);
 }
 
-static void on_put(const Candor__V1__PutResponse *response, void *closure_data)
+static void on_get(void *closure, const struct candor_answer *answer)
 {
-    struct rpc_exchange *exchange = closure_data;
-    finish(exchange->closure_data, response != NULL && exchange->error.code == CANDOR_OK);
+    struct caller *caller = closure;
+    Candor__V1__GetResponse *response = unpack(&candor__v1__get_response__descriptor, answer);
+    caller->missing += response != NULL && response->item != NULL && !response->item->found;
+    finish(caller, &answer->result, response != NULL);
+    if (response != NULL)
+        candor__v1__get_response__free_unpacked(response, NULL);
+}
+
+static void on_put(void *closure, const struct candor_answer *answer)
+{
+    Candor__V1__PutResponse *response = unpack(&candor__v1__put_response__descriptor, answer);
+    finish(closure, &answer->result, response != NULL);
+    if (response != NULL)
+        candor__v1__put_response__free_unpacked(response, NULL);
 }
 
 static ProtobufCBinaryData key_of(struct caller *caller)
@@ -126,25 +137,35 @@ static ProtobufCBinaryData key_of(struct caller *caller)
     return (ProtobufCBinaryData){.data = (uint8_t *)caller->key, .len = (size_t)length};
 }
 
+static void send(struct caller *caller, const char *method, const ProtobufCMessage *request,
+                 void (*done)(void *closure, const struct candor_answer *answer))
+{
+    struct bench *bench = caller->bench;
+    struct candor_channel_options options = {.deadline_ms = bench->deadline_ms};
+    uint8_t *packed = malloc(protobuf_c_message_get_packed_size(request) + 1);
+    ASSERT(packed != NULL);
+    struct candor_bytes body = {packed, protobuf_c_message_pack(request, packed)};
+    caller->sent_ns = clock_boot_ns();
+    candor_channel_send(bench->channel, method, body, &options, done, caller);
+    free(packed);
+}
+
 /* The caller counts as busy. */
 static void send_next(struct caller *caller)
 {
     struct bench *bench = caller->bench;
-    caller->exchange =
-        (struct rpc_exchange){.deadline_ms = bench->deadline_ms, .closure_data = caller};
-    caller->sent_ns = clock_boot_ns();
     if (bench->put) {
         Candor__V1__PutRequest request = CANDOR__V1__PUT_REQUEST__INIT;
         request.key = key_of(caller);
         request.value = (ProtobufCBinaryData){.data = bench->value, .len = bench->value_bytes};
-        candor__v1__kv__put(bench->kv, &request, on_put, &caller->exchange);
+        send(caller, "/candor.v1.KV/Put", &request.base, on_put);
     } else {
         Candor__V1__GetRequest request = CANDOR__V1__GET_REQUEST__INIT;
         Candor__V1__ReadOptions options = CANDOR__V1__READ_OPTIONS__INIT;
         options.level = bench->level;
         request.key = key_of(caller);
         request.options = &options;
-        candor__v1__kv__get(bench->kv, &request, on_get, &caller->exchange);
+        send(caller, "/candor.v1.KV/Get", &request.base, on_get);
     }
 }
 
@@ -349,19 +370,16 @@ static bool take_options(struct bench *bench, const char *op)
 
 static int run_against(struct bench *bench)
 {
-    struct rpc_client *rpc;
     struct candor_error error = {0};
-    if (rpc_client_open(bench->target.address, LIMIT_MESSAGE_BYTES_DEFAULT, &rpc, &error) !=
-        CANDOR_OK)
+    if (candor_channel_open(bench->target.address, &bench->channel, &error) != CANDOR_OK)
         return report_error(bench->ctx, &error, NULL);
-    bench->kv = rpc_client_service(rpc, &candor__v1__kv__descriptor);
     for (uint64_t i = 0; i < bench->callers; i++) {
         bench->list[i].bench = bench;
         rng_seed(&bench->list[i].rng, i + 1);
         atomic_store(&bench->list[i].waiting, true);
     }
     double seconds = (double)drive(bench) / 1e9;
-    rpc_client_close(rpc);
+    candor_channel_close(bench->channel);
 
     struct totals *totals = malloc(sizeof *totals);
     ASSERT(totals != NULL);

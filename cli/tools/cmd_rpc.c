@@ -2,13 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <candor/channel.h>
+
 #include "base/assert.h"
 #include "base/bounded_unpack.h"
 #include "base/rng.h"
 #include "candor/v1/rpc.pb-c.h"
 #include "cli/dynamic/dynamic.h"
 #include "cli/frame/command.h"
-#include "rpc/rpc.h"
 
 #define DEADLINE_MS 5000
 #define EXAMPLE_DEPTH 4 /* messages within messages that an example spells out */
@@ -21,34 +22,41 @@ static const struct option_spec rpc_options[] = {
 
 /* A node and what it says of itself. */
 struct peer {
-    struct rpc_client *client;
+    struct candor_channel *channel;
     struct dynamic_schema *schema;
     uint32_t deadline_ms;
 };
 
+static enum candor_code take_schema(struct peer *peer, struct slice bytes, struct candor_error *err)
+{
+    Candor__V1__DescriptorsResponse *response =
+        bounded_unpack(&candor__v1__descriptors_response__descriptor, bytes, NULL);
+    if (response == NULL)
+        return candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
+                                "the node's descriptors do not decode");
+    enum candor_code code = dynamic_schema_open(
+        slice_of(response->file_descriptor_set.data, response->file_descriptor_set.len),
+        &peer->schema, err);
+    candor__v1__descriptors_response__free_unpacked(response, NULL);
+    return code;
+}
+
+static struct slice slice_from(struct candor_bytes bytes)
+{
+    return slice_of(bytes.data, bytes.length);
+}
+
 static enum candor_code fetch_schema(struct peer *peer, struct candor_error *err)
 {
-    struct rpc_exchange exchange = {.deadline_ms = peer->deadline_ms};
-    Candor__V1__DescriptorsResponse *response = NULL;
-    uint8_t *bytes = NULL;
-    size_t length = 0;
-    enum candor_code code =
-        rpc_client_call_wait(peer->client, "/candor.v1.Reflection/Descriptors", slice_of("", 0),
-                             &exchange, &bytes, &length, NULL, err);
-    if (code == CANDOR_OK) {
-        response = bounded_unpack(&candor__v1__descriptors_response__descriptor,
-                                  slice_of(bytes, length), NULL);
-        if (response == NULL)
-            code = candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
-                                    "the node's descriptors do not decode");
-    }
-    if (response != NULL) {
-        code = dynamic_schema_open(
-            slice_of(response->file_descriptor_set.data, response->file_descriptor_set.len),
-            &peer->schema, err);
-        candor__v1__descriptors_response__free_unpacked(response, NULL);
-    }
-    free(bytes);
+    struct candor_channel_options options = {.deadline_ms = peer->deadline_ms};
+    struct candor_answer answer;
+    enum candor_code code = candor_channel_call(peer->channel, "/candor.v1.Reflection/Descriptors",
+                                                candor_text(""), &options, &answer);
+    if (code == CANDOR_OK)
+        code = take_schema(peer, slice_from(answer.response), err);
+    else
+        *err = answer.result.error;
+    candor_answer_free(&answer);
     return code;
 }
 
@@ -60,7 +68,7 @@ static bool open_peer(struct command_context *ctx, struct peer *peer, int *statu
     const char *address = context_address(ctx, NULL, status);
     if (address == NULL)
         return false;
-    if (rpc_client_open(address, LIMIT_MESSAGE_BYTES_MAX, &peer->client, &error) != CANDOR_OK ||
+    if (candor_channel_open(address, &peer->channel, &error) != CANDOR_OK ||
         fetch_schema(peer, &error) != CANDOR_OK) {
         *status = report_error(ctx, &error, NULL);
         return false;
@@ -71,8 +79,7 @@ static bool open_peer(struct command_context *ctx, struct peer *peer, int *statu
 static void close_peer(struct peer *peer)
 {
     dynamic_schema_close(peer->schema);
-    if (peer->client != NULL)
-        rpc_client_close(peer->client);
+    candor_channel_close(peer->channel);
 }
 
 /* ---- Methods ---- */
@@ -424,29 +431,30 @@ static int print_answer(struct command_context *ctx, const struct peer *peer,
     return status_of(error);
 }
 
+static int print_envelope(struct command_context *ctx, const struct peer *peer,
+                          const struct dynamic_method *method, const struct candor_answer *answer)
+{
+    Candor__V1__RpcReply *reply =
+        bounded_unpack(&candor__v1__rpc_reply__descriptor, slice_from(answer->envelope), NULL);
+    ASSERT(reply != NULL); /* libcandor has packed it */
+    int status =
+        print_answer(ctx, peer, method, &answer->result.error, reply, slice_from(answer->response));
+    candor__v1__rpc_reply__free_unpacked(reply, NULL);
+    return status;
+}
+
 static int call(struct command_context *ctx, const struct peer *peer,
                 const struct dynamic_method *method, const struct buffer *body)
 {
-    uint8_t client_id[16];
-    random_bytes(client_id, sizeof client_id);
-    Candor__V1__RequestId id = CANDOR__V1__REQUEST_ID__INIT;
-    id.client_id = (ProtobufCBinaryData){.data = client_id, .len = sizeof client_id};
-    id.number = 1;
-    struct rpc_exchange exchange = {.deadline_ms = peer->deadline_ms, .request_id = &id};
-    struct candor_error error = {0};
-    Candor__V1__RpcReply *reply = NULL;
-    uint8_t *bytes = NULL;
-    size_t length = 0;
-    int status;
-    rpc_client_call_wait(peer->client, method->path, buffer_slice(body), &exchange, &bytes, &length,
-                         &reply, &error);
-    if (reply == NULL)
-        status = report_error(ctx, &error, NULL);
-    else
-        status = print_answer(ctx, peer, method, &error, reply, slice_of(bytes, length));
-    if (reply != NULL)
-        candor__v1__rpc_reply__free_unpacked(reply, NULL);
-    free(bytes);
+    struct candor_request_id id = {.number = 1};
+    random_bytes(id.client_id, sizeof id.client_id);
+    struct candor_channel_options options = {.deadline_ms = peer->deadline_ms, .request = &id};
+    struct candor_answer answer;
+    candor_channel_call(peer->channel, method->path,
+                        (struct candor_bytes){body->bytes, body->length}, &options, &answer);
+    int status = answer.envelope.data == NULL ? report_error(ctx, &answer.result.error, NULL)
+                                              : print_envelope(ctx, peer, method, &answer);
+    candor_answer_free(&answer);
     return status;
 }
 

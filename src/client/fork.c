@@ -48,10 +48,15 @@ static void register_handlers(void)
     not_registered = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-bool fork_watch(struct candor_client *client)
+bool fork_register(void)
 {
     pthread_once(&once, register_handlers);
-    if (not_registered != 0)
+    return not_registered == 0;
+}
+
+bool fork_watch(struct candor_client *client)
+{
+    if (!fork_register())
         return false;
     pthread_mutex_lock(&list_lock);
     client->next = list;

@@ -1,5 +1,6 @@
 /* The inside of the client. client.c: connections and the session; call.c: the retry loop; promise.c: what nodes
- * promised; fork.c: a child's clients; convert.c: wire messages to and from the public structs; operations.c, transactions.c: the calls. */
+ * promised; fork.c: a child's clients; convert.c: wire messages to and from the public structs; operations.c, transactions.c: the calls;
+ * channel.c: one node, without all that. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 
@@ -155,6 +156,7 @@ void client_lose_token(struct candor_client *client, const struct candor_token *
 /* fork.c */
 /* Has the client looked after when the process forks. False: there is no memory for it. */
 bool fork_watch(struct candor_client *client);
+bool fork_register(void); /* likewise, for who is not in the list of clients */
 void fork_unwatch(struct candor_client *client);
 void fork_note_connected(void); /* before NNG is used */
 /* True, with the error: this process is a child that cannot make calls. */

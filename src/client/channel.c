@@ -1,0 +1,174 @@
+/* One node's connection, without what a client does on top of it. */
+#include <candor/channel.h>
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "client/internal.h"
+
+struct candor_channel {
+    struct rpc_client *rpc;
+};
+
+enum candor_code candor_channel_open(const char *address, struct candor_channel **out,
+                                     struct candor_error *err)
+{
+    struct candor_error local;
+    err = err == NULL ? &local : err;
+    *out = NULL;
+    if (fork_stranded(err))
+        return err->code;
+    struct candor_channel *channel = fork_register() ? calloc(1, sizeof *channel) : NULL;
+    if (channel == NULL)
+        return operation_out_of_memory(err);
+    fork_note_connected();
+    enum candor_code code = rpc_client_open(address, LIMIT_MESSAGE_BYTES_MAX, &channel->rpc, err);
+    if (code != CANDOR_OK) {
+        free(channel);
+        return code;
+    }
+    *out = channel;
+    return CANDOR_OK;
+}
+
+void candor_channel_close(struct candor_channel *channel)
+{
+    struct candor_error stranded;
+    if (channel == NULL)
+        return;
+    if (!fork_stranded(&stranded)) /* else the connection is the parent's */
+        rpc_client_close(channel->rpc);
+    free(channel);
+}
+
+/* ---- Calls --------------------------------------------------------------------------------------------- */
+
+/* Lives as long as the exchange. */
+struct request {
+    struct rpc_exchange exchange;
+    Candor__V1__RequestId id;
+    uint8_t client_id[CANDOR_CLIENT_ID_BYTES];
+};
+
+static void request_begin(struct request *request, const struct candor_channel_options *options)
+{
+    *request = (struct request){0};
+    if (options == NULL)
+        return;
+    request->exchange.deadline_ms = options->deadline_ms;
+    if (options->request == NULL)
+        return;
+    memcpy(request->client_id, options->request->client_id, sizeof request->client_id);
+    candor__v1__request_id__init(&request->id);
+    request->id.client_id.data = request->client_id;
+    request->id.client_id.len = sizeof request->client_id;
+    request->id.number = options->request->number;
+    request->exchange.request_id = &request->id;
+}
+
+static struct slice slice_from(struct candor_bytes bytes)
+{
+    return slice_of(bytes.data, bytes.length);
+}
+
+/* False: there is no memory. */
+static bool keep_envelope(const Candor__V1__RpcReply *reply, struct candor_answer *answer)
+{
+    size_t length = candor__v1__rpc_reply__get_packed_size(reply);
+    uint8_t *packed = malloc(length + 1);
+    answer->memory[1] = packed;
+    if (packed == NULL)
+        return false;
+    candor__v1__rpc_reply__pack(reply, packed);
+    answer->envelope = (struct candor_bytes){packed, length};
+    return true;
+}
+
+enum candor_code candor_channel_call(struct candor_channel *channel, const char *method,
+                                     struct candor_bytes request,
+                                     const struct candor_channel_options *options,
+                                     struct candor_answer *answer)
+{
+    struct request sent;
+    uint8_t *response = NULL;
+    Candor__V1__RpcReply *reply = NULL;
+    memset(answer, 0, sizeof *answer);
+    struct candor_error *error = &answer->result.error;
+    if (fork_stranded(error))
+        return error->code;
+    request_begin(&sent, options);
+    rpc_client_call_wait(channel->rpc, method, slice_from(request), &sent.exchange, &response,
+                         &answer->response.length, &reply, error);
+    answer->response.data = response;
+    answer->memory[0] = response;
+    if (reply != NULL) {
+        convert_envelope(reply, &answer->result);
+        if (!keep_envelope(reply, answer))
+            candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OUTCOME_UNKNOWN,
+                             "out of memory: an answer came and could not be kept");
+        candor__v1__rpc_reply__free_unpacked(reply, NULL);
+    }
+    return error->code;
+}
+
+void candor_answer_free(struct candor_answer *answer)
+{
+    candor_result_free(&answer->result);
+    free(answer->memory[0]);
+    free(answer->memory[1]);
+    answer->response = answer->envelope = (struct candor_bytes){0};
+    memset(answer->memory, 0, sizeof answer->memory);
+}
+
+/* ---- Calls that nobody waits for ------------------------------------------------------------------------- */
+
+struct sending {
+    struct request request; /* first: its exchange is what comes back */
+    void (*done)(void *closure, const struct candor_answer *answer);
+    void *closure;
+};
+
+static void answered(struct slice response, struct rpc_exchange *exchange)
+{
+    struct sending *sending = (struct sending *)exchange;
+    const Candor__V1__RpcReply *reply = exchange->reply;
+    struct candor_answer answer = {.result.error = exchange->error};
+    if (reply != NULL)
+        convert_envelope(reply, &answer.result);
+    if (reply != NULL && exchange->error.code != CANDOR_OK)
+        response = slice_of(reply->body.data, reply->body.len);
+    answer.response = (struct candor_bytes){response.bytes, response.length};
+    sending->done(sending->closure, &answer);
+    candor_answer_free(&answer);
+    free(sending);
+}
+
+static void refuse(void (*done)(void *closure, const struct candor_answer *answer), void *closure,
+                   const struct candor_error *error)
+{
+    struct candor_answer answer = {.result.error = *error};
+    done(closure, &answer);
+}
+
+void candor_channel_send(struct candor_channel *channel, const char *method,
+                         struct candor_bytes request, const struct candor_channel_options *options,
+                         void (*done)(void *closure, const struct candor_answer *answer),
+                         void *closure)
+{
+    struct candor_error error = {0};
+    if (fork_stranded(&error)) {
+        refuse(done, closure, &error);
+        return;
+    }
+    struct sending *sending = malloc(sizeof *sending);
+    if (sending == NULL) {
+        operation_out_of_memory(&error);
+        refuse(done, closure, &error);
+        return;
+    }
+    request_begin(&sending->request, options);
+    sending->done = done;
+    sending->closure = closure;
+    rpc_client_call(channel->rpc, method, slice_from(request), answered,
+                    &sending->request.exchange);
+}
