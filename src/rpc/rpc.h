@@ -63,7 +63,8 @@ struct rpc_server_stats {
 
 /* What the server holds now. Any thread. */
 void rpc_server_stats(struct rpc_server *server, struct rpc_server_stats *out);
-/* Stops taking requests; then waits until every call has been finished by its handler; then frees. Not from a handler. */
+/* Stops taking requests; then waits until every call has been finished by its handler; then frees. Not from a handler. What waits
+ * only for its caller to be gone is to be finished, too: behind a request that is not taken any more, nobody sees who leaves. */
 void rpc_server_close(struct rpc_server *server);
 
 /* A handler is the generated method `void f(Service *, const Request *, Closure closure, void *closure_data)`.
