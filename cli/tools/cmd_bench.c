@@ -146,7 +146,10 @@ static void send(struct caller *caller, const char *method, const ProtobufCMessa
     ASSERT(packed != NULL);
     struct candor_bytes body = {packed, protobuf_c_message_pack(request, packed)};
     caller->sent_ns = clock_boot_ns();
-    candor_channel_send(bench->channel, method, body, &options, done, caller);
+    struct candor_result refused = {0};
+    if (candor_channel_send(bench->channel, method, body, &options, done, caller, &refused.error) !=
+        CANDOR_OK)
+        finish(caller, &refused, false);
     free(packed);
 }
 

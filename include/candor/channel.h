@@ -56,12 +56,15 @@ enum candor_code candor_channel_call(struct candor_channel *channel, const char 
                                      struct candor_answer *answer);
 void candor_answer_free(struct candor_answer *answer); /* may be called again */
 
-/* Does not wait. `done` runs once, on a thread of the library, or on this one before the return when nothing could be sent. It
- * must not wait nor close the channel, and may send again; `answer` is gone with its return. */
-void candor_channel_send(struct candor_channel *channel, const char *method,
-                         struct candor_bytes request, const struct candor_channel_options *options,
-                         void (*done)(void *closure, const struct candor_answer *answer),
-                         void *closure);
+/* Does not wait. OK: `done` runs once, on a thread of the library. It must not wait nor close the channel, and may send again;
+ * `answer` is gone with its return. Any other code: nothing was sent, and `done` does not run: RESOURCE_EXHAUSTED with
+ * OVERLOADED while 1,024 calls of the channel are under way (send again once one of them is done), with TOO_LARGE, or for want of
+ * memory. */
+enum candor_code
+candor_channel_send(struct candor_channel *channel, const char *method, struct candor_bytes request,
+                    const struct candor_channel_options *options,
+                    void (*done)(void *closure, const struct candor_answer *answer), void *closure,
+                    struct candor_error *err);
 
 #ifdef __cplusplus
 }

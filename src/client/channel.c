@@ -128,9 +128,17 @@ struct sending {
     void *closure;
 };
 
-static void answered(struct slice response, struct rpc_exchange *exchange)
+/* What this thread is about to send. A call that is refused ends before rpc_client_call() returns: its caller is told by the
+ * code and not by a callback, which might send again, be refused again, and so on down the stack. */
+static _Thread_local struct {
+    const struct sending *sending;
+    bool refused;
+    struct candor_error error;
+} submission;
+
+static void deliver(struct slice response, const struct sending *sending)
 {
-    struct sending *sending = (struct sending *)exchange;
+    const struct rpc_exchange *exchange = &sending->request.exchange;
     const Candor__V1__RpcReply *reply = exchange->reply;
     struct candor_answer answer = {.result.error = exchange->error};
     if (reply != NULL)
@@ -140,35 +148,51 @@ static void answered(struct slice response, struct rpc_exchange *exchange)
     answer.response = (struct candor_bytes){response.bytes, response.length};
     sending->done(sending->closure, &answer);
     candor_answer_free(&answer);
+}
+
+static void answered(struct slice response, struct rpc_exchange *exchange)
+{
+    struct sending *sending = (struct sending *)exchange;
+    if (sending == submission.sending) {
+        submission.refused = true;
+        submission.error = exchange->error;
+    } else {
+        deliver(response, sending);
+    }
     free(sending);
 }
 
-static void refuse(void (*done)(void *closure, const struct candor_answer *answer), void *closure,
-                   const struct candor_error *error)
+static enum candor_code submit(struct candor_channel *channel, const char *method,
+                               struct candor_bytes request, struct sending *sending,
+                               struct candor_error *err)
 {
-    struct candor_answer answer = {.result.error = *error};
-    done(closure, &answer);
+    submission.sending = sending;
+    submission.refused = false;
+    rpc_client_call(channel->rpc, method, slice_from(request), answered,
+                    &sending->request.exchange);
+    submission.sending = NULL; /* it may be gone, and its place another's */
+    if (!submission.refused)
+        return CANDOR_OK;
+    *err = submission.error;
+    return err->code;
 }
 
-void candor_channel_send(struct candor_channel *channel, const char *method,
-                         struct candor_bytes request, const struct candor_channel_options *options,
-                         void (*done)(void *closure, const struct candor_answer *answer),
-                         void *closure)
+enum candor_code
+candor_channel_send(struct candor_channel *channel, const char *method, struct candor_bytes request,
+                    const struct candor_channel_options *options,
+                    void (*done)(void *closure, const struct candor_answer *answer), void *closure,
+                    struct candor_error *err)
 {
-    struct candor_error error = {0};
-    if (fork_stranded(&error)) {
-        refuse(done, closure, &error);
-        return;
-    }
+    struct candor_error local;
+    err = err == NULL ? &local : err;
+    *err = (struct candor_error){0};
+    if (fork_stranded(err))
+        return err->code;
     struct sending *sending = malloc(sizeof *sending);
-    if (sending == NULL) {
-        operation_out_of_memory(&error);
-        refuse(done, closure, &error);
-        return;
-    }
+    if (sending == NULL)
+        return operation_out_of_memory(err);
     request_begin(&sending->request, options);
     sending->done = done;
     sending->closure = closure;
-    rpc_client_call(channel->rpc, method, slice_from(request), answered,
-                    &sending->request.exchange);
+    return submit(channel, method, request, sending, err);
 }

@@ -265,7 +265,9 @@ static void many_are_under_way_and_each_is_answered_once(void **state)
     enum { MANY = 200 };
     struct candor_channel_options options = {.deadline_ms = 60000};
     for (int i = 0; i < MANY; i++)
-        candor_channel_send(node->channel, GET, get_request("k", room), &options, note, &sent);
+        assert_int_equal(candor_channel_send(node->channel, GET, get_request("k", room), &options,
+                                             note, &sent, NULL),
+                         CANDOR_OK);
     await(&sent.done, MANY);
     assert_int_equal(atomic_load(&sent.good), MANY);
     assert_int_equal(atomic_load(&node->calls), MANY);
@@ -277,12 +279,78 @@ static void closing_ends_what_is_under_way(void **state)
     uint8_t room[64];
     struct sent sent = {0};
     struct candor_channel_options options = {.deadline_ms = 60000};
-    candor_channel_send(node->channel, GET, get_request(KEY_SILENT, room), &options, note, &sent);
+    assert_int_equal(candor_channel_send(node->channel, GET, get_request(KEY_SILENT, room),
+                                         &options, note, &sent, NULL),
+                     CANDOR_OK);
     await(&node->calls, 1);
     candor_channel_close(node->channel);
     node->channel = NULL;
     assert_int_equal(atomic_load(&sent.done), 1);
     assert_int_equal(atomic_load(&sent.code), CANDOR_CANCELLED);
+}
+
+struct eager {
+    struct candor_channel *channel;
+    atomic_uint sent;
+    atomic_uint done;
+    atomic_int refusal; /* the newest */
+    atomic_int reason;
+};
+
+static void send_once_more(void *closure, const struct candor_answer *answer);
+
+/* False: it was refused. */
+static bool send_silent(struct eager *eager)
+{
+    uint8_t room[64];
+    struct candor_error error;
+    struct candor_channel_options options = {.deadline_ms = 60000};
+    enum candor_code code = candor_channel_send(eager->channel, GET, get_request(KEY_SILENT, room),
+                                                &options, send_once_more, eager, &error);
+    if (code == CANDOR_OK) {
+        atomic_fetch_add(&eager->sent, 1);
+        return true;
+    }
+    assert_int_equal(code, error.code);
+    atomic_store(&eager->refusal, (int)code);
+    atomic_store(&eager->reason, (int)error.reason);
+    return false;
+}
+
+static void send_once_more(void *closure, const struct candor_answer *answer)
+{
+    struct eager *eager = closure;
+    (void)answer;
+    while (send_silent(eager))
+        ;
+    atomic_fetch_add(&eager->done, 1);
+}
+
+/* Whoever sends on from its callback is told no by the code: a callback within a callback would have no end. */
+static void what_is_too_much_is_refused_without_a_callback(void **state)
+{
+    (void)state;
+    struct eager eager = {0};
+    char address[64];
+    int port = free_port();
+    int listener = sp_listen(port, 1);
+    snprintf(address, sizeof address, "tcp://127.0.0.1:%d", port);
+    assert_int_equal(candor_channel_open(address, &eager.channel, NULL), CANDOR_OK);
+    static const uint8_t rep[8] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
+    int peer = sp_accept(listener); /* it says who it is, and never another word */
+    assert_true(peer >= 0 && send_all(peer, rep, sizeof rep));
+    while (send_silent(&eager))
+        ;
+    assert_int_equal(atomic_load(&eager.sent), LIMIT_RPC_CLIENT_CALLS);
+    assert_int_equal(atomic_load(&eager.refusal), CANDOR_RESOURCE_EXHAUSTED);
+    assert_int_equal(atomic_load(&eager.reason), CANDOR_REASON_OVERLOADED);
+    assert_int_equal(atomic_load(&eager.done), 0);
+    candor_channel_close(eager.channel);
+    assert_int_equal(atomic_load(&eager.done), LIMIT_RPC_CLIENT_CALLS);
+    assert_int_equal(atomic_load(&eager.sent), LIMIT_RPC_CLIENT_CALLS);
+    assert_int_equal(atomic_load(&eager.refusal), CANDOR_CANCELLED);
+    close(peer);
+    close(listener);
 }
 
 static void a_malformed_address_is_refused_and_nobody_is_unavailable(void **state)
@@ -315,8 +383,9 @@ static int as_a_child(struct candor_channel *inherited, const char *address)
     if (candor_channel_call(inherited, GET, candor_text(""), NULL, &answer) !=
         CANDOR_FAILED_PRECONDITION)
         return 2;
-    candor_channel_send(inherited, GET, candor_text(""), NULL, note, &sent);
-    if (atomic_load(&sent.done) != 1 || atomic_load(&sent.code) != CANDOR_FAILED_PRECONDITION)
+    if (candor_channel_send(inherited, GET, candor_text(""), NULL, note, &sent, NULL) !=
+            CANDOR_FAILED_PRECONDITION ||
+        atomic_load(&sent.done) != 0)
         return 3;
     candor_channel_close(inherited);
     return 0;
@@ -352,6 +421,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_are_under_way_and_each_is_answered_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(closing_ends_what_is_under_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_too_much_is_refused_without_a_callback, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_malformed_address_is_refused_and_nobody_is_unavailable,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_child_is_told_at_once_and_its_parent_goes_on, setup,
