@@ -1,7 +1,6 @@
 /* By edit distance. */
 #include "base/nearest.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -12,7 +11,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-size_t word_distance(const char *a, const char *b)
+static size_t distance(const char *a, const char *b)
 {
     size_t a_length = strlen(a);
     size_t b_length = strlen(b);
@@ -34,17 +33,23 @@ size_t word_distance(const char *a, const char *b)
     return rows[a_length][b_length];
 }
 
+size_t word_nearness(const char *word, const char *known)
+{
+    size_t length = strlen(word);
+    if (length >= 3 && length <= LIMIT_WORD_BYTES && strncmp(word, known, length) == 0)
+        return 1;
+    size_t errors = distance(word, known);
+    return errors <= 1 + strlen(known) / 4 && errors < length ? errors : SIZE_MAX;
+}
+
 const char *nearest_word(const char *word, const char *const *words)
 {
     const char *nearest = NULL;
-    size_t best = strlen(word) / 3 + 1; /* a third of it may be wrong */
+    size_t best = SIZE_MAX;
     for (; *words != NULL; words++) {
-        size_t d = word_distance(word, *words);
-        bool begins = strlen(word) >= 3 && strncmp(word, *words, strlen(word)) == 0;
-        if (begins && d > 1)
-            d = 1;
-        if (d < best || (d == best && nearest == NULL && d < strlen(word))) {
-            best = d;
+        size_t errors = word_nearness(word, *words);
+        if (errors < best) {
+            best = errors;
             nearest = *words;
         }
     }

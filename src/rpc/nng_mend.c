@@ -24,6 +24,10 @@
  *    That is so, too, in the instant in which another thread finishes it: the task counts as idle while its callback is
  *    still to come, nni_aio_stop() does not wait for it, and the aio is freed under the thread that finishes it. What has
  *    begun is always finished, so nothing needs to be aborted: 1.12 does not do it any more. */
+#if NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION * 100 + NNG_PATCH_VERSION < 502
+#error                                                                                             \
+    "NNG 1.5.2 or newer is needed: older ones call back themselves what they refuse (2, 3), and would finish it twice"
+#endif
 #if defined(NNG_UNMENDED) /* tests/unit/test_nng_unmended.c shows what they do */
 #define MENDS false
 #else

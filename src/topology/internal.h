@@ -96,8 +96,6 @@ size_t text_columns(const char *text); /* characters of UTF-8 text */
 
 /* The key of `section` that `name` may have meant; NULL when none is near. */
 const struct key *nearest_key(enum section section, const char *name);
-/* The choice that `text` may have meant, or NULL. */
-const char *nearest_choice(const char *const *choices, const char *text);
 
 /* Reads a scalar into key's field of `base`. False: `why` says what is wrong and what would be right. */
 bool value_read(const struct key *key, const char *text, const char *folder, void *base,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/nearest.h"
 #include "base/units.h"
 #include "topology/internal.h"
 
@@ -177,7 +178,7 @@ static bool read_choice(const struct key *key, const char *text, void *field,
             store_choice(key, field, i);
             return true;
         }
-    const char *nearest = nearest_choice(key->choices, text);
+    const char *nearest = nearest_word(text, key->choices);
     list_choices(key->choices, choices);
     say(why->what, "%s is no choice for '%s'", quote(text, strlen(text), quoted), key->name);
     if (nearest != NULL)
