@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
-#include "log/file.h"
+#include "disk/disk.h"
 
 #define HARD_STATE_NAME "hard_state"
 #define HARD_STATE_MAGIC UINT32_C(0x31534843) /* "CHS1" */
@@ -99,10 +99,10 @@ enum candor_code hard_state_load(const char *dir, struct hard_state *out, struct
     if (dir_fd < 0 && errno == ENOENT)
         return candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "there is no %s", dir);
     if (dir_fd < 0)
-        return file_error(err, errno, "open directory", dir);
+        return disk_failed(err, errno, "open directory", dir);
 
     struct buffer bytes = {0};
-    enum candor_code code = file_load(dir_fd, HARD_STATE_NAME, HARD_STATE_BYTES, &bytes, err);
+    enum candor_code code = disk_load(dir_fd, HARD_STATE_NAME, HARD_STATE_BYTES, &bytes, err);
     if (code == CANDOR_OK)
         code = decode(buffer_slice(&bytes), out, dir, err);
     else if (code == CANDOR_DATA_LOSS)
@@ -116,12 +116,12 @@ enum candor_code hard_state_save(const char *dir, const struct hard_state *state
                                  struct candor_error *err)
 {
     int dir_fd = -1;
-    enum candor_code code = dir_open(dir, &dir_fd, err);
+    enum candor_code code = disk_open_dir(dir, &dir_fd, err);
     if (code != CANDOR_OK)
         return code;
     struct buffer bytes = {0};
     encode(state, &bytes);
-    code = file_take_turns(dir_fd, HARD_STATE_NAME, buffer_slice(&bytes), err);
+    code = disk_take_turns(dir_fd, HARD_STATE_NAME, buffer_slice(&bytes), err);
     buffer_free(&bytes);
     close(dir_fd);
     return code;
@@ -134,7 +134,7 @@ void os_boot_id(char out[40])
     if (fd < 0)
         return; /* unknown: equal to no boot id that was stored */
     size_t got = 0;
-    if (file_read(fd, out, 39, 0, &got) != 0)
+    if (disk_read(fd, out, 39, 0, &got) != 0)
         memset(out, 0, 40);
     close(fd);
     out[strcspn(out, "\n")] = '\0';

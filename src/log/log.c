@@ -7,9 +7,8 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "base/disk_error.h"
 #include "base/memory.h"
-#include "log/file.h"
+#include "disk/disk.h"
 #include "log/log_internal.h"
 
 /* ---- shared with the other files of the log ---- */
@@ -50,7 +49,7 @@ enum candor_code log_sync_newest(struct log *log, struct candor_error *err)
     if (failed == 0 && fdatasync(segment->fd) != 0)
         failed = errno;
     if (failed != 0)
-        return file_sync_error(err, failed, segment->name);
+        return disk_sync_failed(err, failed, segment->name);
     return CANDOR_OK;
 }
 
@@ -175,7 +174,7 @@ static enum candor_code seal_newest(struct log *log, struct candor_error *err)
 {
     struct segment *segment = log_newest(log);
     if (ftruncate(segment->fd, (off_t)segment->tail) != 0)
-        return file_error(err, errno, "seal log segment", segment->name);
+        return disk_failed(err, errno, "seal log segment", segment->name);
     segment->file_bytes = segment->tail;
     enum candor_code code = log_sync_newest(log, err);
     if (code == CANDOR_OK)
@@ -190,7 +189,7 @@ static enum candor_code roll(struct log *log, uint64_t append_bytes, struct cand
         return code;
     int injected = log_no_room_injected(log);
     if (injected != 0)
-        return file_error(err, injected, "create log segment", "after the full one");
+        return disk_failed(err, injected, "create log segment", "after the full one");
 
     struct segment *old = log_newest(log);
     struct segment *segment = NULL;
@@ -215,9 +214,9 @@ static enum candor_code grow(struct log *log, uint64_t append_bytes, struct cand
     uint64_t capacity = capacity_for(log, append_bytes);
     int failed = log_no_room_injected(log);
     if (failed == 0)
-        failed = file_preallocate(segment->fd, segment->file_bytes, capacity);
+        failed = disk_preallocate(segment->fd, segment->file_bytes, capacity);
     if (failed != 0)
-        return file_error(err, failed, "enlarge log segment", segment->name);
+        return disk_failed(err, failed, "enlarge log segment", segment->name);
     segment->file_bytes = capacity;
     return CANDOR_OK;
 }
@@ -236,10 +235,10 @@ static int write_some(struct log *log, int fd, struct slice bytes, uint64_t at)
 {
     struct log_fault *fault = &log->fault;
     if (fault->error_number == 0)
-        return file_write_all(fd, bytes, at);
+        return disk_write_all(fd, bytes, at);
     size_t passes = (size_t)min_u64(bytes.length, fault->after_bytes);
     fault->after_bytes -= passes;
-    int failed = file_write_all(fd, slice_of(bytes.bytes, passes), at);
+    int failed = disk_write_all(fd, slice_of(bytes.bytes, passes), at);
     return failed == 0 && passes < bytes.length ? fault->error_number : failed;
 }
 
@@ -249,7 +248,7 @@ static int write_append(struct log *log, const uint8_t *mark, struct slice batch
     const struct segment *segment = log_newest(log);
     struct slice parts[2] = {slice_of(mark, SEGMENT_MARK_BYTES), batches};
     if (log->fault.error_number == 0)
-        return file_write_two(segment->fd, parts, segment->tail);
+        return disk_write_two(segment->fd, parts, segment->tail);
     int failed = write_some(log, segment->fd, parts[0], segment->tail);
     if (failed == 0)
         failed = write_some(log, segment->fd, parts[1], segment->tail + SEGMENT_MARK_BYTES);
@@ -263,12 +262,12 @@ static enum candor_code undo_append(struct log *log, int error_number, struct ca
     int failed =
         segment_zero_from(segment->fd, segment->tail, segment->file_bytes, &segment->file_bytes);
     if (failed != 0)
-        return file_sync_error(err, failed, segment->name);
+        return disk_sync_failed(err, failed, segment->name);
     enum candor_code code = log_sync_newest(log, err);
     if (code != CANDOR_OK)
         return code;
     log->synced_seq = segment->last_seq;
-    return file_error(err, error_number, "append to log segment", segment->name);
+    return disk_failed(err, error_number, "append to log segment", segment->name);
 }
 
 static enum candor_code write_and_sync(struct log *log, const struct addition *addition,

@@ -12,7 +12,7 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
-#include "log/file.h"
+#include "disk/disk.h"
 #include "log/log_internal.h"
 
 #define CUT_NAME "cut"
@@ -43,7 +43,7 @@ static enum candor_code save_cut(int dir_fd, const struct cut *cut, struct cando
     buffer_put_u64(&out, cut->next_seq);
     buffer_put(&out, cut->bytes.bytes, cut->bytes.length);
     buffer_set_u32(&out, 4, crc32c(0, out.bytes + 8, out.length - 8));
-    enum candor_code code = file_replace(dir_fd, CUT_NAME, buffer_slice(&out), err);
+    enum candor_code code = disk_replace(dir_fd, CUT_NAME, buffer_slice(&out), err);
     buffer_free(&out);
     return code;
 }
@@ -71,14 +71,14 @@ static enum candor_code unlink_segment(int dir_fd, uint64_t first_seq, struct ca
     char name[SEGMENT_NAME_BYTES];
     segment_name(first_seq, name);
     if (unlinkat(dir_fd, name, 0) != 0 && errno != ENOENT)
-        return file_error(err, errno, "remove log segment", name);
+        return disk_failed(err, errno, "remove log segment", name);
     return CANDOR_OK;
 }
 
 static enum candor_code sync_dir(int dir_fd, struct candor_error *err)
 {
-    int failed = dir_sync(dir_fd);
-    return failed == 0 ? CANDOR_OK : file_sync_error(err, failed, "the log's directory");
+    int failed = disk_sync_dir(dir_fd);
+    return failed == 0 ? CANDOR_OK : disk_sync_failed(err, failed, "the log's directory");
 }
 
 /* Removes the segments that begin behind `first_seq`. */
@@ -107,7 +107,7 @@ static int rewrite_end(int fd, const struct cut *cut, uint64_t file_bytes)
 {
     uint64_t now_bytes;
     /* First what stays, over what was there: a full disk has that room. */
-    int failed = file_write_all(fd, cut->bytes, cut->at);
+    int failed = disk_write_all(fd, cut->bytes, cut->at);
     if (failed == 0)
         failed = segment_zero_from(fd, cut->at + cut->bytes.length, file_bytes, &now_bytes);
     return failed;
@@ -120,8 +120,8 @@ static enum candor_code cut_file(int fd, const struct cut *cut, uint64_t segment
     segment_name(cut->segment, name);
     int failed = rewrite_end(fd, cut, segment_bytes);
     if (failed != 0)
-        return file_error(err, failed, "cut log segment", name);
-    return fdatasync(fd) == 0 ? CANDOR_OK : file_sync_error(err, errno, name);
+        return disk_failed(err, failed, "cut log segment", name);
+    return fdatasync(fd) == 0 ? CANDOR_OK : disk_sync_failed(err, errno, name);
 }
 
 static enum candor_code cut_segment(int dir_fd, const struct cut *cut, uint64_t segment_bytes,
@@ -131,7 +131,7 @@ static enum candor_code cut_segment(int dir_fd, const struct cut *cut, uint64_t 
     segment_name(cut->segment, name);
     int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
     if (fd < 0)
-        return file_error(err, errno, "open log segment", name);
+        return disk_failed(err, errno, "open log segment", name);
     enum candor_code code = cut_file(fd, cut, segment_bytes, err);
     close(fd);
     return code;
@@ -158,7 +158,7 @@ static enum candor_code redo_reset(int dir_fd, const struct cut *cut, uint64_t s
 static enum candor_code remove_cut(int dir_fd, struct candor_error *err)
 {
     if (unlinkat(dir_fd, CUT_NAME, 0) != 0)
-        return file_error(err, errno, "remove", CUT_NAME);
+        return disk_failed(err, errno, "remove", CUT_NAME);
     return sync_dir(dir_fd, err);
 }
 
@@ -175,7 +175,7 @@ enum candor_code log_redo_cut(int dir_fd, uint64_t segment_bytes, struct candor_
 {
     struct buffer bytes = {0};
     struct cut cut;
-    enum candor_code code = file_load(dir_fd, CUT_NAME, CUT_BYTES_MAX, &bytes, err);
+    enum candor_code code = disk_load(dir_fd, CUT_NAME, CUT_BYTES_MAX, &bytes, err);
     if (code == CANDOR_OK && !decode_cut(buffer_slice(&bytes), &cut))
         code = candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
                                 "the file `" CUT_NAME "` in the log's directory is damaged: a "
@@ -192,7 +192,7 @@ enum candor_code log_redo_cut(int dir_fd, uint64_t segment_bytes, struct candor_
 static enum candor_code write_down(struct log *log, const struct cut *cut, struct candor_error *err)
 {
     int injected = log_no_room_injected(log);
-    return injected != 0 ? file_error(err, injected, "write", CUT_NAME)
+    return injected != 0 ? disk_failed(err, injected, "write", CUT_NAME)
                          : save_cut(log->dir_fd, cut, err);
 }
 
@@ -223,7 +223,7 @@ static enum candor_code plan_end(const struct segment *segment, int fd, uint64_t
 
     enum candor_code code = CANDOR_OK;
     if (result == SCAN_FAILED) {
-        code = file_error(err, scan.error_number, "read log segment", segment->name);
+        code = disk_failed(err, scan.error_number, "read log segment", segment->name);
     } else if (result != SCAN_BATCH) {
         code = log_damaged(segment->name, scan.at,
                            result == SCAN_DAMAGED ? scan.why : "it ends too early", "", err);
@@ -256,7 +256,7 @@ static enum candor_code make_plan(const struct log *log, uint64_t to_seq, struct
         plan->opened = plan->fd >= 0;
     }
     if (plan->fd < 0)
-        return file_error(err, errno, "open log segment", segment->name);
+        return disk_failed(err, errno, "open log segment", segment->name);
     if (segment->first_seq == to_seq + 1)
         return CANDOR_OK;
     enum candor_code code = plan_end(segment, plan->fd, to_seq, plan, err);
@@ -278,9 +278,9 @@ static enum candor_code adopt_plan(struct log *log, struct plan *plan, struct ca
     struct segment *segment = log_newest(log);
     segment->fd = plan->fd;
     plan->opened = false; /* the segment's now */
-    int failed = file_size(segment->fd, &segment->file_bytes);
+    int failed = disk_size(segment->fd, &segment->file_bytes);
     if (failed != 0)
-        return file_error(err, failed, "look at log segment", segment->name);
+        return disk_failed(err, failed, "look at log segment", segment->name);
     segment_index_cut(segment, plan->cut.at);
     segment->tail = plan->cut.at + plan->cut.bytes.length;
     segment->last_seq = plan->cut.next_seq - 1;

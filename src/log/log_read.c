@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "log/file.h"
+#include "disk/disk.h"
 #include "log/log_internal.h"
 
 /* What a reader needs of a segment, taken while `index` was held; `files` keeps it true. */
@@ -47,7 +47,7 @@ static enum candor_code open_view(const struct log *log, const struct view *view
     if (errno == ENOENT)
         return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE, "log segment %s is gone",
                                 view->segment->name);
-    return file_error(err, errno, "open log segment", view->segment->name);
+    return disk_failed(err, errno, "open log segment", view->segment->name);
 }
 
 static void close_view(const struct view *view, int fd)

@@ -10,7 +10,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
-#include "log/file.h"
+#include "disk/disk.h"
 #include "log/log_internal.h"
 
 /* ---- what is there ---- */
@@ -57,7 +57,7 @@ enum candor_code log_list(int dir_fd, uint64_t **out, uint32_t *count, struct ca
     if (failed != 0) {
         free(*out);
         *out = NULL;
-        return file_error(err, failed, "list", "the log's directory");
+        return disk_failed(err, failed, "list", "the log's directory");
     }
     if (*count > 0)
         qsort(*out, *count, sizeof **out, compare_seqs);
@@ -128,7 +128,7 @@ static enum candor_code open_segments(struct log *log, struct candor_error *err)
 static enum candor_code distrust_cache(const struct segment *segment, struct candor_error *err)
 {
     if (fdatasync(segment->fd) != 0)
-        return file_sync_error(err, errno, segment->name);
+        return disk_sync_failed(err, errno, segment->name);
     (void)posix_fadvise(segment->fd, 0, 0, POSIX_FADV_DONTNEED);
     return CANDOR_OK;
 }
@@ -141,7 +141,7 @@ static enum candor_code cut_torn_tail(struct log *log, uint64_t torn_to,
         segment_zero_from(segment->fd, segment->tail,
                           max_u64(segment->file_bytes, log->segment_bytes), &segment->file_bytes);
     if (failed != 0)
-        return file_error(err, failed, "cut the torn tail of log segment", segment->name);
+        return disk_failed(err, failed, "cut the torn tail of log segment", segment->name);
     enum candor_code code = log_sync_newest(log, err);
     if (code != CANDOR_OK)
         return code;
@@ -161,7 +161,7 @@ static enum candor_code judge_tail(struct log *log, const char *why, struct log_
     int failed =
         segment_look_behind(segment, segment->tail, segment->last_seq + 1, &torn_to, &was_durable);
     if (failed != 0)
-        return file_error(err, failed, "read log segment", segment->name);
+        return disk_failed(err, failed, "read log segment", segment->name);
     if (was_durable || segment->last_seq < log->known_durable)
         return log_damaged(segment->name, segment->tail, why,
                            was_durable ? RECORDS_FOLLOW : WAS_DURABLE, err);
@@ -198,7 +198,7 @@ static enum candor_code recover_newest(struct log *log, struct log_recovery *rec
         segment_scan_begin(segment, segment->fd, segment->entries[0], segment->file_bytes);
     enum scan_result result = scan_newest(log, &scan);
     if (result == SCAN_FAILED)
-        code = file_error(err, scan.error_number, "read log segment", segment->name);
+        code = disk_failed(err, scan.error_number, "read log segment", segment->name);
     else if (result == SCAN_DAMAGED)
         code = judge_tail(log, scan.why, recovery, err);
     segment_scan_free(&scan);
@@ -242,10 +242,10 @@ static enum candor_code create_first(struct log *log, struct candor_error *err)
 static enum candor_code open_files(struct log *log, const char *path, struct log_recovery *recovery,
                                    struct candor_error *err)
 {
-    enum candor_code code = dir_open(path, &log->dir_fd, err);
+    enum candor_code code = disk_open_dir(path, &log->dir_fd, err);
     if (code != CANDOR_OK)
         return code;
-    code = dir_lock(log->dir_fd, path, &log->lock_fd, err);
+    code = disk_lock(log->dir_fd, path, &log->lock_fd, err);
     if (code != CANDOR_OK)
         return code;
     code = log_redo_cut(log->dir_fd, log->segment_bytes, err);

@@ -10,10 +10,9 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
-#include "base/disk_error.h"
 #include "base/memory.h"
 #include "base/rng.h"
-#include "log/file.h"
+#include "disk/disk.h"
 
 #define SEGMENT_MAGIC UINT32_C(0x31475343) /* "CSG1" */
 #define SEGMENT_VERSION 2
@@ -103,14 +102,14 @@ static enum candor_code write_new(struct segment *segment, uint64_t file_bytes,
 {
     struct buffer header = {0};
     encode_header(segment, &header);
-    int failed = file_preallocate(segment->fd, 0, file_bytes);
+    int failed = disk_preallocate(segment->fd, 0, file_bytes);
     if (failed == 0)
-        failed = file_write_all(segment->fd, buffer_slice(&header), 0);
+        failed = disk_write_all(segment->fd, buffer_slice(&header), 0);
     buffer_free(&header);
     if (failed != 0)
-        return file_error(err, failed, "create log segment", segment->name);
+        return disk_failed(err, failed, "create log segment", segment->name);
     if (fdatasync(segment->fd) != 0)
-        return file_sync_error(err, errno, segment->name);
+        return disk_sync_failed(err, errno, segment->name);
     return CANDOR_OK;
 }
 
@@ -118,9 +117,9 @@ static enum candor_code write_new(struct segment *segment, uint64_t file_bytes,
 static enum candor_code publish(int dir_fd, const struct segment *segment, struct candor_error *err)
 {
     if (renameat(dir_fd, TEMPORARY_NAME, dir_fd, segment->name) != 0)
-        return file_error(err, errno, "rename log segment", segment->name);
-    int failed = dir_sync(dir_fd);
-    return failed == 0 ? CANDOR_OK : file_sync_error(err, failed, segment->name);
+        return disk_failed(err, errno, "rename log segment", segment->name);
+    int failed = disk_sync_dir(dir_fd);
+    return failed == 0 ? CANDOR_OK : disk_sync_failed(err, failed, segment->name);
 }
 
 void segment_drop_prepared(int dir_fd, struct segment *segment)
@@ -145,7 +144,7 @@ static enum candor_code prepare(int dir_fd, uint64_t first_seq, const struct seg
     enum candor_code code = CANDOR_OK;
     segment->fd = openat(dir_fd, TEMPORARY_NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (segment->fd < 0)
-        code = file_error(err, errno, "create log segment", segment->name);
+        code = disk_failed(err, errno, "create log segment", segment->name);
     else
         code = write_new(segment, file_bytes, err);
     if (code != CANDOR_OK) {
@@ -169,11 +168,11 @@ enum candor_code segment_publish(int dir_fd, struct segment *segment, uint64_t f
     if (code != CANDOR_OK)
         return code;
     /* Without room, the first append finds that out, and says so. */
-    int failed = file_preallocate(segment->fd, segment->file_bytes, file_bytes);
+    int failed = disk_preallocate(segment->fd, segment->file_bytes, file_bytes);
     if (failed != 0 && !disk_error_is_shortage(failed))
-        return file_error(err, failed, "enlarge log segment", segment->name);
-    failed = file_size(segment->fd, &segment->file_bytes);
-    return failed == 0 ? CANDOR_OK : file_error(err, failed, "look at log segment", segment->name);
+        return disk_failed(err, failed, "enlarge log segment", segment->name);
+    failed = disk_size(segment->fd, &segment->file_bytes);
+    return failed == 0 ? CANDOR_OK : disk_failed(err, failed, "look at log segment", segment->name);
 }
 
 enum candor_code segment_create(int dir_fd, uint64_t first_seq, const struct segment *prev,
@@ -194,11 +193,11 @@ static enum candor_code read_existing(struct segment *segment, struct candor_err
 {
     uint8_t header[SEGMENT_HEADER_BYTES];
     size_t got = 0;
-    int failed = file_size(segment->fd, &segment->file_bytes);
+    int failed = disk_size(segment->fd, &segment->file_bytes);
     if (failed == 0)
-        failed = file_read(segment->fd, header, sizeof header, 0, &got);
+        failed = disk_read(segment->fd, header, sizeof header, 0, &got);
     if (failed != 0)
-        return file_error(err, failed, "read log segment", segment->name);
+        return disk_failed(err, failed, "read log segment", segment->name);
 
     const char *why =
         got < sizeof header ? "it is shorter than its header" : decode_header(header, segment);
@@ -216,7 +215,7 @@ enum candor_code segment_open(int dir_fd, uint64_t first_seq, struct segment **o
     enum candor_code code = CANDOR_OK;
     segment->fd = openat(dir_fd, segment->name, O_RDWR | O_CLOEXEC);
     if (segment->fd < 0)
-        code = file_error(err, errno, "open log segment", segment->name);
+        code = disk_failed(err, errno, "open log segment", segment->name);
     else
         code = read_existing(segment, err);
     if (code != CANDOR_OK) {
@@ -234,10 +233,10 @@ int segment_zero_from(int fd, uint64_t tail, uint64_t file_bytes, uint64_t *now_
         return errno;
     *now_bytes = tail;
     /* Without room behind it the next append begins another segment. */
-    int failed = file_preallocate(fd, tail, max_u64(file_bytes, tail));
+    int failed = disk_preallocate(fd, tail, max_u64(file_bytes, tail));
     if (failed != 0 && !disk_error_is_shortage(failed))
         return failed;
-    return file_size(fd, now_bytes);
+    return disk_size(fd, now_bytes);
 }
 
 /* ---- marks ---- */
@@ -357,7 +356,7 @@ static int fill(struct segment_scan *scan, size_t need)
     buffer_grow(&scan->chunk, wanted);
     scan->chunk_at = scan->at;
     size_t got = 0;
-    int failed = file_read(scan->fd, scan->chunk.bytes, wanted, scan->at, &got);
+    int failed = disk_read(scan->fd, scan->chunk.bytes, wanted, scan->at, &got);
     scan->chunk.length =
         got; /* a file that is shorter than it should be shows as an incomplete batch */
     return failed;
@@ -465,7 +464,7 @@ int segment_look_behind(const struct segment *segment, uint64_t at, uint64_t seq
     int failed = 0;
     while (at < segment->file_bytes) {
         size_t got = 0;
-        failed = file_read(segment->fd, chunk, LOOK_CHUNK_BYTES, at, &got);
+        failed = disk_read(segment->fd, chunk, LOOK_CHUNK_BYTES, at, &got);
         if (failed != 0 || got == 0)
             break;
         note_nonzero(chunk, got, at, last_nonzero);

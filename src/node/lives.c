@@ -6,7 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/crc32c.h"
-#include "log/file.h"
+#include "disk/disk.h"
 
 #define LIVES_NAME "lives"
 #define LIVES_MAGIC UINT32_C(0x31564c43) /* "CLV1" */
@@ -75,10 +75,10 @@ enum candor_code lives_load(const char *dir, struct core_lives *out, struct cand
     out->count = 0;
     int dir_fd = -1;
     struct buffer bytes = {0};
-    enum candor_code code = dir_open(dir, &dir_fd, err);
+    enum candor_code code = disk_open_dir(dir, &dir_fd, err);
     if (code != CANDOR_OK)
         return code;
-    code = file_load(dir_fd, LIVES_NAME, MOST_BYTES, &bytes, err);
+    code = disk_load(dir_fd, LIVES_NAME, MOST_BYTES, &bytes, err);
     if (code == CANDOR_NOT_FOUND)
         code = CANDOR_OK;
     else if (code == CANDOR_OK && !decode(buffer_slice(&bytes), out))
@@ -93,12 +93,12 @@ enum candor_code lives_save(const char *dir, const struct core_lives *lives,
                             struct candor_error *err)
 {
     int dir_fd = -1;
-    enum candor_code code = dir_open(dir, &dir_fd, err);
+    enum candor_code code = disk_open_dir(dir, &dir_fd, err);
     if (code != CANDOR_OK)
         return code;
     struct buffer bytes = {0};
     encode(lives, &bytes);
-    code = file_replace(dir_fd, LIVES_NAME, buffer_slice(&bytes), err);
+    code = disk_replace(dir_fd, LIVES_NAME, buffer_slice(&bytes), err);
     buffer_free(&bytes);
     close(dir_fd);
     return code;

@@ -2,88 +2,26 @@
 #include "node/internal.h"
 #include "node/lives.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/disk_error.h"
+#include "disk/disk.h"
+
+#define DATA_DIR_MODE 0700 /* what clients store is for the node's user alone */
 
 /* ---- Directory and lock -------------------------------------------------------------------------------------- */
 
-static enum candor_code system_error(struct candor_error *err, int number, const char *path,
-                                     const char *what)
-{
-    return candor_error_set(err, disk_error_code(number), disk_error_reason(number), "%s: %s: %s",
-                            path, what, strerror(number));
-}
-
-/* A path that leads to something else than a directory is a mistake of whoever named it. */
-static enum candor_code check_directory(const char *path, struct candor_error *err)
-{
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return system_error(err, errno, path, "cannot look at the directory");
-    return S_ISDIR(st.st_mode)
-               ? CANDOR_OK
-               : system_error(err, ENOTDIR, path, "this cannot be the data directory");
-}
-
-static enum candor_code make_directory(const char *path, struct candor_error *err)
-{
-    char part[LIMIT_PATH_BYTES + 16];
-    snprintf(part, sizeof part, "%s", path);
-    for (char *p = part + 1;; p++) {
-        if (*p != '/' && *p != '\0')
-            continue;
-        bool end = *p == '\0';
-        *p = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
-            return system_error(err, errno, part, "cannot make the directory");
-        if (end)
-            return check_directory(part, err);
-        *p = '/';
-    }
-}
-
-static enum candor_code locked_by(int fd, const char *path, struct candor_error *err)
-{
-    char pid[24] = {0};
-    ssize_t got = pread(fd, pid, sizeof pid - 1, 0);
-    for (ssize_t i = 0; i < got; i++)
-        if (pid[i] < '0' || pid[i] > '9')
-            pid[i] = '\0';
-    close(fd);
-    return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
-                            "%s: the data directory is locked by pid %s", path,
-                            got > 0 && pid[0] != '\0' ? pid : "unknown");
-}
-
 static enum candor_code lock_directory(struct node *node, struct candor_error *err)
 {
-    char path[LIMIT_PATH_BYTES + 16];
-    snprintf(path, sizeof path, "%s/lock", node->data);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return system_error(err, errno, path, "cannot open");
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        int failed = errno;
-        if (failed == EWOULDBLOCK)
-            return locked_by(fd, path, err);
-        close(fd);
-        return system_error(err, failed, path, "cannot lock");
-    }
-    node->lock_fd = fd;
-    /* For people only: a full disk must not keep the node from its data. The spaces wipe a longer number. */
-    char pid[24];
-    int length = snprintf(pid, sizeof pid, "%-10ld\n", (long)getpid());
-    if (pwrite(fd, pid, (size_t)length, 0) != length)
-        log_warn("lock_without_pid", "path=%s why=\"%s\"", path, strerror(errno));
-    return CANDOR_OK;
+    int dir_fd = -1;
+    enum candor_code code = disk_open(node->data, O_RDONLY | O_DIRECTORY, &dir_fd, err);
+    if (code != CANDOR_OK)
+        return code;
+    code = disk_lock(dir_fd, node->data, &node->lock_fd, err);
+    close(dir_fd);
+    return code;
 }
 
 static enum candor_code set_paths(struct node *node, struct candor_error *err)
@@ -98,13 +36,13 @@ static enum candor_code set_paths(struct node *node, struct candor_error *err)
     snprintf(node->log_dir, sizeof node->log_dir, "%s/log", data);
     snprintf(node->state_dir, sizeof node->state_dir, "%s/state", data);
     snprintf(node->archive_dir, sizeof node->archive_dir, "%s/archive", data);
-    enum candor_code code = make_directory(node->data, err);
+    enum candor_code code = disk_make_dirs(node->data, DATA_DIR_MODE, err);
     if (code == CANDOR_OK)
         code = lock_directory(node, err);
     if (code == CANDOR_OK)
-        code = make_directory(node->state_dir, err);
+        code = disk_make_dir(node->state_dir, DATA_DIR_MODE, err);
     if (code == CANDOR_OK)
-        code = make_directory(node->archive_dir, err);
+        code = disk_make_dir(node->archive_dir, DATA_DIR_MODE, err);
     return code;
 }
 

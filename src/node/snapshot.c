@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "disk/disk.h"
+
 /* The log is kept for a download for so long after its last question. */
 #define SERVED_HOLD_NS (30 * NS_PER_S)
 /* A checkpoint that failed, for want of room or descriptors, is tried again so much later. */
@@ -40,17 +42,16 @@ static enum candor_code digest_file(int fd, uint64_t bytes, uint64_t *digest,
     XXH3_64bits_reset(hash);
     enum candor_code code = CANDOR_OK;
     for (uint64_t at = 0; at < bytes;) {
-        ssize_t got = pread(fd, chunk, LIMIT_SNAPSHOT_CHUNK_BYTES, (off_t)at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0) {
+        size_t got = 0;
+        int failed = disk_read(fd, chunk, LIMIT_SNAPSHOT_CHUNK_BYTES, at, &got);
+        if (failed != 0 || got == 0) {
             code = candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
                                     "reading the checkpoint: %s",
-                                    got < 0 ? strerror(errno) : "it is shorter than it was");
+                                    failed != 0 ? strerror(failed) : "it is shorter than it was");
             break;
         }
-        XXH3_64bits_update(hash, chunk, (size_t)got);
-        at += (uint64_t)got;
+        XXH3_64bits_update(hash, chunk, got);
+        at += got;
         if (pace != NULL && !pace->between(pace->closure)) {
             code = candor_error_set(err, CANDOR_CANCELLED, CANDOR_REASON_NONE, "ended");
             break;
@@ -308,15 +309,6 @@ chunk_source(struct node *node, const Candor__V1__SnapshotRequest *request, stru
     return source;
 }
 
-static ssize_t read_chunk(int fd, uint8_t *chunk, size_t wanted, uint64_t offset)
-{
-    ssize_t got;
-    do
-        got = wanted == 0 ? 0 : pread(fd, chunk, wanted, (off_t)offset);
-    while (got < 0 && errno == EINTR);
-    return got;
-}
-
 /* Fills the answer; false: nothing usable is served. */
 static bool fill_chunk(struct node *node, const struct chunk_source *source, uint64_t offset,
                        uint8_t *chunk, Candor__V1__SnapshotResponse *response)
@@ -326,9 +318,10 @@ static bool fill_chunk(struct node *node, const struct chunk_source *source, uin
         return false;
     uint64_t left = saturating_sub(source->bytes, offset);
     size_t wanted = (size_t)min_u64(left, LIMIT_SNAPSHOT_CHUNK_BYTES);
-    ssize_t got = read_chunk(source->fd, chunk, wanted, offset);
+    size_t got = 0;
+    int failed = disk_read(source->fd, chunk, wanted, offset, &got);
     close(source->fd);
-    if (got < 0 || (size_t)got != wanted) {
+    if (failed != 0 || got != wanted) {
         log_warn("snapshot_not_served", "what=\"reading the checkpoint failed\"");
         pthread_mutex_lock(&s->side.lock);
         if (strcmp(s->name, source->name) == 0)
@@ -339,7 +332,7 @@ static bool fill_chunk(struct node *node, const struct chunk_source *source, uin
     response->ok = true;
     response->total_bytes = source->bytes;
     response->digest = source->digest;
-    response->chunk = (ProtobufCBinaryData){.len = (size_t)got, .data = chunk};
+    response->chunk = (ProtobufCBinaryData){.len = got, .data = chunk};
     return true;
 }
 

@@ -77,10 +77,7 @@ static enum candor_code archive_path(const char *dir, const char *id, char out[L
                                 "id: not the id of a rollback archive; kvctl rollback ls shows "
                                 "those there are");
     snprintf(name, sizeof name, "%s" SUFFIX, id);
-    if (!path_join(out, dir, name))
-        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                                "%s: the path is too long", dir);
-    return CANDOR_OK;
+    return disk_path(out, dir, name, err);
 }
 
 /* ---- Writing ------------------------------------------------------------------------------------------ */
@@ -88,8 +85,9 @@ static enum candor_code archive_path(const char *dir, const char *id, char out[L
 static enum candor_code write_all(struct archive_writer *writer, struct slice bytes,
                                   struct candor_error *err)
 {
-    if (!files_write_all(writer->fd, bytes.bytes, bytes.length))
-        return files_failed(writer->path, "write", err);
+    int failed = disk_append(writer->fd, bytes);
+    if (failed != 0)
+        return disk_failed(err, failed, "write", writer->path);
     writer->summary.bytes += bytes.length;
     return CANDOR_OK;
 }
@@ -118,15 +116,11 @@ enum candor_code archive_begin(const char *dir, struct epoch superseded_by,
     writer->summary.superseded_by = superseded_by;
     writer->summary.wall_ms = clock_wall_ms();
     snprintf(writer->dir, sizeof writer->dir, "%s", dir);
-    enum candor_code code = files_make_dir(dir, err);
-    if (code == CANDOR_OK && !path_join(writer->path, dir, TEMPORARY))
-        code = candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                                "%s: the path is too long", dir);
-    if (code == CANDOR_OK) {
-        writer->fd = open(writer->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-        if (writer->fd < 0)
-            code = files_failed(writer->path, "make it", err);
-    }
+    enum candor_code code = disk_make_dir(dir, DISK_DIR_MODE, err);
+    if (code == CANDOR_OK)
+        code = disk_path(writer->path, dir, TEMPORARY, err);
+    if (code == CANDOR_OK)
+        code = disk_open(writer->path, O_RDWR | O_CREAT | O_TRUNC, &writer->fd, err);
     static const uint8_t no_header[HEADER_BYTES];
     if (code == CANDOR_OK)
         code = write_all(writer, slice_of(no_header, sizeof no_header), err);
@@ -260,10 +254,8 @@ static enum candor_code write_header(struct archive_writer *writer, struct cando
     memset(buffer_grow(header, rest), 0, rest);
     buffer_set_u32(header, HEADER_CRC_AT,
                    crc32c(0, header->bytes + HEADER_BODY_AT, HEADER_BYTES - HEADER_BODY_AT));
-    if (lseek(writer->fd, 0, SEEK_SET) != 0 ||
-        !files_write_all(writer->fd, header->bytes, HEADER_BYTES))
-        return files_failed(writer->path, "write", err);
-    return CANDOR_OK;
+    int failed = disk_write_all(writer->fd, slice_of(header->bytes, HEADER_BYTES), 0);
+    return failed == 0 ? CANDOR_OK : disk_failed(err, failed, "write", writer->path);
 }
 
 enum candor_code archive_finish(struct archive_writer *writer, struct archive_summary *out,
@@ -278,11 +270,11 @@ enum candor_code archive_finish(struct archive_writer *writer, struct archive_su
     if (code == CANDOR_OK)
         code = write_header(writer, err);
     if (code == CANDOR_OK)
-        code = files_sync(writer->path, err);
+        code = disk_sync(writer->path, err);
     if (code == CANDOR_OK && rename(writer->path, final) != 0)
-        code = files_failed(final, "rename to", err);
+        code = disk_failed(err, errno, "rename to", final);
     if (code == CANDOR_OK)
-        code = files_sync(writer->dir, err);
+        code = disk_sync(writer->dir, err);
     if (code == CANDOR_OK && out != NULL)
         *out = *summary;
     archive_abort(writer); /* frees; the temporary file is gone if all went well */
@@ -325,9 +317,9 @@ static enum candor_code read_header(int fd, const char *path, struct archive_sum
                                     struct candor_error *err)
 {
     uint8_t header[HEADER_BYTES];
-    struct stat st;
-    if (files_read_some(fd, header, sizeof header) != HEADER_BYTES || fstat(fd, &st) != 0 ||
-        memcmp(header, MAGIC, 4) != 0)
+    size_t got = 0;
+    if (disk_read_next(fd, header, sizeof header, &got) != 0 || got != HEADER_BYTES ||
+        disk_size(fd, &out->bytes) != 0 || memcmp(header, MAGIC, 4) != 0)
         return damaged(path, "no header", err);
     if (get_u32(header + HEADER_CRC_AT) !=
         crc32c(0, header + HEADER_BODY_AT, HEADER_BYTES - HEADER_BODY_AT))
@@ -345,7 +337,6 @@ static enum candor_code read_header(int fd, const char *path, struct archive_sum
     out->records = read_u64(&reader);
     out->writes = read_u64(&reader);
     out->local = read_u64(&reader);
-    out->bytes = (uint64_t)st.st_size;
     return CANDOR_OK;
 }
 
@@ -358,12 +349,12 @@ static enum candor_code open_archive(const char *dir, const char *id, int *fd,
     enum candor_code code = archive_path(dir, id, path, err);
     if (code != CANDOR_OK)
         return code;
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0)
-        return errno == ENOENT
-                   ? candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
-                                      "there is no rollback archive %s on this node", id)
-                   : files_failed(path, "open", err);
+    code = disk_open(path, O_RDONLY, fd, err);
+    if (code == CANDOR_NOT_FOUND)
+        return candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
+                                "there is no rollback archive %s on this node", id);
+    if (code != CANDOR_OK)
+        return code;
     snprintf(out->id, sizeof out->id, "%s", id);
     code = read_header(*fd, path, out, err);
     if (code != CANDOR_OK) {
@@ -378,22 +369,19 @@ static enum candor_code read_frame(int fd, const char *path, uint8_t *type, stru
                                    struct candor_error *err)
 {
     uint8_t header[FRAME_HEADER_BYTES];
-    ssize_t got = files_read_some(fd, header, sizeof header);
+    size_t got = 0;
+    int failed = disk_read_next(fd, header, sizeof header, &got);
     *type = 0;
     buffer_clear(payload);
-    if (got == 0)
+    if (failed == 0 && got == 0)
         return CANDOR_OK;
     uint32_t length = got == FRAME_HEADER_BYTES ? get_u32(header) : UINT32_MAX;
     if (length > FRAME_BYTES_MAX)
         return damaged(path, "a frame's length is out of range", err);
     buffer_put_u8(payload, header[8]); /* the checksum covers it */
     uint8_t *bytes = buffer_grow(payload, length);
-    for (uint32_t done = 0; done < length;) {
-        got = files_read_some(fd, bytes + done, length - done);
-        if (got <= 0)
-            return damaged(path, "cut short", err);
-        done += (uint32_t)got;
-    }
+    if (disk_read_next(fd, bytes, length, &got) != 0 || got != length)
+        return damaged(path, "cut short", err);
     if (crc32c(0, payload->bytes, payload->length) != get_u32(header + 4))
         return damaged(path, "checksum mismatch", err);
     *type = header[8];
@@ -550,7 +538,7 @@ enum candor_code archive_list(const char *dir, struct archive_summary **out, siz
     *count = 0;
     DIR *stream = opendir(dir);
     if (stream == NULL)
-        return errno == ENOENT ? CANDOR_OK : files_failed(dir, "list", err);
+        return errno == ENOENT ? CANDOR_OK : disk_find_failed(err, errno, "list", dir);
     size_t capacity = 0;
     for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
         char id[ARCHIVE_ID_BYTES];
@@ -592,7 +580,9 @@ enum candor_code archive_drop(const char *dir, const char *id, struct candor_err
     if (code != CANDOR_OK)
         return code;
     if (unlink(path) != 0)
-        return candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
-                                "there is no rollback archive %s on this node", id);
-    return files_sync(dir, err);
+        return errno == ENOENT
+                   ? candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
+                                      "there is no rollback archive %s on this node", id)
+                   : disk_failed(err, errno, "remove", path);
+    return disk_sync(dir, err);
 }

@@ -2,7 +2,6 @@
 #include "state/env.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,11 +68,11 @@ static enum candor_code describe(const char *checkpoint_dir, struct state_checkp
     struct stat st;
     enum candor_code code = files_read_seal(checkpoint_dir, &seal, err);
     if (code == CANDOR_OK)
-        code = files_path(out->path, checkpoint_dir, "data.mdb", err);
+        code = disk_path(out->path, checkpoint_dir, "data.mdb", err);
     if (code != CANDOR_OK)
         return code;
     if (stat(out->path, &st) != 0)
-        return files_failed(out->path, "look at it", err);
+        return disk_find_failed(err, errno, "look at", out->path);
     if ((uint64_t)st.st_size != seal.bytes)
         return damaged(checkpoint_dir, "its length is wrong", err);
     out->pos = seal.applied;
@@ -87,7 +86,7 @@ enum candor_code state_checkpoint_find(const char *state_dir, struct state_check
                                        struct candor_error *err)
 {
     char dir[LIMIT_PATH_BYTES];
-    enum candor_code code = files_path(dir, state_dir, "checkpoint", err);
+    enum candor_code code = disk_path(dir, state_dir, "checkpoint", err);
     return code == CANDOR_OK ? describe(dir, out, err) : code;
 }
 
@@ -95,7 +94,7 @@ enum candor_code checkpoint_adopt(int state_dir_fd, const char *state_dir, const
                                   struct candor_error *err)
 {
     char dir[LIMIT_PATH_BYTES];
-    enum candor_code code = files_path(dir, state_dir, "checkpoint", err);
+    enum candor_code code = disk_path(dir, state_dir, "checkpoint", err);
     return code == CANDOR_OK ? files_swap_dir(state_dir_fd, fresh, dir, err) : code;
 }
 
@@ -103,7 +102,7 @@ static enum candor_code adopt_fresh(const char *state_dir, const char *fresh,
                                     struct candor_error *err)
 {
     int parent;
-    enum candor_code code = files_open_parent(fresh, &parent, err);
+    enum candor_code code = disk_open_parent(fresh, &parent, err);
     if (code != CANDOR_OK)
         return code;
     code = checkpoint_adopt(parent, state_dir, fresh, err);
@@ -117,7 +116,7 @@ static enum candor_code adopt_fresh(const char *state_dir, const char *fresh,
 static enum candor_code make_in(struct state *state, const char *fresh, struct candor_error *err)
 {
     files_remove_dir(fresh);
-    enum candor_code code = files_make_dir(fresh, err);
+    enum candor_code code = disk_make_dir(fresh, DISK_DIR_MODE, err);
     if (code != CANDOR_OK)
         return code;
     /* A view keeps the environment open, should a snapshot be swapped in meanwhile. */
@@ -166,7 +165,7 @@ static enum candor_code checkpoint_as(struct state *state, const char *name,
                                       struct state_checkpoint *out, struct candor_error *err)
 {
     char fresh[LIMIT_PATH_BYTES];
-    enum candor_code code = files_path(fresh, state->dir, name, err);
+    enum candor_code code = disk_path(fresh, state->dir, name, err);
     if (code == CANDOR_OK)
         code = make_in(state, fresh, err);
     return code == CANDOR_OK ? adopt_from(state, fresh, out, err) : code;
@@ -181,7 +180,7 @@ enum candor_code state_checkpoint(struct state *state, struct state_checkpoint *
 enum candor_code state_checkpoint_make(struct state *state, struct candor_error *err)
 {
     char fresh[LIMIT_PATH_BYTES];
-    enum candor_code code = files_path(fresh, state->dir, MADE_NAME, err);
+    enum candor_code code = disk_path(fresh, state->dir, MADE_NAME, err);
     return code == CANDOR_OK ? make_in(state, fresh, err) : code;
 }
 
@@ -189,7 +188,7 @@ enum candor_code state_checkpoint_adopt(struct state *state, struct state_checkp
                                         struct candor_error *err)
 {
     char fresh[LIMIT_PATH_BYTES];
-    enum candor_code code = files_path(fresh, state->dir, MADE_NAME, err);
+    enum candor_code code = disk_path(fresh, state->dir, MADE_NAME, err);
     return code == CANDOR_OK ? adopt_from(state, fresh, out, err) : code;
 }
 
@@ -214,7 +213,7 @@ enum candor_code checkpoint_settle(struct state *state, struct candor_error *err
 {
     char dir[LIMIT_PATH_BYTES];
     struct state_checkpoint found;
-    enum candor_code code = files_path(dir, state->dir, INSTALL_NAME, err);
+    enum candor_code code = disk_path(dir, state->dir, INSTALL_NAME, err);
     if (code != CANDOR_OK)
         return code;
     code = describe(dir, &found, err);
@@ -231,11 +230,11 @@ enum candor_code checkpoint_settle(struct state *state, struct candor_error *err
 static enum candor_code empty_current(const char *current, struct candor_error *err)
 {
     char file[LIMIT_PATH_BYTES];
-    enum candor_code code = files_path(file, current, "data.mdb", err);
+    enum candor_code code = disk_path(file, current, "data.mdb", err);
     if (code != CANDOR_OK)
         return code;
     if (unlink(file) != 0 && errno != ENOENT)
-        return files_failed(file, "remove the untrusted state", err);
+        return disk_failed(err, errno, "remove the untrusted state", file);
     files_remove_dir(current);
     return CANDOR_OK;
 }
@@ -248,24 +247,24 @@ static enum candor_code copy_checked(const char *checkpoint, const char *fresh,
     char to[LIMIT_PATH_BYTES];
     struct file_seal seal;
     struct file_seal copied;
-    enum candor_code code = files_path(from, checkpoint, "data.mdb", err);
+    enum candor_code code = disk_path(from, checkpoint, "data.mdb", err);
     if (code == CANDOR_OK)
-        code = files_path(to, fresh, "data.mdb", err);
+        code = disk_path(to, fresh, "data.mdb", err);
     if (code == CANDOR_OK)
         code = files_read_seal(checkpoint, &seal, err);
     if (code == CANDOR_NOT_FOUND)
         return damaged(checkpoint, "its seal is missing", err);
     if (code == CANDOR_OK)
-        code = files_make_dir(fresh, err);
+        code = disk_make_dir(fresh, DISK_DIR_MODE, err);
     if (code == CANDOR_OK)
-        code = files_copy(from, to, err);
+        code = disk_copy(from, to, err);
     if (code == CANDOR_NOT_FOUND)
         return damaged(checkpoint, "its data file is missing", err);
     if (code == CANDOR_OK)
         code = files_measure(to, &copied, err);
     if (code == CANDOR_OK && (copied.bytes != seal.bytes || copied.digest != seal.digest))
         return damaged(checkpoint, "its digest is wrong", err);
-    return code == CANDOR_OK ? files_sync(fresh, err) : code;
+    return code == CANDOR_OK ? disk_sync(fresh, err) : code;
 }
 
 enum candor_code state_rebuild(const char *state_dir, struct candor_error *err)
@@ -274,18 +273,21 @@ enum candor_code state_rebuild(const char *state_dir, struct candor_error *err)
     char fresh[LIMIT_PATH_BYTES];
     char checkpoint[LIMIT_PATH_BYTES];
     struct stat st;
-    if (!path_join(current, state_dir, "current") || !path_join(fresh, state_dir, "current.new") ||
-        !path_join(checkpoint, state_dir, "checkpoint"))
-        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                                "%s: the path is too long", state_dir);
+    enum candor_code code = disk_path(current, state_dir, "current", err);
+    if (code == CANDOR_OK)
+        code = disk_path(fresh, state_dir, "current.new", err);
+    if (code == CANDOR_OK)
+        code = disk_path(checkpoint, state_dir, "checkpoint", err);
+    if (code != CANDOR_OK)
+        return code;
     files_remove_dir(fresh);
     if (stat(checkpoint, &st) != 0)
         return errno == ENOENT ? empty_current(current, err)
-                               : files_failed(checkpoint, "look at it", err);
+                               : disk_find_failed(err, errno, "look at", checkpoint);
     int parent = -1;
-    enum candor_code code = copy_checked(checkpoint, fresh, err);
+    code = copy_checked(checkpoint, fresh, err);
     if (code == CANDOR_OK)
-        code = files_open_parent(current, &parent, err);
+        code = disk_open_parent(current, &parent, err);
     if (code == CANDOR_OK)
         code = files_swap_dir(parent, fresh, current, err);
     if (code != CANDOR_OK)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/disk_error.h"
 #include "base/memory.h"
 #include "state/map_fault.h"
 #include "state/table.h"

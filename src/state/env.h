@@ -18,6 +18,7 @@
 #include <pthread.h>
 
 #include "base/buffer.h"
+#include "disk/disk.h"
 #include "state/state.h"
 
 #define STATE_FORMAT 4
@@ -227,27 +228,12 @@ void item_decode(struct slice key, const MDB_val *value, struct state_item *out)
 
 /* ---- files.c ----------------------------------------------------------------------------------------- */
 
-bool path_join(char out[LIMIT_PATH_BYTES], const char *dir, const char *name); /* false: too long */
-enum candor_code files_path(char out[LIMIT_PATH_BYTES], const char *dir, const char *name,
-                            struct candor_error *err); /* too long: INVALID_ARGUMENT */
-/* Durable; one that is there already is well. */
-enum candor_code files_make_dir(const char *path, struct candor_error *err);
-enum candor_code files_sync(const char *path, struct candor_error *err); /* a file or a directory */
-enum candor_code files_copy(const char *from, const char *to,
-                            struct candor_error *err); /* whole file, synced */
-/* The directory that `path` stands in. The caller closes it. */
-enum candor_code files_open_parent(const char *path, int *out, struct candor_error *err);
 /* Makes `from` stand at `to` by one rename, and removes what stood there; durable. `from` is gone afterwards. `parent` is
  * the directory of both, open already: once the names are exchanged nothing may fail for want of a descriptor. */
 enum candor_code files_swap_dir(int parent, const char *from, const char *to,
                                 struct candor_error *err);
-void files_remove_dir(
-    const char *path); /* with the data and lock files in it; quiet when there is none */
-/* By errno: NOT_FOUND for what is missing, else disk_error_code()'s. */
-enum candor_code files_failed(const char *path, const char *what, struct candor_error *err);
-/* All of it; false: errno says why. An interruption is none, and a write of nothing is a full disk. */
-bool files_write_all(int fd, const void *bytes, size_t length);
-ssize_t files_read_some(int fd, void *out, size_t length); /* read(2), never interrupted */
+/* With the data and lock files in it; quiet when there is none. */
+void files_remove_dir(const char *path);
 
 /* A seal stands beside a checkpoint's data file, is written behind it, and says what the file must be and what it stands
  * at: so a checkpoint that has a seal is whole, bit rot in it does not become the state, and nobody needs to map it to

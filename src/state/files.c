@@ -1,159 +1,21 @@
-#include <errno.h>
+/* A directory of the state, and the seal of a checkpoint. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "base/assert.h"
-#include "base/disk_error.h"
 #include "base/memory.h"
 #include "state/env.h"
-
-bool path_join(char out[LIMIT_PATH_BYTES], const char *dir, const char *name)
-{
-    int wanted = snprintf(out, LIMIT_PATH_BYTES, "%s/%s", dir, name);
-    return wanted > 0 && wanted < LIMIT_PATH_BYTES;
-}
-
-enum candor_code files_failed(const char *path, const char *what, struct candor_error *err)
-{
-    int number = errno;
-    bool missing = number == ENOENT || number == ENOTDIR;
-    return candor_error_set(err, missing ? CANDOR_NOT_FOUND : disk_error_code(number),
-                            disk_error_reason(number), "%s: cannot %s: %s", path, what,
-                            strerror(number));
-}
-
-bool files_write_all(int fd, const void *bytes, size_t length)
-{
-    const uint8_t *from = bytes;
-    while (length > 0) {
-        ssize_t wrote = write(fd, from, length);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote == 0)
-            errno = ENOSPC;
-        if (wrote <= 0)
-            return false;
-        from += wrote;
-        length -= (size_t)wrote;
-    }
-    return true;
-}
-
-ssize_t files_read_some(int fd, void *out, size_t length)
-{
-    ssize_t got;
-    do
-        got = read(fd, out, length);
-    while (got < 0 && errno == EINTR);
-    return got;
-}
-
-enum candor_code files_path(char out[LIMIT_PATH_BYTES], const char *dir, const char *name,
-                            struct candor_error *err)
-{
-    if (path_join(out, dir, name))
-        return CANDOR_OK;
-    return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                            "%s: the path is too long", dir);
-}
-
-enum candor_code files_open_parent(const char *path, int *out, struct candor_error *err)
-{
-    char parent[LIMIT_PATH_BYTES];
-    snprintf(parent, sizeof parent, "%s", path);
-    char *slash = strrchr(parent, '/');
-    if (slash == NULL)
-        snprintf(parent, sizeof parent, ".");
-    else
-        slash[slash == parent] = '\0'; /* "/x" stands in "/" */
-    *out = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return *out >= 0 ? CANDOR_OK : files_failed(parent, "open", err);
-}
-
-/* Never retried: what it covered is in doubt (R3). */
-static enum candor_code sync_fd(int fd, const char *path, struct candor_error *err)
-{
-    if (fsync(fd) == 0)
-        return CANDOR_OK;
-    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
-                            "%s: fsync failed: %s; the disk is not to be trusted", path,
-                            strerror(errno));
-}
-
-/* The parent is opened first: a directory that was made, but could not be synced for want of a descriptor, would pass
- * for an old one the next time. */
-enum candor_code files_make_dir(const char *path, struct candor_error *err)
-{
-    struct stat st;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return CANDOR_OK;
-    int parent;
-    enum candor_code code = files_open_parent(path, &parent, err);
-    if (code != CANDOR_OK)
-        return code;
-    if (mkdir(path, 0755) == 0)
-        code = sync_fd(parent, path, err); /* what is synced in it is lost with its own name */
-    else
-        code = files_failed(path, "make the directory", err);
-    close(parent);
-    return code;
-}
-
-enum candor_code files_sync(const char *path, struct candor_error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return files_failed(path, "open", err);
-    enum candor_code code = sync_fd(fd, path, err);
-    close(fd);
-    return code;
-}
-
-static bool copy_bytes(int from, int to)
-{
-    enum { CHUNK = 1 << 20 };
-    uint8_t *chunk = malloc(CHUNK);
-    bool ok = chunk != NULL;
-    while (ok) {
-        ssize_t got = files_read_some(from, chunk, CHUNK);
-        if (got <= 0) {
-            ok = got == 0;
-            break;
-        }
-        ok = files_write_all(to, chunk, (size_t)got);
-    }
-    int failed = errno;
-    free(chunk);
-    errno = failed;
-    return ok;
-}
-
-enum candor_code files_copy(const char *from, const char *to, struct candor_error *err)
-{
-    int in = open(from, O_RDONLY | O_CLOEXEC);
-    if (in < 0)
-        return files_failed(from, "open", err);
-    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    enum candor_code code = CANDOR_OK;
-    if (out < 0 || !copy_bytes(in, out))
-        code = files_failed(to, "write", err);
-    if (out >= 0)
-        close(out);
-    close(in);
-    return code == CANDOR_OK ? files_sync(to, err) : code;
-}
 
 void files_remove_dir(const char *path)
 {
     static const char *const names[] = {"data.mdb", "lock.mdb", SEAL_NAME};
     char file[LIMIT_PATH_BYTES];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (path_join(file, path, names[i]))
+        if (disk_path(file, path, names[i], NULL) == CANDOR_OK)
             unlink(file);
     rmdir(path);
 }
@@ -161,14 +23,9 @@ void files_remove_dir(const char *path)
 enum candor_code files_swap_dir(int parent, const char *from, const char *to,
                                 struct candor_error *err)
 {
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-        return sync_fd(parent, to, err);
-    if (errno != EEXIST)
-        return files_failed(to, "rename to", err);
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) != 0)
-        return files_failed(to, "exchange (RENAME_EXCHANGE; the file system must support it)", err);
-    enum candor_code code = sync_fd(parent, to, err);
-    files_remove_dir(from); /* what stood at `to` */
+    enum candor_code code = disk_swap(parent, from, to, err);
+    if (code == CANDOR_OK)
+        files_remove_dir(from); /* what stood at `to` */
     return code;
 }
 
@@ -211,34 +68,35 @@ static bool seal_parse(const char *text, struct file_seal *out)
     return strcmp(text, again) == 0;
 }
 
-static bool digest_file(int fd, struct file_seal *out)
+static int digest_file(int fd, struct file_seal *out)
 {
-    enum { CHUNK = 1 << 20 };
-    uint8_t *chunk = memory_alloc(CHUNK);
+    enum { CHUNK_BYTES = 1 << 20 };
+    uint8_t *chunk = memory_alloc(CHUNK_BYTES);
     XXH3_state_t *hash = memory_given(XXH3_createState());
     XXH3_64bits_reset(hash);
-    ssize_t got;
+    int failed = 0;
+    size_t got = CHUNK_BYTES;
     out->bytes = 0;
-    while ((got = files_read_some(fd, chunk, CHUNK)) > 0) {
-        XXH3_64bits_update(hash, chunk, (size_t)got);
-        out->bytes += (uint64_t)got;
+    while (failed == 0 && got == CHUNK_BYTES) {
+        failed = disk_read_next(fd, chunk, CHUNK_BYTES, &got);
+        XXH3_64bits_update(hash, chunk, got);
+        out->bytes += got;
     }
     out->digest = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
     free(chunk);
-    return got == 0;
+    return failed;
 }
 
 enum candor_code files_measure(const char *path, struct file_seal *out, struct candor_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return files_failed(path, "open", err);
-    enum candor_code code = CANDOR_OK;
-    if (!digest_file(fd, out))
-        code = files_failed(path, "read", err);
+    int fd = -1;
+    enum candor_code code = disk_open(path, O_RDONLY, &fd, err);
+    if (code != CANDOR_OK)
+        return code;
+    int failed = digest_file(fd, out);
     close(fd);
-    return code;
+    return failed == 0 ? CANDOR_OK : disk_failed(err, failed, "read", path);
 }
 
 enum candor_code files_seal_dir(const char *dir, const struct state_position *position,
@@ -247,43 +105,37 @@ enum candor_code files_seal_dir(const char *dir, const struct state_position *po
     char data[LIMIT_PATH_BYTES];
     char path[LIMIT_PATH_BYTES];
     struct file_seal seal = {.applied = position->applied, .rewinds = position->rewinds};
-    enum candor_code code = files_path(data, dir, "data.mdb", err);
+    enum candor_code code = disk_path(data, dir, "data.mdb", err);
     if (code == CANDOR_OK)
-        code = files_path(path, dir, SEAL_NAME, err);
+        code = disk_path(path, dir, SEAL_NAME, err);
     if (code == CANDOR_OK)
-        code = files_sync(data, err);
+        code = disk_sync(data, err);
     if (code == CANDOR_OK)
         code = files_measure(data, &seal, err);
     if (code != CANDOR_OK)
         return code;
     char text[SEAL_BYTES];
     seal_text(&seal, text);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0 || !files_write_all(fd, text, strlen(text)))
-        code = files_failed(path, "write", err);
-    if (fd >= 0)
-        close(fd);
-    if (code == CANDOR_OK)
-        code = files_sync(path, err);
-    return code == CANDOR_OK ? files_sync(dir, err) : code;
+    code = disk_write(AT_FDCWD, path, slice_of(text, strlen(text)), err);
+    return code == CANDOR_OK ? disk_sync(dir, err) : code;
 }
 
 enum candor_code files_read_seal(const char *dir, struct file_seal *out, struct candor_error *err)
 {
     char path[LIMIT_PATH_BYTES];
     char text[SEAL_BYTES] = "";
-    enum candor_code code = files_path(path, dir, SEAL_NAME, err);
+    enum candor_code code = disk_path(path, dir, SEAL_NAME, err);
     if (code != CANDOR_OK)
         return code;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return files_failed(path, "open", err);
-    ssize_t got = files_read_some(fd, text, sizeof text - 1);
-    if (got < 0)
-        code = files_failed(path, "read", err);
+    int fd = -1;
+    code = disk_open(path, O_RDONLY, &fd, err);
+    if (code != CANDOR_OK)
+        return code;
+    size_t got = 0;
+    int failed = disk_read(fd, text, sizeof text - 1, 0, &got);
     close(fd);
-    if (code != CANDOR_OK)
-        return code;
+    if (failed != 0)
+        return disk_failed(err, failed, "read", path);
     if (!seal_parse(text, out))
         return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE, "%s: it is damaged",
                                 path);

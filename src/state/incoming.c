@@ -1,10 +1,8 @@
 /* A snapshot while it arrives, and the swap that makes it the state (R14). */
 #include "state/env.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -25,20 +23,15 @@ enum candor_code state_incoming_begin(struct state *state, struct state_incoming
     struct state_incoming *incoming = memory_zeroed(1, sizeof *incoming);
     incoming->state = state;
     incoming->fd = -1;
-    enum candor_code code = CANDOR_OK;
-    if (!path_join(incoming->dir, state->dir, "incoming") ||
-        !path_join(incoming->file, incoming->dir, "data.mdb"))
-        code = candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                                "%s: the path is too long", state->dir);
+    enum candor_code code = disk_path(incoming->dir, state->dir, "incoming", err);
+    if (code == CANDOR_OK)
+        code = disk_path(incoming->file, incoming->dir, "data.mdb", err);
     if (code == CANDOR_OK) {
         files_remove_dir(incoming->dir); /* of an earlier attempt */
-        code = files_make_dir(incoming->dir, err);
+        code = disk_make_dir(incoming->dir, DISK_DIR_MODE, err);
     }
-    if (code == CANDOR_OK) {
-        incoming->fd = open(incoming->file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-        if (incoming->fd < 0)
-            code = files_failed(incoming->file, "make it", err);
-    }
+    if (code == CANDOR_OK)
+        code = disk_open(incoming->file, O_RDWR | O_CREAT | O_TRUNC, &incoming->fd, err);
     if (code != CANDOR_OK) {
         state_incoming_discard(incoming);
         return code;
@@ -50,9 +43,8 @@ enum candor_code state_incoming_begin(struct state *state, struct state_incoming
 enum candor_code state_incoming_write(struct state_incoming *incoming, struct slice bytes,
                                       struct candor_error *err)
 {
-    return files_write_all(incoming->fd, bytes.bytes, bytes.length)
-               ? CANDOR_OK
-               : files_failed(incoming->file, "write", err);
+    int failed = disk_append(incoming->fd, bytes);
+    return failed == 0 ? CANDOR_OK : disk_failed(err, failed, "write", incoming->file);
 }
 
 static enum candor_code unusable(const struct state_incoming *incoming, const char *why,
@@ -76,9 +68,9 @@ enum candor_code state_incoming_finish(struct state_incoming *incoming,
         return unusable(incoming, why.message, err);
     if (code != CANDOR_OK)
         return candor_error_set(err, code, why.reason, "%s", why.message);
-    code = files_sync(incoming->file, err);
+    code = disk_sync(incoming->file, err);
     if (code == CANDOR_OK)
-        code = files_sync(incoming->dir, err);
+        code = disk_sync(incoming->dir, err);
     if (code != CANDOR_OK)
         return code;
     code = peek_verify(incoming->dir, &why);
@@ -141,12 +133,12 @@ static enum candor_code prepare_checkpoint(const struct state_incoming *incoming
                                            struct candor_error *err)
 {
     char file[LIMIT_PATH_BYTES];
-    enum candor_code code = files_path(file, install, "data.mdb", err);
+    enum candor_code code = disk_path(file, install, "data.mdb", err);
     files_remove_dir(install);
     if (code == CANDOR_OK)
-        code = files_make_dir(install, err);
+        code = disk_make_dir(install, DISK_DIR_MODE, err);
     if (code == CANDOR_OK)
-        code = files_copy(incoming->file, file, err);
+        code = disk_copy(incoming->file, file, err);
     return code == CANDOR_OK ? files_seal_dir(install, position, err) : code;
 }
 
@@ -170,7 +162,7 @@ static enum candor_code swap(struct state *state, int state_dir_fd, struct state
     struct env *env = NULL;
     struct state_position position;
     char current[LIMIT_PATH_BYTES];
-    enum candor_code code = files_path(current, state->dir, "current", err);
+    enum candor_code code = disk_path(current, state->dir, "current", err);
     if (code == CANDOR_OK)
         code = open_counted(incoming, &env, &position, err);
     if (code == CANDOR_OK)
@@ -205,9 +197,9 @@ enum candor_code state_install(struct state *state, struct state_incoming *incom
     ASSERT(incoming->finished && incoming->state == state);
     char install[LIMIT_PATH_BYTES];
     int state_dir_fd = -1;
-    enum candor_code code = files_path(install, state->dir, INSTALL_NAME, err);
+    enum candor_code code = disk_path(install, state->dir, INSTALL_NAME, err);
     if (code == CANDOR_OK) /* for both renames, before the first */
-        code = files_open_parent(install, &state_dir_fd, err);
+        code = disk_open_parent(install, &state_dir_fd, err);
     if (code == CANDOR_OK)
         code = swap(state, state_dir_fd, incoming, install, err);
     if (code != CANDOR_OK) {

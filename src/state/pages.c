@@ -1,12 +1,10 @@
 /* The walk over an LMDB data file: metas, the list of free pages, the table of tables, the tables. */
 #include "state/pages.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -78,17 +76,11 @@ static enum candor_code damaged(const struct walk *walk, uint64_t page, const ch
 static enum candor_code read_at(const struct walk *walk, uint64_t at, uint8_t *out, size_t bytes)
 {
     size_t got = 0;
-    while (got < bytes) {
-        ssize_t part = pread(walk->fd, out + got, bytes - got, (off_t)(at + got));
-        if (part < 0 && errno == EINTR)
-            continue;
-        if (part < 0)
-            return files_failed(walk->path, "read", walk->err);
-        if (part == 0)
-            return damaged(walk, at / max_u64(walk->page_bytes, 1), "the file ends in it");
-        got += (size_t)part;
-    }
-    return CANDOR_OK;
+    int failed = disk_read(walk->fd, out, bytes, at, &got);
+    if (failed != 0)
+        return disk_failed(walk->err, failed, "read", walk->path);
+    return got == bytes ? CANDOR_OK
+                        : damaged(walk, at / max_u64(walk->page_bytes, 1), "the file ends in it");
 }
 
 /* A page is met once: in one tree, or among the free ones. */
@@ -425,21 +417,19 @@ static enum candor_code check_file(struct walk *walk, uint64_t file_bytes, uint6
 enum candor_code pages_check(const char *path, uint64_t map_bytes, enum pages_depth depth,
                              struct candor_error *err)
 {
-    struct stat st;
+    uint64_t file_bytes = 0;
     struct candor_error unused;
     struct walk walk = {.path = path, .err = err != NULL ? err : &unused};
-    walk.fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (walk.fd < 0)
-        return errno == ENOENT ? candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
-                                                  "%s: no such file", path)
-                               : files_failed(path, "open", err);
-    enum candor_code code;
-    if (fstat(walk.fd, &st) != 0)
-        code = files_failed(path, "look at it", err);
-    else if (st.st_size == 0)
+    enum candor_code code = disk_open(path, O_RDONLY, &walk.fd, err);
+    if (code != CANDOR_OK)
+        return code;
+    int failed = disk_size(walk.fd, &file_bytes);
+    if (failed != 0)
+        code = disk_failed(err, failed, "look at", path);
+    else if (file_bytes == 0)
         code = candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "%s: it is empty", path);
     else
-        code = check_file(&walk, (uint64_t)st.st_size, map_bytes, depth);
+        code = check_file(&walk, file_bytes, map_bytes, depth);
     free(walk.seen);
     free(walk.pages);
     close(walk.fd);

@@ -53,7 +53,7 @@ void room_keep(struct env *env)
         return;
     env->disk_tried_ns = now_ns;
     int failed = allocate(env, used + 2 * LIMIT_STATE_SLACK_BYTES);
-    if (failed == ENOSPC || failed == EDQUOT || failed == EFBIG) {
+    if (disk_error_is_full(failed)) {
         env->disk_short = failed;
         return;
     }
@@ -67,16 +67,16 @@ enum candor_code room_for_lock_file(const char *dir, uint64_t readers, struct ca
 {
     enum { HEAD_BYTES = 4096, READER_BYTES = 64 };
     char path[LIMIT_PATH_BYTES];
-    enum candor_code code = files_path(path, dir, "lock.mdb", err);
+    enum candor_code code = disk_path(path, dir, "lock.mdb", err);
     if (code != CANDOR_OK)
         return code;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return files_failed(path, "open", err);
+    int fd = -1;
+    code = disk_open(path, O_RDWR | O_CREAT, &fd, err);
+    if (code != CANDOR_OK)
+        return code;
     int failed = posix_fallocate(fd, 0, (off_t)(HEAD_BYTES + readers * READER_BYTES));
-    errno = failed;
     if (failed != 0 && failed != EOPNOTSUPP && failed != EINVAL)
-        code = files_failed(path, "make room for it", err);
+        code = disk_failed(err, failed, "make room for", path);
     close(fd);
     return code;
 }

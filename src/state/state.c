@@ -22,9 +22,9 @@ static enum candor_code check_current(const struct state *state, const char *dir
     struct stat st;
     char suspect[LIMIT_PATH_BYTES];
     struct candor_error why = {0};
-    enum candor_code code = files_path(file, dir, "data.mdb", err);
+    enum candor_code code = disk_path(file, dir, "data.mdb", err);
     if (code == CANDOR_OK)
-        code = files_path(suspect, state->dir, SUSPECT_NAME, err);
+        code = disk_path(suspect, state->dir, SUSPECT_NAME, err);
     if (code != CANDOR_OK)
         return code;
     uint64_t file_bytes = stat(file, &st) == 0 ? (uint64_t)st.st_size : 0;
@@ -47,10 +47,9 @@ static enum candor_code open_current(struct state *state, struct env **out,
                                      struct candor_error *err)
 {
     char path[LIMIT_PATH_BYTES];
-    if (!path_join(path, state->dir, "current"))
-        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                                "%s: the path is too long", state->dir);
-    enum candor_code code = files_make_dir(path, err);
+    enum candor_code code = disk_path(path, state->dir, "current", err);
+    if (code == CANDOR_OK)
+        code = disk_make_dir(path, DISK_DIR_MODE, err);
     if (code == CANDOR_OK)
         code = check_current(state, path, err);
     return code == CANDOR_OK ? env_open(path, state->map_bytes, ENV_FLAGS, out, err) : code;
@@ -77,7 +76,7 @@ static enum candor_code verify_suspect(struct state *state, struct candor_error 
 {
     char path[LIMIT_PATH_BYTES];
     struct state_digest kept;
-    enum candor_code code = files_path(path, state->dir, SUSPECT_NAME, err);
+    enum candor_code code = disk_path(path, state->dir, SUSPECT_NAME, err);
     if (code != CANDOR_OK || access(path, F_OK) != 0)
         return code;
     struct state_view *view = state_view_begin(state);
@@ -91,7 +90,7 @@ static enum candor_code verify_suspect(struct state *state, struct candor_error 
 void state_mark_suspect(const char *dir)
 {
     char path[LIMIT_PATH_BYTES];
-    if (!path_join(path, dir, SUSPECT_NAME))
+    if (disk_path(path, dir, SUSPECT_NAME, NULL) != CANDOR_OK)
         return;
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
@@ -107,7 +106,7 @@ static void remove_leftovers(const char *dir)
                                         "current.new"};
     char path[LIMIT_PATH_BYTES];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (path_join(path, dir, names[i]))
+        if (disk_path(path, dir, names[i], NULL) == CANDOR_OK)
             files_remove_dir(path);
 }
 
@@ -120,9 +119,9 @@ enum candor_code state_open(const struct state_options *options, struct state **
     pthread_mutex_init(&state->lock, NULL);
     pthread_cond_init(&state->reader_freed, NULL);
     char longest[LIMIT_PATH_BYTES];
-    enum candor_code code = files_path(longest, options->dir, INSTALL_NAME "/data.mdb", err);
+    enum candor_code code = disk_path(longest, options->dir, INSTALL_NAME "/data.mdb", err);
     if (code == CANDOR_OK)
-        code = files_make_dir(state->dir, err);
+        code = disk_make_dir(state->dir, DISK_DIR_MODE, err);
     if (code == CANDOR_OK) {
         remove_leftovers(state->dir);
         code = open_current(state, &state->env, err);

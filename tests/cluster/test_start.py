@@ -396,7 +396,7 @@ class Start(unittest.TestCase):
                 f.write("not a directory")
             done = kvd(c, "a")
             self.assertEqual(done.returncode, 4, done.stderr)
-            self.assertIn(f"{c.dir}/data/a: this cannot be the data directory", done.stderr)
+            self.assertIn(f"cannot make the directory {c.dir}/data/a: Not a directory", done.stderr)
             done = kvd(c, "a", "--data", f"{c.dir}/data/a/below")
             self.assertEqual(done.returncode, 4, done.stderr)
             with open(f"{c.dir}/data/a") as f:

@@ -1,4 +1,4 @@
-#include "log/file.h"
+#include "disk/disk.h"
 #include "log/log_internal.h"
 #include "state/env.h"
 
@@ -197,11 +197,11 @@ WRAP(enum candor_code, log_open, const struct log_options *options, struct log *
     return __real_log_open(&told, out, recovery, err);
 }
 
-WRAP(enum candor_code, file_sync_error, struct candor_error *err, int error_number,
+WRAP(enum candor_code, disk_sync_failed, struct candor_error *err, int error_number,
      const char *name)
 {
     return mutated(MUTATION_FAILED_SYNC_IGNORED) ? CANDOR_OK
-                                                 : __real_file_sync_error(err, error_number, name);
+                                                 : __real_disk_sync_failed(err, error_number, name);
 }
 
 WRAP(void, group_take_back, struct node *node, uint64_t last_before)

@@ -572,7 +572,7 @@ static void a_second_open_names_the_process_that_holds_the_log(void **state)
     struct log *second = NULL;
     struct candor_error err;
     char pid[32];
-    snprintf(pid, sizeof pid, "process %ld", (long)getpid());
+    snprintf(pid, sizeof pid, "pid %ld", (long)getpid());
     open_log(f);
     assert_int_equal(log_open(&options, &second, NULL, &err), CANDOR_FAILED_PRECONDITION);
     assert_null(second);

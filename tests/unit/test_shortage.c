@@ -8,45 +8,7 @@
 
 #include <lmdb.h>
 
-#include "base/disk_error.h"
 #include "shortage.h"
-
-/* ---- The table ---------------------------------------------------------------------------------------- */
-
-static void every_errno_is_a_shortage_a_refusal_or_damage(void **state)
-{
-    (void)state;
-    static const struct {
-        int number;
-        enum candor_code code;
-        bool full;
-    } table[] = {
-        {ENOSPC, CANDOR_RESOURCE_EXHAUSTED, true},
-        {EDQUOT, CANDOR_RESOURCE_EXHAUSTED, true},
-        {EFBIG, CANDOR_RESOURCE_EXHAUSTED, true},
-        {EMFILE, CANDOR_RESOURCE_EXHAUSTED, false},
-        {ENFILE, CANDOR_RESOURCE_EXHAUSTED, false},
-        {ENOMEM, CANDOR_RESOURCE_EXHAUSTED, false},
-        {EAGAIN, CANDOR_RESOURCE_EXHAUSTED, false},
-        {EINTR, CANDOR_RESOURCE_EXHAUSTED, false},
-        {EACCES, CANDOR_PERMISSION_DENIED, false},
-        {EROFS, CANDOR_PERMISSION_DENIED, false},
-        {ENOTDIR, CANDOR_FAILED_PRECONDITION, false},
-        {EISDIR, CANDOR_FAILED_PRECONDITION, false},
-        {EIO, CANDOR_DATA_LOSS, false},
-        {EUCLEAN, CANDOR_DATA_LOSS, false},
-        {EBADMSG, CANDOR_DATA_LOSS, false},
-    };
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        int number = table[i].number;
-        assert_int_equal(disk_error_code(number), table[i].code);
-        assert_int_equal(disk_error_is_full(number), table[i].full);
-        assert_int_equal(disk_error_is_shortage(number),
-                         table[i].code == CANDOR_RESOURCE_EXHAUSTED);
-        assert_int_equal(disk_error_reason(number),
-                         table[i].full ? CANDOR_REASON_DISK_FULL : CANDOR_REASON_NONE);
-    }
-}
 
 /* ---- Short writes ------------------------------------------------------------------------------------- */
 
@@ -413,7 +375,6 @@ static void a_start_short_of_descriptors_says_so_and_changes_nothing(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_errno_is_a_shortage_a_refusal_or_damage),
         TEST(a_write_of_the_state_cut_short_anywhere_is_a_full_disk),
         TEST(without_descriptors_no_checkpoint_is_taken_and_the_old_one_stands),
         TEST(a_checkpoint_that_cannot_be_opened_is_not_dropped),

@@ -1,7 +1,8 @@
 /* The meaning of an errno. */
-#include "base/disk_error.h"
+#include "disk/disk.h"
 
 #include <errno.h>
+#include <string.h>
 
 bool disk_error_is_full(int error_number)
 {
@@ -54,4 +55,30 @@ enum candor_code disk_error_code(int error_number)
 enum candor_reason disk_error_reason(int error_number)
 {
     return disk_error_is_full(error_number) ? CANDOR_REASON_DISK_FULL : CANDOR_REASON_NONE;
+}
+
+enum candor_code disk_failed(struct candor_error *err, int error_number, const char *what,
+                             const char *name)
+{
+    return candor_error_set(err, disk_error_code(error_number), disk_error_reason(error_number),
+                            "cannot %s %s: %s", what, name, strerror(error_number));
+}
+
+enum candor_code disk_find_failed(struct candor_error *err, int error_number, const char *what,
+                                  const char *name)
+{
+    enum candor_code code = disk_failed(err, error_number, what, name);
+    if (error_number != ENOENT && error_number != ENOTDIR)
+        return code;
+    if (err != NULL)
+        err->code = CANDOR_NOT_FOUND;
+    return CANDOR_NOT_FOUND;
+}
+
+enum candor_code disk_sync_failed(struct candor_error *err, int error_number, const char *name)
+{
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                            "%s could not be made durable: %s. The disk may have lost what was "
+                            "written; check it before this node is started again",
+                            name, strerror(error_number));
 }
