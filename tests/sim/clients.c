@@ -85,8 +85,7 @@ static struct request *next_request(struct world *world, uint32_t client)
     return request;
 }
 
-/* Returns the attempt's first number. */
-static uint64_t issue_write(struct world *world, struct node *node, struct request *request)
+uint64_t client_write(struct world *world, struct node *node, struct request *request)
 {
     struct ticket *ticket = ticket_new(world, node, TICKET_WRITE);
     struct client *client = &world->clients[request->client];
@@ -125,14 +124,14 @@ static void do_write(struct world *world, struct event *event)
     if (!client->unanswered)
         client->request = next_request(world, event->from);
     client->unanswered = true;
-    (void)issue_write(world, &world->nodes[event->node], client->request);
+    (void)client_write(world, &world->nodes[event->node], client->request);
 }
 
 /* The cluster is whole again: it must still take a write that a majority keeps. */
 void client_probe(struct world *world, struct node *primary)
 {
     struct request *request = new_request(world, SIM_CLIENTS, ACK_MAJORITY);
-    world->probe_number = issue_write(world, primary, request);
+    world->probe_number = client_write(world, primary, request);
 }
 
 static void follow_redirect(struct world *world, const struct node *node, struct client *client)

@@ -64,7 +64,12 @@ static void copy_disk(const struct disk *from, struct disk *to)
     to->capacity = from->last + 1;
 }
 
-static void put_back(struct world *world, struct node *node)
+void copies_keep(struct node *node)
+{
+    copy_disk(&node->disk, &node->backup);
+}
+
+void copies_put_back(struct world *world, struct node *node)
 {
     struct disk *disk = &node->disk;
     disk_excuse(world, disk, node->backup.last);
@@ -87,13 +92,13 @@ void copies_strike(struct world *world, struct node *node)
     if (!node->up || disk->cluster_id == 0 || disk->older || world->differed)
         return; /* one kind of bad disk at a time, for most are to be good */
     if (node->backup.store_id != disk->store_id) {
-        copy_disk(disk, &node->backup);
+        copies_keep(node);
         return;
     }
     if (!will_be_found(world, node) || !faults_may_wipe(world, node))
         return;
     node_crash(world, node, false);
-    put_back(world, node);
+    copies_put_back(world, node);
     faults_restart(world, node, between(world, 0, world->plan.beat_ns));
 }
 

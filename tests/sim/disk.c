@@ -196,6 +196,8 @@ static void archive(struct world *world, struct node *node, uint64_t seq, struct
     const struct registered *what = record_what(&node->disk, seq);
     if (what->type == RECORD_WRITE && !mutated(world, SIM_MUTATION_ARCHIVE_SKIPPED))
         world->writes[what->number].archived = true;
+    if (world->watcher != NULL)
+        world->watcher->archived(world, node, seq);
 }
 
 void disk_truncate(struct world *world, struct node *node, uint64_t to, struct epoch by)

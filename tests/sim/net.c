@@ -209,6 +209,8 @@ static void serve_fetch(struct world *world, struct node *node, uint32_t caller,
     answer.fetch_answer.commit = view->commit;
     answer.fetch_answer.batches = buffer_slice(&bytes);
     trace_message(world, node, "served", &answer);
+    if (world->watcher != NULL)
+        world->watcher->served(world, node, caller, &answer);
     reply(world, node, caller, life, nonce, &answer);
 }
 

@@ -21,6 +21,7 @@
  *   once.c        of it: exactly once
  *   mutations.c   rules of the disk that can be left out
  *   trace.c       one line an event
+ *   transcript/   scenarios that a person wrote, and what every node did
  *
  * Global time is simulated nanoseconds; each node has a clock of its own. Nothing here reads a clock, an address or
  * the system's randomness, so a seed gives the same run everywhere. One thread. */
@@ -504,8 +505,26 @@ struct committed { /* the highest commit of a generation */
     bool tainted;         /* by two who did not know of each other: it is not one history */
 };
 
+/* Who looks on while a script runs (transcript/), and takes the place of the clients. */
+struct watcher {
+    void (*started)(struct world *world, struct node *node);
+    /* A node took an event; its view is new, and what it wants done is not done yet. */
+    void (*stepped)(struct world *world, struct node *node, const struct core_event *event);
+    void (*acts)(struct world *world, struct node *node, const struct core_action *action);
+    /* A Fetch is answered, beside the core. */
+    void (*served)(struct world *world, struct node *node, uint32_t caller,
+                   const struct core_msg *msg);
+    /* `seq` goes to the archive, and out of the log. */
+    void (*archived)(struct world *world, struct node *node, uint64_t seq);
+    void (*finished)(struct world *world, struct node *node, const struct ticket *ticket,
+                     const struct core_action *action);
+    /* The node died with it. */
+    void (*lost)(struct world *world, struct node *node, const struct ticket *ticket);
+};
+
 struct world {
-    bool differed; /* a state was made to differ */
+    struct watcher *watcher; /* of a script: nothing is left to chance; NULL: a seed runs */
+    bool differed;           /* a state was made to differ */
     struct options options;
     uint64_t seed;
     struct plan plan;
@@ -576,6 +595,11 @@ void world_free(struct world *world);
 /* Runs one seed. A violation, and an ASSERT of the core, end it. */
 void world_run(struct world *world, const struct options *options, uint64_t seed,
                struct result *result);
+/* For a script: a cluster of the plan's size, of blank disks, none of them started. */
+void world_script(struct world *world, const struct plan *plan, struct watcher *watcher);
+void world_script_end(struct world *world);
+/* All that happens until then. A violation jumps to world->escape. */
+void world_run_until(struct world *world, uint64_t at_ns);
 struct event *schedule(struct world *world, uint64_t at_ns,
                        void (*run)(struct world *world, struct event *event));
 /* Happens only in the node's present life, and waits while the node is paused. */
@@ -672,6 +696,8 @@ void client_finished(struct world *world, struct node *node, const struct ticket
                      const struct core_action *action);
 void client_lost(struct world *world, const struct ticket *ticket);
 void client_probe(struct world *world, struct node *primary);
+/* One attempt of a request; returns its first number. */
+uint64_t client_write(struct world *world, struct node *node, struct request *request);
 
 /* operators.c */
 void operators_start(struct world *world);
@@ -684,6 +710,8 @@ void operator_set_voter(struct world *world, struct node *node, const struct nod
 
 /* copies.c */
 void copies_strike(struct world *world, struct node *node);
+void copies_keep(struct node *node);                          /* its disk as it is now */
+void copies_put_back(struct world *world, struct node *node); /* as it was then; it is down */
 void copies_renew(struct world *world, struct node *node, const char *why); /* as the core asked */
 void copies_must_keep_still(struct world *world, const struct node *node, const char *what);
 

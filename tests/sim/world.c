@@ -5,13 +5,18 @@
 
 /* ---- Chance --------------------------------------------------------------------------------------------- */
 
+/* In a script the likelier thing happens, and everything takes as long as it may. */
 bool chance(struct world *world, uint32_t ppm)
 {
+    if (world->watcher != NULL)
+        return ppm > 500000;
     return ppm > 0 && rng_below(&world->rng, 1000000) < ppm;
 }
 
 uint64_t between(struct world *world, uint64_t low, uint64_t high)
 {
+    if (world->watcher != NULL)
+        return max_u64(low, high);
     return low >= high ? low : low + rng_below(&world->rng, high - low + 1);
 }
 
@@ -223,7 +228,10 @@ static void finish(struct world *world, struct node *node, const struct core_act
     } else if (ticket.kind == TICKET_WRITE && action->reason != CANDOR_REASON_OUTCOME_UNKNOWN) {
         rules_write_refused(world, node, &ticket);
     }
-    client_finished(world, node, &ticket, action);
+    if (world->watcher != NULL)
+        world->watcher->finished(world, node, &ticket, action);
+    else
+        client_finished(world, node, &ticket, action);
 }
 
 static void perform(struct world *world, struct node *node, const struct core_action *action)
@@ -320,8 +328,12 @@ void node_step(struct world *world, struct node *node, const struct core_event *
         node->hinted_ns = local_ns(world, node);
     core_step(node->core, event, local_ns(world, node), &node->actions);
     core_view(node->core, &node->view);
+    if (world->watcher != NULL)
+        world->watcher->stepped(world, node, event);
     for (size_t i = 0; i < node->actions.count; i++) {
         trace_action(world, node, &node->actions.list[i]);
+        if (world->watcher != NULL)
+            world->watcher->acts(world, node, &node->actions.list[i]);
         perform(world, node, &node->actions.list[i]);
     }
     node->steps = false;
@@ -378,7 +390,7 @@ static struct core_config config_of(struct world *world, const struct node *node
         .max_uncommitted = plan->max_uncommitted,
         .drift_ppm = plan->drift_ppm,
         .leases = plan->leases,
-        .seed = rng_next(&world->rng),
+        .seed = world->watcher != NULL ? node->index + 1 : rng_next(&world->rng),
         .new_cluster_id = rng_next(&world->rng) | 1,
         .mutation = world->options.mutation < CORE_MUTATION_COUNT ? world->options.mutation
                                                                   : CORE_MUTATION_NONE,
@@ -449,6 +461,8 @@ void node_start(struct world *world, struct node *node)
     node->refused_ns = node->idle_room_ns = node->hands_over_ns = 0;
     TRACE(world, node, "start boot=%" PRIu64 " store=%" PRIu64 " last=%" PRIu64 " commit=%" PRIu64,
           disk->boot, disk->store_id, disk->last, boot.commit);
+    if (world->watcher != NULL)
+        world->watcher->started(world, node);
     net_node_started(world, node);
     check_boot(world, node);
     plan_tick(world, node);
@@ -474,8 +488,12 @@ void node_crash(struct world *world, struct node *node, bool machine)
         clock_restart(world, node);
     snapshot_drop(node);
     memset(node->calls, 0, sizeof node->calls);
-    for (uint32_t i = 0; i < node->ticket_count; i++)
-        client_lost(world, &node->tickets[i]);
+    for (uint32_t i = 0; i < node->ticket_count; i++) {
+        if (world->watcher != NULL)
+            world->watcher->lost(world, node, &node->tickets[i]);
+        else
+            client_lost(world, &node->tickets[i]);
+    }
     node->ticket_count = 0;
     net_node_died(world, node);
 }
@@ -552,21 +570,26 @@ static void reset(struct world *world, const struct options *options, uint64_t s
     world->now_ns = NS_PER_S;
 }
 
+static struct node *build_node(struct world *world, uint32_t index)
+{
+    struct node *node = &world->nodes[index];
+    node->index = index;
+    node->id = node_id_of((const char[2]){(char)('a' + index), '\0'});
+    node->clock = (struct clock_rate){
+        .base_global_ns = world->now_ns,
+        .base_local_ns = between(world, NS_PER_S, 100 * NS_PER_S),
+        .ppm = (int64_t)between(world, 0, 2 * world->plan.rate_ppm) - (int64_t)world->plan.rate_ppm,
+    };
+    disk_format(world, node);
+    return node;
+}
+
 static void build(struct world *world)
 {
     swarm_draw(world);
     world->node_count = world->plan.voters + world->plan.readers;
     for (uint32_t i = 0; i < world->node_count; i++) {
-        struct node *node = &world->nodes[i];
-        node->index = i;
-        node->id = node_id_of((const char[2]){(char)('a' + i), '\0'});
-        node->clock = (struct clock_rate){
-            .base_global_ns = world->now_ns,
-            .base_local_ns = between(world, NS_PER_S, 100 * NS_PER_S),
-            .ppm = (int64_t)between(world, 0, 2 * world->plan.rate_ppm) -
-                   (int64_t)world->plan.rate_ppm,
-        };
-        disk_format(world, node);
+        struct node *node = build_node(world, i);
         faults_restart(world, node, between(world, 0, 5 * world->plan.beat_ns));
     }
     clients_start(world);
@@ -574,14 +597,19 @@ static void build(struct world *world)
     faults_start(world);
 }
 
+static void run_next(struct world *world)
+{
+    struct event event = pop(world);
+    world->now_ns = max_u64(world->now_ns, event.at_ns);
+    run_event(world, &event);
+}
+
 static void run(struct world *world)
 {
     build(world);
     while (!world->done) {
         ASSERT(world->heap_count > 0);
-        struct event event = pop(world);
-        world->now_ns = max_u64(world->now_ns, event.at_ns);
-        run_event(world, &event);
+        run_next(world);
     }
     check_end(world);
     clear(world);
@@ -601,4 +629,30 @@ void world_run(struct world *world, const struct options *options, uint64_t seed
     memcpy(result->violation, world->violation, sizeof result->violation);
     if (!result->ok) /* what the run held is given up: its core may be in any state */
         world_init(world);
+}
+
+/* ---- A script ------------------------------------------------------------------------------------------- */
+
+void world_script(struct world *world, const struct plan *plan, struct watcher *watcher)
+{
+    static const struct options options;
+    reset(world, &options, 0);
+    world->watcher = watcher;
+    world->plan = *plan;
+    world->node_count = plan->voters + plan->readers;
+    for (uint32_t i = 0; i < world->node_count; i++)
+        build_node(world, i)->clock.base_local_ns = world->now_ns;
+}
+
+void world_script_end(struct world *world)
+{
+    clear(world);
+    world->node_count = 0;
+}
+
+void world_run_until(struct world *world, uint64_t at_ns)
+{
+    while (world->heap_count > 0 && world->heap[0].at_ns <= at_ns)
+        run_next(world);
+    world->now_ns = max_u64(world->now_ns, at_ns);
 }

@@ -1,0 +1,325 @@
+#include <stdarg.h>
+
+#include "transcript.h"
+
+/* What nodes do, as lines. Heartbeats, statuses and questions for known lives go on all the time: they are shown where a
+ * scenario asks for them. */
+
+/* ---- Lines ------------------------------------------------------------------------------------------ */
+
+static void put_line(struct transcript *transcript, const char *text)
+{
+    if (transcript->quiet)
+        return;
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == ' ')
+        length--;
+    buffer_put(&transcript->out, text, length);
+    buffer_put(&transcript->out, "\n", 1);
+}
+
+void say_line(struct transcript *transcript, const char *format, ...)
+{
+    char line[LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    put_line(transcript, line);
+}
+
+static void say_when(struct transcript *transcript, const char *who, const char *format,
+                     va_list args)
+{
+    char line[LINE_BYTES];
+    char ms[PHRASE_BYTES];
+    int used = snprintf(line, sizeof line, "%6s  %-6s",
+                        phrase_ms(transcript, transcript->world->now_ns, ms), who);
+    vsnprintf(line + used, sizeof line - (size_t)used, format, args);
+    put_line(transcript, line);
+}
+
+void say(struct transcript *transcript, const char *who, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say_when(transcript, who, format, args);
+    va_end(args);
+}
+
+void say_to(struct transcript *transcript, const char *who[2], const char *format, ...)
+{
+    char both[2 * NAME_BYTES];
+    snprintf(both, sizeof both, "%s>%s", who[0], who[1]);
+    va_list args;
+    va_start(args, format);
+    say_when(transcript, both, format, args);
+    va_end(args);
+}
+
+/* ---- What was stored -------------------------------------------------------------------------------- */
+
+/* A group's first event carries the bytes of all its writes, a replica's none. */
+static void stored_ok(struct transcript *transcript, struct node *node,
+                      const struct core_event *event)
+{
+    struct seen *seen = &transcript->seen[node->index];
+    char text[PHRASE_BYTES];
+    char pos[POS_TEXT_BYTES];
+    uint64_t first = max_u64(event->appended.first_seq, seen->stored + 1);
+    uint64_t last = event->appended.last_seq;
+    if (event->appended.batches.length > 0) {
+        batches_range(event->appended.batches, &first, &last);
+        seen->group_first = first;
+    }
+    if (last > seen->stored)
+        say(transcript, node->id.text, "stores %s",
+            phrase_records(transcript, &node->disk, first, last, text));
+    else if (last < seen->group_first)
+        say(transcript, node->id.text, "finds it done already, at %s",
+            pos_text(disk_pos(&node->disk, last), pos));
+    seen->stored = max_u64(seen->stored, last);
+}
+
+static void stored(struct transcript *transcript, struct node *node, const struct core_event *event)
+{
+    if (event->appended.code == CANDOR_OK)
+        stored_ok(transcript, node, event);
+    else if (event->appended.code == CANDOR_RESOURCE_EXHAUSTED)
+        say(transcript, node->id.text, "stores nothing: no room on its disk");
+    else
+        say(transcript, node->id.text, "stores nothing: %s",
+            candor_code_name(event->appended.code));
+}
+
+static void saved(struct transcript *transcript, const struct node *node)
+{
+    struct seen *seen = &transcript->seen[node->index];
+    char epoch[EPOCH_TEXT_BYTES];
+    if (!epoch_equal(seen->saved, node->disk.epoch))
+        say(transcript, node->id.text, "saves epoch %s", epoch_text(node->disk.epoch, epoch));
+    seen->saved = node->disk.epoch;
+}
+
+static void took(struct transcript *transcript, struct node *node, const struct core_event *event)
+{
+    struct seen *seen = &transcript->seen[node->index];
+    char pos[POS_TEXT_BYTES];
+    switch (event->type) {
+    case CORE_EVENT_SAVED:
+        saved(transcript, node);
+        break;
+    case CORE_EVENT_APPENDED:
+        stored(transcript, node, event);
+        break;
+    case CORE_EVENT_TRUNCATED:
+        seen->stored = event->truncated.last;
+        seen->group_first = seen->stored + 1;
+        say(transcript, node->id.text, "cuts its log back to %s",
+            pos_text(disk_pos(&node->disk, seen->stored), pos));
+        break;
+    case CORE_EVENT_SNAPSHOT_READY:
+        say(transcript, node->id.text, "has the snapshot of %s",
+            pos_text(event->snapshot.pos, pos));
+        break;
+    case CORE_EVENT_SNAPSHOT_FAILED:
+        say(transcript, node->id.text, "gets no snapshot");
+        break;
+    case CORE_EVENT_INSTALLED:
+        seen->stored = event->snapshot.pos.seq;
+        say(transcript, node->id.text, "installs the snapshot: its log ends at %s",
+            pos_text(event->snapshot.pos, pos));
+        break;
+    case CORE_EVENT_PEER_LOST:
+        say(transcript, node->id.text, "its connection to %s closes", event->peer.text);
+        break;
+    default:
+        break;
+    }
+}
+
+void watch_archived(struct world *world, struct node *node, uint64_t seq)
+{
+    struct transcript *transcript = transcript_of(world);
+    char text[PHRASE_BYTES];
+    const struct registered *what = record_what(&node->disk, seq);
+    const char *level =
+        what->type == RECORD_WRITE ? ack_level_name(world->writes[what->number].ack) : "NONE";
+    say(transcript, node->id.text, "archives %s (acknowledged: %s)",
+        phrase_records(transcript, &node->disk, seq, seq, text), level);
+}
+
+/* ---- What it is ------------------------------------------------------------------------------------- */
+
+static void watch_state(struct transcript *transcript, struct node *node)
+{
+    struct seen *seen = &transcript->seen[node->index];
+    struct core_freshness fresh;
+    core_view_freshness(&node->view, node->view.applied, local_ns(transcript->world, node), &fresh);
+    if (fresh.state != seen->state)
+        say(transcript, node->id.text, "is %s", node_state_name(fresh.state));
+    seen->state = fresh.state;
+}
+
+void watch_states(struct transcript *transcript)
+{
+    struct world *world = transcript->world;
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct node *node = &world->nodes[i];
+        if (node->up && node->paused_until_ns <= world->now_ns)
+            watch_state(transcript, node);
+    }
+}
+
+static void changed(struct transcript *transcript, struct node *node)
+{
+    struct seen *seen = &transcript->seen[node->index];
+    const struct core_view *view = &node->view;
+    char epoch[EPOCH_TEXT_BYTES];
+    bool leads = view->role == ROLE_PRIMARY;
+    bool led = seen->role == ROLE_PRIMARY;
+    if (leads && !led)
+        say(transcript, node->id.text, "is primary of %s", epoch_text(view->epoch, epoch));
+    else if (led && !leads)
+        say(transcript, node->id.text, "steps down: %s", node_role_name(view->role));
+    else if (seen->role != ROLE_UNKNOWN && view->role != seen->role)
+        say(transcript, node->id.text, "is a %s", node_role_name(view->role));
+    if (leads && led && view->accepts_writes != seen->accepts_writes)
+        say(transcript, node->id.text, view->accepts_writes ? "takes writes" : "takes no writes");
+    if (view->admitted && !seen->admitted)
+        say(transcript, node->id.text, "its disk %" PRIu64 " is admitted", view->store_id);
+    seen->role = view->role;
+    seen->accepts_writes = view->accepts_writes;
+    seen->admitted = view->admitted;
+    if (leads) /* stored with the EPOCH_START */
+        seen->saved = node->disk.epoch;
+    watch_state(transcript, node);
+}
+
+void watch_stepped(struct world *world, struct node *node, const struct core_event *event)
+{
+    struct transcript *transcript = transcript_of(world);
+    took(transcript, node, event);
+    changed(transcript, node);
+}
+
+void watch_started(struct world *world, struct node *node)
+{
+    struct transcript *transcript = transcript_of(world);
+    const struct disk *disk = &node->disk;
+    char pos[POS_TEXT_BYTES];
+    const char *end = disk->last > 0 ? pos_text(disk_pos(disk, disk->last), pos) : "nothing";
+    transcript->seen[node->index] = (struct seen){
+        .saved = disk->epoch,
+        .stored = disk->last,
+        .group_first = disk->last + 1,
+        .admitted = node->view.admitted,
+        .role = node->view.role,
+    };
+    say(transcript, node->id.text,
+        "starts on disk %" PRIu64 ", which holds %s, known commit %" PRIu64, disk->store_id, end,
+        disk->commit);
+    watch_state(transcript, node);
+}
+
+/* ---- What it sends and wants ------------------------------------------------------------------------ */
+
+static bool is_of_lives(const struct core_msg *msg)
+{
+    return msg->type == CORE_MSG_LIFE || msg->type == CORE_MSG_LIFE_ANSWER;
+}
+
+static void sends(struct transcript *transcript, const struct node *node, const char *to,
+                  const struct core_msg *msg)
+{
+    char text[PHRASE_BYTES];
+    if (!is_of_lives(msg) || (transcript->shown & SHOW_LIVES) != 0)
+        say_to(transcript, (const char *[2]){node->id.text, to}, "%s",
+               phrase_message(transcript, msg, text));
+}
+
+static void publishes(struct transcript *transcript, const struct node *node,
+                      const struct core_msg *msg)
+{
+    struct seen *seen = &transcript->seen[node->index];
+    if (msg->type == CORE_MSG_RECORDS || (transcript->shown & SHOW_STREAM) != 0)
+        sends(transcript, node, "*", msg);
+    if (msg->type != CORE_MSG_HEARTBEAT)
+        return;
+    struct node_id successor = msg->heartbeat.successor;
+    if (!node_id_equal(successor, seen->successor) && !node_id_empty(successor))
+        say_to(transcript, (const char *[2]){node->id.text, "*"}, "Heartbeat: %s shall take over",
+               successor.text);
+    seen->successor = successor;
+}
+
+static void answers(struct transcript *transcript, const struct node *node,
+                    const struct core_action *action)
+{
+    const struct ticket *asked = ticket_find(node, action->ticket);
+    if (asked != NULL && asked->caller < SIM_NODES)
+        sends(transcript, node, transcript->world->nodes[asked->caller].id.text, action->msg);
+}
+
+void watch_served(struct world *world, struct node *node, uint32_t caller,
+                  const struct core_msg *msg)
+{
+    sends(transcript_of(world), node, world->nodes[caller].id.text, msg);
+}
+
+static void opened(struct transcript *transcript, const struct node *node,
+                   const struct core_reign *reign)
+{
+    static const char *const causes[] = {
+        [CORE_REIGN_FOUNDING] = "the founding",     [CORE_REIGN_ELECTION] = "an election",
+        [CORE_REIGN_PROMOTION] = "a promotion",     [CORE_REIGN_TRANSFER] = "a transfer",
+        [CORE_REIGN_FORCED] = "a forced promotion", [CORE_REIGN_RESUMED] = "its own return",
+    };
+    char epoch[EPOCH_TEXT_BYTES];
+    if (reign->cause == CORE_REIGN_OF_ANOTHER)
+        say(transcript, node->id.text, "follows %s", epoch_text(reign->epoch, epoch));
+    else
+        say(transcript, node->id.text, "%s began with %s", epoch_text(reign->epoch, epoch),
+            causes[reign->cause]);
+}
+
+void watch_acts(struct world *world, struct node *node, const struct core_action *action)
+{
+    struct transcript *transcript = transcript_of(world);
+    switch (action->type) {
+    case CORE_ACTION_PUBLISH:
+        publishes(transcript, node, action->msg);
+        break;
+    case CORE_ACTION_CALL:
+        sends(transcript, node, action->peer.text, action->msg);
+        break;
+    case CORE_ACTION_ANSWER:
+        answers(transcript, node, action);
+        break;
+    case CORE_ACTION_COMMIT:
+        say(transcript, node->id.text, "commit %" PRIu64, action->seq);
+        break;
+    case CORE_ACTION_FETCH_SNAPSHOT:
+        say_to(transcript, (const char *[2]){node->id.text, action->peer.text},
+               "Snapshot, of %" PRIu64 " or later", action->seq);
+        break;
+    case CORE_ACTION_DROP_SNAPSHOT:
+        say(transcript, node->id.text, "drops the snapshot");
+        break;
+    case CORE_ACTION_RENEW:
+        say(transcript, node->id.text, "its disk is an older copy: takes a new disk id, restarts");
+        break;
+    case CORE_ACTION_STOP:
+        say(transcript, node->id.text, "stops: %s", action->text);
+        break;
+    case CORE_ACTION_REIGN:
+        opened(transcript, node, action->reign);
+        break;
+    case CORE_ACTION_LOG:
+        if ((transcript->shown & SHOW_LOG) != 0)
+            say(transcript, node->id.text, "log: %s", action->text);
+        break;
+    default: /* the writer's work is shown when it is done, replies where they are given */
+        break;
+    }
+}
