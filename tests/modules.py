@@ -10,8 +10,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ORDER = ["include", "base", "disk", "record", "topology", "log", "state", "eval", "core", "wire", "rpc", "stream", "client", "node",
          "cli/dynamic", "cli/faultproxy", "cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli", "cli/kvd"]
 # Some may include nothing but what is named here, whatever stands above them. kvctl is a client like any other: of libcandor it knows
-# the installed headers; beside them the helpers of base, and topology, which reads its YAML.
-PUBLIC = {"include", "base", "topology"}
+# the installed headers; beside them the helpers of base and disk, and topology, which reads its YAML.
+PUBLIC = {"include", "base", "disk", "topology"}
 COMMANDS = {"cli/dynamic", "cli/faultproxy", "cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli"}
 ONLY = {
     "cli/dynamic": {"include", "base"},

@@ -4,8 +4,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
+
+#include "disk/disk.h"
 
 #define SESSION_FILE_BYTES 256 /* base64 of CANDOR_TOKEN_BYTES_MAX and a newline fit */
 
@@ -14,9 +15,9 @@ static int report_write_failed(struct command_context *ctx, const struct session
                                int number, const char *done)
 {
     struct candor_error error;
-    bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
-    candor_error_set(&error, full ? CANDOR_RESOURCE_EXHAUSTED : CANDOR_INTERNAL, CANDOR_REASON_NONE,
-                     "--session: %s: %s; %s", session->path, strerror(number), done);
+    candor_error_set(
+        &error, disk_error_is_full(number) ? CANDOR_RESOURCE_EXHAUSTED : CANDOR_INTERNAL,
+        CANDOR_REASON_NONE, "--session: %s: %s; %s", session->path, strerror(number), done);
     report_error(ctx, &error,
                  "what the session sees from now on may be older than what it saw: make "
                  "room, and begin anew with --new-session");
@@ -28,42 +29,43 @@ static int report_write_failed(struct command_context *ctx, const struct session
 static bool open_file(struct command_context *ctx, struct session *session, int *status)
 {
     session->fd = open(session->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (session->fd < 0 && errno == EEXIST) {
+    bool made = session->fd >= 0;
+    if (!made && errno == EEXIST)
         session->fd = open(session->path, O_RDWR | O_CLOEXEC);
-    } else if (session->fd >= 0 && pwrite(session->fd, "\n", 1, 0) != 1) {
-        int number = errno;
-        unlink(session->path);
-        *status = report_write_failed(ctx, session, number, "nothing was done");
+    if (session->fd < 0) {
+        *status = report_usage(ctx, NULL, "--session: %s: %s", session->path, strerror(errno));
         return false;
     }
-    if (session->fd < 0)
-        *status = report_usage(ctx, NULL, "--session: %s: %s", session->path, strerror(errno));
-    return session->fd >= 0;
+    int failed = made ? disk_write_all(session->fd, slice_of("\n", 1), 0) : 0;
+    if (failed != 0) {
+        unlink(session->path);
+        *status = report_write_failed(ctx, session, failed, "nothing was done");
+    }
+    return failed == 0;
 }
 
 static bool lock_file(struct command_context *ctx, struct session *session, int *status)
 {
     if (!open_file(ctx, session, status))
         return false;
-    bool locked = flock(session->fd, LOCK_EX | LOCK_NB) == 0;
-    if (!locked && errno == EWOULDBLOCK) {
+    int failed = disk_try_lock(session->fd);
+    if (failed == EWOULDBLOCK) {
         output_note(ctx, "waiting for another command that holds %s", session->path);
-        do
-            locked = flock(session->fd, LOCK_EX) == 0;
-        while (!locked && errno == EINTR);
+        failed = disk_wait_lock(session->fd, NULL);
     }
-    if (!locked)
-        *status = report_usage(ctx, NULL, "--session: %s: %s", session->path, strerror(errno));
-    return locked;
+    if (failed != 0)
+        *status = report_usage(ctx, NULL, "--session: %s: %s", session->path, strerror(failed));
+    return failed == 0;
 }
 
 static bool read_token(struct command_context *ctx, struct session *session,
                        struct candor_token *token, int *status)
 {
     char text[SESSION_FILE_BYTES + 1];
-    ssize_t got = pread(session->fd, text, SESSION_FILE_BYTES, 0);
-    if (got < 0) {
-        *status = report_usage(ctx, NULL, "--session: %s: %s", session->path, strerror(errno));
+    size_t got = 0;
+    int failed = disk_read(session->fd, text, SESSION_FILE_BYTES, 0, &got);
+    if (failed != 0) {
+        *status = report_usage(ctx, NULL, "--session: %s: %s", session->path, strerror(failed));
         return false;
     }
     text[got] = '\0';
@@ -71,7 +73,7 @@ static bool read_token(struct command_context *ctx, struct session *session,
         output_note(ctx,
                     "--session: %s is empty: a session that it held is lost, and a new one begins",
                     session->path);
-    bool cut = got > 0 && strcspn(text, "\n") == (size_t)got; /* the end of the line is its end */
+    bool cut = got > 0 && strcspn(text, "\n") == got; /* the end of the line is its end */
     text[strcspn(text, "\r\n")] = '\0';
     size_t length = 0;
     uint8_t *bytes = base64_decode(text, &length);
@@ -122,13 +124,15 @@ int session_end(struct command_context *ctx, struct candor_client *client, struc
     char line[SESSION_FILE_BYTES];
     int size = snprintf(line, sizeof line, "%s\n", text);
     free(text);
-    errno = ENOSPC; /* of a write that is cut short */
-    if (pwrite(session->fd, line, (size_t)size, 0) != size || ftruncate(session->fd, size) != 0) {
-        int failed =
-            report_write_failed(ctx, session, errno,
+    int failed = disk_write_all(session->fd, slice_of(line, (size_t)size), 0);
+    if (failed == 0 && ftruncate(session->fd, size) != 0)
+        failed = errno;
+    if (failed != 0) {
+        int exit_status =
+            report_write_failed(ctx, session, failed,
                                 status == EXIT_DONE ? "the command itself was done"
                                                     : "the command itself failed, as told before");
-        status = status == EXIT_DONE ? failed : status;
+        status = status == EXIT_DONE ? exit_status : status;
     }
     close(session->fd);
     return status;

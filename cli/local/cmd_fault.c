@@ -3,13 +3,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/units.h"
 #include "cli/faultproxy/fault_proxy.h"
 #include "cli/local/local.h"
+#include "disk/disk.h"
 
 static const struct option_spec show_options[] = {RUN_DIR_OPTION, {0}};
 static const struct option_spec pair_options[] = {
@@ -284,10 +284,15 @@ static bool write_topologies(struct command_context *ctx, const struct fault_pro
                              const struct topology *topology, const char *dir, int *status)
 {
     char path[LOCAL_PATH_BYTES];
+    struct candor_error error;
+    bool good = true;
+    snprintf(path, sizeof path, "%s/seen-by", dir);
+    if (disk_make_dir(path, 0700, &error) != CANDOR_OK) {
+        *status = report_usage(ctx, NULL, "%s", error.message);
+        return false;
+    }
     struct topology *seen = calloc(1, sizeof *seen);
     ASSERT(seen != NULL);
-    snprintf(path, sizeof path, "%s/seen-by", dir);
-    bool good = mkdir(path, 0700) == 0 || errno == EEXIST;
     for (uint32_t i = 0; good && i < topology->node_count; i++) {
         fault_proxy_topology(proxy, i, seen);
         snprintf(path, sizeof path, "%s/seen-by/%s.yaml", dir, topology->nodes[i].id.text);

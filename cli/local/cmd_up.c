@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "cli/local/local.h"
+#include "disk/disk.h"
 
 #define UP_WAIT_MS 30000
 #define DOWN_WAIT_MS 15000
@@ -399,8 +400,9 @@ static off_t find_tail(int fd, uint64_t lines)
     off_t end = at;
     while (at > 0) {
         off_t from = at > (off_t)sizeof block ? at - (off_t)sizeof block : 0;
-        ssize_t got = pread(fd, block, (size_t)(at - from), from);
-        for (ssize_t i = got - 1; i >= 0; i--) {
+        size_t got = 0;
+        (void)disk_read(fd, block, (size_t)(at - from), (uint64_t)from, &got);
+        for (off_t i = (off_t)got - 1; i >= 0; i--) {
             if (block[i] == '\n' && from + i + 1 < end && lines-- == 1)
                 return from + i + 1;
         }

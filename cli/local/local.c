@@ -5,12 +5,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/buffer.h"
+#include "base/memory.h"
+#include "disk/disk.h"
 
 #define STATE_FILE "cluster.json"
 #define CLUSTERS_MAX 64 /* of one user, looked through for the one that is meant */
@@ -164,21 +165,21 @@ static bool load_state(struct command_context *ctx, struct local_cluster *cluste
     return good;
 }
 
-/* Written beside and renamed: a reader sees the old state or the new one. */
+/* A reader sees the old state or the new one. */
 bool local_save(struct command_context *ctx, const struct local_cluster *cluster, int *status)
 {
     char path[LOCAL_PATH_BYTES];
-    char temporary[LOCAL_PATH_BYTES];
+    struct candor_error error;
     json_t *state = state_json(cluster);
     ASSERT(state != NULL && cluster->lock_fd >= 0);
-    inside(cluster, STATE_FILE, path);
-    inside(cluster, STATE_FILE ".new", temporary);
-    bool good =
-        json_dump_file(state, temporary, JSON_INDENT(2)) == 0 && rename(temporary, path) == 0;
+    char *text = memory_given(json_dumps(state, JSON_INDENT(2)));
     json_decref(state);
-    if (!good)
-        *status = report_usage(ctx, NULL, "%s: %s", path, strerror(errno));
-    return good;
+    enum candor_code code = disk_replace_shared(inside(cluster, STATE_FILE, path),
+                                                slice_of(text, strlen(text)), &error);
+    free(text);
+    if (code != CANDOR_OK)
+        *status = report_usage(ctx, NULL, "%s", error.message);
+    return code == CANDOR_OK;
 }
 
 void local_remove(const struct local_cluster *cluster)
@@ -200,32 +201,35 @@ void local_remove(const struct local_cluster *cluster)
 static bool make_dir(struct command_context *ctx, const char *path, int *status)
 {
     struct stat st;
-    if ((mkdir(path, 0700) == 0 || errno == EEXIST) && stat(path, &st) == 0 &&
-        S_ISDIR(st.st_mode)) {
-        if (st.st_uid == geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
-            return true;
-        *status = report_usage(ctx, "name another one by --run-dir",
-                               "%s may be changed by other users", path);
+    struct candor_error error;
+    if (disk_make_dir(path, 0700, &error) != CANDOR_OK) {
+        *status = report_usage(ctx, NULL, "%s", error.message);
         return false;
     }
-    *status = report_usage(ctx, NULL, "%s: %s", path, strerror(errno));
+    if (stat(path, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+        return true;
+    *status = report_usage(ctx, "name another one by --run-dir", "%s may be changed by other users",
+                           path);
     return false;
 }
 
 static bool lock_dir(struct command_context *ctx, struct local_cluster *cluster, int *status)
 {
     char path[LOCAL_PATH_BYTES];
-    cluster->lock_fd = open(inside(cluster, "lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    bool locked = cluster->lock_fd >= 0 && flock(cluster->lock_fd, LOCK_EX | LOCK_NB) == 0;
-    if (!locked && cluster->lock_fd >= 0 && errno == EWOULDBLOCK) {
-        output_note(ctx, "waiting for another command that holds %s", path);
-        do
-            locked = flock(cluster->lock_fd, LOCK_EX) == 0;
-        while (!locked && errno == EINTR && !interrupt_seen());
+    struct candor_error error;
+    inside(cluster, "lock", path);
+    if (disk_open(path, O_RDWR | O_CREAT, &cluster->lock_fd, &error) != CANDOR_OK) {
+        *status = report_usage(ctx, NULL, "%s", error.message);
+        return false;
     }
-    if (!locked)
-        *status = report_usage(ctx, NULL, "%s: %s", path, strerror(errno));
-    return locked;
+    int failed = disk_try_lock(cluster->lock_fd);
+    if (failed == EWOULDBLOCK) {
+        output_note(ctx, "waiting for another command that holds %s", path);
+        failed = disk_wait_lock(cluster->lock_fd, interrupt_seen);
+    }
+    if (failed != 0)
+        *status = report_usage(ctx, NULL, "%s: %s", path, strerror(failed));
+    return failed == 0;
 }
 
 void local_close(struct local_cluster *cluster)

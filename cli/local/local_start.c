@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "disk/disk.h"
 
 #define TAIL_BYTES 4096
 #define TAIL_LINES 12
@@ -50,11 +51,13 @@ static off_t size_of(const char *path)
 static size_t read_at(const char *path, off_t offset, char *out, size_t room)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? pread(fd, out, room - 1, offset) : 0;
-    if (fd >= 0)
+    size_t got = 0;
+    if (fd >= 0) {
+        (void)disk_read(fd, out, room - 1, (uint64_t)offset, &got);
         close(fd);
-    out[got > 0 ? got : 0] = '\0';
-    return got > 0 ? (size_t)got : 0;
+    }
+    out[got] = '\0';
+    return got;
 }
 
 static void print_tail(const char *path, off_t since)

@@ -2,11 +2,13 @@
 #include "cli/frame/command.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/buffer.h"
+#include "disk/disk.h"
 
 #define LAST_TOPOLOGY "last-topology"
 
@@ -30,10 +32,10 @@ static bool is_ours(const char *path)
 bool run_base(char out[RUN_PATH_BYTES], struct candor_error *err)
 {
     base_path(out);
-    if (mkdir(out, 0700) != 0 && errno != EEXIST) {
+    struct candor_error why;
+    if (disk_make_dir(out, 0700, &why) != CANDOR_OK) {
         bool named = getenv("XDG_RUNTIME_DIR") != NULL;
-        candor_error_set(err, CANDOR_PERMISSION_DENIED, CANDOR_REASON_NONE, "%s: %s%s", out,
-                         strerror(errno),
+        candor_error_set(err, why.code, why.reason, "%s%s", why.message,
                          named ? "; XDG_RUNTIME_DIR must name a directory that can be written, or "
                                  "be unset"
                                : "");
@@ -55,32 +57,22 @@ static bool last_path(char out[RUN_PATH_BYTES])
     return length < RUN_PATH_BYTES && is_ours(base);
 }
 
-/* Written beside and renamed: a reader sees the old one or the new one. */
 bool run_remember_topology(const char *path, struct candor_error *err)
 {
     char base[RUN_PATH_BYTES];
     char name[RUN_PATH_BYTES];
-    char temporary[RUN_PATH_BYTES + 16];
     char *absolute = realpath(path, NULL);
-    FILE *file = NULL;
-    bool good = false;
     if (absolute == NULL) {
-        candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "%s: %s", path,
-                         strerror(errno));
-        goto cleanup;
+        disk_find_failed(err, errno, "find", path);
+        return false;
     }
-    if (!run_base(base, err) || !last_path(name))
-        goto cleanup;
-    snprintf(temporary, sizeof temporary, "%s.%d", name, (int)getpid());
-    file = fopen(temporary, "w");
-    good = file != NULL && fprintf(file, "%s\n", absolute) > 0;
-    if (file != NULL)
-        good = fclose(file) == 0 && good;
-    good = good && rename(temporary, name) == 0;
-    if (!good)
-        candor_error_set(err, CANDOR_UNKNOWN, CANDOR_REASON_NONE, "%s: %s", name, strerror(errno));
-cleanup:
+    struct buffer line = {0};
+    buffer_put(&line, absolute, strlen(absolute));
+    buffer_put_u8(&line, '\n');
     free(absolute);
+    bool good = run_base(base, err) && last_path(name) &&
+                disk_replace_shared(name, buffer_slice(&line), err) == CANDOR_OK;
+    buffer_free(&line);
     return good;
 }
 

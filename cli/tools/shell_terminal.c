@@ -18,6 +18,7 @@
 #include "cli/frame/node_call.h"
 #include "cli/tools/complete.h"
 #include "cli/tools/shell.h"
+#include "disk/disk.h"
 #include "topology/topology.h"
 
 #define HISTORY_LINES 1000
@@ -129,14 +130,11 @@ static char *prompt(EditLine *edit)
 /* Makes the folders of `path`, private to the user where they were missing. */
 static bool make_folders(char *path)
 {
-    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        bool good = mkdir(path, 0700) == 0 || errno == EEXIST;
-        *slash = '/';
-        if (!good)
-            return false;
-    }
-    return true;
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    bool good = disk_make_dirs(path, 0700, NULL) == CANDOR_OK;
+    *slash = '/';
+    return good;
 }
 
 static void find_history(char out[RUN_PATH_BYTES])
