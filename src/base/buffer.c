@@ -107,6 +107,18 @@ struct reader reader_of(struct slice bytes)
     return (struct reader){.at = at, .end = bytes.length == 0 ? at : at + bytes.length, .ok = true};
 }
 
+bool read_node_id(struct reader *reader, struct node_id *out)
+{
+    struct slice raw = read_bytes(reader, LIMIT_NODE_ID_BYTES);
+    *out = (struct node_id){0};
+    if (!reader->ok)
+        return false;
+    size_t length = strnlen((const char *)raw.bytes, raw.length);
+    if (length > 0 && !node_id_parse((const char *)raw.bytes, length, out))
+        return false;
+    return memcmp(out->text, raw.bytes, sizeof out->text) == 0;
+}
+
 size_t reader_left(const struct reader *reader)
 {
     return reader->at == reader->end ? 0 : (size_t)(reader->end - reader->at);

@@ -42,6 +42,8 @@ uint16_t read_u16(struct reader *reader);
 uint32_t read_u32(struct reader *reader);
 uint64_t read_u64(struct reader *reader);
 struct slice read_bytes(struct reader *reader, size_t length); /* points into the reader's bytes */
+/* An id, or nobody, as it is stored: LIMIT_NODE_ID_BYTES, its text and then zeros. False: it is none, or cut short. */
+bool read_node_id(struct reader *reader, struct node_id *out);
 size_t reader_left(const struct reader *reader);
 
 #endif

@@ -48,18 +48,6 @@ static enum candor_code damaged(struct candor_error *err, const char *dir, const
                             dir, why);
 }
 
-/* An id that was stored: nobody's, or a valid one, zero-padded. */
-static bool read_id(struct reader *reader, struct node_id *out)
-{
-    struct slice raw = read_bytes(reader, LIMIT_NODE_ID_BYTES);
-    if (!reader->ok)
-        return false;
-    size_t length = strnlen((const char *)raw.bytes, raw.length);
-    if (length > 0 && !node_id_parse((const char *)raw.bytes, length, out))
-        return false;
-    return memcmp(out->text, raw.bytes, sizeof out->text) == 0;
-}
-
 static enum candor_code decode(struct slice bytes, struct hard_state *out, const char *dir,
                                struct candor_error *err)
 {
@@ -74,14 +62,14 @@ static enum candor_code decode(struct slice bytes, struct hard_state *out, const
         return damaged(err, dir, "unknown version");
 
     *out = (struct hard_state){0};
-    if (!read_id(&reader, &out->node) || !read_id(&reader, &out->cluster_name))
+    if (!read_node_id(&reader, &out->node) || !read_node_id(&reader, &out->cluster_name))
         return damaged(err, dir, "invalid node or cluster name");
     out->cluster_id = read_u64(&reader);
     out->store_id = read_u64(&reader);
     out->boot = read_u64(&reader);
     out->epoch.generation = read_u64(&reader);
     out->epoch.term = read_u64(&reader);
-    if (!read_id(&reader, &out->epoch.owner))
+    if (!read_node_id(&reader, &out->epoch.owner))
         return damaged(err, dir, "invalid epoch owner");
     out->known_commit = read_u64(&reader);
     out->clean_shutdown = read_u8(&reader) == 1;

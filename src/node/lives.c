@@ -1,7 +1,6 @@
 #include "node/lives.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -37,15 +36,6 @@ static void encode(const struct core_lives *lives, struct buffer *out)
     buffer_set_u32(out, 4, crc32c(0, out->bytes + 8, out->length - 8));
 }
 
-static bool read_id(struct reader *reader, struct node_id *out)
-{
-    struct slice raw = read_bytes(reader, LIMIT_NODE_ID_BYTES);
-    if (!reader->ok)
-        return false;
-    size_t length = strnlen((const char *)raw.bytes, raw.length);
-    return length == 0 || node_id_parse((const char *)raw.bytes, length, out);
-}
-
 static bool decode(struct slice bytes, struct core_lives *out)
 {
     struct reader reader = reader_of(bytes);
@@ -58,12 +48,12 @@ static bool decode(struct slice bytes, struct core_lives *out)
     for (uint32_t i = 0; i < count; i++) {
         struct core_life *life = &out->list[i];
         *life = (struct core_life){0};
-        sound = sound && read_id(&reader, &life->node);
+        sound = sound && read_node_id(&reader, &life->node);
         life->store_id = read_u64(&reader);
         life->boot = read_u64(&reader);
         life->held.epoch.generation = read_u64(&reader);
         life->held.epoch.term = read_u64(&reader);
-        sound = sound && read_id(&reader, &life->held.epoch.owner);
+        sound = sound && read_node_id(&reader, &life->held.epoch.owner);
         life->held.seq = read_u64(&reader);
     }
     out->count = sound ? count : 0;

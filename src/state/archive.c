@@ -304,13 +304,9 @@ static bool read_pos(struct reader *reader, struct pos *out)
     *out = (struct pos){0};
     out->epoch.generation = read_u64(reader);
     out->epoch.term = read_u64(reader);
-    struct slice owner = read_bytes(reader, LIMIT_NODE_ID_BYTES);
+    bool is_id = read_node_id(reader, &out->epoch.owner);
     out->seq = read_u64(reader);
-    if (!reader->ok || owner.bytes[0] == '\0')
-        return reader->ok;
-    return node_id_parse((const char *)owner.bytes,
-                         strnlen((const char *)owner.bytes, LIMIT_NODE_ID_BYTES),
-                         &out->epoch.owner);
+    return is_id && reader->ok;
 }
 
 static enum candor_code read_header(int fd, const char *path, struct archive_summary *out,

@@ -114,6 +114,36 @@ static void history_forgets_its_oldest_epoch_at_the_limit(void **state)
     epoch_history_free(&h);
 }
 
+static void an_id_is_read_as_it_is_stored_or_not(void **state)
+{
+    (void)state;
+    static const struct {
+        char bytes[LIMIT_NODE_ID_BYTES];
+        size_t length;
+        bool good;
+    } table[] = {
+        {"node-1", LIMIT_NODE_ID_BYTES, true},
+        {"", LIMIT_NODE_ID_BYTES, true},
+        {"node-1", LIMIT_NODE_ID_BYTES - 1, false}, /* cut short */
+        {"no de", LIMIT_NODE_ID_BYTES, false},
+        {"a\0b", LIMIT_NODE_ID_BYTES, false}, /* something behind its end */
+        {"\0b", LIMIT_NODE_ID_BYTES, false},
+        {"0123456789012345678901234567890", LIMIT_NODE_ID_BYTES, true},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct node_id id;
+        struct reader reader = reader_of(slice_of(table[i].bytes, table[i].length));
+        assert_int_equal(read_node_id(&reader, &id), table[i].good);
+        if (table[i].good)
+            assert_memory_equal(id.text, table[i].bytes, sizeof id.text);
+    }
+    char full[LIMIT_NODE_ID_BYTES]; /* no end */
+    memset(full, 'x', sizeof full);
+    struct reader reader = reader_of(slice_of(full, sizeof full));
+    struct node_id id;
+    assert_false(read_node_id(&reader, &id));
+}
+
 static void reader_past_the_end_gives_zero_and_says_so(void **state)
 {
     (void)state;
@@ -206,6 +236,7 @@ int main(void)
         cmocka_unit_test(epochs_compare_generation_then_term_then_owner),
         cmocka_unit_test(histories_share_what_their_newest_common_epoch_shares),
         cmocka_unit_test(history_forgets_its_oldest_epoch_at_the_limit),
+        cmocka_unit_test(an_id_is_read_as_it_is_stored_or_not),
         cmocka_unit_test(reader_past_the_end_gives_zero_and_says_so),
         cmocka_unit_test(arena_stops_at_its_limit_and_is_reused),
         cmocka_unit_test(node_ids_take_only_plain_names),
