@@ -86,11 +86,19 @@ static void wait_for(struct transcript *transcript, const struct operation *oper
         say(transcript, operation->name, "is not answered yet");
 }
 
-static struct node *awake_node(struct transcript *transcript, struct words *words, uint32_t index)
+/* What is sent to a process that is paused waits for it. */
+static struct node *node_up(struct transcript *transcript, struct words *words, uint32_t index)
 {
     struct node *node = &transcript->world->nodes[index];
     if (words->error[0] == '\0' && !node->up)
         words_wrong(words, "node %s is down", node->id.text);
+    return node;
+}
+
+/* Operators' orders do not wait. */
+static struct node *node_awake(struct transcript *transcript, struct words *words, uint32_t index)
+{
+    struct node *node = node_up(transcript, words, index);
     if (words->error[0] == '\0' && node->paused_until_ns > transcript->world->now_ns)
         words_wrong(words, "node %s is paused", node->id.text);
     return node;
@@ -153,14 +161,14 @@ static enum ack_level level_wanted(struct words *words, enum ack_level otherwise
                         : (enum ack_level)(ACK_LOCAL + words_choice(words, name, level_names));
 }
 
-static void name_value(struct transcript *transcript, struct words *words, const char *value)
+static void name_value(struct transcript *transcript, struct words *words,
+                       struct operation *operation, const char *value)
 {
-    uint64_t number = transcript->world->write_count + 1;
-    if (number >= MOST_VALUES || strlen(value) >= NAME_BYTES)
+    if (transcript->world->write_count + 1 >= MOST_VALUES || strlen(value) >= NAME_BYTES)
         words_wrong(words, "a scenario has at most %d writes of %d bytes", MOST_VALUES - 1,
                     NAME_BYTES - 1);
     else
-        snprintf(transcript->values[number], NAME_BYTES, "%s", value);
+        snprintf(operation->text, NAME_BYTES, "%s", value);
 }
 
 static struct request *new_request(struct transcript *transcript, uint32_t client, uint32_t key,
@@ -178,66 +186,75 @@ static struct request *new_request(struct transcript *transcript, uint32_t clien
     return request;
 }
 
-static void send_write(struct transcript *transcript, struct operation *operation)
+static void write_arrives(struct world *world, struct event *event)
+{
+    struct transcript *transcript = transcript_of(world);
+    struct operation *operation = event->data;
+    memcpy(transcript->values[world->write_count + 1], operation->text, NAME_BYTES);
+    operation->ticket = world->next_ticket + 1;
+    (void)client_write(world, &world->nodes[operation->node], operation->request);
+}
+
+/* `again`: "" or which one it repeats. */
+static void send_write(struct transcript *transcript, struct operation *operation,
+                       const char *again)
 {
     struct world *world = transcript->world;
     struct node *node = &world->nodes[operation->node];
     const struct request *request = operation->request;
     const struct pos token = world->clients[request->client].token;
-    const char *key = transcript->keys[request->ops[0].key];
-    const char *value = transcript->values[world->write_count + 1];
+    bool deletes = request->ops[0].deletes;
     char pos[POS_TEXT_BYTES];
-    say_to(transcript, (const char *[2]){operation->name, node->id.text}, "%s %s%s%s, %s%s%s",
-           request->ops[0].deletes ? "del" : "put", key, request->ops[0].deletes ? "" : "=", value,
-           ack_level_name(request->ack), token.seq != 0 ? ", my session saw " : "",
-           token.seq != 0 ? pos_text(token, pos) : "");
-    operation->ticket = world->next_ticket + 1;
-    operation->open = true;
-    (void)client_write(world, node, operation->request);
+    say_to(transcript, (const char *[2]){operation->name, node->id.text}, "%s %s%s%s, %s%s%s%s%s",
+           deletes ? "del" : "put", transcript->keys[request->ops[0].key], deletes ? "" : "=",
+           operation->text, ack_level_name(request->ack), token.seq != 0 ? ", my session saw " : "",
+           token.seq != 0 ? pos_text(token, pos) : "",
+           again[0] != '\0' ? ", the same request as " : "", again);
+    schedule_at_node(world, node, world->now_ns, write_arrives)->data = operation;
+}
+
+static void finish_command(struct transcript *transcript, const struct operation *operation,
+                           bool later)
+{
+    transcript_run_for(transcript, 0);
+    if (!later)
+        wait_for(transcript, operation);
 }
 
 void operation_put(struct transcript *transcript, struct words *words, bool deletes)
 {
     bool later = words_flag(words, "&");
-    struct node *node = awake_node(transcript, words, node_at(transcript, words));
+    const struct node *node = node_up(transcript, words, node_at(transcript, words));
     uint32_t client = session_named(transcript, words);
     enum ack_level ack = level_wanted(words, ACK_MAJORITY);
     uint32_t key = key_named(transcript, words, words_next(words, "the key"));
-    name_value(transcript, words, deletes ? "" : words_next(words, "the value"));
-    words_end(words);
     struct operation *operation = operation_new(transcript, words, OPERATION_WRITE, node->index);
+    name_value(transcript, words, operation, deletes ? "" : words_next(words, "the value"));
+    words_end(words);
     if (words->error[0] != '\0')
         return;
     operation->request = new_request(transcript, client, key, ack);
     operation->request->ops[0].deletes = deletes;
-    send_write(transcript, operation);
-    if (!later)
-        wait_for(transcript, operation);
+    send_write(transcript, operation, "");
+    finish_command(transcript, operation, later);
 }
 
 /* The same request once more, as a client does that was not answered (R46). */
 void operation_retry(struct transcript *transcript, struct words *words)
 {
     bool later = words_flag(words, "&");
-    struct node *node = awake_node(transcript, words, node_at(transcript, words));
+    const struct node *node = node_up(transcript, words, node_at(transcript, words));
     struct operation *first = operation_named(transcript, words, words_next(words, "which write"));
     words_end(words);
     if (words->error[0] == '\0' && first->kind != OPERATION_WRITE)
         words_wrong(words, "%s is no write", first->name);
     struct operation *operation = operation_new(transcript, words, OPERATION_WRITE, node->index);
+    name_value(transcript, words, operation, first->text);
     if (words->error[0] != '\0')
         return;
     operation->request = first->request;
-    char text[NAME_BYTES];
-    const struct world *world = transcript->world;
-    uint64_t number = 1;
-    while (world->writes[number].request != first->request)
-        number++;
-    snprintf(text, sizeof text, "%s", transcript->values[number]);
-    name_value(transcript, words, text);
-    send_write(transcript, operation);
-    if (!later)
-        wait_for(transcript, operation);
+    send_write(transcript, operation, first->name);
+    finish_command(transcript, operation, later);
 }
 
 void operation_cancel(struct transcript *transcript, struct words *words)
@@ -247,7 +264,7 @@ void operation_cancel(struct transcript *transcript, struct words *words)
     words_end(words);
     if (words->error[0] != '\0')
         return;
-    struct node *node = awake_node(transcript, words, operation->node);
+    struct node *node = node_awake(transcript, words, operation->node);
     if (words->error[0] == '\0')
         node_step(transcript->world, node,
                   &(struct core_event){.type = CORE_EVENT_CANCEL, .ticket = operation->ticket});
@@ -257,7 +274,7 @@ void operation_cancel(struct transcript *transcript, struct words *words)
 void operation_fill(struct transcript *transcript, struct words *words)
 {
     bool later = words_flag(words, "&");
-    struct node *node = awake_node(transcript, words, node_at(transcript, words));
+    struct node *node = node_awake(transcript, words, node_at(transcript, words));
     enum ack_level ack = level_wanted(words, ACK_MAJORITY);
     uint64_t count = words_number(words, words_next(words, "how many"));
     uint32_t key = key_named(transcript, words, words_next(words, "the key"));
@@ -276,7 +293,8 @@ void operation_fill(struct transcript *transcript, struct words *words)
     for (uint64_t i = 1; i <= count; i++) {
         char value[NAME_BYTES];
         snprintf(value, sizeof value, "%" PRIu64, i);
-        name_value(transcript, words, value);
+        name_value(transcript, words, operation, value);
+        memcpy(transcript->values[world->write_count + 1], operation->text, NAME_BYTES);
         (void)client_write(world, node, new_request(transcript, SIM_CLIENTS, key, ack));
     }
     if (!later)
@@ -478,7 +496,7 @@ void operation_get(struct transcript *transcript, struct words *words)
     static const char *const shown[] = {"EVENTUAL", "BOUNDED", "SESSION", "LINEARIZABLE"};
     struct world *world = transcript->world;
     bool later = words_flag(words, "&");
-    struct node *node = awake_node(transcript, words, node_at(transcript, words));
+    struct node *node = node_up(transcript, words, node_at(transcript, words));
     struct read *read = world_alloc(world, sizeof *read);
     const char *level = words_option(words, "level");
     const char *most = words_option(words, "max_staleness");
@@ -505,10 +523,7 @@ void operation_get(struct transcript *transcript, struct words *words)
     operation->key = key;
     say_read(transcript, operation, shown[read->ask.level]);
     schedule_at_node(world, node, world->now_ns, open_read)->data = operation;
-    if (!later)
-        wait_for(transcript, operation);
-    else
-        transcript_run_for(transcript, 0);
+    finish_command(transcript, operation, later);
 }
 
 /* ---- Operators -------------------------------------------------------------------------------------- */
@@ -527,7 +542,7 @@ void operation_promote(struct transcript *transcript, struct words *words)
     bool later = words_flag(words, "&");
     bool force = words_flag(words, "force");
     uint32_t index = node_named(transcript, words, words_next(words, "the node"));
-    struct node *node = awake_node(transcript, words, index);
+    struct node *node = node_awake(transcript, words, index);
     words_end(words);
     if (words->error[0] != '\0')
         return;
@@ -542,7 +557,7 @@ void operation_accept(struct transcript *transcript, struct words *words)
 {
     bool later = words_flag(words, "&");
     uint32_t index = node_named(transcript, words, words_next(words, "the node"));
-    struct node *node = awake_node(transcript, words, index);
+    struct node *node = node_awake(transcript, words, index);
     words_end(words);
     if (words->error[0] != '\0')
         return;
@@ -555,7 +570,7 @@ void operation_accept(struct transcript *transcript, struct words *words)
 void operation_transfer(struct transcript *transcript, struct words *words)
 {
     bool later = words_flag(words, "&");
-    struct node *node = awake_node(transcript, words, node_at(transcript, words));
+    struct node *node = node_awake(transcript, words, node_at(transcript, words));
     uint32_t to = node_named(transcript, words, words_next(words, "the node to take over"));
     words_end(words);
     if (words->error[0] != '\0')
@@ -572,7 +587,7 @@ void operation_voter(struct transcript *transcript, struct words *words)
 {
     static const char *const verbs[] = {"remove", "add", NULL};
     bool later = words_flag(words, "&");
-    struct node *node = awake_node(transcript, words, node_at(transcript, words));
+    struct node *node = node_awake(transcript, words, node_at(transcript, words));
     uint32_t verb = words_choice(words, words_next(words, "add or remove"), verbs);
     uint32_t index = node_named(transcript, words, words_next(words, "the voter"));
     words_end(words);

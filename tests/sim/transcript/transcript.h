@@ -59,6 +59,7 @@ struct operation {
     uint32_t node;
     bool open;
     struct request *request; /* WRITE */
+    char text[NAME_BYTES];   /* WRITE: the value */
     struct read *read;
     uint32_t key;         /* READ */
     uint64_t deadline_ns; /* READ: on the node's clock */
@@ -77,6 +78,7 @@ struct seen { /* of a node, in the lines so far */
     uint64_t stored;
     uint64_t group_first; /* of the newest group of writes: one line for all of them */
     struct node_id successor;
+    uint64_t differs[SIM_NODES]; /* as its heartbeats say: since where; 0: they do not */
 };
 
 enum shown { SHOW_STREAM = 1, SHOW_LIVES = 2, SHOW_LOG = 4 };

@@ -238,6 +238,24 @@ static void sends(struct transcript *transcript, const struct node *node, const 
                phrase_message(transcript, msg, text));
 }
 
+static void says_who_differs(struct transcript *transcript, const struct node *node,
+                             const struct core_verdicts *verdicts)
+{
+    struct seen *seen = &transcript->seen[node->index];
+    uint64_t differs[SIM_NODES] = {0};
+    for (uint32_t i = 0; i < verdicts->count; i++) {
+        const struct core_state_verdict *verdict = &verdicts->list[i];
+        uint32_t index = find_node(transcript->world, verdict->node)->index;
+        differs[index] = verdict->differs_seq;
+        if (verdict->differs_seq != 0 && verdict->differs_seq != seen->differs[index])
+            say_to(transcript, (const char *[2]){node->id.text, "*"},
+                   "Heartbeat: the data of %s differ since %" PRIu64 "%s", verdict->node.text,
+                   verdict->differs_seq,
+                   verdict->vouched ? ", and a majority agrees with mine" : "");
+    }
+    memcpy(seen->differs, differs, sizeof differs);
+}
+
 static void publishes(struct transcript *transcript, const struct node *node,
                       const struct core_msg *msg)
 {
@@ -251,6 +269,7 @@ static void publishes(struct transcript *transcript, const struct node *node,
         say_to(transcript, (const char *[2]){node->id.text, "*"}, "Heartbeat: %s shall take over",
                successor.text);
     seen->successor = successor;
+    says_who_differs(transcript, node, &msg->heartbeat.verdicts);
 }
 
 static void answers(struct transcript *transcript, const struct node *node,
@@ -301,7 +320,7 @@ void watch_acts(struct world *world, struct node *node, const struct core_action
         break;
     case CORE_ACTION_FETCH_SNAPSHOT:
         say_to(transcript, (const char *[2]){node->id.text, action->peer.text},
-               "Snapshot, of %" PRIu64 " or later", action->seq);
+               action->seq > 0 ? "Snapshot, of %" PRIu64 " or later" : "Snapshot", action->seq);
         break;
     case CORE_ACTION_DROP_SNAPSHOT:
         say(transcript, node->id.text, "drops the snapshot");
