@@ -20,6 +20,7 @@ struct progress {
     _Atomic uint64_t events;
     _Atomic uint64_t false_bounds;
     _Atomic uint64_t undecided;
+    _Atomic uint64_t digest; /* of all runs, whatever worker had which seed */
 };
 
 static struct world world;
@@ -117,6 +118,7 @@ static bool work(const struct options *options, uint32_t worker, struct progress
         progress->events += result.events;
         progress->false_bounds += result.false_bounds;
         progress->undecided += result.undecided;
+        progress->digest += result.hash * (2 * (options->from + i) + 1);
         if (options->jobs == 1)
             show_progress(progress, began);
         if (result.ok)
@@ -183,6 +185,7 @@ static int run_seeds(const struct options *options)
             (double)progress->seeds / took * 60,
             (double)progress->events / (double)max_u64(progress->seeds, 1), progress->false_bounds,
             progress->undecided);
+    printf("digest %016" PRIx64 "\n", progress->digest);
     return ok ? 0 : 1;
 }
 
