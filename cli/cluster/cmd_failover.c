@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/limits.h"
+#include "base/memory.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "cli/cluster/archives.h"
 #include "cli/frame/message.h"
@@ -54,8 +54,8 @@ static struct incident *incident_of(struct report *report, const struct candor_e
     for (size_t i = 0; i < report->count; i++)
         if (candor_epoch_compare(&report->incidents[i].epoch, epoch) == 0)
             return &report->incidents[i];
-    report->incidents = realloc(report->incidents, (report->count + 1) * sizeof *report->incidents);
-    ASSERT(report->incidents != NULL);
+    report->incidents =
+        memory_resize(report->incidents, report->count + 1, sizeof *report->incidents);
     struct incident *incident = &report->incidents[report->count++];
     memset(incident, 0, sizeof *incident);
     incident->epoch = *epoch;

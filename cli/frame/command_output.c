@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 
 void output_json(struct command_context *ctx, json_t *value)
 {
@@ -134,11 +135,7 @@ void table_column(struct table *table, const char *header, enum table_align alig
 
 void table_cell(struct table *table, enum table_colour colour, const char *format, ...)
 {
-    if (table->count == table->capacity) {
-        table->capacity = table->capacity == 0 ? 64 : 2 * table->capacity;
-        table->cells = realloc(table->cells, table->capacity * sizeof *table->cells);
-        ASSERT(table->cells != NULL);
-    }
+    memory_grow(table->cells, table->capacity, table->count + 1);
     struct cell *cell = &table->cells[table->count++];
     cell->colour = colour;
     va_list list;

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/memory.h"
 #include "cli/keys/writing.h"
 
 static const struct option_spec txn_options[] = {WRITE_OPTIONS, {0}};
@@ -50,8 +51,7 @@ static bool only_members(const struct txn_text *text, const char *where, json_t 
 
 static void own(struct txn_text *text, uint8_t *bytes)
 {
-    text->owned = realloc(text->owned, (text->owned_count + 1) * sizeof *text->owned);
-    ASSERT(text->owned != NULL);
+    text->owned = memory_resize(text->owned, text->owned_count + 1, sizeof *text->owned);
     text->owned[text->owned_count++] = bytes;
 }
 

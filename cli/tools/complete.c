@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "cli/frame/context.h"
 
 /* ---- Lists ---- */
@@ -13,8 +14,7 @@ static void offer(struct completion *out, const char *word, size_t length, const
     if (length < strlen(prefix) || strncmp(word, prefix, strlen(prefix)) != 0)
         return;
     if (out->count % 16 == 0) {
-        out->list = realloc(out->list, (out->count + 16) * sizeof *out->list);
-        ASSERT(out->list != NULL);
+        out->list = memory_resize(out->list, out->count + 16, sizeof *out->list);
     }
     out->list[out->count] = strndup(word, length);
     ASSERT(out->list[out->count] != NULL);

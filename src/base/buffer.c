@@ -6,6 +6,8 @@
 #include "base/assert.h"
 #include "base/memory.h"
 
+enum { FIRST_BYTES = 256 };
+
 void buffer_free(struct buffer *buffer)
 {
     free(buffer->bytes);
@@ -21,14 +23,8 @@ uint8_t *buffer_grow(struct buffer *buffer, size_t more)
 {
     ASSERT(more <= SIZE_MAX / 4 && buffer->length <= SIZE_MAX / 4);
     size_t wanted = buffer->length + more;
-    if (wanted > buffer->capacity) {
-        size_t capacity = buffer->capacity == 0 ? 256 : buffer->capacity;
-        while (capacity < wanted)
-            capacity *= 2;
-        uint8_t *bytes = memory_resize(buffer->bytes, capacity, 1);
-        buffer->bytes = bytes;
-        buffer->capacity = capacity;
-    }
+    if (wanted > buffer->capacity)
+        memory_grow(buffer->bytes, buffer->capacity, max_u64(wanted, FIRST_BYTES));
     uint8_t *at = buffer->bytes + buffer->length;
     buffer->length = wanted;
     return at;

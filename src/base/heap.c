@@ -7,8 +7,6 @@
 #include "base/assert.h"
 #include "base/memory.h"
 
-enum { FIRST_CAPACITY = 64 };
-
 void heap_free(struct heap *heap)
 {
     free(heap->list);
@@ -18,19 +16,10 @@ void heap_free(struct heap *heap)
 
 static void reserve(struct heap *heap, uint32_t item)
 {
-    if (heap->count == heap->capacity) {
-        heap->capacity = heap->capacity == 0 ? FIRST_CAPACITY : heap->capacity * 2;
-        heap->list = memory_resize(heap->list, heap->capacity, sizeof *heap->list);
-    }
-    if (item >= heap->place_count) {
-        uint32_t before = heap->place_count;
-        uint32_t after = before == 0 ? FIRST_CAPACITY : before;
-        while (after <= item)
-            after *= 2;
-        heap->places = memory_resize(heap->places, after, sizeof *heap->places);
-        memset(heap->places + before, 0, (after - before) * sizeof *heap->places);
-        heap->place_count = after;
-    }
+    uint32_t known = heap->place_count;
+    memory_grow(heap->list, heap->capacity, heap->count + 1);
+    memory_grow(heap->places, heap->place_count, item + 1);
+    memset(heap->places + known, 0, (heap->place_count - known) * sizeof *heap->places);
 }
 
 static void stand(struct heap *heap, uint32_t at, struct heap_entry entry)

@@ -55,6 +55,17 @@ void *memory_resize_for(const char *who, void *old, size_t count, size_t each)
     return memory;
 }
 
+size_t memory_grown(const char *who, size_t capacity, size_t wanted, size_t most)
+{
+    enum { FIRST = 16 };
+    size_t grown = capacity == 0 ? FIRST : capacity;
+    if (wanted > most)
+        memory_exhausted(who, 0);
+    while (grown < wanted)
+        grown = grown > most / 2 ? most : grown * 2;
+    return grown;
+}
+
 void *memory_given_for(const char *who, void *pointer)
 {
     if (pointer == NULL)

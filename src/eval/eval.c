@@ -21,10 +21,7 @@ void eval_free(struct eval *eval)
 static void add_effect(struct eval *eval, enum record_op_kind kind, struct slice key,
                        struct slice value)
 {
-    if (eval->op_count == eval->op_capacity) {
-        eval->op_capacity = eval->op_capacity == 0 ? 16 : eval->op_capacity * 2;
-        eval->ops = memory_resize(eval->ops, eval->op_capacity, sizeof *eval->ops);
-    }
+    memory_grow(eval->ops, eval->op_capacity, eval->op_count + 1);
     eval->ops[eval->op_count++] = (struct record_op){kind, key, value};
 }
 

@@ -55,13 +55,7 @@ enum candor_code log_sync_newest(struct log *log, struct candor_error *err)
 
 void log_add_segment(struct log *log, struct segment *segment)
 {
-    if (log->segment_count == log->segment_capacity) {
-        uint32_t capacity = log->segment_capacity == 0 ? 16 : 2 * log->segment_capacity;
-        struct segment **segments =
-            memory_resize(log->segments, capacity, sizeof(struct segment *));
-        log->segments = segments;
-        log->segment_capacity = capacity;
-    }
+    memory_grow(log->segments, log->segment_capacity, log->segment_count + 1);
     log->segments[log->segment_count++] = segment;
 }
 

@@ -33,11 +33,7 @@ static int read_names(DIR *dir, uint64_t **seqs, uint32_t *count)
             return errno;
         if (!segment_name_parse(entry->d_name, &seq))
             continue;
-        if (*count == capacity) {
-            capacity = capacity == 0 ? 64 : 2 * capacity;
-            uint64_t *more = memory_resize(*seqs, capacity, sizeof **seqs);
-            *seqs = more;
-        }
+        memory_grow(*seqs, capacity, *count + 1);
         (*seqs)[(*count)++] = seq;
     }
 }

@@ -272,13 +272,7 @@ void segment_index_add(struct segment *segment, struct index_entry entry)
             return;
         ASSERT_U64(entry.seq, >, last->seq);
     }
-    if (segment->entry_count == segment->entry_capacity) {
-        uint32_t capacity = max_u64(4, 2 * (uint64_t)segment->entry_capacity);
-        struct index_entry *entries =
-            memory_resize(segment->entries, capacity, sizeof segment->entries[0]);
-        segment->entries = entries;
-        segment->entry_capacity = capacity;
-    }
+    memory_grow(segment->entries, segment->entry_capacity, segment->entry_count + 1);
     segment->entries[segment->entry_count++] = entry;
 }
 

@@ -140,17 +140,9 @@ static ProtobufCBinaryData copy_bytes(struct slice from)
     return (ProtobufCBinaryData){.len = from.length, .data = bytes};
 }
 
-static void grow(struct show *show)
-{
-    if (show->count < show->capacity)
-        return;
-    show->capacity = show->capacity == 0 ? 64 : show->capacity * 2;
-    show->records = memory_resize(show->records, show->capacity, sizeof *show->records);
-}
-
 static void add_record(struct show *show, const struct record *record)
 {
-    grow(show);
+    memory_grow(show->records, show->capacity, show->count + 1);
     struct shown *shown = memory_zeroed(1, sizeof *shown);
     Candor__V1__RollbackRecord *message = &shown->record;
     candor__v1__rollback_record__init(message);

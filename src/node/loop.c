@@ -57,10 +57,7 @@ void event_push(struct node *node, struct node_event *event)
 
 void outbox_add(struct outbox *outbox, void *item)
 {
-    if (outbox->count == outbox->capacity) {
-        outbox->capacity = outbox->capacity == 0 ? 64 : outbox->capacity * 2;
-        outbox->items = memory_resize(outbox->items, outbox->capacity, sizeof *outbox->items);
-    }
+    memory_grow(outbox->items, outbox->capacity, outbox->count + 1);
     outbox->items[outbox->count++] = item;
 }
 

@@ -557,10 +557,7 @@ enum candor_code archive_list(const char *dir, struct archive_summary **out, siz
             continue;
         }
         close(fd);
-        if (*count == capacity) {
-            capacity = capacity == 0 ? 16 : capacity * 2;
-            *out = memory_resize(*out, capacity, sizeof **out);
-        }
+        memory_grow(*out, capacity, *count + 1);
         (*out)[(*count)++] = summary;
     }
     closedir(stream);

@@ -1,10 +1,11 @@
 /* The lines and the list of them; members of a line are read in history_line.c. */
 #include "check/history.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
+#include "base/memory.h"
 #include "check/history_line.h"
 
 static int by_pos(const void *a, const void *b)
@@ -16,23 +17,14 @@ static int by_pos(const void *a, const void *b)
 
 static void add_op(struct history *history, const struct history_op *op)
 {
-    if (history->count == history->capacity) {
-        history->capacity = history->capacity == 0 ? 1024 : 2 * history->capacity;
-        history->ops = realloc(history->ops, history->capacity * sizeof *history->ops);
-        ASSERT(history->ops != NULL);
-    }
+    memory_grow(history->ops, history->capacity, history->count + 1);
     history->ops[history->count++] = *op;
 }
 
 static void add_rolled_back(struct history *history, struct pos pos)
 {
-    if (history->rolled_back_count == history->rolled_back_capacity) {
-        history->rolled_back_capacity =
-            history->rolled_back_capacity == 0 ? 64 : 2 * history->rolled_back_capacity;
-        history->rolled_back = realloc(history->rolled_back, history->rolled_back_capacity *
-                                                                 sizeof *history->rolled_back);
-        ASSERT(history->rolled_back != NULL);
-    }
+    memory_grow(history->rolled_back, history->rolled_back_capacity,
+                history->rolled_back_count + 1);
     history->rolled_back[history->rolled_back_count++] = pos;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/memory.h"
 
 void strings_free(struct strings *strings)
 {
@@ -49,11 +50,7 @@ uint32_t strings_add(struct strings *strings, const char *text)
     size_t slot = slot_of(strings, text);
     if (strings->table[slot] != 0)
         return strings->table[slot];
-    if (strings->count == strings->capacity) {
-        strings->capacity = strings->capacity == 0 ? 256 : 2 * strings->capacity;
-        strings->texts = realloc(strings->texts, strings->capacity * sizeof *strings->texts);
-        ASSERT(strings->texts != NULL);
-    }
+    memory_grow(strings->texts, strings->capacity, strings->count + 1);
     char *copy = strdup(text);
     ASSERT(copy != NULL);
     ASSERT_U64(strings->count, <, UINT32_MAX);

@@ -1,4 +1,3 @@
-#include <stdlib.h>
 
 #include "sim.h"
 
@@ -32,11 +31,7 @@ static bool is_current(const struct world *world, uint32_t client, uint64_t oper
 
 static uint64_t new_number(struct world *world, const struct ticket *ticket, uint32_t part)
 {
-    if (world->write_count + 1 >= world->write_capacity) {
-        world->write_capacity = world->write_capacity == 0 ? 1024 : world->write_capacity * 2;
-        world->writes = realloc(world->writes, world->write_capacity * sizeof *world->writes);
-        ASSERT(world->writes != NULL);
-    }
+    memory_grow(world->writes, world->write_capacity, world->write_count + 2); /* from 1 on */
     uint64_t number = ++world->write_count;
     world->writes[number] = (struct write){
         .request = ticket->request,
@@ -144,11 +139,7 @@ static void follow_redirect(struct world *world, const struct node *node, struct
 
 static void told_lost(struct world *world, struct pos pos)
 {
-    if (world->loss_count == world->loss_capacity) {
-        world->loss_capacity = world->loss_capacity == 0 ? 64 : world->loss_capacity * 2;
-        world->losses = realloc(world->losses, world->loss_capacity * sizeof *world->losses);
-        ASSERT(world->losses != NULL);
-    }
+    memory_grow(world->losses, world->loss_capacity, world->loss_count + 1);
     world->losses[world->loss_count++].pos = pos;
 }
 

@@ -111,11 +111,7 @@ static void push_record(struct world *world, struct node *node, const struct bat
                         const struct record *record)
 {
     struct disk *disk = &node->disk;
-    if (disk->last == disk->capacity) {
-        disk->capacity = disk->capacity == 0 ? 256 : disk->capacity * 2;
-        disk->records = realloc(disk->records, disk->capacity * sizeof *disk->records);
-        ASSERT(disk->records != NULL);
-    }
+    memory_grow(disk->records, disk->capacity, disk->last + 1);
     const struct log_record *before = disk->last > 0 ? &disk->records[disk->last - 1] : NULL;
     struct log_record stored = {
         .epoch = registry_add(world, node, before, record),
@@ -223,11 +219,7 @@ void disk_install(struct world *world, struct node *node, const struct snapshot 
         disk->last = seq - 1;
     }
     uint64_t count = snapshot->pos.seq;
-    if (disk->capacity < count) {
-        disk->capacity = count;
-        disk->records = realloc(disk->records, count * sizeof *disk->records);
-        ASSERT(disk->records != NULL);
-    }
+    memory_grow(disk->records, disk->capacity, count);
     memcpy(disk->records, snapshot->records, count * sizeof *disk->records);
     for (uint64_t seq = 1; seq <= count; seq++)
         disk->records[seq - 1].stored_ns = 0; /* synced as a whole */

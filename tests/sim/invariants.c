@@ -1,5 +1,4 @@
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include "sim.h"
 
@@ -450,11 +449,7 @@ static void note_acknowledged(struct world *world, uint64_t number, enum ack_lev
     write->ack_ns = world->now_ns;
     write->epoch = epoch;
     write->seq = seq;
-    if (world->acked_count == world->acked_capacity) {
-        world->acked_capacity = world->acked_capacity == 0 ? 1024 : world->acked_capacity * 2;
-        world->acked = realloc(world->acked, world->acked_capacity * sizeof *world->acked);
-        ASSERT(world->acked != NULL);
-    }
+    memory_grow(world->acked, world->acked_capacity, world->acked_count + 1);
     world->acked[world->acked_count++] = number;
 }
 
@@ -643,11 +638,7 @@ void check_freshness(struct world *world, struct node *node, const struct core_f
 
 static void note_served(struct world *world, uint64_t generation, uint64_t seq)
 {
-    if (world->served_count == world->served_capacity) {
-        world->served_capacity = world->served_capacity == 0 ? 256 : world->served_capacity * 2;
-        world->served = realloc(world->served, world->served_capacity * sizeof *world->served);
-        ASSERT(world->served != NULL);
-    }
+    memory_grow(world->served, world->served_capacity, world->served_count + 1);
     world->served[world->served_count++] = (struct served){world->now_ns, generation, seq};
 }
 

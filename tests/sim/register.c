@@ -12,11 +12,7 @@ enum { REGISTER_KEY = 0, REGISTER_BUDGET = 20000 };
 static struct check_op *add(struct world *world)
 {
     struct history *history = &world->history;
-    if (history->count == history->capacity) {
-        history->capacity = history->capacity == 0 ? 256 : history->capacity * 2;
-        history->ops = realloc(history->ops, history->capacity * sizeof *history->ops);
-        ASSERT(history->ops != NULL);
-    }
+    memory_grow(history->ops, history->capacity, history->count + 1);
     struct check_op *op = &history->ops[history->count++];
     *op = (struct check_op){.complete_ns = CHECK_NEVER};
     return op;

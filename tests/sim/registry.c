@@ -107,15 +107,6 @@ static void describe_members(struct world *world, const struct record *record,
             mix(mix(out->chain, record->members.list[i].store_id), record->members.list[i].voter);
 }
 
-static void grow(struct epoch_log *log)
-{
-    if (log->count < log->capacity)
-        return;
-    log->capacity = log->capacity == 0 ? 32 : log->capacity * 2;
-    log->records = realloc(log->records, log->capacity * sizeof *log->records);
-    ASSERT(log->records != NULL);
-}
-
 static void open_epoch(struct world *world, const struct node *node, struct epoch_log *log,
                        const struct log_record *before, const struct record *record)
 {
@@ -156,7 +147,7 @@ struct epoch_log *registry_add(struct world *world, const struct node *node,
                 log->records[at].number);
     }
     if (at == log->count) {
-        grow(log);
+        memory_grow(log->records, log->capacity, log->count + 1);
         log->records[log->count++] = now;
         check_once(world, node, log, record->seq, &now);
         if (now.number != 0) {

@@ -37,6 +37,7 @@
 #include "base/assert.h"
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/rng.h"
 #include "core/core.h"
 #include "record/batch.h"

@@ -78,11 +78,7 @@ static void sift_down(struct world *world)
 /* The caller may fill in the rest at once, before anything else is planned. */
 static struct event *push(struct world *world, struct event event)
 {
-    if (world->heap_count == world->heap_capacity) {
-        world->heap_capacity = world->heap_capacity == 0 ? 1024 : world->heap_capacity * 2;
-        world->heap = realloc(world->heap, world->heap_capacity * sizeof *world->heap);
-        ASSERT(world->heap != NULL);
-    }
+    memory_grow(world->heap, world->heap_capacity, world->heap_count + 1);
     ASSERT_U64(event.at_ns, >=, world->now_ns);
     event.order = world->order++;
     world->heap[world->heap_count++] = event;

@@ -48,6 +48,15 @@ static void grown_as_a_buffer(void)
     buffer_free(&buffer);
 }
 
+static void grown_beyond_what_its_capacity_can_say(void)
+{
+    uint32_t *list = NULL;
+    uint8_t capacity = 0;
+    size_t wanted = 256;
+    memory_grow(list, capacity, wanted);
+    free(list);
+}
+
 static void not_given_by_a_library(void)
 {
     memory_given(NULL);
@@ -88,6 +97,8 @@ static void lack_of_memory_ends_the_process_as_a_shortage_and_says_who_wanted_it
         {wanted_in_pieces, "wanted_by=wanted_in_pieces", "bytes=1125899906842624"},
         {wanted_more_than_a_size_can_say, "wanted_by=wanted_more_than_a_size_can_say", "bytes="},
         {grown, "wanted_by=grown", "bytes=1125899906842624"},
+        {grown_beyond_what_its_capacity_can_say, "wanted_by=grown_beyond_what_its_capacity_can_say",
+         "bytes=0"},
         {grown_as_a_buffer, "wanted_by=buffer_grow", "bytes=1125899906842624"},
         {not_given_by_a_library, "wanted_by=not_given_by_a_library", "bytes=0"},
     };
@@ -116,6 +127,33 @@ static void memory_that_is_there_is_given(void **state)
     /* Not NULL, which would read as a lack. */
     free(memory_alloc(0));
     free(memory_resize(NULL, 0, 8));
+}
+
+static void an_array_doubles_and_keeps_what_it_has(void **state)
+{
+    (void)state;
+    static const uint8_t expected[] = {16, 32, 64, 128, 255};
+    uint32_t *list = NULL;
+    uint8_t capacity = 0;
+    size_t seen = 0;
+    for (unsigned count = 0; count < 255; count++) {
+        memory_grow(list, capacity, count + 1);
+        if (seen == 0 || capacity != expected[seen - 1])
+            assert_int_equal(capacity, expected[seen++]);
+        list[count] = count;
+    }
+    assert_int_equal(seen, sizeof expected);
+    for (unsigned i = 0; i < 255; i++)
+        assert_int_equal(list[i], i);
+    free(list);
+    uint64_t *many = NULL;
+    size_t many_capacity = 0;
+    memory_grow(many, many_capacity, 100); /* at once */
+    assert_int_equal(many_capacity, 128);
+    uint64_t *same = many;
+    memory_grow(many, many_capacity, 128);
+    assert_ptr_equal(many, same);
+    free(many);
 }
 
 static void an_arena_without_memory_refuses(void **state)
@@ -149,6 +187,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lack_of_memory_ends_the_process_as_a_shortage_and_says_who_wanted_it),
         cmocka_unit_test(memory_that_is_there_is_given),
+        cmocka_unit_test(an_array_doubles_and_keeps_what_it_has),
         cmocka_unit_test(an_arena_without_memory_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
