@@ -98,22 +98,34 @@ void writes_free(struct core *core)
 
 /* ---- Acknowledgement -------------------------------------------------------------------------------- */
 
-/* R46: of a retry, the first execution's position; that may be of an older epoch. */
+/* Its epoch need not be the present one: of a retry it is the first execution's position (R46), and what was
+ * stored while the node adopted another epoch stands in the one before (R19). */
+static struct pos position_of(const struct core *core, const struct pending_write *write)
+{
+    return (struct pos){epoch_history_at(&core->history, write->last_seq), write->last_seq};
+}
+
+static struct pos position_unknown(const struct core *core, const struct pending_write *write)
+{
+    struct pos pos = position_of(core, write);
+    if (mutated(core, UNKNOWN_ELSEWHERE))
+        pos.epoch = core->epoch;
+    return pos;
+}
+
 static void finish_write(struct core *core, const struct pending_write *write, enum ack_level ack)
 {
-    struct pos pos = {epoch_history_at(&core->history, write->last_seq), write->last_seq};
-    finish(core, write->ticket, CANDOR_OK, CANDOR_REASON_NONE, pos, ack);
+    finish(core, write->ticket, CANDOR_OK, CANDOR_REASON_NONE, position_of(core, write), ack);
 }
 
 /* R21: the caller learns that it does not know, and what to ask for. */
 static void finish_unknown(struct core *core, const struct pending_write *write,
                            enum candor_code code, const char *why)
 {
-    struct pos pos = {core->epoch, write->last_seq};
     enum candor_reason reason = mutated(core, UNKNOWN_IS_REFUSED) ? CANDOR_REASON_NO_PRIMARY
                                                                   : CANDOR_REASON_OUTCOME_UNKNOWN;
-    finish_text(core, write->ticket, code, reason, pos, "%s: the write may or may not survive",
-                why);
+    finish_text(core, write->ticket, code, reason, position_unknown(core, write),
+                "%s: the write may or may not survive", why);
 }
 
 static void release_up_to(struct core *core, struct heap *heap, uint64_t seq)

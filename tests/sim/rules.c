@@ -34,6 +34,21 @@ void rules_write_stored(struct world *world, const struct node *node, struct wri
                 write->request->number, write->request->client, node->id.text);
 }
 
+/* What its client may ask for later is where the write stands, and no other record (R21). */
+void rules_write_unknown(struct world *world, const struct node *node, const struct ticket *ticket,
+                         struct pos pos)
+{
+    const struct registered *what = registry_at(registry_epoch(world, pos.epoch), pos.seq);
+    bool there = registry_holds(registry_epoch(world, pos.epoch), pos);
+    char text[POS_TEXT_BYTES];
+    if (!there || what == NULL || what->request != ticket->request)
+        violate(world, "R21",
+                "node %s does not know what becomes of request %" PRIu64
+                " of client %u at %s, where it does not stand",
+                node->id.text, ticket->request->number, ticket->request->client,
+                pos_text(pos, text));
+}
+
 /* A majority of the voters, the primary among them, was heard since then. */
 static bool heard_since(struct world *world, const struct node *node, uint64_t since_ns)
 {

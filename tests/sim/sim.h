@@ -806,6 +806,8 @@ void register_free(struct world *world);
 void rules_write_taken(struct world *world, const struct node *node, const struct core_view *before,
                        const struct ticket *ticket);
 void rules_write_refused(struct world *world, const struct node *node, const struct ticket *ticket);
+void rules_write_unknown(struct world *world, const struct node *node, const struct ticket *ticket,
+                         struct pos pos);
 void rules_write_stored(struct world *world, const struct node *node, struct write *write);
 void rules_acknowledged(struct world *world, const struct node *node);
 bool rules_against_live(struct world *world, const struct node *node, const struct core_msg *vote);

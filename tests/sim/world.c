@@ -223,6 +223,8 @@ static void finish(struct world *world, struct node *node, const struct core_act
         rules_acknowledged(world, node);
     } else if (ticket.kind == TICKET_WRITE && action->reason != CANDOR_REASON_OUTCOME_UNKNOWN) {
         rules_write_refused(world, node, &ticket);
+    } else if (ticket.kind == TICKET_WRITE) {
+        rules_write_unknown(world, node, &ticket, action->pos);
     }
     if (world->watcher != NULL)
         world->watcher->finished(world, node, &ticket, action);
