@@ -86,28 +86,44 @@ int env_commit(const struct env *env, MDB_txn *txn)
 
 /* ---- Opening ------------------------------------------------------------------------------------------ */
 
+/* Made only where there is none yet: one whose name has rotted would else be replaced by an empty one. */
+static int open_each(struct env *env, MDB_txn *txn, bool read_only)
+{
+    static const char *const names[TABLE_COUNT] = {"data",     "epochs",  "meta",
+                                                   "requests", "clients", "ages"};
+    MDB_dbi all;
+    MDB_stat stat = {0};
+    int rc = mdb_dbi_open(txn, NULL, 0, &all);
+    if (rc == 0)
+        rc = mdb_stat(txn, all, &stat);
+    unsigned flags = read_only || stat.ms_entries > 0 ? 0 : MDB_CREATE;
+    for (size_t i = 0; i < TABLE_COUNT && rc == 0; i++)
+        rc = mdb_dbi_open(txn, names[i], flags, &env->tables[i]);
+    return rc == 0 ? mdb_dbi_open(txn, "undo", flags, &env->undo) : rc;
+}
+
 /* Nothing is made in an environment of another format: the transaction is given up. */
 static enum candor_code open_tables(struct env *env, const char *dir, bool read_only,
                                     struct candor_error *err)
 {
-    static const char *const names[TABLE_COUNT] = {"data",     "epochs",  "meta",
-                                                   "requests", "clients", "ages"};
     MDB_txn *txn;
     int rc = mdb_txn_begin(env->mdb, NULL, read_only ? MDB_RDONLY : 0, &txn);
     if (rc != 0)
         return env_failed(rc, dir, "open the state", err);
-    unsigned flags = read_only ? 0 : MDB_CREATE;
-    for (size_t i = 0; i < TABLE_COUNT && rc == 0; i++)
-        rc = mdb_dbi_open(txn, names[i], flags, &env->tables[i]);
-    if (rc == 0)
-        rc = mdb_dbi_open(txn, "undo", flags, &env->undo);
-    enum candor_code code = CANDOR_OK;
-    if (rc == MDB_NOTFOUND)
-        code = candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
-                                "%s: a table is missing: it is no state of this version", dir);
-    else if (rc != 0)
-        code = env_failed(rc, dir, "open the state", err);
+    rc = open_each(env, txn, read_only);
     struct state_position position;
+    enum candor_code code = CANDOR_OK;
+    if (rc == MDB_NOTFOUND && env->tables[TABLE_META] != 0) /* perhaps of another format */
+        code = position_read_applied(env, txn, &position, err);
+    if (rc == MDB_NOTFOUND && code == CANDOR_OK)
+        code =
+            candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                             "%s: a table is missing: the state is damaged. Restore this node by "
+                             "removing its data directory (it then copies the state from the "
+                             "primary)",
+                             dir);
+    else if (rc != 0 && code == CANDOR_OK)
+        code = env_failed(rc, dir, "open the state", err);
     if (code == CANDOR_OK)
         code = position_read_applied(env, txn, &position, err);
     if (code != CANDOR_OK) {

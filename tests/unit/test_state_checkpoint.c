@@ -409,6 +409,33 @@ static void state_of_another_format_is_refused_and_left_alone(void **state)
     assert_int_equal(table_count(f), tables);
 }
 
+/* Else LMDB would make an empty one of the right name beside it. */
+static void a_table_whose_name_has_rotted_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    put_own_seq(f);
+    close_state(f);
+    FILE *file = fopen(path_in(f, "current/data.mdb", path), "r+b");
+    assert_non_null(file);
+    static uint8_t bytes[1 << 20];
+    size_t length = fread(bytes, 1, sizeof bytes, file);
+    uint32_t found = 0;
+    for (size_t at = 0; at + 6 <= length; at++)
+        if (memcmp(bytes + at, "epochs", 6) == 0) {
+            bytes[at + 5] = 't'; /* one bit */
+            found++;
+        }
+    assert_true(found > 0);
+    rewind(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    fclose(file);
+    struct state_options options = {.dir = f->dir, .map_bytes = f->map_bytes};
+    struct candor_error err = {0};
+    assert_int_equal(state_open(&options, &f->state, &err), CANDOR_DATA_LOSS);
+    assert_non_null(strstr(err.message, "a table is missing"));
+}
+
 static void path_too_long_is_refused_at_once(void **state)
 {
     (void)state;
@@ -514,6 +541,7 @@ int main(void)
         TEST(checkpoint_cut_short_is_damaged_and_the_next_one_replaces_it),
         TEST(garbage_in_place_of_the_state_is_not_replaced),
         TEST(state_of_another_format_is_refused_and_left_alone),
+        TEST(a_table_whose_name_has_rotted_is_damage),
         TEST(what_has_rotted_becomes_no_checkpoint),
         TEST(snapshot_with_pages_that_lead_astray_is_refused),
         TEST(path_too_long_is_refused_at_once),
