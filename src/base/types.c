@@ -142,19 +142,19 @@ void epoch_history_copy(struct epoch_history *to, const struct epoch_history *fr
     memcpy(to->starts, from->starts, from->count * sizeof *from->starts);
 }
 
-void epoch_history_append(struct epoch_history *history, struct epoch epoch, uint64_t first_seq)
+void epoch_history_append(struct epoch_history *history, const struct epoch_start *start)
 {
     if (history->count > 0) {
         const struct epoch_start *newest = &history->starts[history->count - 1];
-        ASSERT(epoch_compare(newest->epoch, epoch) < 0);
-        ASSERT(newest->first_seq < first_seq);
+        ASSERT(epoch_compare(newest->epoch, start->epoch) < 0);
+        ASSERT(newest->first_seq < start->first_seq);
     }
     if (history->count == LIMIT_EPOCH_HISTORY) {
         memmove(history->starts, history->starts + 1,
                 (LIMIT_EPOCH_HISTORY - 1) * sizeof *history->starts);
         history->count--;
     }
-    history->starts[history->count++] = (struct epoch_start){epoch, first_seq};
+    history->starts[history->count++] = *start;
 }
 
 void epoch_history_truncate(struct epoch_history *history, uint64_t seq)
@@ -171,6 +171,22 @@ struct epoch epoch_history_at(const struct epoch_history *history, uint64_t seq)
     return (struct epoch){0};
 }
 
+const struct epoch_start *epoch_history_find(const struct epoch_history *history,
+                                             struct epoch epoch)
+{
+    for (uint32_t i = history->count; i-- > 0;)
+        if (epoch_equal(history->starts[i].epoch, epoch))
+            return &history->starts[i];
+    return NULL;
+}
+
+/* Two primaries of one epoch begin it with two records: an older copy of a disk may stand again for an epoch
+ * that the disk had won (R56). */
+static bool same_start(const struct epoch_start *a, const struct epoch_start *b)
+{
+    return a->first_seq == b->first_seq && chain_equal(a->chain, b->chain);
+}
+
 /* The last seq of the i-th epoch. */
 static uint64_t epoch_end(const struct epoch_history *history, uint32_t i, uint64_t last)
 {
@@ -184,12 +200,10 @@ uint64_t epoch_history_common(const struct epoch_history *a, uint64_t a_last,
     uint32_t j = b->count;
     while (i > 0 && j > 0) {
         int order = epoch_compare(a->starts[i - 1].epoch, b->starts[j - 1].epoch);
-        if (order == 0)
+        if (order == 0 && same_start(&a->starts[i - 1], &b->starts[j - 1]))
             return min_u64(epoch_end(a, i - 1, a_last), epoch_end(b, j - 1, b_last));
-        if (order > 0)
-            i--;
-        else
-            j--;
+        i -= order >= 0;
+        j -= order <= 0;
     }
     return 0;
 }

@@ -63,7 +63,26 @@ struct digest_at {
     struct state_digest digest;
 };
 
-/* A position in the log; equal positions mean equal logs up to them. seq 0: before all. */
+/* The hash chain of a log at one of its records: it stands for that record and all before it
+ * (record/chain.h, R55). All zero: before the first. */
+struct chain {
+    uint64_t high;
+    uint64_t low;
+};
+
+static inline bool chain_equal(struct chain a, struct chain b)
+{
+    return a.high == b.high && a.low == b.low;
+}
+
+/* The chain at the record `seq`; seq 0: not known. */
+struct chain_at {
+    uint64_t seq;
+    struct chain chain;
+};
+
+/* A position in the log. Equal positions of logs whose chains agree there mean equal logs up to them (R55).
+ * seq 0: before all. */
 struct pos {
     struct epoch epoch;
     uint64_t seq;
@@ -89,6 +108,7 @@ struct request_id {
 struct epoch_start {
     struct epoch epoch;
     uint64_t first_seq;
+    struct chain chain; /* at its EPOCH_START record */
 };
 
 struct epoch_history {
@@ -100,12 +120,17 @@ void epoch_history_init(struct epoch_history *history);
 void epoch_history_free(struct epoch_history *history);
 void epoch_history_copy(struct epoch_history *to, const struct epoch_history *from);
 /* Appends a start; the newest one must be lower in epoch and in first_seq. Forgets the oldest at the limit. */
-void epoch_history_append(struct epoch_history *history, struct epoch epoch, uint64_t first_seq);
+void epoch_history_append(struct epoch_history *history, const struct epoch_start *start);
 /* Forgets the epochs that begin above `seq`. */
 void epoch_history_truncate(struct epoch_history *history, uint64_t seq);
 /* The epoch of the record at `seq`; none when seq is 0 or older than the history. */
 struct epoch epoch_history_at(const struct epoch_history *history, uint64_t seq);
-/* Highest seq at which two logs (histories and last seqs) are known equal; 0 when none (R11). */
+/* NULL: the history does not hold it. */
+const struct epoch_start *epoch_history_find(const struct epoch_history *history,
+                                             struct epoch epoch);
+/* Highest seq up to which two logs (histories and last seqs) hold records of the same epochs, begun by the
+ * same records; 0 when none (R11). Whether the newest of those epochs holds the same records in both, their
+ * chains tell. */
 uint64_t epoch_history_common(const struct epoch_history *a, uint64_t a_last,
                               const struct epoch_history *b, uint64_t b_last);
 

@@ -26,6 +26,8 @@ void core_check(const struct core *core)
         ASSERT(core->history.count > 0);
         ASSERT_U64(core->history.starts[0].first_seq, ==, 1);
     }
+    if (settled(core))
+        ASSERT_U64(core->end.seq, ==, core->last);
     if (core->history.count > 0)
         ASSERT_U64(core->history.starts[core->history.count - 1].first_seq, <=, core->last);
     ASSERT_U64(core->hard_saved, <=, core->hard_version);

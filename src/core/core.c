@@ -580,7 +580,10 @@ static void own_meta_stored(struct core *core, enum core_action_type work,
                             const struct core_event *event)
 {
     if (work == CORE_ACTION_EPOCH_START) {
-        epoch_history_append(&core->history, event->appended.epoch, event->appended.first_seq);
+        ASSERT_U64(event->appended.end.seq, ==, event->appended.first_seq);
+        epoch_history_append(&core->history,
+                             &(struct epoch_start){event->appended.epoch, event->appended.first_seq,
+                                                   event->appended.end.chain});
         core->founding = false; /* it is founded, even if the reign ended before this was stored */
     }
     if (work == CORE_ACTION_EPOCH_START || work == CORE_ACTION_MEMBERS)
@@ -595,6 +598,8 @@ static void on_appended(struct core *core, const struct core_event *event)
     if (stored) {
         core->durable = event->appended.last_seq;
         core->last = max_u64(core->last, core->durable);
+        if (work != CORE_ACTION_APPEND && event->appended.end.seq == core->durable)
+            chain_note(core, core->durable, event->appended.end.chain);
         if (event->appended.digest.seq == core->durable)
             doubt_note(core, core->durable, event->appended.digest.digest);
         members_stored(core);
@@ -767,6 +772,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     ASSERT(epoch_compare(boot->epoch, epoch_history_at(&core->history, boot->last)) >= 0);
     core->epoch = core->stored_epoch = boot->epoch;
     doubt_restart(core, boot->last, boot->digest);
+    chain_note(core, boot->last, boot->chain);
     core->members = *boot->members;
     seq_bits_copy(&core->local, boot->local);
     risk_committed(core);

@@ -82,6 +82,7 @@ struct core_boot {
     uint64_t commit; /* known commit: max(hard state, undo floor) */
     uint64_t rewinds;
     struct state_digest digest; /* of the state at `last` */
+    struct chain chain;         /* of the log at `last` */
     const struct epoch_history *history;
     const struct members *members; /* as of last; count 0 before the first EPOCH_START */
     const struct seq_bits *local;  /* records above commit that say LOCAL (R42) */
@@ -169,7 +170,8 @@ struct core_msg {
             /* Sent again under the same id it brings newer echoes, and asks for no answer. */
             uint64_t hb_id;
             uint64_t last;
-            uint64_t first; /* oldest record in the primary's log */
+            struct chain chain; /* of the primary's log at `last`; all zero: not said */
+            uint64_t first;     /* oldest record in the primary's log */
             uint64_t commit;
             /* Whom the primary wants to take over (R26); "": nobody. */
             struct node_id successor;
@@ -193,8 +195,12 @@ struct core_msg {
         } status;
         struct {
             uint64_t last;
-            struct epoch_history
-                history; /* in an event: the sender's; in an action: the core's own */
+            uint64_t commit;    /* what the sender knows as committed */
+            struct chain chain; /* of its log at `last` */
+            /* In an event: the shell looks up the chain of its own log at `last`; seq 0 where it holds none. */
+            struct chain_at here;
+            /* In an event: the sender's; in an action: the core's own. */
+            struct epoch_history history;
         } attach;
         struct {
             enum core_verdict verdict;
@@ -289,11 +295,13 @@ struct core_event {
             struct slice batches;
             uint64_t ticket;         /* of a WRITE; else 0 */
             struct digest_at digest; /* of the state, where it stands at last_seq; else seq 0 */
+            struct chain_at end;     /* of the log, where it ends at last_seq; else seq 0 */
         } appended;
         struct {
             uint64_t last; /* the log's end now == to */
             uint64_t rewinds;
             struct state_digest digest;
+            struct chain chain; /* of the log at `last` */
             const struct members
                 *members; /* as of last, from the state; count 0 before the first EPOCH_START */
         } truncated;
@@ -301,6 +309,7 @@ struct core_event {
             enum candor_code code;
             struct pos pos; /* what state and log stand at now */
             struct state_digest digest;
+            struct chain chain; /* INSTALLED: of the log there */
             uint64_t rewinds;
             uint64_t undo_floor;
             uint64_t cluster_id;

@@ -91,6 +91,7 @@ static void publish_heartbeat(struct core *core)
     struct core_msg *msg = message_new(core, CORE_MSG_HEARTBEAT);
     msg->heartbeat.hb_id = core->hb_id;
     msg->heartbeat.last = core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].last;
+    msg->heartbeat.chain = core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].chain;
     msg->heartbeat.first = core->log_first;
     msg->heartbeat.commit = core->commit;
     msg->heartbeat.successor = transfer_successor(core);
@@ -114,6 +115,7 @@ static void send_heartbeat(struct core *core)
     core->follow_hb = 0;
     core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].ns = core->now_ns;
     core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].last = core->durable;
+    core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].chain = chain_announced(core);
     confirm_leadership(core); /* a lone voter is its own majority */
     publish_heartbeat(core);
 }

@@ -5,6 +5,7 @@
  *   primary.c   leading: opening and closing a reign, what replicas report
  *   heartbeat.c heartbeats, and the evidence that they and records carry
  *   commit.c    what a majority has reached
+ *   chain.c     whether two logs hold the same records
  *   doubt.c     whether those at one position hold the same data
  *   lives.c     whether this node's disk is the newest copy of itself, and its process the only one
  *   risk.c      what of it was only LOCAL
@@ -278,6 +279,8 @@ struct core {
     /* The log, as handed to the writer (last) and as stored (durable == applied). */
     uint64_t last;
     uint64_t durable;
+    struct chain_at
+        end; /* at `last`; at a primary at `durable`, or before it while a group is answered (R55) */
     uint64_t log_first;
     uint64_t commit;
     uint64_t rewinds;
@@ -311,6 +314,8 @@ struct core {
 
     enum phase phase;
     bool forked;
+    uint64_t
+        shared_seq; /* by the newest Attach the logs agree up to here at most; UINT64_MAX: no word of it */
     bool accepting_history; /* the operator gave the own branch up (R28) */
     uint64_t accept_ticket;
 
@@ -354,6 +359,7 @@ struct core {
     struct {
         uint64_t ns;
         uint64_t last; /* what it announced */
+        struct chain chain;
     } hb_sent[LIMIT_HEARTBEATS_IN_FLIGHT];
     uint64_t heartbeat_due_ns;
     /* The heartbeat of this interval that a second one is to follow once it is answered; 0: none. */
@@ -493,6 +499,14 @@ void replica_tick(struct core *core);
 uint64_t replica_wake_ns(const struct core *core);
 void publish_status(struct core *core);
 void learn_commit(struct core *core, uint64_t announced);
+
+/* chain.c */
+void chain_note(struct core *core, uint64_t seq, struct chain chain); /* the log ends there now */
+bool chain_follows(const struct core *core, const struct batch *batch);
+struct chain chain_announced(const struct core *core);
+bool chain_parted(const struct core *core, const struct core_msg *heartbeat);
+/* `*common`: up to where the sender's log and this one agree. False: not known now. */
+bool chain_common(const struct core *core, const struct core_msg *attach, uint64_t *common);
 
 /* doubt.c */
 void doubt_note(struct core *core, uint64_t seq, struct state_digest digest);

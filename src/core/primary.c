@@ -146,9 +146,8 @@ void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
     struct core_msg *reply = message_new(core, CORE_MSG_ATTACH_ANSWER);
     bool mine =
         peer != NULL && core->phase == PHASE_PRIMARY && epoch_equal(msg->header.epoch, core->epoch);
-    if (mine) {
-        uint64_t common = epoch_history_common(&core->history, core->durable, &msg->attach.history,
-                                               msg->attach.last);
+    uint64_t common = 0;
+    if (mine && chain_common(core, msg, &common)) {
         reply->attach_answer.seq = common;
         if (is_ahead_of_core(core, &msg->attach.history, msg->attach.last))
             reply->attach_answer.verdict = CORE_REFUSED;

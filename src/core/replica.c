@@ -121,7 +121,10 @@ static bool may_attach(const struct core *core)
 static void ask_attach(struct core *core)
 {
     struct core_msg *msg = message_new(core, CORE_MSG_ATTACH);
+    ASSERT_U64(core->end.seq, ==, core->last);
     msg->attach.last = core->last;
+    msg->attach.commit = core->commit;
+    msg->attach.chain = core->end.chain;
     msg->attach.history = core->history;
     core->attach = ATTACH_ASKED;
     core->attach_nonce = call(core, core->epoch.owner, msg);
@@ -172,6 +175,7 @@ static void start_truncate(struct core *core, uint64_t to)
         return;
     }
     if (committed) { /* what is committed cannot be undone: the winner's state replaces it */
+        core->shared_seq = to;
         fetch_snapshot(core, 0);
         return;
     }
@@ -190,6 +194,7 @@ void replica_attach_answer(struct core *core, const struct core_msg *msg)
         return;
     }
     core->attach_nonce = 0;
+    core->shared_seq = UINT64_MAX;
     uint64_t seq = msg->attach_answer.seq;
     switch (msg->attach_answer.verdict) {
     case CORE_CONTINUE:
@@ -224,6 +229,7 @@ void replica_truncated(struct core *core, const struct core_event *event)
         min_u64(core->log_first, core->last + 1); /* it may have begun with a snapshot above */
     core->rewinds = event->truncated.rewinds;
     doubt_restart(core, core->last, event->truncated.digest);
+    chain_note(core, core->last, event->truncated.chain);
     room_note(core, false);
     epoch_history_truncate(&core->history, core->last);
     core->members = *event->truncated.members;
@@ -255,6 +261,8 @@ void replica_snapshot_ready(struct core *core, const struct core_event *event)
     bool cut_here = epoch_equal(pos.epoch, core->epoch) || mutated(core, SNAPSHOT_ANY_EPOCH);
     uint64_t common =
         epoch_history_common(&core->history, core->last, event->snapshot.history, pos.seq);
+    /* Two branches of one epoch look alike in their histories (R56). */
+    common = min_u64(common, core->shared_seq);
     /* An old one: the own log goes beyond it. Or holds just that, and is to be replaced all the same (R67). */
     bool held_already =
         core->last > 0 && common == pos.seq && !(core->doubt.healing && pos.seq == core->last);
@@ -292,6 +300,7 @@ void replica_installed(struct core *core, const struct core_event *event)
     core->log_first = core->last + 1;
     core->rewinds = event->snapshot.rewinds;
     doubt_restart(core, core->last, event->snapshot.digest);
+    chain_note(core, core->last, event->snapshot.chain);
     doubt_healed(core);
     room_note(core, false);
     bool gave_up = core->accepting_history;
@@ -375,7 +384,9 @@ static bool take_meta(struct core *core, const struct batch *batch)
     bool any = batch_next(batch, &cursor, &record);
     ASSERT(any);
     if (batch->type == RECORD_EPOCH_START)
-        epoch_history_append(&core->history, batch->epoch, batch->first_seq);
+        epoch_history_append(&core->history,
+                             &(struct epoch_start){batch->epoch, batch->first_seq,
+                                                   batch_chain(batch, batch->first_seq)});
     core->pending_members[core->pending_member_count].seq = batch->first_seq;
     core->pending_members[core->pending_member_count].members = record.members;
     core->pending_member_count++;
@@ -390,19 +401,21 @@ static enum taken take_batch(struct core *core, struct batch batch)
         return KNOWN;
     if (batch.first_seq > core->last + 1 && !mutated(core, GAP_TAKEN))
         return GAP;
+    if (!mutated(core, NO_ATTACH) && (!epoch_follows(core, &batch) || !chain_follows(core, &batch)))
+        return WRONG;
     if (batch.first_seq <= core->last) {
         buffer_clear(&core->scratch);
         batch_tail(&batch, core->last + 1, &core->scratch);
         batch.bytes = buffer_slice(&core->scratch);
         batch.count = (uint32_t)(batch_last_seq(&batch) - core->last);
         batch.first_seq = core->last + 1;
+        batch.before = core->end.chain;
     }
-    if (!epoch_follows(core, &batch) && !mutated(core, NO_ATTACH))
-        return WRONG;
     if (batch.type != RECORD_WRITE && !take_meta(core, &batch))
         return NOT_NOW;
     buffer_put(&core->append, batch.bytes.bytes, batch.bytes.length);
     core->last = batch_last_seq(&batch);
+    chain_note(core, core->last, batch_chain(&batch, core->last));
     return TAKEN;
 }
 
@@ -502,10 +515,13 @@ void replica_call_failed(struct core *core, uint64_t nonce)
 
 /* Nothing of the failed work was stored: forget that it was accepted; it is fetched again later. What is under way behind it will fail,
  * too; until then nothing new is taken, or it would be forgotten with that. */
-static void append_failed(struct core *core, enum candor_code code)
+static void append_failed(struct core *core, const struct core_event *event)
 {
+    enum candor_code code = event->appended.code;
     core->append_broken = !settled(core);
     core->last = core->durable;
+    ASSERT_U64(event->appended.end.seq, ==, core->last);
+    chain_note(core, core->last, event->appended.end.chain);
     risk_cut(core);
     core->match = min_u64(core->match, core->last);
     epoch_history_truncate(&core->history, core->last);
@@ -518,9 +534,11 @@ static void append_failed(struct core *core, enum candor_code code)
 void replica_appended(struct core *core, const struct core_event *event)
 {
     if (event->appended.code != CANDOR_OK) {
-        append_failed(core, event->appended.code);
+        append_failed(core, event);
         return;
     }
+    if (event->appended.end.seq == core->end.seq)
+        ASSERT(chain_equal(event->appended.end.chain, core->end.chain));
     if (core->attach != ATTACH_DONE)
         return; /* of an epoch that is over: it counts for nothing (R19) */
     core->match = max_u64(core->match, core->durable);
@@ -529,6 +547,18 @@ void replica_appended(struct core *core, const struct core_event *event)
     publish_status(core);
     if (core->last < core->announced_before && settled(core))
         ask_fetch(core);
+}
+
+/* The primary's log is not the one that this node attached to, though it ends where this one does: another copy of its disk
+ * speaks in its place. */
+static void leave_other_log(struct core *core)
+{
+    log_line(core, LOG_LEVEL_ERROR,
+             "log_differs primary=%s seq=%" PRIu64
+             " why=\"the primary's log holds other records at this node's end\"",
+             core->epoch.owner.text, core->end.seq);
+    detach(core);
+    retry_attach_later(core);
 }
 
 /* ---- Heartbeats and statuses ------------------------------------------------------------------------ */
@@ -551,6 +581,8 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
     core->announced = max_u64(core->announced, msg->heartbeat.last);
     memcpy(core->primary_rpc, msg->heartbeat.rpc, sizeof core->primary_rpc);
     core->primary_rpc[sizeof core->primary_rpc - 1] = '\0';
+    if (chain_parted(core, msg))
+        leave_other_log(core);
     doubt_told(core, &msg->heartbeat.verdicts);
     learn_commit(core, msg->heartbeat.commit);
     read_echoes(core, &msg->heartbeat.echoes);

@@ -101,6 +101,7 @@ struct addition {
     uint64_t last_seq;
     struct index_entry newest; /* relative to the batches */
     struct epoch epoch;
+    struct chain chain;
 };
 
 static enum candor_code bad_append(struct candor_error *err, const char *why, uint64_t seq)
@@ -127,6 +128,7 @@ static enum candor_code check_addition(struct log *log, struct slice batches,
         .first_seq = log_newest(log)->last_seq + 1,
         .last_seq = log_newest(log)->last_seq,
         .epoch = log->epoch,
+        .chain = log->chain,
     };
     log->staged_count = 0;
     struct slice rest = batches;
@@ -140,10 +142,13 @@ static enum candor_code check_addition(struct log *log, struct slice batches,
             return bad_append(err, "the batch begins with another seq", addition->last_seq + 1);
         if (epoch_compare(batch.epoch, addition->epoch) < 0)
             return bad_append(err, "the epoch goes back", batch.first_seq);
+        if (!chain_equal(batch.before, addition->chain))
+            return bad_append(err, "the batch follows other records", batch.first_seq);
         stage(log, batch.first_seq, at);
         addition->last_seq = batch_last_seq(&batch);
         addition->newest = (struct index_entry){batch.first_seq, at};
         addition->epoch = batch.epoch;
+        addition->chain = batch_chain(&batch, addition->last_seq);
     }
     return CANDOR_OK;
 }
@@ -187,8 +192,8 @@ static enum candor_code roll(struct log *log, uint64_t append_bytes, struct cand
 
     struct segment *old = log_newest(log);
     struct segment *segment = NULL;
-    code = segment_create(log->dir_fd, old->last_seq + 1, old, capacity_for(log, append_bytes),
-                          &segment, err);
+    code = segment_create(log->dir_fd, old->last_seq + 1, log->chain, old,
+                          capacity_for(log, append_bytes), &segment, err);
     if (code != CANDOR_OK)
         return code;
     /* A reader may be at the old segment's file: it is closed between reads. */
@@ -300,6 +305,7 @@ static void publish_addition(struct log *log, const struct addition *addition, u
     pthread_mutex_unlock(&log->index);
 
     log->epoch = addition->epoch;
+    log->chain = addition->chain;
     log->newest_append_seq = addition->first_seq;
     atomic_fetch_add(&log->bytes, bytes);
     atomic_store(&log->last, addition->last_seq);
@@ -344,6 +350,11 @@ uint64_t log_first(const struct log *log)
 uint64_t log_last(const struct log *log)
 {
     return atomic_load(&log->last);
+}
+
+struct chain log_chain(const struct log *log)
+{
+    return log->chain;
 }
 
 uint64_t log_bytes(const struct log *log)

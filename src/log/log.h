@@ -50,8 +50,8 @@ enum candor_code log_open(const struct log_options *options, struct log **out,
                           struct log_recovery *recovery, struct candor_error *err);
 void log_close(struct log *log);
 
-/* Appends encoded batches (one or more, back to back, contiguous from log_last() + 1, epochs not going back;
- * INVALID_ARGUMENT otherwise, and nothing is appended) with one write and, under LOG_DURABLE_ALWAYS, one
+/* Appends encoded batches (one or more, back to back, contiguous from log_last() + 1, epochs not going back,
+ * each following the records before it by its chain (R55); INVALID_ARGUMENT otherwise, and nothing is appended) with one write and, under LOG_DURABLE_ALWAYS, one
  * fdatasync; returns once they are as durable as the mode says. */
 enum candor_code log_append(struct log *log, struct slice batches, struct candor_error *err);
 /* fdatasync of what was appended so far. */
@@ -61,6 +61,12 @@ uint64_t
 log_first(const struct log *log); /* seq of the oldest record held; log_last() + 1 when empty */
 uint64_t log_last(const struct log *log);  /* seq of the newest; 0 for a log that never held one */
 uint64_t log_bytes(const struct log *log); /* of batches held, with their marks */
+/* The chain at log_last(), which the next batch must name. Writer thread. */
+struct chain log_chain(const struct log *log);
+/* The chain at the record `seq`, log_first() - 1 to log_last(); OUT_OF_RANGE otherwise. Reads a stride of the
+ * log. Any thread. */
+enum candor_code log_chain_at(struct log *log, uint64_t seq, struct chain *out,
+                              struct candor_error *err);
 
 /* Appends to `out` whole batches, cut to begin exactly at `from_seq`, up to `most_bytes` (but at least one
  * batch), and none beyond `upto_seq` (the last one is cut there). OUT_OF_RANGE when from_seq is below
@@ -68,7 +74,7 @@ uint64_t log_bytes(const struct log *log); /* of batches held, with their marks 
 enum candor_code log_read(struct log *log, uint64_t from_seq, uint64_t upto_seq, size_t most_bytes,
                           struct buffer *out, struct candor_error *err);
 
-/* Reads everything that is held and checks every checksum, the seqs and that epochs do not go back.
+/* Reads everything that is held and checks every checksum, the seqs, that epochs do not go back, and the chain.
  * CANDOR_DATA_LOSS as above. Any thread; a truncation meanwhile is no damage. */
 enum candor_code log_verify(struct log *log, struct candor_error *err);
 /* The same, with a call of `between` after each segment, which may pause; false ends it (CANCELLED). */
@@ -79,9 +85,10 @@ enum candor_code log_scrub(struct log *log, bool (*between)(void *closure), void
  * at `to_seq` or where it did before. RESOURCE_EXHAUSTED/DISK_FULL: nothing has changed; the newest append alone is taken back
  * on a full disk, too. */
 enum candor_code log_truncate(struct log *log, uint64_t to_seq, struct candor_error *err);
-/* Discards everything; the next append must begin at `next_seq` (after a snapshot). Durable. RESOURCE_EXHAUSTED/DISK_FULL:
- * nothing has changed. */
-enum candor_code log_reset(struct log *log, uint64_t next_seq, struct candor_error *err);
+/* Discards everything; the next append must begin at `next_seq` and follow `before`, the chain of the record
+ * before it (after a snapshot). Durable. RESOURCE_EXHAUSTED/DISK_FULL: nothing has changed. */
+enum candor_code log_reset(struct log *log, uint64_t next_seq, struct chain before,
+                           struct candor_error *err);
 /* Gives back whole segments whose records are all at or below `upto_seq`. Keeps the newest segment. */
 enum candor_code log_trim(struct log *log, uint64_t upto_seq, struct candor_error *err);
 

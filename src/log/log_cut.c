@@ -16,19 +16,21 @@
 #include "log/log_internal.h"
 
 #define CUT_NAME "cut"
-#define CUT_MAGIC UINT32_C(0x31544343) /* "CCT1" */
-#define CUT_HEADER_BYTES 40
+#define CUT_MAGIC UINT32_C(0x32544343) /* "CCT2" */
+#define CUT_HEADER_BYTES 56
 #define CUT_BYTES_MAX (CUT_HEADER_BYTES + LIMIT_RECORD_BATCH_BYTES)
 
 enum cut_kind { CUT_TRUNCATE = 1, CUT_RESET = 2 };
 
-/* u32 magic, u32 crc32c of what follows, u32 kind, u32 zero, u64 segment, u64 at, u64 next_seq, bytes. */
+/* u32 magic, u32 crc32c of what follows, u32 kind, u32 zero, u64 segment, u64 at, u64 next_seq,
+ * u64 before.high, u64 before.low, bytes. */
 struct cut {
     enum cut_kind kind;
-    uint64_t segment;   /* TRUNCATE: first_seq of the segment that becomes the newest */
-    uint64_t at;        /* TRUNCATE: where it ends, before `bytes` */
-    uint64_t next_seq;  /* the next append begins with it */
-    struct slice bytes; /* TRUNCATE: the part that stays of a batch that is cut in two */
+    uint64_t segment;    /* TRUNCATE: first_seq of the segment that becomes the newest */
+    uint64_t at;         /* TRUNCATE: where it ends, before `bytes` */
+    uint64_t next_seq;   /* the next append begins with it */
+    struct chain before; /* RESET: the chain that it follows */
+    struct slice bytes;  /* TRUNCATE: the part that stays of a batch that is cut in two */
 };
 
 static enum candor_code save_cut(int dir_fd, const struct cut *cut, struct candor_error *err)
@@ -41,6 +43,8 @@ static enum candor_code save_cut(int dir_fd, const struct cut *cut, struct cando
     buffer_put_u64(&out, cut->segment);
     buffer_put_u64(&out, cut->at);
     buffer_put_u64(&out, cut->next_seq);
+    buffer_put_u64(&out, cut->before.high);
+    buffer_put_u64(&out, cut->before.low);
     buffer_put(&out, cut->bytes.bytes, cut->bytes.length);
     buffer_set_u32(&out, 4, crc32c(0, out.bytes + 8, out.length - 8));
     enum candor_code code = disk_replace(dir_fd, CUT_NAME, buffer_slice(&out), err);
@@ -60,6 +64,8 @@ static bool decode_cut(struct slice bytes, struct cut *out)
     out->segment = read_u64(&reader);
     out->at = read_u64(&reader);
     out->next_seq = read_u64(&reader);
+    out->before.high = read_u64(&reader);
+    out->before.low = read_u64(&reader);
     out->bytes = read_bytes(&reader, reader_left(&reader));
     return (out->kind == CUT_TRUNCATE || out->kind == CUT_RESET) && out->next_seq > 0;
 }
@@ -150,7 +156,8 @@ static enum candor_code redo_reset(int dir_fd, const struct cut *cut, uint64_t s
     struct segment *segment = NULL;
     enum candor_code code = unlink_behind(dir_fd, 0, err);
     if (code == CANDOR_OK)
-        code = segment_create(dir_fd, cut->next_seq, NULL, segment_bytes, &segment, err);
+        code =
+            segment_create(dir_fd, cut->next_seq, cut->before, NULL, segment_bytes, &segment, err);
     segment_free(segment);
     return code;
 }
@@ -206,6 +213,7 @@ struct plan {
     bool opened;
     struct cut cut;
     struct epoch epoch; /* of the last record that stays; none when not known */
+    struct chain chain; /* at that record */
     struct buffer kept;
 };
 
@@ -231,6 +239,7 @@ static enum candor_code plan_end(const struct segment *segment, int fd, uint64_t
         bool whole = batch_last_seq(&batch) == to_seq;
         plan->cut.at = whole ? scan.at : scan.batch_at;
         plan->epoch = batch.epoch;
+        plan->chain = batch_chain(&batch, to_seq);
         if (!whole)
             batch_head(&batch, to_seq, &plan->kept);
     }
@@ -250,6 +259,7 @@ static enum candor_code make_plan(const struct log *log, uint64_t to_seq, struct
         .at = SEGMENT_HEADER_BYTES,
         .next_seq = to_seq + 1,
     };
+    plan->chain = segment->before;
     plan->fd = segment->fd;
     if (plan->fd < 0) {
         plan->fd = openat(log->dir_fd, segment->name, O_RDWR | O_CLOEXEC);
@@ -285,6 +295,7 @@ static enum candor_code adopt_plan(struct log *log, struct plan *plan, struct ca
     segment->tail = plan->cut.at + plan->cut.bytes.length;
     segment->last_seq = plan->cut.next_seq - 1;
     log->epoch = plan->epoch;
+    log->chain = plan->chain;
     log->synced_seq = segment->last_seq;
     log->newest_append_seq = 0;
     return CANDOR_OK;
@@ -368,6 +379,7 @@ static void adopt_reset(struct log *log, struct segment *segment)
     log_drop_segments(log, 0, log->segment_count);
     log_add_segment(log, segment);
     log->epoch = (struct epoch){0};
+    log->chain = segment->before;
     log->synced_seq = segment->last_seq;
     log->newest_append_seq = 0;
 }
@@ -381,14 +393,15 @@ static enum candor_code reset_files(struct log *log, struct segment *segment,
     return code == CANDOR_OK ? remove_cut(log->dir_fd, err) : code;
 }
 
-enum candor_code log_reset(struct log *log, uint64_t next_seq, struct candor_error *err)
+enum candor_code log_reset(struct log *log, uint64_t next_seq, struct chain before,
+                           struct candor_error *err)
 {
-    struct cut cut = {.kind = CUT_RESET, .next_seq = next_seq};
+    struct cut cut = {.kind = CUT_RESET, .next_seq = next_seq, .before = before};
     struct segment *segment = NULL;
     ASSERT_U64(next_seq, >, 0);
     enum candor_code code = log_check(log, err);
     if (code == CANDOR_OK)
-        code = segment_prepare(log->dir_fd, next_seq, &segment, err);
+        code = segment_prepare(log->dir_fd, next_seq, before, &segment, err);
     if (code != CANDOR_OK)
         return log_judge(log, code);
     code = write_down(log, &cut, err);

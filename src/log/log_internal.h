@@ -44,6 +44,7 @@ struct log {
 
     /* Writer thread only. */
     struct epoch epoch;     /* of the last record; none when not known */
+    struct chain chain;     /* at the last record */
     uint64_t synced_seq;    /* known durable */
     uint64_t known_durable; /* before the log was opened (R65) */
     uint64_t

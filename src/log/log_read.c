@@ -200,13 +200,86 @@ enum candor_code log_read(struct log *log, uint64_t from_seq, uint64_t upto_seq,
     return code;
 }
 
+/* ---- log_chain_at ---- */
+
+/* Each batch names the chain before it: from the one that holds `seq` alone the chain is found. */
+static enum candor_code find_chain(struct log *log, uint64_t seq, struct chain *out,
+                                   struct candor_error *err)
+{
+    struct view view = find_view(log, seq);
+    int fd = -1;
+    enum candor_code code = open_view(log, &view, &fd, err);
+    if (code != CANDOR_OK)
+        return code;
+    struct segment_scan scan = segment_scan_begin(view.segment, fd, view.from, view.tail);
+    struct batch batch;
+    enum scan_result result;
+    while ((result = segment_scan_next(&scan, &batch)) == SCAN_BATCH &&
+           batch_last_seq(&batch) < seq)
+        remember(log, &view, &scan, &batch);
+    if (result == SCAN_BATCH)
+        *out = batch_chain(&batch, seq);
+    code = scan_outcome(&view, &scan, result, err);
+    segment_scan_free(&scan);
+    close_view(&view, fd);
+    return code;
+}
+
+static struct chain chain_before_all(struct log *log)
+{
+    pthread_mutex_lock(&log->index);
+    struct chain before = log->segments[0]->before;
+    pthread_mutex_unlock(&log->index);
+    return before;
+}
+
+static enum candor_code chain_at(struct log *log, uint64_t seq, struct chain *out,
+                                 struct candor_error *err)
+{
+    uint64_t first = log_first(log);
+    uint64_t last = log_last(log);
+    if (seq + 1 < first || seq > last)
+        return candor_error_set(err, CANDOR_OUT_OF_RANGE, CANDOR_REASON_NONE,
+                                "seq %" PRIu64 " is not in the log: it holds %" PRIu64
+                                " to %" PRIu64,
+                                seq, first, last);
+    if (seq + 1 > first)
+        return find_chain(log, seq, out, err);
+    *out = chain_before_all(log);
+    return CANDOR_OK;
+}
+
+enum candor_code log_chain_at(struct log *log, uint64_t seq, struct chain *out,
+                              struct candor_error *err)
+{
+    pthread_rwlock_rdlock(&log->files);
+    enum candor_code code = log_check(log, err);
+    if (code == CANDOR_OK)
+        code = chain_at(log, seq, out, err);
+    pthread_rwlock_unlock(&log->files);
+    return code;
+}
+
 /* ---- log_verify ---- */
 
+/* What the next segment must go on from. */
+struct end {
+    struct epoch epoch;
+    bool chained;
+    struct chain chain;
+};
+
 /* Scans the segment that holds `*seq` from its beginning; `*seq` becomes the one behind its last. */
-static enum candor_code verify_segment(struct log *log, uint64_t *seq, struct epoch *epoch,
+static enum candor_code verify_segment(struct log *log, uint64_t *seq, struct end *end,
                                        struct candor_error *err)
 {
     struct view view = find_view(log, *seq);
+    /* Else it is the newest one once more, which has grown since. */
+    bool begins = *seq == view.segment->first_seq;
+    if (begins && end->chained && !chain_equal(view.segment->before, end->chain))
+        return log_damaged(view.segment->name, 0,
+                           "its header says that it follows other records than those before it", "",
+                           err);
     int fd = -1;
     enum candor_code code = open_view(log, &view, &fd, err);
     if (code != CANDOR_OK)
@@ -214,13 +287,14 @@ static enum candor_code verify_segment(struct log *log, uint64_t *seq, struct ep
 
     struct index_entry start = {view.segment->first_seq, SEGMENT_HEADER_BYTES};
     struct segment_scan scan = segment_scan_begin(view.segment, fd, start, view.tail);
-    scan.epoch = *epoch;
+    if (begins)
+        scan.epoch = end->epoch;
     struct batch batch;
     enum scan_result result;
     while ((result = segment_scan_next(&scan, &batch)) == SCAN_BATCH)
         remember(log, &view, &scan, &batch);
     code = scan_outcome(&view, &scan, result, err);
-    *epoch = scan.epoch;
+    *end = (struct end){scan.epoch, true, scan.chain};
     *seq = max_u64(view.last_seq, *seq) + 1;
     segment_scan_free(&scan);
     close_view(&view, fd);
@@ -228,32 +302,32 @@ static enum candor_code verify_segment(struct log *log, uint64_t *seq, struct ep
 }
 
 /* One segment more; `*more` tells whether there is another. */
-static enum candor_code verify_next(struct log *log, uint64_t *seq, uint64_t *cuts,
-                                    struct epoch *epoch, bool *more, struct candor_error *err)
+static enum candor_code verify_next(struct log *log, uint64_t *seq, uint64_t *cuts, struct end *end,
+                                    bool *more, struct candor_error *err)
 {
     enum candor_code code = log_check(log, err);
     if (code != CANDOR_OK)
         return code;
     if (*cuts != atomic_load(&log->cuts)) {
         *cuts = atomic_load(&log->cuts);
-        *epoch = (struct epoch){0}; /* what is there now need not follow what was seen */
+        *end = (struct end){0}; /* what is there now need not follow what was seen */
     }
     *seq = max_u64(*seq, log_first(log));
     *more = *seq <= log_last(log);
-    return *more ? verify_segment(log, seq, epoch, err) : CANDOR_OK;
+    return *more ? verify_segment(log, seq, end, err) : CANDOR_OK;
 }
 
 enum candor_code log_scrub(struct log *log, bool (*between)(void *closure), void *closure,
                            struct candor_error *err)
 {
-    struct epoch epoch = {0};
+    struct end end = {0};
     uint64_t cuts = 0;
     uint64_t seq = 0;
     bool more = true;
     enum candor_code code = CANDOR_OK;
     while (code == CANDOR_OK && more) {
         pthread_rwlock_rdlock(&log->files); /* a segment at a time: the writer may want to cut */
-        code = verify_next(log, &seq, &cuts, &epoch, &more, err);
+        code = verify_next(log, &seq, &cuts, &end, &more, err);
         pthread_rwlock_unlock(&log->files);
         if (code == CANDOR_OK && more && between != NULL && !between(closure))
             code = candor_error_set(err, CANDOR_CANCELLED, CANDOR_REASON_NONE, "ended");

@@ -180,6 +180,7 @@ static enum scan_result scan_newest(struct log *log, struct segment_scan *scan)
         segment->tail = scan->at;
     }
     log->epoch = scan->epoch;
+    log->chain = scan->chain;
     return result;
 }
 
@@ -229,7 +230,9 @@ static struct log *log_new(const struct log_options *options)
 static enum candor_code create_first(struct log *log, struct candor_error *err)
 {
     struct segment *segment = NULL;
-    enum candor_code code = segment_create(log->dir_fd, 1, NULL, log->segment_bytes, &segment, err);
+    struct chain none = {0};
+    enum candor_code code =
+        segment_create(log->dir_fd, 1, none, NULL, log->segment_bytes, &segment, err);
     if (code == CANDOR_OK)
         log_add_segment(log, segment);
     return code;

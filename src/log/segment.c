@@ -15,7 +15,7 @@
 #include "disk/disk.h"
 
 #define SEGMENT_MAGIC UINT32_C(0x31475343) /* "CSG1" */
-#define SEGMENT_VERSION 2
+#define SEGMENT_VERSION 3
 #define MARK_MAGIC UINT32_C(0x314b4d43) /* "CMK1" */
 #define TEMPORARY_NAME "segment.tmp"
 
@@ -47,6 +47,8 @@ static void encode_header(const struct segment *segment, struct buffer *out)
     buffer_put_u64(out, segment->prev_first_seq);
     buffer_put_u64(out, segment->prev_bytes);
     buffer_put_u64(out, segment->salt);
+    buffer_put_u64(out, segment->before.high);
+    buffer_put_u64(out, segment->before.low);
     size_t rest = SEGMENT_HEADER_BYTES - out->length;
     memset(buffer_grow(out, rest), 0, rest);
     buffer_set_u32(out, 4, crc32c(0, out->bytes + 8, SEGMENT_HEADER_BYTES - 8));
@@ -66,6 +68,8 @@ static const char *decode_header(const uint8_t *header, struct segment *out)
     out->prev_first_seq = read_u64(&reader);
     out->prev_bytes = read_u64(&reader);
     out->salt = read_u64(&reader);
+    out->before.high = read_u64(&reader);
+    out->before.low = read_u64(&reader);
     return NULL;
 }
 
@@ -128,10 +132,12 @@ void segment_drop_prepared(int dir_fd, struct segment *segment)
     segment_free(segment);
 }
 
-static enum candor_code prepare(int dir_fd, uint64_t first_seq, const struct segment *prev,
-                                uint64_t file_bytes, struct segment **out, struct candor_error *err)
+static enum candor_code prepare(int dir_fd, uint64_t first_seq, struct chain before,
+                                const struct segment *prev, uint64_t file_bytes,
+                                struct segment **out, struct candor_error *err)
 {
     struct segment *segment = segment_new(first_seq);
+    segment->before = before;
     if (prev != NULL) {
         segment->prev_first_seq = prev->first_seq;
         segment->prev_bytes = prev->tail;
@@ -155,10 +161,10 @@ static enum candor_code prepare(int dir_fd, uint64_t first_seq, const struct seg
     return CANDOR_OK;
 }
 
-enum candor_code segment_prepare(int dir_fd, uint64_t first_seq, struct segment **out,
-                                 struct candor_error *err)
+enum candor_code segment_prepare(int dir_fd, uint64_t first_seq, struct chain before,
+                                 struct segment **out, struct candor_error *err)
 {
-    return prepare(dir_fd, first_seq, NULL, SEGMENT_HEADER_BYTES, out, err);
+    return prepare(dir_fd, first_seq, before, NULL, SEGMENT_HEADER_BYTES, out, err);
 }
 
 enum candor_code segment_publish(int dir_fd, struct segment *segment, uint64_t file_bytes,
@@ -175,10 +181,11 @@ enum candor_code segment_publish(int dir_fd, struct segment *segment, uint64_t f
     return failed == 0 ? CANDOR_OK : disk_failed(err, failed, "look at log segment", segment->name);
 }
 
-enum candor_code segment_create(int dir_fd, uint64_t first_seq, const struct segment *prev,
-                                uint64_t file_bytes, struct segment **out, struct candor_error *err)
+enum candor_code segment_create(int dir_fd, uint64_t first_seq, struct chain before,
+                                const struct segment *prev, uint64_t file_bytes,
+                                struct segment **out, struct candor_error *err)
 {
-    enum candor_code code = prepare(dir_fd, first_seq, prev, file_bytes, out, err);
+    enum candor_code code = prepare(dir_fd, first_seq, before, prev, file_bytes, out, err);
     if (code != CANDOR_OK)
         return code;
     code = publish(dir_fd, *out, err);
@@ -314,6 +321,8 @@ struct segment_scan segment_scan_begin(const struct segment *segment, int fd,
         .at = from.at,
         .end = end,
         .expected_seq = from.seq,
+        .chained = from.at == SEGMENT_HEADER_BYTES,
+        .chain = segment->before,
         .chunk_at = from.at,
     };
 }
@@ -379,11 +388,15 @@ static enum scan_result take_batch(struct segment_scan *scan, struct batch *out)
     }
     if (epoch_compare(out->epoch, scan->epoch) < 0)
         return scan_damaged(scan, "its epoch is lower than that of the record before it");
+    if (scan->chained && !chain_equal(out->before, scan->chain))
+        return scan_damaged(scan, "it follows other records than those before it");
 
     scan->batch_at = scan->at;
     scan->at += out->bytes.length;
     scan->expected_seq = batch_last_seq(out) + 1;
     scan->epoch = out->epoch;
+    scan->chained = true;
+    scan->chain = batch_chain(out, batch_last_seq(out));
     return SCAN_BATCH;
 }
 

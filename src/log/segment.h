@@ -1,7 +1,8 @@
 /* One segment file of the log: header, marks, record batches, zeros.
  *
  * Header, 4 KiB: u32 magic "CSG1", u32 crc32c of what follows, u32 version, u32 zero, u64 first_seq,
- * u64 previous segment's first_seq (0: none), u64 previous segment's bytes, u64 salt, zeros.
+ * u64 previous segment's first_seq (0: none), u64 previous segment's bytes, u64 salt,
+ * u64 chain.high, u64 chain.low of the record before first_seq (R55), zeros.
  * A mark opens every append: u32 magic "CMK1", u32 crc32c of what follows, u64 salt, u64 synced_seq,
  * u64 first_seq of the append. synced_seq is what was known durable before the append: a valid mark behind
  * damage tells a record that was once durable (synced_seq reaches it) from a torn tail (it does not).
@@ -36,6 +37,7 @@ struct segment {
     uint64_t prev_first_seq;
     uint64_t prev_bytes;
     uint64_t salt;
+    struct chain before; /* at the record before first_seq */
     int fd;              /* of the newest segment; -1 for the others: whoever reads opens them */
     uint64_t file_bytes; /* how far it can be written */
     uint64_t tail;       /* where the next append goes */
@@ -52,14 +54,14 @@ void segment_name(uint64_t first_seq, char out[SEGMENT_NAME_BYTES]);
 
 /* Creates the file durably: temporary name, header, fdatasync, rename, fsync of the directory.
  * RESOURCE_EXHAUSTED/DISK_FULL leaves nothing behind. `prev` may be NULL. */
-enum candor_code segment_create(int dir_fd, uint64_t first_seq, const struct segment *prev,
-                                uint64_t file_bytes, struct segment **out,
-                                struct candor_error *err);
+enum candor_code segment_create(int dir_fd, uint64_t first_seq, struct chain before,
+                                const struct segment *prev, uint64_t file_bytes,
+                                struct segment **out, struct candor_error *err);
 /* The two halves of segment_create(), for who must not need a descriptor or room any more once it has begun: a
  * temporary file that nobody reads, durable, with room for its header alone; and the rename that makes it a segment,
  * after which it gets room for `file_bytes`, if there is any. segment_drop_prepared() takes the first half back. */
-enum candor_code segment_prepare(int dir_fd, uint64_t first_seq, struct segment **out,
-                                 struct candor_error *err);
+enum candor_code segment_prepare(int dir_fd, uint64_t first_seq, struct chain before,
+                                 struct segment **out, struct candor_error *err);
 enum candor_code segment_publish(int dir_fd, struct segment *segment, uint64_t file_bytes,
                                  struct candor_error *err);
 void segment_drop_prepared(int dir_fd, struct segment *segment);
@@ -105,6 +107,8 @@ struct segment_scan {
     uint64_t batch_at;     /* of the batch returned last */
     uint64_t expected_seq; /* the next batch begins with it */
     struct epoch epoch;    /* of the batch returned last; the next one's is not lower */
+    bool chained;          /* `chain` is known: the next batch must name it */
+    struct chain chain;    /* at the last record of the batch returned last */
     struct buffer chunk;
     uint64_t chunk_at;
     int error_number;

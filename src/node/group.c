@@ -49,8 +49,10 @@ void group_answer(struct node *node, struct node_event *event, const struct cand
     event->core.appended.epoch = epoch;
     event->core.appended.first_seq = first_seq;
     event->core.appended.last_seq = last_seq;
-    if (last_seq == log_last(node->log))
+    if (last_seq == log_last(node->log)) {
         event->core.appended.digest = state_digest_at(node->state);
+        event->core.appended.end = (struct chain_at){last_seq, log_chain(node->log)};
+    }
     event->core.appended.batches = buffer_slice(&event->bytes);
     work_answer(node, event);
 }
@@ -63,6 +65,8 @@ struct span {
     uint64_t last_seq;
     struct epoch first_epoch;
     struct epoch last_epoch;
+    struct chain before; /* what it follows */
+    struct chain chain;  /* at its last record */
 };
 
 static struct span span_of(struct slice batches)
@@ -73,24 +77,29 @@ static struct span span_of(struct slice batches)
         struct candor_error err;
         bool follows = batch_decode(&batches, &batch, &err) == CANDOR_OK &&
                        (span.last_seq == 0 || (batch.first_seq == span.last_seq + 1 &&
-                                               epoch_compare(batch.epoch, span.last_epoch) >= 0));
+                                               epoch_compare(batch.epoch, span.last_epoch) >= 0 &&
+                                               chain_equal(batch.before, span.chain)));
         if (!follows)
             return (struct span){0};
         if (span.last_seq == 0) {
             span.first_seq = batch.first_seq;
             span.first_epoch = batch.epoch;
+            span.before = batch.before;
         }
         span.last_seq = batch_last_seq(&batch);
         span.last_epoch = batch.epoch;
+        span.chain = batch_chain(&batch, span.last_seq);
         span.ok = true;
     }
     return span;
 }
 
-static bool fits(const struct span *span, uint64_t last_seq, struct epoch epoch)
+/* Behind `end`, the span or the log before it. */
+static bool fits(const struct span *span, const struct span *end)
 {
-    return span->ok && span->first_seq == last_seq + 1 &&
-           epoch_compare(span->first_epoch, epoch) >= 0;
+    return span->ok && span->first_seq == end->last_seq + 1 &&
+           epoch_compare(span->first_epoch, end->last_epoch) >= 0 &&
+           chain_equal(span->before, end->chain);
 }
 
 static void answer_append(struct node *node, const struct candor_error *result,
@@ -108,8 +117,10 @@ size_t group_appends(struct node *node, struct work **works, size_t count)
     struct writer *writer = &node->writer;
     struct span spans[APPENDS_AT_ONCE];
     spans[0] = (struct span){0};
-    struct epoch tail = writer->tail_epoch;
-    uint64_t last = log_last(node->log);
+    const struct span log_end = {.last_seq = log_last(node->log),
+                                 .last_epoch = writer->tail_epoch,
+                                 .chain = log_chain(node->log)};
+    const struct span *end = &log_end;
     size_t taken = 0;
     size_t bytes = 0;
     while (taken < count && taken < APPENDS_AT_ONCE && bytes < LIMIT_GROUP_COMMIT_BYTES) {
@@ -117,10 +128,9 @@ size_t group_appends(struct node *node, struct work **works, size_t count)
         if (work->type != CORE_ACTION_APPEND)
             break;
         spans[taken] = span_of(buffer_slice(&work->bytes));
-        if (!fits(&spans[taken], last, tail))
+        if (!fits(&spans[taken], end))
             break;
-        last = spans[taken].last_seq;
-        tail = spans[taken].last_epoch;
+        end = &spans[taken];
         bytes += work->bytes.length;
         taken++;
     }
@@ -137,7 +147,7 @@ size_t group_appends(struct node *node, struct work **works, size_t count)
     }
     struct candor_error result = {0};
     if (store(node, batches, &result) == CANDOR_OK)
-        writer->tail_epoch = tail;
+        writer->tail_epoch = end->last_epoch;
     for (size_t i = 0; i < taken; i++)
         answer_append(node, &result, &spans[i]);
     return taken;
@@ -170,7 +180,8 @@ void group_meta(struct node *node, struct work *work)
         result.code = CANDOR_OK;
         enum record_type type =
             work->type == CORE_ACTION_EPOCH_START ? RECORD_EPOCH_START : RECORD_MEMBERS;
-        struct batch_writer batch = batch_begin(&event->bytes, type, work->epoch, seq);
+        struct batch_writer batch =
+            batch_begin(&event->bytes, type, work->epoch, seq, log_chain(node->log));
         batch_add_members(&batch, clock_wall_ms(), work->cluster_id, work->members);
         batch_end(&batch);
         (void)store(node, buffer_slice(&event->bytes), &result);

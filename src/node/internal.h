@@ -31,7 +31,7 @@
  *                     fields that say so
  *   writer            for the disk
  *   readers           for pages of the state: reads of clients
- *   lenders           for the disk: what peers read (Fetch, Snapshot)
+ *   lenders           for the disk: what peers read (Attach, Fetch, Snapshot)
  *   slow              for the disk, by the second: archives, AtRisk, lost sessions
  *   snapshot          for the disk: cuts checkpoints
  *   download          for the network and the disk
@@ -360,7 +360,7 @@ struct node {
     _Atomic uint32_t short_reads;
     _Atomic uint32_t held_views; /* kept open by reads that wait for a commit */
     uint32_t short_read_limit;
-    struct pool lenders; /* what peers read: Fetch, Snapshot */
+    struct pool lenders; /* what peers read: Attach, Fetch, Snapshot */
     struct pool slow;    /* archives, AtRisk, lost sessions: files, by the second */
 
     struct rpc_server *front;     /* at `rpc`: KV, Cluster */

@@ -172,21 +172,27 @@ static enum candor_code epoch_of_record(struct node *node, uint64_t seq, struct 
     return code;
 }
 
-/* Whether the log goes on where the state stands, with the history that the state applied. Epochs never go back in a
- * log, so what stands above the state in an older epoch cannot continue it. */
-static enum candor_code log_continues(struct node *node, struct pos applied, bool *continues,
-                                      struct candor_error *err)
+/* Whether the log holds the records that the state applied, as far as both reach (R55). A log that begins behind the state:
+ * epochs never go back, so what stands there in an older epoch cannot continue it. */
+static enum candor_code log_continues(struct node *node, const struct state_position *position,
+                                      bool *continues, struct candor_error *err)
 {
     uint64_t first = log_first(node->log);
     uint64_t last = log_last(node->log);
+    struct pos applied = position->applied;
+    struct chain chain = {0};
     struct epoch epoch = {0};
     enum candor_code code = CANDOR_OK;
     *continues = applied.seq <= last;
-    if (!*continues || first > last)
+    if (!*continues)
         return code;
-    code = epoch_of_record(node, max_u64(applied.seq, first), &epoch, err);
-    *continues = applied.seq >= first ? epoch_equal(epoch, applied.epoch)
-                                      : epoch_compare(epoch, applied.epoch) >= 0;
+    if (applied.seq + 1 >= first) {
+        code = log_chain_at(node->log, applied.seq, &chain, err);
+        *continues = chain_equal(chain, position->chain);
+    } else if (first <= last) {
+        code = epoch_of_record(node, first, &epoch, err);
+        *continues = epoch_compare(epoch, applied.epoch) >= 0;
+    }
     return code;
 }
 
@@ -202,7 +208,7 @@ static enum candor_code join_log(struct node *node, struct candor_error *err)
     uint64_t last = log_last(node->log);
     bool continues = false;
     bool installed = false;
-    enum candor_code code = log_continues(node, applied, &continues, err);
+    enum candor_code code = log_continues(node, &position, &continues, err);
     /* A rollback that was cut short: a later loss of the machine must not begin from what it took back. */
     if (code == CANDOR_OK)
         code = state_checkpoint_drop_above(node->state, applied.seq, err);
@@ -221,7 +227,7 @@ static enum candor_code join_log(struct node *node, struct candor_error *err)
     log_warn("log_reset",
              "state=%s log_last=%" PRIu64 " why=\"a snapshot was installed, the log is older\"",
              pos_text(applied, text), last);
-    return log_reset(node->log, applied.seq + 1, err);
+    return log_reset(node->log, applied.seq + 1, position.chain, err);
 }
 
 static void log_replay(const struct node *node, uint64_t seq, uint64_t *logged_ns, bool done)
@@ -335,6 +341,7 @@ static enum candor_code fill_boot(struct node *node, struct core_boot *boot,
         .commit = writer->commit,
         .rewinds = position.rewinds,
         .digest = position.digest,
+        .chain = position.chain,
         .history = history,
         .members = members,
     };

@@ -1,5 +1,5 @@
 /* What other nodes ask (replication.proto). Votes and attaches are the core's; records are read from the log by
- * the lenders (R13). */
+ * the lenders (R13), and so is the chain that an attach is compared with. */
 #include "node/internal.h"
 
 #include <stdlib.h>
@@ -31,11 +31,20 @@ static void finished(struct ticket *ticket, const struct outcome *outcome)
     reply_outcome_failed(ticket, outcome);
 }
 
-static void ask_core(Candor__V1__Replication_Service *service, const ProtobufCMessage *request,
-                     ProtobufCClosure reply, void *closure_data)
+/* Up to the sender's newest record the logs can be compared, where this one holds it (R56). */
+static void look_up_chain(struct node *node, struct core_msg *msg)
 {
-    struct node *node = ((struct replication_service *)service)->node;
-    struct rpc_call *call = closure_data;
+    struct candor_error err = {0};
+    struct chain_at *here = &msg->attach.here;
+    enum candor_code code = log_chain_at(node->log, msg->attach.last, &here->chain, &err);
+    if (code == CANDOR_DATA_LOSS)
+        node_fatal(node, &err);
+    here->seq = code == CANDOR_OK ? msg->attach.last : 0;
+}
+
+static void push_request(struct node *node, const ProtobufCMessage *request, ProtobufCClosure reply,
+                         struct rpc_call *call)
+{
     struct peer_ticket *peer = ticket_new(node, call, reply, sizeof *peer);
     if (peer == NULL) {
         reply_fail_busy(node, call);
@@ -46,6 +55,8 @@ static void ask_core(Candor__V1__Replication_Service *service, const ProtobufCMe
         reply_fail_now(node, call, err.code, err.reason, err.message);
         return;
     }
+    if (peer->msg.type == CORE_MSG_ATTACH)
+        look_up_chain(node, &peer->msg);
     peer->ticket.finished = finished;
     peer->ticket.answered = answered;
     peer->ticket.event.core.type = CORE_EVENT_REQUEST;
@@ -56,11 +67,10 @@ static void ask_core(Candor__V1__Replication_Service *service, const ProtobufCMe
     }
 }
 
-static void attach(Candor__V1__Replication_Service *service,
-                   const Candor__V1__AttachRequest *request,
-                   Candor__V1__AttachResponse_Closure closure, void *closure_data)
+static void ask_core(Candor__V1__Replication_Service *service, const ProtobufCMessage *request,
+                     ProtobufCClosure reply, void *closure_data)
 {
-    ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
+    push_request(((struct replication_service *)service)->node, request, reply, closure_data);
 }
 
 static void pre_vote(Candor__V1__Replication_Service *service,
@@ -97,6 +107,42 @@ static void known_life(Candor__V1__Replication_Service *service,
     ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
 }
 
+/* ---- What reads the log ------------------------------------------------------------------------------------------- */
+
+struct log_job {
+    struct job job;
+    struct node *node;
+    struct rpc_call *call;
+    ProtobufCClosure reply;
+    const ProtobufCMessage *request;
+};
+
+static void lend(Candor__V1__Replication_Service *service, void (*run)(struct job *job),
+                 const ProtobufCMessage *request, ProtobufCClosure reply, void *closure_data)
+{
+    struct node *node = ((struct replication_service *)service)->node;
+    struct log_job *job = rpc_call_alloc(closure_data, sizeof *job);
+    if (job != NULL)
+        *job = (struct log_job){{.run = run}, node, closure_data, reply, request};
+    if (job == NULL || !pool_push(&node->lenders, &job->job))
+        reply_fail_busy(node, closure_data);
+}
+
+/* ---- Attach ------------------------------------------------------------------------------------------------------- */
+
+static void run_attach(struct job *job)
+{
+    const struct log_job *attach = (const struct log_job *)job;
+    push_request(attach->node, attach->request, attach->reply, attach->call);
+}
+
+static void attach(Candor__V1__Replication_Service *service,
+                   const Candor__V1__AttachRequest *request,
+                   Candor__V1__AttachResponse_Closure closure, void *closure_data)
+{
+    lend(service, run_attach, &request->base, (ProtobufCClosure)closure, closure_data);
+}
+
 /* ---- Fetch -------------------------------------------------------------------------------------------------------- */
 
 /* False: another epoch, or the log no longer holds it: attach again. */
@@ -120,17 +166,9 @@ static bool read_records(struct node *node, const struct core_view *view,
     return code == CANDOR_OK;
 }
 
-struct fetch_job {
-    struct job job;
-    struct node *node;
-    struct rpc_call *call;
-    ProtobufCClosure reply;
-    const ProtobufCMessage *request;
-};
-
 static void run_fetch(struct job *job)
 {
-    const struct fetch_job *fetch = (const struct fetch_job *)job;
+    const struct log_job *fetch = (const struct log_job *)job;
     struct node *node = fetch->node;
     struct core_msg asked;
     struct candor_error err = {0};
@@ -157,13 +195,7 @@ static void run_fetch(struct job *job)
 static void fetch(Candor__V1__Replication_Service *service, const Candor__V1__FetchRequest *request,
                   Candor__V1__FetchResponse_Closure closure, void *closure_data)
 {
-    struct node *node = ((struct replication_service *)service)->node;
-    struct fetch_job *job = rpc_call_alloc(closure_data, sizeof *job);
-    if (job != NULL)
-        *job = (struct fetch_job){
-            {.run = run_fetch}, node, closure_data, (ProtobufCClosure)closure, &request->base};
-    if (job == NULL || !pool_push(&node->lenders, &job->job))
-        reply_fail_busy(node, closure_data);
+    lend(service, run_fetch, &request->base, (ProtobufCClosure)closure, closure_data);
 }
 
 /* ---- Snapshot ------------------------------------------------------------------------------------------------------ */

@@ -122,11 +122,11 @@ static bool cut(struct node *node, uint64_t to_seq)
 }
 
 /* False: shutting down. */
-static bool reset_log(struct node *node, uint64_t next_seq)
+static bool reset_log(struct node *node, uint64_t next_seq, struct chain before)
 {
     struct candor_error err = {0};
     enum candor_code code;
-    while ((code = log_reset(node->log, next_seq, &err)) != CANDOR_OK) {
+    while ((code = log_reset(node->log, next_seq, before, &err)) != CANDOR_OK) {
         if (code != CANDOR_RESOURCE_EXHAUSTED)
             node_fatal(node, &err);
         if (!writer_wait_for_room(node, &err))
@@ -136,15 +136,18 @@ static bool reset_log(struct node *node, uint64_t next_seq)
 }
 
 /* Where the log began with a snapshot, records of the snapshot may have lost, too. The log's own go first. It is empty
- * then, and goes before the state: after a crash node_recover() begins it anew behind the state, however far that is. */
+ * then: after a crash node_recover() begins it anew behind the state, however far that is. */
 static bool take_back(struct node *node, uint64_t to_seq)
 {
     uint64_t before_log = log_first(node->log) - 1;
     uint64_t own = max_u64(to_seq, before_log);
     bool done = undo(node, own) && cut(node, own);
-    if (done && to_seq < before_log)
-        done = reset_log(node, to_seq + 1) && undo(node, to_seq) && cut(node, to_seq);
-    return done;
+    if (!done || to_seq >= before_log)
+        return done;
+    struct state_position position;
+    done = undo(node, to_seq);
+    state_position(node->state, &position);
+    return done && reset_log(node, to_seq + 1, position.chain) && cut(node, to_seq);
 }
 
 static void answer_truncated(struct node *node, uint64_t to_seq)
@@ -158,6 +161,7 @@ static void answer_truncated(struct node *node, uint64_t to_seq)
     event->core.truncated.last = to_seq;
     event->core.truncated.rewinds = position.rewinds;
     event->core.truncated.digest = position.digest;
+    event->core.truncated.chain = position.chain;
     event->core.truncated.members = event_members(event, &position.members);
     work_answer(node, event);
 }
@@ -188,6 +192,7 @@ static void answer_installed(struct node *node, enum candor_code code)
     event->core.snapshot.pos = position.applied;
     event->core.snapshot.rewinds = position.rewinds;
     event->core.snapshot.digest = position.digest;
+    event->core.snapshot.chain = position.chain;
     event->core.snapshot.undo_floor = position.undo_floor;
     event->core.snapshot.cluster_id = position.cluster_id;
     event->core.snapshot.history = &event->history;
@@ -211,7 +216,7 @@ static enum candor_code replace_state(struct node *node, struct work *work)
         node_fatal(node, &err);
     struct state_position position;
     state_position(node->state, &position);
-    if (!reset_log(node, position.applied.seq + 1))
+    if (!reset_log(node, position.applied.seq + 1, position.chain))
         return CANDOR_CANCELLED;
     node->writer.tail_epoch = position.applied.epoch;
     snapshots_note_rewind(node);

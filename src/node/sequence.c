@@ -37,7 +37,8 @@ static void add_record(struct group *group, const struct record_write *write,
     if (full)
         batch_end(&group->batch);
     if (full || group->batch.count == 0)
-        group->batch = batch_begin(group->out, RECORD_WRITE, group->epoch, group->next_seq);
+        group->batch = batch_begin(group->out, RECORD_WRITE, group->epoch, group->next_seq,
+                                   state_group_chain(group->state));
     batch_add_write(&group->batch, write, ops, op_count);
     struct record record;
     batch_newest(&group->batch, &record);

@@ -4,8 +4,9 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
+#include "record/chain.h"
 
-#define BATCH_MAGIC UINT32_C(0x32524243) /* "CBR2" */
+#define BATCH_MAGIC UINT32_C(0x33524243) /* "CBR3" */
 
 /* Offsets in the header. */
 enum {
@@ -19,9 +20,11 @@ enum {
     AT_OWNER = 40,
     AT_TYPE = 72,
     AT_RESERVED = 73,
+    AT_CHAIN = 80,
 };
 
 _Static_assert(AT_OWNER + LIMIT_NODE_ID_BYTES == AT_TYPE, "the owner fills its field");
+_Static_assert(AT_CHAIN + 16 == BATCH_HEADER_BYTES, "the chain ends the header");
 /* batch_next()'s cursor holds an index and an offset side by side. */
 _Static_assert(sizeof(size_t) == 8 && LIMIT_RECORD_BATCH_BYTES < UINT32_MAX, "cursor fits");
 
@@ -39,9 +42,9 @@ static void put_id(struct buffer *out, struct node_id id)
 }
 
 struct batch_writer batch_begin(struct buffer *out, enum record_type type, struct epoch epoch,
-                                uint64_t first_seq)
+                                uint64_t first_seq, struct chain before)
 {
-    static const uint8_t reserved[BATCH_HEADER_BYTES - AT_RESERVED];
+    static const uint8_t reserved[AT_CHAIN - AT_RESERVED];
     ASSERT(type == RECORD_WRITE || type == RECORD_EPOCH_START || type == RECORD_MEMBERS);
     ASSERT(!node_id_empty(epoch.owner));
     ASSERT(first_seq > 0);
@@ -57,6 +60,8 @@ struct batch_writer batch_begin(struct buffer *out, enum record_type type, struc
     put_id(out, epoch.owner);
     buffer_put_u8(out, (uint8_t)type);
     buffer_put(out, reserved, sizeof reserved);
+    buffer_put_u64(out, before.high);
+    buffer_put_u64(out, before.low);
     return (struct batch_writer){.out = out, .start = start};
 }
 
@@ -263,6 +268,7 @@ static bool read_record(struct slice body, enum record_type type, struct record 
 {
     /* Field by field: clearing the members of every record would cost more than reading it. */
     out->type = type;
+    out->body = body;
     out->ack = ACK_NONE;
     out->request = (struct request_id){0};
     out->result = (struct slice){0};
@@ -326,12 +332,13 @@ static enum candor_code read_header(struct slice bytes, struct batch *out, struc
     out->epoch.generation = get_u64(p + AT_GENERATION);
     out->epoch.term = get_u64(p + AT_TERM);
     out->type = (enum record_type)type;
+    out->before = (struct chain){get_u64(p + AT_CHAIN), get_u64(p + AT_CHAIN + 8)};
 
     if (!read_id(&owner, &out->epoch.owner))
         return malformed(err, "invalid owner");
     if (type != RECORD_WRITE && type != RECORD_EPOCH_START && type != RECORD_MEMBERS)
         return malformed(err, "unknown record type");
-    for (size_t i = AT_RESERVED; i < BATCH_HEADER_BYTES; i++)
+    for (size_t i = AT_RESERVED; i < AT_CHAIN; i++)
         if (p[i] != 0)
             return malformed(err, "reserved bytes are set");
     if (out->count == 0 || (type != RECORD_WRITE && out->count != 1))
@@ -410,6 +417,29 @@ bool record_op_next(struct slice *ops, struct record_op *out)
     return true;
 }
 
+/* ---- the chain ---- */
+
+struct chain record_chain(struct chain before, const struct record *record)
+{
+    struct pos pos = {record->epoch, record->seq};
+    return chain_next(before, &pos, (uint8_t)record->type, record->body);
+}
+
+struct chain batch_chain(const struct batch *batch, uint64_t seq)
+{
+    ASSERT_U64(seq, >=, batch->first_seq);
+    ASSERT_U64(seq, <=, batch_last_seq(batch));
+    struct chain chain = batch->before;
+    struct pos pos = {batch->epoch, batch->first_seq};
+    const uint8_t *at = batch->bytes.bytes + BATCH_HEADER_BYTES;
+    for (; pos.seq <= seq; pos.seq++) {
+        size_t length = get_u32(at);
+        chain = chain_next(chain, &pos, (uint8_t)batch->type, slice_of(at + 4, length));
+        at += 4 + length;
+    }
+    return chain;
+}
+
 /* ---- parts of a batch ---- */
 
 /* Offset in the batch of its record number `index`; of its end when index = count. */
@@ -431,6 +461,11 @@ static void put_part(const struct batch *batch, uint32_t from, uint32_t to, stru
     buffer_put(out, batch->bytes.bytes, BATCH_HEADER_BYTES);
     buffer_put(out, batch->bytes.bytes + begin, end - begin);
     put_u64(out->bytes + start + AT_FIRST_SEQ, batch->first_seq + from);
+    if (from > 0) {
+        struct chain before = batch_chain(batch, batch->first_seq + from - 1);
+        put_u64(out->bytes + start + AT_CHAIN, before.high);
+        put_u64(out->bytes + start + AT_CHAIN + 8, before.low);
+    }
     seal(out->bytes + start, out->length - start, to - from);
 }
 

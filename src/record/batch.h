@@ -3,7 +3,7 @@
  *
  * One batch holds records of one epoch and one type, contiguous in seq. Little-endian layout:
  *
- *   0  u32 magic        "CBR2"
+ *   0  u32 magic        "CBR3"
  *   4  u32 crc32c       over everything behind this field
  *   8  u32 length       of the whole batch, this header included
  *  12  u32 count        records, at least 1
@@ -13,7 +13,9 @@
  *  40  u8  owner[32]    zero-padded, terminated
  *  72  u8  type         enum record_type
  *  73  u8  reserved[7]  zero
- *  80  records          each: u32 length, then its body
+ *  80  u64 chain.high   of the record before the first one (record/chain.h): with it each batch names its
+ *  88  u64 chain.low    predecessor, and so one history
+ *  96  records          each: u32 length, then its body
  *
  * Body of a WRITE: u8 ack, u64 wall_ms, u8 client[16], u64 number, u64 digest, u16 result_length, result, u16 part, u32 op_count,
  *   then per op: u8 kind, u16 key_length, u32 value_length, key, value (a DELETE has no value).
@@ -29,7 +31,7 @@
 #include "base/buffer.h"
 #include "base/types.h"
 
-#define BATCH_HEADER_BYTES 80
+#define BATCH_HEADER_BYTES 96
 
 enum record_type {
     RECORD_WRITE = 1,       /* a client's operation: effects, never conditions (R47) */
@@ -51,7 +53,8 @@ struct batch {
     uint64_t first_seq;
     uint32_t count;
     enum record_type type;
-    struct slice bytes; /* the whole batch */
+    struct chain before; /* at the record before first_seq */
+    struct slice bytes;  /* the whole batch */
 };
 
 static inline uint64_t batch_last_seq(const struct batch *batch)
@@ -64,6 +67,7 @@ struct record {
     uint64_t seq;
     struct epoch epoch;
     enum record_type type;
+    struct slice body; /* as it stands in the batch */
     uint64_t wall_ms;
     /* WRITE */
     enum ack_level ack; /* the level its client asked for */
@@ -96,8 +100,9 @@ struct record_write {
     uint64_t digest; /* of the whole request's content */
 };
 
+/* `before`: the chain at the record before first_seq. */
 struct batch_writer batch_begin(struct buffer *out, enum record_type type, struct epoch epoch,
-                                uint64_t first_seq);
+                                uint64_t first_seq, struct chain before);
 void batch_add_write(struct batch_writer *writer, const struct record_write *write,
                      const struct record_op *ops, uint32_t op_count);
 void batch_add_members(struct batch_writer *writer, uint64_t wall_ms, uint64_t cluster_id,
@@ -116,6 +121,10 @@ enum candor_code batch_decode(struct slice *bytes, struct batch *out, struct can
 
 /* Walks the records of a decoded batch: `*cursor` starts as 0. False at the end. */
 bool batch_next(const struct batch *batch, size_t *cursor, struct record *out);
+/* The chain at the record `seq` of a decoded batch, which must hold it. */
+struct chain batch_chain(const struct batch *batch, uint64_t seq);
+/* The chain at a record, from the chain at the one before. */
+struct chain record_chain(struct chain before, const struct record *record);
 /* Walks the ops of a WRITE: `*ops` starts as record->ops. False at the end. */
 bool record_op_next(struct slice *ops, struct record_op *out);
 

@@ -32,14 +32,14 @@ static int apply_write(struct change *change, const struct record *record)
     return rc == 0 ? requests_note(change, record) : rc;
 }
 
-static int apply_meta(struct change *change, const struct record *record)
+static int apply_meta(struct change *change, const struct record *record, struct chain chain)
 {
     struct buffer bytes = {0};
     members_encode(&bytes, record->cluster_id, &record->members);
     int rc = change_put(change, TABLE_META, members_key, buffer_slice(&bytes), (struct slice){0});
     buffer_free(&bytes);
     if (rc == 0 && record->type == RECORD_EPOCH_START)
-        rc = history_append(change, record->epoch, record->seq);
+        rc = history_append(change, &(struct epoch_start){record->epoch, record->seq, chain});
     change->position.members = record->members;
     change->position.cluster_id = record->cluster_id;
     return rc;
@@ -51,9 +51,13 @@ int apply_record(struct change *change, const struct record *record)
     ASSERT_U64(record->seq, ==, applied->seq + 1);
     change->seq = record->seq;
     change->index = 0;
-    int rc =
-        record->type == RECORD_WRITE ? apply_write(change, record) : apply_meta(change, record);
+    struct chain chain = record_chain(change->position.chain, record);
+    int rc = record->type == RECORD_WRITE ? apply_write(change, record)
+                                          : apply_meta(change, record, chain);
+    if (rc == 0)
+        rc = change_keep_chain(change);
     *applied = (struct pos){record->epoch, record->seq};
+    change->position.chain = chain;
     return rc;
 }
 
@@ -67,6 +71,19 @@ static int apply_batch(struct change *change, const struct batch *batch)
     return rc;
 }
 
+static enum candor_code next_batch(const struct change *change, struct slice *batches,
+                                   struct batch *out, struct candor_error *err)
+{
+    enum candor_code code = batch_decode(batches, out, err);
+    if (code != CANDOR_OK || chain_equal(out->before, change->position.chain))
+        return code;
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                            "%s: record %" PRIu64 " follows other records than those applied; "
+                            "restore this node by removing its data directory (it then copies the "
+                            "state from the primary)",
+                            change->state->dir, out->first_seq);
+}
+
 enum candor_code state_apply(struct state *state, struct slice batches, uint64_t commit,
                              struct candor_error *err)
 {
@@ -78,7 +95,7 @@ enum candor_code state_apply(struct state *state, struct slice batches, uint64_t
     env_write_begin(); /* a large transaction writes before its commit */
     while (rc == 0 && batches.length > 0) {
         struct batch batch;
-        code = batch_decode(&batches, &batch, err);
+        code = next_batch(&change, &batches, &batch, err);
         if (code != CANDOR_OK) {
             change_abort(&change);
             return code;

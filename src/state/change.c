@@ -1,10 +1,12 @@
 /* Every change of a table by a record goes through here: what the change overwrites is kept as a pre-image as long as
  * the record is not committed, so that one mechanism takes everything back that a record did (R12).
  *
- * A pre-image: u8 table, u8 kind, u16 key_length, key, and
+ * A pre-image: u8 table, u8 kind, with FIRST in it where it is the first of its record: u64 high, u64 low of the chain
+ * at the record before; u16 key_length, key, and
  *   ABSENT  nothing: the key was not there
  *   WHOLE   the old value
- *   HEAD    u32 old length, the old value's first bytes; the rest of it begins the present value's rest */
+ *   HEAD    u32 old length, the old value's first bytes; the rest of it begins the present value's rest
+ *   NOTHING nothing, and the key is empty: the record changed no table */
 #include "state/env.h"
 
 #include <string.h>
@@ -13,13 +15,18 @@
 #include "state/digest.h"
 #include "state/table.h"
 
+enum { IMAGE_FIRST = 0x80 };
+
 static void image_begin(struct change *change, enum table table, enum image_kind kind,
                         struct slice key)
 {
     struct buffer *image = &change->image;
     buffer_clear(image);
     buffer_put_u8(image, (uint8_t)table);
-    buffer_put_u8(image, (uint8_t)kind);
+    bool first = change->index == 0;
+    buffer_put_u8(image, (uint8_t)kind | (first ? IMAGE_FIRST : 0));
+    if (first)
+        put_chain(image, change->position.chain);
     buffer_put_u16(image, (uint16_t)key.length);
     buffer_put(image, key.bytes, key.length);
 }
@@ -30,13 +37,19 @@ bool image_decode(struct slice bytes, struct image *out)
     struct reader reader = reader_of(bytes);
     uint8_t table = read_u8(&reader);
     uint8_t kind = read_u8(&reader);
+    out->first = (kind & IMAGE_FIRST) != 0;
+    kind &= (uint8_t)~IMAGE_FIRST;
+    if (out->first)
+        out->before = read_chain(&reader);
     out->key = read_bytes(&reader, read_u16(&reader));
     if (kind == IMAGE_HEAD)
         out->length = read_u32(&reader);
     out->value = read_bytes(&reader, reader_left(&reader));
     out->table = (enum table)table;
     out->kind = (enum image_kind)kind;
-    return reader.ok && table < TABLE_COUNT && kind <= IMAGE_HEAD && out->key.length > 0;
+    bool has_key = out->key.length > 0;
+    return reader.ok && table < TABLE_COUNT && kind <= IMAGE_NOTHING &&
+           has_key == (kind != IMAGE_NOTHING);
 }
 
 /* Under the record's next index: the ops of a WRITE come first, so each has its own place (archive.c looks there). */
@@ -87,6 +100,14 @@ static int keep_head(struct change *change, enum table table, struct slice key, 
 int change_keep_absent(struct change *change, enum table table, struct slice key)
 {
     return change_keep(change, table, key, NULL);
+}
+
+int change_keep_chain(struct change *change)
+{
+    if (!is_kept(change) || change->index > 0)
+        return 0;
+    image_begin(change, TABLE_META, IMAGE_NOTHING, (struct slice){0});
+    return image_keep(change);
 }
 
 int change_cursor(struct change *change, enum table table, MDB_cursor **out)

@@ -240,12 +240,25 @@ bool read_epoch(struct reader *reader, struct epoch *out)
     return read_id(reader, &out->owner);
 }
 
+void put_chain(struct buffer *out, struct chain chain)
+{
+    buffer_put_u64(out, chain.high);
+    buffer_put_u64(out, chain.low);
+}
+
+struct chain read_chain(struct reader *reader)
+{
+    uint64_t high = read_u64(reader);
+    return (struct chain){high, read_u64(reader)};
+}
+
 int position_write(const struct env *env, MDB_txn *txn, const struct state_position *position)
 {
     struct buffer bytes = {0};
     buffer_put_u32(&bytes, STATE_FORMAT);
     put_epoch(&bytes, position->applied.epoch);
     buffer_put_u64(&bytes, position->applied.seq);
+    put_chain(&bytes, position->chain);
     buffer_put_u64(&bytes, position->undo_floor);
     buffer_put_u64(&bytes, position->rewinds);
     buffer_put_u64(&bytes, position->digest.high);
@@ -306,6 +319,7 @@ enum candor_code position_read_applied(const struct env *env, MDB_txn *txn,
         return other_format(format, err);
     bool ok = read_epoch(&reader, &out->applied.epoch);
     out->applied.seq = read_u64(&reader);
+    out->chain = read_chain(&reader);
     out->undo_floor = read_u64(&reader);
     out->rewinds = read_u64(&reader);
     out->digest.high = read_u64(&reader);

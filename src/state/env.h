@@ -3,7 +3,7 @@
  * Tables
  * Each value is stored behind a check (table.h). What stands in it:
  *   data      key -> u64 mod_seq, u64 version, value
- *   epochs    be64 first_seq -> epoch
+ *   epochs    be64 first_seq -> epoch, chain at its EPOCH_START
  *   meta      "members" -> cluster_id and members; "position" -> the rest of the position
  *   requests, clients, ages   who wrote what lately (requests.c)
  *   undo      be64 seq, be32 index -> what the record's change number `index` overwrote (change.c)
@@ -21,7 +21,7 @@
 #include "disk/disk.h"
 #include "state/state.h"
 
-#define STATE_FORMAT 4
+#define STATE_FORMAT 5
 #define ITEM_HEADER_BYTES 16
 #define UNDO_KEY_BYTES 12
 
@@ -99,6 +99,8 @@ int position_write(const struct env *env, MDB_txn *txn, const struct state_posit
 
 void put_epoch(struct buffer *out, struct epoch epoch);
 bool read_epoch(struct reader *reader, struct epoch *out);
+void put_chain(struct buffer *out, struct chain chain);
+struct chain read_chain(struct reader *reader);
 void members_encode(struct buffer *out, uint64_t cluster_id, const struct members *members);
 
 void be64(uint8_t out[8], uint64_t value);
@@ -165,17 +167,21 @@ void change_count_gone(struct change *change, enum table table, struct slice key
  * added. */
 int change_keep(struct change *change, enum table table, struct slice key, const MDB_val *old);
 int change_keep_absent(struct change *change, enum table table, struct slice key);
+/* After a record was applied: its pre-images hold the chain before it, even where it changed nothing. */
+int change_keep_chain(struct change *change);
 int change_cursor(struct change *change, enum table table, MDB_cursor **out);
 int change_delete(struct change *change, enum table table, struct slice key);
 int change_delete_over(struct change *change, enum table table, struct slice key,
                        const MDB_val *old);
 
-enum image_kind { IMAGE_ABSENT, IMAGE_WHOLE, IMAGE_HEAD };
+enum image_kind { IMAGE_ABSENT, IMAGE_WHOLE, IMAGE_HEAD, IMAGE_NOTHING };
 
 /* A pre-image, decoded. */
 struct image {
     enum table table;
     enum image_kind kind;
+    bool first; /* of its record: `before` is the chain at the record before */
+    struct chain before;
     struct slice key;
     uint32_t length; /* HEAD: of the old value */
     struct slice value;
@@ -206,7 +212,7 @@ int apply_record(struct change *change, const struct record *record);
 
 /* ---- history.c --------------------------------------------------------------------------------------- */
 
-int history_append(struct change *change, struct epoch epoch, uint64_t first_seq);
+int history_append(struct change *change, const struct epoch_start *start);
 int history_read(const struct env *env, MDB_txn *txn, struct epoch_history *out);
 /* The epoch of the record at `seq`; none before all. */
 int history_at(const struct env *env, MDB_txn *txn, uint64_t seq, struct epoch *out);

@@ -60,6 +60,11 @@ bool state_group_is_tight(const struct state_group *group)
     return room_is_scarce(&group->change);
 }
 
+struct chain state_group_chain(const struct state_group *group)
+{
+    return group->change.position.chain;
+}
+
 void state_group_apply(struct state_group *group, const struct record *record)
 {
     env_write_begin();

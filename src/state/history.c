@@ -1,4 +1,4 @@
-/* The epoch history: table `epochs`, be64 first_seq -> epoch. */
+/* The epoch history: table `epochs`, be64 first_seq -> epoch, chain. */
 #include "state/env.h"
 #include "state/table.h"
 
@@ -24,12 +24,13 @@ static int forget_oldest(struct change *change)
     return rc == 0 ? change_delete(change, TABLE_EPOCHS, slice_of(first, sizeof first)) : rc;
 }
 
-int history_append(struct change *change, struct epoch epoch, uint64_t first_seq)
+int history_append(struct change *change, const struct epoch_start *start)
 {
     uint8_t first[8];
-    be64(first, first_seq);
+    be64(first, start->first_seq);
     struct buffer bytes = {0};
-    put_epoch(&bytes, epoch);
+    put_epoch(&bytes, start->epoch);
+    put_chain(&bytes, start->chain);
     int rc = change_put(change, TABLE_EPOCHS, slice_of(first, sizeof first), buffer_slice(&bytes),
                         (struct slice){0});
     buffer_free(&bytes);
@@ -41,8 +42,9 @@ static bool read_start(const MDB_val *key, const MDB_val *value, struct epoch_st
     struct reader reader = reader_of(slice_of_val(value));
     if (key->mv_size != 8 || !read_epoch(&reader, &out->epoch))
         return false;
+    out->chain = read_chain(&reader);
     out->first_seq = from_be64(key->mv_data);
-    return true;
+    return reader.ok && reader_left(&reader) == 0;
 }
 
 int history_read(const struct env *env, MDB_txn *txn, struct epoch_history *out)

@@ -38,6 +38,7 @@ void state_close(struct state *state);
 /* What the data stand at; all of one transaction. */
 struct state_position {
     struct pos applied;
+    struct chain chain;  /* of the log, at `applied`: what is applied next must follow it (R55) */
     uint64_t cluster_id; /* of the newest EPOCH_START or MEMBERS; 0 before */
     uint64_t undo_floor; /* records at or below it can no longer be undone: they were committed */
     uint64_t
@@ -57,7 +58,8 @@ enum candor_code state_position_and_history(struct state *state, struct state_po
 
 /* (writer) Applies batches (back to back, contiguous from applied + 1) in one transaction, keeps a pre-image of
  * what each record above `commit` overwrites, and drops the pre-images of those at or below it.
- * The key's mod_seq becomes the record's seq, its version counts up from 1 (a delete ends it). */
+ * The key's mod_seq becomes the record's seq, its version counts up from 1 (a delete ends it).
+ * DATA_LOSS: a batch follows other records than those applied; nothing was applied. */
 enum candor_code state_apply(struct state *state, struct slice batches, uint64_t commit,
                              struct candor_error *err);
 /* (writer) Drops the pre-images up to `commit`, in bounded transactions; cheap when there is nothing to do. */
@@ -106,6 +108,8 @@ bool state_group_is_tight(const struct state_group *group);
 enum state_request_standing state_group_request(struct state_group *group,
                                                 const struct request_id *id,
                                                 struct state_request *out);
+/* The chain at the newest record applied, which the next one follows. */
+struct chain state_group_chain(const struct state_group *group);
 /* As state_apply(), of one record: applied + 1. */
 void state_group_apply(struct state_group *group, const struct record *record);
 enum candor_code state_group_check(const struct state_group *group, struct candor_error *err);

@@ -48,6 +48,10 @@ static int restore_head(struct change *change, const struct image *image, const 
 
 static int restore(struct change *change, const struct image *image)
 {
+    if (image->first)
+        change->position.chain = image->before;
+    if (image->kind == IMAGE_NOTHING)
+        return 0;
     MDB_val present;
     int rc = change_get(change, image->table, image->key, &present);
     bool there = rc == 0;
@@ -64,11 +68,10 @@ static int restore(struct change *change, const struct image *image)
     return there ? table_delete(change->env, change->txn, image->table, image->key) : 0;
 }
 
-/* Takes back the newest pre-image when it is of `seq`; `*found` tells. The image is copied first: the page it
- * lies on may be written while it is restored. */
-static int restore_newest(struct change *change, uint64_t seq, bool *found)
+/* Takes back the newest pre-image, which must be of `seq`; `*first`: it was the first of its record. The image is
+ * copied before: the page it lies on may be written while it is restored. */
+static int restore_newest(struct change *change, uint64_t seq, bool *first)
 {
-    *found = false;
     MDB_cursor *cursor;
     int rc = mdb_cursor_open(change->txn, change->env->undo, &cursor);
     if (rc != 0)
@@ -76,28 +79,30 @@ static int restore_newest(struct change *change, uint64_t seq, bool *found)
     MDB_val key;
     MDB_val value;
     rc = undo_seek(cursor, &key, &value, MDB_LAST);
-    if (rc == 0 && undo_key_seq(&key) == seq) {
-        *found = true;
+    if (rc == MDB_NOTFOUND || (rc == 0 && undo_key_seq(&key) != seq))
+        rc = MDB_CORRUPTED;
+    if (rc == 0) {
         buffer_clear(&change->image);
         buffer_put(&change->image, value.mv_data, value.mv_size);
         rc = mdb_cursor_del(cursor, 0);
     }
     mdb_cursor_close(cursor);
-    if (rc != 0 || !*found)
-        return rc == MDB_NOTFOUND ? 0 : rc;
+    if (rc != 0)
+        return rc;
     struct image image;
     if (!image_decode(buffer_slice(&change->image), &image))
         return MDB_CORRUPTED;
+    *first = image.first;
     return restore(change, &image);
 }
 
 static int undo_record(struct change *change)
 {
     struct pos *applied = &change->position.applied;
-    bool found = true;
+    bool first = false;
     int rc = 0;
-    while (rc == 0 && found)
-        rc = restore_newest(change, applied->seq, &found);
+    while (rc == 0 && !first)
+        rc = restore_newest(change, applied->seq, &first);
     applied->seq--;
     return rc;
 }

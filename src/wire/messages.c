@@ -79,6 +79,8 @@ static void fill_heartbeat(const struct core_msg *msg, struct wire_room *room)
     candor__v1__heartbeat__init(heartbeat);
     heartbeat->hb_id = msg->heartbeat.hb_id;
     heartbeat->last = msg->heartbeat.last;
+    heartbeat->chain_high = msg->heartbeat.chain.high;
+    heartbeat->chain_low = msg->heartbeat.chain.low;
     heartbeat->first = msg->heartbeat.first;
     heartbeat->commit = msg->heartbeat.commit;
     heartbeat->successor = wire_string(msg->heartbeat.successor.text);
@@ -136,6 +138,8 @@ static ProtobufCMessage *attach_message(const struct core_msg *msg, struct wire_
         candor__v1__epoch_start__init(&history->starts[i]);
         history->starts[i].epoch = &history->epochs[i];
         history->starts[i].first_seq = from->starts[i].first_seq;
+        history->starts[i].chain_high = from->starts[i].chain.high;
+        history->starts[i].chain_low = from->starts[i].chain.low;
         history->list[i] = &history->starts[i];
     }
     room->history = history;
@@ -143,6 +147,9 @@ static ProtobufCMessage *attach_message(const struct core_msg *msg, struct wire_
     candor__v1__attach_request__init(&room->attach);
     room->attach.header = &room->header.header;
     room->attach.last = msg->attach.last;
+    room->attach.commit = msg->attach.commit;
+    room->attach.chain_high = msg->attach.chain.high;
+    room->attach.chain_low = msg->attach.chain.low;
     room->attach.n_history = from->count;
     room->attach.history = history->list;
     return &room->attach.base;
@@ -430,6 +437,7 @@ static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, s
     out->type = CORE_MSG_HEARTBEAT;
     out->heartbeat.hb_id = heartbeat->hb_id;
     out->heartbeat.last = heartbeat->last;
+    out->heartbeat.chain = (struct chain){heartbeat->chain_high, heartbeat->chain_low};
     out->heartbeat.first = heartbeat->first;
     out->heartbeat.commit = heartbeat->commit;
     if (heartbeat->successor[0] != '\0')
@@ -512,7 +520,8 @@ static enum candor_code read_start(const Candor__V1__EpochStart *from,
         if (epoch_compare(newest->epoch, epoch) >= 0 || newest->first_seq >= from->first_seq)
             return wire_malformed(err, "history", "not in order");
     }
-    epoch_history_append(history, epoch, from->first_seq);
+    epoch_history_append(history, &(struct epoch_start){
+                                      epoch, from->first_seq, {from->chain_high, from->chain_low}});
     return CANDOR_OK;
 }
 
@@ -522,12 +531,16 @@ static enum candor_code read_attach(const Candor__V1__AttachRequest *request, st
     enum candor_code code = wire_read_header(request->header, &out->header, err);
     if (code == CANDOR_OK)
         code = wire_check_number(request->last, "last", err);
+    if (code == CANDOR_OK)
+        code = wire_check_number(request->commit, "commit", err);
     if (code != CANDOR_OK)
         return code;
     if (request->n_history > LIMIT_EPOCH_HISTORY)
         return wire_malformed(err, "history", "longer than a node remembers");
     out->type = CORE_MSG_ATTACH;
     out->attach.last = request->last;
+    out->attach.commit = request->commit;
+    out->attach.chain = (struct chain){request->chain_high, request->chain_low};
     epoch_history_init(&out->attach.history);
     for (size_t i = 0; i < request->n_history && code == CANDOR_OK; i++)
         code = read_start(request->history[i], &out->attach.history, err);

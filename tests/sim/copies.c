@@ -112,14 +112,15 @@ static void renew(struct world *world, struct event *event)
     disk->store_id = ++world->next_store;
     disk->promised = disk->shown = (struct epoch){0};
     disk->born = 0;
-    disk->older = false;
+    disk->older = disk->went_back = disk->posed = false;
     world->quiet_until_ns = world->now_ns;
     node_start(world, node);
 }
 
 void copies_renew(struct world *world, struct node *node, const char *why)
 {
-    if (!node->disk.older)
+    /* Who had to go back within an epoch looks like an older copy to those who remember; it loses nothing by it. */
+    if (!node->disk.older && !node->disk.went_back && !node->disk.posed)
         violate(world, "R62", "node %s takes its own disk for an older copy: %s", node->id.text,
                 why);
     schedule(world, world->now_ns, renew)->from = node->index;

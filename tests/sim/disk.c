@@ -65,7 +65,13 @@ void disk_history(const struct disk *disk, uint64_t last, struct epoch_history *
 {
     for (uint64_t seq = 1; seq <= last; seq++)
         if (seq == 1 || disk->records[seq - 1].epoch != disk->records[seq - 2].epoch)
-            epoch_history_append(out, disk->records[seq - 1].epoch->epoch, seq);
+            epoch_history_append(out, &(struct epoch_start){disk->records[seq - 1].epoch->epoch,
+                                                            seq, disk_chain(disk, seq)});
+}
+
+struct chain disk_chain(const struct disk *disk, uint64_t seq)
+{
+    return seq > 0 ? disk->records[seq - 1].chain : (struct chain){0};
 }
 
 uint64_t newest_members(const struct disk *disk)
@@ -103,8 +109,8 @@ static uint64_t mixed(uint64_t before, const struct registered *what)
 
 struct state_digest disk_digest(const struct disk *disk, uint64_t seq)
 {
-    uint64_t chain = seq > 0 ? disk->records[seq - 1].chain : 0;
-    return (struct state_digest){.high = chain ^ disk->skew, .low = seq};
+    uint64_t content = seq > 0 ? disk->records[seq - 1].content : 0;
+    return (struct state_digest){.high = content ^ disk->skew, .low = seq};
 }
 
 static void push_record(struct world *world, struct node *node, const struct batch *batch,
@@ -119,7 +125,8 @@ static void push_record(struct world *world, struct node *node, const struct bat
         .stored_ns = world->now_ns,
     };
     const struct registered *what = registry_at(stored.epoch, record->seq);
-    stored.chain = mixed(before != NULL ? before->chain : 0, what);
+    stored.chain = record_chain(disk_chain(disk, disk->last), record);
+    stored.content = mixed(before != NULL ? before->content : 0, what);
     apply(&disk->state, record->seq, what, &stored);
     disk->records[disk->last++] = stored;
 }
@@ -139,6 +146,10 @@ enum candor_code disk_append(struct world *world, struct node *node, struct slic
         if (batch.first_seq != node->disk.last + 1)
             violate(world, "R13", "node %s was told to append seq %" PRIu64 " behind %" PRIu64,
                     node->id.text, batch.first_seq, node->disk.last);
+        if (!chain_equal(batch.before, disk_chain(&node->disk, node->disk.last)))
+            violate(world, "R55",
+                    "node %s was told to append seq %" PRIu64 ", which follows other records",
+                    node->id.text, batch.first_seq);
         first = false;
         size_t cursor = 0;
         struct record record;
@@ -205,6 +216,7 @@ void disk_truncate(struct world *world, struct node *node, uint64_t to, struct e
         disk->last = seq - 1;
     }
     disk->first = min_u64(disk->first, to + 1);
+    disk->others_from = to < disk->others_from ? 0 : disk->others_from;
     disk->commit = min_u64(disk->commit, to);
     disk->rewinds++;
     check_state(world, node);
@@ -224,6 +236,7 @@ void disk_install(struct world *world, struct node *node, const struct snapshot 
     for (uint64_t seq = 1; seq <= count; seq++)
         disk->records[seq - 1].stored_ns = 0; /* synced as a whole */
     disk->last = count;
+    disk->others_from = 0;
     disk->first = count + 1;
     disk->skew = world->healing ? 0 : snapshot->skew;
     struct requests before = disk->state.requests;

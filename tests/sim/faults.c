@@ -341,6 +341,12 @@ static void strike(struct world *world, enum fault fault)
     case FAULT_OLDER_COPY:
         copies_strike(world, node);
         break;
+    case FAULT_OTHER_LOG:
+        forks_speak(world, node);
+        break;
+    case FAULT_FORKED_LOG:
+        forks_strike(world, node);
+        break;
     case FAULT_COUNT:
         break;
     }

@@ -219,6 +219,7 @@ void check_step(struct world *world, struct node *node)
         node->live_owner = node->view.epoch.owner;
     }
     rules_doubt(world, node);
+    rules_log(world, node);
     if (node->view.forked && !world->forced && !may_lose(world))
         violate(world, "R12", "node %s is FORKED, but nobody forced a promotion", node->id.text);
 }
@@ -417,6 +418,8 @@ void check_install(struct world *world, struct node *node, const struct core_act
 void check_discarded(struct world *world, struct node *node, uint64_t seq, struct epoch by)
 {
     const struct registered *what = record_what(&node->disk, seq);
+    if (node->disk.others_from != 0) /* where they begin no primary knows: it fetches them again */
+        return;
     if (epoch_compare(by, what->committed_in) < 0)
         return;
     struct pos pos = disk_pos(&node->disk, seq);

@@ -214,6 +214,16 @@ static void serve_fetch(struct world *world, struct node *node, uint32_t caller,
     reply(world, node, caller, life, nonce, &answer);
 }
 
+/* As kvd does (src/node/replication_service.c). */
+static void look_up_chain(const struct node *node, struct core_msg *msg)
+{
+    const struct disk *disk = &node->disk;
+    uint64_t last = msg->attach.last;
+    bool held = last + 1 >= disk->first && last <= disk->last;
+    msg->attach.here =
+        held ? (struct chain_at){last, disk_chain(disk, last)} : (struct chain_at){0};
+}
+
 static void deliver_request(struct world *world, struct event *event)
 {
     struct node *node = &world->nodes[event->node];
@@ -237,6 +247,8 @@ static void deliver_request(struct world *world, struct event *event)
             ticket->epoch = letter->msg.vote.epoch;
             ticket->against_live = rules_against_live(world, node, &letter->msg);
         }
+        if (letter->msg.type == CORE_MSG_ATTACH)
+            look_up_chain(node, &letter->msg);
         node_step(world, node,
                   &(struct core_event){
                       .type = CORE_EVENT_REQUEST, .ticket = ticket->id, .msg = &letter->msg});

@@ -93,7 +93,7 @@ static void describe_write(struct world *world, const struct record *record, str
     ASSERT_U64(record->digest, ==, out->request->content);
     out->key = op.key.bytes[0];
     out->deletes = op.kind == RECORD_DELETE;
-    out->chain = mix(mix(mix(out->chain, out->number), out->key), out->deletes);
+    out->content = mix(mix(mix(out->content, out->number), out->key), out->deletes);
 }
 
 static void describe_members(struct world *world, const struct record *record,
@@ -101,10 +101,10 @@ static void describe_members(struct world *world, const struct record *record,
 {
     out->members = world_copy(world, &record->members, sizeof record->members);
     out->cluster_id = record->cluster_id;
-    out->chain = mix(out->chain, record->cluster_id);
+    out->content = mix(out->content, record->cluster_id);
     for (uint32_t i = 0; i < record->members.count; i++)
-        out->chain =
-            mix(mix(out->chain, record->members.list[i].store_id), record->members.list[i].voter);
+        out->content =
+            mix(mix(out->content, record->members.list[i].store_id), record->members.list[i].voter);
 }
 
 static void open_epoch(struct world *world, const struct node *node, struct epoch_log *log,
@@ -124,8 +124,9 @@ struct epoch_log *registry_add(struct world *world, const struct node *node,
     const struct registered *previous =
         before != NULL ? registry_at(before->epoch, record->seq - 1) : NULL;
     struct registered now = {.type = record->type,
-                             .chain = mix(previous != NULL ? previous->chain : 0, log->hash)};
-    now.chain = mix(mix(now.chain, record->seq), record->type);
+                             .content = mix(previous != NULL ? previous->content : 0, log->hash)};
+    now.content = mix(mix(now.content, record->seq), record->type);
+    now.chain = record_chain(previous != NULL ? previous->chain : (struct chain){0}, record);
     if (record->type == RECORD_WRITE)
         describe_write(world, record, &now);
     else
@@ -138,7 +139,8 @@ struct epoch_log *registry_add(struct world *world, const struct node *node,
                 " records from %" PRIu64,
                 node->id.text, record->seq, log->count, log->first_seq);
     uint64_t at = record->seq - log->first_seq;
-    if (at < log->count && log->records[at].chain != now.chain) {
+    if (at < log->count && (log->records[at].content != now.content ||
+                            !chain_equal(log->records[at].chain, now.chain))) {
         char pos[POS_TEXT_BYTES];
         violate(world, "I2",
                 "node %s stores at %s another log than was stored there before (write %" PRIu64

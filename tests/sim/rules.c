@@ -202,8 +202,9 @@ void rules_room(struct world *world, struct node *node)
 /* ---- Handing over, and who counts (R26, R29) ------------------------------------------------------------ */
 
 /* A primary without room wants the successor that its own stream names (R52), whoever then asks that node to stand. */
-void rules_beat(struct world *world, const struct node *node, const struct core_msg *msg)
+void rules_beat(struct world *world, struct node *node, const struct core_msg *msg)
 {
+    node->sent = (struct beat){msg->header.epoch, msg->heartbeat.hb_id, world->now_ns};
     struct node *named = find_node(world, msg->heartbeat.successor);
     if (named != NULL && world->plan.automatic && node->was_full)
         named->asked_to_lead = true;

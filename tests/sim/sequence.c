@@ -7,6 +7,7 @@ struct group {
     struct world *world;
     struct epoch epoch;
     struct batch_writer batch;
+    struct chain before; /* at the log's end */
     uint64_t first_seq;
     uint64_t next_seq;
     struct requests requests; /* with what the group has done so far */
@@ -33,7 +34,8 @@ static void add_record(struct group *group, const struct request *request, uint3
         .digest = request->content,
     };
     if (group->next_seq == group->first_seq)
-        group->batch = batch_begin(&world->scratch, RECORD_WRITE, group->epoch, group->first_seq);
+        group->batch = batch_begin(&world->scratch, RECORD_WRITE, group->epoch, group->first_seq,
+                                   group->before);
     batch_add_write(&group->batch, &record, &op, 1);
     (void)requests_note(&group->requests, request, part, group->next_seq);
     group->next_seq++;
@@ -79,6 +81,7 @@ struct slice sequence_group(struct world *world, const struct node *node, struct
     struct group group = {
         .world = world,
         .epoch = epoch,
+        .before = disk_chain(&node->disk, node->disk.last),
         .first_seq = node->disk.last + 1,
         .next_seq = node->disk.last + 1,
         .requests = node->disk.state.requests,

@@ -105,6 +105,8 @@ enum fault {
     FAULT_POSE,
     FAULT_DIFFER,
     FAULT_OLDER_COPY,
+    FAULT_OTHER_LOG,  /* a copy of the primary speaks in its place */
+    FAULT_FORKED_LOG, /* a reader's disk holds other records than the primary's */
     FAULT_COUNT,
 };
 
@@ -193,7 +195,8 @@ struct place {
 
 /* What a position holds, wherever it is stored. */
 struct registered {
-    uint64_t chain; /* hash of the log up to here */
+    uint64_t content;   /* hash of what the log says up to here */
+    struct chain chain; /* of the log up to here, as the nodes reckon it (R55) */
     enum record_type type;
     uint64_t number;         /* of the write; else 0 */
     struct request *request; /* of the write, and which of its parts */
@@ -222,7 +225,9 @@ struct log_record { /* one seq of a node's disk */
     struct entry undo;
     struct known undo_known;
     uint64_t stored_ns;
-    uint64_t chain; /* over all records up to this one: what the state's digest is made of (R58) */
+    struct chain chain; /* of the log, at this record */
+    uint64_t
+        content; /* over all records up to this one: what the state's digest is made of (R58) */
 };
 
 /* ---- A node's disk ------------------------------------------------------------------------------------ */
@@ -248,7 +253,10 @@ struct disk {
     uint32_t wipes;        /* of this node */
     uint64_t skew; /* not 0: its state silently differs from what its log makes (FAULT_DIFFER) */
     struct core_lives lives; /* what the node keeps of the others' */
+    bool posed;              /* a stranger has given it a later life than it had (FAULT_POSE) */
     bool older;              /* it was put back, and does not know it (FAULT_OLDER_COPY) */
+    uint64_t others_from; /* 0: none. Its records from here on are other ones (FAULT_FORKED_LOG) */
+    bool went_back;       /* it had such, and so may have gone back within an epoch */
 };
 
 struct snapshot {
@@ -433,6 +441,7 @@ struct node {
     uint64_t commit_generation;
     struct beat beat;
     struct beat beat_before;       /* the last one */
+    struct beat sent;              /* the newest heartbeat that it published */
     uint64_t status_ns[SIM_NODES]; /* own clock: arrival of the newest status of each */
     struct heard heard[SIM_NODES][SIM_DISKS];
     uint64_t heard_at_ns[SIM_NODES]; /* global time: of the newest status of each */
@@ -641,6 +650,7 @@ void disk_read(struct world *world, struct node *node, uint64_t from, uint64_t u
 void disk_lose_tail(struct world *world, struct node *node);
 void disk_excuse(struct world *world, const struct disk *disk, uint64_t above);
 void disk_replay(const struct disk *disk, struct state *out);
+struct chain disk_chain(const struct disk *disk, uint64_t seq);
 void disk_history(const struct disk *disk, uint64_t last, struct epoch_history *out);
 const struct members *disk_members(const struct disk *disk,
                                    uint64_t seq); /* as of seq; never NULL */
@@ -708,6 +718,11 @@ void operator_accept(struct world *world, struct node *node);
 void operator_transfer(struct world *world, struct node *node, const struct node *to);
 void operator_set_voter(struct world *world, struct node *node, const struct node *member,
                         bool voter);
+
+/* forks.c */
+void forks_speak(struct world *world, struct node *node);
+void forks_strike(struct world *world, struct node *node);
+void rules_log(struct world *world, const struct node *node);
 
 /* copies.c */
 void copies_strike(struct world *world, struct node *node);
@@ -816,7 +831,7 @@ void rules_hands_over(struct world *world, const struct node *node, const struct
                       const struct core_msg *answer);
 void rules_shown(struct world *world, struct node *node, const struct digest_at *shown);
 void rules_doubt(struct world *world, struct node *node);
-void rules_beat(struct world *world, const struct node *node, const struct core_msg *msg);
+void rules_beat(struct world *world, struct node *node, const struct core_msg *msg);
 void rules_called(struct world *world, const struct node *node, const struct node *to,
                   const struct core_msg *msg);
 void rules_room(struct world *world, struct node *node);

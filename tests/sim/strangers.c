@@ -190,7 +190,7 @@ static struct epoch posed_epoch(struct world *world, struct epoch near)
  * believes any epoch, and has to be emptied again: that is not drawn. */
 void strangers_pose(struct world *world)
 {
-    const struct node *name = any_down(world);
+    struct node *name = any_down(world);
     static struct core_msg msg; /* large */
     if (name == NULL)
         return;
@@ -202,6 +202,8 @@ void strangers_pose(struct world *world)
         msg.header.store_id = between(world, 1, 1000);
     if (chance(world, 500000))
         msg.header.epoch = posed_epoch(world, name->disk.epoch);
+    name->disk.posed = name->disk.posed || (msg.header.store_id == name->disk.store_id &&
+                                            msg.header.boot > name->disk.boot);
     msg.status.state = STATE_FRESH;
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *victim = &world->nodes[i];

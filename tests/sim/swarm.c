@@ -75,7 +75,7 @@ static void draw_faults(struct world *world)
         [FAULT_PROMOTE] = 5,    [FAULT_TRANSFER] = 4,     [FAULT_SET_VOTER] = 3,
         [FAULT_USURP] = 4,      [FAULT_REBORN] = 4,       [FAULT_IMPERSONATE] = 4,
         [FAULT_STRANGER] = 4,   [FAULT_POSE] = 4,         [FAULT_DIFFER] = 3,
-        [FAULT_OLDER_COPY] = 8,
+        [FAULT_OLDER_COPY] = 8, [FAULT_OTHER_LOG] = 4,    [FAULT_FORKED_LOG] = 4,
     };
     struct plan *plan = &world->plan;
     for (uint32_t i = 0; i < FAULT_COUNT; i++)

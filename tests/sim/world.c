@@ -428,6 +428,7 @@ void node_start(struct world *world, struct node *node)
         .commit = min_u64(max_u64(disk->hard_commit, disk->undo_floor), disk->last),
         .rewinds = disk->rewinds,
         .digest = disk_digest(disk, disk->last),
+        .chain = disk_chain(disk, disk->last),
         .history = &history,
         .members = disk_members(disk, disk->last),
         .lives = &disk->lives,

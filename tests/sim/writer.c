@@ -81,9 +81,11 @@ static struct answer *post_appended(struct world *world, struct node *node, cons
     answer->event.appended.first_seq = first_seq;
     answer->event.appended.last_seq = code == CANDOR_OK ? last_seq : node->disk.last;
     answer->event.appended.ticket = work->ticket;
-    if (code == CANDOR_OK && last_seq == node->disk.last)
-        answer->event.appended.digest =
-            (struct digest_at){last_seq, disk_digest(&node->disk, last_seq)};
+    uint64_t end = answer->event.appended.last_seq;
+    if (end == node->disk.last) {
+        answer->event.appended.digest = (struct digest_at){end, disk_digest(&node->disk, end)};
+        answer->event.appended.end = (struct chain_at){end, disk_chain(&node->disk, end)};
+    }
     return answer;
 }
 
@@ -115,7 +117,8 @@ static struct slice encode_members(struct world *world, const struct node *node,
     buffer_clear(out);
     enum record_type type =
         work->type == CORE_ACTION_EPOCH_START ? RECORD_EPOCH_START : RECORD_MEMBERS;
-    struct batch_writer batch = batch_begin(out, type, work->epoch, node->disk.last + 1);
+    struct batch_writer batch = batch_begin(out, type, work->epoch, node->disk.last + 1,
+                                            disk_chain(&node->disk, node->disk.last));
     batch_add_members(&batch, world->now_ns / NS_PER_MS, work->cluster_id, work->members);
     batch_end(&batch);
     return slice_of(world_copy(world, out->bytes, out->length), out->length);
@@ -180,6 +183,7 @@ static void truncate(struct world *world, struct node *node, const struct work *
     answer->event.truncated.rewinds = node->disk.rewinds;
     node->noted_from = node->disk.last;
     answer->event.truncated.digest = disk_digest(&node->disk, node->disk.last);
+    answer->event.truncated.chain = disk_chain(&node->disk, node->disk.last);
     answer->event.truncated.members = disk_members(&node->disk, node->disk.last);
 }
 
@@ -196,6 +200,7 @@ static void install(struct world *world, struct node *node, const struct work *w
     answer->event.snapshot.pos = snapshot->pos;
     answer->event.snapshot.rewinds = node->disk.rewinds;
     answer->event.snapshot.digest = disk_digest(&node->disk, node->disk.last);
+    answer->event.snapshot.chain = disk_chain(&node->disk, node->disk.last);
     answer->event.snapshot.undo_floor = snapshot->undo_floor;
     answer->event.snapshot.cluster_id = snapshot->cluster_id;
     answer->event.snapshot.history = &snapshot->history;

@@ -39,6 +39,13 @@ void check_log(struct node *node)
     buffer_free(&batches);
     if (next != last + 1)
         violate("I2", "the log lacks seq %" PRIu64, next);
+    for (uint64_t seq = log_first(node->log) - 1; seq <= last; seq++) {
+        struct chain chain;
+        if (log_chain_at(node->log, seq, &chain, &err) != CANDOR_OK)
+            violate("log", "%s", err.message);
+        if (!chain_equal(chain, model_chain(&world->log, seq)))
+            violate("R55", "the log has another chain at seq %" PRIu64, seq);
+    }
 }
 
 /* ---- The state (I13) -------------------------------------------------------------------------------------- */
@@ -163,6 +170,10 @@ static void check_position(struct node *node)
     if (!pos_equal(position.applied, expected))
         violate("I13", "the state stands at %s, the log at %s", pos_text(position.applied, is),
                 pos_text(expected, should));
+    if (!chain_equal(position.chain, model_chain(&world->log, expected.seq)) ||
+        !chain_equal(log_chain(node->log), position.chain))
+        violate("R55", "log and state do not stand behind the same records at %" PRIu64,
+                expected.seq);
     if (position.undo_floor > position.applied.seq)
         violate("I4", "the undo begins at %" PRIu64 ", beyond what is applied",
                 position.undo_floor);
@@ -205,8 +216,7 @@ void check_replayed(struct node *node)
     world->fail_in = 0; /* the node's syncs alone fail */
     snprintf(dir, sizeof dir, "%s/anew%" PRIu64, world->dir, world->lives);
     struct state_options options = {.dir = dir, .map_bytes = 64 << 20};
-    for (uint64_t seq = 1; seq <= world->log.last; seq++)
-        model_encode(&world->log.records[seq - 1], &batches);
+    model_encode(&world->log, &batches);
     if (state_open(&options, &anew, &err) != CANDOR_OK ||
         (batches.length > 0 &&
          state_apply(anew, buffer_slice(&batches), world->log.last, &err) != CANDOR_OK))

@@ -48,6 +48,11 @@ static void check_once(const struct branch *log, const struct record *record)
     }
 }
 
+struct chain model_chain(const struct branch *log, uint64_t seq)
+{
+    return seq > 0 ? log->records[seq - 1].chain : (struct chain){0};
+}
+
 void model_append(struct branch *log, const struct record *record, uint64_t append_first)
 {
     ASSERT_U64(log->last, <, RECORDS);
@@ -55,8 +60,9 @@ void model_append(struct branch *log, const struct record *record, uint64_t appe
         violate("I2", "seq %" PRIu64 " is stored behind %" PRIu64, record->seq, log->last);
     if (record->type == RECORD_WRITE)
         check_once(log, record);
+    struct chain before = model_chain(log, log->last);
     struct kept *kept = &log->records[log->last++];
-    *kept = (struct kept){*record, record_hash(record), append_first};
+    *kept = (struct kept){*record, record_hash(record), append_first, record_chain(before, record)};
     kept->record.ops = arena_copy(record->ops);
     kept->record.result = arena_copy(record->result);
 }
@@ -124,10 +130,9 @@ uint64_t model_newest(const struct model_state *state, const struct request_id *
     return newest;
 }
 
-void model_encode(const struct kept *kept, struct buffer *out)
+static void encode(const struct record *record, struct chain before, struct buffer *out)
 {
-    const struct record *record = &kept->record;
-    struct batch_writer batch = batch_begin(out, record->type, record->epoch, record->seq);
+    struct batch_writer batch = batch_begin(out, record->type, record->epoch, record->seq, before);
     if (record->type == RECORD_WRITE) {
         struct record_write write = {record->ack,    record->wall_ms, record->request,
                                      record->result, record->part,    record->digest};
@@ -141,4 +146,10 @@ void model_encode(const struct kept *kept, struct buffer *out)
         batch_add_members(&batch, record->wall_ms, record->cluster_id, &record->members);
     }
     batch_end(&batch);
+}
+
+void model_encode(const struct branch *log, struct buffer *out)
+{
+    for (uint64_t seq = 1; seq <= log->last; seq++)
+        encode(&log->records[seq - 1].record, model_chain(log, seq - 1), out);
 }

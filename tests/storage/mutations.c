@@ -160,10 +160,11 @@ WRAP(enum candor_code, log_truncate, struct log *log, uint64_t to_seq, struct ca
     return code;
 }
 
-WRAP(enum candor_code, log_reset, struct log *log, uint64_t next_seq, struct candor_error *err)
+WRAP(enum candor_code, log_reset, struct log *log, uint64_t next_seq, struct chain before,
+     struct candor_error *err)
 {
     enum candor_code code =
-        mutated(MUTATION_LOG_NOT_RESET) ? CANDOR_OK : __real_log_reset(log, next_seq, err);
+        mutated(MUTATION_LOG_NOT_RESET) ? CANDOR_OK : __real_log_reset(log, next_seq, before, err);
     finish_held();
     return code;
 }

@@ -49,6 +49,7 @@ struct kept {             /* one record that must be in the log */
     struct record record; /* its slices are in the arena */
     uint64_t hash;
     uint64_t append_first; /* where the append began that stored it */
+    struct chain chain;
 };
 
 struct branch {
@@ -212,7 +213,9 @@ void model_replay(const struct branch *log, uint64_t upto, struct model_state *o
 const struct model_request *model_request(const struct model_state *state,
                                           const struct request_id *id);
 uint64_t model_newest(const struct model_state *state, const struct request_id *id);
-void model_encode(const struct kept *kept, struct buffer *out); /* as a batch of its own */
+struct chain model_chain(const struct branch *log, uint64_t seq);
+/* Appends the log's first `last` records, each as a batch of its own. */
+void model_encode(const struct branch *log, struct buffer *out);
 
 /* check.c */
 void check_log(struct node *node);

@@ -396,28 +396,45 @@ static uint32_t run_elsewhere(struct batch_writer *batch, struct model_state *st
     return made;
 }
 
-/* One batch behind `last`; of a new epoch its first. Returns the new last. */
-static uint64_t make_batch(struct buffer *out, struct model_state *state, struct epoch epoch,
-                           bool opens, uint64_t last)
+/* The end of a log. */
+struct end {
+    uint64_t last;
+    struct chain chain;
+};
+
+static void end_batch(struct batch_writer *writer, struct end *end)
+{
+    batch_end(writer);
+    struct slice bytes = buffer_slice(writer->out);
+    bytes = slice_of(bytes.bytes + writer->start, bytes.length - writer->start);
+    struct batch batch;
+    enum candor_code code = batch_decode(&bytes, &batch, NULL);
+    ASSERT(code == CANDOR_OK);
+    end->last = batch_last_seq(&batch);
+    end->chain = batch_chain(&batch, end->last);
+}
+
+/* One batch behind `end`, of a new epoch its first; and moves the end on. */
+static void make_batch(struct buffer *out, struct model_state *state, struct epoch epoch,
+                       bool opens, struct end *end)
 {
     size_t before = out->length;
-    struct batch_writer batch =
-        batch_begin(out, opens ? RECORD_EPOCH_START : RECORD_WRITE, epoch, last + 1);
+    struct batch_writer batch = batch_begin(out, opens ? RECORD_EPOCH_START : RECORD_WRITE, epoch,
+                                            end->last + 1, end->chain);
     if (opens) {
         struct members members;
         members_of(&members);
         batch_add_members(&batch, 7, 77, &members);
-        batch_end(&batch);
-        return last + 1;
+        end_batch(&batch, end);
+        return;
     }
-    uint64_t first = last;
+    uint64_t last = end->last;
     for (uint64_t i = between(1, 4); i > 0; i--)
         last += run_elsewhere(&batch, state, last + 1);
-    if (last == first)
+    if (last == end->last)
         out->length = before; /* nothing has an effect */
     else
-        batch_end(&batch);
-    return last;
+        end_batch(&batch, end);
 }
 
 void work_follow(struct node *node)
@@ -427,12 +444,12 @@ void work_follow(struct node *node)
     bool opens = !reigns("b") || chance(10);
     struct epoch epoch = opens ? epoch_of(++world->term, "b") : tail_epoch(&world->log);
     struct buffer all = {0};
-    uint64_t last = world->log.last;
+    struct end end = {world->log.last, model_chain(&world->log, world->log.last)};
     size_t count = 0;
-    model_replay(&world->log, last, &state);
+    model_replay(&world->log, end.last, &state);
     for (size_t i = between(1, 3); i > 0; i--, opens = false) {
         size_t from = all.length;
-        last = make_batch(&all, &state, epoch, opens, last);
+        make_batch(&all, &state, epoch, opens, &end);
         if (all.length == from)
             continue;
         works[count] = work_new(CORE_ACTION_APPEND);
@@ -440,7 +457,7 @@ void work_follow(struct node *node)
         buffer_put(&works[count]->bytes, all.bytes + from, all.length - from);
         count++;
     }
-    TRACE("follow to %" PRIu64 " in %zu\n", last, count);
+    TRACE("follow to %" PRIu64 " in %zu\n", end.last, count);
     if (count > 0) {
         give(node, PENDING_RECORDS, works, count);
         if (take_answers(node, CORE_EVENT_APPENDED, NULL))
@@ -488,11 +505,12 @@ static void branch_off(uint64_t common)
     other->last = common;
     memcpy(other->records, world->log.records, common * sizeof *other->records);
     model_replay(other, common, &state);
-    uint64_t last = make_batch(&batches, &state, epoch, true, common);
+    struct end end = {common, model_chain(other, common)};
+    make_batch(&batches, &state, epoch, true, &end);
     for (uint64_t i = between(0, 3); i > 0; i--)
-        last = make_batch(&batches, &state, epoch, false, last);
+        make_batch(&batches, &state, epoch, false, &end);
     append_all(other, buffer_slice(&batches));
-    ASSERT_U64(other->last, ==, last);
+    ASSERT_U64(other->last, ==, end.last);
     buffer_free(&batches);
 }
 
@@ -500,8 +518,7 @@ static void apply_branch(struct state *state, const struct branch *log, uint64_t
 {
     struct buffer batches = {0};
     struct candor_error err = {0};
-    for (uint64_t seq = 1; seq <= log->last; seq++)
-        model_encode(&log->records[seq - 1], &batches);
+    model_encode(log, &batches);
     must(state_apply(state, buffer_slice(&batches), commit, &err), &err);
     buffer_free(&batches);
 }

@@ -80,6 +80,26 @@ static inline uint64_t next_seq(struct fixture *f)
     return position.applied.seq + 1;
 }
 
+/* Behind what is applied. */
+static inline struct batch_writer batch_next_of(struct fixture *f, struct buffer *out,
+                                                enum record_type type, struct epoch epoch)
+{
+    struct state_position position;
+    state_position(f->state, &position);
+    return batch_begin(out, type, epoch, position.applied.seq + 1, position.chain);
+}
+
+/* The chain at the end of encoded batches; `before` where there are none. */
+static inline struct chain chain_of(struct slice batches, struct chain before)
+{
+    struct batch batch;
+    while (batches.length > 0) {
+        assert_int_equal(batch_decode(&batches, &batch, NULL), CANDOR_OK);
+        before = batch_chain(&batch, batch_last_seq(&batch));
+    }
+    return before;
+}
+
 static inline void apply_bytes(struct fixture *f, struct slice bytes, uint64_t commit)
 {
     struct candor_error err = {0};
@@ -91,7 +111,7 @@ static inline void apply_put(struct fixture *f, uint64_t term, const char *key, 
                              uint64_t commit)
 {
     struct buffer bytes = {0};
-    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(term), next_seq(f));
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(term));
     add_put(&w, key, value);
     batch_end(&w);
     apply_bytes(f, buffer_slice(&bytes), commit);
@@ -104,7 +124,7 @@ static inline void apply_epoch_start(struct fixture *f, uint64_t term, uint32_t 
     for (uint32_t i = 0; i < member_count; i++)
         members.list[i] = (struct member){node_id_of(i == 0 ? "a" : "b"), 100 + i, true};
     struct buffer bytes = {0};
-    struct batch_writer w = batch_begin(&bytes, RECORD_EPOCH_START, epoch_of(term), next_seq(f));
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_EPOCH_START, epoch_of(term));
     batch_add_members(&w, 7, 1000 + term, &members);
     batch_end(&w);
     apply_bytes(f, buffer_slice(&bytes), 0);

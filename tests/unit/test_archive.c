@@ -10,7 +10,7 @@ static void discard_some(struct fixture *f, struct archive_summary *summary)
     apply_put(f, 1, "kept", "old", 0);
     apply_put(f, 1, "gone", "was here", 0);
     struct buffer bytes = {0};
-    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), 4);
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(1));
     add_put(&w, "kept", "new");
     add_put(&w, "fresh", "value");
     add_delete(&w, "gone");
@@ -84,7 +84,7 @@ static bool replay(const struct record *record, uint32_t op_index, const struct 
     struct fixture *f = closure;
     (void)op_index;
     struct buffer bytes = {0};
-    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, record->epoch, record->seq);
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, record->epoch);
     struct record_write write = {.ack = record->ack,
                                  .wall_ms = record->wall_ms,
                                  .request = record->request,

@@ -19,9 +19,12 @@ static void discard_values(struct fixture *f, const char *const *values, size_t 
                            struct archive_summary *summary)
 {
     struct buffer bytes = {0};
-    uint64_t seq = next_seq(f);
+    struct state_position position;
+    state_position(f->state, &position);
     for (size_t i = 0; i < count; i++) {
-        struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), seq + i);
+        struct chain before = chain_of(buffer_slice(&bytes), position.chain);
+        struct batch_writer w =
+            batch_begin(&bytes, RECORD_WRITE, epoch_of(1), position.applied.seq + 1 + i, before);
         add_put(&w, "k", values[i]);
         batch_end(&w);
     }
@@ -62,7 +65,7 @@ static void archive_keeps_old_values_of_any_total_size(void **state)
     }
     free(value);
     struct buffer bytes = {0};
-    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), next_seq(f));
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(1));
     for (int i = 0; i < KEYS; i++) {
         snprintf(key, sizeof key, "k%d", i);
         add_delete(&w, key);

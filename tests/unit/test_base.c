@@ -78,6 +78,11 @@ static void epochs_compare_generation_then_term_then_owner(void **state)
         }
 }
 
+static void begin(struct epoch_history *history, struct epoch epoch, uint64_t first_seq)
+{
+    epoch_history_append(history, &(struct epoch_start){epoch, first_seq, {epoch.term, first_seq}});
+}
+
 static void histories_share_what_their_newest_common_epoch_shares(void **state)
 {
     (void)state;
@@ -86,12 +91,12 @@ static void histories_share_what_their_newest_common_epoch_shares(void **state)
     epoch_history_init(&a);
     epoch_history_init(&b);
     assert_int_equal(epoch_history_common(&a, 0, &b, 0), 0);
-    epoch_history_append(&a, epoch_of(1, 1, "a"), 1);
-    epoch_history_append(&b, epoch_of(1, 1, "a"), 1);
+    begin(&a, epoch_of(1, 1, "a"), 1);
+    begin(&b, epoch_of(1, 1, "a"), 1);
     assert_int_equal(epoch_history_common(&a, 10, &b, 7), 7);
-    epoch_history_append(&b, epoch_of(1, 2, "b"), 6);
+    begin(&b, epoch_of(1, 2, "b"), 6);
     assert_int_equal(epoch_history_common(&a, 10, &b, 9), 5);
-    epoch_history_append(&a, epoch_of(1, 3, "c"), 11);
+    begin(&a, epoch_of(1, 3, "c"), 11);
     assert_int_equal(epoch_history_common(&a, 12, &b, 9), 5);
     assert_true(epoch_equal(epoch_history_at(&b, 5), epoch_of(1, 1, "a")));
     assert_true(epoch_equal(epoch_history_at(&b, 6), epoch_of(1, 2, "b")));
@@ -102,13 +107,34 @@ static void histories_share_what_their_newest_common_epoch_shares(void **state)
     epoch_history_free(&b);
 }
 
+/* R56: two primaries of one epoch, from two copies of a disk, begin it with two records. */
+static void an_epoch_that_began_otherwise_is_not_shared(void **state)
+{
+    (void)state;
+    struct epoch_history a;
+    struct epoch_history b;
+    epoch_history_init(&a);
+    epoch_history_init(&b);
+    begin(&a, epoch_of(1, 1, "a"), 1);
+    begin(&b, epoch_of(1, 1, "a"), 1);
+    begin(&a, epoch_of(1, 2, "a"), 6);
+    epoch_history_append(&b, &(struct epoch_start){epoch_of(1, 2, "a"), 6, {99, 99}});
+    assert_int_equal(epoch_history_common(&a, 10, &b, 10), 5);
+    b.starts[1] = (struct epoch_start){epoch_of(1, 2, "a"), 7, a.starts[1].chain};
+    assert_int_equal(epoch_history_common(&a, 10, &b, 10), 5);
+    assert_ptr_equal(epoch_history_find(&a, epoch_of(1, 2, "a")), &a.starts[1]);
+    assert_null(epoch_history_find(&a, epoch_of(1, 3, "a")));
+    epoch_history_free(&a);
+    epoch_history_free(&b);
+}
+
 static void history_forgets_its_oldest_epoch_at_the_limit(void **state)
 {
     (void)state;
     struct epoch_history h;
     epoch_history_init(&h);
     for (uint64_t term = 1; term <= LIMIT_EPOCH_HISTORY + 5; term++)
-        epoch_history_append(&h, epoch_of(1, term, "a"), term * 10);
+        begin(&h, epoch_of(1, term, "a"), term * 10);
     assert_int_equal(h.count, LIMIT_EPOCH_HISTORY);
     assert_int_equal(h.starts[0].epoch.term, 6);
     epoch_history_free(&h);
@@ -235,6 +261,7 @@ int main(void)
         cmocka_unit_test(durations_need_a_unit_and_round_trip),
         cmocka_unit_test(epochs_compare_generation_then_term_then_owner),
         cmocka_unit_test(histories_share_what_their_newest_common_epoch_shares),
+        cmocka_unit_test(an_epoch_that_began_otherwise_is_not_shared),
         cmocka_unit_test(history_forgets_its_oldest_epoch_at_the_limit),
         cmocka_unit_test(an_id_is_read_as_it_is_stored_or_not),
         cmocka_unit_test(reader_past_the_end_gives_zero_and_says_so),

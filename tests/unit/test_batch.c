@@ -10,6 +10,7 @@
 
 #include "base/crc32c.h"
 #include "record/batch.h"
+#include "record/chain.h"
 
 static struct epoch epoch_7a(void)
 {
@@ -28,10 +29,17 @@ static struct request_id request(uint64_t number)
     return id;
 }
 
+/* What the batches here follow. */
+static struct chain chain_before(void)
+{
+    return (struct chain){UINT64_C(0x1122334455667788), 42};
+}
+
 /* `count` writes; write number i puts "key-<i>" and, if it is odd, deletes "gone". */
 static void put_writes(struct buffer *out, uint64_t first_seq, uint32_t count)
 {
-    struct batch_writer writer = batch_begin(out, RECORD_WRITE, epoch_7a(), first_seq);
+    struct batch_writer writer =
+        batch_begin(out, RECORD_WRITE, epoch_7a(), first_seq, chain_before());
     for (uint32_t i = 0; i < count; i++) {
         char key[16] = "key-0";
         key[4] = (char)('0' + i % 10);
@@ -61,7 +69,7 @@ static struct members two_members(void)
 static void put_members(struct buffer *out, enum record_type type, uint64_t seq,
                         const struct members *members)
 {
-    struct batch_writer writer = batch_begin(out, type, epoch_7a(), seq);
+    struct batch_writer writer = batch_begin(out, type, epoch_7a(), seq, chain_before());
     batch_add_members(&writer, 77, 99, members);
     batch_end(&writer);
 }
@@ -156,7 +164,7 @@ static void the_layout_on_disk_is_the_one_the_header_documents(void **state)
     (void)state;
     struct buffer buffer = {0};
     put_writes(&buffer, 41, 1);
-    assert_memory_equal(buffer.bytes, "CBR2", 4);
+    assert_memory_equal(buffer.bytes, "CBR3", 4);
     assert_int_equal(get_u32(buffer.bytes + 4), crc32c(0, buffer.bytes + 8, buffer.length - 8));
     assert_int_equal(get_u32(buffer.bytes + 8), buffer.length);
     assert_int_equal(get_u32(buffer.bytes + 12), 1);
@@ -165,8 +173,10 @@ static void the_layout_on_disk_is_the_one_the_header_documents(void **state)
     assert_int_equal(get_u64(buffer.bytes + 32), 7);
     assert_memory_equal(buffer.bytes + 40, "a\0", 2);
     assert_int_equal(buffer.bytes[72], RECORD_WRITE);
-    assert_int_equal(get_u32(buffer.bytes + 80), buffer.length - 84);
-    assert_int_equal(buffer.bytes[84], ACK_MAJORITY);
+    assert_int_equal(get_u64(buffer.bytes + 80), chain_before().high);
+    assert_int_equal(get_u64(buffer.bytes + 88), chain_before().low);
+    assert_int_equal(get_u32(buffer.bytes + 96), buffer.length - 100);
+    assert_int_equal(buffer.bytes[100], ACK_MAJORITY);
     buffer_free(&buffer);
 }
 
@@ -222,7 +232,7 @@ static void a_write_without_operations_is_a_record(void **state)
 {
     (void)state;
     struct buffer buffer = {0};
-    struct batch_writer writer = batch_begin(&buffer, RECORD_WRITE, epoch_7a(), 1);
+    struct batch_writer writer = batch_begin(&buffer, RECORD_WRITE, epoch_7a(), 1, chain_before());
     struct record_write write = {.ack = ACK_LOCAL, .wall_ms = 1, .request = request(1)};
     batch_add_write(&writer, &write, NULL, 0);
     batch_end(&writer);
@@ -243,7 +253,7 @@ static void a_result_has_its_limit(void **state)
     (void)state;
     static const uint8_t bytes[LIMIT_RESULT_BYTES + 1];
     struct buffer buffer = {0};
-    struct batch_writer writer = batch_begin(&buffer, RECORD_WRITE, epoch_7a(), 1);
+    struct batch_writer writer = batch_begin(&buffer, RECORD_WRITE, epoch_7a(), 1, chain_before());
     struct record_write write = {.ack = ACK_LOCAL, .result = slice_of(bytes, LIMIT_RESULT_BYTES)};
     batch_add_write(&writer, &write, NULL, 0);
     batch_end(&writer);
@@ -271,7 +281,7 @@ static void the_newest_record_is_read_before_the_batch_is_ended(void **state)
     (void)state;
     struct buffer buffer = {0};
     buffer_put_u8(&buffer, 'x'); /* batches may be chained behind anything */
-    struct batch_writer writer = batch_begin(&buffer, RECORD_WRITE, epoch_7a(), 90);
+    struct batch_writer writer = batch_begin(&buffer, RECORD_WRITE, epoch_7a(), 90, chain_before());
     struct record record;
     struct record_op op;
     for (uint32_t i = 0; i < 3; i++) {
@@ -360,6 +370,7 @@ static void walk_all(const struct batch *batch)
         records++;
     }
     assert_int_equal(records, batch->count);
+    (void)batch_chain(batch, batch_last_seq(batch));
 }
 
 static void a_resealed_flip_is_refused_or_walkable(void **state)
@@ -414,7 +425,7 @@ static void every_field_of_a_write_is_checked(void **state)
 {
     (void)state;
     struct buffer buffer = {0};
-    put_writes(&buffer, 1, 1); /* op at 125: kind, key_length, value_length */
+    put_writes(&buffer, 1, 1); /* op at 149: kind, key_length, value_length */
     static const struct patch patches[] = {
         {"untouched", 72, RECORD_WRITE, true},
         {"no record", 12, 0, false},
@@ -430,24 +441,24 @@ static void every_field_of_a_write_is_checked(void **state)
         {"type 4", 72, 4, false},
         {"reserved byte", 73, 1, false},
         {"last reserved byte", 79, 1, false},
-        {"record too long", 83, 1, false},
-        {"record too short", 80, 1, false},
-        {"ack 4", 84, 4, false},
-        {"ack 3", 84, 3, true},
-        {"another digest", 117, 9, true},
-        {"a result beyond the record", 125, 200, false},
-        {"another part", 127, 9, true},
-        {"op count 0 with an op", 129, 0, false},
-        {"op count 2 with one op", 129, 2, false},
-        {"huge op count", 132, 0xff, false},
-        {"op kind 0", 133, 0, false},
-        {"op kind 3", 133, 3, false},
-        {"a delete with a value", 133, RECORD_DELETE, false},
-        {"key length 0", 134, 0, false},
-        {"key length beyond the op", 134, 200, false},
-        {"value length beyond the record", 136, 8, false},
+        {"record too long", 99, 1, false},
+        {"record too short", 96, 1, false},
+        {"ack 4", 100, 4, false},
+        {"ack 3", 100, 3, true},
+        {"another digest", 133, 9, true},
+        {"a result beyond the record", 141, 200, false},
+        {"another part", 143, 9, true},
+        {"op count 0 with an op", 145, 0, false},
+        {"op count 2 with one op", 145, 2, false},
+        {"huge op count", 148, 0xff, false},
+        {"op kind 0", 149, 0, false},
+        {"op kind 3", 149, 3, false},
+        {"a delete with a value", 149, RECORD_DELETE, false},
+        {"key length 0", 150, 0, false},
+        {"key length beyond the op", 150, 200, false},
+        {"value length beyond the record", 152, 8, false},
     };
-    assert_int_equal(buffer.bytes[133], RECORD_PUT);
+    assert_int_equal(buffer.bytes[149], RECORD_PUT);
     check_patches(&buffer, patches, sizeof patches / sizeof patches[0]);
     buffer_free(&buffer);
 }
@@ -457,20 +468,20 @@ static void every_field_of_members_is_checked(void **state)
     (void)state;
     struct buffer buffer = {0};
     struct members members = two_members();
-    put_members(&buffer, RECORD_MEMBERS, 1, &members); /* members at 104 and 145 */
+    put_members(&buffer, RECORD_MEMBERS, 1, &members); /* members at 120 and 161 */
     static const struct patch patches[] = {
-        {"untouched", 104, 'a', true},
-        {"count 1 with two members", 100, 1, false},
-        {"count 3 with two members", 100, 3, false},
-        {"count over LIMIT_NODES", 100, LIMIT_NODES + 1, false},
+        {"untouched", 120, 'a', true},
+        {"count 1 with two members", 116, 1, false},
+        {"count 3 with two members", 116, 3, false},
+        {"count over LIMIT_NODES", 116, LIMIT_NODES + 1, false},
         {"two records", 12, 2, false},
-        {"a member without id", 104, 0, false},
-        {"the same member twice", 104, 'b', false},
-        {"voter 2", 144, 2, false},
-        {"voter 0", 144, 0, true},
+        {"a member without id", 120, 0, false},
+        {"the same member twice", 120, 'b', false},
+        {"voter 2", 160, 2, false},
+        {"voter 0", 160, 0, true},
         {"members called a write", 72, RECORD_WRITE, false},
     };
-    assert_int_equal(buffer.bytes[145], 'b');
+    assert_int_equal(buffer.bytes[161], 'b');
     check_patches(&buffer, patches, sizeof patches / sizeof patches[0]);
     buffer_free(&buffer);
 }
@@ -478,7 +489,7 @@ static void every_field_of_members_is_checked(void **state)
 /* A batch of one put, made by hand: the encoder would refuse these. */
 static void put_raw_op(struct buffer *out, uint16_t key_length, uint32_t value_length)
 {
-    struct batch_writer writer = batch_begin(out, RECORD_WRITE, epoch_7a(), 1);
+    struct batch_writer writer = batch_begin(out, RECORD_WRITE, epoch_7a(), 1, chain_before());
     uint32_t op_bytes = 7u + key_length + value_length;
     buffer_put_u32(out, 49 + op_bytes);
     buffer_put_u8(out, ACK_LOCAL);
@@ -563,9 +574,12 @@ static void the_last_seq_never_wraps(void **state)
 }
 
 /* `part` must hold exactly the records of `whole` from `from` to `to`. */
-static void assert_part(const struct buffer *part, uint64_t from, uint64_t to)
+static void assert_part(const struct batch *whole, const struct buffer *part, uint64_t from,
+                        uint64_t to)
 {
     struct batch batch = decode(part);
+    for (uint64_t seq = from; seq <= to; seq++)
+        assert_true(chain_equal(batch_chain(&batch, seq), batch_chain(whole, seq)));
     assert_int_equal(batch.first_seq, from);
     assert_int_equal(batch_last_seq(&batch), to);
     assert_true(epoch_equal(batch.epoch, epoch_7a()));
@@ -588,14 +602,14 @@ static void tails_and_heads_are_batches_of_their_own(void **state)
     for (uint64_t seq = 100; seq <= 106; seq++) {
         struct buffer part = {0};
         batch_tail(&whole, seq, &part);
-        assert_part(&part, seq, 106);
+        assert_part(&whole, &part, seq, 106);
         struct batch tail = decode(&part);
         struct buffer middle = {0};
         batch_head(&tail, 106 - (106 - seq) / 2, &middle);
-        assert_part(&middle, seq, 106 - (106 - seq) / 2);
+        assert_part(&whole, &middle, seq, 106 - (106 - seq) / 2);
         buffer_clear(&part);
         batch_head(&whole, seq, &part);
-        assert_part(&part, 100, seq);
+        assert_part(&whole, &part, 100, seq);
         buffer_free(&middle);
         buffer_free(&part);
     }
@@ -620,6 +634,63 @@ static void whole_tails_and_heads_are_the_same_bytes_and_are_appended(void **sta
     buffer_free(&buffer);
 }
 
+/* ---- The chain (R55) --------------------------------------------------------------------------------- */
+
+static struct chain chain_of_patch(const struct buffer *good, size_t at)
+{
+    struct buffer buffer = {0};
+    buffer_put(&buffer, good->bytes, good->length);
+    buffer.bytes[at] ^= 2;
+    reseal(&buffer);
+    struct batch batch = decode(&buffer);
+    struct chain chain = batch_chain(&batch, batch_last_seq(&batch));
+    buffer_free(&buffer);
+    return chain;
+}
+
+static void the_chain_stands_for_every_field_of_a_record_and_for_all_before_it(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    put_writes(&buffer, 40, 2);
+    struct batch batch = decode(&buffer);
+    struct chain first = batch_chain(&batch, 40);
+    struct chain chain = batch_chain(&batch, 41);
+    assert_false(chain_equal(first, chain));
+    assert_true(chain_equal(chain, batch_chain(&batch, 41)));
+    static const struct {
+        const char *what;
+        size_t at;
+    } fields[] = {
+        {"seq", 16},
+        {"generation", 24},
+        {"term", 32},
+        {"owner", 40},
+        {"the chain before", 80},
+        {"and its low half", 88},
+        {"ack", 100},
+        {"time", 101},
+        {"request", 117},
+        {"digest", 133},
+        {"key", 156},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (chain_equal(chain_of_patch(&buffer, fields[i].at), chain))
+            fail_msg("%s does not count", fields[i].what);
+    buffer_free(&buffer);
+}
+
+/* Written down once and for all: it stands on disks, and other versions reckon it, too. */
+static void the_chain_is_the_one_that_its_header_documents(void **state)
+{
+    (void)state;
+    struct pos pos = {epoch_7a(), 41};
+    struct chain before = {1, 2};
+    struct chain chain = chain_next(before, &pos, RECORD_WRITE, text("body"));
+    assert_true(chain.high == UINT64_C(0xdb0c6a665e0ea074));
+    assert_true(chain.low == UINT64_C(0x9f5bb7b1002b792));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -641,6 +712,8 @@ int main(void)
         cmocka_unit_test(the_last_seq_never_wraps),
         cmocka_unit_test(tails_and_heads_are_batches_of_their_own),
         cmocka_unit_test(whole_tails_and_heads_are_the_same_bytes_and_are_appended),
+        cmocka_unit_test(the_chain_stands_for_every_field_of_a_record_and_for_all_before_it),
+        cmocka_unit_test(the_chain_is_the_one_that_its_header_documents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

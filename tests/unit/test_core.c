@@ -27,6 +27,8 @@ struct host {
     uint64_t cluster_id;
     struct buffer log; /* batches, back to back */
     uint64_t last;
+    uint64_t commit;           /* known at a start */
+    uint32_t snapshots_wanted; /* FETCH_SNAPSHOT actions */
     struct members members;
     struct epoch_history history;
     uint64_t boot;
@@ -118,6 +120,17 @@ static void carry(struct letter *letter, const struct core_msg *msg)
         letter->msg.fetch_answer.batches = buffer_slice(&letter->bytes);
 }
 
+/* Of the host's log, at `seq`. */
+static struct chain chain_of(const struct host *host, uint64_t seq)
+{
+    struct slice rest = buffer_slice(&host->log);
+    struct batch batch;
+    while (seq > 0 && batch_decode(&rest, &batch, NULL) == CANDOR_OK)
+        if (batch_last_seq(&batch) >= seq)
+            return batch_chain(&batch, seq);
+    return (struct chain){0};
+}
+
 /* The host's log takes batches; returns the event that the writer owes. */
 static void store(struct cluster *c, int node, const struct core_action *action,
                   struct buffer *made)
@@ -129,13 +142,16 @@ static void store(struct cluster *c, int node, const struct core_action *action,
         refused.appended.reason = CANDOR_REASON_DISK_FULL;
         refused.appended.epoch = action->epoch;
         refused.appended.last_seq = host->last;
+        refused.appended.end = (struct chain_at){host->last, chain_of(host, host->last)};
         refused.appended.ticket = action->type == CORE_ACTION_WRITE ? action->ticket : 0;
         post(c, node, node)->event = refused;
         return;
     }
     struct slice bytes = action->batches;
+    struct chain before = chain_of(host, host->last);
     if (action->type == CORE_ACTION_WRITE) {
-        struct batch_writer w = batch_begin(made, RECORD_WRITE, action->epoch, host->last + 1);
+        struct batch_writer w =
+            batch_begin(made, RECORD_WRITE, action->epoch, host->last + 1, before);
         struct record_op op = {RECORD_PUT, slice_of("k", 1), slice_of("v", 1)};
         batch_add_write(&w, &(struct record_write){.ack = c->ack, .wall_ms = 1}, &op, 1);
         batch_end(&w);
@@ -143,7 +159,7 @@ static void store(struct cluster *c, int node, const struct core_action *action,
     } else if (action->type != CORE_ACTION_APPEND) {
         enum record_type type =
             action->type == CORE_ACTION_EPOCH_START ? RECORD_EPOCH_START : RECORD_MEMBERS;
-        struct batch_writer w = batch_begin(made, type, action->epoch, host->last + 1);
+        struct batch_writer w = batch_begin(made, type, action->epoch, host->last + 1, before);
         batch_add_members(&w, 1, action->cluster_id, action->members);
         batch_end(&w);
         bytes = buffer_slice(made);
@@ -155,13 +171,16 @@ static void store(struct cluster *c, int node, const struct core_action *action,
         struct batch batch;
         assert_int_equal(batch_decode(&rest, &batch, NULL), CANDOR_OK);
         assert_int_equal(batch.first_seq, host->last + 1);
+        assert_true(chain_equal(batch.before, before));
         host->last = batch_last_seq(&batch);
+        before = batch_chain(&batch, host->last);
     }
     struct core_event event = {.type = CORE_EVENT_APPENDED};
     event.appended.code = CANDOR_OK;
     event.appended.epoch = action->epoch;
     event.appended.first_seq = first;
     event.appended.last_seq = host->last;
+    event.appended.end = (struct chain_at){host->last, before};
     event.appended.batches = action->type == CORE_ACTION_APPEND ? (struct slice){0} : bytes;
     event.appended.ticket = action->type == CORE_ACTION_WRITE ? action->ticket : 0;
     struct letter *letter = post(c, node, node);
@@ -244,6 +263,7 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
         letter->event.type = CORE_EVENT_TRUNCATED;
         letter->event.truncated.last = action->seq;
         letter->event.truncated.rewinds = 1;
+        letter->event.truncated.chain = chain_of(host, action->seq);
         letter->event.truncated.members = &host->members;
         break;
     }
@@ -264,6 +284,9 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
         break;
     case CORE_ACTION_REIGN:
         host->reign = *action->reign;
+        break;
+    case CORE_ACTION_FETCH_SNAPSHOT:
+        host->snapshots_wanted++;
         break;
     case CORE_ACTION_RENEW:
         memcpy(host->renewed, action->text, sizeof host->renewed);
@@ -308,6 +331,15 @@ static void serve_fetch(struct cluster *c, const struct letter *letter)
     carry(back, &reply);
 }
 
+/* As the shell does for an attach (R56). */
+static void look_up_chain(struct cluster *c, struct letter *letter)
+{
+    const struct host *host = &c->hosts[letter->to];
+    uint64_t last = letter->msg.attach.last;
+    if (letter->msg.type == CORE_MSG_ATTACH && last <= host->last)
+        letter->msg.attach.here = (struct chain_at){last, chain_of(host, last)};
+}
+
 static void pump(struct cluster *c)
 {
     while (c->count > 0) {
@@ -323,6 +355,7 @@ static void pump(struct cluster *c)
                 letter.event.ticket = ++c->next_ticket;
                 c->asked[letter.event.ticket % 256].from = letter.from;
                 c->asked[letter.event.ticket % 256].nonce = letter.nonce;
+                look_up_chain(c, &letter);
             }
             deliver(c, letter.to, &letter.event);
         }
@@ -376,6 +409,8 @@ static void start_with_store(struct cluster *c, int node, bool automatic, uint64
                              .boot = host->boot = boot_next(host->boot, c->now_ns / NS_PER_MS),
                              .epoch = host->epoch,
                              .last = host->last,
+                             .chain = chain_of(host, host->last),
+                             .commit = host->commit,
                              .log_first = 1,
                              .history = &host->history,
                              .local = &(const struct seq_bits){0},
@@ -989,7 +1024,9 @@ static void reload(struct host *host)
             continue;
         host->members = record.members;
         if (batch.type == RECORD_EPOCH_START)
-            epoch_history_append(&host->history, batch.epoch, batch.first_seq);
+            epoch_history_append(&host->history,
+                                 &(struct epoch_start){batch.epoch, batch.first_seq,
+                                                       batch_chain(&batch, record.seq)});
     }
 }
 
@@ -1126,6 +1163,137 @@ static void transfer_to_an_unreachable_node_leaves_the_old_primary(void **state)
     assert_int_equal(c->hosts[0].code, CANDOR_DEADLINE_EXCEEDED);
     write_at(c, 0, 8, ACK_MAJORITY);
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    cluster_free(c);
+}
+
+/* ---- The chain (R55-R57) ---- */
+
+/* A life of b begins whose newest records are not the primary's, at the same positions, in the same epoch. */
+static void start_with_other_records(struct cluster *c, uint64_t above, uint64_t commit)
+{
+    struct host *host = &c->hosts[1];
+    struct buffer log = {0};
+    struct slice rest = buffer_slice(&host->log);
+    struct batch batch;
+    uint64_t last = host->last;
+    core_free(host->core);
+    while (rest.length > 0 && batch_decode(&rest, &batch, NULL) == CANDOR_OK &&
+           batch_last_seq(&batch) <= above)
+        buffer_put(&log, batch.bytes.bytes, batch.bytes.length);
+    buffer_free(&host->log);
+    host->log = log;
+    host->last = above;
+    while (host->last < last) {
+        struct batch_writer w = batch_begin(&host->log, RECORD_WRITE, host->epoch, host->last + 1,
+                                            chain_of(host, host->last));
+        batch_add_write(&w, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 77}, NULL, 0);
+        batch_end(&w);
+        host->last++;
+    }
+    host->commit = commit;
+    reload(host);
+    start(c, 1, false);
+}
+
+static struct cluster *five_writes(void)
+{
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    for (uint64_t i = 0; i < 5; i++)
+        write_at(c, 0, 30 + i, ACK_ALL);
+    run_ms(c, 200);
+    assert_int_equal(view_of(c, 1).applied, view_of(c, 0).last);
+    return c;
+}
+
+static void a_replica_goes_back_behind_records_that_are_not_the_primarys(void **state)
+{
+    (void)state;
+    struct cluster *c = five_writes();
+    uint64_t last = view_of(c, 0).last;
+    start_with_other_records(c, last - 2, last - 3);
+    assert_int_equal(view_of(c, 1).last, last);
+    run_ms(c, 1500);
+    assert_int_equal(fresh_of(c, 1).state, STATE_FRESH);
+    assert_int_equal(view_of(c, 1).applied, last);
+    assert_true(chain_equal(chain_of(&c->hosts[1], last), chain_of(&c->hosts[0], last)));
+    cluster_free(c);
+}
+
+/* What it knows as committed it does not give up by itself (R12). */
+static void a_replica_whose_committed_records_are_not_the_primarys_is_forked(void **state)
+{
+    (void)state;
+    for (int behind = 0; behind < 2; behind++) {
+        struct cluster *c = five_writes();
+        uint64_t last = view_of(c, 0).last;
+        start_with_other_records(c, last - 2, last - (uint64_t)behind);
+        run_ms(c, 3000);
+        assert_int_equal(fresh_of(c, 1).state, STATE_FORKED);
+        assert_int_equal(c->hosts[1].last, last - (uint64_t)behind); /* the rest was not */
+        assert_int_equal(c->hosts[1].snapshots_wanted, 0);
+        struct core_event accept = {.type = CORE_EVENT_ACCEPT_HISTORY, .ticket = 50};
+        deliver(c, 1, &accept);
+        run_ms(c, 3000);
+        assert_true(c->hosts[1].snapshots_wanted > 0);
+        cluster_free(c);
+    }
+}
+
+static void a_heartbeat_of_another_log_makes_a_replica_attach_anew(void **state)
+{
+    (void)state;
+    struct cluster *c = five_writes();
+    struct core_view view = view_of(c, 0);
+    struct core_msg msg = {.type = CORE_MSG_HEARTBEAT,
+                           .header = {.cluster_id = 99,
+                                      .config_hash = 42,
+                                      .node = c->hosts[0].id,
+                                      .store_id = 1000,
+                                      .boot = c->hosts[0].boot,
+                                      .epoch = view.epoch}};
+    msg.heartbeat.last = view.last;
+    msg.heartbeat.first = 1;
+    struct core_event event = {.type = CORE_EVENT_STREAM, .peer = c->hosts[0].id, .msg = &msg};
+    msg.heartbeat.hb_id = 1000;
+    msg.heartbeat.chain = chain_of(&c->hosts[0], view.last);
+    deliver(c, 1, &event);
+    assert_true(view_of(c, 1).attached);
+    msg.heartbeat.hb_id = 1001;
+    msg.heartbeat.chain.low++;
+    deliver(c, 1, &event);
+    assert_false(view_of(c, 1).attached);
+    run_ms(c, 1500);
+    assert_true(view_of(c, 1).attached); /* the true one's is the same */
+    cluster_free(c);
+}
+
+/* Records that do not follow those held are not taken, whoever sends them in the primary's name. */
+static void records_that_follow_others_are_not_taken(void **state)
+{
+    (void)state;
+    struct cluster *c = five_writes();
+    struct core_view view = view_of(c, 0);
+    struct buffer bytes = {0};
+    struct chain other = chain_of(&c->hosts[0], view.last);
+    other.high++;
+    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, view.epoch, view.last + 1, other);
+    batch_add_write(&w, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 77}, NULL, 0);
+    batch_end(&w);
+    struct core_msg msg = {.type = CORE_MSG_RECORDS,
+                           .header = {.cluster_id = 99,
+                                      .config_hash = 42,
+                                      .node = c->hosts[0].id,
+                                      .store_id = 1000,
+                                      .boot = c->hosts[0].boot,
+                                      .epoch = view.epoch}};
+    msg.records.batches = buffer_slice(&bytes);
+    deliver(c, 1,
+            &(struct core_event){.type = CORE_EVENT_STREAM, .peer = c->hosts[0].id, .msg = &msg});
+    run_ms(c, 1500);
+    assert_int_equal(c->hosts[1].last, view.last);
+    assert_int_equal(fresh_of(c, 1).state, STATE_FRESH);
+    buffer_free(&bytes);
     cluster_free(c);
 }
 
@@ -1814,6 +1982,10 @@ int main(void)
         cmocka_unit_test(transfer_is_told_with_the_refusals_of_the_old_primary),
         cmocka_unit_test(promotions_are_told_apart_from_elections),
         cmocka_unit_test(restarted_primary_knows_its_predecessor_from_the_log_alone),
+        cmocka_unit_test(a_replica_goes_back_behind_records_that_are_not_the_primarys),
+        cmocka_unit_test(a_replica_whose_committed_records_are_not_the_primarys_is_forked),
+        cmocka_unit_test(a_heartbeat_of_another_log_makes_a_replica_attach_anew),
+        cmocka_unit_test(records_that_follow_others_are_not_taken),
         cmocka_unit_test(session_read_waits_for_its_position),
         cmocka_unit_test(lost_session_is_told_before_the_new_log_is_as_long),
         cmocka_unit_test(a_session_writes_only_where_its_position_survived),

@@ -232,7 +232,8 @@ static uint64_t append_the_first_two(struct cluster *cluster)
     struct log *log = open_log_of(cluster, "a");
     newest_record(log, &read, &batch, &newest);
     uint64_t first = log_last(log) + 1;
-    struct batch_writer writer = batch_begin(&bytes, RECORD_WRITE, batch.epoch, first);
+    struct batch_writer writer =
+        batch_begin(&bytes, RECORD_WRITE, batch.epoch, first, log_chain(log));
     static const uint8_t put_absent[] = {EVAL_PUT, 0};
     struct record_write write = {.ack = ACK_LOCAL,
                                  .request = newest.request,

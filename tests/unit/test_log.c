@@ -165,12 +165,12 @@ static struct epoch epoch_of(uint64_t term)
 }
 
 /* A value that only depends on the seq, so that a record can be recognised wherever it is read. */
-static void put_batch_sized(struct buffer *out, uint64_t term, uint64_t first_seq, uint32_t count,
-                            size_t value_bytes)
+static void put_batch_sized(struct buffer *out, struct chain before, uint64_t term,
+                            uint64_t first_seq, uint32_t count, size_t value_bytes)
 {
     char *value = malloc(value_bytes + 1);
     assert_non_null(value);
-    struct batch_writer writer = batch_begin(out, RECORD_WRITE, epoch_of(term), first_seq);
+    struct batch_writer writer = batch_begin(out, RECORD_WRITE, epoch_of(term), first_seq, before);
     for (uint32_t i = 0; i < count; i++) {
         memset(value, 'a' + (int)((first_seq + i) % 26), value_bytes);
         struct record_op op = {
@@ -183,15 +183,28 @@ static void put_batch_sized(struct buffer *out, uint64_t term, uint64_t first_se
     free(value);
 }
 
-static void put_batch(struct buffer *out, uint64_t first_seq, uint32_t count)
+/* What the next batch follows: those in `out`, or else the log's records. */
+static struct chain behind(const struct log *log, const struct buffer *out)
 {
-    put_batch_sized(out, 7, first_seq, count, 10);
+    struct chain chain = log != NULL ? log_chain(log) : (struct chain){0};
+    struct slice rest = buffer_slice(out);
+    struct batch batch;
+    while (rest.length > 0) {
+        assert_int_equal(batch_decode(&rest, &batch, NULL), CANDOR_OK);
+        chain = batch_chain(&batch, batch_last_seq(&batch));
+    }
+    return chain;
+}
+
+static void put_batch(struct buffer *out, const struct log *log, uint64_t first_seq, uint32_t count)
+{
+    put_batch_sized(out, behind(log, out), 7, first_seq, count, 10);
 }
 
 static enum candor_code try_append(struct log *log, uint32_t count, struct candor_error *err)
 {
     struct buffer bytes = {0};
-    put_batch(&bytes, log_last(log) + 1, count);
+    put_batch(&bytes, log, log_last(log) + 1, count);
     enum candor_code code = log_append(log, buffer_slice(&bytes), err);
     buffer_free(&bytes);
     return code;
@@ -204,11 +217,25 @@ static void append(struct log *log, uint32_t count)
         fail_msg("%s", err.message);
 }
 
+/* Batches of two, of another epoch than append()'s. */
+static void append_epoch(struct log *log, uint64_t term, uint32_t batches)
+{
+    for (uint32_t i = 0; i < batches; i++) {
+        struct buffer bytes = {0};
+        put_batch_sized(&bytes, log_chain(log), term, log_last(log) + 1, 2, 10);
+        assert_int_equal(log_append(log, buffer_slice(&bytes), NULL), CANDOR_OK);
+        buffer_free(&bytes);
+    }
+}
+
 static void append_many(struct log *log, uint32_t batches, uint32_t count)
 {
     for (uint32_t i = 0; i < batches; i++)
         append(log, count);
 }
+
+/* Of a snapshot that a log is begun anew behind. */
+static const struct chain of_snapshot = {31, 41};
 
 /* The bytes must be whole batches that hold exactly the records `from` to `to`. */
 static void assert_records(const struct buffer *bytes, uint64_t from, uint64_t to)
@@ -289,7 +316,7 @@ static void flip_bit(const struct fixture *f, uint64_t first_seq, uint64_t at)
 static uint64_t append_bytes(uint32_t count)
 {
     struct buffer bytes = {0};
-    put_batch(&bytes, 1, count);
+    put_batch(&bytes, NULL, 1, count);
     uint64_t length = bytes.length + SEGMENT_MARK_BYTES;
     buffer_free(&bytes);
     return length;
@@ -502,9 +529,9 @@ static void several_batches_in_one_append_are_read_one_by_one(void **state)
     struct fixture *f = *state;
     struct buffer bytes = {0};
     open_log(f);
-    put_batch(&bytes, 1, 1);
-    put_batch(&bytes, 2, 3);
-    put_batch(&bytes, 5, 2);
+    put_batch(&bytes, f->log, 1, 1);
+    put_batch(&bytes, f->log, 2, 3);
+    put_batch(&bytes, f->log, 5, 2);
     assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
     assert_holds(f->log, 1, 6);
     assert_reads(f->log, 3, 5);
@@ -525,7 +552,7 @@ static void a_batch_larger_than_a_segment_gets_its_own(void **state)
     open_log(f);
     for (uint64_t seq = 1; seq <= 3; seq++) { /* the first one meets an empty segment */
         buffer_clear(&bytes);
-        put_batch_sized(&bytes, 7, seq, 1, 100000 * (size_t)seq);
+        put_batch_sized(&bytes, behind(f->log, &bytes), 7, seq, 1, 100000 * (size_t)seq);
         assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
     }
     append(f->log, 1);
@@ -552,9 +579,14 @@ static void an_append_that_does_not_fit_the_log_is_refused(void **state)
         {"a lower epoch", 6, 4, 0},
         {"an incomplete batch", 7, 4, 1},
     };
+    struct buffer other = {0};
+    put_batch_sized(&other, (struct chain){1, 2}, 7, 4, 1, 10);
+    assert_int_equal(log_append(f->log, buffer_slice(&other), &err), CANDOR_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "follows other records"));
+    buffer_free(&other);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buffer bytes = {0};
-        put_batch_sized(&bytes, cases[i].term, cases[i].first_seq, 1, 10);
+        put_batch_sized(&bytes, log_chain(f->log), cases[i].term, cases[i].first_seq, 1, 10);
         struct slice batches = slice_of(bytes.bytes, bytes.length - cases[i].cut);
         if (log_append(f->log, batches, &err) != CANDOR_INVALID_ARGUMENT)
             fail_msg("%s was taken", cases[i].what);
@@ -681,9 +713,9 @@ static void a_torn_append_of_several_batches_is_cut_though_its_last_batch_is_who
     struct buffer bytes = {0};
     open_log(f);
     append(f->log, 2);
-    put_batch(&bytes, 3, 2);
+    put_batch(&bytes, f->log, 3, 2);
     uint64_t first_length = bytes.length;
-    put_batch(&bytes, 5, 2);
+    put_batch(&bytes, f->log, 5, 2);
     assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
     close_log(f);
     uint64_t at = SEGMENT_HEADER_BYTES + append_bytes(2) + SEGMENT_MARK_BYTES;
@@ -776,7 +808,8 @@ static void a_client_cannot_make_a_torn_tail_look_like_damage(void **state)
     open_log(f);
     append(f->log, 1);
     struct buffer bytes = {0};
-    struct batch_writer writer = batch_begin(&bytes, RECORD_WRITE, epoch_of(7), 2);
+    struct batch_writer writer =
+        batch_begin(&bytes, RECORD_WRITE, epoch_of(7), 2, log_chain(f->log));
     struct record_op op = {
         .kind = RECORD_PUT, .key = slice_of("k", 1), .value = slice_of(mark, sizeof mark)};
     struct record_write write = {.ack = ACK_LOCAL, .wall_ms = 1, .request = {.number = 2}};
@@ -834,7 +867,7 @@ static void the_mark_that_proves_damage_is_found_wherever_it_lies(void **state)
         remove_files(f->dir);
         open_log(f);
         uint64_t overhead = append_bytes(1) - 10;
-        put_batch_sized(&bytes, 7, 1, 1, (1u << 20) - before - overhead);
+        put_batch_sized(&bytes, behind(f->log, &bytes), 7, 1, 1, (1u << 20) - before - overhead);
         assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
         append(f->log, 1);
         close_log(f);
@@ -860,14 +893,17 @@ static void a_valid_batch_of_another_place_or_epoch_is_not_taken(void **state)
     static const struct {
         uint64_t term;
         uint64_t first_seq;
-    } cases[] = {{7, 1}, {7, 4}, {7, 6}, {6, 5}};
+        bool other_records; /* R55 */
+    } cases[] = {{7, 1, false}, {7, 4, false}, {7, 6, false}, {6, 5, false}, {7, 5, true}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct buffer bytes = {0};
         remove_files(f->dir);
         open_log(f);
         append_many(f->log, 2, 2);
+        struct chain before = log_chain(f->log);
+        before.low += cases[i].other_records;
         close_log(f);
-        put_batch_sized(&bytes, cases[i].term, cases[i].first_seq, 1, 10);
+        put_batch_sized(&bytes, before, cases[i].term, cases[i].first_seq, 1, 10);
         write_at(f, SEGMENT_HEADER_BYTES + 2 * append_bytes(2), buffer_slice(&bytes));
         open_log(f);
         assert_int_equal(f->recovery.torn_bytes, bytes.length);
@@ -877,10 +913,124 @@ static void a_valid_batch_of_another_place_or_epoch_is_not_taken(void **state)
     }
 }
 
+static bool append_more(void *closure)
+{
+    struct log *log = closure;
+    struct buffer bytes = {0};
+    if (log_last(log) < 6) {
+        put_batch_sized(&bytes, log_chain(log), 9, log_last(log) + 1, 1, 10);
+        assert_int_equal(log_append(log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    }
+    buffer_free(&bytes);
+    return true;
+}
+
+/* The newest segment is read once more when it has grown: from its first epoch on. */
+static void a_scrub_beside_appends_of_a_new_epoch_finds_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err = {0};
+    struct buffer bytes = {0};
+    open_log(f);
+    append(f->log, 2);
+    put_batch_sized(&bytes, log_chain(f->log), 9, 3, 1, 10);
+    assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    buffer_free(&bytes);
+    if (log_scrub(f->log, append_more, f->log, &err) != CANDOR_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(log_last(f->log), 6);
+}
+
+/* ---- the chain (R55) ---- */
+
+/* Of each record, reckoned from the log's bytes alone. */
+static void note_chains(struct log *log, struct chain before, struct chain out[])
+{
+    struct buffer bytes = {0};
+    uint64_t seq = log_first(log);
+    assert_int_equal(log_read(log, seq, log_last(log), SIZE_MAX, &bytes, NULL), CANDOR_OK);
+    struct slice rest = buffer_slice(&bytes);
+    out[seq - 1] = before;
+    while (rest.length > 0) {
+        struct batch batch;
+        size_t cursor = 0;
+        struct record record;
+        assert_int_equal(batch_decode(&rest, &batch, NULL), CANDOR_OK);
+        while (batch_next(&batch, &cursor, &record)) {
+            out[seq] = record_chain(out[seq - 1], &record);
+            seq++;
+        }
+    }
+    buffer_free(&bytes);
+}
+
+static void assert_chains(struct log *log, const struct chain chains[])
+{
+    struct chain chain;
+    for (uint64_t seq = log_first(log) - 1; seq <= log_last(log); seq++) {
+        assert_int_equal(log_chain_at(log, seq, &chain, NULL), CANDOR_OK);
+        assert_true(chain_equal(chain, chains[seq]));
+    }
+    assert_true(chain_equal(log_chain(log), chains[log_last(log)]));
+    assert_int_equal(log_chain_at(log, log_last(log) + 1, &chain, NULL), CANDOR_OUT_OF_RANGE);
+}
+
+static void the_chain_is_known_at_every_record(void **state)
+{
+    enum { RECORDS = 120 };
+    struct fixture *f = *state;
+    struct chain chains[RECORDS + 1];
+    struct chain chain;
+    open_log(f);
+    append_many(f->log, RECORDS / 3, 3); /* over several segments */
+    note_chains(f->log, (struct chain){0}, chains);
+    assert_chains(f->log, chains);
+    open_log(f);
+    assert_chains(f->log, chains);
+    assert_int_equal(log_truncate(f->log, 50, NULL), CANDOR_OK); /* inside a batch */
+    assert_chains(f->log, chains);
+    assert_int_equal(log_trim(f->log, 45, NULL), CANDOR_OK);
+    assert_true(log_first(f->log) > 1);
+    assert_int_equal(log_chain_at(f->log, log_first(f->log) - 2, &chain, NULL),
+                     CANDOR_OUT_OF_RANGE);
+    assert_chains(f->log, chains);
+    uint64_t first = log_first(f->log);
+    assert_int_equal(log_truncate(f->log, first - 1, NULL), CANDOR_OK); /* nothing is left */
+    assert_chains(f->log, chains);
+    open_log(f);
+    assert_chains(f->log, chains);
+    append(f->log, 2);
+    assert_holds(f->log, first, first + 1);
+}
+
+/* A whole segment of another log, with sound checksums, in the place of this one's: a file that was put back, or swapped. */
+static void a_segment_of_another_log_is_found(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err = {0};
+    char from[128];
+    char to[128];
+    open_log(f);
+    append_many(f->log, 60, 2);
+    uint64_t second = nth_segment(f, 1);
+    close_log(f);
+    copy_dir(f->dir, f->other);
+    remove_files(f->dir);
+    open_log(f);
+    append_epoch(f->log, 8, 60); /* as long, byte for byte */
+    close_log(f);
+    segment_path(f->other, second, from);
+    segment_path(f->dir, second, to);
+    assert_int_equal(rename(from, to), 0);
+    open_log(f);
+    assert_int_equal(log_verify(f->log, &err), CANDOR_DATA_LOSS);
+    assert_non_null(strstr(err.message, "other records"));
+}
+
 static void append_sized(struct log *log, size_t value_bytes)
 {
     struct buffer bytes = {0};
-    put_batch_sized(&bytes, 7, log_last(log) + 1, 1, value_bytes);
+    put_batch_sized(&bytes, log_chain(log), 7, log_last(log) + 1, 1, value_bytes);
     assert_int_equal(log_append(log, buffer_slice(&bytes), NULL), CANDOR_OK);
     buffer_free(&bytes);
 }
@@ -943,7 +1093,7 @@ static void every_record_is_found_in_a_large_append(void **state)
     f->segment_bytes = 4u << 20;
     open_log(f);
     for (uint64_t seq = 1; seq <= 300; seq++)
-        put_batch_sized(&bytes, 7, seq, 1, 4000);
+        put_batch_sized(&bytes, behind(f->log, &bytes), 7, seq, 1, 4000);
     assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
     assert_every_seq_reads(f->log);
     open_log(f);
@@ -1048,14 +1198,14 @@ static void a_truncation_may_go_back_to_an_older_epoch_and_on_with_a_newer(void 
     struct buffer bytes = {0};
     open_log(f);
     append(f->log, 4);
-    put_batch_sized(&bytes, 9, 5, 4, 10);
+    put_batch_sized(&bytes, behind(f->log, &bytes), 9, 5, 4, 10);
     assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
     assert_int_equal(log_truncate(f->log, 4, NULL), CANDOR_OK);
     buffer_clear(&bytes);
-    put_batch_sized(&bytes, 8, 5, 1, 10);
+    put_batch_sized(&bytes, behind(f->log, &bytes), 8, 5, 1, 10);
     assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
     buffer_clear(&bytes);
-    put_batch_sized(&bytes, 7, 6, 1, 10);
+    put_batch_sized(&bytes, behind(f->log, &bytes), 7, 6, 1, 10);
     assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_INVALID_ARGUMENT);
     open_log(f);
     assert_holds(f->log, 1, 5);
@@ -1091,7 +1241,7 @@ static void a_crash_in_a_reset_leaves_all_or_nothing(void **state)
     append_many(f->log, 40, 3);
     uint64_t second = nth_segment(f, 1); /* a name that is already there */
     arm(f);
-    assert_int_equal(log_reset(f->log, second, NULL), CANDOR_OK);
+    assert_int_equal(log_reset(f->log, second, of_snapshot, NULL), CANDOR_OK);
     disarm();
     assert_holds(f->log, second, second - 1);
     close_log(f);
@@ -1104,11 +1254,12 @@ static void a_reset_log_goes_on_behind_the_snapshot(void **state)
     struct buffer bytes = {0};
     open_log(f);
     append_many(f->log, 40, 3);
-    assert_int_equal(log_reset(f->log, 1001, NULL), CANDOR_OK);
+    assert_int_equal(log_reset(f->log, 1001, of_snapshot, NULL), CANDOR_OK);
     assert_int_equal(log_bytes(f->log), 0);
     open_log(f);
     assert_holds(f->log, 1001, 1000);
-    put_batch_sized(&bytes, 1, 1001, 2,
+    assert_true(chain_equal(log_chain(f->log), of_snapshot));
+    put_batch_sized(&bytes, behind(f->log, &bytes), 1, 1001, 2,
                     10); /* an epoch below the discarded ones is no concern of it */
     assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
     open_log(f);
@@ -1194,7 +1345,7 @@ static void a_full_disk_when_a_segment_is_wanted_leaves_the_log_as_before(void *
     open_log(f);
     append(f->log, 2);
     struct buffer bytes = {0};
-    put_batch_sized(&bytes, 7, 3, 1, 2 * SMALL_SEGMENT);
+    put_batch_sized(&bytes, behind(f->log, &bytes), 7, 3, 1, 2 * SMALL_SEGMENT);
     log_inject_fault(f->log, 0, ENOSPC, false);
     for (int i = 0; i < 3; i++)
         assert_int_equal(log_append(f->log, buffer_slice(&bytes), &err), CANDOR_RESOURCE_EXHAUSTED);
@@ -1219,7 +1370,7 @@ static void a_cut_on_a_full_disk_waits_but_for_the_newest_append_that_needs_no_r
     assert_int_equal(log_faults_met(f->log), 0);
     assert_int_equal(log_truncate(f->log, 4, &err), CANDOR_RESOURCE_EXHAUSTED);
     assert_int_equal(err.reason, CANDOR_REASON_DISK_FULL);
-    assert_int_equal(log_reset(f->log, 20, &err), CANDOR_RESOURCE_EXHAUSTED);
+    assert_int_equal(log_reset(f->log, 20, of_snapshot, &err), CANDOR_RESOURCE_EXHAUSTED);
     assert_int_equal(log_faults_met(f->log), 2);
     assert_holds(f->log, 1, 6);
     open_log(f);
@@ -1242,7 +1393,7 @@ static void a_real_limit_on_the_file_is_met_like_a_full_disk(void **state)
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
     open_log(f);
     append(f->log, 2);
-    put_batch_sized(&bytes, 7, 3, 1, 4 * SMALL_SEGMENT);
+    put_batch_sized(&bytes, behind(f->log, &bytes), 7, 3, 1, 4 * SMALL_SEGMENT);
 
     struct rlimit low = {.rlim_cur = SMALL_SEGMENT, .rlim_max = was.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
@@ -1265,7 +1416,7 @@ static void without_a_descriptor_a_segment_is_waited_for_and_nothing_is_damaged(
     struct buffer bytes = {0};
     open_log(f);
     append(f->log, 2);
-    put_batch_sized(&bytes, 7, 3, 1, 2 * SMALL_SEGMENT);
+    put_batch_sized(&bytes, behind(f->log, &bytes), 7, 3, 1, 2 * SMALL_SEGMENT);
     struct shortage shortage = shortage_of_descriptors(0);
     for (int i = 0; i < 3; i++) {
         enum candor_code code = log_append(f->log, buffer_slice(&bytes), &err);
@@ -1289,11 +1440,11 @@ static void a_cut_meets_a_shortage_of_descriptors_before_it_begins_or_never(void
         for (int reset = 0; reset < 2; reset++) {
             struct candor_error err = {0};
             open_log(f);
-            assert_int_equal(log_reset(f->log, 1, &err), CANDOR_OK);
+            assert_int_equal(log_reset(f->log, 1, of_snapshot, &err), CANDOR_OK);
             append_many(f->log, 60, 2); /* some segments; the older ones are closed */
             struct shortage shortage = shortage_of_descriptors(left);
             enum candor_code code =
-                reset ? log_reset(f->log, 9, &err) : log_truncate(f->log, 9, &err);
+                reset ? log_reset(f->log, 9, of_snapshot, &err) : log_truncate(f->log, 9, &err);
             shortage_end(&shortage);
             if (code != CANDOR_OK && code != CANDOR_RESOURCE_EXHAUSTED)
                 fail_msg("%d left: %s", left, err.message);
@@ -1332,7 +1483,7 @@ static void assert_refuses_everything(struct log *log)
     assert_int_equal(log_sync(log, NULL), CANDOR_DATA_LOSS);
     assert_int_equal(log_read(log, 1, 1, 1, &out, NULL), CANDOR_DATA_LOSS);
     assert_int_equal(log_truncate(log, 1, NULL), CANDOR_DATA_LOSS);
-    assert_int_equal(log_reset(log, 9, NULL), CANDOR_DATA_LOSS);
+    assert_int_equal(log_reset(log, 9, of_snapshot, NULL), CANDOR_DATA_LOSS);
     assert_int_equal(log_trim(log, 1, NULL), CANDOR_DATA_LOSS);
     assert_int_equal(log_verify(log, NULL), CANDOR_DATA_LOSS);
     assert_int_equal(out.length, 0);
@@ -1514,7 +1665,7 @@ static void cutting_round(struct log *log, int round)
     else if (round % 70 == 69)
         code = log_trim(log, log_last(log) / 2, NULL);
     else if (round % 211 == 210)
-        code = log_reset(log, log_last(log) + 100, NULL);
+        code = log_reset(log, log_last(log) + 100, of_snapshot, NULL);
     assert_int_equal(code, CANDOR_OK);
 }
 
@@ -1536,6 +1687,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_new_log_is_empty_and_begins_at_one),
+        TEST(a_scrub_beside_appends_of_a_new_epoch_finds_nothing),
+        TEST(the_chain_is_known_at_every_record),
+        TEST(a_segment_of_another_log_is_found),
         TEST(the_directory_is_made_with_its_parents),
         TEST(what_was_appended_is_read_again_after_reopening),
         TEST(every_range_is_cut_to_what_was_asked_for),

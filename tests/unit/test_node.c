@@ -2,6 +2,8 @@
 /* Whole nodes in one process, over ipc:// in a temporary directory. */
 #include "node_fixture.h"
 
+#include "state/env.h"
+
 /* ---- One node -------------------------------------------------------------------------------------------- */
 
 static void a_lone_node_serves_what_was_put(void **state)
@@ -527,7 +529,8 @@ static void append_foreign(const struct cluster *cluster, const char *node, stru
     struct candor_error err = {0};
     struct buffer bytes = {0};
     struct record_op op = {RECORD_PUT, slice_of("foreign", 7), slice_of("f", 1)};
-    struct batch_writer batch = batch_begin(&bytes, RECORD_WRITE, epoch, log_last(log) + 1);
+    struct batch_writer batch =
+        batch_begin(&bytes, RECORD_WRITE, epoch, log_last(log) + 1, log_chain(log));
     for (int i = 0; i < count; i++)
         batch_add_write(&batch, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 1}, &op, 1);
     batch_end(&batch);
@@ -577,7 +580,7 @@ static void a_log_that_lost_durable_records_is_refused(void **state)
 
 /* As when two copies of one disk were elected in one epoch: the node's log and state get a record that is not the primary's, at the
  * position of one of the primary's. By their positions their logs are equal. */
-static void make_differ(struct cluster *cluster, int node, struct candor_client *primary)
+static void make_fork(struct cluster *cluster, int node, struct candor_client *primary)
 {
     EVENTUALLY(is_primary(primary));
     must_put(primary, "k", "v");
@@ -588,6 +591,62 @@ static void make_differ(struct cluster *cluster, int node, struct candor_client 
     append_foreign(cluster, cluster->topology.nodes[node].id.text,
                    (struct epoch){1, put_pos.epoch.term, node_id_of("a")}, 1);
     must_put(primary, "k", "w");
+}
+
+static uint32_t archives_of(const struct cluster *cluster, const char *node)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s/archive", cluster->dir, node);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    uint32_t count = 0;
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+/* R56: the chain tells that the records differ, though their positions do not. */
+static void a_record_of_another_history_at_one_position_is_archived_and_replaced(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(2, 0, "");
+    start_all(cluster);
+    struct candor_client *a = client_of(cluster, 0);
+    struct candor_client *b = client_of(cluster, 1);
+    make_fork(cluster, 1, a);
+    assert_int_equal(archives_of(cluster, "b"), 0);
+    start(cluster, 1);
+    EVENTUALLY(has(b, "k", "w") && has(b, "foreign", NULL));
+    EVENTUALLY(state_of(b) == CANDOR_STATE_FRESH);
+    EVENTUALLY(strcmp(status_of(b).digest, status_of(a).digest) == 0);
+    assert_int_equal(archives_of(cluster, "b"), 1);
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
+/* A fault of a program or of memory: the node's state holds what no record made, and its checks are right. */
+static void make_differ(struct cluster *cluster, int node, struct candor_client *primary)
+{
+    EVENTUALLY(is_primary(primary));
+    must_put(primary, "k", "w");
+    struct candor_client *client = client_of(cluster, (size_t)node);
+    EVENTUALLY(has(client, "k", "w"));
+    candor_client_close(client);
+    stop(cluster, (size_t)node);
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s/state", cluster->dir, cluster->topology.nodes[node].id.text);
+    struct state *own;
+    struct change change;
+    struct candor_error err = {0};
+    static const uint8_t head[ITEM_HEADER_BYTES] = {1};
+    assert_int_equal(state_open(&(struct state_options){.dir = path}, &own, &err), CANDOR_OK);
+    assert_int_equal(change_begin(&change, own, UINT64_MAX, &err), CANDOR_OK);
+    int rc = change_put(&change, TABLE_DATA, slice_of("foreign", 7), slice_of(head, sizeof head),
+                        slice_of("f", 1));
+    assert_int_equal(change_end(&change, rc, "differ", &err), CANDOR_OK);
+    state_close(own);
 }
 
 /* R58, R59. Of two voters nobody can say which is right. */
@@ -1167,6 +1226,7 @@ int main(void)
         cmocka_unit_test(a_state_ahead_of_its_log_is_gone_on_from_when_a_snapshot_explains_it),
         cmocka_unit_test(a_log_of_another_history_behind_the_state_is_not_applied),
         cmocka_unit_test(a_log_that_lost_durable_records_is_refused),
+        cmocka_unit_test(a_record_of_another_history_at_one_position_is_archived_and_replaced),
         cmocka_unit_test(a_replica_with_other_data_at_the_same_position_serves_nothing),
         cmocka_unit_test(a_replica_takes_the_data_of_the_majority_in_place_of_its_own),
         cmocka_unit_test(a_late_node_fetches_what_it_missed),

@@ -37,7 +37,7 @@ static void apply_request(struct fixture *f, struct request_id id, uint16_t part
                           const char *result)
 {
     struct buffer bytes = {0};
-    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), next_seq(f));
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(1));
     add_request(&w, id, part, result);
     batch_end(&w);
     apply_bytes(f, buffer_slice(&bytes), 0);
@@ -156,7 +156,7 @@ static void a_client_has_its_newest_numbers_and_older_ones_are_too_old(void **st
 static void apply_clients(struct fixture *f, uint64_t from, uint64_t to)
 {
     struct buffer bytes = {0};
-    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), next_seq(f));
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(1));
     for (uint64_t client = from; client < to; client++)
         add_request(&w, id_of(client, 1), 0, "r");
     batch_end(&w);
@@ -215,7 +215,7 @@ static void group_put(struct fixture *f, struct group_fixture *g, const char *ke
                       const char *value, struct request_id id)
 {
     if (g->bytes.length == 0)
-        g->batch = batch_begin(&g->bytes, RECORD_WRITE, epoch_of(1), next_seq(f));
+        g->batch = batch_next_of(f, &g->bytes, RECORD_WRITE, epoch_of(1));
     struct record_op op = {RECORD_PUT, text(key), text(value)};
     struct record_write write = {.ack = ACK_LOCAL, .request = id, .result = text("r")};
     batch_add_write(&g->batch, &write, &op, 1);

@@ -26,7 +26,7 @@ static enum candor_code put_large(struct fixture *f, struct candor_error *err)
     static char value[40001];
     memset(value, 'x', sizeof value - 1);
     struct buffer bytes = {0};
-    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), next_seq(f));
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(1));
     for (int i = 0; i < 5; i++) {
         char key[8];
         snprintf(key, sizeof key, "k%d", i);
@@ -195,7 +195,7 @@ static void an_archive_short_of_descriptors_or_room_is_waited_for(void **state)
     struct archive_writer *writer;
     struct archive_summary summary;
     struct buffer bytes = {0};
-    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), next_seq(f));
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(1));
     add_put(&w, "k", "v");
     batch_end(&w);
     apply_bytes(f, buffer_slice(&bytes), 0);
@@ -261,7 +261,7 @@ static enum candor_code write_as_primary(struct fixture *f, const char *key, con
     enum candor_code code = state_group_begin(f->state, 0, &group, err);
     if (code != CANDOR_OK)
         return code;
-    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), next_seq(f));
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(1));
     if (value != NULL)
         add_put(&w, key, value);
     else

@@ -23,7 +23,7 @@ static void puts_count_versions_and_deletes_end_them(void **state)
     state_view_end(view);
 
     struct buffer bytes = {0};
-    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), 3);
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(1));
     add_delete(&w, "k");
     add_delete(&w, "k");
     add_put(&w, "k", "again");
@@ -136,7 +136,7 @@ static void undo_restores_every_earlier_state(void **state)
                 char key[8];
                 snprintf(key, sizeof key, "k%d", (int)rng_below(&rng, 20));
                 struct buffer bytes = {0};
-                struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(term), seq);
+                struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(term));
                 add_random(&w, &rng, key);
                 batch_end(&w);
                 apply_bytes(f, buffer_slice(&bytes), 0);
@@ -202,7 +202,7 @@ static void full_map_refuses_and_changes_nothing(void **state)
     for (int i = 0; i < 1000 && code == CANDOR_OK; i++) { /* the reserve, too */
         digest = digest_now(f->state);
         struct buffer bytes = {0};
-        struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), next_seq(f));
+        struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(1));
         char key[8];
         snprintf(key, sizeof key, "k%d", i);
         add_put(&w, key, value);

@@ -25,7 +25,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at)
 static enum candor_code try_put(struct fixture *f, struct candor_error *err)
 {
     struct buffer bytes = {0};
-    struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, epoch_of(1), next_seq(f));
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(1));
     add_put(&w, "k", "after");
     batch_end(&w);
     enum candor_code code = state_apply(f->state, buffer_slice(&bytes), 0, err);

@@ -6,12 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The batch at `first_seq` is a function of its place: so any state can be told by its applied seq alone. */
-static void put_batch_of(uint64_t first_seq, uint32_t records, struct buffer *out)
+/* The next batch is a function of its place: so any state can be told by its applied seq alone. */
+static void put_next_batch(struct fixture *f, uint32_t records, struct buffer *out)
 {
     struct rng rng;
-    rng_seed(&rng, first_seq);
-    struct batch_writer w = batch_begin(out, RECORD_WRITE, epoch_of(1), first_seq);
+    rng_seed(&rng, next_seq(f));
+    struct batch_writer w = batch_next_of(f, out, RECORD_WRITE, epoch_of(1));
     for (uint32_t i = 0; i < records; i++) {
         char key[8];
         char value[600];
@@ -32,7 +32,7 @@ enum { RECORDS = 5 }; /* of a batch */
 static void apply_next_batch(struct fixture *f, uint64_t commit)
 {
     struct buffer bytes = {0};
-    put_batch_of(next_seq(f), RECORDS, &bytes);
+    put_next_batch(f, RECORDS, &bytes);
     apply_bytes(f, buffer_slice(&bytes), commit);
     buffer_free(&bytes);
 }
@@ -46,7 +46,7 @@ static uint64_t digest_of_replay(uint64_t seq)
     while (next_seq(f) <= seq) {
         struct buffer bytes = {0};
         struct buffer head = {0};
-        put_batch_of(next_seq(f), RECORDS, &bytes);
+        put_next_batch(f, RECORDS, &bytes);
         struct slice rest = buffer_slice(&bytes);
         struct batch batch;
         assert_int_equal(batch_decode(&rest, &batch, NULL), CANDOR_OK);
@@ -147,7 +147,7 @@ static void commit_drops_the_pre_images_below_it_and_no_others(void **state)
     struct fixture *f = *state;
     apply_epoch_start(f, 1, 1);
     struct buffer bytes = {0};
-    put_batch_of(2, RECORDS, &bytes); /* 2..6 */
+    put_next_batch(f, RECORDS, &bytes); /* 2..6 */
     apply_bytes(f, buffer_slice(&bytes), 0);
     assert_int_equal(pre_images_gone(f, buffer_slice(&bytes)), 0);
     assert_int_equal(state_commit(f->state, 4, NULL), CANDOR_OK);
@@ -162,7 +162,7 @@ static void records_applied_as_committed_keep_no_pre_images(void **state)
     struct fixture *f = *state;
     apply_epoch_start(f, 1, 1);
     struct buffer bytes = {0};
-    put_batch_of(2, RECORDS, &bytes);
+    put_next_batch(f, RECORDS, &bytes);
     apply_bytes(f, buffer_slice(&bytes), 100); /* commit is known to be beyond */
     assert_int_equal(pre_images_gone(f, buffer_slice(&bytes)), RECORDS);
     buffer_free(&bytes);

@@ -90,6 +90,7 @@ static void stream_messages_round_trip(void **state)
     struct core_msg heartbeat = message_of(CORE_MSG_HEARTBEAT);
     heartbeat.heartbeat.hb_id = 9;
     heartbeat.heartbeat.last = 8;
+    heartbeat.heartbeat.chain = (struct chain){5, 6};
     heartbeat.heartbeat.first = 2;
     heartbeat.heartbeat.commit = 7;
     heartbeat.heartbeat.successor = node_id_of("b");
@@ -105,6 +106,7 @@ static void stream_messages_round_trip(void **state)
     travel(&heartbeat, &message, &out);
     assert_int_equal(out.heartbeat.hb_id, 9);
     assert_int_equal(out.heartbeat.last, 8);
+    assert_true(chain_equal(out.heartbeat.chain, (struct chain){5, 6}));
     assert_int_equal(out.heartbeat.first, 2);
     assert_int_equal(out.heartbeat.commit, 7);
     assert_string_equal(out.heartbeat.successor.text, "b");
@@ -157,13 +159,20 @@ static void attach_round_trips_with_its_history(void **state)
     struct core_msg out;
     struct core_msg attach = message_of(CORE_MSG_ATTACH);
     attach.attach.last = 500;
+    attach.attach.commit = 400;
+    attach.attach.chain = (struct chain){7, 8};
     epoch_history_init(&attach.attach.history);
     for (uint64_t i = 1; i <= LIMIT_EPOCH_HISTORY; i++)
-        epoch_history_append(&attach.attach.history, epoch_of(1, i, "a"), i * 2);
+        epoch_history_append(&attach.attach.history,
+                             &(struct epoch_start){epoch_of(1, i, "a"), i * 2, {i, ~i}});
     travel(&attach, &message, &out);
     assert_int_equal(out.attach.last, 500);
+    assert_int_equal(out.attach.commit, 400);
+    assert_true(chain_equal(out.attach.chain, (struct chain){7, 8}));
     assert_int_equal(out.attach.history.count, LIMIT_EPOCH_HISTORY);
     assert_int_equal(out.attach.history.starts[1023].first_seq, 2048);
+    assert_true(
+        chain_equal(out.attach.history.starts[1023].chain, (struct chain){1024, ~UINT64_C(1024)}));
     assert_true(epoch_equal(out.attach.history.starts[1023].epoch, epoch_of(1, 1024, "a")));
     done(message, &out);
     epoch_history_free(&attach.attach.history);
@@ -375,8 +384,9 @@ static void a_history_out_of_order_is_refused(void **state)
         {{2, 1}, {1, 5}}, {{1, 1}, {1, 5}}, {{1, 2}, {5, 5}}, {{1, 2}, {5, 4}}, {{1, 2}, {0, 4}}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct core_msg msg = message_of(CORE_MSG_ATTACH);
-        struct epoch_start starts[2] = {{epoch_of(1, cases[i].term[0], "a"), cases[i].first[0]},
-                                        {epoch_of(1, cases[i].term[1], "a"), cases[i].first[1]}};
+        struct epoch_start starts[2] = {
+            {epoch_of(1, cases[i].term[0], "a"), cases[i].first[0], {0}},
+            {epoch_of(1, cases[i].term[1], "a"), cases[i].first[1], {0}}};
         msg.attach.history = (struct epoch_history){2, starts};
         struct wire_room room;
         assert_refused(wire_message(&msg, &room));
