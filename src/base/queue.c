@@ -7,14 +7,12 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/ring.h"
 
 struct queue {
     pthread_mutex_t lock;
     pthread_cond_t arrived;
-    void **ring;
-    size_t ring_size;
-    size_t head;
-    size_t count;
+    struct ring ring; /* of void * */
     size_t capacity;
     bool closed;
 };
@@ -30,8 +28,7 @@ struct queue *queue_new(size_t capacity)
     pthread_cond_init(&queue->arrived, &attributes);
     pthread_condattr_destroy(&attributes);
     queue->capacity = capacity;
-    queue->ring_size = capacity < 64 ? capacity : 64;
-    queue->ring = memory_alloc(queue->ring_size * sizeof *queue->ring);
+    queue->ring.each = sizeof(void *);
     return queue;
 }
 
@@ -39,36 +36,20 @@ void queue_free(struct queue *queue)
 {
     if (queue == NULL)
         return;
-    ASSERT(queue->count == 0);
+    ASSERT(queue->ring.count == 0);
     pthread_cond_destroy(&queue->arrived);
     pthread_mutex_destroy(&queue->lock);
-    free(queue->ring);
+    ring_free(&queue->ring);
     free(queue);
-}
-
-static void grow_ring(struct queue *queue)
-{
-    size_t size = queue->ring_size * 2;
-    void **ring = memory_alloc(size * sizeof *ring);
-    for (size_t i = 0; i < queue->count; i++)
-        ring[i] = queue->ring[(queue->head + i) % queue->ring_size];
-    free(queue->ring);
-    queue->ring = ring;
-    queue->ring_size = size;
-    queue->head = 0;
 }
 
 static bool push(struct queue *queue, void *const *items, size_t count, size_t capacity)
 {
     pthread_mutex_lock(&queue->lock);
-    bool taken = !queue->closed && queue->count < capacity;
-    bool was_empty = queue->count == 0;
-    if (taken) {
-        while (queue->ring_size - queue->count < count)
-            grow_ring(queue);
-        for (size_t i = 0; i < count; i++)
-            queue->ring[(queue->head + queue->count++) % queue->ring_size] = items[i];
-    }
+    bool taken = !queue->closed && queue->ring.count < capacity;
+    bool was_empty = queue->ring.count == 0;
+    for (size_t i = 0; taken && i < count; i++)
+        *(void **)ring_push(&queue->ring) = items[i];
     pthread_mutex_unlock(&queue->lock);
     /* Unlocked, or who wakes would wait for the lock at once. */
     if (taken && was_empty && count > 0)
@@ -114,14 +95,12 @@ static bool wait_until(struct queue *queue, uint64_t until_ns)
 size_t queue_pop(struct queue *queue, void **out, size_t most, uint64_t until_ns)
 {
     pthread_mutex_lock(&queue->lock);
-    while (queue->count == 0 && !queue->closed)
+    while (queue->ring.count == 0 && !queue->closed)
         if (until_ns == 0 || !wait_until(queue, until_ns))
             break;
-    size_t taken = queue->count < most ? queue->count : most;
+    size_t taken = queue->ring.count < most ? queue->ring.count : most;
     for (size_t i = 0; i < taken; i++)
-        out[i] = queue->ring[(queue->head + i) % queue->ring_size];
-    queue->head = (queue->head + taken) % queue->ring_size;
-    queue->count -= taken;
+        ring_pop(&queue->ring, &out[i]);
     pthread_mutex_unlock(&queue->lock);
     return taken;
 }
