@@ -1,6 +1,6 @@
 #include "transcript.h"
 
-/* ---- Time ------------------------------------------------------------------------------------------- */
+/* ---- Time ------------------------------------------------------------------------------------ */
 
 /* A state may change by the passing of time alone: each millisecond is looked at. */
 void transcript_run_for(struct transcript *transcript, uint64_t ns)
@@ -21,7 +21,7 @@ static void do_run(struct transcript *transcript, struct words *words)
         transcript_run_for(transcript, ns);
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------------ */
+/* ---- Nodes ----------------------------------------------------------------------------------- */
 
 uint32_t node_named(struct transcript *transcript, struct words *words, const char *name)
 {
@@ -39,7 +39,8 @@ static struct node *next_node(struct transcript *transcript, struct words *words
     return &transcript->world->nodes[index];
 }
 
-/* Of a command that has a node and nothing else: the node, which is up, or down. NULL: it is wrong. */
+/* Of a command that has a node and nothing else: the node, which is up, or down. NULL: it is
+ * wrong. */
 static struct node *only_node(struct transcript *transcript, struct words *words, bool up)
 {
     struct node *node = next_node(transcript, words);
@@ -92,7 +93,7 @@ static void do_jump_clock(struct transcript *transcript, struct words *words)
         clock_jump(transcript->world, node, ns);
 }
 
-/* ---- The network ------------------------------------------------------------------------------------ */
+/* ---- The network ----------------------------------------------------------------------------- */
 
 static void cut_links(struct transcript *transcript, struct words *words, const char *from,
                       const char *to, bool both)
@@ -107,7 +108,8 @@ static void cut_links(struct transcript *transcript, struct words *words, const 
         }
 }
 
-/* "a|bc": both ways; "a>bc": what a sends does not arrive. Connections stay open, as where packets are dropped. */
+/* "a|bc": both ways; "a>bc": what a sends does not arrive. Connections stay open, as where packets
+ * are dropped. */
 static void do_cut(struct transcript *transcript, struct words *words)
 {
     char sides[LINE_BYTES];
@@ -163,7 +165,7 @@ static void do_disconnect(struct transcript *transcript, struct words *words)
     node_step(transcript->world, node, &lost);
 }
 
-/* ---- Disks ------------------------------------------------------------------------------------------ */
+/* ---- Disks ----------------------------------------------------------------------------------- */
 
 static void do_freeze_disk(struct transcript *transcript, struct words *words)
 {
@@ -240,7 +242,7 @@ static void do_trim(struct transcript *transcript, struct words *words)
     say(transcript, node->id.text, "its log begins at %" PRIu64 " now", last + 1);
 }
 
-/* ---- Clients and operators: operations.c ------------------------------------------------------------ */
+/* ---- Clients and operators: operations.c ----------------------------------------------------- */
 
 static void do_put(struct transcript *transcript, struct words *words)
 {
@@ -252,7 +254,7 @@ static void do_del(struct transcript *transcript, struct words *words)
     operation_put(transcript, words, true);
 }
 
-/* ---- Looking ---------------------------------------------------------------------------------------- */
+/* ---- Looking --------------------------------------------------------------------------------- */
 
 static void say_status(struct transcript *transcript, const struct node *node)
 {
@@ -272,13 +274,18 @@ static void say_status(struct transcript *transcript, const struct node *node)
              node->up ? node->view.commit : disk->commit, phrase_data(transcript, disk, data));
 }
 
-static void do_status(struct transcript *transcript, struct words *words)
+void transcript_status(struct transcript *transcript)
 {
-    words_end(words);
     say_line(transcript, "        %-4s  %-8s %-9s %-9s %-12s %6s  %s", "node", "role", "state",
              "epoch", "log ends at", "commit", "data");
     for (uint32_t i = 0; i < transcript->world->node_count; i++)
         say_status(transcript, &transcript->world->nodes[i]);
+}
+
+static void do_status(struct transcript *transcript, struct words *words)
+{
+    words_end(words);
+    transcript_status(transcript);
 }
 
 static uint32_t shown_wanted(struct words *words)
@@ -299,151 +306,47 @@ static void do_hide(struct transcript *transcript, struct words *words)
     transcript->shown &= ~shown_wanted(words);
 }
 
-/* ---- The cluster ------------------------------------------------------------------------------------ */
+/* ---- One command ----------------------------------------------------------------------------- */
 
-static uint64_t setting_ns(struct words *words, const char *name, uint64_t otherwise_ns)
-{
-    const char *text = words_option(words, name);
-    return text != NULL ? words_duration_ns(words, text) : otherwise_ns;
-}
-
-static uint64_t setting(struct words *words, const char *name, uint64_t otherwise)
-{
-    const char *text = words_option(words, name);
-    return text != NULL ? words_number(words, text) : otherwise;
-}
-
-static bool setting_is(struct words *words, const char *name, const char *yes, const char *no)
-{
-    const char *const names[] = {no, yes, NULL};
-    const char *text = words_option(words, name);
-    return text != NULL && words_choice(words, text, names) == 1;
-}
-
-/* "a,b,c", which go on from `first`. */
-static uint32_t count_names(struct words *words, const char *list, uint32_t first)
-{
-    uint32_t count = 0;
-    for (const char *at = list; *at != '\0'; at++) {
-        bool named = *at == (char)('a' + first + count) && (at[1] == ',' || at[1] == '\0');
-        if (!named || first + count >= SIM_NODES) {
-            words_wrong(words, "'%s': nodes are called a, b, c ... in this order, at most %d", list,
-                        SIM_NODES);
-            return 0;
-        }
-        count++;
-        at += at[1] == ',';
-    }
-    return count;
-}
-
-/* As a topology has them where it says nothing. */
-static struct plan plan_of(struct words *words)
-{
-    const char *voters = words_option(words, "voters");
-    const char *readers = words_option(words, "readers");
-    struct plan plan = {.drift_ppm = 200};
-    plan.voters = count_names(words, voters != NULL ? voters : "", 0);
-    plan.readers = count_names(words, readers != NULL ? readers : "", plan.voters);
-    plan.automatic = !setting_is(words, "failover", "manual", "automatic");
-    plan.beat_ns = setting_ns(words, "heartbeat_interval", 100 * NS_PER_MS);
-    plan.stale_after_ns = setting_ns(words, "stale_after", NS_PER_S);
-    plan.reject_after_ns = setting_ns(words, "reject_after", 0);
-    plan.election_ns = setting_ns(words, "election_timeout", 1500 * NS_PER_MS);
-    plan.stall_ns = setting_ns(words, "writer_stall", max_u64(plan.election_ns, NS_PER_S));
-    plan.max_lag = setting(words, "max_lag", 0);
-    plan.max_uncommitted = setting(words, "max_uncommitted", 1000);
-    plan.leases = setting_is(words, "leases", "on", "off");
-    plan.latency_ns = setting_ns(words, "latency", NS_PER_MS);
-    plan.fsync_ns = setting_ns(words, "fsync", NS_PER_MS);
-    if (plan.voters == 0)
-        words_wrong(words, "voters=a,... is missing");
-    return plan;
-}
-
-static bool all_fresh(const struct transcript *transcript)
-{
-    const struct world *world = transcript->world;
-    for (uint32_t i = 0; i < world->node_count; i++)
-        if (transcript->seen[i].state != STATE_FRESH)
-            return false;
-    return true;
-}
-
-/* Started, founded, and a while on: what happens there is the subject of one scenario, and of no other. */
-static void found(struct transcript *transcript, struct words *words)
-{
-    struct world *world = transcript->world;
-    transcript->quiet = true;
-    for (uint32_t i = 0; i < world->node_count; i++)
-        node_start(world, &world->nodes[i]);
-    for (uint32_t i = 0; i < 100 && !all_fresh(transcript); i++)
-        transcript_run_for(transcript, 100 * NS_PER_MS);
-    uint64_t ms = (world->now_ns - transcript->born_ns) / NS_PER_MS;
-    transcript_run_for(transcript, (1000 - ms % 1000) * NS_PER_MS);
-    transcript->quiet = false;
-    if (!all_fresh(transcript))
-        words_wrong(words, "the cluster is not founded after 10 s");
-    do_status(transcript, words);
-}
-
-static void do_cluster(struct transcript *transcript, struct words *words)
-{
-    bool stopped = words_flag(words, "stopped");
-    struct plan plan = plan_of(words);
-    words_end(words);
-    if (words->error[0] != '\0')
-        return;
-    if (transcript->world->node_count > 0) {
-        words_wrong(words, "a scenario has one cluster");
-        return;
-    }
-    world_script(transcript->world, &plan, &transcript->watcher);
-    transcript->born_ns = transcript->world->now_ns;
-    if (!stopped)
-        found(transcript, words);
-}
-
-/* ---- One command ------------------------------------------------------------------------------------ */
+static const struct {
+    const char *name;
+    void (*run)(struct transcript *transcript, struct words *words);
+} commands[] = {
+    {"cluster", do_cluster},
+    {"start", do_start},
+    {"kill", do_kill},
+    {"pause", do_pause},
+    {"jump-clock", do_jump_clock},
+    {"run", do_run},
+    {"cut", do_cut},
+    {"heal", do_heal},
+    {"slow", do_slow},
+    {"disconnect", do_disconnect},
+    {"freeze-disk", do_freeze_disk},
+    {"fill-disk", do_fill_disk},
+    {"lose-disk", do_lose_disk},
+    {"keep-disk", do_keep_disk},
+    {"put-back-disk", do_put_back_disk},
+    {"corrupt", do_corrupt},
+    {"trim", do_trim},
+    {"put", do_put},
+    {"del", do_del},
+    {"fill", operation_fill},
+    {"retry", operation_retry},
+    {"cancel", operation_cancel},
+    {"get", operation_get},
+    {"wait", operation_wait},
+    {"promote", operation_promote},
+    {"accept-history", operation_accept},
+    {"transfer", operation_transfer},
+    {"voter", operation_voter},
+    {"status", do_status},
+    {"show", do_show},
+    {"hide", do_hide},
+};
 
 bool command_run(struct transcript *transcript, struct words *words)
 {
-    static const struct {
-        const char *name;
-        void (*run)(struct transcript *transcript, struct words *words);
-    } commands[] = {
-        {"cluster", do_cluster},
-        {"start", do_start},
-        {"kill", do_kill},
-        {"pause", do_pause},
-        {"jump-clock", do_jump_clock},
-        {"run", do_run},
-        {"cut", do_cut},
-        {"heal", do_heal},
-        {"slow", do_slow},
-        {"disconnect", do_disconnect},
-        {"freeze-disk", do_freeze_disk},
-        {"fill-disk", do_fill_disk},
-        {"lose-disk", do_lose_disk},
-        {"keep-disk", do_keep_disk},
-        {"put-back-disk", do_put_back_disk},
-        {"corrupt", do_corrupt},
-        {"trim", do_trim},
-        {"put", do_put},
-        {"del", do_del},
-        {"fill", operation_fill},
-        {"retry", operation_retry},
-        {"cancel", operation_cancel},
-        {"get", operation_get},
-        {"wait", operation_wait},
-        {"promote", operation_promote},
-        {"accept-history", operation_accept},
-        {"transfer", operation_transfer},
-        {"voter", operation_voter},
-        {"status", do_status},
-        {"show", do_show},
-        {"hide", do_hide},
-    };
     const char *name = words_next(words, "a command");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(commands[i].name, name) != 0)

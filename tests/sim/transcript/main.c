@@ -5,7 +5,7 @@
 
 #include "transcript.h"
 
-/* Replays scenarios, and compares what the nodes did with what the files say; or writes it into them. */
+/* Replays scenarios and compares what the nodes did with what the files say, or writes it there. */
 
 static struct world world;
 static struct transcript transcript;
@@ -33,7 +33,7 @@ static void begin(void)
     };
 }
 
-/* ---- What is not as the file says ------------------------------------------------------------------- */
+/* ---- What is not as the file says ------------------------------------------------------------ */
 
 static bool equal(const struct buffer *a, const struct buffer *b)
 {
@@ -81,11 +81,11 @@ static bool write_file(const char *path, const struct buffer *text)
     return good;
 }
 
-/* ---- One file after another ------------------------------------------------------------------------- */
+/* ---- One file after another ------------------------------------------------------------------ */
 
 struct arguments {
     bool write;
-    const char **paths;
+    char **paths;
     size_t count;
 };
 

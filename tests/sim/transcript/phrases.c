@@ -21,7 +21,7 @@ char *phrase_ms(const struct transcript *transcript, uint64_t ns, char out[PHRAS
     return out;
 }
 
-/* ---- Records ---------------------------------------------------------------------------------------- */
+/* ---- Records --------------------------------------------------------------------------------- */
 
 static void add_members(char out[PHRASE_BYTES], const struct members *members)
 {
@@ -81,7 +81,7 @@ char *phrase_data(const struct transcript *transcript, const struct disk *disk,
     return out;
 }
 
-/* ---- Freshness -------------------------------------------------------------------------------------- */
+/* ---- Freshness ------------------------------------------------------------------------------- */
 
 char *phrase_freshness(const struct core_freshness *fresh, char out[PHRASE_BYTES])
 {
@@ -101,7 +101,7 @@ char *phrase_freshness(const struct core_freshness *fresh, char out[PHRASE_BYTES
     return out;
 }
 
-/* ---- Messages --------------------------------------------------------------------------------------- */
+/* ---- Messages -------------------------------------------------------------------------------- */
 
 void batches_range(struct slice batches, uint64_t *first, uint64_t *last)
 {

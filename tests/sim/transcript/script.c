@@ -2,7 +2,8 @@
 
 #include "transcript.h"
 
-/* A scenario's file: comments (#), and blocks of commands, "----", and what the nodes did; an empty line ends a block. */
+/* A scenario's file: comments (#), and blocks of commands, "----", and what the nodes did. An empty
+ * line ends a block. */
 
 static void put_text(struct buffer *out, const char *text)
 {

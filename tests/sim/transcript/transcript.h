@@ -1,15 +1,20 @@
-/* Scenarios that a person wrote: commands, and behind each what every node did (tests/sim/scenarios).
+/* Scenarios that a person wrote: commands, and what every node did then (tests/sim/scenarios).
  *
  *   main.c        options; one file after another: compare, or write anew
  *   script.c      a file's comments, commands and expected lines
  *   words.c       a command line, taken apart
- *   commands.c    what can be said about the cluster: nodes, network, disks, clocks, operators
- *   operations.c  what clients and operators ask for, and what they are answered
+ *   commands.c    what can be said, and about what: nodes, network, disks
+ *   cluster.c     the cluster: its settings, its founding
+ *   operations.c  what clients and operators ask for, by name; the wait for the answer
+ *   writes.c      clients that write
+ *   reads.c       clients that read
+ *   orders.c      operators
  *   watch.c       what a node did, as a line
  *   phrases.c     positions, records and messages in words
  *
- * It runs in the simulator's world, with its disks, network and judges: a scenario that breaks an invariant fails. But nothing
- * is left to chance: a message takes `latency`, an fsync takes `fsync`, and nothing is lost but where a command says so.
+ * It runs in the simulator's world, with its disks, network and judges: a scenario that breaks an
+ * invariant fails. But nothing is left to chance: a message takes `latency`, an fsync takes
+ * `fsync`, and nothing is lost unless a command says so.
  * One thread. */
 #ifndef TRANSCRIPT_TRANSCRIPT_H
 #define TRANSCRIPT_TRANSCRIPT_H
@@ -24,7 +29,7 @@ enum {
     LINE_BYTES = 512,
 };
 
-/* ---- A command line (words.c) ----------------------------------------------------------------------- */
+/* ---- A command line (words.c) ---------------------------------------------------------------- */
 
 struct words {
     char text[LINE_BYTES];
@@ -48,7 +53,7 @@ uint64_t words_number(struct words *words, const char *text);
 uint32_t words_choice(struct words *words, const char *text, const char *const *names);
 void words_end(struct words *words); /* nothing is left */
 
-/* ---- The transcript --------------------------------------------------------------------------------- */
+/* ---- The transcript -------------------------------------------------------------------------- */
 
 enum operation_kind { OPERATION_WRITE, OPERATION_FILL, OPERATION_READ, OPERATION_ORDER };
 
@@ -107,21 +112,55 @@ struct transcript *transcript_of(struct world *world);
 bool command_run(struct transcript *transcript, struct words *words);
 void transcript_run_for(struct transcript *transcript, uint64_t ns);
 uint32_t node_named(struct transcript *transcript, struct words *words, const char *name);
+void transcript_status(struct transcript *transcript);
+
+/* cluster.c */
+void do_cluster(struct transcript *transcript, struct words *words);
 
 /* operations.c */
+struct operation *operation_new(struct transcript *transcript, struct words *words,
+                                enum operation_kind kind, uint32_t node);
+struct operation *operation_named(struct transcript *transcript, struct words *words,
+                                  const char *name);
+uint32_t key_named(struct transcript *transcript, struct words *words, const char *name);
+/* SIM_CLIENTS, who is nobody's session: none was named. */
+uint32_t session_named(struct transcript *transcript, struct words *words);
+/* The node that is meant; at() takes "at NODE" from the words. */
+uint32_t node_at(struct transcript *transcript, struct words *words);
+struct node *node_up(struct transcript *transcript, struct words *words, uint32_t index);
+struct node *node_awake(struct transcript *transcript, struct words *words, uint32_t index);
+void say_answer(struct transcript *transcript, const struct operation *operation, const char *text);
+void say_error(struct transcript *transcript, const struct operation *operation,
+               enum candor_code code, enum candor_reason reason, struct pos pos);
+/* What was just asked for takes place; and is waited for, unless the command ended with "&". */
+void finish_command(struct transcript *transcript, const struct operation *operation, bool later);
+void operation_wait(struct transcript *transcript, struct words *words);
+void operation_cancel(struct transcript *transcript, struct words *words);
+void operation_finished(struct world *world, struct node *node, const struct ticket *ticket,
+                        const struct core_action *action);
+void operation_lost(struct world *world, struct node *node, const struct ticket *ticket);
+
+/* writes.c */
 void operation_put(struct transcript *transcript, struct words *words, bool deletes);
 void operation_fill(struct transcript *transcript, struct words *words);
 void operation_retry(struct transcript *transcript, struct words *words);
-void operation_cancel(struct transcript *transcript, struct words *words);
+void write_finished(struct transcript *transcript, struct operation *operation,
+                    const struct node *node, const struct core_action *action);
+void fill_finished(struct transcript *transcript, struct operation *operation,
+                   const struct core_action *action);
+
+/* reads.c */
 void operation_get(struct transcript *transcript, struct words *words);
-void operation_wait(struct transcript *transcript, struct words *words);
+void read_finished(struct transcript *transcript, struct operation *operation, struct node *node,
+                   const struct core_action *action);
+
+/* orders.c */
 void operation_promote(struct transcript *transcript, struct words *words);
 void operation_accept(struct transcript *transcript, struct words *words);
 void operation_transfer(struct transcript *transcript, struct words *words);
 void operation_voter(struct transcript *transcript, struct words *words);
-void operation_finished(struct world *world, struct node *node, const struct ticket *ticket,
-                        const struct core_action *action);
-void operation_lost(struct world *world, struct node *node, const struct ticket *ticket);
+void order_finished(struct transcript *transcript, struct operation *operation,
+                    const struct core_action *action);
 
 /* watch.c */
 void watch_started(struct world *world, struct node *node);
@@ -154,8 +193,8 @@ char *phrase_freshness(const struct core_freshness *fresh, char out[PHRASE_BYTES
 char *phrase_message(const struct transcript *transcript, const struct core_msg *msg,
                      char out[PHRASE_BYTES]);
 
-/* script.c: runs the file's commands. Returns its text with what the nodes did now, freed by buffer_free(); false: a line of it
- * is wrong, which was said on stderr. */
+/* script.c: runs the file's commands. `before`: the file; `after`: with what the nodes did now.
+ * Both are the caller's to free. False: a line is wrong, or breaks an invariant; stderr says so. */
 bool script_run(struct transcript *transcript, const char *path, struct buffer *before,
                 struct buffer *after);
 

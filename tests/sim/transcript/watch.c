@@ -2,10 +2,10 @@
 
 #include "transcript.h"
 
-/* What nodes do, as lines. Heartbeats, statuses and questions for known lives go on all the time: they are shown where a
- * scenario asks for them. */
+/* What nodes do, as lines. Heartbeats, statuses and questions for known lives go on all the time:
+ * they are shown where a scenario asks for them. */
 
-/* ---- Lines ------------------------------------------------------------------------------------------ */
+/* ---- Lines ----------------------------------------------------------------------------------- */
 
 static void put_line(struct transcript *transcript, const char *text)
 {
@@ -57,7 +57,7 @@ void say_to(struct transcript *transcript, const char *who[2], const char *forma
     va_end(args);
 }
 
-/* ---- What was stored -------------------------------------------------------------------------------- */
+/* ---- What was stored ------------------------------------------------------------------------- */
 
 /* A group's first event carries the bytes of all its writes, a replica's none. */
 static void stored_ok(struct transcript *transcript, struct node *node,
@@ -149,7 +149,7 @@ void watch_archived(struct world *world, struct node *node, uint64_t seq)
         phrase_records(transcript, &node->disk, seq, seq, text), level);
 }
 
-/* ---- What it is ------------------------------------------------------------------------------------- */
+/* ---- What it is ------------------------------------------------------------------------------ */
 
 static void watch_state(struct transcript *transcript, struct node *node)
 {
@@ -222,7 +222,7 @@ void watch_started(struct world *world, struct node *node)
     watch_state(transcript, node);
 }
 
-/* ---- What it sends and wants ------------------------------------------------------------------------ */
+/* ---- What it sends and wants ----------------------------------------------------------------- */
 
 static bool is_of_lives(const struct core_msg *msg)
 {

@@ -1,0 +1,172 @@
+#include "transcript.h"
+
+/* Clients that write: one at a time, many at once, the same request again. */
+
+static const char *const level_names[] = {"local", "majority", "all", NULL};
+
+static enum ack_level level_wanted(struct words *words, enum ack_level otherwise)
+{
+    const char *name = words_option(words, "ack");
+    return name == NULL ? otherwise
+                        : (enum ack_level)(ACK_LOCAL + words_choice(words, name, level_names));
+}
+
+static void name_value(struct transcript *transcript, struct words *words,
+                       struct operation *operation, const char *value)
+{
+    if (transcript->world->write_count + 1 >= MOST_VALUES || strlen(value) >= NAME_BYTES)
+        words_wrong(words, "a scenario has at most %d writes of %d bytes", MOST_VALUES - 1,
+                    NAME_BYTES - 1);
+    else
+        snprintf(operation->text, NAME_BYTES, "%s", value);
+}
+
+static struct request *new_request(struct transcript *transcript, uint32_t client, uint32_t key,
+                                   enum ack_level ack)
+{
+    struct world *world = transcript->world;
+    struct request *request = world_alloc(world, sizeof *request);
+    request->client = client;
+    request->number = ++world->clients[client].requests;
+    request->first = request;
+    request->content = (uint64_t)client << 32 | request->number << 1;
+    request->parts = 1;
+    request->ack = ack;
+    request->ops[0].key = key;
+    return request;
+}
+
+static void write_arrives(struct world *world, struct event *event)
+{
+    struct transcript *transcript = transcript_of(world);
+    struct operation *operation = event->data;
+    memcpy(transcript->values[world->write_count + 1], operation->text, NAME_BYTES);
+    operation->ticket = world->next_ticket + 1;
+    (void)client_write(world, &world->nodes[operation->node], operation->request);
+}
+
+/* `again`: "" or which one it repeats. */
+static void send_write(struct transcript *transcript, struct operation *operation,
+                       const char *again)
+{
+    struct world *world = transcript->world;
+    struct node *node = &world->nodes[operation->node];
+    const struct request *request = operation->request;
+    const struct pos token = world->clients[request->client].token;
+    bool deletes = request->ops[0].deletes;
+    char pos[POS_TEXT_BYTES];
+    say_to(transcript, (const char *[2]){operation->name, node->id.text}, "%s %s%s%s, %s%s%s%s%s",
+           deletes ? "del" : "put", transcript->keys[request->ops[0].key], deletes ? "" : "=",
+           operation->text, ack_level_name(request->ack), token.seq != 0 ? ", my session saw " : "",
+           token.seq != 0 ? pos_text(token, pos) : "",
+           again[0] != '\0' ? ", the same request as " : "", again);
+    schedule_at_node(world, node, world->now_ns, write_arrives)->data = operation;
+}
+
+void operation_put(struct transcript *transcript, struct words *words, bool deletes)
+{
+    bool later = words_flag(words, "&");
+    const struct node *node = node_up(transcript, words, node_at(transcript, words));
+    uint32_t client = session_named(transcript, words);
+    enum ack_level ack = level_wanted(words, ACK_MAJORITY);
+    uint32_t key = key_named(transcript, words, words_next(words, "the key"));
+    struct operation *operation = operation_new(transcript, words, OPERATION_WRITE, node->index);
+    name_value(transcript, words, operation, deletes ? "" : words_next(words, "the value"));
+    words_end(words);
+    if (words->error[0] != '\0')
+        return;
+    operation->request = new_request(transcript, client, key, ack);
+    operation->request->ops[0].deletes = deletes;
+    send_write(transcript, operation, "");
+    finish_command(transcript, operation, later);
+}
+
+/* The same request once more, as a client does that was not answered (R46). */
+void operation_retry(struct transcript *transcript, struct words *words)
+{
+    bool later = words_flag(words, "&");
+    const struct node *node = node_up(transcript, words, node_at(transcript, words));
+    struct operation *first = operation_named(transcript, words, words_next(words, "which write"));
+    words_end(words);
+    if (words->error[0] == '\0' && first->kind != OPERATION_WRITE)
+        words_wrong(words, "%s is no write", first->name);
+    struct operation *operation = operation_new(transcript, words, OPERATION_WRITE, node->index);
+    name_value(transcript, words, operation, first->text);
+    if (words->error[0] != '\0')
+        return;
+    operation->request = first->request;
+    send_write(transcript, operation, first->name);
+    finish_command(transcript, operation, later);
+}
+
+/* Many writes at once; what becomes of them is one line. */
+void operation_fill(struct transcript *transcript, struct words *words)
+{
+    bool later = words_flag(words, "&");
+    struct node *node = node_awake(transcript, words, node_at(transcript, words));
+    enum ack_level ack = level_wanted(words, ACK_MAJORITY);
+    uint64_t count = words_number(words, words_next(words, "how many"));
+    uint32_t key = key_named(transcript, words, words_next(words, "the key"));
+    words_end(words);
+    if (words->error[0] == '\0' && (count == 0 || count > SIM_TICKETS / 2))
+        words_wrong(words, "1 to %d writes at once", SIM_TICKETS / 2);
+    struct operation *operation = operation_new(transcript, words, OPERATION_FILL, node->index);
+    if (words->error[0] != '\0')
+        return;
+    struct world *world = transcript->world;
+    operation->ticket = world->next_ticket + 1;
+    operation->count = count;
+    operation->left = count;
+    say_to(transcript, (const char *[2]){operation->name, node->id.text},
+           "put %s, %" PRIu64 " times, %s", transcript->keys[key], count, ack_level_name(ack));
+    for (uint64_t i = 1; i <= count; i++) {
+        char value[NAME_BYTES];
+        snprintf(value, sizeof value, "%" PRIu64, i);
+        name_value(transcript, words, operation, value);
+        memcpy(transcript->values[world->write_count + 1], operation->text, NAME_BYTES);
+        (void)client_write(world, node, new_request(transcript, SIM_CLIENTS, key, ack));
+    }
+    finish_command(transcript, operation, later);
+}
+
+void fill_finished(struct transcript *transcript, struct operation *operation,
+                   const struct core_action *action)
+{
+    char text[LINE_BYTES];
+    char pos[POS_TEXT_BYTES];
+    operation->left--;
+    if (action->code != CANDOR_OK)
+        say_error(transcript, operation, action->code, action->reason, action->pos);
+    else if (pos_compare(action->pos, operation->last) > 0)
+        operation->last = action->pos;
+    if (operation->left > 0)
+        return;
+    operation->open = false;
+    snprintf(text, sizeof text, "all are answered; the last OK is %s",
+             pos_text(operation->last, pos));
+    say_answer(transcript, operation, text);
+}
+
+void write_finished(struct transcript *transcript, struct operation *operation,
+                    const struct node *node, const struct core_action *action)
+{
+    const struct request *request = operation->request;
+    struct client *client = &transcript->world->clients[request->client];
+    char text[LINE_BYTES];
+    char pos[POS_TEXT_BYTES];
+    operation->open = false;
+    bool lost = action->reason == CANDOR_REASON_SESSION_LOST;
+    if (action->code == CANDOR_OK) {
+        check_answered(transcript->world, node, request, action->pos);
+        snprintf(text, sizeof text, "OK %s, %s", pos_text(action->pos, pos),
+                 ack_level_name(action->ack));
+        say_answer(transcript, operation, text);
+    } else {
+        say_error(transcript, operation, action->code, action->reason, action->pos);
+    }
+    bool newer = action->code == CANDOR_OK && pos_compare(action->pos, client->token) > 0;
+    if (request->client < SIM_CLIENTS && (newer || lost)) {
+        client->token = action->pos;
+        client->token_cluster_id = node->view.cluster_id;
+    }
+}
