@@ -1,6 +1,7 @@
 """The story that scripts/demo tells. It checks everything it says and ends with status 1 when something differs."""
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,7 @@ class Demo:
             place = ["--run-dir", self.run_dir] if args[0] in ("up", "down", "fault", "node") \
                 else ["--topology", self.topology]
         if show:
-            print(f"{DIM}$ kvctl {' '.join(args)}{PLAIN}", flush=True)
+            print(f"{DIM}$ kvctl {shlex.join(args)}{PLAIN}", flush=True)
         done = subprocess.run([KVCTL, args[0], *place, *args[1:]], capture_output=True, text=True,
                               timeout=120, check=False)
         if done.returncode not in status:

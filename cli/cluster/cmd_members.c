@@ -94,6 +94,7 @@ const struct command command_transfer = {
                    "election at once. No MAJORITY write fails, beyond a short pause. When NODE "
                    "does not take over before the deadline, the old primary goes on.",
     .examples = "kvctl transfer b\n",
+    .careful = true,
     .min_args = 1,
     .max_args = 1,
     .run = run_transfer,
@@ -169,6 +170,7 @@ const struct command command_voter_remove = {
                    "so that the majority stays reachable. The primary cannot remove itself: "
                    "`kvctl transfer` first.",
     .examples = "kvctl voter remove c\n",
+    .careful = true,
     .min_args = 1,
     .max_args = 1,
     .run = run_voter_remove,

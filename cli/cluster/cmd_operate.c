@@ -14,7 +14,7 @@
 typedef unsigned long long number;
 
 static const struct option_spec promote_options[] = {
-    {"force", 'f', NULL, false,
+    {"force", 0, NULL, false,
      "Without votes: acknowledged writes of the other side will be archived"},
     {"dry-run", 0, NULL, false, "Show what would be at risk, and do nothing"},
     {"yes", 'y', NULL, false, "Do not ask"},
@@ -118,6 +118,7 @@ const struct command command_promote = {
                 "kvctl promote b --dry-run\twhat it would cost\n"
                 "kvctl promote b --force --yes\tfrom a script\n",
     .options = promote_options,
+    .careful = true,
     .min_args = 1,
     .max_args = 1,
     .run = run_promote,
@@ -172,6 +173,7 @@ const struct command command_accept_history = {
         "(`kvctl rollback ls --node NODE`), undoes them, and joins the primary.",
     .examples = "kvctl accept-history a\n",
     .options = accept_options,
+    .careful = true,
     .min_args = 1,
     .max_args = 1,
     .run = run_accept,

@@ -288,6 +288,7 @@ const struct command command_rollback_drop = {
         "it first.",
     .examples = "kvctl rollback drop 0000000000000042 --node a --yes\n",
     .options = drop_options,
+    .careful = true,
     .min_args = 1,
     .max_args = 1,
     .run = run_drop,

@@ -160,38 +160,46 @@ static void print_remarks(const struct node_row *rows, size_t count)
     for (size_t i = 0; i < count; i++) {
         const struct node_row *row = &rows[i];
         if (!reached(row)) {
-            printf("%s: %s\n", row->target.id, row->result.error.message);
+            output_line(stdout, "%s: %s", row->target.id, row->result.error.message);
             continue;
         }
         if (row->status.differs_seq > 0)
-            printf("%s: its data differ from the others' since a record after %llu, at %llu at the "
-                   "latest: "
-                   "it serves nothing; see \"Data that differ\" in docs/operations.md\n",
-                   row->target.id, (number)row->status.equal_seq, (number)row->status.differs_seq);
+            output_line(
+                stdout,
+                "%s: its data differ from the others' since a record after %llu, at %llu at the "
+                "latest: "
+                "it serves nothing; see \"Data that differ\" in docs/operations.md",
+                row->target.id, (number)row->status.equal_seq, (number)row->status.differs_seq);
         if (row->status.scrub_finding[0] != '\0')
-            printf("%s: has found rot in its %s\n", row->target.id, row->status.scrub_finding);
+            output_line(stdout, "%s: has found rot in its %s", row->target.id,
+                        row->status.scrub_finding);
         if (!row->status.admitted)
-            printf("%s: not admitted yet: it does not count as a voter\n", row->target.id);
+            output_line(stdout, "%s: not admitted yet: it does not count as a voter",
+                        row->target.id);
         if (row->status.rollback_count > 0)
-            printf("%s: holds %llu rollback archive%s: see `kvctl rollback ls`\n", row->target.id,
-                   (number)row->status.rollback_count, row->status.rollback_count == 1 ? "" : "s");
+            output_line(stdout, "%s: holds %llu rollback archive%s: see `kvctl rollback ls`",
+                        row->target.id, (number)row->status.rollback_count,
+                        row->status.rollback_count == 1 ? "" : "s");
         if (row->status.no_room)
-            printf("%s: its disk is full: make room%s\n", row->target.id,
-                   row->result.freshness.role == CANDOR_ROLE_PRIMARY
-                       ? ", or hand over with `kvctl transfer`"
-                       : "");
+            output_line(stdout, "%s: its disk is full: make room%s", row->target.id,
+                        row->result.freshness.role == CANDOR_ROLE_PRIMARY
+                            ? ", or hand over with `kvctl transfer`"
+                            : "");
         if (row->status.at_risk > 0)
-            printf("%s: %llu acknowledged LOCAL %s not committed: a failover may roll %s back\n",
-                   row->target.id, (number)row->status.at_risk,
-                   row->status.at_risk == 1 ? "write is" : "writes are",
-                   row->status.at_risk == 1 ? "it" : "them");
+            output_line(stdout,
+                        "%s: %llu acknowledged LOCAL %s not committed: a failover may roll %s back",
+                        row->target.id, (number)row->status.at_risk,
+                        row->status.at_risk == 1 ? "write is" : "writes are",
+                        row->status.at_risk == 1 ? "it" : "them");
         if (row->result.freshness.role != CANDOR_ROLE_PRIMARY)
             continue;
         if (primary != NULL) {
             bool newer = candor_epoch_compare(&row->result.freshness.epoch,
                                               &primary->result.freshness.epoch) > 0;
-            printf("%s and %s both say that they are primary; the epoch of %s is the newer one\n",
-                   primary->target.id, row->target.id, newer ? row->target.id : primary->target.id);
+            output_line(
+                stdout,
+                "%s and %s both say that they are primary; the epoch of %s is the newer one",
+                primary->target.id, row->target.id, newer ? row->target.id : primary->target.id);
         }
         primary = row;
     }

@@ -82,7 +82,9 @@ struct command {
      * without operands. */
     const char *examples;
     const struct option_spec *options; /* its own; NULL: none */
-    bool local;   /* talks to no cluster: of the common options only -o and --quiet apply */
+    bool local; /* talks to no cluster: of the common options only -o and --quiet apply */
+    bool
+        careful; /* its effect cannot be taken back, or ends something: never suggested for a misspelt word */
     int min_args; /* operands; fewer or more are a usage error before run() */
     int max_args; /* -1: any number */
     /* argv[0..argc-1] are the operands, in order; what followed `--` too. */
@@ -143,9 +145,13 @@ __attribute__((format(printf, 2, 3))) void output_note(struct command_context *c
                                                        const char *format, ...);
 /* Whether `stream` may get colours: a tty, and neither NO_COLOR nor TERM=dumb. */
 bool output_colours(FILE *stream);
+/* Columns of the terminal that `stream` is; 0: it is none, and lines may have any length. */
+int output_columns(FILE *stream);
+/* Prints a line; on a terminal it breaks between words, and what follows is indented. Escape sequences count as no column. */
+__attribute__((format(printf, 2, 3))) void output_line(FILE *stream, const char *format, ...);
 
 /* A table: cells are copied, columns aligned (numbers to the right), a header in bold on a tty.
- * Lines that are too wide are not cut. */
+ * On a terminal that is too narrow for it each row becomes a paragraph of `COLUMN cell` pairs. */
 struct table;
 enum table_align { TABLE_LEFT, TABLE_RIGHT };
 enum table_colour { TABLE_PLAIN, TABLE_GOOD, TABLE_WARN, TABLE_BAD, TABLE_DIM };
@@ -159,9 +165,9 @@ void table_free(struct table *table);
 
 /* ---- Errors ------------------------------------------------------------------------------------------ */
 
-/* All print `kvctl: <command>: <what>; <what to do>` to stderr and return the exit status. Under -o json a line
- * {"error":{"code","reason","message","primary","endpoint","freshness"}} follows on stderr; with --quiet it stands
- * alone. `mend` (what to do) may be NULL. */
+/* All print `kvctl: <command>: <what>; <what to do>` to stderr and return the exit status. Under -o json, instead, one line
+ * {"error":{"command","code","reason","message","hint","primary","endpoint","freshness"}} is printed when the command has
+ * ended: the first error, with those that followed in a list "more". `mend` (what to do) may be NULL. */
 __attribute__((format(printf, 3, 4))) int report_usage(struct command_context *ctx,
                                                        const char *mend, const char *format,
                                                        ...); /* EXIT_USAGE */
@@ -170,6 +176,8 @@ int report_error(struct command_context *ctx, const struct candor_error *error, 
 int report_result(struct command_context *ctx, const struct candor_error *error,
                   const struct candor_result *result, const char *mend);
 int status_of(const struct candor_error *error);
+/* Prints now what -o json has put off. */
+void report_flush(struct command_context *ctx);
 
 /* ---- JSON pieces ------------------------------------------------------------------------------------- */
 

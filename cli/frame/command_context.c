@@ -84,7 +84,7 @@ const struct topology *context_topology(struct command_context *ctx, int *status
     struct candor_error error = {0};
     enum candor_code code = topology_load(ctx->topology_path, topology, &problems, &error);
     /* Warnings are for `kvctl topology check`: they would stand before every answer here. */
-    if (code != CANDOR_OK && !(ctx->json && ctx->quiet))
+    if (code != CANDOR_OK && !ctx->json)
         topology_problems_print(&problems, ctx->topology_path, stderr);
     topology_problems_free(&problems);
     if (code != CANDOR_OK) {

@@ -3,10 +3,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
+
+#define WIDTH_USUAL 80     /* of a terminal that does not say */
+#define NARROWEST 20       /* columns; less is no terminal that somebody reads */
+#define CONTINUED_INDENT 4 /* of a line that did not fit */
 
 void output_json(struct command_context *ctx, json_t *value)
 {
@@ -22,12 +27,13 @@ void output_note(struct command_context *ctx, const char *format, ...)
     if (ctx->quiet || ctx->json)
         return;
     fflush(stdout);
+    char *text = NULL;
     va_list list;
     va_start(list, format);
-    fputs("kvctl: ", stderr);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
+    ASSERT(vasprintf(&text, format, list) >= 0);
     va_end(list);
+    output_line(stderr, "kvctl: %s", text);
+    free(text);
 }
 
 bool output_colours(FILE *stream)
@@ -36,6 +42,67 @@ bool output_colours(FILE *stream)
     const char *term = getenv("TERM");
     return isatty(fileno(stream)) && (no == NULL || no[0] == '\0') &&
            (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+int output_columns(FILE *stream)
+{
+    struct winsize size;
+    if (!isatty(fileno(stream)))
+        return 0;
+    if (ioctl(fileno(stream), TIOCGWINSZ, &size) != 0 || size.ws_col < NARROWEST)
+        return WIDTH_USUAL;
+    return size.ws_col;
+}
+
+/* Columns that a text takes on a terminal: UTF-8 continuation bytes and escape sequences take none. */
+static int shown_width(const char *text, size_t length)
+{
+    int width = 0;
+    bool escape = false;
+    for (size_t i = 0; i < length; i++) {
+        escape = escape || text[i] == '\033';
+        width += !escape && ((unsigned char)text[i] & 0xC0) != 0x80;
+        escape = escape && text[i] != 'm';
+    }
+    return width;
+}
+
+static void print_words(FILE *stream, const char *text, int columns)
+{
+    int column = 0;
+    bool first = true;
+    while (*text != '\0') {
+        size_t length = strcspn(text, " ");
+        int shown = shown_width(text, length);
+        if (!first && column + 1 + shown > columns) {
+            fprintf(stream, "\n%*s", CONTINUED_INDENT, "");
+            column = CONTINUED_INDENT;
+        } else if (!first) {
+            fputc(' ', stream);
+            column++;
+        }
+        fwrite(text, 1, length, stream);
+        column += shown;
+        first = false;
+        text += length;
+        text += *text == ' ';
+    }
+    fputc('\n', stream);
+}
+
+void output_line(FILE *stream, const char *format, ...)
+{
+    char *text = NULL;
+    va_list list;
+    va_start(list, format);
+    ASSERT(vasprintf(&text, format, list) >= 0);
+    va_end(list);
+    int columns = output_columns(stream);
+    if (columns > 0)
+        print_words(stream, text, columns);
+    else
+        fprintf(stream, "%s\n", text);
+    free(text);
 }
 
 /* ---- JSON pieces ---- */
@@ -144,20 +211,16 @@ void table_cell(struct table *table, enum table_colour colour, const char *forma
     va_end(list);
 }
 
-/* Columns that a text takes on a terminal: UTF-8 continuation bytes take none. */
-static int shown_width(const char *text)
+static int cell_width(const char *text)
 {
-    int width = 0;
-    for (; *text != '\0'; text++)
-        width += ((unsigned char)*text & 0xC0) != 0x80;
-    return width;
+    return shown_width(text, strlen(text));
 }
 
 static int column_width(const struct table *table, size_t column)
 {
-    int widest = shown_width(table->headers[column]);
+    int widest = cell_width(table->headers[column]);
     for (size_t i = column; i < table->count; i += table->columns) {
-        int width = shown_width(table->cells[i].text);
+        int width = cell_width(table->cells[i].text);
         widest = width > widest ? width : widest;
     }
     return widest;
@@ -166,18 +229,55 @@ static int column_width(const struct table *table, size_t column)
 static void print_cell(const struct table *table, size_t column, const char *text,
                        const char *colour, FILE *to)
 {
-    int gap = column_width(table, column) - shown_width(text);
+    int gap = column_width(table, column) - cell_width(text);
     bool last = column + 1 == table->columns;
     bool right = table->aligns[column] == TABLE_RIGHT;
     fprintf(to, "%*s%s%s%s%*s%s", right ? gap : 0, "", colour, text, colour[0] ? "\033[0m" : "",
             right || last ? 0 : gap, "", last ? "\n" : "  ");
 }
 
+static int table_width(const struct table *table)
+{
+    int width = 2 * ((int)table->columns - 1);
+    for (size_t i = 0; i < table->columns; i++)
+        width += column_width(table, i);
+    return width;
+}
+
+/* A row as a paragraph of pairs, none of which is torn. */
+static void print_paragraph(const struct table *table, size_t row, const char *const *colours,
+                            int columns, FILE *to)
+{
+    int column = 0;
+    for (size_t i = 0; i < table->columns; i++) {
+        const struct cell *cell = &table->cells[row * table->columns + i];
+        int wanted = cell_width(table->headers[i]) + 1 + cell_width(cell->text);
+        const char *colour = colours[cell->colour];
+        if (i > 0 && column + 2 + wanted > columns) {
+            fprintf(to, "\n%*s", CONTINUED_INDENT, "");
+            column = CONTINUED_INDENT;
+        } else if (i > 0) {
+            fputs("  ", to);
+            column += 2;
+        }
+        fprintf(to, "%s %s%s%s", table->headers[i], colour, cell->text, colour[0] ? "\033[0m" : "");
+        column += wanted;
+    }
+    fputc('\n', to);
+}
+
 void table_print(const struct table *table, FILE *to)
 {
     ASSERT(table->columns > 0);
     static const char *const colours[] = {"", "\033[32m", "\033[33m", "\033[31m", "\033[2m"};
+    static const char *const plain[] = {"", "", "", "", ""};
     bool coloured = output_colours(to);
+    int columns = output_columns(to);
+    if (columns > 0 && table_width(table) > columns) {
+        for (size_t row = 0; row < table->count / table->columns; row++)
+            print_paragraph(table, row, coloured ? colours : plain, columns, to);
+        return;
+    }
     for (size_t i = 0; i < table->columns; i++)
         print_cell(table, i, table->headers[i], coloured ? "\033[1m" : "", to);
     for (size_t i = 0; i < table->count; i++)

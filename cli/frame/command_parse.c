@@ -19,9 +19,10 @@ const struct option_spec common_options[] = {
      "Ask this node first; a redirect is followed unless --no-redirect is given"},
     {"endpoint", 'e', "ADDRESS", false,
      "Ask at this address, as in tcp://127.0.0.1:7000, without a topology"},
-    {"deadline", 'd', "DURATION", false, "Give up after this long, as in 500ms or 5s"},
-    {"output", 'o', "text|json", false, "How to print"},
-    {"quiet", 'q', NULL, false, "Print no notes; with -o json errors are one line of JSON alone"},
+    {"deadline", 'd', "DURATION", false, "Give up after this long, as in 500ms or 5s; not 0"},
+    {"output", 'o', "text|json", false,
+     "How to print; json: one document on stdout, and an error is one on stderr"},
+    {"quiet", 'q', NULL, false, "Print no notes"},
     {"help", 'h', NULL, false, "Show this help"},
     {0},
 };
@@ -98,27 +99,57 @@ static bool take_option(struct command_context *ctx, const struct option_spec *s
                         const char *value)
 {
     if (is_choice(spec->argument) && !choice_holds(spec->argument, value)) {
-        report_usage(ctx, NULL, "--%s takes %s, not '%s'", spec->name, spec->argument, value);
+        report_usage(ctx, NULL, "--%s takes one of %s, not '%s'", spec->name, spec->argument,
+                     value);
         return false;
     }
     if (!spec->repeat && option_given(ctx, spec->name)) {
-        report_usage(ctx, NULL, "--%s is given twice", spec->name);
+        report_usage(ctx, "give it once", "--%s is given twice", spec->name);
         return false;
     }
     if (ctx->option_count == OPTIONS_MAX) {
-        report_usage(ctx, NULL, "more than %d options", OPTIONS_MAX);
+        report_usage(ctx, "give fewer", "more than %d options", OPTIONS_MAX);
         return false;
     }
     ctx->options[ctx->option_count++] = (struct parsed_option){spec, value};
     return true;
 }
 
+/* The word of the long option that getopt_long has just taken, as it was typed. */
+static const char *typed_word(char *const *words)
+{
+    bool apart = optarg != NULL && optarg == words[optind - 1];
+    return words[optind - (apart ? 2 : 1)];
+}
+
+/* getopt_long takes any beginning of a name for the name: what a script means by it would change with the next option. */
+static bool is_whole(const struct option_spec *spec, const char *word)
+{
+    size_t length = strlen(spec->name);
+    return strncmp(word, "--", 2) == 0 && strncmp(word + 2, spec->name, length) == 0 &&
+           (word[2 + length] == '\0' || word[2 + length] == '=');
+}
+
+/* What they do cannot be taken back: nobody is led there by a slip of the finger. */
+static bool is_careful(const struct option_spec *spec)
+{
+    static const char *const names[] = {"force", "yes", "kill"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(spec->name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static const char *nearest_option(const struct grammar *grammar, const char *text, char *out,
                                   size_t room)
 {
     const char *words[SPECS_MAX + 1] = {NULL};
-    for (size_t i = 0; i < grammar->count; i++)
-        words[i] = grammar->specs[i]->name;
+    size_t count = 0;
+    for (size_t i = 0; i < grammar->count; i++) {
+        if (!is_careful(grammar->specs[i]))
+            words[count++] = grammar->specs[i]->name;
+    }
     char name[64];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(text, "="), text);
     const char *near = nearest_word(name, words);
@@ -128,24 +159,44 @@ static const char *nearest_option(const struct grammar *grammar, const char *tex
     return out;
 }
 
+static const char dash[] = "write -- before operands that begin with a dash";
+
+static void report_unknown_long(struct command_context *ctx, const struct grammar *grammar,
+                                const char *word)
+{
+    char near[96];
+    const char *mend = nearest_option(grammar, word + strspn(word, "-"), near, sizeof near);
+    report_usage(ctx, mend != NULL ? mend : dash, "unknown option %.*s", (int)strcspn(word, "="),
+                 word);
+}
+
 static void report_unknown(struct command_context *ctx, const struct grammar *grammar,
                            const char *word)
 {
     const struct option_spec *spec = spec_of(grammar, optopt);
-    static const char *const dash = "write -- before operands that begin with a dash";
-    char near[96];
     if (spec != NULL && optopt >= LONG_BASE) {
-        report_usage(ctx, NULL, "--%s takes no value", spec->name);
+        report_usage(ctx, "leave the value out", "--%s takes no value", spec->name);
     } else if (optopt != 0) {
         report_usage(ctx, dash, "unknown option -%c", optopt);
     } else {
-        const char *mend = nearest_option(grammar, word + strspn(word, "-"), near, sizeof near);
-        report_usage(ctx, mend != NULL ? mend : dash, "unknown option %s", word);
+        report_unknown_long(ctx, grammar, word);
     }
 }
 
-/* Of the whole command, before anything is checked: errors are printed the way that was asked for. */
-static void look_for_output(struct command_context *ctx, int argc, char **argv)
+/* `word`: the option as it was typed. */
+static void report_missing_value(struct command_context *ctx, const struct grammar *grammar,
+                                 const struct option_spec *spec, const char *word)
+{
+    char mend[160];
+    if (strncmp(word, "--", 2) == 0 && !is_whole(spec, word)) {
+        report_unknown_long(ctx, grammar, word);
+        return;
+    }
+    snprintf(mend, sizeof mend, "write --%s %s", spec->name, spec->argument);
+    report_usage(ctx, mend, "--%s needs a value", spec->name);
+}
+
+void context_look_for_output(struct command_context *ctx, int argc, char **argv)
 {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "-ojson") == 0 || strcmp(argv[i], "--output=json") == 0 ||
@@ -163,7 +214,21 @@ static bool take_common(struct command_context *ctx)
     ctx->json = output == NULL ? ctx->defaults->json : strcmp(output, "json") == 0;
     ctx->quiet = option_given(ctx, "quiet");
     ctx->help = option_given(ctx, "help");
-    return ctx->command->local || option_duration_ms(ctx, "deadline", &ctx->deadline_ms);
+    if (ctx->command->local)
+        return true;
+    if (option_given(ctx, "node") && option_given(ctx, "endpoint")) {
+        report_usage(ctx, "give one of them: -n finds the address in the topology",
+                     "--node and --endpoint both say whom to ask");
+        return false;
+    }
+    if (!option_duration_ms(ctx, "deadline", &ctx->deadline_ms))
+        return false;
+    if (option_given(ctx, "deadline") && ctx->deadline_ms == 0) {
+        report_usage(ctx, "allow some time, as in --deadline 500ms, or leave it out",
+                     "--deadline is 0: nobody can answer in no time");
+        return false;
+    }
+    return true;
 }
 
 /* getopt_long wants the program's name in front and permutes operands to the end. */
@@ -171,7 +236,6 @@ bool context_parse(struct command_context *ctx, int *argc, char **argv)
 {
     struct grammar grammar;
     make_grammar(&grammar, ctx->command);
-    look_for_output(ctx, *argc, argv);
     char name[] = "kvctl";
     char **words = calloc((size_t)*argc + 2, sizeof *words);
     ASSERT(words != NULL);
@@ -190,11 +254,13 @@ bool context_parse(struct command_context *ctx, int *argc, char **argv)
         if (value == ':') {
             spec = spec_of(&grammar, optopt);
             ASSERT(spec != NULL);
-            report_usage(ctx, NULL, "--%s needs a value: --%s %s", spec->name, spec->name,
-                         spec->argument);
+            report_missing_value(ctx, &grammar, spec, words[optind - 1]);
             good = false;
         } else if (spec == NULL) {
             report_unknown(ctx, &grammar, words[optind > at ? optind - 1 : at]);
+            good = false;
+        } else if (value >= LONG_BASE && !is_whole(spec, typed_word(words))) {
+            report_unknown_long(ctx, &grammar, typed_word(words));
             good = false;
         } else {
             good = take_option(ctx, spec, optarg);
@@ -291,7 +357,11 @@ bool option_number(struct command_context *ctx, const char *name, uint64_t min, 
         *out = value;
         return true;
     }
-    report_usage(ctx, NULL, "--%s takes a number from %llu to %llu, not '%s'", name,
-                 (unsigned long long)min, (unsigned long long)max, text);
+    if (max >= UINT64_MAX - 1)
+        report_usage(ctx, NULL, "--%s takes a number of at least %llu, not '%s'", name,
+                     (unsigned long long)min, text);
+    else
+        report_usage(ctx, NULL, "--%s takes a number from %llu to %llu, not '%s'", name,
+                     (unsigned long long)min, (unsigned long long)max, text);
     return false;
 }

@@ -8,21 +8,27 @@
 
 static void print_error(struct command_context *ctx, const char *what, const char *mend)
 {
-    bool alone = ctx->json && ctx->quiet; /* the JSON line says it all */
-    if (alone)
-        return;
+    if (ctx->json)
+        return; /* the JSON line says it all */
     fflush(stdout);
-    fprintf(stderr, "kvctl: %s%s%s%s%s\n", ctx->command != NULL ? ctx->command->name : "",
-            ctx->command != NULL ? ": " : "", what, mend != NULL ? "; " : "",
-            mend != NULL ? mend : "");
+    output_line(stderr, "kvctl: %s%s%s%s%s", ctx->command != NULL ? ctx->command->name : "",
+                ctx->command != NULL ? ": " : "", what, mend != NULL ? "; " : "",
+                mend != NULL ? mend : "");
 }
 
-static void print_json(const struct candor_error *error, const struct candor_result *result)
+static void add_json(struct command_context *ctx, const struct candor_error *error,
+                     const struct candor_result *result, const char *mend)
 {
     json_t *inner = json_object();
+    json_object_set_new(inner, "command",
+                        ctx->command != NULL ? json_string(ctx->command->name) : json_null());
     json_object_set_new(inner, "code", json_string(candor_code_name(error->code)));
     json_object_set_new(inner, "reason", json_string(candor_reason_name(error->reason)));
     json_set_bytes(inner, "message", error->message, strlen(error->message));
+    if (mend != NULL)
+        json_set_bytes(inner, "hint", mend, strlen(mend));
+    else
+        json_object_set_new(inner, "hint", json_null());
     bool primary = result != NULL && result->primary[0] != '\0';
     bool endpoint = result != NULL && result->endpoint[0] != '\0';
     json_object_set_new(inner, "primary", primary ? json_string(result->primary) : json_null());
@@ -32,17 +38,32 @@ static void print_json(const struct candor_error *error, const struct candor_res
                                                                 : json_null());
     if (result != NULL && result->lost_archive[0] != '\0')
         json_set_bytes(inner, "lost_archive", result->lost_archive, strlen(result->lost_archive));
+    if (ctx->errors == NULL)
+        ctx->errors = json_array();
+    json_array_append_new(ctx->errors, inner);
+}
+
+void report_flush(struct command_context *ctx)
+{
+    if (ctx->errors == NULL)
+        return;
     json_t *outer = json_object();
-    json_object_set_new(outer, "error", inner);
+    json_object_set(outer, "error", json_array_get(ctx->errors, 0));
+    json_array_remove(ctx->errors, 0);
+    if (json_array_size(ctx->errors) > 0)
+        json_object_set(outer, "more", ctx->errors);
+    fflush(stdout);
     json_dumpf(outer, stderr, JSON_COMPACT);
     fputc('\n', stderr);
     json_decref(outer);
+    json_decref(ctx->errors);
+    ctx->errors = NULL;
 }
 
 int report_usage(struct command_context *ctx, const char *mend, const char *format, ...)
 {
     struct candor_error error = {.code = CANDOR_INVALID_ARGUMENT};
-    char hint[160];
+    char hint[320];
     va_list list;
     va_start(list, format);
     vsnprintf(error.message, sizeof error.message, format, list);
@@ -53,7 +74,7 @@ int report_usage(struct command_context *ctx, const char *mend, const char *form
         snprintf(hint, sizeof hint, "%s", mend != NULL ? mend : "see `kvctl --help`");
     print_error(ctx, error.message, hint);
     if (ctx->json)
-        print_json(&error, NULL);
+        add_json(ctx, &error, NULL, hint);
     return EXIT_USAGE;
 }
 
@@ -164,8 +185,9 @@ int report_result(struct command_context *ctx, const struct candor_error *error,
     }
     if (status == EXIT_REDIRECTED && (result == NULL || result->endpoint[0] == '\0'))
         status = EXIT_UNAVAILABLE; /* nobody to send the caller to */
-    print_error(ctx, what, mend != NULL ? mend : mend_for(error));
+    mend = mend != NULL ? mend : mend_for(error);
+    print_error(ctx, what, mend);
     if (ctx->json)
-        print_json(error, result);
+        add_json(ctx, error, result, mend);
     return status;
 }

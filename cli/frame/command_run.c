@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/assert.h"
 
@@ -80,67 +81,213 @@ static void gather_name(int argc, char **argv)
     argv[1] = word;
 }
 
-static int report_unknown(struct command_context *ctx, const char *family, const char *word)
+/* What users of etcdctl, redis-cli and consul write for it. */
+static const struct {
+    const char *word;
+    const char *hint;
+} foreign_words[] = {
+    {"set", "`kvctl put KEY VALUE` writes a key"},
+    {"setnx", "`kvctl cas KEY --expect-absent VALUE` writes a key that is not there"},
+    {"getset", "`kvctl cas KEY --expect VALUE NEW` writes a key that has this value"},
+    {"mset", "`kvctl import FILE` writes many keys, `kvctl txn FILE` writes several as one"},
+    {"delete", "`kvctl del KEY` deletes a key"},
+    {"rm", "`kvctl del KEY` deletes a key"},
+    {"unset", "`kvctl del KEY` deletes a key"},
+    {"incrby", "`kvctl incr KEY DELTA` adds to a number"},
+    {"decr", "`kvctl incr KEY -- -1` takes one from a number"},
+    {"decrby", "`kvctl incr KEY -- -DELTA` takes from a number"},
+    {"exists", "`kvctl get KEY` ends with status 1 when there is no such key"},
+    {"keys", "`kvctl scan --keys-only` lists the keys"},
+    {"ls", "`kvctl scan --keys-only` lists the keys"},
+    {"list", "`kvctl scan --keys-only` lists the keys"},
+    {"dbsize", "`kvctl scan --keys-only | wc -l` counts the keys"},
+    {"kv", "write `kvctl get`, `put`, `del` or `scan`, without `kv`"},
+    {"ttl", "keys do not expire in this version"},
+    {"pttl", "keys do not expire in this version"},
+    {"expire", "keys do not expire in this version"},
+    {"expireat", "keys do not expire in this version"},
+    {"pexpire", "keys do not expire in this version"},
+    {"persist", "keys do not expire in this version"},
+    {"setex", "keys do not expire in this version; `kvctl put KEY VALUE` writes one"},
+    {"lease", "keys do not expire in this version"},
+    {"lock", "`kvctl cas KEY --expect-absent VALUE` takes a lock that nobody holds"},
+    {"watch", "keys cannot be watched in this version; `kvctl watch-status` watches the nodes"},
+    {"subscribe", "keys cannot be watched in this version; `kvctl watch-status` watches the nodes"},
+    {"member", "`kvctl status` lists the nodes; `kvctl help voter` says how voters are changed"},
+    {"members", "`kvctl status` lists the nodes"},
+    {"nodes", "`kvctl status` lists the nodes"},
+    {"endpoint", "`kvctl status` and `kvctl health` ask the nodes"},
+    {"info", "`kvctl status` shows the nodes"},
+    {"role", "`kvctl status` shows who is primary"},
+    {"leader", "`kvctl status` shows who is primary"},
+    {"ping", "`kvctl health` says whether the nodes serve"},
+    {"alarm", "`kvctl status` shows what is wrong"},
+    {"check", "`kvctl verify` compares the nodes, `kvctl topology check FILE` checks a topology"},
+    {"operator", "`kvctl status` shows the nodes"},
+    {"move-leader", "`kvctl help transfer` says how a primary hands over"},
+    {"failover-to", "`kvctl help transfer` says how a primary hands over"},
+    {"snapshot", "`kvctl export > FILE` writes all keys to a file"},
+    {"dump", "`kvctl export > FILE` writes all keys to a file"},
+    {"backup", "`kvctl export > FILE` writes all keys to a file"},
+    {"restore", "`kvctl help import` says how keys are read from a file"},
+    {"auth", "there are no users in this version"},
+    {"user", "there are no users in this version"},
+    {"acl", "there are no users in this version"},
+    {"select", "`--topology FILE` names another cluster"},
+    {"config", "`kvctl topology show FILE` shows the settings"},
+    {"start", "`kvctl help up` says how a cluster is started"},
+    {"stop", "`kvctl help down` says how a cluster is ended"},
+    {"shutdown", "`kvctl help down` says how a cluster is ended"},
+};
+
+static const char *foreign_hint(const char *word)
 {
-    static const char *const own[] = {"help", NULL};
-    const char *words[COMMANDS_MAX + 2] = {NULL};
-    char firsts[COMMANDS_MAX][NAME_BYTES];
+    for (size_t i = 0; i < sizeof foreign_words / sizeof foreign_words[0]; i++) {
+        if (strcasecmp(foreign_words[i].word, word) == 0)
+            return foreign_words[i].hint;
+    }
+    return NULL;
+}
+
+/* The command that was probably meant: the n-th words of those that begin with `family`. Never one that ends or discards
+ * something. */
+static const char *nearest_command(const char *family, const char *word, char out[NAME_BYTES])
+{
+    const char *words[COMMANDS_MAX + 1] = {NULL};
+    char names[COMMANDS_MAX][NAME_BYTES];
     size_t count = 0;
     size_t skip = family == NULL ? 0 : strlen(family) + 1;
     for (size_t i = 0; commands[i] != NULL && count < COMMANDS_MAX; i++) {
         const char *name = commands[i]->name;
-        if (skip > 0 && (strncmp(name, family, skip - 1) != 0 || name[skip - 1] != ' '))
+        if (commands[i]->careful ||
+            (skip > 0 && (strncmp(name, family, skip - 1) != 0 || name[skip - 1] != ' ')))
             continue;
-        snprintf(firsts[count], NAME_BYTES, "%.*s", (int)strcspn(name + skip, " "), name + skip);
-        words[count] = firsts[count];
+        snprintf(names[count], NAME_BYTES, "%.*s", (int)strcspn(name + skip, " "), name + skip);
+        words[count] = names[count];
         count++;
     }
-    if (family == NULL)
-        words[count] = own[0];
     const char *near = nearest_word(word, words);
-    char mend[160];
     if (near != NULL)
+        snprintf(out, NAME_BYTES, "%s", near);
+    return near != NULL ? out : NULL;
+}
+
+static int report_unknown(struct command_context *ctx, const char *family, const char *word)
+{
+    char room[NAME_BYTES];
+    char mend[160];
+    const char *foreign = family == NULL ? foreign_hint(word) : NULL;
+    const char *near = foreign == NULL ? nearest_command(family, word, room) : NULL;
+    if (foreign != NULL)
+        snprintf(mend, sizeof mend, "%s", foreign);
+    else if (near != NULL)
         snprintf(mend, sizeof mend, "did you mean `kvctl %s%s%s`?", family != NULL ? family : "",
                  family != NULL ? " " : "", near);
     else
-        snprintf(mend, sizeof mend, "`kvctl %s` lists the commands",
-                 family != NULL ? family : "--help");
+        snprintf(mend, sizeof mend, "`kvctl help%s%s` lists the commands",
+                 family != NULL ? " " : "", family != NULL ? family : "");
     return report_usage(ctx, mend, "unknown command '%s%s%s'", family != NULL ? family : "",
                         family != NULL ? " " : "", word);
 }
+
+/* ---- help, version ---- */
 
 static int run_help(struct command_context *ctx, int argc, char **argv)
 {
     int words;
     if (argc == 0) {
-        help_all();
+        help_all(ctx);
         return EXIT_DONE;
     }
     const struct command *command = command_find(argc, argv, &words);
-    if (command != NULL) {
-        help_command(command);
+    if (command != NULL && words == argc) {
+        help_command(ctx, command);
         return EXIT_DONE;
     }
+    if (command != NULL)
+        return report_usage(ctx, "name one command", "'%s' is one too many", argv[words]);
     if (!is_family(argv[0]))
         return report_unknown(ctx, NULL, argv[0]);
     if (argc > 1)
         return report_unknown(ctx, argv[0], argv[1]);
-    help_family(argv[0]);
+    help_family(ctx, argv[0]);
     return EXIT_DONE;
+}
+
+const struct command command_help = {
+    .name = "help",
+    .group = GROUP_TOOLS,
+    .args = "[COMMAND...]",
+    .summary = "Show what a command does, or list all of them",
+    .description = "Without COMMAND: all commands, by subject. With the first word of several, as "
+                   "in `rollback`: those.",
+    .examples = "kvctl help\nkvctl help get\nkvctl help rollback show\n",
+    .local = true,
+    .min_args = 0,
+    .max_args = 2,
+    .run = run_help,
+};
+
+static int run_version(struct command_context *ctx, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    if (context_json(ctx))
+        output_json(ctx, json_pack("{s:s}", "version", CANDOR_VERSION));
+    else
+        printf("kvctl %s\n", CANDOR_VERSION);
+    return EXIT_DONE;
+}
+
+const struct command command_version = {
+    .name = "version",
+    .group = GROUP_TOOLS,
+    .args = "",
+    .summary = "Show the version of kvctl",
+    .description = "Prints it, and asks no node: `kvctl status -o json` has the version of each.",
+    .examples = "kvctl version\nkvctl --version\n",
+    .local = true,
+    .min_args = 0,
+    .max_args = 0,
+    .run = run_version,
+};
+
+/* ---- Running ---- */
+
+/* The first operand that is missing, out of "KEY [VALUE]". */
+static void missing_operand(const char *args, int given, char out[NAME_BYTES])
+{
+    const char *at = args;
+    for (int i = 0; i < given && strchr(at, ' ') != NULL; i++)
+        at = strchr(at, ' ') + 1;
+    size_t length = strcspn(at, " .");
+    snprintf(out, NAME_BYTES, "%.*s", (int)length, at);
+}
+
+static void usage_hint(const struct command *command, char *out, size_t room)
+{
+    const char *example = command->examples != NULL ? command->examples : "";
+    int length = (int)strcspn(example, "\t\n");
+    snprintf(out, room, "usage: kvctl %s%s%s%s%.*s%s", command->name, command->args[0] ? " " : "",
+             command->args, length > 0 ? ", as in `" : "", length, example, length > 0 ? "`" : "");
 }
 
 static int check_count(struct command_context *ctx, int argc, char **argv)
 {
     const struct command *command = ctx->command;
-    if (argc < command->min_args)
-        return report_usage(ctx, NULL, "it takes %s", command->args);
-    if (command->max_args >= 0 && argc > command->max_args && command->max_args == 0)
-        return report_usage(ctx, NULL, "it takes no operands, but there is '%s'", argv[0]);
-    if (command->max_args >= 0 && argc > command->max_args)
-        return report_usage(ctx, "quote a value that has blanks in it",
-                            "it takes %s; '%s' is one too many", command->args,
-                            argv[command->max_args]);
-    return EXIT_DONE;
+    char hint[320];
+    char missing[NAME_BYTES];
+    usage_hint(command, hint, sizeof hint);
+    if (argc < command->min_args) {
+        missing_operand(command->args, argc, missing);
+        return report_usage(ctx, hint, "missing %s", missing);
+    }
+    if (command->max_args < 0 || argc <= command->max_args)
+        return EXIT_DONE;
+    return report_usage(ctx, hint, "'%s' is one too many%s", argv[command->max_args],
+                        command->group == GROUP_KEYS && command->max_args > 0
+                            ? " (a value with spaces needs quotes)"
+                            : "");
 }
 
 static int run_command(struct command_context *ctx, int argc, char **argv)
@@ -148,11 +295,45 @@ static int run_command(struct command_context *ctx, int argc, char **argv)
     if (!context_parse(ctx, &argc, argv))
         return EXIT_USAGE;
     if (ctx->help) {
-        help_command(ctx->command);
+        help_command(ctx, ctx->command);
         return EXIT_DONE;
     }
     int status = check_count(ctx, argc, argv);
     return status != EXIT_DONE ? status : ctx->command->run(ctx, argc, argv);
+}
+
+/* A line whose first word is no command. */
+static int run_other(struct command_context *ctx, int argc, char **argv)
+{
+    if (argc == 0)
+        return report_usage(ctx, "`kvctl help` lists the commands", "no command");
+    if (argv[0][0] == '-')
+        return report_usage(ctx, "options stand behind the command: kvctl COMMAND [OPTIONS] ...",
+                            "no command before %s", argv[0]);
+    if (!is_family(argv[0]))
+        return report_unknown(ctx, NULL, argv[0]);
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        help_family(ctx, argv[0]);
+        return EXIT_DONE;
+    }
+    if (argc > 1 && argv[1][0] != '-')
+        return report_unknown(ctx, argv[0], argv[1]);
+    char hint[NAME_BYTES];
+    snprintf(hint, sizeof hint, "`kvctl help %.20s` lists them", argv[0]);
+    return report_usage(ctx, hint, "%s is several commands: a second word is missing", argv[0]);
+}
+
+/* `kvctl --help` and `kvctl --version` are the commands of these names. */
+static void take_own_options(int argc, char **argv)
+{
+    static char help[] = "help";
+    static char version[] = "version";
+    if (argc == 0)
+        return;
+    if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
+        argv[0] = help;
+    else if (strcmp(argv[0], "--version") == 0)
+        argv[0] = version;
 }
 
 int command_execute(const struct command_defaults *defaults, int argc, char **argv)
@@ -163,32 +344,13 @@ int command_execute(const struct command_defaults *defaults, int argc, char **ar
     ctx->defaults = defaults != NULL ? defaults : &none;
     ctx->json = ctx->defaults->json;
     int words = 0;
-    int status;
+    take_own_options(argc, argv);
     gather_name(argc, argv);
-    const struct command *command = command_find(argc, argv, &words);
-    if (command != NULL) {
-        ctx->command = command;
-        status = run_command(ctx, argc - words, argv + words);
-    } else if (argc == 0) {
-        status = report_usage(ctx, NULL, "no command");
-    } else if (strcmp(argv[0], "help") == 0) {
-        status = run_help(ctx, argc - 1, argv + 1);
-    } else if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
-        status = run_help(ctx, 0, argv);
-    } else if (strcmp(argv[0], "--version") == 0) {
-        printf("kvctl %s\n", CANDOR_VERSION);
-        status = EXIT_DONE;
-    } else if (argv[0][0] == '-') {
-        status = report_usage(ctx, "options stand behind the command: kvctl COMMAND [OPTIONS] ...",
-                              "no command before %s", argv[0]);
-    } else if (is_family(argv[0]) && argc > 1 && argv[1][0] != '-') {
-        status = report_unknown(ctx, argv[0], argv[1]);
-    } else if (is_family(argv[0])) {
-        help_family(argv[0]);
-        status = argc > 1 ? EXIT_DONE : EXIT_USAGE;
-    } else {
-        status = report_unknown(ctx, NULL, argv[0]);
-    }
+    context_look_for_output(ctx, argc, argv);
+    ctx->command = command_find(argc, argv, &words);
+    int status = ctx->command != NULL ? run_command(ctx, argc - words, argv + words)
+                                      : run_other(ctx, argc, argv);
+    report_flush(ctx);
     context_free(ctx);
     free(ctx);
     return status;

@@ -23,21 +23,25 @@ struct command_context {
     bool quiet;
     bool help;
     uint64_t deadline_ms; /* 0: not given */
+    json_t *errors;       /* reported under -o json and not printed yet; NULL: none */
 
     struct topology *topology; /* NULL: not loaded */
     char topology_path[RUN_PATH_BYTES];
     struct candor_client *client;
 };
 
+/* Whether argv asks for -o json or --quiet, before anything of it is checked: errors are printed the way that was asked for. */
+void context_look_for_output(struct command_context *ctx, int argc, char **argv);
 /* Parses options out of argv; operands are moved to the front and *argc becomes their number. False after a report. */
 bool context_parse(struct command_context *ctx, int *argc, char **argv);
 /* Whether the common option applies to the command. */
 bool common_applies(const struct command *command, const struct option_spec *spec);
 void context_free(struct command_context *ctx);
 
-/* Help, to stdout. */
-void help_all(void);
-void help_family(const char *word); /* the commands that begin with `word` */
-void help_command(const struct command *command);
+/* Help, to stdout, as text or JSON. */
+void help_all(struct command_context *ctx);
+void help_family(struct command_context *ctx,
+                 const char *word); /* the commands that begin with `word` */
+void help_command(struct command_context *ctx, const struct command *command);
 
 #endif

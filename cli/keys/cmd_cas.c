@@ -13,7 +13,7 @@ static const struct option_spec cas_options[] = {
     {"expect", 0, "VALUE", false, "Write if the key has this value"},
     {"expect-absent", 0, NULL, false, "Write if there is no such key"},
     {"expect-mod-seq", 0, "N", false, "Write if the key was written last at position N"},
-    {"value-file", 'f', "FILE", false, "Take the new value from FILE; - is standard input"},
+    {"value-file", 0, "FILE", false, "Take the new value from FILE; - is standard input"},
     WRITE_OPTIONS,
     KEY_OPTION,
     {0},

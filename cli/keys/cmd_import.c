@@ -511,14 +511,14 @@ cleanup:
 }
 
 static const struct option_spec import_options[] = {
-    {"format", 'f', "jsonl|lines", false,
+    {"format", 0, "jsonl|lines", false,
      "jsonl: lines as `kvctl export` writes them; lines: a field is the key, the whole line the "
      "value; default: lines "
      "with --key-field or --separator or for *.tsv and *.txt, else jsonl"},
-    {"key-field", 'k', "N", false, "lines: the field that is the key, counted from 1; default: 1"},
+    {"key-field", 0, "N", false, "lines: the field that is the key, counted from 1; default: 1"},
     {"separator", 'S', "TEXT", false,
      "lines: what stands between fields; default: a tab, also written \\t"},
-    {"key-prefix", 'p', "PREFIX", false, "Put this before each key"},
+    {"key-prefix", 0, "PREFIX", false, "Put this before each key"},
     {"batch", 'b', "COUNT", false, "Operations in one message; default: 512"},
     {"parallel", 'P', "COUNT", false, "Messages in flight; default: 4"},
     SESSION_OPTIONS,

@@ -8,7 +8,7 @@
 static const struct option_spec put_options[] = {
     WRITE_OPTIONS,
     KEY_OPTION,
-    {"value-file", 'f', "FILE", false, "Take the value from FILE; - is standard input"},
+    {"value-file", 0, "FILE", false, "Take the value from FILE; - is standard input"},
     {0},
 };
 
@@ -132,6 +132,7 @@ const struct command command_del = {
         "not there is no failure; the answer says so.",
     .examples = "kvctl del greeting\n",
     .options = del_options,
+    .careful = true,
     .min_args = 1,
     .max_args = 1,
     .run = run_del,

@@ -44,27 +44,26 @@ void note_freshness(struct command_context *ctx, const struct candor_result *res
     const struct candor_freshness *f = &result->freshness;
     if (!result->has_freshness || context_quiet(ctx) || context_json(ctx))
         return;
-    char heard[AGE_TEXT_BYTES];
-    char bound[AGE_TEXT_BYTES];
+    char age[AGE_TEXT_BYTES];
+    char bound[64] = "nothing proves how old";
+    char heard[64] = "";
     bool colours = output_colours(stderr);
     fflush(stdout);
-    fprintf(stderr, "%s%s%s from %s (%s, epoch %llu): ",
-            colours ? (f->stale ? "\033[33m" : "\033[32m") : "", candor_state_name(f->state),
-            colours ? "\033[0m" : "", f->node, candor_role_name(f->role),
-            (unsigned long long)f->epoch.term);
     if (f->has_staleness_bound)
-        fprintf(stderr, "at most %s old", age_text(f->staleness_bound_ms, bound));
-    else
-        fprintf(stderr, "nothing proves how old");
+        snprintf(bound, sizeof bound, "at most %s old", age_text(f->staleness_bound_ms, age));
     if (f->role != CANDOR_ROLE_PRIMARY && f->has_heartbeat_age)
-        fprintf(stderr, ", primary heard %s ago", age_text(f->heartbeat_age_ms, heard));
+        snprintf(heard, sizeof heard, ", primary heard %s ago", age_text(f->heartbeat_age_ms, age));
     else if (f->role != CANDOR_ROLE_PRIMARY)
-        fprintf(stderr, ", primary never heard in this epoch");
-    fprintf(stderr, "; applied %llu of %llu, committed %llu\n", (unsigned long long)f->applied_seq,
-            (unsigned long long)f->primary_seq, (unsigned long long)f->commit_seq);
+        snprintf(heard, sizeof heard, ", primary never heard in this epoch");
+    output_line(stderr,
+                "%s%s%s from %s (%s, epoch %llu): %s%s; applied %llu of %llu, committed %llu",
+                colours ? (f->stale ? "\033[33m" : "\033[32m") : "", candor_state_name(f->state),
+                colours ? "\033[0m" : "", f->node, candor_role_name(f->role),
+                (unsigned long long)f->epoch.term, bound, heard, (unsigned long long)f->applied_seq,
+                (unsigned long long)f->primary_seq, (unsigned long long)f->commit_seq);
     if (result->session_lost)
-        fprintf(stderr, "kvctl: part of what this session saw was rolled back; `kvctl rollback ls` "
-                        "shows what\n");
+        output_note(
+            ctx, "part of what this session saw was rolled back; `kvctl rollback ls` shows what");
 }
 
 json_t *json_item(const struct candor_item *item, bool keys_only)

@@ -18,7 +18,7 @@ static const struct option_spec pair_options[] = {
     {0},
 };
 static const struct option_spec heal_options[] = {
-    {"all", 'a', NULL, false, "Every cut and every delay"},
+    {"all", 0, NULL, false, "Every cut and every delay"},
     {"one-way", '1', NULL, false, "Only packets from the first node to the second"},
     RUN_DIR_OPTION,
     {0},
@@ -211,6 +211,7 @@ const struct command command_fault_cut = {
     .examples = "kvctl fault cut a b\nkvctl fault cut a b --one-way\tb still reaches a\n",
     .options = pair_options,
     .local = true,
+    .careful = true,
     .min_args = 2,
     .max_args = 2,
     .run = run_cut,

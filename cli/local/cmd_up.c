@@ -241,7 +241,7 @@ const struct command command_up = {
 
 static const struct option_spec down_options[] = {
     {"node", 'n', "NODE", true, "End only this node; may be repeated"},
-    {"kill", 'k', NULL, false, "Kill at once, as a crash would, instead of a clean shutdown"},
+    {"kill", 0, NULL, false, "Kill at once, as a crash would, instead of a clean shutdown"},
     {"wait", 'w', "DURATION", false, "How long a node may take to end; default 15s"},
     RUN_DIR_OPTION,
     {0},
@@ -377,6 +377,7 @@ const struct command command_down = {
                 "power failure of the processes would\n",
     .options = down_options,
     .local = true,
+    .careful = true,
     .min_args = 0,
     .max_args = 0,
     .run = run_down,
@@ -386,7 +387,7 @@ const struct command command_down = {
 
 static const struct option_spec logs_options[] = {
     {"follow", 'f', NULL, false, "Go on printing what is logged, until ^C"},
-    {"lines", 'l', "NUMBER", false, "Only this many of the last lines"},
+    {"lines", 0, "NUMBER", false, "Only this many of the last lines"},
     {"fault-proxy", 0, NULL, false, "The log of the fault proxy instead of a node's"},
     RUN_DIR_OPTION,
     {0},
@@ -456,6 +457,34 @@ static void follow(int *fd, const char *path, const char *dir)
         close(watch);
 }
 
+/* A line; what is not UTF-8 has question marks in the place of its bytes. */
+static json_t *line_json(char *line, size_t length)
+{
+    json_t *text = json_stringn(line, length);
+    for (size_t i = 0; text == NULL && i < length; i++)
+        line[i] = (unsigned char)line[i] < 0x80 ? line[i] : '?';
+    return text != NULL ? text : json_stringn(line, length);
+}
+
+/* What is left of the file, as a list of lines. */
+static json_t *rest_json(int fd)
+{
+    json_t *lines = json_array();
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t length;
+    FILE *file = fdopen(dup(fd), "r");
+    while (file != NULL && (length = getline(&line, &room, file)) >= 0) {
+        if (length > 0 && line[length - 1] == '\n')
+            length--;
+        json_array_append_new(lines, line_json(line, (size_t)length));
+    }
+    free(line);
+    if (file != NULL)
+        fclose(file);
+    return lines;
+}
+
 static int print_log(struct command_context *ctx, const char *path, uint64_t lines)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -466,7 +495,9 @@ static int print_log(struct command_context *ctx, const char *path, uint64_t lin
         return report_error(ctx, &error, "`kvctl node ls` lists the nodes");
     }
     lseek(fd, lines > 0 ? find_tail(fd, lines) : 0, SEEK_SET);
-    if (option_given(ctx, "follow")) {
+    if (context_json(ctx)) {
+        output_json(ctx, json_pack("{s:s,s:o}", "log", path, "lines", rest_json(fd)));
+    } else if (option_given(ctx, "follow")) {
         char dir[LOCAL_PATH_BYTES];
         snprintf(dir, sizeof dir, "%.*s", (int)(strrchr(path, '/') - path), path);
         interrupt_begin();
@@ -487,8 +518,13 @@ static int run_logs(struct command_context *ctx, int argc, char **argv)
     bool proxy = option_given(ctx, "fault-proxy");
     if (!option_number(ctx, "lines", 1, UINT32_MAX, &lines))
         return EXIT_USAGE;
-    if (proxy == (argc == 1))
-        return report_usage(ctx, NULL, "it takes a NODE or --fault-proxy");
+    if (proxy && argc == 1)
+        return report_usage(ctx, "give one of them", "both a NODE and --fault-proxy are given");
+    if (!proxy && argc == 0)
+        return report_usage(ctx, "usage: kvctl logs NODE, as in `kvctl logs b`", "missing NODE");
+    if (option_given(ctx, "follow") && context_json(ctx))
+        return report_usage(ctx, "leave one of them out",
+                            "--follow prints text, and -o json one document");
     struct local_cluster *cluster = calloc(1, sizeof *cluster);
     ASSERT(cluster != NULL);
     if (local_open(ctx, false, cluster, &status)) {

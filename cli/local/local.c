@@ -53,7 +53,7 @@ bool local_load_topology(struct command_context *ctx, const char *path, struct t
     struct topology_problems problems = {0};
     struct candor_error error = {0};
     enum candor_code code = topology_load(path, out, &problems, &error);
-    if ((code != CANDOR_OK || !context_quiet(ctx)) && !(context_json(ctx) && context_quiet(ctx)))
+    if ((code != CANDOR_OK || !context_quiet(ctx)) && !context_json(ctx))
         topology_problems_print(&problems, path, stderr);
     topology_problems_free(&problems);
     *status = EXIT_DONE;

@@ -163,7 +163,7 @@ static int report_failure(struct command_context *ctx, const struct starting *on
         candor_error_set(&error, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
                          "%s is not ready after %s", one->name, age_text(wait_ms, age));
     status = report_error(ctx, &error, mend);
-    if (!(context_json(ctx) && context_quiet(ctx)))
+    if (!context_json(ctx))
         print_tail(one->log, one->began);
     return status;
 }

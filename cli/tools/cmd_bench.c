@@ -419,10 +419,10 @@ static int run_bench(struct command_context *ctx, int argc, char **argv)
 }
 
 static const struct option_spec bench_options[] = {
-    {"callers", 'c', "COUNT", false, "Requests in flight; default: 64"},
-    {"keys", 'k', "COUNT", false, "Keys bench:0 to bench:COUNT-1, drawn evenly; default: 10000"},
+    {"callers", 0, "COUNT", false, "Requests in flight; default: 64"},
+    {"keys", 0, "COUNT", false, "Keys bench:0 to bench:COUNT-1, drawn evenly; default: 10000"},
     {"value-size", 'v', "SIZE", false, "put: bytes of a value; default: 128B"},
-    {"seconds", 's', "COUNT", false, "How long; default: 5"},
+    {"seconds", 0, "COUNT", false, "How long; default: 5"},
     {"level", 'l', "eventual|linearizable", false,
      "get: what the read asks for; default: eventual"},
     {0},

@@ -1,22 +1,24 @@
 /* kvctl completion: a script for bash, made from the registry. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "cli/frame/context.h"
 #include "cli/tools/complete.h"
 
 /* ---- The tables ---- */
 
-static void print_commands(void)
+static void print_commands(FILE *to)
 {
-    printf("__kvctl_first='");
+    fprintf(to, "__kvctl_first='");
     for (size_t i = 0; commands[i] != NULL; i++) {
         size_t length = strcspn(commands[i]->name, " ");
         bool repeated = i > 0 && strncmp(commands[i - 1]->name, commands[i]->name, length) == 0 &&
                         strcspn(commands[i - 1]->name, " ") == length;
         if (!repeated)
-            printf("%.*s ", (int)length, commands[i]->name);
+            fprintf(to, "%.*s ", (int)length, commands[i]->name);
     }
-    printf("help'\n\n# The second words of a family.\n__kvctl_second() {\n  case $1 in\n");
+    fprintf(to, "'\n\n# The second words of a family.\n__kvctl_second() {\n  case $1 in\n");
     for (size_t i = 0; commands[i] != NULL;) {
         size_t length = strcspn(commands[i]->name, " ");
         const char *first = commands[i]->name;
@@ -24,71 +26,73 @@ static void print_commands(void)
             i++;
             continue;
         }
-        printf("  %.*s) echo '", (int)length, first);
+        fprintf(to, "  %.*s) echo '", (int)length, first);
         for (; commands[i] != NULL && strncmp(commands[i]->name, first, length + 1) == 0; i++)
-            printf("%s%s", commands[i]->name == first ? "" : " ", commands[i]->name + length + 1);
-        printf("' ;;\n");
+            fprintf(to, "%s%s", commands[i]->name == first ? "" : " ",
+                    commands[i]->name + length + 1);
+        fprintf(to, "' ;;\n");
     }
-    printf("  esac\n}\n\n");
+    fprintf(to, "  esac\n}\n\n");
 }
 
 /* Calls `print` for each option of the command. */
-static void each_option(const struct command *command, void (*print)(const struct option_spec *))
+static void each_option(FILE *to, const struct command *command,
+                        void (*print)(FILE *, const struct option_spec *))
 {
     for (const struct option_spec *s = command->options; s != NULL && s->name != NULL; s++)
-        print(s);
+        print(to, s);
     for (const struct option_spec *s = common_options; s->name != NULL; s++) {
         if (common_applies(command, s))
-            print(s);
+            print(to, s);
     }
 }
 
-static void print_name(const struct option_spec *spec)
+static void print_name(FILE *to, const struct option_spec *spec)
 {
-    printf(" --%s", spec->name);
+    fprintf(to, " --%s", spec->name);
 }
 
-static void print_value(const struct option_spec *spec)
+static void print_value(FILE *to, const struct option_spec *spec)
 {
     if (spec->argument == NULL)
         return;
-    printf("    ");
+    fprintf(to, "    ");
     if (spec->letter != '\0')
-        printf("-%c | ", spec->letter);
-    printf("--%s) echo '%s' ;;\n", spec->name, spec->argument);
+        fprintf(to, "-%c | ", spec->letter);
+    fprintf(to, "--%s) echo '%s' ;;\n", spec->name, spec->argument);
 }
 
-static void print_options(void)
+static void print_options(FILE *to)
 {
-    printf("__kvctl_options() {\n  case $1 in\n");
+    fprintf(to, "__kvctl_options() {\n  case $1 in\n");
     for (size_t i = 0; commands[i] != NULL; i++) {
-        printf("  '%s') echo '", commands[i]->name);
-        each_option(commands[i], print_name);
-        printf("' ;;\n");
+        fprintf(to, "  '%s') echo '", commands[i]->name);
+        each_option(to, commands[i], print_name);
+        fprintf(to, "' ;;\n");
     }
-    printf("  esac\n}\n\n"
-           "# What the value of an option is; nothing: it takes none.\n"
-           "__kvctl_value() {\n  case $1 in\n");
+    fprintf(to, "  esac\n}\n\n"
+                "# What the value of an option is; nothing: it takes none.\n"
+                "__kvctl_value() {\n  case $1 in\n");
     for (size_t i = 0; commands[i] != NULL; i++) {
-        printf("  '%s')\n    case $2 in\n", commands[i]->name);
-        each_option(commands[i], print_value);
-        printf("    esac\n    ;;\n");
+        fprintf(to, "  '%s')\n    case $2 in\n", commands[i]->name);
+        each_option(to, commands[i], print_value);
+        fprintf(to, "    esac\n    ;;\n");
     }
-    printf("  esac\n}\n\n");
+    fprintf(to, "  esac\n}\n\n");
 }
 
 /* The operands, one word each; the last is repeated where the command takes any number. */
-static void print_operands(void)
+static void print_operands(FILE *to)
 {
-    printf("__kvctl_operands() {\n  case $1 in\n");
+    fprintf(to, "__kvctl_operands() {\n  case $1 in\n");
     for (size_t i = 0; commands[i] != NULL; i++) {
         char kind[OPERAND_BYTES];
-        printf("  '%s') echo '", commands[i]->name);
+        fprintf(to, "  '%s') echo '", commands[i]->name);
         for (size_t n = 0; n < 4 && operand_kind(commands[i]->args, n, kind)[0] != '\0'; n++)
-            printf("%s%s", n == 0 ? "" : " ", kind);
-        printf("%s' ;;\n", commands[i]->max_args < 0 ? " ..." : "");
+            fprintf(to, "%s%s", n == 0 ? "" : " ", kind);
+        fprintf(to, "%s' ;;\n", commands[i]->max_args < 0 ? " ..." : "");
     }
-    printf("  esac\n}\n\n");
+    fprintf(to, "  esac\n}\n\n");
 }
 
 /* ---- The script ---- */
@@ -177,6 +181,32 @@ static const char script_body[] =
     "\n"
     "complete -F _kvctl kvctl\n";
 
+static void print_script(FILE *to)
+{
+    fputs(script_head, to);
+    print_commands(to);
+    print_options(to);
+    print_operands(to);
+    fputs(script_body, to);
+}
+
+static int print_bash(struct command_context *ctx)
+{
+    if (!context_json(ctx)) {
+        print_script(stdout);
+        return EXIT_DONE;
+    }
+    char *text = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&text, &length);
+    ASSERT(memory != NULL);
+    print_script(memory);
+    fclose(memory);
+    output_json(ctx, json_pack("{s:s,s:s%}", "shell", "bash", "script", text, length));
+    free(text);
+    return EXIT_DONE;
+}
+
 static int print_nodes(struct command_context *ctx)
 {
     struct completion nodes;
@@ -202,12 +232,7 @@ static int run_completion(struct command_context *ctx, int argc, char **argv)
     if (strcmp(argv[0], "bash") != 0)
         return report_usage(ctx, "there is one for bash: kvctl completion bash",
                             "no completion for '%s'", argv[0]);
-    fputs(script_head, stdout);
-    print_commands();
-    print_options();
-    print_operands();
-    fputs(script_body, stdout);
-    return EXIT_DONE;
+    return print_bash(ctx);
 }
 
 const struct command command_completion = {

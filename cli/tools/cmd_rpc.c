@@ -15,7 +15,7 @@
 #define EXAMPLE_DEPTH 4 /* messages within messages that an example spells out */
 
 static const struct option_spec rpc_options[] = {
-    {"list", 'l', NULL, false, "List the methods of the node"},
+    {"list", 0, NULL, false, "List the methods of the node"},
     {"describe", 'D', NULL, false, "Show what a method takes and gives, with comments"},
     {0},
 };

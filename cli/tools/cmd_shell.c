@@ -12,7 +12,7 @@
 #include "cli/tools/shell.h"
 
 static const struct option_spec shell_options[] = {
-    {"keep-going", 'k', NULL, false,
+    {"keep-going", 0, NULL, false,
      "Of a script, run all lines; the exit status is that of the first one that failed"},
     {0},
 };
@@ -122,6 +122,7 @@ int shell_run(struct shell *shell, const struct shell_words *words)
     ASSERT(argv != NULL);
     memcpy(argv, words->list + skip, (size_t)argc * sizeof *argv);
     int status = run_words(shell, argc, argv);
+    report_flush(shell->ctx);
     fflush(stdout);
     free(argv);
     return status;
@@ -138,8 +139,10 @@ struct script {
 
 static int script_refuse(struct shell *shell, uint64_t line, const char *what)
 {
-    return report_usage(shell->ctx, "`help shell` tells how lines are read", "line %llu: %s",
-                        (unsigned long long)line, what);
+    int status = report_usage(shell->ctx, "`help shell` says how lines are read", "line %llu: %s",
+                              (unsigned long long)line, what);
+    report_flush(shell->ctx);
+    return status;
 }
 
 static int script_line(struct shell *shell, struct script *script, bool last)

@@ -90,7 +90,7 @@ const struct command command_topology_check = {
 /* ---- show ---- */
 
 static const struct option_spec show_options[] = {
-    {"yaml", 'y', NULL, false, "A complete YAML file instead, every default spelled out"},
+    {"yaml", 0, NULL, false, "A complete YAML file instead, every default spelled out"},
     {0},
 };
 

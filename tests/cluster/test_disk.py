@@ -107,7 +107,7 @@ class Disk(unittest.TestCase):
         with Cluster(limits={"state": "4MiB"}) as c:
             c.up().wait_fresh()
             pids = {n: row["pid"] for n, row in c.status().items()}
-            put = lambda key: c.kvctl("put", key, "-f", "-", "--ack", "majority", "--deadline", "5s", input="x" * 100000)
+            put = lambda key: c.kvctl("put", key, "--value-file", "-", "--ack", "majority", "--deadline", "5s", input="x" * 100000)
             stored = []
             with self.assertRaises(Refused) as refused:
                 for i in range(100):
@@ -130,7 +130,7 @@ class Disk(unittest.TestCase):
             pid = pid_of(c, "c")
             with NoDescriptors(pid):
                 for i in range(70):  # more than a segment
-                    c.kvctl("put", f"k{i % 7}", "-f", "-", "--ack", "majority", input=f"{i}" + "x" * 1000000)
+                    c.kvctl("put", f"k{i % 7}", "--value-file", "-", "--ack", "majority", input=f"{i}" + "x" * 1000000)
                 until(lambda: " shortage " in c.log_of("c"), "the shortage told")
                 self.assertLess(c.log_of("c").count(" shortage "), 40)  # now and then, not each time
             c.wait_equal()

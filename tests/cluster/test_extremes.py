@@ -84,7 +84,7 @@ class Extremes(unittest.TestCase):
                 until(lambda: c.put("k", "v" * most, "--deadline", "5s"), f"{key}: {value}: a write")
                 until(lambda: c.get("k")["value"] == "v" * most, f"{key}: {value}: a read")
                 if (key, value) == ("limits.value", "16MiB"):
-                    c.kvctl("put", "large", "-f", "-", input="v" * (16 << 20))
+                    c.kvctl("put", "large", "--value-file", "-", input="v" * (16 << 20))
                     self.assertEqual(len(c.get("large")["value"]), 16 << 20)
                 c.kvctl("down")  # cleanly
 

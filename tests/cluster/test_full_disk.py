@@ -46,7 +46,7 @@ class SmallDisks(Cluster):
         os.unlink(f"{self.disk(node)}/junk")
 
     def put_large(self, key, *args):
-        return self.kvctl("put", key, "-f", "-", "--deadline", "2s", *args, input=VALUE)
+        return self.kvctl("put", key, "--value-file", "-", "--deadline", "2s", *args, input=VALUE)
 
     def put_until_full(self):
         """The keys that were stored before the disk was full."""

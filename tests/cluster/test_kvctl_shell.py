@@ -50,7 +50,7 @@ class Script(unittest.TestCase):
         self.assertIn("line 3 ended with status 2", done.stderr)
 
     def test_use_chooses_the_node_that_answers(self):
-        done = self.script("use b\nuse\nget x -o json\nuse -\nuse\n", "-k", status=1)
+        done = self.script("use b\nuse\nget x -o json\nuse -\nuse\n", "--keep-going", status=1)
         self.assertIn("b\n", done.stdout)
         self.assertIn('"node":"b"', done.stdout)
         self.assertTrue(done.stdout.endswith("any node\n"))

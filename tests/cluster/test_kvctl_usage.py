@@ -1,9 +1,13 @@
 """kvctl as somebody meets it who has mistyped something, or has no cluster: help, messages and exit statuses."""
+import contextlib
+import fcntl
 import json
 import os
 import re
+import struct
 import subprocess
 import tempfile
+import termios
 import unittest
 
 from harness import KVCTL, free_ports, main
@@ -15,6 +19,22 @@ def kvctl(*args, input="", env=None):
     environment.update(env or {})
     return subprocess.run([KVCTL, *args], input=input, capture_output=True, text=True, timeout=60,
                           check=False, env=environment)
+
+
+def on_a_terminal(columns, *args):
+    """The lines that kvctl prints on a terminal of so many columns."""
+    parent, child = os.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
+    environment.update(XDG_RUNTIME_DIR="/nonexistent", NO_COLOR="1")
+    process = subprocess.Popen([KVCTL, *args], stdin=subprocess.DEVNULL, stdout=child, stderr=child, env=environment)
+    os.close(child)
+    text = b""
+    with os.fdopen(parent, "rb", buffering=0) as terminal, contextlib.suppress(OSError):  # EIO: its end
+        while chunk := terminal.read(65536):
+            text += chunk
+    process.wait(timeout=60)
+    return text.decode().replace("\r\n", "\n").splitlines()
 
 
 class Usage(unittest.TestCase):
@@ -51,14 +71,20 @@ class Help(Usage):
                 self.assertIn("--output text|json", done.stdout)
                 self.assertEqual(kvctl(*name.split(), "--help").stdout, done.stdout)
 
-    def test_a_letter_has_one_meaning_in_a_command(self):
-        commands = re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)  ", kvctl("--help").stdout, re.M)
+    def test_a_letter_has_one_meaning_everywhere(self):
+        meanings = {}
+        commands = [c["command"] for c in json.loads(kvctl("help", "-o", "json").stdout)["commands"]]
         self.assertIn("cas", commands)
         self.assertIn("rollback replay", commands)
         for command in commands:
-            letters = re.findall(r"^  -(\w), ", kvctl("help", *command.split()).stdout, re.M)
+            letters = []
+            for option in json.loads(kvctl("help", *command.split(), "-o", "json").stdout)["options"]:
+                if option["letter"]:
+                    letters.append(option["letter"])
+                    meanings.setdefault(option["letter"], {})[option["name"]] = command
             self.assertIn("h", letters, command)
             self.assertEqual(len(letters), len(set(letters)), f"{command}: {letters}")
+        self.assertEqual({letter: names for letter, names in meanings.items() if len(names) > 1}, {})
 
     def test_a_family_lists_its_members(self):
         done = kvctl("help", "rollback")
@@ -70,6 +96,34 @@ class Help(Usage):
         done = kvctl("--version")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertRegex(done.stdout, r"^kvctl \d+\.\d+\.\d+\n$")
+        self.assertEqual(kvctl("version").stdout, done.stdout)
+        version = json.loads(kvctl("--version", "-o", "json").stdout)
+        self.assertEqual(f"kvctl {version['version']}\n", done.stdout)
+
+    def test_help_as_json_is_one_document_with_all_that_the_text_has(self):
+        for command in json.loads(kvctl("help", "-o", "json").stdout)["commands"]:
+            words = command["command"].split()
+            done = kvctl(*words, "--help", "-o", "json")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            text = kvctl("help", *words).stdout
+            for option in json.loads(done.stdout)["options"]:
+                self.assertIn(f"--{option['name']}", text)
+        members = json.loads(kvctl("help", "rollback", "-o", "json").stdout)["commands"]
+        self.assertIn("rollback ls", [m["command"] for m in members])
+
+    def test_help_breaks_between_words_on_a_narrow_terminal(self):
+        for columns in (52, 66, 80):
+            for words in ((), ("get",), ("txn",)):
+                for line in on_a_terminal(columns, "help", *words):
+                    if not line.lstrip().startswith(("kvctl ", "Usage: ", "echo ", "# ")):
+                        self.assertLessEqual(len(line), columns, line)
+
+    def test_an_error_breaks_between_words_on_a_narrow_terminal(self):
+        lines = on_a_terminal(40, "get", "k")
+        self.assertGreater(len(lines), 2)
+        self.assertTrue(all(len(line) <= 40 for line in lines), lines)
+        whole = kvctl("get", "k").stderr
+        self.assertEqual(" ".join(" ".join(lines).split()), whole.strip())
 
 
 class Mistyped(Usage):
@@ -77,10 +131,34 @@ class Mistyped(Usage):
         self.refuses("gte", "k", says="did you mean `kvctl get`?")
         self.refuses("statsu", says="did you mean `kvctl status`?")
         self.refuses("rollback", "shwo", "x", says="did you mean `kvctl rollback show`?")
-        self.refuses("xyzzyxyzzy", says=("unknown command 'xyzzyxyzzy'", "kvctl --help"))
+        self.refuses("rollback", says=("a second word is missing", "kvctl help rollback"))
+        self.refuses("xyzzyxyzzy", says=("unknown command 'xyzzyxyzzy'", "kvctl help"))
         self.refuses("help", "gte", says="did you mean `kvctl get`?")
         self.refuses(says="no command")
         self.refuses("--node", "a", "get", "k", says="options stand behind the command")
+
+    def test_what_cannot_be_taken_back_is_never_suggested(self):
+        for typed in (("dle", "k"), ("promoet", "a"), ("donw",), ("node", "kil", "a"), ("rollback", "dorp", "x"),
+                      ("voter", "remvoe", "a"), ("tranfer", "a"), ("accept-histroy", "a"), ("fault", "cutt", "a", "b")):
+            self.assertNotIn("did you mean", self.refuses(*typed, says="unknown command").stderr)
+        for typed in (("promote", "a", "--froce"), ("down", "--kil"), ("rollback", "drop", "x", "--yse")):
+            self.assertNotIn("did you mean", self.refuses(*typed, says="unknown option").stderr)
+
+    def test_words_of_other_stores_lead_to_what_does_it_here(self):
+        for typed, says in ((("set", "k", "v"), "`kvctl put KEY VALUE`"), (("SET", "k", "v"), "`kvctl put KEY VALUE`"),
+                            (("keys", "*"), "scan --keys-only"), (("ls", "/"), "scan --keys-only"),
+                            (("member", "list"), "`kvctl status`"), (("endpoint", "health"), "`kvctl health`"),
+                            (("ttl", "k"), "do not expire"), (("expire", "k", "10"), "do not expire"),
+                            (("kv", "get", "k"), "`kvctl get`"), (("info",), "`kvctl status`"),
+                            (("setnx", "k", "v"), "--expect-absent"), (("move-leader",), "kvctl help transfer")):
+            self.refuses(*typed, says=(f"unknown command '{typed[0]}'", says))
+        self.assertEqual(kvctl("version").returncode, 0)
+
+    def test_an_option_is_written_whole(self):
+        self.refuses("get", "k", "--key-b", "a2V5", says=("unknown option --key-b", "did you mean --key-b64?"))
+        self.refuses("get", "--k", "a2V5", says="unknown option --k")
+        self.refuses("get", "k", "--lev=session", says="unknown option --lev;")
+        self.refuses("get", "k", "--lev", says="unknown option --lev;")
 
     def test_options_are_suggested(self):
         self.refuses("get", "k", "--levle", "session", says=("--levle", "did you mean --level?"))
@@ -91,6 +169,8 @@ class Mistyped(Usage):
         self.refuses("get", "k", "--level", says="--level needs a value")
         self.refuses("get", "k", "--raw=yes", says="--raw takes no value")
         self.refuses("get", "k", "--deadline", "5", says="'5' is not a duration")
+        self.refuses("get", "k", "--deadline", "0s", says="--deadline is 0")
+        self.refuses("get", "k", "-n", "a", "-e", "tcp://127.0.0.1:1", says="--node and --endpoint")
         self.refuses("get", "k", "--deadline", "1s", "--deadline", "2s", says="given twice")
         self.refuses("scan", "--limit", "-3", says="--limit takes a number")
         self.refuses("scan", "--limit", "0", says="--limit takes a number")
@@ -99,10 +179,12 @@ class Mistyped(Usage):
         self.refuses("bench", "delete", says="takes get or put")
 
     def test_operands_are_counted(self):
-        self.refuses("get", says="it takes KEY")
+        self.refuses("get", says=("missing KEY", "usage: kvctl get KEY"))
+        self.refuses("fault", "cut", "a", says=("missing NODE", "`kvctl fault cut a b`"))
+        self.refuses("fault", "delay", "a", "b", says="missing DURATION")
         self.refuses("get", "a", "b", says="'b' is one too many")
         self.refuses("put", "only-a-key", says="no VALUE")
-        self.refuses("status", "b", says="takes no operands")
+        self.refuses("status", "b", says=("'b' is one too many", "usage: kvctl status"))
 
     def test_options_that_contradict_each_other(self):
         self.refuses("get", "k", "--level", "eventual", "--max-staleness", "1s", says="--max-staleness goes with")
@@ -143,13 +225,16 @@ class NoCluster(Usage):
         error = json.loads(done.stderr)["error"]
         self.assertEqual(error["code"], "UNAVAILABLE")
         self.assertIsNone(error["freshness"])
-        self.assertEqual(set(error), {"code", "reason", "message", "primary", "endpoint", "freshness"})
+        self.assertEqual(set(error), {"command", "code", "reason", "message", "hint", "primary", "endpoint",
+                                      "freshness"})
 
-    def test_errors_under_json_are_a_message_and_an_object(self):
+    def test_errors_under_json_are_one_document_alone(self):
         done = kvctl("get", "k", "--level", "nonsense", "-o", "json")
-        text, line = done.stderr.splitlines()
-        self.assertTrue(text.startswith("kvctl: get: "))
-        self.assertEqual(json.loads(line)["error"]["code"], "INVALID_ARGUMENT")
+        error = json.loads(done.stderr)["error"]
+        self.assertEqual((error["command"], error["code"]), ("get", "INVALID_ARGUMENT"))
+        self.assertIn("nonsense", error["message"])
+        self.assertIn("kvctl help get", error["hint"])
+        self.assertEqual(done.stdout, "")
 
 
 TOPOLOGY = """cluster: usage
