@@ -142,6 +142,7 @@ struct candor_freshness {
 struct candor_token {
     uint64_t cluster_id; /* 0: the token is empty */
     struct candor_pos pos;
+    uint64_t origin; /* which log has that epoch (R56); 0: not said */
 };
 
 /* To keep a token: at most CANDOR_TOKEN_BYTES_MAX bytes (a candor.v1.SessionToken). Returns the length; 0: empty. */

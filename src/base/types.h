@@ -91,6 +91,12 @@ struct pos {
 int pos_compare(struct pos a, struct pos b); /* epoch first, then seq */
 bool pos_equal(struct pos a, struct pos b);
 
+/* What a session has seen (R43): a position, and of which log. */
+struct token {
+    struct pos pos;  /* seq 0: nothing */
+    uint64_t origin; /* the low half of the chain at the EPOCH_START of pos.epoch; 0: not said */
+};
+
 /* "g1.t7.a" and "g1.t7.a:1042"; the buffers hold any value. Return `out`. */
 #define EPOCH_TEXT_BYTES (LIMIT_NODE_ID_BYTES + 48)
 #define POS_TEXT_BYTES (EPOCH_TEXT_BYTES + 24)

@@ -163,6 +163,17 @@ static void not_ours(struct candor_result *result)
     result->replayed = result->wrote = false;
 }
 
+/* The write's position is what the session has now seen. */
+static void see_own_write(struct candor_result *result)
+{
+    struct candor_token *token = &result->token;
+    if (token->cluster_id == 0 || candor_pos_compare(&result->last, &token->pos) <= 0)
+        return;
+    if (candor_epoch_compare(&result->last.epoch, &token->pos.epoch) != 0)
+        token->origin = 0;
+    token->pos = result->last;
+}
+
 /* Sends once and waits. Returns whether a node answered at all. */
 static bool attempt(struct candor_client *client, const struct call *call,
                     struct progress *progress, struct rpc_client *rpc, struct candor_result *result)
@@ -192,10 +203,8 @@ static bool attempt(struct candor_client *client, const struct call *call,
         not_taken(call, result);
     if (result->error.code == CANDOR_OK && result->replayed && !progress->uncertain)
         not_ours(result);
-    if (call->write && result->token.cluster_id != 0 &&
-        candor_pos_compare(&result->last, &result->token.pos) > 0)
-        result->token.pos =
-            result->last; /* the write's position is what the session has now seen */
+    if (call->write)
+        see_own_write(result);
     promise_check(client, call, sent_ns, received_ns, result);
     if (result->error.code == CANDOR_OK)
         client_see_token(client, &call->asked, &result->token);

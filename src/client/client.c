@@ -338,7 +338,8 @@ void client_see_token(struct candor_client *client, const struct candor_token *a
     struct candor_token *own = &client->token;
     bool newer =
         own->cluster_id == token->cluster_id && candor_pos_compare(&token->pos, &own->pos) > 0;
-    bool same_epoch = candor_epoch_compare(&token->pos.epoch, &own->pos.epoch) == 0;
+    bool same_epoch = candor_epoch_compare(&token->pos.epoch, &own->pos.epoch) == 0 &&
+                      (token->origin == own->origin || token->origin == 0 || own->origin == 0);
     if (own->cluster_id == 0 || (newer && (same_epoch || token_equal(own, asked))))
         *own = *token;
     pthread_mutex_unlock(&client->lock);

@@ -40,6 +40,7 @@ static bool token_from(const Candor__V1__SessionToken *from, struct candor_token
     if (from == NULL)
         return true;
     to->cluster_id = from->cluster_id;
+    to->origin = from->origin;
     return convert_pos(from->pos, &to->pos);
 }
 
@@ -127,6 +128,7 @@ Candor__V1__SessionToken *convert_token(const struct candor_token *token,
     candor__v1__session_token__init(&message->token);
     message->token.cluster_id = token->cluster_id;
     message->token.pos = &message->pos;
+    message->token.origin = token->origin;
     return &message->token;
 }
 

@@ -31,6 +31,12 @@ bool chain_parted(const struct core *core, const struct core_msg *heartbeat)
            !mutated(core, HEARTBEAT_CHAIN_UNCHECKED);
 }
 
+bool chain_is_other(const struct core *core, const struct token *token)
+{
+    const struct epoch_start *start = epoch_history_find(&core->history, token->pos.epoch);
+    return token->origin != 0 && start != NULL && start->chain.low != token->origin;
+}
+
 /* ---- At the primary ------------------------------------------------------------------------------------ */
 
 /* The replica's last record is of an epoch that both hold, but it came to it by other records. Where in the epoch they

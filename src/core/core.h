@@ -320,11 +320,11 @@ struct core_event {
             enum ack_level ack;   /* the level asked for */
             uint32_t records;     /* how many records it will make at most (a Batch makes many) */
             uint64_t deadline_ns; /* MAJORITY, ALL: when the caller stops waiting (R21) */
-            struct pos token;     /* what its session has seen (I8); seq 0: no demand */
+            struct token token;   /* what its session has seen (I8); seq 0: no demand */
         } write;
         struct {
             enum core_wait kind;
-            struct pos pos; /* SESSION: the token's; COMMIT: the view's */
+            struct token token; /* SESSION: the session's; COMMIT: its pos is the view's */
             uint64_t deadline_ns;
         } wait;
         struct {
@@ -499,6 +499,7 @@ struct core_view {
     uint64_t commit;
     struct epoch applied_epoch;   /* of the newest record */
     uint64_t applied_epoch_first; /* where it begins */
+    uint64_t applied_origin;      /* what tokens of it carry */
     uint64_t primary_seq;         /* newest announced; at the primary its own last */
     uint64_t at_risk;             /* R42; at the primary */
     bool no_room;                 /* the newest append found the disk full */
@@ -551,7 +552,7 @@ enum core_read_level {
 struct core_read {
     enum core_read_level level;
     uint64_t max_staleness_ms; /* BOUNDED */
-    struct pos token;          /* SESSION; seq 0: no demand */
+    struct token token;        /* SESSION; seq 0: no demand */
     uint64_t token_cluster_id; /* SESSION; 0: none */
     bool allow_syncing;        /* EVENTUAL */
 };

@@ -181,6 +181,7 @@ struct pending_read {
     bool remote;    /* a ReadIndex request: answered, not finished */
     bool confirmed; /* at the primary: by its lease, when the read arrived (R30) */
     struct pos pos;
+    uint64_t origin; /* SESSION: of the token */
     uint64_t deadline_ns;
     /* LINEARIZABLE at the primary: this heartbeat, or a later one, must be confirmed */
     uint64_t heartbeat;
@@ -505,6 +506,8 @@ void chain_note(struct core *core, uint64_t seq, struct chain chain); /* the log
 bool chain_follows(const struct core *core, const struct batch *batch);
 struct chain chain_announced(const struct core *core);
 bool chain_parted(const struct core *core, const struct core_msg *heartbeat);
+/* The token's epoch began otherwise in the log that it is of. */
+bool chain_is_other(const struct core *core, const struct token *token);
 /* `*common`: up to where the sender's log and this one agree. False: not known now. */
 bool chain_common(const struct core *core, const struct core_msg *attach, uint64_t *common);
 
@@ -642,8 +645,8 @@ void wait_progress(struct core *core); /* applied, commit or history changed, or
 void wait_cancel(struct core *core, uint32_t slot); /* R51 */
 uint64_t wait_wake_ns(const struct core *core);
 /* Whether the log holds a session's position: READY; LOST for ever; STILL_WAITING: not known yet (R43, R44). */
-enum verdict judge_session(const struct core *core, struct pos token);
-void finish_lost(struct core *core, uint64_t ticket, struct pos token); /* SESSION_LOST (R44) */
+enum verdict judge_session(const struct core *core, struct token token);
+void finish_lost(struct core *core, uint64_t ticket, struct token token); /* SESSION_LOST (R44) */
 
 /* waiting.c: the table of waiting reads */
 void reads_init(struct core *core);

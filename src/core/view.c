@@ -87,6 +87,7 @@ void core_view(const struct core *core, struct core_view *view)
     for (uint32_t i = core->history.count; i-- > 0;)
         if (core->history.starts[i].first_seq <= core->durable) {
             view->applied_epoch_first = core->history.starts[i].first_seq;
+            view->applied_origin = core->history.starts[i].chain.low;
             break;
         }
     view->primary_seq = leads ? core->durable : core->announced;
@@ -192,12 +193,14 @@ static struct core_read_decision decide_session(const struct core_view *view,
 {
     if (read->token_cluster_id != 0 && read->token_cluster_id != view->cluster_id)
         return refuse(CANDOR_INVALID_ARGUMENT, CANDOR_REASON_FOREIGN_CLUSTER); /* R44 */
-    if (read->token.seq == 0)
+    const struct token *token = &read->token;
+    if (token->pos.seq == 0)
         return serve();
     /* The common case without asking the core: a position of the newest epoch here. */
-    bool here = epoch_equal(read->token.epoch, view->applied_epoch) &&
-                read->token.seq >= view->applied_epoch_first &&
-                read->token.seq <= min_u64(fresh->applied_seq, view->applied);
+    bool here = epoch_equal(token->pos.epoch, view->applied_epoch) &&
+                (token->origin == 0 || token->origin == view->applied_origin) &&
+                token->pos.seq >= view->applied_epoch_first &&
+                token->pos.seq <= min_u64(fresh->applied_seq, view->applied);
     if (here)
         return serve();
     return (struct core_read_decision){CORE_WAIT, CANDOR_OK, CANDOR_REASON_NONE};

@@ -3,9 +3,13 @@
 
 /* ---- Sessions (R43, R44) ---------------------------------------------------------------------------- */
 
-/* The seq at which this log leaves every log that holds `pos`, by a newer epoch; UINT64_MAX: it does not. */
-static uint64_t leaves_at(const struct core *core, struct pos pos)
+/* The seq at which this log leaves every log that holds the token's record, by a newer epoch, or by another beginning of the
+ * same one (R56); UINT64_MAX: it does not. */
+static uint64_t leaves_at(const struct core *core, const struct token *token)
 {
+    struct pos pos = token->pos;
+    if (chain_is_other(core, token))
+        return epoch_history_find(&core->history, pos.epoch)->first_seq;
     for (uint32_t i = 0; i < core->history.count; i++)
         if (epoch_compare(core->history.starts[i].epoch, pos.epoch) > 0)
             return core->history.starts[i].first_seq <= pos.seq ? core->history.starts[i].first_seq
@@ -15,39 +19,42 @@ static uint64_t leaves_at(const struct core *core, struct pos pos)
 
 /* Where a newer epoch begins at or below the token's seq and is committed, the token's record can never come back, however short
  * the log still is; where it is not committed, or an older epoch stands there, this node itself may be the one that rolls back. */
-enum verdict judge_session(const struct core *core, struct pos token)
+enum verdict judge_session(const struct core *core, struct token token)
 {
     if (mutated(core, SESSION_UNJUDGED))
         return READY;
-    struct epoch here = epoch_history_at(&core->history, token.seq);
-    bool same = epoch_none(here) || epoch_equal(here, token.epoch);
-    if (token.seq <= core->durable && same)
+    struct epoch here = epoch_history_at(&core->history, token.pos.seq);
+    bool same = (epoch_none(here) || epoch_equal(here, token.pos.epoch)) &&
+                (!chain_is_other(core, &token) || mutated(core, ORIGIN_IGNORED));
+    if (token.pos.seq <= core->durable && same)
         return READY;
-    return leaves_at(core, token) <= core->commit ? LOST : STILL_WAITING;
+    return leaves_at(core, &token) <= core->commit ? LOST : STILL_WAITING;
 }
 
 /* Where this log and one that ends in the token's epoch part, as far as this node knows. */
-static struct pos parting(const struct core *core, struct pos token)
+static struct pos parting(const struct core *core, const struct token *token)
 {
+    bool other = chain_is_other(core, token);
     for (uint32_t i = core->history.count; i-- > 0;) {
         const struct epoch_start *start = &core->history.starts[i];
-        if (epoch_compare(start->epoch, token.epoch) > 0)
+        int order = epoch_compare(start->epoch, token->pos.epoch);
+        if (order > 0 || (order == 0 && other))
             continue;
         uint64_t end =
             i + 1 < core->history.count ? core->history.starts[i + 1].first_seq - 1 : core->durable;
-        return (struct pos){start->epoch, min_u64(end, token.seq)};
+        return (struct pos){start->epoch, min_u64(end, token->pos.seq)};
     }
     return (struct pos){0};
 }
 
-void finish_lost(struct core *core, uint64_t ticket, struct pos token)
+void finish_lost(struct core *core, uint64_t ticket, struct token token)
 {
     char text[POS_TEXT_BYTES];
     char parted[POS_TEXT_BYTES];
-    struct pos common = parting(core, token);
+    struct pos common = parting(core, &token);
     finish_text(core, ticket, CANDOR_ABORTED, CANDOR_REASON_SESSION_LOST, common,
                 "the session's position %s was rolled back; the histories part after %s",
-                pos_text(token, text), pos_text(common, parted));
+                pos_text(token.pos, text), pos_text(common, parted));
 }
 
 /* ---- The end of a wait ------------------------------------------------------------------------------ */
@@ -90,7 +97,7 @@ static void conclude(struct core *core, uint32_t slot, enum verdict verdict)
         finish_text(core, read.ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE, durable_pos(core),
                     "what was read was rolled back meanwhile");
     } else {
-        finish_lost(core, read.ticket, read.pos);
+        finish_lost(core, read.ticket, (struct token){read.pos, read.origin});
     }
 }
 
@@ -277,15 +284,15 @@ static bool stamp_equal(const struct session_stamp *a, const struct session_stam
 static void judge_waiting_session(struct core *core, uint32_t slot)
 {
     struct read_waits *reads = &core->reads;
-    struct pos token = reads->slots[slot].pos;
+    struct token token = {reads->slots[slot].pos, reads->slots[slot].origin};
     enum verdict verdict = judge_session(core, token);
     if (verdict != STILL_WAITING) {
         conclude(core, slot, verdict);
         return;
     }
     heap_remove(&reads->sessions, slot);
-    if (token.seq > core->durable)
-        heap_put(&reads->sessions, slot, token.seq);
+    if (token.pos.seq > core->durable)
+        heap_put(&reads->sessions, slot, token.pos.seq);
 }
 
 static void judge_all_sessions(struct core *core)
@@ -365,7 +372,8 @@ void wait_read(struct core *core, const struct core_event *event)
 {
     struct pending_read read = {.ticket = event->ticket,
                                 .kind = event->wait.kind,
-                                .pos = event->wait.pos,
+                                .pos = event->wait.token.pos,
+                                .origin = event->wait.token.origin,
                                 .deadline_ns = event->wait.deadline_ns};
     uint32_t slot = reads_add(core, &read, first_list(read.kind));
     if (slot == NO_SLOT)

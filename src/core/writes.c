@@ -180,14 +180,16 @@ void writes_cancel(struct core *core, enum waiter waiter, uint64_t number)
 
 /* ---- From the client to the writer and back --------------------------------------------------------- */
 
-/* I8: what a session writes comes after all that it has seen, or not at all. A token of this epoch was given by this primary. */
-static bool refuse_session(struct core *core, uint64_t ticket, struct pos token)
+/* I8: what a session writes comes after all that it has seen, or not at all. A token of this epoch was given by this primary,
+ * or by another copy of its disk. */
+static bool refuse_session(struct core *core, uint64_t ticket, struct token token)
 {
     char text[POS_TEXT_BYTES];
-    int order = epoch_compare(token.epoch, core->epoch);
-    if (token.seq == 0 || order == 0 || mutated(core, SESSION_UNJUDGED))
+    int order = epoch_compare(token.pos.epoch, core->epoch);
+    bool own = order == 0 && !chain_is_other(core, &token);
+    if (token.pos.seq == 0 || own || mutated(core, SESSION_UNJUDGED))
         return false;
-    enum verdict verdict = order < 0 ? judge_session(core, token) : STILL_WAITING;
+    enum verdict verdict = order <= 0 ? judge_session(core, token) : STILL_WAITING;
     if (verdict == READY)
         return false;
     if (verdict == LOST)
@@ -198,7 +200,7 @@ static bool refuse_session(struct core *core, uint64_t ticket, struct pos token)
             order > 0 ? "the session has seen %s: this primary was deposed and is about to learn it"
                       : "whether the session's %s survived is not decided yet: the new epoch is "
                         "not committed",
-            pos_text(token, text));
+            pos_text(token.pos, text));
     return true;
 }
 

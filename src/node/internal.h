@@ -514,6 +514,7 @@ void peers_call(struct node *node, struct node_id peer, uint64_t nonce, const st
 
 /* reply.c */
 struct reply_room {
+    struct token token;
     struct core_freshness fresh;
     struct wire_freshness freshness;
     Candor__V1__RetryHint retry;

@@ -122,16 +122,16 @@ static void drop_data(struct read_call *of)
 static void run_lost(struct job *job)
 {
     struct read_call *of = read_of_job(job);
-    lost_reply(&of->ticket, of->ticket.event.core.wait.pos);
+    lost_reply(&of->ticket, of->ticket.event.core.wait.token.pos);
 }
 
-static void wait_until(struct read_call *of, enum core_wait kind, struct pos pos,
+static void wait_until(struct read_call *of, enum core_wait kind, struct token token,
                        uint64_t deadline_ns)
 {
     struct core_event *event = &of->ticket.event.core;
     event->type = CORE_EVENT_WAIT;
     event->wait.kind = kind;
-    event->wait.pos = pos;
+    event->wait.token = token;
     event->wait.deadline_ns = deadline_ns;
     if (ticket_push(&of->ticket))
         return;
@@ -139,9 +139,9 @@ static void wait_until(struct read_call *of, enum core_wait kind, struct pos pos
     reply_fail_busy(of->ticket.node, of->ticket.call);
 }
 
-static void wait_for(const struct reading *reading, enum core_wait kind, struct pos pos)
+static void wait_for(const struct reading *reading, enum core_wait kind, struct token token)
 {
-    wait_until(reading->of, kind, pos, reply_deadline_ns(reading->call));
+    wait_until(reading->of, kind, token, reply_deadline_ns(reading->call));
 }
 
 /* What was read is kept open for a moment only, and by few: the pages that it holds cannot be used again meanwhile, and
@@ -157,7 +157,7 @@ static void wait_for_commit(const struct reading *reading, struct pos pos, struc
         atomic_fetch_sub(&node->held_views, 1);
         state_view_end(data);
     }
-    wait_until(reading->of, CORE_WAIT_COMMIT, pos, until_ns);
+    wait_until(reading->of, CORE_WAIT_COMMIT, (struct token){pos, 0}, until_ns);
 }
 
 /* Not committed within that moment: goes on waiting without the data, and reads again afterwards. Committed by then is
@@ -170,7 +170,7 @@ static bool wait_on_without_data(struct read_call *of, const struct outcome *out
     if (!held || clock_boot_ns() >= deadline_ns)
         return false;
     drop_data(of);
-    wait_until(of, CORE_WAIT_COMMIT, event->wait.pos, deadline_ns);
+    wait_until(of, CORE_WAIT_COMMIT, event->wait.token, deadline_ns);
     return true;
 }
 
@@ -316,7 +316,7 @@ static void serve(struct reading *reading)
         return;
     }
     if (still_true)
-        read.token.seq = 0; /* the core said so, and nothing was taken back since */
+        read.token.pos.seq = 0; /* the core said so, and nothing was taken back since */
     struct core_read_decision decision = decide(reading, &read, state_view_applied(data).seq);
     if (decision.decision != CORE_WAIT) {
         serve_or_refuse(reading, &read, decision, data);

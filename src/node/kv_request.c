@@ -81,7 +81,7 @@ static void reply_result(struct kv_write *write, const struct outcome *outcome)
 static void run_lost(struct job *job)
 {
     struct kv_write *write = (struct kv_write *)((uint8_t *)job - offsetof(struct kv_write, job));
-    lost_reply(&write->write.ticket, write->write.ticket.event.core.write.token);
+    lost_reply(&write->write.ticket, write->write.ticket.event.core.write.token.pos);
 }
 
 static void finished(struct ticket *ticket, const struct outcome *outcome)
@@ -168,11 +168,11 @@ bool kv_check_value(struct node *node, struct rpc_call *call, const char *field,
 
 /* What the session has seen; the core judges it (I8). */
 static bool read_token(struct node *node, struct rpc_call *call,
-                       const Candor__V1__WriteOptions *options, struct pos *out)
+                       const Candor__V1__WriteOptions *options, struct token *out)
 {
     uint64_t cluster_id;
     struct candor_error err = {0};
-    *out = (struct pos){0};
+    *out = (struct token){0};
     if (options == NULL || options->token == NULL)
         return true;
     if (wire_read_token(options->token, out, &cluster_id, &err) != CANDOR_OK)
@@ -192,7 +192,7 @@ struct kv_write *kv_write_new(struct node *node, struct rpc_call *call, size_t o
     struct candor_error err = {0};
     enum ack_level ack;
     struct request_id request;
-    struct pos token;
+    struct token token;
     if (read_ack(options, &ack, &err) != CANDOR_OK) {
         kv_fail(node, call, &err);
         return NULL;

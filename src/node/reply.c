@@ -18,8 +18,11 @@ void reply_freshness(struct rpc_call *call, const struct core_view *view, uint64
                      const struct pos *token, struct reply_room *room)
 {
     core_view_freshness(view, applied, clock_boot_ns(), &room->fresh); /* R38 */
+    room->token = (struct token){*token, 0};
+    if (epoch_equal(token->epoch, view->applied_epoch))
+        room->token.origin = view->applied_origin;
     rpc_call_reply(call)->freshness =
-        wire_freshness(&room->fresh, token, view->cluster_id, &room->freshness);
+        wire_freshness(&room->fresh, &room->token, view->cluster_id, &room->freshness);
 }
 
 /* ---- Failing ----------------------------------------------------------------------------------------------- */

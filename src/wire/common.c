@@ -81,25 +81,27 @@ enum candor_code wire_read_pos(const Candor__V1__Pos *pos, const char *field, st
     return CANDOR_OK;
 }
 
-enum candor_code wire_read_token(const Candor__V1__SessionToken *token, struct pos *pos,
+enum candor_code wire_read_token(const Candor__V1__SessionToken *token, struct token *out,
                                  uint64_t *cluster_id, struct candor_error *err)
 {
-    *pos = (struct pos){0};
+    *out = (struct token){0};
     *cluster_id = 0;
     if (token == NULL)
         return CANDOR_OK;
     *cluster_id = token->cluster_id;
-    return wire_read_pos(token->pos, "token.pos", pos, err);
+    out->origin = token->origin;
+    return wire_read_pos(token->pos, "token.pos", &out->pos, err);
 }
 
-static void fill_token(const struct pos *token, uint64_t cluster_id, struct wire_token *out)
+static void fill_token(const struct token *token, uint64_t cluster_id, struct wire_token *out)
 {
     candor__v1__session_token__init(&out->token);
     out->token.cluster_id = cluster_id;
-    out->token.pos = wire_pos(token, &out->pos);
+    out->token.pos = wire_pos(&token->pos, &out->pos);
+    out->token.origin = token->origin;
 }
 
-Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh, const struct pos *token,
+Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh, const struct token *token,
                                       uint64_t cluster_id, struct wire_freshness *out)
 {
     Candor__V1__Freshness *f = &out->freshness;
@@ -123,7 +125,7 @@ Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh, const 
     f->applied_seq = fresh->applied_seq;
     f->primary_seq = fresh->primary_seq;
     f->commit_seq = fresh->commit_seq;
-    if (token->seq > 0) {
+    if (token->pos.seq > 0) {
         fill_token(token, cluster_id, &out->token);
         f->token = &out->token.token;
     }

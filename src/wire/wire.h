@@ -42,7 +42,7 @@ enum candor_code wire_read_epoch(const Candor__V1__Epoch *epoch, const char *fie
 enum candor_code wire_read_pos(const Candor__V1__Pos *pos, const char *field, struct pos *out,
                                struct candor_error *err);
 /* Absent: position 0 of cluster 0. */
-enum candor_code wire_read_token(const Candor__V1__SessionToken *token, struct pos *pos,
+enum candor_code wire_read_token(const Candor__V1__SessionToken *token, struct token *out,
                                  uint64_t *cluster_id, struct candor_error *err);
 
 /* ---- Freshness -------------------------------------------------------------------------------------- */
@@ -54,7 +54,7 @@ struct wire_freshness {
 };
 
 /* Points into `fresh` and `token`. No token when its seq is 0. Returns &out->freshness. */
-Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh, const struct pos *token,
+Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh, const struct token *token,
                                       uint64_t cluster_id, struct wire_freshness *out);
 /* The token is left to wire_read_token(). */
 enum candor_code wire_read_freshness(const Candor__V1__Freshness *freshness,

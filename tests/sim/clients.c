@@ -98,7 +98,7 @@ uint64_t client_write(struct world *world, struct node *node, struct request *re
     struct core_event write = {.type = CORE_EVENT_WRITE, .ticket = ticket->id};
     write.write.ack = request->ack;
     write.write.records = request->parts;
-    write.write.token = ticket->token;
+    write.write.token = registry_token(world, ticket->token);
     write.write.deadline_ns = local_ns(world, node) + between(world, 2, 20) * world->plan.beat_ns;
     uint64_t number = ticket->first_number;
     uint64_t id = ticket->id;
@@ -199,11 +199,14 @@ static void check_served(struct world *world, struct node *node, const struct re
     if (read->ask.level == CORE_READ_BOUNDED &&
         (!fresh->has_bound || fresh->bound_ms > read->ask.max_staleness_ms))
         violate(world, "I9", "node %s served a bounded read beyond its bound", node->id.text);
-    if (read->ask.level == CORE_READ_SESSION && read->ask.token.seq > 0 &&
-        !disk_holds(&node->disk, read->applied, read->ask.token))
+    if (read->foreign)
+        violate(world, "R43", "node %s served a session of another log that has the same epoch",
+                node->id.text);
+    if (read->ask.level == CORE_READ_SESSION && read->ask.token.pos.seq > 0 &&
+        !disk_holds(&node->disk, read->applied, read->ask.token.pos))
         violate(world, "I8",
                 "node %s served a session at seq %" PRIu64 " that does not hold its token %s",
-                node->id.text, read->applied, pos_text(read->ask.token, token));
+                node->id.text, read->applied, pos_text(read->ask.token.pos, token));
 }
 
 static void read_served(struct world *world, struct node *node, const struct read *read)
@@ -217,7 +220,7 @@ static void read_served(struct world *world, struct node *node, const struct rea
 }
 
 static void wait_for(struct world *world, struct node *node, struct read *read, enum core_wait kind,
-                     struct pos pos)
+                     struct token token)
 {
     struct ticket *ticket = ticket_new(world, node, TICKET_WAIT);
     ticket->client = read->client;
@@ -226,7 +229,7 @@ static void wait_for(struct world *world, struct node *node, struct read *read, 
     read->wait = kind;
     struct core_event wait = {.type = CORE_EVENT_WAIT, .ticket = ticket->id};
     wait.wait.kind = kind;
-    wait.wait.pos = pos;
+    wait.wait.token = token;
     wait.wait.deadline_ns = local_ns(world, node) + between(world, 1, 10) * world->plan.beat_ns;
     node_step(world, node, &wait);
 }
@@ -241,7 +244,8 @@ static void answer_linearizable(struct world *world, struct node *node, const st
 
 static void wait_for_commit(struct world *world, struct node *node, struct read *read)
 {
-    wait_for(world, node, read, CORE_WAIT_COMMIT, (struct pos){read->epoch->epoch, read->applied});
+    struct pos pos = {read->epoch->epoch, read->applied};
+    wait_for(world, node, read, CORE_WAIT_COMMIT, (struct token){pos, 0});
 }
 
 /* The second and third step of core.h: the data are open; they must be committed before they are shown. They stay open
@@ -249,7 +253,7 @@ static void wait_for_commit(struct world *world, struct node *node, struct read 
 static void pack_linearizable(struct world *world, struct node *node, struct read *read)
 {
     if (read->waited_rewinds != read->rewinds) {
-        wait_for(world, node, read, CORE_WAIT_LINEARIZABLE, (struct pos){0});
+        wait_for(world, node, read, CORE_WAIT_LINEARIZABLE, (struct token){0});
         return;
     }
     read->holds = chance(world, 700000);
@@ -266,7 +270,7 @@ static void pack_other(struct world *world, struct node *node, struct read *read
     core_view_freshness(view, read->applied, local_ns(world, node), &fresh);
     struct core_read ask = read->ask;
     if (read->waited && read->waited_rewinds == read->rewinds)
-        ask.token.seq = 0; /* the core said so */
+        ask.token.pos.seq = 0; /* the core said so */
     struct core_read_decision decision = core_decide_read(view, &fresh, &ask);
     TRACE(world, node, "read level=%d applied=%" PRIu64 " %s bound=%s%" PRIu64 "ms decision=%d %s",
           read->ask.level, read->applied, node_state_name(fresh.state),
@@ -349,8 +353,9 @@ static void wait_finished(struct world *world, struct node *node, const struct t
 {
     struct client *client = &world->clients[ticket->client];
     struct read *read = ticket->read;
-    if (action->reason == CANDOR_REASON_SESSION_LOST)
-        told_lost(world, read->ask.token);
+    bool lost = action->reason == CANDOR_REASON_SESSION_LOST && !read->foreign;
+    if (lost)
+        told_lost(world, read->ask.token.pos);
     if (!is_current(world, ticket->client, ticket->operation))
         return;
     bool commit = read->wait == CORE_WAIT_COMMIT;
@@ -358,7 +363,7 @@ static void wait_finished(struct world *world, struct node *node, const struct t
         read->holds = false;
         schedule_at_node(world, node, world->now_ns, wait_again)->data = read;
     } else if (action->code != CANDOR_OK) {
-        if (action->reason == CANDOR_REASON_SESSION_LOST)
+        if (lost)
             client->token = action->pos;
         act_later(world, ticket->client);
     } else if (commit && read->holds) {
@@ -379,7 +384,7 @@ static void do_linearizable(struct world *world, struct event *event)
     struct read *read = event->data;
     read->began_ns = world->now_ns;
     if (is_current(world, read->client, read->operation))
-        wait_for(world, node, read, CORE_WAIT_LINEARIZABLE, (struct pos){0});
+        wait_for(world, node, read, CORE_WAIT_LINEARIZABLE, (struct token){0});
 }
 
 static void begin_read(struct world *world, struct node *node, uint32_t client)
@@ -394,8 +399,11 @@ static void begin_read(struct world *world, struct node *node, uint32_t client)
     read->ask.max_staleness_ms = between(world, 1, 10) * world->plan.beat_ns / NS_PER_MS;
     read->ask.allow_syncing = chance(world, 300000);
     if (read->ask.level == CORE_READ_SESSION) {
-        read->ask.token = world->clients[client].token;
+        read->ask.token = registry_token(world, world->clients[client].token);
         read->ask.token_cluster_id = world->clients[client].token_cluster_id;
+        read->foreign = world->plan.weight[FAULT_OTHER_LOG] > 0 && chance(world, 100000) &&
+                        read->ask.token.origin != 0;
+        read->ask.token.origin += read->foreign;
     }
     uint64_t at_ns = world->now_ns + between(world, 0, world->plan.latency_ns);
     bool linearizable = read->ask.level == CORE_READ_LINEARIZABLE;

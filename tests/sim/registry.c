@@ -48,6 +48,16 @@ const struct registered *registry_at(const struct epoch_log *epoch, uint64_t seq
     return &epoch->records[seq - epoch->first_seq];
 }
 
+struct token registry_token(const struct world *world, struct pos pos)
+{
+    for (uint32_t i = world->epoch_count; i-- > 0;) {
+        const struct epoch_log *log = world->epochs[i];
+        if (epoch_equal(log->epoch, pos.epoch) && log->count > 0)
+            return (struct token){pos, log->records[0].chain.low};
+    }
+    return (struct token){pos, 0};
+}
+
 bool registry_holds(struct epoch_log *epoch, struct pos pos)
 {
     struct epoch_log *there = registry_branch(epoch, pos.seq);

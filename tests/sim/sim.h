@@ -354,6 +354,7 @@ struct read {
     uint64_t applied;
     struct epoch_log *epoch; /* of the record at applied */
     uint64_t rewinds;
+    bool foreign; /* SESSION: its token is of another log that has the same epoch (R56) */
     /* SESSION: the core said that the token's position is here, and since then nothing was taken back. */
     bool waited;
     uint64_t waited_rewinds;
@@ -757,6 +758,8 @@ struct epoch_log *registry_add(struct world *world, const struct node *node,
 const struct registered *registry_at(const struct epoch_log *epoch, uint64_t seq);
 struct epoch_log *registry_branch(struct epoch_log *epoch,
                                   uint64_t seq); /* whose record stands there */
+/* As its log's nodes would give it. */
+struct token registry_token(const struct world *world, struct pos pos);
 bool registry_holds(struct epoch_log *epoch,
                     struct pos pos); /* the log that ends with `epoch` has pos */
 void registry_committed(struct epoch_log *epoch, uint64_t seq, struct epoch in);

@@ -1057,7 +1057,7 @@ static void session_read_waits_for_its_position(void **state)
     c->hosts[2].cut = true;
     write_at(c, 0, 5, ACK_LOCAL);
     struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = 9};
-    event.wait.pos = c->hosts[0].pos;
+    event.wait.token.pos = c->hosts[0].pos;
     event.wait.deadline_ns = c->now_ns + 10 * NS_PER_S;
     deliver(c, 2, &event);
     assert_int_equal(c->hosts[2].finished, 0);
@@ -1086,7 +1086,7 @@ static void lost_session_is_told_before_the_new_log_is_as_long(void **state)
     for (int i = 0; i < NODES; i++) {
         struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = 50};
         event.wait.kind = CORE_WAIT_SESSION;
-        event.wait.pos = token;
+        event.wait.token.pos = token;
         event.wait.deadline_ns = c->now_ns + NS_PER_S;
         deliver(c, i, &event);
         assert_int_equal(c->hosts[i].finished, 50);
@@ -1109,14 +1109,14 @@ static void a_session_writes_only_where_its_position_survived(void **state)
     struct core_event event = {.type = CORE_EVENT_WRITE, .ticket = 60};
     event.write.ack = c->ack = ACK_LOCAL;
     event.write.records = 1;
-    event.write.token = lost;
+    event.write.token.pos = lost;
     deliver(c, 1, &event);
     assert_int_equal(c->hosts[1].finished, 60);
     assert_int_equal(c->hosts[1].reason, CANDOR_REASON_SESSION_LOST);
     /* The deposed primary does not know it yet. */
     assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
     event.ticket = 61;
-    event.write.token = (struct pos){view_of(c, 1).epoch, view_of(c, 1).applied};
+    event.write.token.pos = (struct pos){view_of(c, 1).epoch, view_of(c, 1).applied};
     deliver(c, 0, &event);
     assert_int_equal(c->hosts[0].finished, 61);
     assert_int_equal(c->hosts[0].reason, CANDOR_REASON_SESSION_BEHIND);
@@ -1265,6 +1265,37 @@ static void a_heartbeat_of_another_log_makes_a_replica_attach_anew(void **state)
     assert_false(view_of(c, 1).attached);
     run_ms(c, 1500);
     assert_true(view_of(c, 1).attached); /* the true one's is the same */
+    cluster_free(c);
+}
+
+/* A session that a copy of the primary's disk has served, in the same epoch (R43, R56). */
+static void a_session_of_another_log_of_the_same_epoch_is_lost(void **state)
+{
+    (void)state;
+    struct cluster *c = five_writes();
+    struct core_view view = view_of(c, 0);
+    struct core_event read = {.type = CORE_EVENT_WAIT, .ticket = 70};
+    read.wait.kind = CORE_WAIT_SESSION;
+    read.wait.deadline_ns = c->now_ns + NS_PER_S;
+    read.wait.token = (struct token){{view.epoch, view.applied}, view.applied_origin};
+    struct core_event write = {.type = CORE_EVENT_WRITE, .ticket = 71};
+    write.write.ack = c->ack = ACK_LOCAL;
+    write.write.records = 1;
+    write.write.token = read.wait.token;
+    for (int other = 0; other < 2; other++) {
+        enum candor_reason wanted = other ? CANDOR_REASON_SESSION_LOST : CANDOR_REASON_NONE;
+        read.wait.token.origin += (uint64_t)other;
+        write.write.token.origin += (uint64_t)other;
+        deliver(c, 1, &read);
+        assert_int_equal(c->hosts[1].finished, 70);
+        assert_int_equal(c->hosts[1].reason, wanted);
+        deliver(c, 0, &write);
+        pump(c);
+        assert_int_equal(c->hosts[0].finished, 71);
+        assert_int_equal(c->hosts[0].reason, wanted);
+    }
+    assert_true(
+        epoch_none(c->hosts[0].pos.epoch)); /* the epoch is the first: the logs share none */
     cluster_free(c);
 }
 
@@ -1767,7 +1798,7 @@ static void wait_for(struct cluster *c, int node, uint64_t ticket, enum core_wai
 {
     struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = ticket};
     event.wait.kind = kind;
-    event.wait.pos = (struct pos){view_of(c, node).epoch, seq};
+    event.wait.token.pos = (struct pos){view_of(c, node).epoch, seq};
     event.wait.deadline_ns = c->now_ns + 10 * NS_PER_S;
     deliver(c, node, &event);
 }
@@ -1986,6 +2017,7 @@ int main(void)
         cmocka_unit_test(a_replica_whose_committed_records_are_not_the_primarys_is_forked),
         cmocka_unit_test(a_heartbeat_of_another_log_makes_a_replica_attach_anew),
         cmocka_unit_test(records_that_follow_others_are_not_taken),
+        cmocka_unit_test(a_session_of_another_log_of_the_same_epoch_is_lost),
         cmocka_unit_test(session_read_waits_for_its_position),
         cmocka_unit_test(lost_session_is_told_before_the_new_log_is_as_long),
         cmocka_unit_test(a_session_writes_only_where_its_position_survived),

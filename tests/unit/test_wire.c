@@ -272,7 +272,7 @@ static void freshness_keeps_absent_apart_from_zero(void **state)
                                    .applied_seq = 5,
                                    .primary_seq = 6,
                                    .commit_seq = 4};
-    struct pos token = {epoch_of(1, 2, "a"), 5};
+    struct token token = {{epoch_of(1, 2, "a"), 5}, 0xabcdef0123456789};
     struct wire_freshness room;
     struct core_freshness back;
     struct candor_error err = {0};
@@ -287,14 +287,15 @@ static void freshness_keeps_absent_apart_from_zero(void **state)
     assert_int_equal(back.applied_seq, 5);
     assert_int_equal(back.primary_seq, 6);
     assert_int_equal(back.commit_seq, 4);
-    struct pos pos;
+    struct token came;
     uint64_t cluster_id;
-    assert_int_equal(wire_read_token(f->token, &pos, &cluster_id, &err), CANDOR_OK);
-    assert_true(pos_equal(pos, token));
+    assert_int_equal(wire_read_token(f->token, &came, &cluster_id, &err), CANDOR_OK);
+    assert_true(pos_equal(came.pos, token.pos));
+    assert_true(came.origin == token.origin);
     assert_int_equal(cluster_id, 0xc1);
 
     fresh.has_bound = fresh.has_heartbeat_age = true; /* zero, and said so */
-    f = wire_freshness(&fresh, &(struct pos){0}, 0xc1, &room);
+    f = wire_freshness(&fresh, &(struct token){0}, 0xc1, &room);
     assert_null(f->token);
     assert_int_equal(wire_read_freshness(f, &back, &err), CANDOR_OK);
     assert_true(back.has_bound);

@@ -39,7 +39,7 @@ static void read_waits(struct transcript *transcript, struct operation *operatio
     operation->read->wait = kind;
     struct core_event wait = {.type = CORE_EVENT_WAIT, .ticket = ticket->id};
     wait.wait.kind = kind;
-    wait.wait.pos = pos;
+    wait.wait.token.pos = pos;
     wait.wait.deadline_ns = operation->deadline_ns;
     node_step(world, node, &wait);
 }
@@ -67,14 +67,14 @@ static void decide_read(struct transcript *transcript, struct operation *operati
     struct core_read ask = read->ask;
     bool confirmed = read->waited && read->waited_rewinds == read->rewinds;
     if (confirmed)
-        ask.token.seq = 0; /* the core said so */
+        ask.token.pos.seq = 0; /* the core said so */
     struct core_read_decision decision = core_decide_read(view, fresh, &ask);
     bool linearizable = ask.level == CORE_READ_LINEARIZABLE;
     if (decision.decision == CORE_WAIT && linearizable && confirmed) {
         serve_linearizable(transcript, operation, fresh);
     } else if (decision.decision == CORE_WAIT) {
         read_waits(transcript, operation, linearizable ? CORE_WAIT_LINEARIZABLE : CORE_WAIT_SESSION,
-                   ask.token);
+                   ask.token.pos);
     } else if (decision.decision == CORE_SERVE) {
         read_answered(transcript, operation, fresh);
     } else {
@@ -142,8 +142,8 @@ static void say_read(struct transcript *transcript, const struct operation *oper
     char pos[POS_TEXT_BYTES];
     if (read->ask.level == CORE_READ_BOUNDED)
         snprintf(more, sizeof more, ", at most %" PRIu64 " ms old", read->ask.max_staleness_ms);
-    if (read->ask.token.seq != 0)
-        snprintf(more, sizeof more, ", my session saw %s", pos_text(read->ask.token, pos));
+    if (read->ask.token.pos.seq != 0)
+        snprintf(more, sizeof more, ", my session saw %s", pos_text(read->ask.token.pos, pos));
     say_to(transcript, (const char *[2]){operation->name, node->id.text}, "get %s, %s%s",
            transcript->keys[operation->key], levels[read->ask.level], more);
 }
@@ -163,7 +163,7 @@ static struct read *read_wanted(struct transcript *transcript, struct words *wor
     if (most != NULL)
         read->ask.max_staleness_ms = words_duration_ns(words, most) / NS_PER_MS;
     if (read->ask.level == CORE_READ_SESSION) {
-        read->ask.token = world->clients[read->client].token;
+        read->ask.token.pos = world->clients[read->client].token;
         read->ask.token_cluster_id = world->clients[read->client].token_cluster_id;
     }
     return read;
