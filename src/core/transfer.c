@@ -109,11 +109,15 @@ bool transfer_answer(struct core *core, uint64_t nonce, const struct core_msg *m
     return true;
 }
 
+/* `by`: the own epoch, where the primary stepped down of itself. */
 void transfer_deposed(struct core *core, struct epoch by)
 {
     if (core->transfer.ticket == 0)
         return;
+    const char *why = "another node took over";
+    if (node_id_equal(by.owner, core->config.self))
+        why = "the primary stepped down before it was done; who leads now it does not know";
     bool as_asked = node_id_equal(by.owner, core->transfer.to);
     end_transfer(core, as_asked ? CANDOR_OK : CANDOR_ABORTED, (struct pos){by, 0},
-                 as_asked ? "" : "another node took over");
+                 as_asked ? "" : why);
 }

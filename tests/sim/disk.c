@@ -201,7 +201,9 @@ static void archive(struct world *world, struct node *node, uint64_t seq, struct
 {
     check_discarded(world, node, seq, by);
     const struct registered *what = record_what(&node->disk, seq);
-    if (what->type == RECORD_WRITE && !mutated(world, SIM_MUTATION_ARCHIVE_SKIPPED))
+    if (mutated(world, SIM_MUTATION_ARCHIVE_SKIPPED))
+        return;
+    if (what->type == RECORD_WRITE)
         world->writes[what->number].archived = true;
     if (world->watcher != NULL)
         world->watcher->archived(world, node, seq);
