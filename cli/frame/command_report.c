@@ -11,8 +11,12 @@ static void print_error(struct command_context *ctx, const char *what, const cha
     if (ctx->json)
         return; /* the JSON line says it all */
     fflush(stdout);
+    bool question = what[0] != '\0' && what[strlen(what) - 1] == '?';
     output_line(stderr, "kvctl: %s%s%s%s%s", ctx->command != NULL ? ctx->command->name : "",
-                ctx->command != NULL ? ": " : "", what, mend != NULL ? "; " : "",
+                ctx->command != NULL ? ": " : "", what,
+                mend == NULL ? ""
+                : question   ? " "
+                             : "; ",
                 mend != NULL ? mend : "");
 }
 

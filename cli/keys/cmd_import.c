@@ -37,6 +37,12 @@ struct load {
     uint64_t last_line;
 };
 
+enum import_format {
+    IMPORT_JSONL, /* as `kvctl export` writes */
+    IMPORT_TSV,   /* as `kvctl scan` prints */
+    IMPORT_LINES, /* a field is the key, the line the value */
+};
+
 struct import;
 
 struct lane {
@@ -59,7 +65,7 @@ struct import {
 
     /* How lines are read. */
     const char *path;
-    bool jsonl;
+    enum import_format format;
     const char *separator;
     uint64_t key_field;
     const char *key_prefix;
@@ -306,7 +312,9 @@ static const char *take_json(struct import *import, const struct buffer *line)
     const char *problem = NULL;
     json_t *object = json_loadb((const char *)line->bytes, line->length, JSON_ALLOW_NUL, NULL);
     if (!json_is_object(object))
-        problem = "not a JSON object";
+        problem = memchr(line->bytes, '\t', line->length) != NULL
+                      ? "not a JSON object; --format tsv reads what `kvctl scan` prints"
+                      : "not a JSON object";
     else if (!json_bytes(object, "key", &key, &key_owned))
         problem = "it needs a string \"key\" or base64 \"key_b64\"";
     else if (!json_bytes(object, "value", &value, &value_owned))
@@ -319,13 +327,72 @@ static const char *take_json(struct import *import, const struct buffer *line)
     return problem;
 }
 
-static const char *take_line(struct import *import, const struct buffer *line)
+static int hex_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* One escape of print_escaped(), without its backslash. Returns how many bytes it takes; 0: it is none. */
+static size_t read_escape(const uint8_t *at, size_t left, uint8_t *out)
+{
+    if (left == 0)
+        return 0;
+    if (at[0] == 't' || at[0] == 'n' || at[0] == '\\') {
+        *out = at[0] == 't' ? '\t' : at[0] == 'n' ? '\n' : '\\';
+        return 1;
+    }
+    if (at[0] != 'x' || left < 3 || hex_digit(at[1]) < 0 || hex_digit(at[2]) < 0)
+        return 0;
+    *out = (uint8_t)(hex_digit(at[1]) << 4 | hex_digit(at[2]));
+    return 3;
+}
+
+/* In place: what print_escaped() wrote. False: a backslash that begins no escape. */
+static bool unescape(uint8_t *bytes, size_t length, struct candor_bytes *out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < length;) {
+        uint8_t byte = bytes[i++];
+        if (byte == '\\') {
+            size_t taken = read_escape(bytes + i, length - i, &byte);
+            if (taken == 0)
+                return false;
+            i += taken;
+        }
+        bytes[kept++] = byte;
+    }
+    *out = (struct candor_bytes){bytes, kept};
+    return true;
+}
+
+static const char *take_tsv(struct import *import, struct buffer *line)
+{
+    struct candor_bytes key;
+    struct candor_bytes value;
+    uint8_t *end = line->bytes + line->length;
+    uint8_t *tab = memchr(line->bytes, '\t', line->length);
+    if (tab == NULL)
+        return "no tab between key and value";
+    if (memchr(tab + 1, '\t', (size_t)(end - tab - 1)) != NULL)
+        return "a second tab: a value has it as \\t, and --format lines reads more fields";
+    if (!unescape(line->bytes, (size_t)(tab - line->bytes), &key) ||
+        !unescape(tab + 1, (size_t)(end - tab - 1), &value))
+        return "a backslash begins none of \\t, \\n, \\\\ and \\xNN";
+    return take_pair(import, key, value);
+}
+
+static const char *take_line(struct import *import, struct buffer *line)
 {
     struct candor_bytes key;
     if (line->length == 0)
         return NULL;
-    if (import->jsonl)
+    if (import->format == IMPORT_JSONL)
         return take_json(import, line);
+    if (import->format == IMPORT_TSV)
+        return take_tsv(import, line);
     if (!field_of(import, line, &key))
         return "it has no such field (--key-field)";
     return take_pair(import, key, (struct candor_bytes){line->bytes, line->length});
@@ -388,8 +455,9 @@ static int report_done(struct import *import)
         json_object_set_new(out, "last", json_pos(&import->last));
         output_json(import->ctx, out);
     } else {
-        printf("imported %llu keys in %.1f s (%.0f/s), last seq %llu\n",
-               (number)import->acknowledged, seconds, rate, (number)import->last.seq);
+        printf("imported %llu key%s in %.1f s (%.0f/s), last seq %llu\n",
+               (number)import->acknowledged, import->acknowledged == 1 ? "" : "s", seconds, rate,
+               (number)import->last.seq);
     }
     return EXIT_DONE;
 }
@@ -399,7 +467,7 @@ static int report_failure(struct import *import, const char *problem)
     struct candor_error error;
     if (problem != NULL)
         return report_usage(import->ctx,
-                            "mend the line and import again: putting a key twice does no harm",
+                            "correct the line and import again: putting a key twice does no harm",
                             "%s:%llu: %s; %llu operations were acknowledged before", import->path,
                             (number)import->line, problem, (number)import->acknowledged);
     char message[CANDOR_ERROR_MESSAGE_BYTES];
@@ -443,27 +511,37 @@ static const char *separator_of(const char *text)
     return text == NULL || strcmp(text, "\\t") == 0 || strcmp(text, "tab") == 0 ? "\t" : text;
 }
 
+static enum import_format format_of(const struct command_context *ctx, const char *path,
+                                    bool fields)
+{
+    const char *given = option_text(ctx, "format");
+    if (given != NULL)
+        return strcmp(given, "jsonl") == 0 ? IMPORT_JSONL
+               : strcmp(given, "tsv") == 0 ? IMPORT_TSV
+                                           : IMPORT_LINES;
+    if (fields || ends_with(path, ".txt"))
+        return IMPORT_LINES;
+    return ends_with(path, ".tsv") ? IMPORT_TSV : IMPORT_JSONL;
+}
+
 static bool take_options(struct import *import)
 {
     struct command_context *ctx = import->ctx;
     uint64_t ops = 512;
     uint64_t lanes = 4;
-    const char *format = option_text(ctx, "format");
     bool fields = option_given(ctx, "key-field") || option_given(ctx, "separator");
     if (!option_number(ctx, "batch", 1, CANDOR_BATCH_OPS_MAX, &ops) ||
         !option_number(ctx, "parallel", 1, LANES_MAX, &lanes) ||
         !option_number(ctx, "key-field", 1, UINT32_MAX, &import->key_field))
         return false;
-    import->jsonl = format != NULL ? strcmp(format, "jsonl") == 0
-                                   : !fields && !ends_with(import->path, ".tsv") &&
-                                         !ends_with(import->path, ".txt");
-    if (import->jsonl && fields) {
+    import->format = format_of(ctx, import->path, fields);
+    if (import->format != IMPORT_LINES && fields) {
         report_usage(ctx, NULL, "--key-field and --separator go with --format lines");
         return false;
     }
     import->separator = separator_of(option_text(ctx, "separator"));
     if (import->separator[0] == '\0') {
-        report_usage(ctx, NULL, "--separator is empty");
+        report_usage(ctx, "name what stands between fields", "--separator is empty");
         return false;
     }
     const char *prefix = option_text(ctx, "key-prefix");
@@ -511,10 +589,10 @@ cleanup:
 }
 
 static const struct option_spec import_options[] = {
-    {"format", 0, "jsonl|lines", false,
-     "jsonl: lines as `kvctl export` writes them; lines: a field is the key, the whole line the "
-     "value; default: lines "
-     "with --key-field or --separator or for *.tsv and *.txt, else jsonl"},
+    {"format", 0, "jsonl|tsv|lines", false,
+     "jsonl: what `kvctl export` writes; tsv: what `kvctl scan` prints, key<TAB>value with its "
+     "escapes; lines: a field is the key, the whole line the value. Default: lines with "
+     "--key-field or --separator or for *.txt, tsv for *.tsv, else jsonl"},
     {"key-field", 0, "N", false, "lines: the field that is the key, counted from 1; default: 1"},
     {"separator", 'S', "TEXT", false,
      "lines: what stands between fields; default: a tab, also written \\t"},
@@ -538,6 +616,7 @@ const struct command command_import = {
     .examples =
         "kvctl import all.jsonl\twhat `kvctl export` wrote\n"
         "kvctl import UnicodeData.txt --separator ';' --key-prefix u:\tthe first field is the key\n"
+        "kvctl scan --prefix cart: | kvctl import - --format tsv -t other.yaml\tcopies keys\n"
         "zcat events.tsv.gz | kvctl import - --format lines --key-field 3\n",
     .options = import_options,
     .min_args = 1,

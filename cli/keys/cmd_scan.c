@@ -155,7 +155,9 @@ const struct command command_scan = {
     .description =
         "Prints a line `key<TAB>value` for each key, ascending. Control bytes, backslashes and "
         "bytes "
-        "that are not UTF-8 are printed as \\t, \\n, \\\\ or \\xNN; -o json gives them exactly. A "
+        "that are not UTF-8 are printed as \\t, \\n, \\\\ or \\xNN, which `kvctl import --format "
+        "tsv` "
+        "reads back; -o json gives them exactly. A "
         "long range is read page by page; the note on stderr says when pages were read at "
         "different "
         "positions.",

@@ -110,11 +110,18 @@ static size_t utf8_length(const uint8_t *bytes, size_t length)
     return text != NULL ? wanted : 0;
 }
 
+/* U+FEFF is escaped: in front of a file it would be taken for the editor's. */
+static size_t shown_as_is(const uint8_t *bytes, size_t length)
+{
+    size_t sequence = utf8_length(bytes, length);
+    return sequence == 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 0 : sequence;
+}
+
 void print_escaped(struct candor_bytes bytes, FILE *to)
 {
     const uint8_t *data = bytes.data;
     for (size_t i = 0; i < bytes.length;) {
-        size_t sequence = data[i] >= 0x80 ? utf8_length(data + i, bytes.length - i) : 0;
+        size_t sequence = data[i] >= 0x80 ? shown_as_is(data + i, bytes.length - i) : 0;
         if (sequence > 0) {
             fwrite(data + i, 1, sequence, to);
             i += sequence;

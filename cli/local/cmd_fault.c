@@ -11,16 +11,17 @@
 #include "cli/local/local.h"
 #include "disk/disk.h"
 
-static const struct option_spec show_options[] = {RUN_DIR_OPTION, {0}};
+static const struct option_spec show_options[] = {CLUSTER_OPTIONS, {0}};
+static const struct option_spec proxy_options[] = {RUN_DIR_OPTION, {0}};
 static const struct option_spec pair_options[] = {
     {"one-way", '1', NULL, false, "Only packets from the first node to the second"},
-    RUN_DIR_OPTION,
+    CLUSTER_OPTIONS,
     {0},
 };
 static const struct option_spec heal_options[] = {
     {"all", 0, NULL, false, "Every cut and every delay"},
     {"one-way", '1', NULL, false, "Only packets from the first node to the second"},
-    RUN_DIR_OPTION,
+    CLUSTER_OPTIONS,
     {0},
 };
 
@@ -187,7 +188,8 @@ static int run_heal(struct command_context *ctx, int argc, char **argv)
     if (all && argc == 0 && !option_given(ctx, "one-way"))
         return ask(ctx, json_pack("{s:s,s:b}", "op", "heal", "all", true));
     if (all || argc != 2)
-        return report_usage(ctx, NULL, "it takes two nodes, or --all alone");
+        return report_usage(ctx, "as in `kvctl fault heal a b` or `kvctl fault heal --all`",
+                            "give two nodes, or --all alone");
     json_t *request = pair_request(ctx, "heal", argv);
     return request != NULL ? ask(ctx, request) : EXIT_USAGE;
 }
@@ -332,7 +334,9 @@ static int run_proxy(struct command_context *ctx, int argc, char **argv)
     struct topology *topology = calloc(1, sizeof *topology);
     ASSERT(topology != NULL);
     if (dir == NULL) {
-        status = report_usage(ctx, NULL, "it needs a --run-dir");
+        status = report_usage(
+            ctx, "name a directory for its socket and the topologies, as in --run-dir /tmp/net",
+            "missing --run-dir DIR");
         goto cleanup;
     }
     if (!local_load_topology(ctx, argv[0], topology, &status))
@@ -360,7 +364,7 @@ const struct command command_fault_proxy = {
         "DIR/seen-by/NODE.yaml, and takes orders at DIR/fault.sock. DIR must exist.",
     .examples = "kvctl fault proxy three.yaml --run-dir /tmp/net\n"
                 "kvd --topology /tmp/net/seen-by/a.yaml --node a\n",
-    .options = show_options,
+    .options = proxy_options,
     .local = true,
     .min_args = 1,
     .max_args = 1,

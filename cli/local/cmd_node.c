@@ -11,10 +11,10 @@
 #define STOP_WAIT_MS 15000
 #define SIGNAL_WAIT_MS 5000
 
-static const struct option_spec node_options[] = {RUN_DIR_OPTION, {0}};
+static const struct option_spec node_options[] = {CLUSTER_OPTIONS, {0}};
 static const struct option_spec waiting_options[] = {
     {"wait", 'w', "DURATION", false, "How long it may take; default 30s to start, 15s to stop"},
-    RUN_DIR_OPTION,
+    CLUSTER_OPTIONS,
     {0},
 };
 

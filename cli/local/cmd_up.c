@@ -132,7 +132,6 @@ static bool none_runs(struct command_context *ctx, struct local_node *const *nod
     struct candor_error error;
     candor_error_set(&error, CANDOR_ALREADY_EXISTS, CANDOR_REASON_NONE, "already up: %s", list);
     *status = report_error(ctx, &error, "`kvctl down` ends it; `kvctl node ls` shows what runs");
-    *status = EXIT_OTHER;
     return false;
 }
 
@@ -243,7 +242,7 @@ static const struct option_spec down_options[] = {
     {"node", 'n', "NODE", true, "End only this node; may be repeated"},
     {"kill", 0, NULL, false, "Kill at once, as a crash would, instead of a clean shutdown"},
     {"wait", 'w', "DURATION", false, "How long a node may take to end; default 15s"},
-    RUN_DIR_OPTION,
+    CLUSTER_OPTIONS,
     {0},
 };
 
@@ -346,8 +345,6 @@ static int down(struct command_context *ctx, struct local_cluster *cluster, uint
 
 static int run_down(struct command_context *ctx, int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
     int status;
     uint64_t wait_ms = option_given(ctx, "kill") ? KILL_WAIT_MS : DOWN_WAIT_MS;
     if (!option_duration_ms(ctx, "wait", &wait_ms))
@@ -355,7 +352,7 @@ static int run_down(struct command_context *ctx, int argc, char **argv)
     struct local_cluster *cluster = calloc(1, sizeof *cluster);
     ASSERT(cluster != NULL);
     interrupt_begin();
-    if (local_open(ctx, true, cluster, &status)) {
+    if (local_open_to_end(ctx, argc > 0 ? argv[0] : NULL, cluster, &status)) {
         status = down(ctx, cluster, wait_ms);
         local_close(cluster);
     }
@@ -367,19 +364,23 @@ static int run_down(struct command_context *ctx, int argc, char **argv)
 const struct command command_down = {
     .name = "down",
     .group = GROUP_LOCAL,
-    .args = "",
+    .args = "[CLUSTER]",
     .summary = "End what `kvctl up` started",
     .description =
         "Asks each node to shut down cleanly, and waits. Only processes that `kvctl up` or `kvctl "
         "node start` started are ended: a pid that the system has given to another process since "
-        "is left alone. Data directories and logs stay.",
-    .examples = "kvctl down\nkvctl down --node c\tthe others stay up\nkvctl down --kill\tas a "
-                "power failure of the processes would\n",
+        "is left alone. Data directories and logs stay.\n\n"
+        "Without CLUSTER and without options that name one, it ends the cluster that was started "
+        "last, and only when no other is up.",
+    .examples = "kvctl down\nkvctl down shop\tthe cluster of this name, of several\n"
+                "kvctl down --topology shop.yaml\n"
+                "kvctl down --node c\tthe others stay up\n"
+                "kvctl down --kill\tas a power failure of the processes would\n",
     .options = down_options,
     .local = true,
     .careful = true,
     .min_args = 0,
-    .max_args = 0,
+    .max_args = 1,
     .run = run_down,
 };
 
@@ -389,7 +390,7 @@ static const struct option_spec logs_options[] = {
     {"follow", 'f', NULL, false, "Go on printing what is logged, until ^C"},
     {"lines", 0, "NUMBER", false, "Only this many of the last lines"},
     {"fault-proxy", 0, NULL, false, "The log of the fault proxy instead of a node's"},
-    RUN_DIR_OPTION,
+    CLUSTER_OPTIONS,
     {0},
 };
 

@@ -20,6 +20,14 @@
             "$XDG_RUNTIME_DIR/candor/CLUSTER, else /tmp/candor-$UID/CLUSTER"                       \
     }
 
+/* How a command names the cluster that it means. */
+#define CLUSTER_OPTIONS                                                                            \
+    {"cluster", 0, "CLUSTER", false,                                                               \
+     "The cluster of this name; default: that of $CANDOR_TOPOLOGY, else the one that was "         \
+     "started last"},                                                                              \
+        {"topology", 't', "FILE", false, "The cluster that was started with this topology"},       \
+        RUN_DIR_OPTION
+
 struct local_node {
     char id[LIMIT_NODE_ID_BYTES];
     struct process process; /* the last one; it may have ended */
@@ -38,9 +46,13 @@ struct local_cluster {
     struct local_node nodes[LIMIT_NODES]; /* all of the topology */
 };
 
-/* The cluster that is up: of --run-dir, else the only one of this user, else the one that was started last.
+/* The cluster that the options name (CLUSTER_OPTIONS), else that of $CANDOR_TOPOLOGY, else the one that was started last.
  * Locked when `lock` (it waits for another command). False after a report. */
 bool local_open(struct command_context *ctx, bool lock, struct local_cluster *out, int *status);
+/* Likewise, for a command that ends a cluster. `name`: an operand that says which; NULL: none. When nothing says which, it must be
+ * the only one that is up, too. */
+bool local_open_to_end(struct command_context *ctx, const char *name, struct local_cluster *out,
+                       int *status);
 /* For `kvctl up`: makes and locks the directory of --run-dir or of the cluster's name. What is up there already is
  * loaded; else node_count is 0. */
 bool local_create(struct command_context *ctx, const struct topology *topology,

@@ -118,6 +118,34 @@ class Kvctl(unittest.TestCase):
         self.c.kvctl("import", "-", "--format", "jsonl", input="\ufeff" + first)  # as some editors save it
         self.assertEqual(self.c.kvctl("export", "--prefix", "ex:")[0], first)
 
+    def test_what_scan_prints_import_reads(self):
+        odd = {"tsv:plain": b"v1", "tsv:empty": b"", "tsv:bytes": bytes(range(256)), "tsv:path": b"C:\\new\\table",
+               "tsv:text": "ünï\tcode\n".encode()}
+        for key, value in odd.items():
+            self.raw("put", key, "--value-file", "-", input=value)
+        path = os.path.join(self.c.dir, "scanned.tsv")
+        printed = self.raw("scan", "--prefix", "tsv:").stdout
+        with open(path, "wb") as f:
+            f.write(printed)
+        for key in odd:
+            self.c.kvctl("del", key)
+        self.assertEqual(self.c.json("import", path)["imported"], len(odd))
+        for key, value in odd.items():
+            self.assertEqual(self.raw("get", key, "--raw").stdout, value, key)
+        self.assertEqual(self.raw("scan", "--prefix", "tsv:").stdout, printed)
+        out, _ = self.c.kvctl("import", "-", "--format", "tsv", "--key-prefix", "copy:", input="a\tb\n")
+        self.assertIn("imported 1 key in", out)
+        self.assertEqual(self.c.get("copy:a")["value"], "b")
+
+    def test_import_of_tsv_names_the_line_that_scan_cannot_have_printed(self):
+        for line, says in (("no-tab", "no tab between"), ("k\ta\tb", "a second tab"), ("k\t\\q", "begins none of"),
+                           ("k\t\\x4", "begins none of"), ("k\\\tv", "begins none of")):
+            _, err = self.c.kvctl("import", "-", "--format", "tsv", input="ok\tok\n" + line + "\n", status=2)
+            self.assertIn(says, err)
+            self.assertIn("-:2: ", err)
+        _, err = self.c.kvctl("import", "-", input="k\tv\n", status=2)
+        self.assertIn("--format tsv reads what `kvctl scan` prints", err)
+
     def test_import_takes_a_field_as_the_key_and_the_last_line_of_a_key_wins(self):
         lines = "".join(f"{i};key-{i % 7};x\n" for i in range(5000))
         self.c.kvctl("import", "-", "--separator", ";", "--key-field", 2, "--key-prefix", "f:", "--batch", 3,

@@ -72,7 +72,7 @@ class Life(Local):
             c.up("--node", "a", "--node", "b")
             self.assertEqual(states(c), {"a": "running", "b": "running", "c": "ended"})
             before = pids(c)
-            self.local(c, "up", c.topology, status=1, says=("already up: a (pid", "b (pid"))
+            self.local(c, "up", c.topology, status=6, says=("already up: a (pid", "b (pid"))
             self.local(c, "up --with-fault-proxy --node c", c.topology, status=2,
                        says="up without fault proxy")
             c.up("--node", "c")
@@ -86,7 +86,7 @@ class Life(Local):
                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
                    for _ in range(2)]
             told = [up.communicate(timeout=60)[0] for up in ups]
-            self.assertEqual(sorted(up.returncode for up in ups), [0, 1], told)
+            self.assertEqual(sorted(up.returncode for up in ups), [0, 6], told)
             self.assertEqual(set(states(c).values()), {"running"})
 
     def test_a_command_waits_for_another_that_changes_the_cluster(self):
@@ -291,28 +291,60 @@ class Usual(Local):
         self.assertEqual(done.returncode, status, done)
         return done
 
+    def names(self):
+        return [os.path.basename(self.dir_of(cluster)) for cluster in self.clusters]
+
     def test_other_commands_find_the_cluster_that_was_brought_up_last(self):
         first, second = self.clusters
         self.usual("get", "k", status=2)
         self.usual("up", first.topology)
         self.usual("put", "k", "of the first")
+        self.assertIn(self.dir_of(first), self.usual("node", "ls").stdout)
         self.usual("up", second.topology)
         self.assertEqual(self.usual("get", "k", status=1).stdout, "")
         self.assertIn(self.dir_of(second), self.usual("node", "ls").stdout)
-        self.usual("down")
+        self.usual("down", "-t", second.topology)
         self.usual("get", "k", status=2)
-        self.assertIn(self.dir_of(first), self.usual("node", "ls").stdout)
-        self.usual("down")
+        self.usual("down", self.names()[0])
         self.assertIn("no cluster is up here", self.usual("down", status=1).stderr)
 
-    def test_of_several_without_a_last_one_it_asks_which(self):
+    def test_down_ends_no_cluster_that_nobody_has_named(self):
         for cluster in self.clusters:
             self.usual("up", cluster.topology)
-        os.unlink(os.path.join(self.runtime, "candor/last-topology"))
-        self.assertIn("2 clusters are up; say which one by --run-dir",
-                      self.usual("node", "ls", status=2).stderr)
-        for cluster in self.clusters:
-            self.usual("down", "--run-dir", self.dir_of(cluster))
+        names = self.names()
+        refused = self.usual("down", status=2).stderr
+        for says in ("2 clusters are up", *names, "name one, as in `kvctl down "):
+            self.assertIn(says, refused)
+        self.usual("down", names[1])
+        for command in (("down",), ("node", "ls"), ("node", "kill", "a"), ("logs", "a"), ("fault", "show")):
+            refused = self.usual(*command, status=2).stderr
+            self.assertIn(f"which cluster? up: {names[0]}; name one by --cluster NAME or --topology FILE", refused)
+        self.assertIn("running", self.usual("node", "ls", "--cluster", names[0]).stdout)
+        self.usual("down", "--cluster", names[0])
+
+    def test_a_cluster_is_named_by_its_name_its_topology_or_the_environment(self):
+        first, second = self.clusters
+        names = self.names()
+        self.usual("up", first.topology)
+        self.usual("up", second.topology)
+        self.usual("node", "pause", "a", "--cluster", names[0])
+        self.assertIn("paused", self.usual("node", "ls", "-t", first.topology).stdout)
+        self.assertIn("running", self.usual("node", "ls").stdout)
+        self.usual("node", "continue", "a", "--topology", first.topology)
+        self.assertIn("ready node=a", self.usual("logs", "a", "--cluster", names[0]).stdout)
+        done = run("node", "ls", env={"XDG_RUNTIME_DIR": self.runtime, "CANDOR_TOPOLOGY": first.topology})
+        self.assertIn(self.dir_of(first), done.stdout)
+        relative = os.path.relpath(first.topology)
+        self.assertIn(self.dir_of(first), self.usual("node", "ls", "-t", relative).stdout)
+        refused = self.usual("down", "--cluster", "nosuch", status=1).stderr
+        for says in ("no cluster nosuch is up", *names):
+            self.assertIn(says, refused)
+        self.assertIn("no cluster of /nonexistent.yaml is up",
+                      self.usual("node", "kill", "a", "-t", "/nonexistent.yaml", status=1).stderr)
+        self.assertIn("name it in one way", self.usual("down", names[0], "-t", first.topology, status=2).stderr)
+        done = run("down", env={"XDG_RUNTIME_DIR": self.runtime, "CANDOR_TOPOLOGY": first.topology})
+        self.assertEqual(done.returncode, 0, done)
+        self.usual("down")  # the only one, and started last
 
 
 class Fault(Local):
