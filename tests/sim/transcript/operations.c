@@ -84,21 +84,45 @@ void say_answer(struct transcript *transcript, const struct operation *operation
     say_to(transcript, (const char *[2]){node->id.text, operation->name}, "%s", text);
 }
 
+/* A redirect names somebody else, or it is none (R45): as src/node/reply.c has it. */
+static void direct(const struct core_view *view, enum candor_code *code, enum candor_reason *reason,
+                   const char **to)
+{
+    bool elsewhere = !node_id_empty(view->primary) && !node_id_equal(view->primary, view->self);
+    if (*code != CANDOR_FAILED_PRECONDITION)
+        return;
+    if (elsewhere) {
+        *to = view->primary.text;
+        return;
+    }
+    *code = CANDOR_UNAVAILABLE;
+    if (*reason == CANDOR_REASON_NOT_PRIMARY)
+        *reason = CANDOR_REASON_NO_PRIMARY;
+}
+
 void say_error(struct transcript *transcript, const struct operation *operation,
                enum candor_code code, enum candor_reason reason, struct pos pos)
 {
-    const struct core_view *view = &transcript->world->nodes[operation->node].view;
+    const struct node *node = &transcript->world->nodes[operation->node];
+    const struct core_view *view = &node->view;
+    const char *to = NULL;
     char text[LINE_BYTES];
     char at[POS_TEXT_BYTES];
+    char freshness[PHRASE_BYTES];
+    struct core_freshness fresh;
+    direct(view, &code, &reason, &to);
     int used = snprintf(text, sizeof text, "%s", candor_code_name(code));
     if (reason != CANDOR_REASON_NONE)
         used +=
             snprintf(text + used, sizeof text - (size_t)used, " %s", candor_reason_name(reason));
     if (pos.seq != 0)
         used += snprintf(text + used, sizeof text - (size_t)used, " %s", pos_text(pos, at));
-    bool elsewhere = !node_id_empty(view->primary) && !node_id_equal(view->primary, view->self);
-    if (code == CANDOR_FAILED_PRECONDITION && elsewhere && operation->kind != OPERATION_ORDER)
-        snprintf(text + used, sizeof text - (size_t)used, ", ask %s", view->primary.text);
+    if (to != NULL)
+        used += snprintf(text + used, sizeof text - (size_t)used, ", ask %s", to);
+    core_view_freshness(view, view->applied, local_ns(transcript->world, node), &fresh);
+    if (operation->kind == OPERATION_READ)
+        snprintf(text + used, sizeof text - (size_t)used, "  (%s)",
+                 phrase_freshness(&fresh, freshness));
     say_answer(transcript, operation, text);
 }
 
