@@ -1,7 +1,8 @@
 /* Files and directories: the only place that knows EINTR, short writes and what an errno means. Every operation is
  * complete, or says why it is not.
  *
- * Functions that return int give 0 or an errno; the others fill `err`. `name` is a name in the directory `dir_fd`.
+ * Functions that return int give 0 or an errno; the others fill `err`. `name` is a name in the directory `dir_fd`, or a path
+ * beside AT_FDCWD.
  * What is made durable is synced with the directory that it stands in. Ownership: the caller closes every descriptor
  * that it is given. Threads: any. */
 #ifndef DISK_DISK_H

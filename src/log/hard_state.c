@@ -1,6 +1,5 @@
 #include "log/hard_state.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,20 +82,16 @@ static enum candor_code decode(struct slice bytes, struct hard_state *out, const
 
 enum candor_code hard_state_load(const char *dir, struct hard_state *out, struct candor_error *err)
 {
-    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0 && errno == ENOENT)
-        return candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "there is no %s", dir);
-    if (dir_fd < 0)
-        return disk_failed(err, errno, "open directory", dir);
-
+    char path[LIMIT_PATH_BYTES];
     struct buffer bytes = {0};
-    enum candor_code code = disk_load(dir_fd, HARD_STATE_NAME, HARD_STATE_BYTES, &bytes, err);
+    enum candor_code code = disk_path(path, dir, HARD_STATE_NAME, err);
+    if (code == CANDOR_OK)
+        code = disk_load(AT_FDCWD, path, HARD_STATE_BYTES, &bytes, err);
     if (code == CANDOR_OK)
         code = decode(buffer_slice(&bytes), out, dir, err);
     else if (code == CANDOR_DATA_LOSS)
         code = damaged(err, dir, "it cannot be read, or is longer than it ever was");
     buffer_free(&bytes);
-    close(dir_fd);
     return code;
 }
 

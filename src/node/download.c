@@ -222,14 +222,8 @@ static enum candor_code finish_snapshot(struct transfer *t, struct node_event *e
     if (!pos_equal(position.applied, t->pos))
         return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
                                 "the snapshot stands elsewhere than the primary said");
+    event_tell_state(event, &position);
     event->core.snapshot.code = CANDOR_OK;
-    event->core.snapshot.pos = position.applied;
-    event->core.snapshot.rewinds = position.rewinds;
-    event->core.snapshot.digest = position.digest;
-    event->core.snapshot.undo_floor = position.undo_floor;
-    event->core.snapshot.cluster_id = position.cluster_id;
-    event->core.snapshot.history = &event->history;
-    event->core.snapshot.members = event_members(event, &position.members);
     return CANDOR_OK;
 }
 

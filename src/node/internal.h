@@ -409,6 +409,8 @@ struct node_event *event_new(enum core_event_type type); /* malloc'd, cleared */
 void event_free(struct node *node, struct node_event *event);
 /* A copy that the event owns. Few events need one, and it is large. */
 const struct members *event_members(struct node_event *event, const struct members *members);
+/* Of a SNAPSHOT_READY or INSTALLED: what that state stands at. Its history is in the event already. */
+void event_tell_state(struct node_event *event, const struct state_position *position);
 /* For completions: always taken. Frees the event when the node thread has ended. */
 void event_push(struct node *node, struct node_event *event);
 void outbox_add(struct outbox *outbox, void *item);

@@ -63,19 +63,17 @@ static bool decode(struct slice bytes, struct core_lives *out)
 enum candor_code lives_load(const char *dir, struct core_lives *out, struct candor_error *err)
 {
     out->count = 0;
-    int dir_fd = -1;
+    char path[LIMIT_PATH_BYTES];
     struct buffer bytes = {0};
-    enum candor_code code = disk_open_dir(dir, &dir_fd, err);
-    if (code != CANDOR_OK)
-        return code;
-    code = disk_load(dir_fd, LIVES_NAME, MOST_BYTES, &bytes, err);
+    enum candor_code code = disk_path(path, dir, LIVES_NAME, err);
+    if (code == CANDOR_OK)
+        code = disk_load(AT_FDCWD, path, MOST_BYTES, &bytes, err);
     if (code == CANDOR_NOT_FOUND)
         code = CANDOR_OK;
     else if (code == CANDOR_OK && !decode(buffer_slice(&bytes), out))
-        code = candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_MALFORMED,
-                                "%s/" LIVES_NAME " is damaged", dir);
+        code =
+            candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_MALFORMED, "%s is damaged", path);
     buffer_free(&bytes);
-    close(dir_fd);
     return code;
 }
 

@@ -49,6 +49,18 @@ const struct members *event_members(struct node_event *event, const struct membe
     return event->members;
 }
 
+void event_tell_state(struct node_event *event, const struct state_position *position)
+{
+    event->core.snapshot.pos = position->applied;
+    event->core.snapshot.rewinds = position->rewinds;
+    event->core.snapshot.digest = position->digest;
+    event->core.snapshot.chain = position->chain;
+    event->core.snapshot.undo_floor = position->undo_floor;
+    event->core.snapshot.cluster_id = position->cluster_id;
+    event->core.snapshot.history = &event->history;
+    event->core.snapshot.members = event_members(event, &position->members);
+}
+
 void event_push(struct node *node, struct node_event *event)
 {
     if (!queue_push_always(node->events, event))

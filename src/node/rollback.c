@@ -188,15 +188,8 @@ static void answer_installed(struct node *node, enum candor_code code)
     epoch_history_init(&event->history);
     if (state_position_and_history(node->state, &position, &event->history, &err) != CANDOR_OK)
         node_fatal(node, &err);
+    event_tell_state(event, &position);
     event->core.snapshot.code = code;
-    event->core.snapshot.pos = position.applied;
-    event->core.snapshot.rewinds = position.rewinds;
-    event->core.snapshot.digest = position.digest;
-    event->core.snapshot.chain = position.chain;
-    event->core.snapshot.undo_floor = position.undo_floor;
-    event->core.snapshot.cluster_id = position.cluster_id;
-    event->core.snapshot.history = &event->history;
-    event->core.snapshot.members = event_members(event, &position.members);
     work_answer(node, event);
 }
 
