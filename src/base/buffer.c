@@ -70,6 +70,24 @@ void buffer_put_u64(struct buffer *buffer, uint64_t value)
     put_u64(buffer_grow(buffer, 8), value);
 }
 
+void buffer_put_node_id(struct buffer *buffer, struct node_id id)
+{
+    buffer_put(buffer, id.text, sizeof id.text);
+}
+
+void buffer_put_epoch(struct buffer *buffer, struct epoch epoch)
+{
+    buffer_put_u64(buffer, epoch.generation);
+    buffer_put_u64(buffer, epoch.term);
+    buffer_put_node_id(buffer, epoch.owner);
+}
+
+void buffer_put_pos(struct buffer *buffer, struct pos pos)
+{
+    buffer_put_epoch(buffer, pos.epoch);
+    buffer_put_u64(buffer, pos.seq);
+}
+
 void buffer_set_u32(struct buffer *buffer, size_t at, uint32_t value)
 {
     ASSERT(at + 4 <= buffer->length);
@@ -113,6 +131,20 @@ bool read_node_id(struct reader *reader, struct node_id *out)
     if (length > 0 && !node_id_parse((const char *)raw.bytes, length, out))
         return false;
     return memcmp(out->text, raw.bytes, sizeof out->text) == 0;
+}
+
+bool read_epoch(struct reader *reader, struct epoch *out)
+{
+    out->generation = read_u64(reader);
+    out->term = read_u64(reader);
+    return read_node_id(reader, &out->owner);
+}
+
+bool read_pos(struct reader *reader, struct pos *out)
+{
+    bool good = read_epoch(reader, &out->epoch);
+    out->seq = read_u64(reader);
+    return good && reader->ok;
 }
 
 size_t reader_left(const struct reader *reader)

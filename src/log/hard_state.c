@@ -22,14 +22,12 @@ static void encode(const struct hard_state *state, struct buffer *out)
     buffer_put_u32(out, HARD_STATE_MAGIC);
     buffer_put_u32(out, 0);
     buffer_put_u32(out, HARD_STATE_VERSION);
-    buffer_put(out, state->node.text, sizeof state->node.text);
-    buffer_put(out, state->cluster_name.text, sizeof state->cluster_name.text);
+    buffer_put_node_id(out, state->node);
+    buffer_put_node_id(out, state->cluster_name);
     buffer_put_u64(out, state->cluster_id);
     buffer_put_u64(out, state->store_id);
     buffer_put_u64(out, state->boot);
-    buffer_put_u64(out, state->epoch.generation);
-    buffer_put_u64(out, state->epoch.term);
-    buffer_put(out, state->epoch.owner.text, sizeof state->epoch.owner.text);
+    buffer_put_epoch(out, state->epoch);
     buffer_put_u64(out, state->known_commit);
     buffer_put_u8(out, state->clean_shutdown ? 1 : 0);
     buffer_put_u64(out, state->end_seq);
@@ -66,9 +64,7 @@ static enum candor_code decode(struct slice bytes, struct hard_state *out, const
     out->cluster_id = read_u64(&reader);
     out->store_id = read_u64(&reader);
     out->boot = read_u64(&reader);
-    out->epoch.generation = read_u64(&reader);
-    out->epoch.term = read_u64(&reader);
-    if (!read_node_id(&reader, &out->epoch.owner))
+    if (!read_epoch(&reader, &out->epoch))
         return damaged(err, dir, "invalid epoch owner");
     out->known_commit = read_u64(&reader);
     out->clean_shutdown = read_u8(&reader) == 1;

@@ -25,13 +25,10 @@ static void encode(const struct core_lives *lives, struct buffer *out)
     buffer_put_u32(out, lives->count);
     for (uint32_t i = 0; i < lives->count; i++) {
         const struct core_life *life = &lives->list[i];
-        buffer_put(out, life->node.text, sizeof life->node.text);
+        buffer_put_node_id(out, life->node);
         buffer_put_u64(out, life->store_id);
         buffer_put_u64(out, life->boot);
-        buffer_put_u64(out, life->held.epoch.generation);
-        buffer_put_u64(out, life->held.epoch.term);
-        buffer_put(out, life->held.epoch.owner.text, sizeof life->held.epoch.owner.text);
-        buffer_put_u64(out, life->held.seq);
+        buffer_put_pos(out, life->held);
     }
     buffer_set_u32(out, 4, crc32c(0, out->bytes + 8, out->length - 8));
 }
@@ -51,10 +48,7 @@ static bool decode(struct slice bytes, struct core_lives *out)
         sound = sound && read_node_id(&reader, &life->node);
         life->store_id = read_u64(&reader);
         life->boot = read_u64(&reader);
-        life->held.epoch.generation = read_u64(&reader);
-        life->held.epoch.term = read_u64(&reader);
-        sound = sound && read_node_id(&reader, &life->held.epoch.owner);
-        life->held.seq = read_u64(&reader);
+        sound = sound && read_pos(&reader, &life->held);
     }
     out->count = sound ? count : 0;
     return sound;

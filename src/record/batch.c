@@ -36,11 +36,6 @@ enum {
 
 /* ---- encoding ---- */
 
-static void put_id(struct buffer *out, struct node_id id)
-{
-    buffer_put(out, id.text, sizeof id.text);
-}
-
 struct batch_writer batch_begin(struct buffer *out, enum record_type type, struct epoch epoch,
                                 uint64_t first_seq, struct chain before)
 {
@@ -57,7 +52,7 @@ struct batch_writer batch_begin(struct buffer *out, enum record_type type, struc
     buffer_put_u64(out, first_seq);
     buffer_put_u64(out, epoch.generation);
     buffer_put_u64(out, epoch.term);
-    put_id(out, epoch.owner);
+    buffer_put_node_id(out, epoch.owner);
     buffer_put_u8(out, (uint8_t)type);
     buffer_put(out, reserved, sizeof reserved);
     buffer_put_u64(out, before.high);
@@ -139,7 +134,7 @@ void batch_add_members(struct batch_writer *writer, uint64_t wall_ms, uint64_t c
     for (uint32_t i = 0; i < members->count; i++) {
         const struct member *member = &members->list[i];
         ASSERT(!node_id_empty(member->id));
-        put_id(out, member->id);
+        buffer_put_node_id(out, member->id);
         buffer_put_u64(out, member->store_id);
         buffer_put_u8(out, member->voter ? 1 : 0);
     }
@@ -177,16 +172,10 @@ size_t batch_write_bytes(const struct record_write *write, const struct record_o
 
 /* ---- decoding: everything is hostile until its checks are passed ---- */
 
-/* An id is stored in one way only: valid text, then zeros. */
+/* A member, or an epoch's owner: never nobody. */
 static bool read_id(struct reader *reader, struct node_id *out)
 {
-    struct slice raw = read_bytes(reader, LIMIT_NODE_ID_BYTES);
-    if (!reader->ok)
-        return false;
-    size_t length = strnlen((const char *)raw.bytes, raw.length);
-    if (!node_id_parse((const char *)raw.bytes, length, out))
-        return false;
-    return memcmp(out->text, raw.bytes, sizeof out->text) == 0;
+    return read_node_id(reader, out) && !node_id_empty(*out);
 }
 
 static bool read_op(struct reader *reader, struct record_op *out)

@@ -226,14 +226,6 @@ enum candor_code archive_add(struct archive_writer *writer, struct state *state,
     return code;
 }
 
-static void put_pos(struct buffer *out, struct pos pos)
-{
-    buffer_put_u64(out, pos.epoch.generation);
-    buffer_put_u64(out, pos.epoch.term);
-    buffer_put(out, pos.epoch.owner.text, LIMIT_NODE_ID_BYTES);
-    buffer_put_u64(out, pos.seq);
-}
-
 static enum candor_code write_header(struct archive_writer *writer, struct candor_error *err)
 {
     const struct archive_summary *summary = &writer->summary;
@@ -243,9 +235,9 @@ static enum candor_code write_header(struct archive_writer *writer, struct cando
     buffer_put_u32(header, 0);
     buffer_put_u32(header, VERSION);
     buffer_put_u64(header, summary->wall_ms);
-    put_pos(header, summary->from);
-    put_pos(header, summary->to);
-    put_pos(header, (struct pos){summary->superseded_by, 0});
+    buffer_put_pos(header, summary->from);
+    buffer_put_pos(header, summary->to);
+    buffer_put_pos(header, (struct pos){summary->superseded_by, 0});
     buffer_put_u64(header, summary->records);
     buffer_put_u64(header, summary->writes);
     buffer_put_u64(header, summary->local);
@@ -297,16 +289,6 @@ static enum candor_code damaged(const char *path, const char *what, struct cando
 {
     return candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
                             "%s: the archive is damaged: %s", path, what);
-}
-
-static bool read_pos(struct reader *reader, struct pos *out)
-{
-    *out = (struct pos){0};
-    out->epoch.generation = read_u64(reader);
-    out->epoch.term = read_u64(reader);
-    bool is_id = read_node_id(reader, &out->epoch.owner);
-    out->seq = read_u64(reader);
-    return is_id && reader->ok;
 }
 
 static enum candor_code read_header(int fd, const char *path, struct archive_summary *out,

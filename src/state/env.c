@@ -194,20 +194,10 @@ static void put_members(struct buffer *out, const struct members *members)
 {
     buffer_put_u32(out, members->count);
     for (uint32_t i = 0; i < members->count; i++) {
-        buffer_put(out, members->list[i].id.text, LIMIT_NODE_ID_BYTES);
+        buffer_put_node_id(out, members->list[i].id);
         buffer_put_u64(out, members->list[i].store_id);
         buffer_put_u8(out, members->list[i].voter);
     }
-}
-
-static bool read_id(struct reader *reader, struct node_id *out)
-{
-    struct slice text = read_bytes(reader, LIMIT_NODE_ID_BYTES);
-    *out = (struct node_id){0};
-    if (!reader->ok || text.bytes[0] == '\0')
-        return reader->ok; /* nobody */
-    return node_id_parse((const char *)text.bytes,
-                         strnlen((const char *)text.bytes, LIMIT_NODE_ID_BYTES), out);
 }
 
 static bool read_members(struct reader *reader, struct members *out)
@@ -217,27 +207,13 @@ static bool read_members(struct reader *reader, struct members *out)
     if (!reader->ok || count > LIMIT_NODES)
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        if (!read_id(reader, &out->list[i].id))
+        if (!read_node_id(reader, &out->list[i].id))
             return false;
         out->list[i].store_id = read_u64(reader);
         out->list[i].voter = read_u8(reader) == 1;
     }
     out->count = count;
     return reader->ok;
-}
-
-void put_epoch(struct buffer *out, struct epoch epoch)
-{
-    buffer_put_u64(out, epoch.generation);
-    buffer_put_u64(out, epoch.term);
-    buffer_put(out, epoch.owner.text, LIMIT_NODE_ID_BYTES);
-}
-
-bool read_epoch(struct reader *reader, struct epoch *out)
-{
-    out->generation = read_u64(reader);
-    out->term = read_u64(reader);
-    return read_id(reader, &out->owner);
 }
 
 void put_chain(struct buffer *out, struct chain chain)
@@ -256,7 +232,7 @@ int position_write(const struct env *env, MDB_txn *txn, const struct state_posit
 {
     struct buffer bytes = {0};
     buffer_put_u32(&bytes, STATE_FORMAT);
-    put_epoch(&bytes, position->applied.epoch);
+    buffer_put_epoch(&bytes, position->applied.epoch);
     buffer_put_u64(&bytes, position->applied.seq);
     put_chain(&bytes, position->chain);
     buffer_put_u64(&bytes, position->undo_floor);

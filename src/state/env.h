@@ -97,8 +97,6 @@ int members_read(const struct env *env, MDB_txn *txn, struct state_position *out
 int keys_count(const struct env *env, MDB_txn *txn, uint64_t *out);
 int position_write(const struct env *env, MDB_txn *txn, const struct state_position *position);
 
-void put_epoch(struct buffer *out, struct epoch epoch);
-bool read_epoch(struct reader *reader, struct epoch *out);
 void put_chain(struct buffer *out, struct chain chain);
 struct chain read_chain(struct reader *reader);
 void members_encode(struct buffer *out, uint64_t cluster_id, const struct members *members);

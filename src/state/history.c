@@ -29,7 +29,7 @@ int history_append(struct change *change, const struct epoch_start *start)
     uint8_t first[8];
     be64(first, start->first_seq);
     struct buffer bytes = {0};
-    put_epoch(&bytes, start->epoch);
+    buffer_put_epoch(&bytes, start->epoch);
     put_chain(&bytes, start->chain);
     int rc = change_put(change, TABLE_EPOCHS, slice_of(first, sizeof first), buffer_slice(&bytes),
                         (struct slice){0});

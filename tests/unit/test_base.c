@@ -170,6 +170,28 @@ static void an_id_is_read_as_it_is_stored_or_not(void **state)
     assert_false(read_node_id(&reader, &id));
 }
 
+static void a_position_is_read_as_it_was_put(void **state)
+{
+    (void)state;
+    struct pos none = {0};
+    struct pos pos = {{3, UINT64_MAX, node_id_of("node-1")}, 42};
+    struct buffer bytes = {0};
+    buffer_put_pos(&bytes, pos);
+    buffer_put_pos(&bytes, none);
+    struct reader reader = reader_of(buffer_slice(&bytes));
+    struct pos again;
+    assert_true(read_pos(&reader, &again));
+    assert_true(pos_equal(again, pos));
+    assert_true(read_pos(&reader, &again));
+    assert_true(pos_equal(again, none));
+    assert_int_equal(reader_left(&reader), 0);
+    for (size_t length = 0; length < bytes.length / 2; length++) {
+        reader = reader_of(slice_of(bytes.bytes, length));
+        assert_false(read_pos(&reader, &again));
+    }
+    buffer_free(&bytes);
+}
+
 static void reader_past_the_end_gives_zero_and_says_so(void **state)
 {
     (void)state;
@@ -264,6 +286,7 @@ int main(void)
         cmocka_unit_test(an_epoch_that_began_otherwise_is_not_shared),
         cmocka_unit_test(history_forgets_its_oldest_epoch_at_the_limit),
         cmocka_unit_test(an_id_is_read_as_it_is_stored_or_not),
+        cmocka_unit_test(a_position_is_read_as_it_was_put),
         cmocka_unit_test(reader_past_the_end_gives_zero_and_says_so),
         cmocka_unit_test(arena_stops_at_its_limit_and_is_reused),
         cmocka_unit_test(node_ids_take_only_plain_names),
