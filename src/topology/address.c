@@ -160,15 +160,40 @@ char *address_endpoint(const char *text, char out[ENDPOINT_BYTES])
     struct address address = parsed(text);
     char path[LIMIT_PATH_BYTES];
     if (address.ipc) {
+        char followed[LIMIT_PATH_BYTES] = "";
         bool relative = address.path[0] != '/';
         bool fits = path_resolve("", address.path, path);
         ASSERT(fits);
-        snprintf(out, ENDPOINT_BYTES, "ipc %s%.*s", relative ? "." : "", LIMIT_ADDRESS_BYTES, path);
+        if (!relative)
+            path_follow(path, followed);
+        snprintf(out, ENDPOINT_BYTES, "ipc %s%s", relative ? "." : "", relative ? path : followed);
         return out;
     }
-    const char *host = strcmp(address.host, "localhost") == 0 ? "127.0.0.1" : address.host;
-    snprintf(out, ENDPOINT_BYTES, "tcp %s %" PRIu32, host, address.port);
+    size_t length = strlen(address.host);
+    if (length > 1 &&
+        address.host[length - 1] == '.') /* DNS's way to say: this is the whole name */
+        address.host[length - 1] = '\0';
+    snprintf(out, ENDPOINT_BYTES, "tcp %s %" PRIu32, address.host, address.port);
     return out;
+}
+
+static bool local_name_and_number(const char *a, const char *b)
+{
+    static const char name[] = "tcp localhost ";
+    static const char *const numbers[] = {"tcp 127.0.0.1 ", "tcp ::1 "};
+    if (strncmp(a, name, sizeof name - 1) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        size_t length = strlen(numbers[i]);
+        if (strncmp(b, numbers[i], length) == 0 && strcmp(a + sizeof name - 1, b + length) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool address_endpoints_clash(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0 || local_name_and_number(a, b) || local_name_and_number(b, a);
 }
 
 static bool loopback(const struct address *address)

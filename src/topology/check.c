@@ -236,8 +236,8 @@ static void check_even_voters(struct draft *draft, uint32_t voters)
     if (voters % 2 != 0)
         return;
     struct topology_problem *problem = warn(draft, *setting(draft, "nodes"));
-    say(problem->what, "%" PRIu32 " voters bear the loss of no more nodes than %" PRIu32 " do",
-        voters, voters - 1);
+    say(problem->what, "%" PRIu32 " voters survive no more failures than %" PRIu32, voters,
+        voters - 1);
     say(problem->mend, "make one a reader, or add a voter");
 }
 
@@ -315,19 +315,25 @@ static void check_data(struct draft *draft, uint32_t one, uint32_t other)
     const struct topology_node *a = &draft->topology->nodes[one];
     const struct topology_node *b = &draft->topology->nodes[other];
     char quoted[QUOTE_BYTES];
-    bool nested = path_within(a->data, b->data) || path_within(b->data, a->data);
-    if (!usable(draft, one, "data") || !usable(draft, other, "data") || !nested)
+    char first[LIMIT_PATH_BYTES];
+    char second[LIMIT_PATH_BYTES];
+    if (!usable(draft, one, "data") || !usable(draft, other, "data"))
+        return;
+    path_follow(a->data, first);
+    path_follow(b->data, second);
+    if (!path_within(first, second) && !path_within(second, first))
         return;
     if (usable(draft, one, "rpc") && usable(draft, other, "rpc") &&
         !address_same_host(a->rpc, b->rpc))
         return;
     struct topology_problem *problem = report(draft, *node_setting(draft, other, "data"));
-    bool same = strcmp(a->data, b->data) == 0;
-    say(problem->what, "%s %s the data folder of '%s'%s", quote(b->data, strlen(b->data), quoted),
-        same                            ? "is"
-        : path_within(b->data, a->data) ? "lies in"
-                                        : "contains",
-        node_name(draft, one), same ? " already" : "");
+    bool same = strcmp(first, second) == 0;
+    bool linked = strcmp(first, a->data) != 0 || strcmp(second, b->data) != 0;
+    say(problem->what, "%s %s the data folder of '%s'%s%s", quote(b->data, strlen(b->data), quoted),
+        same                         ? "is"
+        : path_within(second, first) ? "lies in"
+                                     : "contains",
+        node_name(draft, one), same ? " already" : "", linked ? ", by a symbolic link" : "");
     say(problem->mend, "give each node its own");
 }
 
@@ -406,7 +412,7 @@ static void check_addresses(struct draft *draft)
     size_t count = list_sockets(draft, sockets);
     for (size_t i = 0; i < count; i++) {
         size_t first = 0;
-        while (strcmp(sockets[first].endpoint, sockets[i].endpoint) != 0)
+        while (!address_endpoints_clash(sockets[first].endpoint, sockets[i].endpoint))
             first++;
         if (first < i)
             report_clash(draft, &sockets[first], &sockets[i]);

@@ -160,7 +160,7 @@ static void draw_failover(const struct topology *topology, FILE *to)
             fprintf(to,
                     "  leases are on: nobody is elected sooner, even when its connection closes\n");
     } else {
-        fprintf(to, "  nobody is elected by itself: `kvctl promote NODE` makes a primary\n");
+        fprintf(to, "  no automatic election: `kvctl promote NODE` makes a primary\n");
     }
     fprintf(to, "  a primary whose disk is stuck steps down after %s\n",
             human(topology->writer_stall_ms, first));

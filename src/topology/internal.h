@@ -104,6 +104,9 @@ bool value_read(const struct key *key, const char *text, const char *folder, voi
 /* `text` below `folder` when it is relative; without "." , ".." and doubled slashes. False when too long. */
 bool path_resolve(const char *folder, const char *text, char out[LIMIT_PATH_BYTES]);
 
+/* `path`, an absolute one that path_resolve() gave, with the symbolic links of its part that exists followed. */
+void path_follow(const char *path, char out[LIMIT_PATH_BYTES]);
+
 struct address {
     bool ipc;
     char scheme[8];                 /* "tcp", "tls+tcp", "ipc" */
@@ -113,9 +116,11 @@ struct address {
 };
 
 bool address_parse(const char *text, struct address *out, struct topology_problem *why);
-/* Two addresses that cannot both be listened at have one text. Returns `out`. */
-#define ENDPOINT_BYTES (LIMIT_ADDRESS_BYTES + 32)
+/* What is listened at, in one spelling. Returns `out`. */
+#define ENDPOINT_BYTES (LIMIT_PATH_BYTES + 32)
 char *address_endpoint(const char *text, char out[ENDPOINT_BYTES]);
+/* Whether two of these may be one socket: they are equal, or "localhost" is the other's number. */
+bool address_endpoints_clash(const char *a, const char *b);
 /* Whether two addresses are surely on one machine. */
 bool address_same_host(const char *a, const char *b);
 /* An address that follows from another one of the node: its port + `step`, or its path + ".name".

@@ -1,4 +1,5 @@
-#include <stdio.h>
+/* Paths of a topology: made absolute, and compared. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "topology/internal.h"
@@ -41,4 +42,20 @@ bool path_resolve(const char *folder, const char *text, char out[LIMIT_PATH_BYTE
     memset(out + used, 0,
            LIMIT_PATH_BYTES - used); /* no rest of longer attempts: equal paths, equal bytes */
     return fits;
+}
+
+void path_follow(const char *path, char out[LIMIT_PATH_BYTES])
+{
+    char known[LIMIT_PATH_BYTES];
+    size_t length = strlen(path);
+    char *real = NULL;
+    memcpy(known, path, length + 1);
+    while (length > 0 && (real = realpath(known, NULL)) == NULL) {
+        while (length > 0 && known[--length] != '/')
+            continue;
+        known[length] = '\0';
+    }
+    if (real == NULL || !path_resolve(real, path[length] == '/' ? path + length + 1 : "", out))
+        memcpy(out, path, strlen(path) + 1);
+    free(real);
 }

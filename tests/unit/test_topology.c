@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -364,6 +365,18 @@ static void sockets_folders_and_ids_belong_to_one_node(void **state)
          "t.yaml:3:56: error: 'tcp://[::ffff:127.0.0.1]:1', the stream address of 'a', is the rpc "
          "address of 'a' already; give each socket an address of its own\n"},
         {"cluster: s\nnodes:\n"
+         "  - {id: a, data: a, rpc: 'tcp://[::1]:1', stream: 'tcp://LocalHost:1'}\n",
+         "t.yaml:3:52: error: 'tcp://LocalHost:1', the stream address of 'a', is the rpc address "
+         "of "
+         "'a' already; give each socket an address of its own\n"},
+        {"cluster: s\nnodes:\n"
+         "  - {id: a, data: a, rpc: 'tcp://[::1]:1', stream: 'tcp://127.0.0.1:1'}\n",
+         ""},
+        {"cluster: s\nnodes:\n"
+         "  - {id: a, data: a, rpc: 'tcp://db.example:1', stream: 'tcp://db.example.:1'}\n",
+         "t.yaml:3:57: error: 'tcp://db.example.:1', the stream address of 'a', is the rpc address "
+         "of 'a' already; give each socket an address of its own\n"},
+        {"cluster: s\nnodes:\n"
          "  - {id: a, data: a, rpc: 'ipc:///run/a', stream: 'ipc:///run/../run//a'}\n",
          "t.yaml:3:51: error: 'ipc:///run/../run//a', the stream address of 'a', is the rpc "
          "address of 'a' "
@@ -405,6 +418,59 @@ static void sockets_folders_and_ids_belong_to_one_node(void **state)
          "ipc:///path, from the root\n"},
     };
     expect_all(cases, COUNT(cases));
+}
+
+/* Two nodes on one machine, with their data in `first` and `second` below `folder`. `wanted`: a part of the problem. */
+static void expect_linked(const char *folder, const char *first, const char *second,
+                          const char *wanted)
+{
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml,
+             "cluster: s\nnodes:\n"
+             "  - {id: a, rpc: 'tcp://h:10', stream: 'tcp://h:20', data: '%s/%s'}\n"
+             "  - {id: b, role: reader, rpc: 'tcp://h:30', stream: 'tcp://h:40', data: '%s/%s'}\n",
+             folder, first, folder, second);
+    struct loaded it = parse(yaml);
+    char *says = printed_problems(&it.problems, "t.yaml");
+    if (wanted[0] == '\0')
+        assert_string_equal(says, "");
+    else
+        assert_non_null(strstr(says, wanted));
+    free(says);
+    topology_problems_free(&it.problems);
+}
+
+static void links_lead_to_the_folder_or_socket_that_they_name(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_topology.XXXXXX";
+    char real[64];
+    char link[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(real, sizeof real, "%s/real", folder);
+    snprintf(link, sizeof link, "%s/link", folder);
+    assert_int_equal(mkdir(real, 0700), 0);
+    assert_int_equal(symlink("real", link), 0);
+    expect_linked(folder, "real/a", "link/b", "");
+    expect_linked(folder, "real/a", "link/a",
+                  "/link/a' is the data folder of 'a' already, by a symbolic link; ");
+    expect_linked(folder, "link", "real/log/x",
+                  "/real/log/x' lies in the data folder of 'a', by a symbolic link; ");
+    expect_linked(folder, "real/a/b", "link/a",
+                  "/link/a' contains the data folder of 'a', by a symbolic link; ");
+    char yaml[512];
+    snprintf(yaml, sizeof yaml,
+             "cluster: s\nnodes:\n"
+             "  - {id: a, data: /d, rpc: 'ipc://%s/socket', stream: 'ipc://%s/socket'}\n",
+             real, link);
+    struct loaded it = parse(yaml);
+    char *says = printed_problems(&it.problems, "t.yaml");
+    assert_non_null(strstr(says, "/link/socket', the stream address of 'a', is the rpc address"));
+    free(says);
+    topology_problems_free(&it.problems);
+    unlink(link);
+    rmdir(real);
+    rmdir(folder);
 }
 
 static void timings_that_would_mislead_are_refused_and_poor_ones_warned_of(void **state)
@@ -476,7 +542,7 @@ static void voters_that_cannot_serve_are_refused_and_poor_sets_warned_of(void **
          "t.yaml:2:18: error: initial_primary 'b' is a reader; name one of the voters, or make 'b' "
          "one\n"},
         {"cluster: s\n" ONE_NODE NODE("b", "701"),
-         "t.yaml:3:3: warning: 2 voters bear the loss of no more nodes than 1 do; make one a "
+         "t.yaml:3:3: warning: 2 voters survive no more failures than 1; make one a "
          "reader, or add "
          "a voter\n"},
         {"cluster: s\nfailover: automatic\n" ONE_NODE,
@@ -487,7 +553,7 @@ static void voters_that_cannot_serve_are_refused_and_poor_sets_warned_of(void **
          "t.yaml:2:11: warning: automatic failover with 2 voters: when one is lost, no majority is "
          "left to "
          "elect; use 3 voters, or 'failover: manual'\n"
-         "t.yaml:4:3: warning: 2 voters bear the loss of no more nodes than 1 do; make one a "
+         "t.yaml:4:3: warning: 2 voters survive no more failures than 1; make one a "
          "reader, or add "
          "a voter\n"},
         {"cluster: s\nfailover: automatic\n" THREE_NODES, ""},
@@ -1043,6 +1109,7 @@ int main(void)
         cmocka_unit_test(values_of_the_wrong_kind_are_told_with_the_right_one),
         cmocka_unit_test(addresses_that_peers_cannot_dial_are_refused_with_the_reason),
         cmocka_unit_test(sockets_folders_and_ids_belong_to_one_node),
+        cmocka_unit_test(links_lead_to_the_folder_or_socket_that_they_name),
         cmocka_unit_test(timings_that_would_mislead_are_refused_and_poor_ones_warned_of),
         cmocka_unit_test(voters_that_cannot_serve_are_refused_and_poor_sets_warned_of),
         cmocka_unit_test(every_problem_is_told_at_once_in_the_order_of_the_file),
