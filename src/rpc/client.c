@@ -15,6 +15,7 @@
 #include "rpc/dialed.h"
 #include "rpc/dispatch.h"
 #include "rpc/envelope.h"
+#include "rpc/names.h"
 #include "rpc/rpc.h"
 
 #define SP_HEADER_BYTES 4
@@ -561,10 +562,26 @@ static enum candor_code open_failed(int error, enum candor_code code, const char
                             nng_strerror(error));
 }
 
+/* NNG would dial 99999 as 34463, and "7x" never. */
+static bool port_is_good(const char *address, struct candor_error *err)
+{
+    char host[LIMIT_ADDRESS_BYTES];
+    uint16_t port;
+    if (!names_host_of(address, host) || names_port_of(address, &port))
+        return true;
+    candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                     "cannot dial \"%s\": an address ends with a port from 1 to 65535, as "
+                     "tcp://127.0.0.1:7000 does",
+                     address);
+    return false;
+}
+
 enum candor_code rpc_client_open(const char *address, size_t message_bytes, struct rpc_client **out,
                                  struct candor_error *err)
 {
     *out = NULL;
+    if (!port_is_good(address, err))
+        return CANDOR_INVALID_ARGUMENT;
     struct rpc_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,

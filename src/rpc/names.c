@@ -94,6 +94,17 @@ static void keep(struct host_addresses *out, const struct addrinfo *found)
     out->count++;
 }
 
+bool names_port_of(const char *address, uint16_t *out)
+{
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL || colon[1] < '0' || colon[1] > '9')
+        return false;
+    char *end;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    *out = (uint16_t)port;
+    return port > 0 && port <= UINT16_MAX && *end == '\0';
+}
+
 static int look_up(const char *host, struct host_addresses *out)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};

@@ -69,5 +69,7 @@ bool names_same_address(const struct sockaddr_storage *a, const struct sockaddr_
 
 /* The host of "tcp://host:port", "tls+tcp://[::1]:7000"; false: it has none. */
 bool names_host_of(const char *address, char out[LIMIT_ADDRESS_BYTES]);
+/* The port of such an address; false: what stands there is no number from 1 to 65535. */
+bool names_port_of(const char *address, uint16_t *out);
 
 #endif

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,15 +24,6 @@ struct await {
     uint64_t refused_since_ns; /* 0: not refused yet */
     uint64_t logged_ns;        /* 0: no line yet */
 };
-
-static bool port_of(const char *address, uint16_t *out)
-{
-    const char *colon = strrchr(address, ':');
-    char *end;
-    unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, &end, 10);
-    *out = (uint16_t)port;
-    return port > 0 && port <= UINT16_MAX && *end == '\0';
-}
 
 /* 0, or errno. */
 static int try_to_bind(const struct sockaddr_storage *address, uint16_t port)
@@ -110,7 +100,7 @@ enum candor_code own_address_await(const char *address, const struct own_address
                                    struct candor_error *err)
 {
     struct await await = {.address = address};
-    if (!names_host_of(address, await.host) || !port_of(address, &await.port))
+    if (!names_host_of(address, await.host) || !names_port_of(address, &await.port))
         return CANDOR_OK;
     for (;;) {
         enum candor_code code = attempt(&await, err);

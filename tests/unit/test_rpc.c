@@ -725,6 +725,15 @@ static void an_address_in_use_or_malformed_is_named(void **state)
                          CANDOR_INVALID_ARGUMENT);
         assert_null(client);
     }
+    const char *no_port[] = {"tcp://127.0.0.1",       "tcp://127.0.0.1:",  "tcp://127.0.0.1:0",
+                             "tcp://127.0.0.1:99999", "tcp://[::1]",       "tcp://name:7x",
+                             "tls+tcp://name:+7",     "tcp://[::1]:65536", "tcp://name:-1"};
+    for (size_t i = 0; i < sizeof no_port / sizeof no_port[0]; i++) {
+        assert_int_equal(rpc_client_open(no_port[i], MESSAGE_BYTES, &client, &err),
+                         CANDOR_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "a port from 1 to 65535"));
+        assert_non_null(strstr(err.message, no_port[i]));
+    }
 }
 
 /* ---- Connections that fail ----------------------------------------------------------------------------- */
