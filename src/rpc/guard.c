@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -85,7 +86,7 @@ struct guard_counts guard_counts(void)
 
 /* ---- Coming and going -------------------------------------------------------------------------- */
 
-static void tell_refused(void)
+static void log_refused(const char *why)
 {
     uint64_t count = atomic_fetch_add(&refused_count, 1) + 1;
     uint64_t now_ns = clock_boot_ns();
@@ -94,9 +95,9 @@ static void tell_refused(void)
         return;
     if (atomic_compare_exchange_strong(&logged_ns, &before_ns, now_ns))
         log_warn("connections_refused",
-                 "refused=%" PRIu64 " descriptors=%zu kept_for_files=%zu "
+                 "refused=%" PRIu64 " why=\"%s\" descriptors=%zu kept_for_files=%zu "
                  "way_out=\"raise the limit of open files (ulimit -n), or close connections\"",
-                 count, soft_limit(), soft_limit() - (size_t)reserve_begin());
+                 count, why, soft_limit(), soft_limit() - (size_t)reserve_begin());
 }
 
 static void take(int fd)
@@ -113,13 +114,18 @@ static void take(int fd)
 int __wrap_accept(int listener, struct sockaddr *address, socklen_t *length)
 {
     int fd = accept4(listener, address, length, SOCK_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        int error = errno;
+        if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS)
+            log_refused(strerror(error));
+        errno = error;
         return fd;
+    }
     if (fd >= reserve_begin()) {
         __real_close(fd);
         /* However few the newest ones seemed, filling gaps: now there is no place left. */
         atomic_store(&excess, fd - pressure_begin() + 1);
-        tell_refused();
+        log_refused("the rest is kept for files");
         errno = ECONNABORTED;
         return -1;
     }

@@ -4,7 +4,8 @@
  * the limit of descriptors, and holds it without a limit of time. A node that then opens a segment of its log or its
  * vote has none left.
  *
- *   - A connection whose descriptor would fall into the reserve is closed at once, and told in the log.
+ *   - A connection whose descriptor would fall into the reserve is closed at once; the log says so, and
+ *     when the kernel gives none at all.
  *   - One that has not sent its SP handshake after LIMIT_HANDSHAKE_MS is closed; near the reserve, much sooner.
  * That a peer is gone without a word is noticed by nng_sockets.c.
  *
@@ -23,7 +24,7 @@ void guard_tend(uint64_t now_ns);
 size_t guard_excess(void);
 
 struct guard_counts {
-    uint64_t refused; /* would have taken from the reserve */
+    uint64_t refused; /* would have taken from the reserve, or found no descriptor at all */
     uint64_t silent;  /* closed without a handshake */
 };
 struct guard_counts guard_counts(void);

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "base/units.h"
 #include "state/map_fault.h"
 #include "state/table.h"
 
@@ -135,6 +136,22 @@ static enum candor_code open_tables(struct env *env, const char *dir, bool read_
     return rc == 0 ? CANDOR_OK : env_failed(rc, dir, "open the state", err);
 }
 
+/* The map takes its whole size of address space, however little it holds. */
+static enum candor_code map_failed(int rc, const char *dir, uint64_t map_bytes, unsigned flags,
+                                   struct candor_error *err)
+{
+    char size[UNIT_TEXT_BYTES];
+    bool limited =
+        (flags & MDB_RDONLY) == 0; /* by limits.state; copies are opened by the default */
+    if (rc != ENOMEM)
+        return env_failed(rc, dir, "open the state", err);
+    return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
+                            "%s: cannot open the state: %s; it takes %s of address space: raise "
+                            "what the process may have (ulimit -v)%s",
+                            dir, strerror(rc), size_text(map_bytes, size),
+                            limited ? ", or lower limits.state in the topology" : "");
+}
+
 enum candor_code env_open(const char *dir, uint64_t map_bytes, unsigned flags, struct env **out,
                           struct candor_error *err)
 {
@@ -158,7 +175,7 @@ enum candor_code env_open(const char *dir, uint64_t map_bytes, unsigned flags, s
     if (rc == 0)
         map_fault_watch(env->mdb, dir);
     code = rc == 0 ? open_tables(env, dir, (flags & MDB_RDONLY) != 0, err)
-                   : env_failed(rc, dir, "open the state", err);
+                   : map_failed(rc, dir, map_bytes, flags, err);
     if (code != CANDOR_OK) {
         env_close(env);
         return code;

@@ -44,6 +44,15 @@ class Memory(unittest.TestCase):
                     return
             self.fail("it never served")
 
+    def test_a_state_that_does_not_fit_into_the_address_space_names_limits_state(self):
+        with Cluster(ONE) as c, running(c, "a", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                        preexec_fn=address_space(2000)) as node:
+            self.assertEqual(node.wait(DEADLINE_S), SHORTAGE)
+            said = node.stderr.read().decode()
+            self.assertIn("16GiB of address space", said)
+            self.assertIn("ulimit -v", said)
+            self.assertIn("lower limits.state", said)
+
     def test_a_node_that_runs_out_of_memory_refuses_or_ends_as_short_of_it(self):
         with Cluster(ONE, **SMALL) as c:
             for spare in (1, 2, 4, 8):

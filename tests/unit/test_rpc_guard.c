@@ -163,6 +163,26 @@ static void silent_connections_leave_descriptors_for_files(void **state)
     assert_true(victim_ends(&victim, PATIENCE_NS));
 }
 
+/* The kernel itself gives none, not even for the moment that a refusal takes: it is counted (and logged), and ends with the
+ * shortage. */
+static void accept_without_a_descriptor_is_counted_and_passes(void **state)
+{
+    (void)state;
+    struct limits limits = {0};
+    struct victim victim = start(&limits);
+    assert_true(server_answers_in_time(limits.port));
+    assert_true(ask_report(&victim).guard.refused == 0);
+    struct rlimit none = {3, DESCRIPTORS};
+    struct rlimit enough = {DESCRIPTORS, DESCRIPTORS};
+    assert_int_equal(prlimit(victim.pid, RLIMIT_NOFILE, &none, NULL), 0);
+    int fd = sp_connect(limits.port);
+    AWAIT_REPORT(&victim, report.guard.refused > 0 && report.files == 0);
+    assert_int_equal(prlimit(victim.pid, RLIMIT_NOFILE, &enough, NULL), 0);
+    assert_true(server_answers_in_time(limits.port));
+    close(fd);
+    assert_true(victim_ends(&victim, PATIENCE_NS));
+}
+
 /* Another connection in place of one that may have been refused. */
 static int refill(int port, int fd)
 {
@@ -261,6 +281,7 @@ int main(void)
         /* first: they fork */
         cmocka_unit_test(silent_connections_leave_descriptors_for_files),
         cmocka_unit_test(idle_connections_give_way_to_new_ones),
+        cmocka_unit_test(accept_without_a_descriptor_is_counted_and_passes),
         cmocka_unit_test(connections_are_bounded_and_the_longest_idle_gives_way),
         cmocka_unit_test(every_connection_is_kept_alive_by_tcp),
     };
