@@ -88,7 +88,7 @@ class Demo:
     def start(self):
         say("1. Three nodes from one YAML file, with a proxy between them that can cut the network.")
         self.show("up", self.topology, "--with-fault-proxy")
-        self.until(lambda: all(r["state"] == "FRESH" for r in self.status().values()), "all nodes FRESH")
+        check(all(r["state"] == "FRESH" for r in self.status().values()), "all nodes are FRESH at once")
         self.show("status")
 
     def load(self):

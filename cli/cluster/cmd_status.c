@@ -71,7 +71,8 @@ static json_t *json_row(const struct node_row *row)
                                           "admitted",
                                           NULL};
     json_t *out = json_object();
-    json_object_set_new(out, "node", json_string(row->target.id));
+    json_object_set_new(out, "node",
+                        row->target.id[0] != '\0' ? json_string(row->target.id) : json_null());
     if (row->result.error.code != CANDOR_OK || !row->result.has_freshness) {
         json_object_set_new(out, "state", json_string("UNREACHABLE"));
         for (size_t i = 0; unknown[i] != NULL; i++)
@@ -160,7 +161,9 @@ static void print_remarks(const struct node_row *rows, size_t count)
     for (size_t i = 0; i < count; i++) {
         const struct node_row *row = &rows[i];
         if (!reached(row)) {
-            output_line(stdout, "%s: %s", row->target.id, row->result.error.message);
+            output_line(stdout, "%s: %s",
+                        row->target.id[0] != '\0' ? row->target.id : row->target.address,
+                        row->result.error.message);
             continue;
         }
         if (row->status.differs_seq > 0)
@@ -428,7 +431,7 @@ static int run_health(struct command_context *ctx, int argc, char **argv)
             status = EXIT_UNAVAILABLE;
         const char *id = targets[i].id[0] != '\0' ? targets[i].id : result.freshness.node;
         json_t *node = json_object();
-        json_object_set_new(node, "node", json_string(id));
+        json_object_set_new(node, "node", id[0] != '\0' ? json_string(id) : json_null());
         json_object_set_new(node, "status", json_string(answer));
         json_object_set_new(node, "state",
                             result.has_freshness
@@ -436,8 +439,8 @@ static int run_health(struct command_context *ctx, int argc, char **argv)
                                 : json_null());
         json_array_append_new(nodes, node);
         if (!context_json(ctx))
-            printf("%s\t%s%s%s\n", id, answer, result.error.message[0] != '\0' ? "\t" : "",
-                   result.error.message);
+            printf("%s\t%s%s%s\n", id[0] != '\0' ? id : targets[i].address, answer,
+                   result.error.message[0] != '\0' ? "\t" : "", result.error.message);
     }
     if (count > 0 && context_json(ctx)) {
         json_t *out = json_object();

@@ -83,7 +83,7 @@ int report_usage(struct command_context *ctx, const char *mend, const char *form
 }
 
 /* What usually helps. */
-static const char *mend_for(const struct candor_error *error)
+static const char *mend_for(const struct command_context *ctx, const struct candor_error *error)
 {
     switch (error->reason) {
     case CANDOR_REASON_NO_PRIMARY:
@@ -124,7 +124,10 @@ static const char *mend_for(const struct candor_error *error)
     default:
         break;
     }
-    if (error->code == CANDOR_UNAVAILABLE || error->code == CANDOR_DEADLINE_EXCEEDED)
+    bool silent = error->code == CANDOR_UNAVAILABLE || error->code == CANDOR_DEADLINE_EXCEEDED;
+    if (silent && context_endpoint(ctx) != NULL)
+        return "check that a node's rpc address was meant and that the node runs";
+    if (silent)
         return "`kvctl status` shows which nodes can be reached";
     return NULL;
 }
@@ -189,7 +192,7 @@ int report_result(struct command_context *ctx, const struct candor_error *error,
     }
     if (status == EXIT_REDIRECTED && (result == NULL || result->endpoint[0] == '\0'))
         status = EXIT_UNAVAILABLE; /* nobody to send the caller to */
-    mend = mend != NULL ? mend : mend_for(error);
+    mend = mend != NULL ? mend : mend_for(ctx, error);
     print_error(ctx, what, mend);
     if (ctx->json)
         add_json(ctx, error, result, mend);

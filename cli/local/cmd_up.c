@@ -24,7 +24,10 @@ static const struct option_spec up_options[] = {
     {"with-fault-proxy", 0, NULL, false,
      "Put a proxy between the nodes, so that `kvctl fault` can cut their network"},
     {"node", 'n', "NODE", true, "Start only this node; may be repeated"},
-    {"wait", 'w', "DURATION", false, "How long a node may take to be ready; default 30s"},
+    {"wait-for", 0, "ready|fresh", false,
+     "ready: until each node serves; fresh: until each is FRESH, too. Default: fresh, and with "
+     "--node ready"},
+    {"wait", 'w', "DURATION", false, "How long that may take; default 30s"},
     RUN_DIR_OPTION,
     {0},
 };
@@ -149,15 +152,16 @@ static void turn_logs(const struct local_cluster *cluster, struct local_node *co
 }
 
 static void print_up(struct command_context *ctx, const struct local_cluster *cluster,
-                     json_t *results, int status)
+                     json_t *results, bool fresh, int status)
 {
     if (context_json(ctx)) {
         json_t *proxy = cluster->with_proxy
                             ? json_pack("{s:I}", "pid", (json_int_t)cluster->proxy.pid)
                             : json_null();
-        output_json(ctx, json_pack("{s:s,s:s,s:s,s:o,s:O}", "cluster", cluster->cluster, "topology",
-                                   cluster->topology, "run_dir", cluster->dir, "fault_proxy", proxy,
-                                   "nodes", results));
+        output_json(ctx, json_pack("{s:s,s:s,s:s,s:o,s:O,s:b}", "cluster", cluster->cluster,
+                                   "topology", cluster->topology, "run_dir", cluster->dir,
+                                   "fault_proxy", proxy, "nodes", results, "waited_until_fresh",
+                                   fresh && status == EXIT_DONE));
     } else if (status == EXIT_DONE) {
         printf("%s is up: %zu node%s%s, logs in %s/logs\n", cluster->cluster,
                json_array_size(results), json_array_size(results) == 1 ? "" : "s",
@@ -165,8 +169,17 @@ static void print_up(struct command_context *ctx, const struct local_cluster *cl
     }
 }
 
-static int up(struct command_context *ctx, struct local_cluster *cluster, uint64_t wait_ms)
+static bool waits_for_fresh(const struct command_context *ctx)
 {
+    const char *given = option_text(ctx, "wait-for");
+    return given != NULL ? strcmp(given, "fresh") == 0 : !option_given(ctx, "node");
+}
+
+static int up(struct command_context *ctx, struct local_cluster *cluster,
+              const struct topology *topology, uint64_t wait_ms)
+{
+    bool fresh = waits_for_fresh(ctx);
+    uint64_t until_ns = clock_boot_ns() + wait_ms * NS_PER_MS;
     struct local_node *chosen[LIMIT_NODES];
     size_t count;
     int status = EXIT_DONE;
@@ -179,7 +192,9 @@ static int up(struct command_context *ctx, struct local_cluster *cluster, uint64
         status = local_start_proxy(ctx, cluster, wait_ms);
     if (status == EXIT_DONE)
         status = local_start(ctx, cluster, chosen, count, wait_ms, results);
-    print_up(ctx, cluster, results, status);
+    if (status == EXIT_DONE && fresh)
+        status = local_wait_fresh(ctx, topology, chosen, count, until_ns);
+    print_up(ctx, cluster, results, fresh, status);
     json_decref(results);
     return status;
 }
@@ -203,8 +218,9 @@ static int run_up(struct command_context *ctx, int argc, char **argv)
         !local_create(ctx, topology, cluster, &status) ||
         !take_cluster(ctx, cluster, topology, argv[0], &status))
         goto cleanup;
-    status = up(ctx, cluster, wait_ms);
-    if (status == EXIT_DONE && cluster->usual && !run_remember_topology(cluster->topology, &error))
+    status = up(ctx, cluster, topology, wait_ms);
+    bool started = status != EXIT_USAGE && status != EXIT_CONFLICT && any_runs(cluster);
+    if (started && cluster->usual && !run_remember_topology(cluster->topology, &error))
         status = report_error(ctx, &error, NULL);
 cleanup:
     interrupt_end();
@@ -220,9 +236,10 @@ const struct command command_up = {
     .args = "FILE",
     .summary = "Start all nodes of a topology on this machine",
     .description =
-        "For development: starts a kvd for each node, detached, and waits until all serve. Logs "
-        "and processes are kept in the run directory; other commands then find the topology by "
-        "themselves, unless --run-dir is given.\n\n"
+        "For development: starts a kvd for each node, detached, and waits until there is a primary "
+        "and every node is FRESH: a read at any of them then is. Logs and processes are kept in "
+        "the run directory; other commands then find the topology by themselves, unless --run-dir "
+        "is given. Exit status 5: they were started, and are not FRESH in time.\n\n"
         "With --with-fault-proxy the nodes reach each other through a proxy that `kvctl fault` "
         "can tell to lose packets; clients still reach every node directly. A node that does not "
         "start is reported with the end of its log; the others stay up.",

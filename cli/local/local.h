@@ -87,6 +87,10 @@ bool local_find_kvd(struct command_context *ctx, char out[LOCAL_PATH_BYTES], int
  * Call between interrupt_begin and interrupt_end. */
 int local_start(struct command_context *ctx, struct local_cluster *cluster,
                 struct local_node **nodes, size_t count, uint64_t wait_ms, json_t *results);
+/* Waits until each of the nodes, all of which are ready, is FRESH. EXIT_DONE, or the status of what was reported: EXIT_UNAVAILABLE
+ * when CLOCK_BOOTTIME reaches `until_ns` before, or ^C, or one is in a state that it does not leave by itself. */
+int local_wait_fresh(struct command_context *ctx, const struct topology *topology,
+                     struct local_node *const *nodes, size_t count, uint64_t until_ns);
 int local_start_proxy(struct command_context *ctx, struct local_cluster *cluster, uint64_t wait_ms);
 
 #endif

@@ -11,11 +11,14 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "cli/frame/node_call.h"
 #include "disk/disk.h"
 
 #define TAIL_BYTES 4096
 #define TAIL_LINES 12
-#define LOOK_MS 10 /* how often logs are looked at for `ready` */
+#define LOOK_MS 10        /* how often logs are looked at for `ready` */
+#define FRESH_ASK_MS 1000 /* a node that does not answer in it counts as not FRESH */
+#define FRESH_LOOK_MS 20  /* between two questions */
 
 /* ---- Programs ---- */
 
@@ -237,6 +240,87 @@ int local_start(struct command_context *ctx, struct local_cluster *cluster,
         add_result(results, &list[i]);
 cleanup:
     free(list);
+    return status;
+}
+
+/* ---- Being FRESH ---- */
+
+static const char *rpc_of(const struct topology *topology, const char *id)
+{
+    for (uint32_t i = 0; i < topology->node_count; i++)
+        if (strcmp(topology->nodes[i].id.text, id) == 0)
+            return topology->nodes[i].rpc;
+    return NULL;
+}
+
+static bool is_fresh(const struct node_row *row)
+{
+    return row->result.error.code == CANDOR_OK && row->result.has_freshness &&
+           row->result.freshness.state == CANDOR_STATE_FRESH;
+}
+
+/* Time alone does not help: an operator must decide, or the process is gone. */
+static bool is_stuck(const struct node_row *row, const struct local_node *node)
+{
+    enum candor_state state = row->result.freshness.state;
+    return process_look(&node->process) == PROCESS_ENDED ||
+           (row->result.has_freshness &&
+            (state == CANDOR_STATE_FORKED || state == CANDOR_STATE_DOUBTFUL));
+}
+
+static int report_not_fresh(struct command_context *ctx, const struct node_row *row,
+                            const struct local_node *node)
+{
+    struct candor_error error;
+    bool ended = process_look(&node->process) == PROCESS_ENDED;
+    const char *state = ended                       ? "not running any more"
+                        : row->result.has_freshness ? candor_state_name(row->result.freshness.state)
+                                                    : "silent";
+    bool primary = row->status.primary[0] != '\0';
+    candor_error_set(&error, interrupt_seen() ? CANDOR_CANCELLED : CANDOR_DEADLINE_EXCEEDED,
+                     CANDOR_REASON_NONE, "%s%s is up and not FRESH: it is %s%s",
+                     interrupt_seen() ? "interrupted; " : "", node->id, state,
+                     ended || primary || !row->result.has_freshness ? "" : " and knows no primary");
+    return report_error(ctx, &error,
+                        "`kvctl status` and `kvctl logs` say why; --wait-for ready waits for less");
+}
+
+/* Asks all of them. `*odd`: one that is not FRESH, a stuck one first; count: all are. */
+static bool look_if_fresh(const struct node_target *targets, struct local_node *const *nodes,
+                          size_t count, struct node_row *rows, size_t *odd)
+{
+    node_rows(targets, count, FRESH_ASK_MS, rows);
+    *odd = count;
+    for (size_t i = 0; i < count; i++) {
+        if (is_fresh(&rows[i]))
+            continue;
+        *odd = *odd == count ? i : *odd;
+        if (is_stuck(&rows[i], nodes[i])) {
+            *odd = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+int local_wait_fresh(struct command_context *ctx, const struct topology *topology,
+                     struct local_node *const *nodes, size_t count, uint64_t until_ns)
+{
+    struct node_target targets[LIMIT_NODES];
+    memset(targets, 0, sizeof targets);
+    size_t odd = 0;
+    struct node_row *rows = calloc(LIMIT_NODES, sizeof *rows);
+    ASSERT(rows != NULL && count <= LIMIT_NODES);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(targets[i].id, sizeof targets[i].id, "%s", nodes[i]->id);
+        snprintf(targets[i].address, sizeof targets[i].address, "%s",
+                 rpc_of(topology, nodes[i]->id));
+    }
+    while (!look_if_fresh(targets, nodes, count, rows, &odd) && odd < count && !interrupt_seen() &&
+           clock_boot_ns() < until_ns)
+        poll(NULL, 0, FRESH_LOOK_MS);
+    int status = odd < count ? report_not_fresh(ctx, &rows[odd], nodes[odd]) : EXIT_DONE;
+    free(rows);
     return status;
 }
 

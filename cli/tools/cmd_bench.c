@@ -21,6 +21,7 @@
 #define SUB_BUCKETS 32 /* of each power of two: 3% */
 #define BUCKETS ((size_t)64 * SUB_BUCKETS)
 #define TICK_NS (10 * NS_PER_MS)
+#define ASK_DEADLINE_MS 1000
 #define CODES 17
 
 typedef unsigned long long number;
@@ -314,6 +315,17 @@ static void print_text(const struct bench *bench, const struct totals *totals, d
 
 /* ---- The command ---- */
 
+/* Numbers of a node that does not answer would say nothing. False after a report. */
+static bool is_there(struct bench *bench, int *status)
+{
+    struct node_row row;
+    node_rows(&bench->target, 1, ASK_DEADLINE_MS, &row);
+    if (row.result.error.code == CANDOR_OK)
+        return true;
+    *status = report_error(bench->ctx, &row.result.error, NULL);
+    return false;
+}
+
 /* put goes to the primary, get to the first node, unless --node or --endpoint say otherwise. */
 static bool choose_target(struct bench *bench, int *status)
 {
@@ -324,10 +336,10 @@ static bool choose_target(struct bench *bench, int *status)
         return false;
     bench->target = targets[0];
     if (count == 1 || !bench->put)
-        return true;
+        return is_there(bench, status);
     rows = calloc(count, sizeof *rows);
     ASSERT(rows != NULL);
-    node_rows(targets, count, 1000, rows);
+    node_rows(targets, count, ASK_DEADLINE_MS, rows);
     const struct node_row *primary = NULL;
     for (size_t i = 0; i < count; i++) {
         const struct candor_freshness *f = &rows[i].result.freshness;
@@ -354,7 +366,7 @@ static bool take_options(struct bench *bench, const char *op)
     const char *level = option_text(ctx, "level");
     bench->put = strcmp(op, "put") == 0;
     if (!bench->put && strcmp(op, "get") != 0) {
-        report_usage(ctx, NULL, "it takes get or put, not '%s'", op);
+        report_usage(ctx, "as in `kvctl bench get`", "it measures get or put, not '%s'", op);
         return false;
     }
     if (bench->put && level != NULL) {
@@ -405,7 +417,7 @@ static int run_bench(struct command_context *ctx, int argc, char **argv)
     if (!take_options(&bench, argv[0]))
         return EXIT_USAGE;
     if (bench.value_bytes > LIMIT_MESSAGE_BYTES_DEFAULT / 2)
-        return report_usage(ctx, NULL, "--value-size is more than 2 MiB");
+        return report_usage(ctx, "give at most 2MiB", "--value-size is more than 2 MiB");
     if (!choose_target(&bench, &status))
         return status;
     bench.value = malloc(bench.value_bytes + 1);

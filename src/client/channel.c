@@ -16,7 +16,7 @@ enum candor_code candor_channel_open(const char *address, struct candor_channel 
     struct candor_error local;
     err = err == NULL ? &local : err;
     *out = NULL;
-    if (fork_stranded(err))
+    if (fork_stranded(err) || !client_check_address(address, err))
         return err->code;
     struct candor_channel *channel = fork_register() ? calloc(1, sizeof *channel) : NULL;
     if (channel == NULL)

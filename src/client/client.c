@@ -208,10 +208,15 @@ static bool find_connection(const struct candor_client *client, const char *addr
     return false;
 }
 
-/* What can be seen without a socket: NNG looks at the rest when the connection is made. */
-static bool check_address(const char *address, struct candor_error *err)
+bool client_check_address(const char *address, struct candor_error *err)
 {
-    static const char *const schemes[] = {"tcp://", "ipc://", "tls+tcp://", "abstract://"};
+    static const char *const schemes[] = {"tcp://", "ipc://", "abstract://"};
+    if (strncmp(address, "tls+tcp://", 10) == 0) {
+        candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                         "endpoint: '%s' is a TLS address; this version has no TLS: write tcp://",
+                         address);
+        return false;
+    }
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
         size_t length = strlen(schemes[i]);
         if (strncmp(address, schemes[i], length) == 0 && address[length] != '\0')
@@ -288,7 +293,7 @@ bool client_connect(struct candor_client *client, const char *address, size_t *i
                          LIMIT_ADDRESS_BYTES - 1);
         return false;
     }
-    if (!check_address(address, err))
+    if (!client_check_address(address, err))
         return false;
     struct rpc_client *former = NULL;
     pthread_mutex_lock(&client->lock);

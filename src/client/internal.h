@@ -140,6 +140,8 @@ void client_retire_ids(struct candor_client *client);
  * use, or a malformed address. */
 bool client_connect(struct candor_client *client, const char *address, size_t *index,
                     struct candor_error *err);
+/* What can be seen of an address without a socket: NNG looks at the rest when the connection is made. */
+bool client_check_address(const char *address, struct candor_error *err);
 /* Under the lock: takes a place; gives the one at *index back for another one. */
 void client_take(struct candor_client *client, size_t index);
 void client_move(struct candor_client *client, size_t *index, size_t to);

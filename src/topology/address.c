@@ -11,7 +11,7 @@
 #define IPC_PATH_BYTES 108 /* sockaddr_un's, with the terminator */
 #define LIKE_TCP "write it like tcp://10.0.0.1:7000"
 #define LIKE_IPV6 "write it like tcp://[fd00::1]:7000"
-#define SCHEMES "write tcp://host:port, tls+tcp://host:port or ipc:///path"
+#define SCHEMES "write tcp://host:port or ipc:///path"
 
 static bool wrong(struct topology_problem *why, const char *text, const char *what,
                   const char *mend)
@@ -34,11 +34,15 @@ static bool scheme_parse(const char *text, struct address *out, const char **res
     if ((length == 2 && memcmp(text, "ws", 2) == 0) || (length == 3 && memcmp(text, "wss", 3) == 0))
         return wrong(
             why, text, "is a WebSocket address",
-            "peers dial this address and dialers of WebSockets leak in NNG 1.5.2: write tcp:// "
-            "or tls+tcp://");
+            "peers dial this address and dialers of WebSockets leak in NNG 1.5.2: write tcp://");
+    if (length == 7 && memcmp(text, "tls+tcp", 7) == 0)
+        return wrong(
+            why, text, "is a TLS address",
+            "this version has no TLS, and no key for a certificate: write tcp://, and keep "
+            "the ports inside a network you trust");
     if (length == 6 && memcmp(text, "inproc", 6) == 0)
         return wrong(why, text, "does not leave the process", SCHEMES);
-    static const char *const known[] = {"tcp", "tls+tcp", "ipc", NULL};
+    static const char *const known[] = {"tcp", "ipc", NULL};
     for (size_t i = 0; known[i] != NULL; i++)
         if (strlen(known[i]) == length && memcmp(known[i], text, length) == 0)
             memcpy(out->scheme, text, length);
@@ -154,7 +158,7 @@ static struct address parsed(const char *text)
     return address;
 }
 
-/* TLS or not, a port is taken once. */
+/* However it is spelled, a port is taken once. */
 char *address_endpoint(const char *text, char out[ENDPOINT_BYTES])
 {
     struct address address = parsed(text);

@@ -109,7 +109,7 @@ void path_follow(const char *path, char out[LIMIT_PATH_BYTES]);
 
 struct address {
     bool ipc;
-    char scheme[8];                 /* "tcp", "tls+tcp", "ipc" */
+    char scheme[8];                 /* "tcp", "ipc" */
     char host[LIMIT_ADDRESS_BYTES]; /* lower case, an IPv6 one without brackets */
     uint32_t port;
     char path[LIMIT_ADDRESS_BYTES]; /* of ipc */

@@ -26,7 +26,7 @@
  *       zone: east                        # optional
  *       durability: os                    # optional: overrides the cluster's
  *
- * Addresses are tcp://host:port, tls+tcp://host:port or ipc:///path; peers dial them, so none may be a wildcard.
+ * Addresses are tcp://host:port or ipc:///path; peers dial them, so none may be a wildcard.
  *
  * Threads: load before threads start; read-only afterwards, any thread. */
 #ifndef TOPOLOGY_TOPOLOGY_H

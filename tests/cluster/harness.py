@@ -186,7 +186,7 @@ class Cluster:
 
     def up(self, *args):
         extra = ["--with-fault-proxy"] if self.fault_proxy else []
-        self.kvctl("up", self.topology, *extra, *args)
+        self.kvctl("up", self.topology, "--wait-for", "ready", *extra, *args)  # tests wait for what they need
         return self
 
     def kill(self, node):

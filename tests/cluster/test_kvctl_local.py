@@ -67,6 +67,26 @@ class Life(Local):
             self.assertEqual(sorted(os.listdir(c.run_dir)), ["lock", "logs"])
             self.local(c, "down", status=1, says="no cluster is up in")
 
+    def test_up_waits_until_every_node_is_fresh(self):
+        nodes = {**{n: "voter" for n in "abcde"}, "f": "reader", "g": "reader"}
+        with Cluster(nodes) as c:
+            up = json.loads(self.local(c, "up -o json", c.topology).stdout)
+            self.assertTrue(up["waited_until_fresh"])
+            self.assertEqual({n: row["state"] for n, row in c.status().items()}, {n: "FRESH" for n in nodes})
+            self.assertEqual([n for n, row in c.status().items() if row["role"] == "primary"], ["a"])
+
+    def test_up_says_which_node_is_not_fresh_in_time(self):
+        with Cluster() as c:
+            done = self.local(c, "up --node b --wait-for fresh --wait 300ms", c.topology, status=5,
+                              says=("b is up and not FRESH", "knows no primary", "--wait-for ready"))
+            self.assertEqual(done.stdout, "")
+            self.assertEqual(states(c)["b"], "running")
+            up = json.loads(self.local(c, "up -o json --node c", c.topology).stdout)  # one of several: until it serves
+            self.assertFalse(up["waited_until_fresh"])
+            error = json.loads(run("up", c.topology, "-o", "json", "--wait-for", "fresh", "--node", "a", "--wait", "0s",
+                                   "--run-dir", c.run_dir).stderr)["error"]
+            self.assertEqual(error["code"], "DEADLINE_EXCEEDED")
+
     def test_up_refuses_what_is_up_and_starts_what_is_missing(self):
         with Cluster() as c:
             c.up("--node", "a", "--node", "b")
@@ -244,7 +264,7 @@ class Program(Local):
 
     def test_one_that_ignores_sigterm_is_told_and_killed_on_request(self):
         self.kvd("trap '' TERM; echo ready node=a; while :; do sleep 600; done\n")
-        self.assertEqual(self.up().returncode, 0)
+        self.assertEqual(self.up("--wait-for", "ready").returncode, 0)
         pid = pids(self.cluster)["a"]
         child = until(lambda: subprocess.run(["pgrep", "-P", str(pid)], capture_output=True,
                                              text=True, check=False).stdout.strip(), "its sleep")

@@ -176,7 +176,7 @@ class Mistyped(Usage):
         self.refuses("scan", "--limit", "0", says="--limit takes a number")
         self.refuses("bench", "get", "--callers", "x", says="--callers takes a number")
         self.refuses("bench", "put", "--value-size", "5MB", says="is not a size")
-        self.refuses("bench", "delete", says="takes get or put")
+        self.refuses("bench", "delete", says="get or put, not 'delete'")
 
     def test_operands_are_counted(self):
         self.refuses("get", says=("missing KEY", "usage: kvctl get KEY"))
@@ -213,7 +213,19 @@ class NoCluster(Usage):
         self.refuses("get", "k", env={"CANDOR_TOPOLOGY": "/nonexistent.yaml"}, says="/nonexistent.yaml")
 
     def test_a_malformed_address_is_named(self):
-        self.refuses("get", "k", "--endpoint", "127.0.0.1:7000", says="tcp://127.0.0.1:7000")
+        for command in (("get", "k"), ("status",), ("health",), ("rpc", "--list"), ("failover", "ls"), ("bench", "get")):
+            self.refuses(*command, "-e", "127.0.0.1:7000", says=("'127.0.0.1:7000' is no address", "like tcp://127.0.0.1:7000"))
+            self.refuses(*command, "-e", "tls+tcp://127.0.0.1:7000", says=("is a TLS address", "write tcp://"))
+            self.refuses(*command, "-e", "tcp://127.0.0.1:99999", says="a port from 1 to 65535")
+
+    def test_a_host_that_does_not_resolve_is_named_at_once(self):
+        for command in (("get", "k"), ("put", "k", "v"), ("rpc", "--list"), ("bench", "get"), ("failover", "last")):
+            self.refuses(*command, "-e", "tcp://nosuch.invalid:7000", "-d", "10m", status=5,
+                         says=("nosuch.invalid does not resolve", "check that a node's rpc address was meant"))
+        for command in ("status", "health"):
+            done = kvctl(command, "-e", "tcp://nosuch.invalid:7000", "-d", "10m")
+            self.assertEqual(done.returncode, 5)
+            self.assertRegex(done.stdout, "(?m)^tcp://nosuch.invalid:7000[:\t].*does not resolve")
 
     def test_nobody_at_the_address_is_status_5_within_the_deadline(self):
         address = f"tcp://127.0.0.1:{free_ports(1)[0]}"
