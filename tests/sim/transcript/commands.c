@@ -333,6 +333,7 @@ static const struct {
     {"del", do_del},
     {"fill", operation_fill},
     {"retry", operation_retry},
+    {"reuse", operation_reuse},
     {"cancel", operation_cancel},
     {"get", operation_get},
     {"wait", operation_wait},

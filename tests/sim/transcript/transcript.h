@@ -81,7 +81,7 @@ struct seen { /* of a node, in the lines so far */
     bool admitted;
     struct epoch saved;
     uint64_t stored;
-    uint64_t group_first; /* of the newest group of writes: one line for all of them */
+    uint64_t answered; /* of a group of writes, which one line shows: up to which write */
     struct node_id successor;
     uint64_t differs[SIM_NODES]; /* as its heartbeats say: since where; 0: they do not */
 };
@@ -144,6 +144,7 @@ void operation_lost(struct world *world, struct node *node, const struct ticket 
 void operation_put(struct transcript *transcript, struct words *words, bool deletes);
 void operation_fill(struct transcript *transcript, struct words *words);
 void operation_retry(struct transcript *transcript, struct words *words);
+void operation_reuse(struct transcript *transcript, struct words *words);
 void write_finished(struct transcript *transcript, struct operation *operation,
                     const struct node *node, const struct core_action *action);
 void fill_finished(struct transcript *transcript, struct operation *operation,

@@ -68,17 +68,16 @@ static void stored_ok(struct transcript *transcript, struct node *node,
     char pos[POS_TEXT_BYTES];
     uint64_t first = max_u64(event->appended.first_seq, seen->stored + 1);
     uint64_t last = event->appended.last_seq;
-    if (event->appended.batches.length > 0) {
+    if (event->appended.batches.length > 0)
         batches_range(event->appended.batches, &first, &last);
-        seen->group_first = first;
-    }
     if (last > seen->stored)
         say(transcript, node->id.text, "stores %s",
             phrase_records(transcript, &node->disk, first, last, text));
-    else if (last < seen->group_first)
+    else if (event->appended.first_seq <= seen->answered)
         say(transcript, node->id.text, "finds it done already, at %s",
             pos_text(disk_pos(&node->disk, last), pos));
     seen->stored = max_u64(seen->stored, last);
+    seen->answered = max_u64(seen->answered, event->appended.last_seq);
 }
 
 static void stored(struct transcript *transcript, struct node *node, const struct core_event *event)
@@ -114,7 +113,7 @@ static void took(struct transcript *transcript, struct node *node, const struct 
         break;
     case CORE_EVENT_TRUNCATED:
         seen->stored = event->truncated.last;
-        seen->group_first = seen->stored + 1;
+        seen->answered = seen->stored;
         say(transcript, node->id.text, "cuts its log back to %s",
             pos_text(disk_pos(&node->disk, seen->stored), pos));
         break;
@@ -126,7 +125,7 @@ static void took(struct transcript *transcript, struct node *node, const struct 
         say(transcript, node->id.text, "gets no snapshot");
         break;
     case CORE_EVENT_INSTALLED:
-        seen->stored = event->snapshot.pos.seq;
+        seen->stored = seen->answered = event->snapshot.pos.seq;
         say(transcript, node->id.text, "installs the snapshot: its log ends at %s",
             pos_text(event->snapshot.pos, pos));
         break;
@@ -212,7 +211,7 @@ void watch_started(struct world *world, struct node *node)
     transcript->seen[node->index] = (struct seen){
         .saved = disk->epoch,
         .stored = disk->last,
-        .group_first = disk->last + 1,
+        .answered = disk->last,
         .admitted = node->view.admitted,
         .role = node->view.role,
     };

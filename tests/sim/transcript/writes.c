@@ -45,9 +45,9 @@ static void write_arrives(struct world *world, struct event *event)
     (void)client_write(world, &world->nodes[operation->node], operation->request);
 }
 
-/* `again`: "" or which one it repeats. */
-static void send_write(struct transcript *transcript, struct operation *operation,
-                       const char *again)
+/* `as` and `other`: what it has to do with another write; or "". */
+static void send_write(struct transcript *transcript, struct operation *operation, const char *as,
+                       const char *other)
 {
     struct world *world = transcript->world;
     struct node *node = &world->nodes[operation->node];
@@ -58,8 +58,7 @@ static void send_write(struct transcript *transcript, struct operation *operatio
     say_to(transcript, (const char *[2]){operation->name, node->id.text}, "%s %s%s%s, %s%s%s%s%s",
            deletes ? "del" : "put", transcript->keys[request->ops[0].key], deletes ? "" : "=",
            operation->text, ack_level_name(request->ack), token.seq != 0 ? ", my session saw " : "",
-           token.seq != 0 ? pos_text(token, pos) : "",
-           again[0] != '\0' ? ", the same request as " : "", again);
+           token.seq != 0 ? pos_text(token, pos) : "", as, other);
     schedule_at_node(world, node, world->now_ns, write_arrives)->data = operation;
 }
 
@@ -77,8 +76,16 @@ void operation_put(struct transcript *transcript, struct words *words, bool dele
         return;
     operation->request = new_request(transcript, client, key, ack);
     operation->request->ops[0].deletes = deletes;
-    send_write(transcript, operation, "");
+    send_write(transcript, operation, "", "");
     finish_command(transcript, operation, later);
+}
+
+static struct operation *write_named(struct transcript *transcript, struct words *words)
+{
+    struct operation *first = operation_named(transcript, words, words_next(words, "which write"));
+    if (words->error[0] == '\0' && first->kind != OPERATION_WRITE)
+        words_wrong(words, "%s is no write", first->name);
+    return first;
 }
 
 /* The same request once more, as a client does that was not answered (R46). */
@@ -86,16 +93,35 @@ void operation_retry(struct transcript *transcript, struct words *words)
 {
     bool later = words_flag(words, "&");
     const struct node *node = node_up(transcript, words, node_at(transcript, words));
-    struct operation *first = operation_named(transcript, words, words_next(words, "which write"));
+    const struct operation *first = write_named(transcript, words);
     words_end(words);
-    if (words->error[0] == '\0' && first->kind != OPERATION_WRITE)
-        words_wrong(words, "%s is no write", first->name);
     struct operation *operation = operation_new(transcript, words, OPERATION_WRITE, node->index);
     name_value(transcript, words, operation, first->text);
     if (words->error[0] != '\0')
         return;
     operation->request = first->request;
-    send_write(transcript, operation, first->name);
+    send_write(transcript, operation, ", the same request as ", first->name);
+    finish_command(transcript, operation, later);
+}
+
+/* Another write under the id of one that was sent, as by a process that was copied (R46). */
+void operation_reuse(struct transcript *transcript, struct words *words)
+{
+    bool later = words_flag(words, "&");
+    const struct node *node = node_up(transcript, words, node_at(transcript, words));
+    const struct operation *first = write_named(transcript, words);
+    uint32_t key = key_named(transcript, words, words_next(words, "the key"));
+    struct operation *operation = operation_new(transcript, words, OPERATION_WRITE, node->index);
+    name_value(transcript, words, operation, words_next(words, "the value"));
+    words_end(words);
+    if (words->error[0] != '\0')
+        return;
+    struct request *request = world_copy(transcript->world, first->request, sizeof *first->request);
+    request->content++;
+    request->ops[0].key = key;
+    request->places = NULL;
+    operation->request = request;
+    send_write(transcript, operation, ", under the id of ", first->name);
     finish_command(transcript, operation, later);
 }
 
