@@ -11,35 +11,36 @@ static bool round_under_way(const struct core *core)
 
 static bool stands_by_timer(const struct core *core)
 {
-    return core->config.automatic_failover && is_voter(core) && is_admitted(core) && !core->forked;
+    return core->config.automatic_failover && is_voter(core) && is_admitted(core) &&
+           !core->fork.forked;
 }
 
 /* R22: a random time in [T, 2T] after the last heartbeat; at once when its connection closed. */
 static uint64_t timer_due_ns(struct core *core)
 {
     uint64_t t_ns = core->config.election_timeout_ns;
-    if (core->suspect)
+    if (core->follow.suspect)
         return core->now_ns + rng_below(&core->rng, core->config.heartbeat_interval_ns / 4 + 1);
     /* Who has no room for the EPOCH_START lets the others go first. */
-    uint64_t least_ns = core->no_room ? 3 * t_ns : t_ns;
+    uint64_t least_ns = core->room.lacking ? 3 * t_ns : t_ns;
     return core->now_ns + least_ns + rng_below(&core->rng, t_ns + 1);
 }
 
 void plan_campaign(struct core *core)
 {
-    core->campaign_due_ns = UINT64_MAX;
+    core->stand.due_ns = UINT64_MAX;
     if (core->phase != PHASE_FOLLOWER)
         return;
-    if (core->promote_ticket != 0 || core->founding || core->resuming)
-        core->campaign_due_ns = core->now_ns;
+    if (core->stand.promote_ticket != 0 || core->stand.founding || core->stand.resuming)
+        core->stand.due_ns = core->now_ns;
     else if (stands_by_timer(core))
-        core->campaign_due_ns = timer_due_ns(core);
+        core->stand.due_ns = timer_due_ns(core);
 }
 
 static void retry_later(struct core *core)
 {
-    if (core->promote_ticket != 0 || core->founding || core->resuming)
-        core->campaign_due_ns = core->now_ns + jitter(core, 2 * core->config.heartbeat_interval_ns);
+    if (core->stand.promote_ticket != 0 || core->stand.founding || core->stand.resuming)
+        core->stand.due_ns = core->now_ns + jitter(core, 2 * core->config.heartbeat_interval_ns);
     else
         plan_campaign(core);
 }
@@ -55,14 +56,14 @@ static bool is_of_this_generation(const struct core *core)
 /* R24: the own log is durable, and nothing is about to change it. */
 static bool may_stand(const struct core *core)
 {
-    if (core->work_outstanding > 0 || core->attach == ATTACH_TRUNCATING ||
-        core->attach == ATTACH_INSTALLING || core->forked || !lives_sure(core))
+    if (core->writer.outstanding > 0 || core->follow.attach == ATTACH_TRUNCATING ||
+        core->follow.attach == ATTACH_INSTALLING || core->fork.forked || !lives_sure(core))
         return false;
-    if (core->doubt.outvoted && !core->forcing)
+    if (core->doubt.outvoted && !core->stand.forcing)
         return false;
-    if (core->founding)
+    if (core->stand.founding)
         return is_blank(core);
-    if (core->forcing)
+    if (core->stand.forcing)
         return !is_blank(core);
     return is_admitted(core) && is_voter(core) && is_of_this_generation(core);
 }
@@ -71,9 +72,9 @@ static bool may_stand(const struct core *core)
  * nobody (R30). */
 static uint64_t round_begins_ns(const struct core *core)
 {
-    if (core->forcing || core->transferring || core->founding)
-        return core->campaign_due_ns;
-    return max_u64(core->campaign_due_ns, lease_promised_until_ns(core));
+    if (core->stand.forcing || core->stand.transferring || core->stand.founding)
+        return core->stand.due_ns;
+    return max_u64(core->stand.due_ns, lease_promised_until_ns(core));
 }
 
 void campaign_cancel(struct core *core)
@@ -81,7 +82,7 @@ void campaign_cancel(struct core *core)
     if (!round_under_way(core))
         return;
     core->phase = PHASE_FOLLOWER;
-    core->transferring = false;
+    core->stand.transferring = false;
     for (uint32_t i = 0; i < core->peer_count; i++)
         core->peers[i].campaign_nonce = 0;
 }
@@ -90,7 +91,7 @@ void campaign_cancel(struct core *core)
 
 static const struct members *electorate(const struct core *core)
 {
-    return core->founding ? &core->config.configured : &core->members;
+    return core->stand.founding ? &core->config.configured : &core->log.members;
 }
 
 static bool peer_votes(const struct core *core, const struct peer *peer)
@@ -102,9 +103,9 @@ static bool peer_votes(const struct core *core, const struct peer *peer)
 static void ask(struct core *core, struct peer *peer, enum core_msg_type type)
 {
     struct core_msg *msg = message_new(core, type);
-    msg->vote.epoch = core->campaign_epoch;
+    msg->vote.epoch = core->stand.epoch;
     msg->vote.last = durable_pos(core);
-    msg->vote.transfer = core->transferring;
+    msg->vote.transfer = core->stand.transferring;
     peer->answered = peer->granted = peer->failed = peer->unheard = false;
     peer->campaign_nonce = call(core, peer->id, msg);
 }
@@ -116,7 +117,7 @@ static void ask_all(struct core *core, enum core_msg_type type)
         peer->campaign_nonce = 0;
         peer->answered = peer->granted = peer->failed = peer->unheard = false;
         peer->refusal[0] = '\0';
-        if (peer_votes(core, peer) || (core->founding && type == CORE_MSG_PRE_VOTE))
+        if (peer_votes(core, peer) || (core->stand.founding && type == CORE_MSG_PRE_VOTE))
             ask(core, peer, type);
     }
 }
@@ -150,7 +151,8 @@ static struct tally count_votes(const struct core *core)
         if ((!peer->answered && !peer->failed) || will_hear)
             tally.open++;
         /* R4: only the admitted disk of a voter counts. */
-        bool counts = core->founding || peer_is_member(core, peer) || mutated(core, JOINING_VOTES);
+        bool counts =
+            core->stand.founding || peer_is_member(core, peer) || mutated(core, JOINING_VOTES);
         if (peer->granted && counts)
             tally.granted++;
     }
@@ -183,7 +185,7 @@ static const char *why_no_vote(const struct core *core, const struct peer *peer)
         return "no answer";
     if (!peer->granted)
         return peer->refusal[0] != '\0' ? peer->refusal : "it refused";
-    bool counts = core->founding || peer_is_member(core, peer);
+    bool counts = core->stand.founding || peer_is_member(core, peer);
     return counts ? NULL : "its disk is not admitted";
 }
 
@@ -213,21 +215,21 @@ static void describe_refusals(struct core *core, char text[CORE_TEXT_BYTES])
 
 static void fail_promotion(struct core *core, const char *text)
 {
-    finish_text(core, core->promote_ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_MAJORITY,
+    finish_text(core, core->stand.promote_ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_MAJORITY,
                 (struct pos){0}, "no majority of the voters: %s", text);
-    core->promote_ticket = 0;
-    core->forcing = false;
+    core->stand.promote_ticket = 0;
+    core->stand.forcing = false;
 }
 
 /* A full disk, it may be for long: whoever forced it is told, and may do it again. */
 void campaign_not_stored(struct core *core, const struct core_event *event)
 {
-    if (!core->forcing)
+    if (!core->stand.forcing)
         return;
-    finish_text(core, core->promote_ticket, event->appended.code, event->appended.reason,
+    finish_text(core, core->stand.promote_ticket, event->appended.code, event->appended.reason,
                 (struct pos){0}, "the record that opens the new epoch could not be stored here");
-    core->promote_ticket = 0;
-    core->forcing = false;
+    core->stand.promote_ticket = 0;
+    core->stand.forcing = false;
 }
 
 /* Once for each set of nodes that it waits for: the rounds go on for as long as it takes. */
@@ -237,9 +239,9 @@ static void log_founding_waits(struct core *core, const char *why)
     for (uint32_t i = 0; i < core->peer_count; i++)
         if (!core->peers[i].granted)
             missing |= 1u << i;
-    if (missing != core->founding_waits_for)
+    if (missing != core->stand.founding_waits_for)
         log_line(core, LOG_LEVEL_INFO, "founding_waits why=\"%s\"", why);
-    core->founding_waits_for = missing;
+    core->stand.founding_waits_for = missing;
 }
 
 static bool any_unheard(const struct core *core)
@@ -256,9 +258,9 @@ static void round_failed(struct core *core)
     describe_refusals(core, text);
     bool refused = count_votes(core).open == 0 && !any_unheard(core);
     campaign_cancel(core);
-    if (core->promote_ticket != 0 && refused)
+    if (core->stand.promote_ticket != 0 && refused)
         fail_promotion(core, text);
-    if (core->founding)
+    if (core->stand.founding)
         log_founding_waits(core, text);
     else
         log_line(core, LOG_LEVEL_INFO, "campaign_failed why=\"%s\"", text);
@@ -275,14 +277,14 @@ static void promise(struct core *core)
         round_failed(core);
         return;
     }
-    core->epoch = core->campaign_epoch;
-    if (core->founding)
+    core->epoch = core->stand.epoch;
+    if (core->stand.founding)
         core->cluster_id = core->config.new_cluster_id;
     replica_reset(core);
     core->phase = PHASE_PROMISING;
     /* R28: A forced epoch is stored with its EPOCH_START. Told before, it would leave the others in a generation of which nobody
      * holds anything, and in which nobody may be elected, should this node end now. */
-    if (!core->forcing)
+    if (!core->stand.forcing)
         save_hard_state(core);
     campaign_saved(core);
 }
@@ -299,10 +301,10 @@ static void propose_own_members(struct core *core)
         const struct peer *peer = find_peer(core, member->id);
         if (node_id_equal(member->id, core->config.self)) {
             member->store_id = core->store_id;
-            member->voter = member->voter || core->forcing;
-        } else if (core->founding && peer != NULL) {
+            member->voter = member->voter || core->stand.forcing;
+        } else if (core->stand.founding && peer != NULL) {
             member->store_id = peer->answer_store_id;
-        } else if (core->forcing && peer != NULL && peer->heard &&
+        } else if (core->stand.forcing && peer != NULL && peer->heard &&
                    core->now_ns - peer->heard_ns < silence_ns(core)) {
             member->store_id = peer->store_id;
         }
@@ -326,7 +328,7 @@ static void weigh_founding(struct core *core)
     if (taken) {
         log_line(core, LOG_LEVEL_INFO, "not_founding why=\"the cluster exists\"");
         campaign_cancel(core);
-        core->founding = false;
+        core->stand.founding = false;
         plan_campaign(core);
     } else if (!open) {
         round_failed(core);
@@ -335,7 +337,7 @@ static void weigh_founding(struct core *core)
 
 static void weigh(struct core *core)
 {
-    if (core->phase == PHASE_PROBING && core->founding) {
+    if (core->phase == PHASE_PROBING && core->stand.founding) {
         weigh_founding(core);
         return;
     }
@@ -358,35 +360,37 @@ static bool epochs_are_used_up(const struct core *core)
 static void give_up_for_good(struct core *core)
 {
     char text[EPOCH_TEXT_BYTES];
-    if (!core->end_logged)
+    if (!core->stand.end_logged)
         log_line(core, LOG_LEVEL_ERROR,
                  "epochs_used_up epoch=%s way_out=\"kvctl export, and found a cluster anew; if the "
                  "other nodes are in lower epochs: remove this one's data directory\"",
                  epoch_text(core->epoch, text));
-    core->end_logged = true;
-    if (core->promote_ticket != 0)
-        finish_text(core, core->promote_ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
-                    (struct pos){0}, "the epochs of this node are used up: it knows %s",
+    core->stand.end_logged = true;
+    if (core->stand.promote_ticket != 0)
+        finish_text(core, core->stand.promote_ticket, CANDOR_FAILED_PRECONDITION,
+                    CANDOR_REASON_NONE, (struct pos){0},
+                    "the epochs of this node are used up: it knows %s",
                     epoch_text(core->epoch, text));
-    core->promote_ticket = 0;
-    core->forcing = core->transferring = false;
+    core->stand.promote_ticket = 0;
+    core->stand.forcing = core->stand.transferring = false;
 }
 
 static void start_round(struct core *core)
 {
-    core->campaign_due_ns = UINT64_MAX;
+    core->stand.due_ns = UINT64_MAX;
     if (epochs_are_used_up(core)) {
         give_up_for_good(core);
         return;
     }
-    core->campaign_until_ns = core->now_ns + core->config.election_timeout_ns;
-    core->campaign_epoch = (struct epoch){
-        .generation = max_u64(core->epoch.generation, 1) + (core->forcing ? 1 : 0),
+    core->stand.until_ns = core->now_ns + core->config.election_timeout_ns;
+    core->stand.epoch = (struct epoch){
+        .generation = max_u64(core->epoch.generation, 1) + (core->stand.forcing ? 1 : 0),
         .term = core->epoch.term + 1,
         .owner = core->config.self,
     };
-    if (core->forcing ||
-        core->transferring) { /* R28: without votes; R26: the primary has asked, no need to probe */
+    if (core->stand.forcing ||
+        core->stand
+            .transferring) { /* R28: without votes; R26: the primary has asked, no need to probe */
         promise(core);
         return;
     }
@@ -405,8 +409,8 @@ void campaign_saved(struct core *core)
 {
     if (core->phase != PHASE_PROMISING || !promise_durable(core))
         return;
-    ASSERT(epoch_equal(core->epoch, core->campaign_epoch));
-    if (core->forcing) {
+    ASSERT(epoch_equal(core->epoch, core->stand.epoch));
+    if (core->stand.forcing) {
         win(core);
         return;
     }
@@ -419,13 +423,14 @@ void campaign_saved(struct core *core)
 
 void campaign_opened(struct core *core)
 {
-    core->founding = core->resuming = core->forcing = core->transferring = false;
-    core->campaign_due_ns = UINT64_MAX;
-    if (core->promote_ticket == 0)
+    core->stand.founding = core->stand.resuming = core->stand.forcing = core->stand.transferring =
+        false;
+    core->stand.due_ns = UINT64_MAX;
+    if (core->stand.promote_ticket == 0)
         return;
-    finish(core, core->promote_ticket, CANDOR_OK, CANDOR_REASON_NONE,
-           (struct pos){core->epoch, core->epoch_first}, ACK_NONE);
-    core->promote_ticket = 0;
+    finish(core, core->stand.promote_ticket, CANDOR_OK, CANDOR_REASON_NONE,
+           (struct pos){core->epoch, core->lead.epoch_first}, ACK_NONE);
+    core->stand.promote_ticket = 0;
 }
 
 /* ---- Answers ---------------------------------------------------------------------------------------- */
@@ -466,9 +471,10 @@ static bool hears_live_primary(const struct core *core, const struct peer *candi
 {
     uint64_t t_ns = core->config.election_timeout_ns;
     if (core->phase == PHASE_PRIMARY)
-        return saturating_sub(core->now_ns, max_u64(core->confirmed_ns, core->opened_ns)) < t_ns;
-    return core->live_ns != 0 && core->now_ns - core->live_ns < t_ns &&
-           !node_id_equal(core->live_owner, candidate->id);
+        return saturating_sub(core->now_ns,
+                              max_u64(core->lead.confirmed_ns, core->lead.opened_ns)) < t_ns;
+    return core->hearing.live_ns != 0 && core->now_ns - core->hearing.live_ns < t_ns &&
+           !node_id_equal(core->hearing.live_owner, candidate->id);
 }
 
 /* Who is not heard could neither be voted for nor followed: its epoch would be opened for nothing. */
@@ -480,7 +486,7 @@ static bool hears_stream_of(const struct core *core, const struct peer *candidat
 /* R26: the primary wants it itself, and has said so on its own stream. */
 static bool is_successor(const struct core *core, struct node_id node)
 {
-    return node_id_equal(core->successor, node) || mutated(core, TRANSFER_UNNAMED);
+    return node_id_equal(core->hearing.successor, node) || mutated(core, TRANSFER_UNNAMED);
 }
 
 /* Why not; NULL: the vote is given. A disk that is not admitted, or a reader, may say yes, since it may be a voter without
@@ -515,7 +521,8 @@ static const char *refusal(struct core *core, const struct peer *candidate,
     bool handed_over = msg->vote.transfer && is_successor(core, candidate->id);
     if (!handed_over && hears_live_primary(core, candidate) && !mutated(core, VOTES_AGAINST_LIVE)) {
         snprintf(text, CORE_REFUSAL_BYTES, "it hears the live primary %s",
-                 core->phase == PHASE_PRIMARY ? core->config.self.text : core->live_owner.text);
+                 core->phase == PHASE_PRIMARY ? core->config.self.text
+                                              : core->hearing.live_owner.text);
         return text;
     }
     if (!handed_over && msg->vote.last.seq > 0 && lease_bars(core, candidate->id))
@@ -542,7 +549,7 @@ static void answer_vote(struct core *core, uint64_t ticket, const char *why, boo
 /* R1: the promise is on disk before it is given. */
 static void grant(struct core *core, uint64_t ticket, const struct core_msg *msg)
 {
-    if (core->answer_count == PENDING_ANSWERS) {
+    if (core->votes.count == PENDING_ANSWERS) {
         answer_vote(core, ticket, "too many votes are being saved", true);
         return;
     }
@@ -551,8 +558,8 @@ static void grant(struct core *core, uint64_t ticket, const struct core_msg *msg
         answer_vote(core, ticket, NULL, false);
         return;
     }
-    core->answers[core->answer_count++] = (struct pending_answer){
-        .ticket = ticket, .hard_version = core->hard_version, .epoch = msg->vote.epoch};
+    core->votes.list[core->votes.count++] = (struct pending_answer){
+        .ticket = ticket, .hard_version = core->hard.version, .epoch = msg->vote.epoch};
 }
 
 void campaign_vote_request(struct core *core, struct peer *peer, uint64_t ticket,
@@ -570,17 +577,17 @@ void campaign_vote_request(struct core *core, struct peer *peer, uint64_t ticket
 void campaign_votes_saved(struct core *core)
 {
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < core->answer_count; i++) {
-        const struct pending_answer *pending = &core->answers[i];
-        if (pending->hard_version > core->hard_saved) {
-            core->answers[kept++] = *pending;
+    for (uint32_t i = 0; i < core->votes.count; i++) {
+        const struct pending_answer *pending = &core->votes.list[i];
+        if (pending->hard_version > core->hard.saved) {
+            core->votes.list[kept++] = *pending;
             continue;
         }
         bool current = epoch_equal(pending->epoch, core->epoch);
         answer_vote(core, pending->ticket, current ? NULL : "it adopted a higher epoch meanwhile",
                     false);
     }
-    core->answer_count = kept;
+    core->votes.count = kept;
 }
 
 /* R26. It says yes when it can stand at once; whether it wins the old primary learns from its epoch. */
@@ -591,15 +598,16 @@ void campaign_transfer_request(struct core *core, struct peer *peer, uint64_t ti
     if (peer == NULL || !epoch_equal(msg->header.epoch, core->epoch) ||
         !node_id_equal(peer->id, core->epoch.owner))
         why = "only the primary of this epoch can hand it over";
-    else if (!core->heard || !is_successor(core, core->config.self))
+    else if (!core->follow.heard || !is_successor(core, core->config.self))
         why = "the primary's own stream does not name it";
-    else if (core->phase != PHASE_FOLLOWER || core->attach != ATTACH_DONE || !may_stand(core))
+    else if (core->phase != PHASE_FOLLOWER || core->follow.attach != ATTACH_DONE ||
+             !may_stand(core))
         why = "it cannot stand at once";
     answer_vote(core, ticket, why, false);
     if (why != NULL)
         return;
-    core->transferring = true;
-    core->campaign_due_ns = core->now_ns;
+    core->stand.transferring = true;
+    core->stand.due_ns = core->now_ns;
 }
 
 /* ---- Operators, hints, time -------------------------------------------------------------------------- */
@@ -607,7 +615,7 @@ void campaign_transfer_request(struct core *core, struct peer *peer, uint64_t ti
 /* A forced EPOCH_START that named disks which are lost, because the new ones were not heard yet, can never be committed. */
 static bool names_lost_disks(const struct core *core)
 {
-    if (core->phase != PHASE_PRIMARY || core->commit >= core->epoch_first)
+    if (core->phase != PHASE_PRIMARY || core->log.commit >= core->lead.epoch_first)
         return false;
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
@@ -626,12 +634,12 @@ void campaign_promote(struct core *core, const struct core_event *event)
         primary_step_down(core, "a forced promotion is to name other disks");
     if (core->phase == PHASE_PRIMARY) {
         finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE,
-               (struct pos){core->epoch, core->epoch_first}, ACK_NONE);
+               (struct pos){core->epoch, core->lead.epoch_first}, ACK_NONE);
         return;
     }
-    if (core->promote_ticket != 0)
+    if (core->stand.promote_ticket != 0)
         why = "a promotion is under way already";
-    else if (core->forked)
+    else if (core->fork.forked)
         why = "this node is FORKED: kvctl accept-history first";
     else if (!event->promote.force && core->doubt.outvoted)
         why = "this node is DOUBTFUL: its data differ from those of the others";
@@ -648,9 +656,9 @@ void campaign_promote(struct core *core, const struct core_event *event)
                     why);
         return;
     }
-    core->promote_ticket = event->ticket;
-    core->promote_deadline_ns = event->promote.deadline_ns;
-    core->forcing = event->promote.force;
+    core->stand.promote_ticket = event->ticket;
+    core->stand.promote_deadline_ns = event->promote.deadline_ns;
+    core->stand.forcing = event->promote.force;
     campaign_cancel(core);
     plan_campaign(core);
 }
@@ -659,18 +667,19 @@ void campaign_peer_lost(struct core *core, struct node_id peer)
 {
     if (!core->config.automatic_failover || core->phase >= PHASE_OPENING)
         return;
-    if (node_id_equal(peer, core->live_owner))
-        core->live_ns = 0;
-    if (core->phase != PHASE_FOLLOWER || !core->heard || !node_id_equal(peer, core->epoch.owner))
+    if (node_id_equal(peer, core->hearing.live_owner))
+        core->hearing.live_ns = 0;
+    if (core->phase != PHASE_FOLLOWER || !core->follow.heard ||
+        !node_id_equal(peer, core->epoch.owner))
         return;
-    core->suspect = true;
+    core->follow.suspect = true;
     if (stands_by_timer(core))
-        core->campaign_due_ns = min_u64(core->campaign_due_ns, timer_due_ns(core));
+        core->stand.due_ns = min_u64(core->stand.due_ns, timer_due_ns(core));
 }
 
 void campaign_tick(struct core *core)
 {
-    if (core->promote_ticket != 0 && core->now_ns >= core->promote_deadline_ns &&
+    if (core->stand.promote_ticket != 0 && core->now_ns >= core->stand.promote_deadline_ns &&
         core->phase < PHASE_OPENING) {
         char text[CORE_TEXT_BYTES];
         describe_refusals(core, text);
@@ -679,7 +688,7 @@ void campaign_tick(struct core *core)
         plan_campaign(core);
     }
     if (round_under_way(core) && core->phase != PHASE_PROMISING &&
-        core->now_ns >= core->campaign_until_ns)
+        core->now_ns >= core->stand.until_ns)
         round_failed(core);
     if (core->phase == PHASE_FOLLOWER && core->now_ns >= round_begins_ns(core) && may_stand(core))
         start_round(core);
@@ -688,10 +697,10 @@ void campaign_tick(struct core *core)
 uint64_t campaign_wake_ns(const struct core *core)
 {
     uint64_t wake_ns = UINT64_MAX;
-    if (core->promote_ticket != 0 && core->phase < PHASE_OPENING)
-        wake_ns = core->promote_deadline_ns;
+    if (core->stand.promote_ticket != 0 && core->phase < PHASE_OPENING)
+        wake_ns = core->stand.promote_deadline_ns;
     if (round_under_way(core) && core->phase != PHASE_PROMISING)
-        wake_ns = min_u64(wake_ns, core->campaign_until_ns);
+        wake_ns = min_u64(wake_ns, core->stand.until_ns);
     /* Who may not stand yet waits for the writer, whose event comes by itself. */
     if (core->phase == PHASE_FOLLOWER && may_stand(core))
         wake_ns = min_u64(wake_ns, round_begins_ns(core));

@@ -4,36 +4,37 @@
 
 void chain_note(struct core *core, uint64_t seq, struct chain chain)
 {
-    core->end = (struct chain_at){seq, chain};
+    core->log.end = (struct chain_at){seq, chain};
 }
 
 bool chain_follows(const struct core *core, const struct batch *batch)
 {
-    ASSERT_U64(core->end.seq, ==, core->last);
+    ASSERT_U64(core->log.end.seq, ==, core->log.last);
     uint64_t before = batch->first_seq - 1;
-    struct chain named = before < core->last ? batch_chain(batch, core->last) : batch->before;
-    return chain_equal(named, core->end.chain) || mutated(core, CHAIN_UNCHECKED) ||
+    struct chain named =
+        before < core->log.last ? batch_chain(batch, core->log.last) : batch->before;
+    return chain_equal(named, core->log.end.chain) || mutated(core, CHAIN_UNCHECKED) ||
            mutated(core, GAP_TAKEN);
 }
 
 /* What a heartbeat says of the primary's log, where that ends. */
 struct chain chain_announced(const struct core *core)
 {
-    return core->end.seq == core->durable ? core->end.chain : (struct chain){0};
+    return core->log.end.seq == core->log.durable ? core->log.end.chain : (struct chain){0};
 }
 
 /* At a replica. Where both logs end at one record, they must have come to it by the same ones. */
 bool chain_parted(const struct core *core, const struct core_msg *heartbeat)
 {
     struct chain theirs = heartbeat->heartbeat.chain;
-    return core->attach == ATTACH_DONE && heartbeat->heartbeat.last == core->end.seq &&
-           !chain_equal(theirs, (struct chain){0}) && !chain_equal(theirs, core->end.chain) &&
+    return core->follow.attach == ATTACH_DONE && heartbeat->heartbeat.last == core->log.end.seq &&
+           !chain_equal(theirs, (struct chain){0}) && !chain_equal(theirs, core->log.end.chain) &&
            !mutated(core, HEARTBEAT_CHAIN_UNCHECKED);
 }
 
 bool chain_is_other(const struct core *core, const struct token *token)
 {
-    const struct epoch_start *start = epoch_history_find(&core->history, token->pos.epoch);
+    const struct epoch_start *start = epoch_history_find(&core->log.history, token->pos.epoch);
     return token->origin != 0 && start != NULL && start->chain.low != token->origin;
 }
 
@@ -44,7 +45,7 @@ bool chain_is_other(const struct core *core, const struct token *token)
 static uint64_t before_the_split(const struct core *core, const struct core_msg *attach)
 {
     struct epoch epoch = epoch_history_at(&attach->attach.history, attach->attach.last);
-    const struct epoch_start *start = epoch_history_find(&core->history, epoch);
+    const struct epoch_start *start = epoch_history_find(&core->log.history, epoch);
     ASSERT(start != NULL);
     uint64_t commit = attach->attach.commit;
     return commit < attach->attach.last ? max_u64(start->first_seq, commit) : start->first_seq;
@@ -53,8 +54,9 @@ static uint64_t before_the_split(const struct core *core, const struct core_msg 
 bool chain_common(const struct core *core, const struct core_msg *attach, uint64_t *common)
 {
     uint64_t last = attach->attach.last;
-    *common = epoch_history_common(&core->history, core->durable, &attach->attach.history, last);
-    if (*common < last || last == 0 || last + 1 < core->log_first ||
+    *common =
+        epoch_history_common(&core->log.history, core->log.durable, &attach->attach.history, last);
+    if (*common < last || last == 0 || last + 1 < core->log.first ||
         mutated(core, ATTACH_CHAIN_UNCHECKED))
         return true; /* it must go back first; or there is nothing to compare any more */
     const struct chain_at *here = &attach->attach.here;

@@ -22,13 +22,13 @@ static uint64_t of_majority(const struct core *core, uint64_t own,
 {
     uint64_t reached[LIMIT_NODES] = {0};
     uint32_t count = 0;
-    uint32_t voters = members_voters(&core->members); /* R17 */
-    const struct member *me = members_find(&core->members, core->config.self);
+    uint32_t voters = members_voters(&core->log.members); /* R17 */
+    const struct member *me = members_find(&core->log.members, core->config.self);
     if (me != NULL && me->voter)
         reached[count++] = own;
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
-        const struct member *member = members_find(&core->members, peer->id);
+        const struct member *member = members_find(&core->log.members, peer->id);
         if (member == NULL || !member->voter)
             continue;
         reached[count++] = peer_is_member(core, peer) ? of(core, peer) : 0;
@@ -55,27 +55,27 @@ static uint64_t promised_of(const struct core *core, const struct peer *peer)
 
 static bool is_remembered(const struct core *core, uint64_t heartbeat)
 {
-    return heartbeat != 0 && core->hb_id - heartbeat < LIMIT_HEARTBEATS_IN_FLIGHT;
+    return heartbeat != 0 && core->lead.hb_id - heartbeat < LIMIT_HEARTBEATS_IN_FLIGHT;
 }
 
 static void renew_lease(struct core *core)
 {
-    uint64_t promised = of_majority(core, core->hb_id, promised_of);
+    uint64_t promised = of_majority(core, core->lead.hb_id, promised_of);
     if (is_remembered(core, promised))
-        core->leased_ns =
-            max_u64(core->leased_ns, core->hb_sent[promised % LIMIT_HEARTBEATS_IN_FLIGHT].ns);
+        core->lead.leased_ns = max_u64(
+            core->lead.leased_ns, core->lead.hb_sent[promised % LIMIT_HEARTBEATS_IN_FLIGHT].ns);
 }
 
 void confirm_leadership(struct core *core)
 {
     if (core->config.leases)
         renew_lease(core);
-    uint64_t confirmed = of_majority(core, core->hb_id, answered_of);
-    if (confirmed <= core->confirmed_hb || !is_remembered(core, confirmed))
+    uint64_t confirmed = of_majority(core, core->lead.hb_id, answered_of);
+    if (confirmed <= core->lead.confirmed_hb || !is_remembered(core, confirmed))
         return;
-    core->confirmed_hb = confirmed;
-    core->confirmed_ns = core->hb_sent[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT].ns;
-    core->confirmed_last = core->hb_sent[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT].last;
+    core->lead.confirmed_hb = confirmed;
+    core->lead.confirmed_ns = core->lead.hb_sent[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT].ns;
+    core->lead.confirmed_last = core->lead.hb_sent[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT].last;
 }
 
 /* ---- Commit (R16) ----------------------------------------------------------------------------------- */
@@ -88,9 +88,9 @@ static uint64_t match_of(const struct core *core, const struct peer *peer)
 
 uint64_t lowest_voter_match(const struct core *core)
 {
-    uint64_t lowest = core->durable;
-    for (uint32_t i = 0; i < core->members.count; i++) {
-        const struct member *member = &core->members.list[i];
+    uint64_t lowest = core->log.durable;
+    for (uint32_t i = 0; i < core->log.members.count; i++) {
+        const struct member *member = &core->log.members.list[i];
         if (!member->voter || node_id_equal(member->id, core->config.self))
             continue;
         uint64_t match = 0;
@@ -105,13 +105,13 @@ uint64_t lowest_voter_match(const struct core *core)
 
 void commit_advance(struct core *core)
 {
-    uint64_t own = core->durable;
+    uint64_t own = core->log.durable;
     if (mutated(core, COMMIT_WITHOUT_SELF))
-        own = core->last + core->records_with_writer;
+        own = core->log.last + core->writes.records_with_writer;
     uint64_t reached = min_u64(of_majority(core, own, match_of), own);
-    bool of_this_epoch = reached >= core->epoch_first || mutated(core, COMMIT_OLD_EPOCH);
-    if (reached > core->commit && of_this_epoch) {
-        core->commit = reached;
+    bool of_this_epoch = reached >= core->lead.epoch_first || mutated(core, COMMIT_OLD_EPOCH);
+    if (reached > core->log.commit && of_this_epoch) {
+        core->log.commit = reached;
         risk_committed(core);
         act(core, CORE_ACTION_COMMIT)->seq = reached;
     }

@@ -29,15 +29,15 @@ void core_actions_free(struct core_actions *actions)
 
 struct core_msg *message_new(struct core *core, enum core_msg_type type)
 {
-    if (core->message_count == core->message_capacity) {
-        uint32_t capacity = core->message_capacity == 0 ? 8 : core->message_capacity * 2;
-        core->messages = memory_resize(core->messages, capacity, sizeof(struct core_msg *));
-        for (uint32_t i = core->message_capacity; i < capacity; i++) {
-            core->messages[i] = memory_alloc(sizeof(struct core_msg));
+    if (core->out.count == core->out.capacity) {
+        uint32_t capacity = core->out.capacity == 0 ? 8 : core->out.capacity * 2;
+        core->out.messages = memory_resize(core->out.messages, capacity, sizeof(struct core_msg *));
+        for (uint32_t i = core->out.capacity; i < capacity; i++) {
+            core->out.messages[i] = memory_alloc(sizeof(struct core_msg));
         }
-        core->message_capacity = capacity;
+        core->out.capacity = capacity;
     }
-    struct core_msg *msg = core->messages[core->message_count++];
+    struct core_msg *msg = core->out.messages[core->out.count++];
     memset(msg, 0, sizeof *msg);
     msg->type = type;
     msg->header = (struct core_header){
@@ -113,40 +113,41 @@ static bool is_append(enum core_action_type type)
 
 static void grow_work(struct core *core)
 {
-    uint32_t capacity = core->work_capacity == 0 ? 64 : core->work_capacity * 2;
+    uint32_t capacity = core->writer.capacity == 0 ? 64 : core->writer.capacity * 2;
     enum core_action_type *work = memory_alloc(capacity * sizeof *work);
-    ASSERT(core->work_outstanding <= core->work_capacity);
-    for (uint32_t i = 0; i < core->work_outstanding; i++)
-        work[i] = core->work[(core->work_head + i) % core->work_capacity];
-    free(core->work);
-    core->work = work;
-    core->work_capacity = capacity;
-    core->work_head = 0;
+    ASSERT(core->writer.outstanding <= core->writer.capacity);
+    for (uint32_t i = 0; i < core->writer.outstanding; i++)
+        work[i] = core->writer.work[(core->writer.head + i) % core->writer.capacity];
+    free(core->writer.work);
+    core->writer.work = work;
+    core->writer.capacity = capacity;
+    core->writer.head = 0;
 }
 
 struct core_action *give_work(struct core *core, enum core_action_type type)
 {
-    if (core->work_outstanding == 0)
-        core->work_since_ns = core->now_ns;
-    if (core->work_outstanding == core->work_capacity)
+    if (core->writer.outstanding == 0)
+        core->writer.since_ns = core->now_ns;
+    if (core->writer.outstanding == core->writer.capacity)
         grow_work(core);
-    ASSERT(core->work_capacity > 0);
-    core->work[(core->work_head + core->work_outstanding) % core->work_capacity] = type;
-    core->work_outstanding++;
-    core->appends_outstanding += is_append(type);
+    ASSERT(core->writer.capacity > 0);
+    core->writer.work[(core->writer.head + core->writer.outstanding) % core->writer.capacity] =
+        type;
+    core->writer.outstanding++;
+    core->writer.appends += is_append(type);
     return act(core, type);
 }
 
 /* The writer answers in order: what it answers is the oldest of what it was given. */
 static enum core_action_type work_answered(struct core *core)
 {
-    ASSERT(core->work_outstanding > 0);
-    enum core_action_type type = core->work[core->work_head];
-    core->work_head = (core->work_head + 1) % core->work_capacity;
-    core->work_outstanding--;
-    core->appends_outstanding -= is_append(type);
-    core->append_broken = core->append_broken && core->appends_outstanding > 0;
-    core->work_since_ns = core->now_ns;
+    ASSERT(core->writer.outstanding > 0);
+    enum core_action_type type = core->writer.work[core->writer.head];
+    core->writer.head = (core->writer.head + 1) % core->writer.capacity;
+    core->writer.outstanding--;
+    core->writer.appends -= is_append(type);
+    core->writer.append_broken = core->writer.append_broken && core->writer.appends > 0;
+    core->writer.since_ns = core->now_ns;
     return type;
 }
 
@@ -154,27 +155,27 @@ static enum core_action_type work_answered(struct core *core)
 
 void save_hard_state(struct core *core)
 {
-    core->hard_version++;
+    core->hard.version++;
     struct core_action *action = give_work(core, CORE_ACTION_SAVE);
     action->cluster_id = core->cluster_id;
     action->epoch = core->epoch;
-    action->seq = core->commit;
+    action->seq = core->log.commit;
 }
 
 bool hard_state_durable(const struct core *core)
 {
-    return core->hard_saved == core->hard_version;
+    return core->hard.saved == core->hard.version;
 }
 
 /* R7: an epoch that is still on its way to the disk could be gone after a crash. */
 struct epoch shown_epoch(const struct core *core)
 {
-    return mutated(core, EPOCH_BEFORE_STORED) ? core->epoch : core->stored_epoch;
+    return mutated(core, EPOCH_BEFORE_STORED) ? core->epoch : core->hard.stored_epoch;
 }
 
 bool settled(const struct core *core)
 {
-    return core->appends_outstanding == 0;
+    return core->writer.appends == 0;
 }
 
 /* ---- Who is who ------------------------------------------------------------------------------------- */
@@ -189,17 +190,17 @@ struct peer *find_peer(struct core *core, struct node_id id)
 
 struct pos durable_pos(const struct core *core)
 {
-    return (struct pos){epoch_history_at(&core->history, core->durable), core->durable};
+    return (struct pos){epoch_history_at(&core->log.history, core->log.durable), core->log.durable};
 }
 
 bool is_blank(const struct core *core)
 {
-    return core->last == 0 && core->commit == 0 && core->members.count == 0;
+    return core->log.last == 0 && core->log.commit == 0 && core->log.members.count == 0;
 }
 
 bool is_admitted(const struct core *core)
 {
-    const struct member *me = members_find(&core->members, core->config.self);
+    const struct member *me = members_find(&core->log.members, core->config.self);
     return me != NULL && me->store_id == core->store_id;
 }
 
@@ -207,14 +208,14 @@ bool is_admitted(const struct core *core)
 bool is_voter(const struct core *core)
 {
     const struct members *members =
-        core->members.count > 0 ? &core->members : &core->config.configured;
+        core->log.members.count > 0 ? &core->log.members : &core->config.configured;
     const struct member *me = members_find(members, core->config.self);
     return me != NULL && me->voter;
 }
 
 bool peer_is_member(const struct core *core, const struct peer *peer)
 {
-    const struct member *member = members_find(&core->members, peer->id);
+    const struct member *member = members_find(&core->log.members, peer->id);
     return member != NULL && member->store_id != 0 && member->store_id == peer->store_id;
 }
 
@@ -237,10 +238,10 @@ void adopt_epoch(struct core *core, struct epoch epoch)
     campaign_cancel(core);
     core->epoch = epoch;
     if (!node_id_equal(epoch.owner, core->config.self))
-        core->resuming = false;
+        core->stand.resuming = false;
     replica_reset(core);
     save_hard_state(core);
-    core->status_owed = true;
+    core->hearing.status_owed = true;
     plan_campaign(core);
 }
 
@@ -386,9 +387,9 @@ void take_cluster(struct core *core, uint64_t cluster_id)
 /* A heartbeat proves that the cluster is founded. */
 static void give_up_founding(struct core *core)
 {
-    if (!core->founding)
+    if (!core->stand.founding)
         return;
-    core->founding = false;
+    core->stand.founding = false;
     campaign_cancel(core);
     plan_campaign(core);
 }
@@ -531,11 +532,11 @@ static void on_reply(struct core *core, struct node_id called, uint64_t nonce,
             campaign_answer(core, peer, nonce, msg);
         break;
     case CORE_MSG_ATTACH_ANSWER:
-        if (nonce == core->attach_nonce || mutated(core, LATE_ANSWER_TAKEN)) /* R8 */
+        if (nonce == core->follow.attach_nonce || mutated(core, LATE_ANSWER_TAKEN)) /* R8 */
             replica_attach_answer(core, msg);
         break;
     case CORE_MSG_FETCH_ANSWER:
-        if (nonce == core->fetch_nonce)
+        if (nonce == core->follow.fetch_nonce)
             replica_fetch_answer(core, msg);
         break;
     case CORE_MSG_READ_INDEX_ANSWER:
@@ -553,10 +554,10 @@ static void on_saved(struct core *core)
 {
     enum core_action_type work = work_answered(core);
     ASSERT(work == CORE_ACTION_SAVE);
-    core->hard_saved++;
-    ASSERT_U64(core->hard_saved, <=, core->hard_version);
+    core->hard.saved++;
+    ASSERT_U64(core->hard.saved, <=, core->hard.version);
     if (hard_state_durable(core))
-        core->stored_epoch = core->epoch;
+        core->hard.stored_epoch = core->epoch;
     campaign_votes_saved(core);
     campaign_saved(core);
     replica_saved(core);
@@ -566,12 +567,13 @@ static void on_saved(struct core *core)
 static void members_stored(struct core *core)
 {
     uint32_t i = 0;
-    while (i < core->pending_member_count && core->pending_members[i].seq <= core->durable)
-        core->members = core->pending_members[i++].members;
-    memmove(core->pending_members, core->pending_members + i,
-            (core->pending_member_count - i) * sizeof core->pending_members[0]);
-    core->pending_member_count -= i;
-    if (i > 0 && core->campaign_due_ns == UINT64_MAX)
+    while (i < core->log.pending_member_count &&
+           core->log.pending_members[i].seq <= core->log.durable)
+        core->log.members = core->log.pending_members[i++].members;
+    memmove(core->log.pending_members, core->log.pending_members + i,
+            (core->log.pending_member_count - i) * sizeof core->log.pending_members[0]);
+    core->log.pending_member_count -= i;
+    if (i > 0 && core->stand.due_ns == UINT64_MAX)
         plan_campaign(core); /* whoever is admitted only now may stand from now on */
 }
 
@@ -581,27 +583,28 @@ static void own_meta_stored(struct core *core, enum core_action_type work,
 {
     if (work == CORE_ACTION_EPOCH_START) {
         ASSERT_U64(event->appended.end.seq, ==, event->appended.first_seq);
-        epoch_history_append(&core->history,
+        epoch_history_append(&core->log.history,
                              &(struct epoch_start){event->appended.epoch, event->appended.first_seq,
                                                    event->appended.end.chain});
-        core->founding = false; /* it is founded, even if the reign ended before this was stored */
+        core->stand.founding =
+            false; /* it is founded, even if the reign ended before this was stored */
     }
     if (work == CORE_ACTION_EPOCH_START || work == CORE_ACTION_MEMBERS)
-        core->members = core->members_proposed;
+        core->log.members = core->members_proposed;
 }
 
 static void on_appended(struct core *core, const struct core_event *event)
 {
     enum core_action_type work = work_answered(core);
     ASSERT(is_append(work));
-    bool stored = event->appended.code == CANDOR_OK && event->appended.last_seq > core->durable;
+    bool stored = event->appended.code == CANDOR_OK && event->appended.last_seq > core->log.durable;
     if (stored) {
-        core->durable = event->appended.last_seq;
-        core->last = max_u64(core->last, core->durable);
-        if (work != CORE_ACTION_APPEND && event->appended.end.seq == core->durable)
-            chain_note(core, core->durable, event->appended.end.chain);
-        if (event->appended.digest.seq == core->durable)
-            doubt_note(core, core->durable, event->appended.digest.digest);
+        core->log.durable = event->appended.last_seq;
+        core->log.last = max_u64(core->log.last, core->log.durable);
+        if (work != CORE_ACTION_APPEND && event->appended.end.seq == core->log.durable)
+            chain_note(core, core->log.durable, event->appended.end.chain);
+        if (event->appended.digest.seq == core->log.durable)
+            doubt_note(core, core->log.durable, event->appended.digest.digest);
         members_stored(core);
         own_meta_stored(core, work, event);
     }
@@ -612,7 +615,7 @@ static void on_appended(struct core *core, const struct core_event *event)
         room_note(core, false);
     bool opens = work == CORE_ACTION_EPOCH_START;
     if (opens && stored && epoch_equal(event->appended.epoch, core->epoch))
-        core->stored_epoch = core->epoch; /* a forced epoch comes with its EPOCH_START (R28) */
+        core->hard.stored_epoch = core->epoch; /* a forced epoch comes with its EPOCH_START (R28) */
     bool reigns = core->phase >= PHASE_OPENING && epoch_equal(event->appended.epoch, core->epoch);
     if (work == CORE_ACTION_WRITE)
         writes_answered(core, event);
@@ -621,7 +624,7 @@ static void on_appended(struct core *core, const struct core_event *event)
     else if (reigns)
         primary_appended(core, event);
     if (opens && !stored && epoch_equal(event->appended.epoch, core->epoch))
-        core->epoch = core->stored_epoch; /* it is nowhere */
+        core->epoch = core->hard.stored_epoch; /* it is nowhere */
 }
 
 static void dispatch(struct core *core, const struct core_event *event)
@@ -686,7 +689,7 @@ static void dispatch(struct core *core, const struct core_event *event)
         waiter_cancel(core, event->ticket);
         break;
     case CORE_EVENT_TRIMMED:
-        core->log_first = max_u64(core->log_first, event->trimmed.log_first);
+        core->log.first = max_u64(core->log.first, event->trimmed.log_first);
         break;
     }
 }
@@ -710,7 +713,7 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now_n
     core->now_ns = now_ns;
     core->actions = actions;
     actions->count = 0;
-    core->message_count = 0;
+    core->out.count = 0;
 
     dispatch(core, event);
     lives_tick(core);
@@ -763,33 +766,33 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     core->cluster_id = boot->cluster_id;
     core->store_id = boot->store_id;
     core->boot = boot->boot;
-    core->last = core->durable = boot->last;
-    core->log_first = boot->log_first;
-    core->commit = boot->commit;
-    core->rewinds = boot->rewinds;
-    epoch_history_init(&core->history);
-    epoch_history_copy(&core->history, boot->history);
-    ASSERT(epoch_compare(boot->epoch, epoch_history_at(&core->history, boot->last)) >= 0);
-    core->epoch = core->stored_epoch = boot->epoch;
+    core->log.last = core->log.durable = boot->last;
+    core->log.first = boot->log_first;
+    core->log.commit = boot->commit;
+    core->log.rewinds = boot->rewinds;
+    epoch_history_init(&core->log.history);
+    epoch_history_copy(&core->log.history, boot->history);
+    ASSERT(epoch_compare(boot->epoch, epoch_history_at(&core->log.history, boot->last)) >= 0);
+    core->epoch = core->hard.stored_epoch = boot->epoch;
     doubt_restart(core, boot->last, boot->digest);
     chain_note(core, boot->last, boot->chain);
-    core->members = *boot->members;
-    seq_bits_copy(&core->local, boot->local);
+    core->log.members = *boot->members;
+    seq_bits_copy(&core->log.local, boot->local);
     risk_committed(core);
     core->next_nonce = rng_next(&core->rng) | 1; /* another life's answers do not match */
     add_peers(core, now_ns);
     lives_born(core, boot);
 
-    core->founding =
+    core->stand.founding =
         is_blank(core) && node_id_equal(config->self, config->initial_primary) && is_voter(core);
     /* R5: a primary that restarts does not go on in its epoch; in manual mode it stands for a new one. */
-    core->resuming = !config->automatic_failover && is_admitted(core) &&
-                     node_id_equal(core->epoch.owner, config->self);
-    core->status_due_ns = now_ns;
+    core->stand.resuming = !config->automatic_failover && is_admitted(core) &&
+                           node_id_equal(core->epoch.owner, config->self);
+    core->hearing.status_due_ns = now_ns;
     plan_campaign(core);
 #ifdef CORE_MUTABLE
-    if (mutated(core, RESUME_EPOCH) && core->resuming &&
-        epoch_equal(epoch_history_at(&core->history, core->last), core->epoch))
+    if (mutated(core, RESUME_EPOCH) && core->stand.resuming &&
+        epoch_equal(epoch_history_at(&core->log.history, core->log.last), core->epoch))
         primary_continue(core);
 #endif
     return core;
@@ -799,16 +802,16 @@ void core_free(struct core *core)
 {
     if (core == NULL)
         return;
-    epoch_history_free(&core->history);
-    seq_bits_free(&core->local);
-    buffer_free(&core->append);
-    buffer_free(&core->scratch);
+    epoch_history_free(&core->log.history);
+    seq_bits_free(&core->log.local);
+    buffer_free(&core->taking.append);
+    buffer_free(&core->taking.tail);
     writes_free(core);
     reads_free(core);
     serials_free(&core->waiters);
-    free(core->work);
-    for (uint32_t i = 0; i < core->message_capacity; i++)
-        free(core->messages[i]);
-    free(core->messages);
+    free(core->writer.work);
+    for (uint32_t i = 0; i < core->out.capacity; i++)
+        free(core->out.messages[i]);
+    free(core->out.messages);
     free(core);
 }

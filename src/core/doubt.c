@@ -30,8 +30,8 @@ static struct digest_at noted_at(const struct core *core, uint64_t seq)
 
 struct digest_at doubt_own(const struct core *core)
 {
-    struct digest_at own = noted_at(core, core->durable);
-    return own.seq == core->durable ? own : (struct digest_at){0};
+    struct digest_at own = noted_at(core, core->log.durable);
+    return own.seq == core->log.durable ? own : (struct digest_at){0};
 }
 
 /* ---- At the primary --------------------------------------------------------------------------------------- */
@@ -64,7 +64,7 @@ struct opinion {
 
 static bool is_voting(const struct core *core, const struct peer *peer)
 {
-    const struct member *member = members_find(&core->members, peer->id);
+    const struct member *member = members_find(&core->log.members, peer->id);
     return member != NULL && member->voter;
 }
 
@@ -101,7 +101,7 @@ static struct opinion opinion(const struct core *core, uint64_t first)
 static void doubt_oneself(struct core *core, const struct peer *peer)
 {
     if (core->doubt.chosen ||
-        opinion(core, first_difference(core)).differ < members_voters(&core->members) / 2 + 1)
+        opinion(core, first_difference(core)).differ < members_voters(&core->log.members) / 2 + 1)
         return;
     core->doubt.doubtful = core->doubt.outvoted = true;
     core->doubt.equal_seq = peer->equal_seq;
@@ -112,7 +112,7 @@ static void doubt_oneself(struct core *core, const struct peer *peer)
 /* By force a DOUBTFUL node leads, too: the operator says whose data count (R28). */
 void doubt_opened(struct core *core)
 {
-    core->doubt.chosen = core->forcing;
+    core->doubt.chosen = core->stand.forcing;
     core->doubt.doubtful = core->doubt.outvoted = false;
 }
 
@@ -148,7 +148,7 @@ void doubt_tell(const struct core *core, struct core_verdicts *out)
             continue;
         struct opinion of = opinion(core, is_voting(core, peer) ? first : peer->differs_seq);
         bool settled_now = chosen || (of.undecided == 0 && of.agree >= of.differ);
-        bool vouched = chosen || of.agree >= members_voters(&core->members) / 2 + 1;
+        bool vouched = chosen || of.agree >= members_voters(&core->log.members) / 2 + 1;
         if (settled_now || clears)
             out->list[out->count++] =
                 (struct core_state_verdict){peer->id,          peer->store_id,      peer->equal_seq,
@@ -172,7 +172,7 @@ static void heal(struct core *core)
              "healing from=%s last=%" PRIu64
              " why=\"most voters hold the primary's data: a snapshot of them takes the place of "
              "these\"",
-             core->epoch.owner.text, core->last);
+             core->epoch.owner.text, core->log.last);
 }
 
 void doubt_healed(struct core *core)
@@ -209,7 +209,7 @@ void doubt_told(struct core *core, const struct core_verdicts *verdicts)
     for (uint32_t i = 0; i < verdicts->count; i++) {
         const struct core_state_verdict *told = &verdicts->list[i];
         if (node_id_equal(told->node, core->config.self) && told->store_id == core->store_id &&
-            told->rewinds == core->rewinds)
+            told->rewinds == core->log.rewinds)
             take_verdict(core, told);
     }
 }

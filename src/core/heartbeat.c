@@ -5,7 +5,7 @@
 
 static uint64_t sent_ns(const struct core *core, uint64_t heartbeat)
 {
-    return core->hb_sent[heartbeat % LIMIT_HEARTBEATS_IN_FLIGHT].ns;
+    return core->lead.hb_sent[heartbeat % LIMIT_HEARTBEATS_IN_FLIGHT].ns;
 }
 
 /* s_conf is always the moment of a heartbeat, so of all that arrives between two of them the newest will
@@ -14,7 +14,7 @@ void heartbeat_sample(struct core *core, struct peer *peer, uint64_t ts_ns)
 {
     if (peer->sample_count > 0) {
         struct sample *newest = &peer->samples[peer->sample_count - 1];
-        if (newest->arrival_ns > sent_ns(core, core->hb_id)) {
+        if (newest->arrival_ns > sent_ns(core, core->lead.hb_id)) {
             newest->ts_ns = max_u64(newest->ts_ns, ts_ns);
             newest->arrival_ns = core->now_ns;
             return;
@@ -30,7 +30,7 @@ static void choose_echo(struct core *core, struct peer *peer)
     uint32_t used = 0;
     bool unconfirmed = mutated(core, ECHO_UNCONFIRMED);
     while (used < peer->sample_count &&
-           (unconfirmed || peer->samples[used].arrival_ns <= core->confirmed_ns)) {
+           (unconfirmed || peer->samples[used].arrival_ns <= core->lead.confirmed_ns)) {
         peer->has_echo = true;
         peer->echo_ts_ns = max_u64(peer->echo_ts_ns, peer->samples[used].ts_ns);
         used++;
@@ -61,7 +61,7 @@ static void add_echo(const struct peer *peer, struct core_echoes *out)
  * so before s_conf: the data that were announced then hold it (R36). */
 static uint64_t echoes_last(const struct core *core)
 {
-    return mutated(core, ECHO_OF_ANY_DATA) ? 1 : core->confirmed_last;
+    return mutated(core, ECHO_OF_ANY_DATA) ? 1 : core->lead.confirmed_last;
 }
 
 /* ---- Sending ---------------------------------------------------------------------------------------- */
@@ -73,8 +73,8 @@ void publish_records(struct core *core, struct slice batches)
         return;
     struct core_msg *msg = message_new(core, CORE_MSG_RECORDS);
     msg->records.batches = batches;
-    msg->records.commit = core->commit;
-    msg->records.hb_id = core->hb_id;
+    msg->records.commit = core->log.commit;
+    msg->records.hb_id = core->lead.hb_id;
     msg->records.echoes.last = echoes_last(core);
     for (uint32_t i = 0; i < core->peer_count; i++) {
         struct peer *peer = &core->peers[i];
@@ -89,11 +89,11 @@ void publish_records(struct core *core, struct slice batches)
 static void publish_heartbeat(struct core *core)
 {
     struct core_msg *msg = message_new(core, CORE_MSG_HEARTBEAT);
-    msg->heartbeat.hb_id = core->hb_id;
-    msg->heartbeat.last = core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].last;
-    msg->heartbeat.chain = core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].chain;
-    msg->heartbeat.first = core->log_first;
-    msg->heartbeat.commit = core->commit;
+    msg->heartbeat.hb_id = core->lead.hb_id;
+    msg->heartbeat.last = core->lead.hb_sent[core->lead.hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].last;
+    msg->heartbeat.chain = core->lead.hb_sent[core->lead.hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].chain;
+    msg->heartbeat.first = core->log.first;
+    msg->heartbeat.commit = core->log.commit;
     msg->heartbeat.successor = transfer_successor(core);
     doubt_tell(core, &msg->heartbeat.verdicts);
     memcpy(msg->heartbeat.rpc, core->config.rpc, sizeof msg->heartbeat.rpc);
@@ -110,12 +110,12 @@ static void publish_heartbeat(struct core *core)
 
 static void send_heartbeat(struct core *core)
 {
-    core->hb_id++;
-    core->confirm_wanted = false;
-    core->follow_hb = 0;
-    core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].ns = core->now_ns;
-    core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].last = core->durable;
-    core->hb_sent[core->hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].chain = chain_announced(core);
+    core->lead.hb_id++;
+    core->lead.confirm_wanted = false;
+    core->lead.follow_hb = 0;
+    core->lead.hb_sent[core->lead.hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].ns = core->now_ns;
+    core->lead.hb_sent[core->lead.hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].last = core->log.durable;
+    core->lead.hb_sent[core->lead.hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].chain = chain_announced(core);
     confirm_leadership(core); /* a lone voter is its own majority */
     publish_heartbeat(core);
 }
@@ -136,12 +136,12 @@ static bool all_have_answered(const struct core *core, uint64_t heartbeat)
 /* Who answers late does not hold the others' evidence back for long. */
 static uint64_t follow_by_ns(const struct core *core)
 {
-    return sent_ns(core, core->follow_hb) + core->config.heartbeat_interval_ns / 4;
+    return sent_ns(core, core->lead.follow_hb) + core->config.heartbeat_interval_ns / 4;
 }
 
 static bool may_follow(const struct core *core)
 {
-    return core->follow_hb != 0 && core->confirmed_hb >= core->follow_hb;
+    return core->lead.follow_hb != 0 && core->lead.confirmed_hb >= core->lead.follow_hb;
 }
 
 /* A heartbeat that was answered is followed by a second one, which all those answers precede: once a
@@ -151,11 +151,11 @@ static void follow_up(struct core *core)
 {
     uint64_t pause_ns = core->config.heartbeat_interval_ns / 2;
     if (may_follow(core) &&
-        (all_have_answered(core, core->follow_hb) || core->now_ns >= follow_by_ns(core))) {
+        (all_have_answered(core, core->lead.follow_hb) || core->now_ns >= follow_by_ns(core))) {
         send_heartbeat(core);
-    } else if (core->follow_hb == 0 && core->confirmed_hb == core->hb_id &&
-               core->now_ns - core->told_ns >= pause_ns && has_news(core)) {
-        core->told_ns = core->now_ns;
+    } else if (core->lead.follow_hb == 0 && core->lead.confirmed_hb == core->lead.hb_id &&
+               core->now_ns - core->lead.told_ns >= pause_ns && has_news(core)) {
+        core->lead.told_ns = core->now_ns;
         publish_heartbeat(core);
     }
 }
@@ -165,18 +165,18 @@ static void follow_up(struct core *core)
 void heartbeat_tick(struct core *core)
 {
     /* One confirmation round serves all reads that wait; the next begins when it is over (R32). */
-    bool confirm_now = core->confirm_wanted && core->confirmed_hb == core->hb_id;
-    bool due = core->now_ns >= core->heartbeat_due_ns;
+    bool confirm_now = core->lead.confirm_wanted && core->lead.confirmed_hb == core->lead.hb_id;
+    bool due = core->now_ns >= core->lead.heartbeat_due_ns;
     if (due || confirm_now) {
         send_heartbeat(core);
-        core->heartbeat_due_ns = core->now_ns + core->config.heartbeat_interval_ns;
-        core->follow_hb = due ? core->hb_id : 0;
+        core->lead.heartbeat_due_ns = core->now_ns + core->config.heartbeat_interval_ns;
+        core->lead.follow_hb = due ? core->lead.hb_id : 0;
     }
     follow_up(core);
 }
 
 uint64_t heartbeat_wake_ns(const struct core *core)
 {
-    return may_follow(core) ? min_u64(core->heartbeat_due_ns, follow_by_ns(core))
-                            : core->heartbeat_due_ns;
+    return may_follow(core) ? min_u64(core->lead.heartbeat_due_ns, follow_by_ns(core))
+                            : core->lead.heartbeat_due_ns;
 }

@@ -215,6 +215,8 @@ struct read_waits {
     bool at_primary;       /* the linearizable ones are sorted for this role, in this epoch */
     struct epoch epoch;
     struct session_stamp stamp;
+    uint64_t index_nonce; /* the ReadIndex call under way; 0: none */
+    uint64_t index_retry_ns;
 };
 
 struct evidence {
@@ -254,35 +256,13 @@ struct lives {
     bool over;  /* the process is to end */
 };
 
-struct core {
-    struct doubt doubt;
-    struct lives lives;
-    struct core_config config;
-    struct rng rng;
-    uint64_t born_ns;
-    uint64_t now_ns;
-    struct core_actions *actions; /* of the step under way */
-
-    /* Who we are; hard state. */
-    uint64_t cluster_id;
-    uint64_t store_id;
-    uint64_t boot;
-    struct epoch epoch;
-    uint64_t hard_version; /* counts SAVE actions */
-    uint64_t hard_saved;   /* counts SAVED events */
-    /* The newest epoch that is known to be on the disk: what this node calls its own towards others (R7). */
-    struct epoch stored_epoch;
-    struct pending_answer answers[PENDING_ANSWERS];
-    uint32_t answer_count;
-    /* An epoch was adopted: its owner may wait for our stream to say so. */
-    bool status_owed;
-
-    /* The log, as handed to the writer (last) and as stored (durable == applied). */
+/* The log, as handed to the writer (`last`) and as stored (`durable`, which is applied, too). */
+struct core_log {
     uint64_t last;
     uint64_t durable;
-    struct chain_at
-        end; /* at `last`; at a primary at `durable`, or before it while a group is answered (R55) */
-    uint64_t log_first;
+    /* At `last`; at a primary at `durable`, or before it while a group is answered (R55). */
+    struct chain_at end;
+    uint64_t first;
     uint64_t commit;
     uint64_t rewinds;
     struct epoch_history history; /* up to last */
@@ -293,67 +273,65 @@ struct core {
         struct members members;
     } pending_members[PENDING_MEMBERS]; /* accepted, not stored */
     uint32_t pending_member_count;
-    struct buffer append;
-    struct buffer scratch;
+};
 
-    /* The writer. */
-    uint32_t appends_outstanding; /* APPEND, WRITE, EPOCH_START, MEMBERS */
-    bool
-        append_broken; /* one failed, and those behind it, which build on it, are not answered yet */
-    bool no_room;      /* the newest append found the disk full */
-    bool no_room_told;           /* the operator knows */
-    uint64_t room_tried_ns;      /* when it last handed over for that */
-    uint32_t work_outstanding;   /* all that will be answered */
-    enum core_action_type *work; /* a ring of it, oldest first */
-    uint32_t work_head;
-    uint32_t work_capacity;
-    uint64_t work_since_ns; /* since when it owes the next answer */
+/* What the writer was given and has not answered yet. */
+struct writer_work {
+    uint32_t appends; /* of them: APPEND, WRITE, EPOCH_START, MEMBERS */
+    /* One failed, and those behind it, which build on it, are not answered yet. */
+    bool append_broken;
+    uint32_t outstanding;
+    enum core_action_type *work; /* a ring, oldest first */
+    uint32_t head;
+    uint32_t capacity;
+    uint64_t since_ns; /* since when it owes the next answer */
+};
 
-    struct peer peers[LIMIT_NODES];
-    uint32_t peer_count;
-    uint64_t next_nonce;
-
-    enum phase phase;
-    bool forked;
-    uint64_t
-        shared_seq; /* by the newest Attach the logs agree up to here at most; UINT64_MAX: no word of it */
-    bool accepting_history; /* the operator gave the own branch up (R28) */
-    uint64_t accept_ticket;
-
-    /* Following. */
+/* Following a primary: of one epoch, and forgotten with it. */
+struct follow {
     enum attach_phase attach;
     uint64_t attach_nonce;
     uint64_t attach_retry_ns;
     uint32_t attach_failures;
     uint64_t match;       /* R15 */
     uint64_t fetch_nonce; /* 0: none under way */
-    uint64_t fetch_retry_ns;
     bool heard;
-    bool suspect; /* the primary's connection closed since its last heartbeat (R22) */
-    uint64_t heartbeat_ns;
-    /* The newest heartbeat of any epoch, and whose: who adopts an epoch does not forget that a primary lives (R23).
-     * 0: none, or its connection closed since. */
-    uint64_t live_ns;
-    struct node_id live_owner;
-    /* Whom it named to take over (R26); "": nobody. */
-    struct node_id successor;
-    bool contacted;
-    uint64_t contact_ns;
-    uint64_t heard_hb_id;
+    bool suspect;              /* the primary's connection closed since its last heartbeat (R22) */
+    uint64_t hb_id;            /* the newest heartbeat heard */
     uint64_t announced;        /* newest heartbeat.last or record seen */
     uint64_t announced_before; /* heartbeat.last of the heartbeat before */
     uint64_t announced_commit;
     char primary_rpc[LIMIT_ADDRESS_BYTES];
+};
+
+/* What was heard of primaries, whatever their epochs. */
+struct hearing {
+    uint64_t heartbeat_ns; /* arrival of the newest heartbeat of the present epoch */
+    /* The newest heartbeat of any epoch, and whose: who adopts an epoch does not forget that a primary lives (R23).
+     * 0: none, or its connection closed since. */
+    uint64_t live_ns;
+    struct node_id live_owner;
+    struct node_id successor; /* whom it named to take over (R26); "": nobody */
+    bool contacted;
+    uint64_t contact_ns;
+    /* Arrival of the newest heartbeat, of any epoch, and its sender; 0: none in this life (R30). */
+    uint64_t promised_ns;
+    struct node_id promised_to;
+    uint64_t fetch_retry_ns;
+    uint64_t status_due_ns;
+    bool status_owed; /* an epoch was adopted: its owner may wait for our stream to say so */
+};
+
+/* Evidence of freshness (R36, R37): forgotten as a whole. */
+struct proof {
     bool proven;
     struct evidence evidence;
-    struct evidence pending[LIMIT_EVIDENCE];
     uint32_t pending_count;
-    uint64_t status_due_ns;
-    uint64_t
-        promised_ns; /* arrival of the newest heartbeat, of any epoch; 0: none in this life (R30) */
-    struct node_id promised_to; /* its sender */
+    struct evidence pending[LIMIT_EVIDENCE];
+};
 
-    /* Leading. */
+/* Leading: of one epoch, and forgotten with it. */
+struct lead {
     uint64_t epoch_first; /* seq of the own EPOCH_START */
     uint64_t opened_ns;
     uint64_t hb_id;
@@ -370,33 +348,22 @@ struct core {
     uint64_t confirmed_ns;   /* its send time: s_conf (R31); 0: none */
     uint64_t confirmed_last; /* what it announced: all that was acknowledged before s_conf */
     bool confirm_wanted;     /* a read waits for a heartbeat that was not sent yet */
-    uint64_t
-        leased_ns; /* send time of the newest heartbeat that a majority answered with a promise; 0: none (R30) */
+    /* Send time of the newest heartbeat that a majority answered with a promise; 0: none (R30). */
+    uint64_t leased_ns;
     bool lease_given_up; /* for the rest of this epoch */
+    bool members_in_flight;
+    uint64_t members_seq; /* of the newest membership record of this epoch; 0: none */
+};
+
+/* Clients' writes, from their arrival to their acknowledgement. */
+struct writes {
     struct write_ring with_writer;
     struct voter_waits with_voters;
     uint32_t records_with_writer;
-    bool members_in_flight;
-    uint64_t members_seq; /* of the newest membership record of this epoch; 0: none */
-    struct members members_proposed;
-    struct {
-        uint64_t ticket; /* 0: none under way */
-        struct node_id to;
-        uint64_t deadline_ns;
-        /* The first heartbeat that names the target; 0: not yet. */
-        uint64_t named_hb;
-        uint64_t nonce;    /* of the TRANSFER that was sent; 0: not yet */
-        uint64_t began_ns; /* writes are refused since; 0: they are not */
-    } transfer;
-    struct {
-        uint64_t ticket; /* 0: none */
-        struct node_id node;
-        bool voter;
-        bool proposed; /* else it waits for the change before it (R29) */
-        uint64_t deadline_ns;
-    } voter_order;
+};
 
-    /* Becoming. */
+/* Whether and when this node stands, and the round under way. */
+struct stand {
     bool founding;
     uint32_t founding_waits_for; /* a bit for each peer, as it was logged last */
     bool resuming;               /* manual mode: was primary, stands again by itself */
@@ -404,37 +371,119 @@ struct core {
     bool transferring; /* the primary asked this node to stand (R26) */
     uint64_t promote_ticket;
     uint64_t promote_deadline_ns;
-    uint64_t campaign_due_ns;   /* start a round then; UINT64_MAX: not planned */
-    uint64_t campaign_until_ns; /* the round under way ends then */
-    struct epoch campaign_epoch;
+    uint64_t due_ns;   /* start a round then; UINT64_MAX: not planned */
+    uint64_t until_ns; /* the round under way ends then */
+    struct epoch epoch;
     bool end_logged; /* that there is no next epoch any more */
+};
 
-    /* The reign that this node took part in last, and until when it did; none: in none since it started. */
-    struct epoch reign_before;
-    uint64_t reign_before_ns;
-    struct core_reign reign; /* of this step's REIGN action */
+/* The primary hands its leadership over (R26). */
+struct transfer {
+    uint64_t ticket; /* 0: none under way */
+    struct node_id to;
+    uint64_t deadline_ns;
+    uint64_t named_hb; /* the first heartbeat that names the target; 0: not yet */
+    uint64_t nonce;    /* of the TRANSFER that was sent; 0: not yet */
+    uint64_t began_ns; /* writes are refused since; 0: they are not */
+};
 
+/* An operator's change of who votes (R29). */
+struct voter_order {
+    uint64_t ticket; /* 0: none */
+    struct node_id node;
+    bool voter;
+    bool proposed; /* else it waits for the change before it */
+    uint64_t deadline_ns;
+};
+
+/* Lines of the log about states. */
+struct notice {
+    enum node_state seen; /* when it was last looked at */
+    enum node_state told; /* by the newest line of the log */
+    uint64_t changes;     /* since then */
+    uint64_t looked_ns;
+    uint64_t spent;      /* lines that were not earned again yet */
+    uint64_t earned_ns;  /* up to when they were */
+    uint64_t unknown_ns; /* when a node that is not known was last told of; 0: never */
+};
+
+struct core {
+    struct core_config config;
+    struct rng rng;
+    uint64_t born_ns;
+    uint64_t now_ns;
+    struct core_actions *actions; /* of the step under way */
     struct {
-        enum node_state seen; /* when it was last looked at */
-        enum node_state told; /* by the newest line of the log */
-        uint64_t changes;     /* since then */
-        uint64_t looked_ns;
-        uint64_t spent;      /* lines that were not earned again yet */
-        uint64_t earned_ns;  /* up to when they were */
-        uint64_t unknown_ns; /* when a node that is not known was last told of; 0: never */
-    } notice;
+        struct core_msg **messages;
+        uint32_t count;
+        uint32_t capacity;
+    } out; /* this step's messages */
 
-    /* Waiting reads. */
+    /* Who we are. */
+    uint64_t cluster_id;
+    uint64_t store_id;
+    uint64_t boot;
+    struct peer peers[LIMIT_NODES];
+    uint32_t peer_count;
+    uint64_t next_nonce;
+    struct lives lives;
+
+    /* The epoch, and what of it is on the disk. */
+    struct epoch epoch;
+    struct {
+        uint64_t version; /* counts SAVE actions */
+        uint64_t saved;   /* counts SAVED events */
+        /* The newest epoch that is known to be stored: what this node calls its own towards others (R7). */
+        struct epoch stored_epoch;
+    } hard;
+    struct {
+        struct pending_answer list[PENDING_ANSWERS];
+        uint32_t count;
+    } votes; /* granted, not given yet */
+
+    struct core_log log;
+    struct writer_work writer;
+    struct {
+        bool lacking;      /* the newest append found the disk full */
+        bool told;         /* the operator knows */
+        uint64_t tried_ns; /* when it last handed over for that */
+    } room;
+
+    enum phase phase;
+    struct {
+        bool forked;
+        uint64_t
+            shared_seq; /* by the newest Attach the logs agree up to here at most; UINT64_MAX: no word of it */
+        bool accepting; /* the operator gave the own branch up (R28) */
+        uint64_t ticket;
+    } fork;
+    struct doubt doubt;
+
+    struct follow follow;
+    struct hearing hearing;
+    struct proof proof;
+    struct {
+        struct buffer append; /* batches for the writer */
+        struct buffer tail;   /* of a batch that is known in part */
+    } taking;
+
+    struct lead lead;
+    struct writes writes;
+    struct members members_proposed;
+    struct transfer transfer;
+    struct voter_order voter_order;
+
+    struct stand stand;
+    struct {
+        /* The epoch that this node took part in last, and until when it did; none: in none since it started. */
+        struct epoch before;
+        uint64_t before_ns;
+        struct core_reign newest; /* of this step's REIGN action */
+    } reigns;
+    struct notice notice;
+
     struct read_waits reads;
-    uint64_t index_nonce; /* the ReadIndex call under way; 0: none */
-    uint64_t index_retry_ns;
-
-    /* Who waits, by ticket: enum waiter and its number in one. */
-    struct serials waiters;
-
-    struct core_msg **messages; /* of this step's actions */
-    uint32_t message_count;
-    uint32_t message_capacity;
+    struct serials waiters; /* who waits, by ticket: enum waiter and its number in one */
 };
 
 /* Whether this rule is left out: a constant in what nodes run (core/mutations.def). */

@@ -20,30 +20,31 @@ uint64_t lease_promised_until_ns(const struct core *core)
 {
     if (!core->config.leases || mutated(core, LEASE_PROMISE_BROKEN))
         return 0;
-    uint64_t since_ns = mutated(core, LEASE_FORGOTTEN) ? core->promised_ns
-                                                       : max_u64(core->promised_ns, core->born_ns);
+    uint64_t since_ns = mutated(core, LEASE_FORGOTTEN)
+                            ? core->hearing.promised_ns
+                            : max_u64(core->hearing.promised_ns, core->born_ns);
     return since_ns == 0 ? 0 : since_ns + core->config.election_timeout_ns;
 }
 
 bool lease_bars(const struct core *core, struct node_id candidate)
 {
     return core->now_ns < lease_promised_until_ns(core) &&
-           !node_id_equal(core->promised_to, candidate);
+           !node_id_equal(core->hearing.promised_to, candidate);
 }
 
 void lease_promise(struct core *core)
 {
-    core->promised_ns = core->now_ns;
-    core->promised_to = core->epoch.owner;
+    core->hearing.promised_ns = core->now_ns;
+    core->hearing.promised_to = core->epoch.owner;
 }
 
 bool lease_holds(const struct core *core)
 {
-    if (!core->config.leases || core->phase != PHASE_PRIMARY || core->leased_ns == 0)
+    if (!core->config.leases || core->phase != PHASE_PRIMARY || core->lead.leased_ns == 0)
         return false;
-    if (core->lease_given_up && !mutated(core, LEASE_KEPT))
+    if (core->lead.lease_given_up && !mutated(core, LEASE_KEPT))
         return false;
-    uint64_t age_ns = core->now_ns - core->leased_ns;
+    uint64_t age_ns = core->now_ns - core->lead.leased_ns;
     uint64_t slack_ns = age_ns / 1000000 * 3 * core->config.drift_ppm + NS_PER_MS;
     return age_ns + slack_ns < core->config.election_timeout_ns || mutated(core, LEASE_UNENDING);
 }

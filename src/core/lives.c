@@ -236,7 +236,7 @@ void lives_answer(struct core *core, struct peer *peer, uint64_t nonce, const st
 static bool is_voting(const struct core *core, const struct peer *peer)
 {
     const struct members *members =
-        core->members.count > 0 ? &core->members : &core->config.configured;
+        core->log.members.count > 0 ? &core->log.members : &core->config.configured;
     const struct member *member = members_find(members, peer->id);
     return member != NULL && member->voter;
 }

@@ -56,7 +56,7 @@ void notice_tick(struct core *core)
     struct core_view view;
     struct core_freshness fresh;
     core_view(core, &view);
-    core_view_freshness(&view, core->durable, core->now_ns, &fresh);
+    core_view_freshness(&view, core->log.durable, core->now_ns, &fresh);
     if (fresh.state != core->notice.seen)
         core->notice.changes++;
     core->notice.seen = fresh.state;
@@ -84,7 +84,7 @@ void notice_unknown(struct core *core, const struct core_header *header)
 void notice_not_attached(struct core *core)
 {
     enum { TRIES = 5 };
-    if (core->attach_failures != TRIES)
+    if (core->follow.attach_failures != TRIES)
         return;
     log_line(
         core, LOG_LEVEL_WARN,

@@ -14,23 +14,14 @@ static void forget_progress(struct core *core)
         peer->has_echo = false;
         peer->echo_ts_ns = peer->told_ts_ns = peer->recorded_ts_ns = 0;
     }
-    core->hb_id = 0;
-    core->follow_hb = 0;
-    core->told_ns = 0;
-    core->confirmed_hb = 0;
-    core->confirmed_ns = 0;
-    core->confirm_wanted = false;
-    core->leased_ns = 0;
-    core->lease_given_up = false;
-    core->members_in_flight = false;
-    core->members_seq = 0;
+    core->lead = (struct lead){0};
 }
 
 void primary_open(struct core *core)
 {
     ASSERT(node_id_equal(core->epoch.owner, core->config.self));
     ASSERT(settled(core) && hard_state_durable(core));
-    ASSERT_U64(core->last, ==, core->durable);
+    ASSERT_U64(core->log.last, ==, core->log.durable);
     core->phase = PHASE_OPENING;
     forget_progress(core);
     struct core_action *action = give_work(core, CORE_ACTION_EPOCH_START);
@@ -51,20 +42,20 @@ void primary_step_down(struct core *core, const char *why)
     writes_abandon(core);
     forget_progress(core);
     replica_reset(core);
-    core->resuming = !core->config.automatic_failover;
+    core->stand.resuming = !core->config.automatic_failover;
 }
 
 static void opened(struct core *core, uint64_t first_seq)
 {
-    core->epoch_first = first_seq;
+    core->lead.epoch_first = first_seq;
     core->phase = PHASE_PRIMARY;
-    core->opened_ns = core->now_ns;
-    core->live_ns = 0;
-    core->successor = (struct node_id){0};
-    core->heartbeat_due_ns = core->now_ns;
+    core->lead.opened_ns = core->now_ns;
+    core->hearing.live_ns = 0;
+    core->hearing.successor = (struct node_id){0};
+    core->lead.heartbeat_due_ns = core->now_ns;
     char text[EPOCH_TEXT_BYTES];
     log_line(core, LOG_LEVEL_INFO, "primary epoch=%s first_seq=%" PRIu64,
-             epoch_text(core->epoch, text), core->epoch_first);
+             epoch_text(core->epoch, text), core->lead.epoch_first);
     reign_opened(core);
     doubt_opened(core);
     campaign_opened(core);
@@ -75,7 +66,7 @@ void primary_continue(struct core *core)
 {
     struct core_actions none = {0};
     core->actions = &none;
-    opened(core, core->history.starts[core->history.count - 1].first_seq);
+    opened(core, core->log.history.starts[core->log.history.count - 1].first_seq);
     core_actions_free(&none);
     core->actions = NULL;
 }
@@ -85,7 +76,7 @@ void primary_continue(struct core *core)
 void primary_appended(struct core *core, const struct core_event *event)
 {
     if (event->appended.code != CANDOR_OK) {
-        core->members_in_flight = false;
+        core->lead.members_in_flight = false;
         if (core->phase == PHASE_OPENING) {
             primary_step_down(core, "EPOCH_START could not be stored");
             campaign_not_stored(core, event);
@@ -96,8 +87,8 @@ void primary_appended(struct core *core, const struct core_event *event)
     if (core->phase == PHASE_OPENING) {
         opened(core, event->appended.first_seq);
     } else {
-        core->members_in_flight = false;
-        core->members_seq = event->appended.first_seq;
+        core->lead.members_in_flight = false;
+        core->lead.members_seq = event->appended.first_seq;
     }
     publish_records(core, event->appended.batches);
     commit_advance(core);
@@ -107,7 +98,7 @@ void primary_appended(struct core *core, const struct core_event *event)
 
 static void note_answer(const struct core *core, struct peer *peer, uint64_t hb_id)
 {
-    if (hb_id <= core->hb_id) /* what was never sent nobody can have heard: hostile */
+    if (hb_id <= core->lead.hb_id) /* what was never sent nobody can have heard: hostile */
         peer->answered_hb = max_u64(peer->answered_hb, hb_id);
 }
 
@@ -122,7 +113,7 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
     uint64_t match = min_u64(msg->status.match, msg->status.durable);
     if (!mutated(core, MATCH_UNATTACHED) && !mutated(core, COMMIT_WITHOUT_SELF) &&
         !mutated(core, OLD_BOOT_ACCEPTED))
-        match = min_u64(match, core->durable); /* nobody can match what is not here: hostile */
+        match = min_u64(match, core->log.durable); /* nobody can match what is not here: hostile */
     doubt_status(core, peer, msg);
     if (core->phase != PHASE_PRIMARY)
         return; /* its own data are in doubt */
@@ -137,7 +128,7 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
 static bool is_ahead_of_core(const struct core *core, const struct epoch_history *history,
                              uint64_t last)
 {
-    return last > core->durable && epoch_equal(epoch_history_at(history, last), core->epoch);
+    return last > core->log.durable && epoch_equal(epoch_history_at(history, last), core->epoch);
 }
 
 void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
@@ -153,7 +144,7 @@ void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
             reply->attach_answer.verdict = CORE_REFUSED;
         else if (common < msg->attach.last)
             reply->attach_answer.verdict = CORE_TRUNCATE_TO;
-        else if (common + 1 < core->log_first)
+        else if (common + 1 < core->log.first)
             reply->attach_answer.verdict = CORE_SNAPSHOT;
         else
             reply->attach_answer.verdict = CORE_CONTINUE;
@@ -171,14 +162,14 @@ void primary_deposed(struct core *core, struct epoch by)
 
 static bool writer_stalled(const struct core *core)
 {
-    return core->work_outstanding > 0 &&
-           saturating_sub(core->now_ns, core->work_since_ns) > core->config.writer_stall_ns;
+    return core->writer.outstanding > 0 &&
+           saturating_sub(core->now_ns, core->writer.since_ns) > core->config.writer_stall_ns;
 }
 
 /* R25: a majority has not answered for T. */
 static bool leadership_lapsed(const struct core *core)
 {
-    uint64_t since_ns = max_u64(core->confirmed_ns, core->opened_ns);
+    uint64_t since_ns = max_u64(core->lead.confirmed_ns, core->lead.opened_ns);
     return core->config.automatic_failover && !mutated(core, REIGNS_UNCONFIRMED) &&
            saturating_sub(core->now_ns, since_ns) > core->config.election_timeout_ns;
 }
@@ -213,7 +204,7 @@ uint64_t primary_wake_ns(const struct core *core)
     uint64_t wake_ns = writes_wake_ns(core);
     if (core->phase == PHASE_PRIMARY)
         wake_ns = min_u64(wake_ns, min_u64(heartbeat_wake_ns(core), room_wake_ns(core)));
-    if (core->work_outstanding > 0)
-        wake_ns = min_u64(wake_ns, core->work_since_ns + core->config.writer_stall_ns + 1);
+    if (core->writer.outstanding > 0)
+        wake_ns = min_u64(wake_ns, core->writer.since_ns + core->config.writer_stall_ns + 1);
     return wake_ns;
 }

@@ -3,50 +3,51 @@
 static void report(struct core *core, enum core_reign_cause cause, struct epoch previous,
                    bool has_gap)
 {
-    core->reign = (struct core_reign){
+    core->reigns.newest = (struct core_reign){
         .cause = cause,
         .epoch = core->epoch,
         .previous = previous,
         .has_gap = has_gap,
-        .gap_ns = has_gap ? saturating_sub(core->now_ns, core->reign_before_ns) : 0,
+        .gap_ns = has_gap ? saturating_sub(core->now_ns, core->reigns.before_ns) : 0,
     };
-    act(core, CORE_ACTION_REIGN)->reign = &core->reign;
+    act(core, CORE_ACTION_REIGN)->reign = &core->reigns.newest;
 }
 
 static void remember(struct core *core, uint64_t until_ns)
 {
-    core->reign_before = core->epoch;
-    core->reign_before_ns = until_ns;
+    core->reigns.before = core->epoch;
+    core->reigns.before_ns = until_ns;
 }
 
 /* Who has just started has seen no change: the first reign it hears of may be an old one. */
 void reign_heard(struct core *core)
 {
-    bool another = !epoch_none(core->reign_before) && !epoch_equal(core->reign_before, core->epoch);
+    bool another =
+        !epoch_none(core->reigns.before) && !epoch_equal(core->reigns.before, core->epoch);
     if (another)
-        report(core, CORE_REIGN_OF_ANOTHER, core->reign_before, true);
+        report(core, CORE_REIGN_OF_ANOTHER, core->reigns.before, true);
     remember(core, core->now_ns);
 }
 
 static enum core_reign_cause cause_of(const struct core *core)
 {
-    if (core->epoch_first == 1)
+    if (core->lead.epoch_first == 1)
         return CORE_REIGN_FOUNDING;
-    if (core->forcing)
+    if (core->stand.forcing)
         return CORE_REIGN_FORCED;
-    if (core->transferring)
+    if (core->stand.transferring)
         return CORE_REIGN_TRANSFER;
-    if (core->promote_ticket != 0)
+    if (core->stand.promote_ticket != 0)
         return CORE_REIGN_PROMOTION;
-    return core->resuming ? CORE_REIGN_RESUMED : CORE_REIGN_ELECTION;
+    return core->stand.resuming ? CORE_REIGN_RESUMED : CORE_REIGN_ELECTION;
 }
 
 /* After a restart the log still knows whose reign wrote its newest record. */
 void reign_opened(struct core *core)
 {
-    bool took_part = !epoch_none(core->reign_before);
-    struct epoch of_log = epoch_history_at(&core->history, core->epoch_first - 1);
-    report(core, cause_of(core), took_part ? core->reign_before : of_log, took_part);
+    bool took_part = !epoch_none(core->reigns.before);
+    struct epoch of_log = epoch_history_at(&core->log.history, core->lead.epoch_first - 1);
+    report(core, cause_of(core), took_part ? core->reigns.before : of_log, took_part);
     remember(core, core->now_ns);
 }
 

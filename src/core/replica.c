@@ -6,36 +6,34 @@ void replica_forget_evidence(struct core *core)
 {
     if (mutated(core, EVIDENCE_KEPT))
         return;
-    core->proven = false;
-    core->evidence = (struct evidence){0};
-    core->pending_count = 0;
+    core->proof = (struct proof){0};
 }
 
 /* The data hold everything acknowledged before ts once this replica has applied, and verified, what the heartbeat announced. */
 static bool evidence_holds(const struct core *core, const struct evidence *evidence)
 {
-    return core->attach == ATTACH_DONE && core->match >= evidence->last &&
-           core->durable >= evidence->last;
+    return core->follow.attach == ATTACH_DONE && core->follow.match >= evidence->last &&
+           core->log.durable >= evidence->last;
 }
 
 static void take_evidence(struct core *core, const struct evidence *evidence)
 {
-    if (core->proven && core->evidence.ts_ns >= evidence->ts_ns)
+    if (core->proof.proven && core->proof.evidence.ts_ns >= evidence->ts_ns)
         return;
-    core->proven = true;
-    core->evidence = *evidence;
+    core->proof.proven = true;
+    core->proof.evidence = *evidence;
 }
 
 static void weigh_evidence(struct core *core)
 {
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < core->pending_count; i++) {
-        if (evidence_holds(core, &core->pending[i]))
-            take_evidence(core, &core->pending[i]);
+    for (uint32_t i = 0; i < core->proof.pending_count; i++) {
+        if (evidence_holds(core, &core->proof.pending[i]))
+            take_evidence(core, &core->proof.pending[i]);
         else
-            core->pending[kept++] = core->pending[i];
+            core->proof.pending[kept++] = core->proof.pending[i];
     }
-    core->pending_count = kept;
+    core->proof.pending_count = kept;
 }
 
 /* At the limit the newest is not kept: the oldest is the one that applied reaches first. */
@@ -44,11 +42,12 @@ static void add_evidence(struct core *core, uint64_t last, uint64_t ts_ns)
     struct evidence evidence = {.last = last, .ts_ns = ts_ns};
     if (evidence_holds(core, &evidence))
         take_evidence(core, &evidence);
-    else if (core->pending_count > 0 && core->pending[core->pending_count - 1].last == last)
-        core->pending[core->pending_count - 1].ts_ns =
-            max_u64(core->pending[core->pending_count - 1].ts_ns, ts_ns);
-    else if (core->pending_count < LIMIT_EVIDENCE)
-        core->pending[core->pending_count++] = evidence;
+    else if (core->proof.pending_count > 0 &&
+             core->proof.pending[core->proof.pending_count - 1].last == last)
+        core->proof.pending[core->proof.pending_count - 1].ts_ns =
+            max_u64(core->proof.pending[core->proof.pending_count - 1].ts_ns, ts_ns);
+    else if (core->proof.pending_count < LIMIT_EVIDENCE)
+        core->proof.pending[core->proof.pending_count++] = evidence;
 }
 
 static void read_echoes(struct core *core, const struct core_echoes *echoes)
@@ -65,102 +64,93 @@ static void read_echoes(struct core *core, const struct core_echoes *echoes)
             add_evidence(core, echoes->last, echo->ts_ns);
     }
     if (mutated(core, ARRIVAL_IS_EVIDENCE))
-        add_evidence(core, core->durable, core->now_ns);
+        add_evidence(core, core->log.durable, core->now_ns);
 }
 
 /* ---- Following an epoch ----------------------------------------------------------------------------- */
 
 static void detach(struct core *core)
 {
-    if (core->attach == ATTACH_DOWNLOADING)
+    if (core->follow.attach == ATTACH_DOWNLOADING)
         act(core, CORE_ACTION_DROP_SNAPSHOT);
     /* What the writer has begun it will finish; its event moves the phase on. */
-    if (core->attach != ATTACH_TRUNCATING && core->attach != ATTACH_INSTALLING)
-        core->attach = ATTACH_NONE;
-    core->attach_nonce = 0;
-    core->fetch_nonce = 0;
-    core->match = 0;
+    if (core->follow.attach != ATTACH_TRUNCATING && core->follow.attach != ATTACH_INSTALLING)
+        core->follow.attach = ATTACH_NONE;
+    core->follow.attach_nonce = 0;
+    core->follow.fetch_nonce = 0;
+    core->follow.match = 0;
     core->doubt.healing = false;
 }
 
 void replica_reset(struct core *core)
 {
     detach(core);
-    core->attach_retry_ns = 0;
-    core->attach_failures = 0;
-    core->heard = false;
-    core->suspect = false;
-    core->heard_hb_id = 0;
-    core->announced = 0;
-    core->announced_before = 0;
-    core->announced_commit = 0;
-    core->primary_rpc[0] = '\0';
+    core->follow = (struct follow){.attach = core->follow.attach};
     replica_forget_evidence(core);
 }
 
 /* R15: asks again for ever, ever more slowly, up to ten heartbeats apart. */
 static void retry_attach_later(struct core *core)
 {
-    core->attach = ATTACH_NONE;
-    core->attach_nonce = 0;
+    core->follow.attach = ATTACH_NONE;
+    core->follow.attach_nonce = 0;
     core->doubt.healing = false;
-    uint32_t doublings = core->attach_failures < 4 ? core->attach_failures : 4;
-    core->attach_failures++;
+    uint32_t doublings = core->follow.attach_failures < 4 ? core->follow.attach_failures : 4;
+    core->follow.attach_failures++;
     uint64_t delay_ns = jitter(core, core->config.heartbeat_interval_ns << doublings);
-    core->attach_retry_ns =
+    core->follow.attach_retry_ns =
         core->now_ns + min_u64(delay_ns, 10 * core->config.heartbeat_interval_ns);
 }
 
 static bool may_attach(const struct core *core)
 {
-    return core->phase < PHASE_OPENING && core->attach == ATTACH_NONE && core->heard &&
-           core->now_ns >= core->attach_retry_ns && settled(core) && hard_state_durable(core) &&
-           (!core->forked || core->accepting_history);
+    return core->phase < PHASE_OPENING && core->follow.attach == ATTACH_NONE &&
+           core->follow.heard && core->now_ns >= core->follow.attach_retry_ns && settled(core) &&
+           hard_state_durable(core) && (!core->fork.forked || core->fork.accepting);
 }
 
 static void ask_attach(struct core *core)
 {
     struct core_msg *msg = message_new(core, CORE_MSG_ATTACH);
-    ASSERT_U64(core->end.seq, ==, core->last);
-    msg->attach.last = core->last;
-    msg->attach.commit = core->commit;
-    msg->attach.chain = core->end.chain;
-    msg->attach.history = core->history;
-    core->attach = ATTACH_ASKED;
-    core->attach_nonce = call(core, core->epoch.owner, msg);
+    ASSERT_U64(core->log.end.seq, ==, core->log.last);
+    msg->attach.last = core->log.last;
+    msg->attach.commit = core->log.commit;
+    msg->attach.chain = core->log.end.chain;
+    msg->attach.history = core->log.history;
+    core->follow.attach = ATTACH_ASKED;
+    core->follow.attach_nonce = call(core, core->epoch.owner, msg);
 }
 
 static void attached(struct core *core)
 {
-    core->attach = ATTACH_DONE;
-    core->attach_failures = 0;
-    core->match = core->last;
-    core->forked = false;
-    if (core->accept_ticket != 0)
-        finish(core, core->accept_ticket, CANDOR_OK, CANDOR_REASON_NONE, durable_pos(core),
-               ACK_NONE);
-    core->accept_ticket = 0;
-    core->accepting_history = false;
+    core->follow.attach = ATTACH_DONE;
+    core->follow.attach_failures = 0;
+    core->follow.match = core->log.last;
+    core->fork.forked = false;
+    if (core->fork.ticket != 0)
+        finish(core, core->fork.ticket, CANDOR_OK, CANDOR_REASON_NONE, durable_pos(core), ACK_NONE);
+    core->fork.ticket = 0;
+    core->fork.accepting = false;
     log_line(core, LOG_LEVEL_INFO, "attached primary=%s match=%" PRIu64, core->epoch.owner.text,
-             core->match);
-    learn_commit(core, core->announced_commit);
+             core->follow.match);
+    learn_commit(core, core->follow.announced_commit);
     weigh_evidence(core);
 }
 
 static void become_forked(struct core *core, uint64_t common)
 {
-    core->forked = true;
-    core->attach = ATTACH_NONE;
+    core->fork.forked = true;
+    core->follow.attach = ATTACH_NONE;
     log_line(core, LOG_LEVEL_ERROR,
              "forked common=%" PRIu64 " commit=%" PRIu64
              " way_out=\"kvctl accept-history archives this branch and joins the other\"",
-             common, core->commit);
+             common, core->log.commit);
 }
 
 /* `least_seq`: where it must stand at least, so that no records have to be given up for it. */
 static void fetch_snapshot(struct core *core, uint64_t least_seq)
 {
-    core->attach = ATTACH_DOWNLOADING;
+    core->follow.attach = ATTACH_DOWNLOADING;
     struct core_action *action = act(core, CORE_ACTION_FETCH_SNAPSHOT);
     action->peer = core->epoch.owner;
     action->epoch = core->epoch;
@@ -169,18 +159,18 @@ static void fetch_snapshot(struct core *core, uint64_t least_seq)
 
 static void start_truncate(struct core *core, uint64_t to)
 {
-    bool committed = to < core->commit && !mutated(core, TRUNCATE_COMMITTED);
-    if (committed && !core->accepting_history) {
+    bool committed = to < core->log.commit && !mutated(core, TRUNCATE_COMMITTED);
+    if (committed && !core->fork.accepting) {
         become_forked(core, to); /* R12 */
         return;
     }
     if (committed) { /* what is committed cannot be undone: the winner's state replaces it */
-        core->shared_seq = to;
+        core->fork.shared_seq = to;
         fetch_snapshot(core, 0);
         return;
     }
-    core->attach = ATTACH_TRUNCATING;
-    log_line(core, LOG_LEVEL_WARN, "rollback from=%" PRIu64 " to=%" PRIu64, core->last, to);
+    core->follow.attach = ATTACH_TRUNCATING;
+    log_line(core, LOG_LEVEL_WARN, "rollback from=%" PRIu64 " to=%" PRIu64, core->log.last, to);
     struct core_action *action = give_work(core, CORE_ACTION_TRUNCATE);
     action->seq = to;
     action->epoch = core->epoch;
@@ -188,23 +178,23 @@ static void start_truncate(struct core *core, uint64_t to)
 
 void replica_attach_answer(struct core *core, const struct core_msg *msg)
 {
-    if (core->attach != ATTACH_ASKED || !epoch_equal(msg->header.epoch, core->epoch)) {
-        if (core->attach == ATTACH_ASKED)
+    if (core->follow.attach != ATTACH_ASKED || !epoch_equal(msg->header.epoch, core->epoch)) {
+        if (core->follow.attach == ATTACH_ASKED)
             retry_attach_later(core);
         return;
     }
-    core->attach_nonce = 0;
-    core->shared_seq = UINT64_MAX;
+    core->follow.attach_nonce = 0;
+    core->fork.shared_seq = UINT64_MAX;
     uint64_t seq = msg->attach_answer.seq;
     switch (msg->attach_answer.verdict) {
     case CORE_CONTINUE:
-        if (seq == core->last)
+        if (seq == core->log.last)
             attached(core);
         else
             retry_attach_later(core);
         break;
     case CORE_TRUNCATE_TO:
-        if (seq < core->last)
+        if (seq < core->log.last)
             start_truncate(core, seq);
         else
             retry_attach_later(core);
@@ -212,7 +202,7 @@ void replica_attach_answer(struct core *core, const struct core_msg *msg)
     case CORE_SNAPSHOT:
         fetch_snapshot(core, 0);
         log_line(core, LOG_LEVEL_INFO, "snapshot_wanted from=%s last=%" PRIu64,
-                 core->epoch.owner.text, core->last);
+                 core->epoch.owner.text, core->log.last);
         break;
     case CORE_REFUSED:
         retry_attach_later(core);
@@ -223,22 +213,22 @@ void replica_attach_answer(struct core *core, const struct core_msg *msg)
 
 void replica_truncated(struct core *core, const struct core_event *event)
 {
-    ASSERT_U64(event->truncated.last, <=, core->last);
-    core->last = core->durable = event->truncated.last;
-    core->log_first =
-        min_u64(core->log_first, core->last + 1); /* it may have begun with a snapshot above */
-    core->rewinds = event->truncated.rewinds;
-    doubt_restart(core, core->last, event->truncated.digest);
-    chain_note(core, core->last, event->truncated.chain);
+    ASSERT_U64(event->truncated.last, <=, core->log.last);
+    core->log.last = core->log.durable = event->truncated.last;
+    core->log.first =
+        min_u64(core->log.first, core->log.last + 1); /* it may have begun with a snapshot above */
+    core->log.rewinds = event->truncated.rewinds;
+    doubt_restart(core, core->log.last, event->truncated.digest);
+    chain_note(core, core->log.last, event->truncated.chain);
     room_note(core, false);
-    epoch_history_truncate(&core->history, core->last);
-    core->members = *event->truncated.members;
-    core->pending_member_count = 0;
-    core->commit = min_u64(core->commit, core->last);
+    epoch_history_truncate(&core->log.history, core->log.last);
+    core->log.members = *event->truncated.members;
+    core->log.pending_member_count = 0;
+    core->log.commit = min_u64(core->log.commit, core->log.last);
     risk_cut(core);
     replica_forget_evidence(core);
-    core->attach = ATTACH_NONE;
-    log_line(core, LOG_LEVEL_INFO, "rolled_back last=%" PRIu64, core->last);
+    core->follow.attach = ATTACH_NONE;
+    log_line(core, LOG_LEVEL_INFO, "rolled_back last=%" PRIu64, core->log.last);
     plan_campaign(core);
 }
 
@@ -246,37 +236,37 @@ void replica_truncated(struct core *core, const struct core_event *event)
 
 bool replica_take_snapshot(struct core *core)
 {
-    if (core->phase != PHASE_FOLLOWER || core->attach != ATTACH_DONE || !settled(core))
+    if (core->phase != PHASE_FOLLOWER || core->follow.attach != ATTACH_DONE || !settled(core))
         return false;
     detach(core);
-    fetch_snapshot(core, core->last);
+    fetch_snapshot(core, core->log.last);
     return true;
 }
 
 void replica_snapshot_ready(struct core *core, const struct core_event *event)
 {
-    if (core->attach != ATTACH_DOWNLOADING)
+    if (core->follow.attach != ATTACH_DOWNLOADING)
         return; /* dropped already */
     struct pos pos = event->snapshot.pos;
     bool cut_here = epoch_equal(pos.epoch, core->epoch) || mutated(core, SNAPSHOT_ANY_EPOCH);
     uint64_t common =
-        epoch_history_common(&core->history, core->last, event->snapshot.history, pos.seq);
+        epoch_history_common(&core->log.history, core->log.last, event->snapshot.history, pos.seq);
     /* Two branches of one epoch look alike in their histories (R56). */
-    common = min_u64(common, core->shared_seq);
+    common = min_u64(common, core->fork.shared_seq);
     /* An old one: the own log goes beyond it. Or holds just that, and is to be replaced all the same (R67). */
-    bool held_already =
-        core->last > 0 && common == pos.seq && !(core->doubt.healing && pos.seq == core->last);
-    if (!cut_here || held_already || pos.seq < core->match || !settled(core)) {
+    bool held_already = core->log.last > 0 && common == pos.seq &&
+                        !(core->doubt.healing && pos.seq == core->log.last);
+    if (!cut_here || held_already || pos.seq < core->follow.match || !settled(core)) {
         act(core, CORE_ACTION_DROP_SNAPSHOT);
         retry_attach_later(core);
         return;
     }
-    if (common < core->commit && !core->accepting_history && !mutated(core, TRUNCATE_COMMITTED)) {
+    if (common < core->log.commit && !core->fork.accepting && !mutated(core, TRUNCATE_COMMITTED)) {
         act(core, CORE_ACTION_DROP_SNAPSHOT);
         become_forked(core, common);
         return;
     }
-    core->attach = ATTACH_INSTALLING;
+    core->follow.attach = ATTACH_INSTALLING;
     struct core_action *action = give_work(core, CORE_ACTION_INSTALL);
     action->seq = common;
     action->epoch = core->epoch;
@@ -284,63 +274,65 @@ void replica_snapshot_ready(struct core *core, const struct core_event *event)
 
 void replica_snapshot_failed(struct core *core)
 {
-    if (core->attach == ATTACH_DOWNLOADING)
+    if (core->follow.attach == ATTACH_DOWNLOADING)
         retry_attach_later(core);
 }
 
 void replica_installed(struct core *core, const struct core_event *event)
 {
-    ASSERT(core->attach == ATTACH_INSTALLING);
-    core->attach = ATTACH_NONE;
+    ASSERT(core->follow.attach == ATTACH_INSTALLING);
+    core->follow.attach = ATTACH_NONE;
     if (event->snapshot.code != CANDOR_OK) {
         retry_attach_later(core);
         return;
     }
-    core->last = core->durable = event->snapshot.pos.seq;
-    core->log_first = core->last + 1;
-    core->rewinds = event->snapshot.rewinds;
-    doubt_restart(core, core->last, event->snapshot.digest);
-    chain_note(core, core->last, event->snapshot.chain);
+    core->log.last = core->log.durable = event->snapshot.pos.seq;
+    core->log.first = core->log.last + 1;
+    core->log.rewinds = event->snapshot.rewinds;
+    doubt_restart(core, core->log.last, event->snapshot.digest);
+    chain_note(core, core->log.last, event->snapshot.chain);
     doubt_healed(core);
     room_note(core, false);
-    bool gave_up = core->accepting_history;
-    core->commit =
-        gave_up ? event->snapshot.undo_floor : max_u64(core->commit, event->snapshot.undo_floor);
-    seq_bits_clear(&core->local, core->commit); /* what the snapshot holds is not in the log */
+    bool gave_up = core->fork.accepting;
+    core->log.commit = gave_up ? event->snapshot.undo_floor
+                               : max_u64(core->log.commit, event->snapshot.undo_floor);
+    seq_bits_clear(&core->log.local,
+                   core->log.commit); /* what the snapshot holds is not in the log */
     core->cluster_id = event->snapshot.cluster_id;
-    epoch_history_copy(&core->history, event->snapshot.history);
-    core->members = *event->snapshot.members;
-    core->pending_member_count = 0;
+    epoch_history_copy(&core->log.history, event->snapshot.history);
+    core->log.members = *event->snapshot.members;
+    core->log.pending_member_count = 0;
     replica_forget_evidence(core);
-    log_line(core, LOG_LEVEL_INFO, "snapshot_installed last=%" PRIu64, core->last);
+    log_line(core, LOG_LEVEL_INFO, "snapshot_installed last=%" PRIu64, core->log.last);
     plan_campaign(core);
 }
 
 void replica_accept_history(struct core *core, uint64_t ticket)
 {
-    if (!core->forked || core->accept_ticket != 0) {
+    if (!core->fork.forked || core->fork.ticket != 0) {
         finish_text(core, ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE, (struct pos){0},
                     "this node is not FORKED: it has no branch to give up");
         return;
     }
-    core->accepting_history = true;
-    core->accept_ticket = ticket;
-    core->attach_retry_ns = 0;
+    core->fork.accepting = true;
+    core->fork.ticket = ticket;
+    core->follow.attach_retry_ns = 0;
 }
 
 /* ---- Commit (R18) ----------------------------------------------------------------------------------- */
 
 void learn_commit(struct core *core, uint64_t announced)
 {
-    core->announced_commit = max_u64(core->announced_commit, announced);
+    core->follow.announced_commit = max_u64(core->follow.announced_commit, announced);
     bool unverified = mutated(core, COMMIT_UNVERIFIED);
-    if (core->attach != ATTACH_DONE && !unverified)
+    if (core->follow.attach != ATTACH_DONE && !unverified)
         return;
-    uint64_t known = min_u64(core->announced_commit, unverified ? core->durable : core->match);
-    known = min_u64(known, core->durable);
-    if (known <= core->commit)
+    uint64_t known =
+        min_u64(core->follow.announced_commit, unverified ? core->log.durable : core->follow.match);
+    known = min_u64(known, core->log.durable);
+    if (known <= core->log.commit)
         return; /* late or repeated */
-    core->commit = known;
+    core->log.commit = known;
     risk_committed(core);
     act(core, CORE_ACTION_COMMIT)->seq = known;
 }
@@ -349,25 +341,26 @@ void learn_commit(struct core *core, uint64_t announced)
 
 static void ask_fetch(struct core *core)
 {
-    if (core->fetch_nonce != 0 || core->attach != ATTACH_DONE ||
-        core->now_ns < core->fetch_retry_ns)
+    if (core->follow.fetch_nonce != 0 || core->follow.attach != ATTACH_DONE ||
+        core->now_ns < core->hearing.fetch_retry_ns)
         return;
     struct core_msg *msg = message_new(core, CORE_MSG_FETCH);
-    msg->fetch.from_seq = core->last + 1;
-    core->fetch_nonce = call(core, core->epoch.owner, msg);
+    msg->fetch.from_seq = core->log.last + 1;
+    core->follow.fetch_nonce = call(core, core->epoch.owner, msg);
 }
 
 /* Records that do not follow from what is here: the attach was wrong, or the bytes are. */
 static void reject_records(struct core *core, const char *why)
 {
-    log_line(core, LOG_LEVEL_WARN, "records_rejected why=\"%s\" last=%" PRIu64, why, core->last);
+    log_line(core, LOG_LEVEL_WARN, "records_rejected why=\"%s\" last=%" PRIu64, why,
+             core->log.last);
     detach(core);
     retry_attach_later(core);
 }
 
 static bool epoch_follows(const struct core *core, const struct batch *batch)
 {
-    struct epoch newest = epoch_history_at(&core->history, core->last);
+    struct epoch newest = epoch_history_at(&core->log.history, core->log.last);
     int order = epoch_compare(batch->epoch, newest);
     if (epoch_compare(batch->epoch, core->epoch) > 0)
         return false;
@@ -377,19 +370,19 @@ static bool epoch_follows(const struct core *core, const struct batch *batch)
 /* False: not now; it will be fetched again. */
 static bool take_meta(struct core *core, const struct batch *batch)
 {
-    if (core->pending_member_count == PENDING_MEMBERS)
+    if (core->log.pending_member_count == PENDING_MEMBERS)
         return false;
     size_t cursor = 0;
     struct record record;
     bool any = batch_next(batch, &cursor, &record);
     ASSERT(any);
     if (batch->type == RECORD_EPOCH_START)
-        epoch_history_append(&core->history,
+        epoch_history_append(&core->log.history,
                              &(struct epoch_start){batch->epoch, batch->first_seq,
                                                    batch_chain(batch, batch->first_seq)});
-    core->pending_members[core->pending_member_count].seq = batch->first_seq;
-    core->pending_members[core->pending_member_count].members = record.members;
-    core->pending_member_count++;
+    core->log.pending_members[core->log.pending_member_count].seq = batch->first_seq;
+    core->log.pending_members[core->log.pending_member_count].members = record.members;
+    core->log.pending_member_count++;
     return true;
 }
 
@@ -397,33 +390,33 @@ enum taken { TAKEN, KNOWN, GAP, NOT_NOW, WRONG };
 
 static enum taken take_batch(struct core *core, struct batch batch)
 {
-    if (batch_last_seq(&batch) <= core->last)
+    if (batch_last_seq(&batch) <= core->log.last)
         return KNOWN;
-    if (batch.first_seq > core->last + 1 && !mutated(core, GAP_TAKEN))
+    if (batch.first_seq > core->log.last + 1 && !mutated(core, GAP_TAKEN))
         return GAP;
     if (!mutated(core, NO_ATTACH) && (!epoch_follows(core, &batch) || !chain_follows(core, &batch)))
         return WRONG;
-    if (batch.first_seq <= core->last) {
-        buffer_clear(&core->scratch);
-        batch_tail(&batch, core->last + 1, &core->scratch);
-        batch.bytes = buffer_slice(&core->scratch);
-        batch.count = (uint32_t)(batch_last_seq(&batch) - core->last);
-        batch.first_seq = core->last + 1;
-        batch.before = core->end.chain;
+    if (batch.first_seq <= core->log.last) {
+        buffer_clear(&core->taking.tail);
+        batch_tail(&batch, core->log.last + 1, &core->taking.tail);
+        batch.bytes = buffer_slice(&core->taking.tail);
+        batch.count = (uint32_t)(batch_last_seq(&batch) - core->log.last);
+        batch.first_seq = core->log.last + 1;
+        batch.before = core->log.end.chain;
     }
     if (batch.type != RECORD_WRITE && !take_meta(core, &batch))
         return NOT_NOW;
-    buffer_put(&core->append, batch.bytes.bytes, batch.bytes.length);
-    core->last = batch_last_seq(&batch);
-    chain_note(core, core->last, batch_chain(&batch, core->last));
+    buffer_put(&core->taking.append, batch.bytes.bytes, batch.bytes.length);
+    core->log.last = batch_last_seq(&batch);
+    chain_note(core, core->log.last, batch_chain(&batch, core->log.last));
     return TAKEN;
 }
 
 /* Takes what fits; what was accepted goes to the writer as one piece. */
 static enum taken take_batches(struct core *core, struct slice batches)
 {
-    enum taken worst = core->append_broken ? NOT_NOW : KNOWN;
-    buffer_clear(&core->append);
+    enum taken worst = core->writer.append_broken ? NOT_NOW : KNOWN;
+    buffer_clear(&core->taking.append);
     while (batches.length > 0 && (worst == KNOWN || worst == TAKEN)) {
         struct batch batch;
         struct candor_error err;
@@ -435,11 +428,11 @@ static enum taken take_batches(struct core *core, struct slice batches)
                 worst = taken;
         }
     }
-    if (core->append.length > 0) {
-        risk_note(core, buffer_slice(&core->append));
+    if (core->taking.append.length > 0) {
+        risk_note(core, buffer_slice(&core->taking.append));
         struct core_action *action = give_work(core, CORE_ACTION_APPEND);
         action->epoch = core->epoch;
-        action->batches = buffer_slice(&core->append);
+        action->batches = buffer_slice(&core->taking.append);
     }
     return worst;
 }
@@ -449,17 +442,17 @@ static enum taken take_batches(struct core *core, struct slice batches)
 static void heard_primary(struct core *core)
 {
     reign_heard(core);
-    core->heard = core->contacted = true;
-    core->suspect = false;
-    core->heartbeat_ns = core->contact_ns = core->live_ns = core->now_ns;
-    core->live_owner = core->epoch.owner;
+    core->follow.heard = core->hearing.contacted = true;
+    core->follow.suspect = false;
+    core->hearing.heartbeat_ns = core->hearing.contact_ns = core->hearing.live_ns = core->now_ns;
+    core->hearing.live_owner = core->epoch.owner;
     lease_promise(core);
     plan_campaign(core);
 }
 
 void replica_records(struct core *core, const struct core_msg *msg)
 {
-    if (core->attach != ATTACH_DONE && !mutated(core, NO_ATTACH))
+    if (core->follow.attach != ATTACH_DONE && !mutated(core, NO_ATTACH))
         return; /* R11 */
     switch (take_batches(core, msg->records.batches)) {
     case GAP:
@@ -471,19 +464,19 @@ void replica_records(struct core *core, const struct core_msg *msg)
     default:
         break;
     }
-    core->announced = max_u64(core->announced, core->last);
+    core->follow.announced = max_u64(core->follow.announced, core->log.last);
     learn_commit(core, msg->records.commit);
     read_echoes(core, &msg->records.echoes);
-    if (core->heard && msg->records.hb_id > core->heard_hb_id) {
-        core->heard_hb_id = msg->records.hb_id;
+    if (core->follow.heard && msg->records.hb_id > core->follow.hb_id) {
+        core->follow.hb_id = msg->records.hb_id;
         heard_primary(core);
     }
 }
 
 void replica_fetch_answer(struct core *core, const struct core_msg *msg)
 {
-    core->fetch_nonce = 0;
-    bool here = core->attach == ATTACH_DONE && epoch_equal(msg->header.epoch, core->epoch);
+    core->follow.fetch_nonce = 0;
+    bool here = core->follow.attach == ATTACH_DONE && epoch_equal(msg->header.epoch, core->epoch);
     if (!here)
         return;
     if (!msg->fetch_answer.ok) {
@@ -497,19 +490,20 @@ void replica_fetch_answer(struct core *core, const struct core_msg *msg)
         return;
     }
     learn_commit(core, msg->fetch_answer.commit);
-    if (taken == TAKEN && core->last < core->announced)
+    if (taken == TAKEN && core->log.last < core->follow.announced)
         ask_fetch(core);
     else if (taken == NOT_NOW)
-        core->fetch_retry_ns = core->now_ns + core->config.heartbeat_interval_ns;
+        core->hearing.fetch_retry_ns = core->now_ns + core->config.heartbeat_interval_ns;
 }
 
 void replica_call_failed(struct core *core, uint64_t nonce)
 {
-    if (nonce == core->attach_nonce && core->attach == ATTACH_ASKED)
+    if (nonce == core->follow.attach_nonce && core->follow.attach == ATTACH_ASKED)
         retry_attach_later(core);
-    if (nonce == core->fetch_nonce) {
-        core->fetch_nonce = 0;
-        core->fetch_retry_ns = core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
+    if (nonce == core->follow.fetch_nonce) {
+        core->follow.fetch_nonce = 0;
+        core->hearing.fetch_retry_ns =
+            core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
     }
 }
 
@@ -518,17 +512,18 @@ void replica_call_failed(struct core *core, uint64_t nonce)
 static void append_failed(struct core *core, const struct core_event *event)
 {
     enum candor_code code = event->appended.code;
-    core->append_broken = !settled(core);
-    core->last = core->durable;
-    ASSERT_U64(event->appended.end.seq, ==, core->last);
-    chain_note(core, core->last, event->appended.end.chain);
+    core->writer.append_broken = !settled(core);
+    core->log.last = core->log.durable;
+    ASSERT_U64(event->appended.end.seq, ==, core->log.last);
+    chain_note(core, core->log.last, event->appended.end.chain);
     risk_cut(core);
-    core->match = min_u64(core->match, core->last);
-    epoch_history_truncate(&core->history, core->last);
-    core->pending_member_count = 0;
-    core->fetch_retry_ns = core->now_ns + jitter(core, 5 * core->config.heartbeat_interval_ns);
+    core->follow.match = min_u64(core->follow.match, core->log.last);
+    epoch_history_truncate(&core->log.history, core->log.last);
+    core->log.pending_member_count = 0;
+    core->hearing.fetch_retry_ns =
+        core->now_ns + jitter(core, 5 * core->config.heartbeat_interval_ns);
     log_line(core, LOG_LEVEL_WARN, "append_failed code=%s durable=%" PRIu64, candor_code_name(code),
-             core->durable);
+             core->log.durable);
 }
 
 void replica_appended(struct core *core, const struct core_event *event)
@@ -537,15 +532,15 @@ void replica_appended(struct core *core, const struct core_event *event)
         append_failed(core, event);
         return;
     }
-    if (event->appended.end.seq == core->end.seq)
-        ASSERT(chain_equal(event->appended.end.chain, core->end.chain));
-    if (core->attach != ATTACH_DONE)
+    if (event->appended.end.seq == core->log.end.seq)
+        ASSERT(chain_equal(event->appended.end.chain, core->log.end.chain));
+    if (core->follow.attach != ATTACH_DONE)
         return; /* of an epoch that is over: it counts for nothing (R19) */
-    core->match = max_u64(core->match, core->durable);
-    learn_commit(core, core->announced_commit);
+    core->follow.match = max_u64(core->follow.match, core->log.durable);
+    learn_commit(core, core->follow.announced_commit);
     weigh_evidence(core);
     publish_status(core);
-    if (core->last < core->announced_before && settled(core))
+    if (core->log.last < core->follow.announced_before && settled(core))
         ask_fetch(core);
 }
 
@@ -556,7 +551,7 @@ static void leave_other_log(struct core *core)
     log_line(core, LOG_LEVEL_ERROR,
              "log_differs primary=%s seq=%" PRIu64
              " why=\"the primary's log holds other records at this node's end\"",
-             core->epoch.owner.text, core->end.seq);
+             core->epoch.owner.text, core->log.end.seq);
     detach(core);
     retry_attach_later(core);
 }
@@ -565,22 +560,22 @@ static void leave_other_log(struct core *core)
 
 void replica_heartbeat(struct core *core, const struct core_msg *msg)
 {
-    if (core->heard && msg->heartbeat.hb_id <= core->heard_hb_id) {
+    if (core->follow.heard && msg->heartbeat.hb_id <= core->follow.hb_id) {
         /* Repeated, or late: no sign of life. What it proves stays proven. */
-        if (msg->heartbeat.hb_id == core->heard_hb_id)
-            core->successor =
+        if (msg->heartbeat.hb_id == core->follow.hb_id)
+            core->hearing.successor =
                 msg->heartbeat.successor; /* records that name it may have overtaken it */
         learn_commit(core, msg->heartbeat.commit);
         read_echoes(core, &msg->heartbeat.echoes);
         return;
     }
     heard_primary(core);
-    core->heard_hb_id = msg->heartbeat.hb_id;
-    core->successor = msg->heartbeat.successor;
-    core->announced_before = core->announced;
-    core->announced = max_u64(core->announced, msg->heartbeat.last);
-    memcpy(core->primary_rpc, msg->heartbeat.rpc, sizeof core->primary_rpc);
-    core->primary_rpc[sizeof core->primary_rpc - 1] = '\0';
+    core->follow.hb_id = msg->heartbeat.hb_id;
+    core->hearing.successor = msg->heartbeat.successor;
+    core->follow.announced_before = core->follow.announced;
+    core->follow.announced = max_u64(core->follow.announced, msg->heartbeat.last);
+    memcpy(core->follow.primary_rpc, msg->heartbeat.rpc, sizeof core->follow.primary_rpc);
+    core->follow.primary_rpc[sizeof core->follow.primary_rpc - 1] = '\0';
     if (chain_parted(core, msg))
         leave_other_log(core);
     doubt_told(core, &msg->heartbeat.verdicts);
@@ -588,58 +583,59 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
     read_echoes(core, &msg->heartbeat.echoes);
     publish_status(core);
     /* Records of the last interval may still be on their way; older ones were lost. */
-    if (core->attach == ATTACH_DONE && core->last < core->announced_before && settled(core))
+    if (core->follow.attach == ATTACH_DONE && core->log.last < core->follow.announced_before &&
+        settled(core))
         ask_fetch(core);
 }
 
 /* What waited for its epoch to be stored: the answer to the heartbeat that brought it, or to the candidate that named it (R7, R23). */
 void replica_saved(struct core *core)
 {
-    bool owed = core->heard || core->status_owed;
+    bool owed = core->follow.heard || core->hearing.status_owed;
     if (core->phase < PHASE_OPENING && owed && hard_state_durable(core))
         publish_status(core);
 }
 
 void publish_status(struct core *core)
 {
-    core->status_due_ns = core->now_ns + core->config.heartbeat_interval_ns;
+    core->hearing.status_due_ns = core->now_ns + core->config.heartbeat_interval_ns;
     /* What is heard in an epoch must not be told under the name of the one before. */
     if (!epoch_equal(core->epoch, shown_epoch(core)))
         return;
     struct core_view view;
     core_view(core, &view);
     struct core_freshness fresh;
-    core_view_freshness(&view, core->durable, core->now_ns, &fresh);
+    core_view_freshness(&view, core->log.durable, core->now_ns, &fresh);
     struct core_msg *msg = message_new(core, CORE_MSG_STATUS);
     msg->status.ts_ns = core->now_ns;
-    msg->status.hb_id = core->heard ? core->heard_hb_id : 0;
-    msg->status.last = core->last;
-    msg->status.durable = core->durable;
-    bool verified = core->attach == ATTACH_DONE;
+    msg->status.hb_id = core->follow.heard ? core->follow.hb_id : 0;
+    msg->status.last = core->log.last;
+    msg->status.durable = core->log.durable;
+    bool verified = core->follow.attach == ATTACH_DONE;
     if (mutated(core, MATCH_UNATTACHED))
-        msg->status.match = core->last;
+        msg->status.match = core->log.last;
     else
-        msg->status.match = verified ? min_u64(core->match, core->durable) : 0; /* R15 */
-    msg->status.applied = core->durable;
+        msg->status.match = verified ? min_u64(core->follow.match, core->log.durable) : 0; /* R15 */
+    msg->status.applied = core->log.durable;
     msg->status.state = fresh.state;
-    msg->status.no_room = core->no_room;
+    msg->status.no_room = core->room.lacking;
     msg->status.digest = doubt_own(core);
-    msg->status.rewinds = core->rewinds;
+    msg->status.rewinds = core->log.rewinds;
     msg->status.promise_ns = lease_promise_ns(core);
-    core->status_owed = false;
+    core->hearing.status_owed = false;
     publish(core, msg);
 }
 
 void replica_tick(struct core *core)
 {
-    if (core->phase < PHASE_OPENING && core->now_ns >= core->status_due_ns)
+    if (core->phase < PHASE_OPENING && core->now_ns >= core->hearing.status_due_ns)
         publish_status(core);
     if (may_attach(core) && !node_id_equal(core->epoch.owner, core->config.self))
         ask_attach(core);
-    if (core->attach == ATTACH_DONE && core->fetch_retry_ns != 0 &&
-        core->now_ns >= core->fetch_retry_ns) {
-        core->fetch_retry_ns = 0;
-        if (core->last < core->announced)
+    if (core->follow.attach == ATTACH_DONE && core->hearing.fetch_retry_ns != 0 &&
+        core->now_ns >= core->hearing.fetch_retry_ns) {
+        core->hearing.fetch_retry_ns = 0;
+        if (core->log.last < core->follow.announced)
             ask_fetch(core);
     }
 }
@@ -648,10 +644,11 @@ uint64_t replica_wake_ns(const struct core *core)
 {
     if (core->phase >= PHASE_OPENING)
         return UINT64_MAX;
-    uint64_t wake_ns = core->status_due_ns;
-    if (core->attach == ATTACH_NONE && core->heard && core->attach_retry_ns > core->now_ns)
-        wake_ns = min_u64(wake_ns, core->attach_retry_ns);
-    if (core->attach == ATTACH_DONE && core->fetch_retry_ns != 0)
-        wake_ns = min_u64(wake_ns, core->fetch_retry_ns);
+    uint64_t wake_ns = core->hearing.status_due_ns;
+    if (core->follow.attach == ATTACH_NONE && core->follow.heard &&
+        core->follow.attach_retry_ns > core->now_ns)
+        wake_ns = min_u64(wake_ns, core->follow.attach_retry_ns);
+    if (core->follow.attach == ATTACH_DONE && core->hearing.fetch_retry_ns != 0)
+        wake_ns = min_u64(wake_ns, core->hearing.fetch_retry_ns);
     return wake_ns;
 }

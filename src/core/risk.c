@@ -9,29 +9,29 @@ void risk_note(struct core *core, struct slice batches)
     struct record record;
     while (batches.length > 0 && batch_decode(&batches, &batch, &err) == CANDOR_OK) {
         size_t cursor = 0;
-        if (batch.type != RECORD_WRITE || batch_last_seq(&batch) <= core->commit)
+        if (batch.type != RECORD_WRITE || batch_last_seq(&batch) <= core->log.commit)
             continue;
         while (batch_next(&batch, &cursor, &record))
             if (record.ack == ACK_LOCAL)
-                seq_bits_add(&core->local, record.seq);
+                seq_bits_add(&core->log.local, record.seq);
     }
 }
 
 void risk_committed(struct core *core)
 {
-    seq_bits_raise_floor(&core->local, core->commit);
+    seq_bits_raise_floor(&core->log.local, core->log.commit);
 }
 
 void risk_cut(struct core *core)
 {
-    seq_bits_drop_above(&core->local, core->last);
-    if (core->commit < core->local.floor) /* a forced promotion went back behind it */
-        seq_bits_clear(&core->local, core->commit);
+    seq_bits_drop_above(&core->log.local, core->log.last);
+    if (core->log.commit < core->log.local.floor) /* a forced promotion went back behind it */
+        seq_bits_clear(&core->log.local, core->log.commit);
 }
 
 uint64_t risk_count(const struct core *core)
 {
     if (mutated(core, AT_RISK_COUNTS_ALL))
-        return saturating_sub(core->durable, core->commit);
-    return seq_bits_count_upto(&core->local, core->durable);
+        return saturating_sub(core->log.durable, core->log.commit);
+    return seq_bits_count_upto(&core->log.local, core->log.durable);
 }

@@ -9,17 +9,17 @@ enum { ROOM_PAUSE_ELECTIONS = 5 };
 /* What the newest append says of the disk. A truncate or a snapshot may have made room: then nothing is known. */
 void room_note(struct core *core, bool no_room)
 {
-    if (no_room && !core->no_room)
-        core->no_room_told = false;
-    core->no_room = no_room;
+    if (no_room && !core->room.lacking)
+        core->room.told = false;
+    core->room.lacking = no_room;
 }
 
 static bool may_take_over(const struct core *core, const struct peer *peer)
 {
-    const struct member *member = members_find(&core->members, peer->id);
+    const struct member *member = members_find(&core->log.members, peer->id);
     bool speaks = peer->heard && core->now_ns - peer->heard_ns < silence_ns(core);
     return member != NULL && member->voter && peer_is_member(core, peer) && speaks &&
-           !peer->no_room && peer->match == core->durable && peer->match > 0;
+           !peer->no_room && peer->match == core->log.durable && peer->match > 0;
 }
 
 static const struct peer *successor(const struct core *core)
@@ -32,23 +32,23 @@ static const struct peer *successor(const struct core *core)
 
 static uint64_t soonest_ns(const struct core *core)
 {
-    uint64_t since_ns = max_u64(core->opened_ns, core->room_tried_ns);
+    uint64_t since_ns = max_u64(core->lead.opened_ns, core->room.tried_ns);
     return since_ns + ROOM_PAUSE_ELECTIONS * core->config.election_timeout_ns;
 }
 
 /* Manual mode: an operator has to do it. Said once for each time that the disk is full. */
 static void tell_operator(struct core *core, const struct peer *to)
 {
-    if (core->no_room_told)
+    if (core->room.told)
         return;
-    core->no_room_told = true;
+    core->room.told = true;
     log_line(core, LOG_LEVEL_ERROR,
              "primary_without_room way_out=\"make room, or: kvctl transfer %s\"", to->id.text);
 }
 
 static bool may_hand_over(const struct core *core)
 {
-    return core->phase == PHASE_PRIMARY && core->no_room && core->transfer.ticket == 0 &&
+    return core->phase == PHASE_PRIMARY && core->room.lacking && core->transfer.ticket == 0 &&
            !mutated(core, FULL_DISK_REIGNS);
 }
 
@@ -63,7 +63,7 @@ void room_tick(struct core *core)
     }
     if (core->now_ns < soonest_ns(core))
         return;
-    core->room_tried_ns = core->now_ns;
+    core->room.tried_ns = core->now_ns;
     log_line(core, LOG_LEVEL_WARN, "hands_over why=\"no room on the disk\" to=%s", to->id.text);
     transfer_to(core, CORE_OWN_TRANSFER, to->id, core->now_ns + core->config.election_timeout_ns);
 }

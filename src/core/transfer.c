@@ -4,7 +4,7 @@
 static const char *why_not_transfer(struct core *core, const struct core_event *event)
 {
     const struct peer *peer = find_peer(core, event->transfer.to);
-    const struct member *member = members_find(&core->members, event->transfer.to);
+    const struct member *member = members_find(&core->log.members, event->transfer.to);
     if (core->phase != PHASE_PRIMARY)
         return "this node is not the primary";
     if (core->transfer.ticket != 0)
@@ -29,7 +29,7 @@ void transfer_to(struct core *core, uint64_t ticket, struct node_id to, uint64_t
 
 void transfer_begin(struct core *core, const struct core_event *event)
 {
-    struct pos here = {core->epoch, core->epoch_first};
+    struct pos here = {core->epoch, core->lead.epoch_first};
     if (core->phase == PHASE_PRIMARY && node_id_equal(event->transfer.to, core->config.self)) {
         finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE, here, ACK_NONE);
         return;
@@ -63,16 +63,16 @@ struct node_id transfer_successor(const struct core *core)
 /* The voters believe what the primary's own stream says, not who asks them in its name: the successor is named there first. */
 static void name_successor(struct core *core)
 {
-    core->lease_given_up = true; /* who hears the name may vote against it from now on (R30) */
-    core->successor = core->transfer.to;
-    core->transfer.named_hb = core->hb_id + 1;
-    core->heartbeat_due_ns = core->now_ns;
+    core->lead.lease_given_up = true; /* who hears the name may vote against it from now on (R30) */
+    core->hearing.successor = core->transfer.to;
+    core->transfer.named_hb = core->lead.hb_id + 1;
+    core->lead.heartbeat_due_ns = core->now_ns;
 }
 
 /* The target has heard that it is named, and so have enough voters to elect it. */
 static bool name_is_known(const struct core *core, const struct peer *target)
 {
-    return core->confirmed_hb >= core->transfer.named_hb &&
+    return core->lead.confirmed_hb >= core->transfer.named_hb &&
            target->answered_hb >= core->transfer.named_hb;
 }
 
@@ -88,7 +88,8 @@ void transfer_tick(struct core *core)
         return;
     }
     const struct peer *peer = find_peer(core, core->transfer.to);
-    bool all_there = settled(core) && peer->match == core->durable && core->commit == core->durable;
+    bool all_there =
+        settled(core) && peer->match == core->log.durable && core->log.commit == core->log.durable;
     if (core->transfer.nonce != 0 || !(all_there || mutated(core, TRANSFER_EARLY)))
         return;
     if (core->transfer.named_hb == 0)

@@ -14,7 +14,7 @@ static void view_primary(const struct core *core, struct core_view *view)
         memcpy(view->primary_rpc, core->config.rpc, sizeof view->primary_rpc);
     } else if (!epoch_none(core->epoch) && !node_id_equal(core->epoch.owner, core->config.self)) {
         view->primary = core->epoch.owner;
-        memcpy(view->primary_rpc, core->primary_rpc, sizeof view->primary_rpc);
+        memcpy(view->primary_rpc, core->follow.primary_rpc, sizeof view->primary_rpc);
     }
 }
 
@@ -22,21 +22,22 @@ static void view_freshness(const struct core *core, struct core_view *view)
 {
     bool leads = core->phase == PHASE_PRIMARY;
     uint64_t lag = mutated(core, LAG_WRAPS)
-                       ? core->announced - core->durable
-                       : saturating_sub(core->announced, core->durable); /* R39 */
-    view->attached = leads || core->attach == ATTACH_DONE;
-    view->catching_up =
-        !leads && (core->attach == ATTACH_TRUNCATING || core->attach == ATTACH_DOWNLOADING ||
-                   core->attach == ATTACH_INSTALLING || is_blank(core) ||
-                   (core->config.max_lag > 0 && lag > core->config.max_lag));
-    view->behind = !leads && core->pending_count > 0 && core->pending[0].last > core->durable;
-    view->contacted = leads || core->contacted;
-    view->contact_ns = leads ? core->now_ns : core->contact_ns;
-    view->heard = leads || core->heard;
-    view->heartbeat_ns = leads ? core->now_ns : core->heartbeat_ns;
-    view->proven = leads ? core->confirmed_ns != 0 : core->proven;
-    view->evidence_ns = leads ? core->confirmed_ns : core->evidence.ts_ns; /* R37 */
-    view->evidence_seq = leads ? core->confirmed_last : core->evidence.last;
+                       ? core->follow.announced - core->log.durable
+                       : saturating_sub(core->follow.announced, core->log.durable); /* R39 */
+    view->attached = leads || core->follow.attach == ATTACH_DONE;
+    view->catching_up = !leads && (core->follow.attach == ATTACH_TRUNCATING ||
+                                   core->follow.attach == ATTACH_DOWNLOADING ||
+                                   core->follow.attach == ATTACH_INSTALLING || is_blank(core) ||
+                                   (core->config.max_lag > 0 && lag > core->config.max_lag));
+    view->behind =
+        !leads && core->proof.pending_count > 0 && core->proof.pending[0].last > core->log.durable;
+    view->contacted = leads || core->hearing.contacted;
+    view->contact_ns = leads ? core->now_ns : core->hearing.contact_ns;
+    view->heard = leads || core->follow.heard;
+    view->heartbeat_ns = leads ? core->now_ns : core->hearing.heartbeat_ns;
+    view->proven = leads ? core->lead.confirmed_ns != 0 : core->proof.proven;
+    view->evidence_ns = leads ? core->lead.confirmed_ns : core->proof.evidence.ts_ns; /* R37 */
+    view->evidence_seq = leads ? core->lead.confirmed_last : core->proof.evidence.last;
 }
 
 static void view_peers(const struct core *core, struct core_view *view)
@@ -45,7 +46,7 @@ static void view_peers(const struct core *core, struct core_view *view)
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
         const struct member *member = members_find(
-            core->members.count > 0 ? &core->members : &core->config.configured, peer->id);
+            core->log.members.count > 0 ? &core->log.members : &core->config.configured, peer->id);
         view->peers[i] = (struct core_peer_view){
             .node = peer->id,
             .heard = peer->heard,
@@ -72,29 +73,29 @@ void core_view(const struct core *core, struct core_view *view)
     view->boot = core->boot;
     view->accepts_writes = leads && core->transfer.ticket == 0;
     view->admitted = is_admitted(core);
-    view->forked = core->forked;
+    view->forked = core->fork.forked;
     view->doubtful = core->doubt.doubtful && !mutated(core, DOUBTFUL_SERVES);
     view->outvoted = core->doubt.outvoted;
     view->equal_seq = core->doubt.equal_seq;
     view->differs_seq = core->doubt.differs_seq;
     view_freshness(core, view);
-    view->last = core->last;
-    view->durable = core->durable;
-    view->match = leads ? core->durable : core->match;
-    view->applied = core->durable;
-    view->commit = core->commit;
-    view->applied_epoch = epoch_history_at(&core->history, core->durable);
-    for (uint32_t i = core->history.count; i-- > 0;)
-        if (core->history.starts[i].first_seq <= core->durable) {
-            view->applied_epoch_first = core->history.starts[i].first_seq;
-            view->applied_origin = core->history.starts[i].chain.low;
+    view->last = core->log.last;
+    view->durable = core->log.durable;
+    view->match = leads ? core->log.durable : core->follow.match;
+    view->applied = core->log.durable;
+    view->commit = core->log.commit;
+    view->applied_epoch = epoch_history_at(&core->log.history, core->log.durable);
+    for (uint32_t i = core->log.history.count; i-- > 0;)
+        if (core->log.history.starts[i].first_seq <= core->log.durable) {
+            view->applied_epoch_first = core->log.history.starts[i].first_seq;
+            view->applied_origin = core->log.history.starts[i].chain.low;
             break;
         }
-    view->primary_seq = leads ? core->durable : core->announced;
+    view->primary_seq = leads ? core->log.durable : core->follow.announced;
     view->at_risk = leads ? risk_count(core) : 0;
-    view->no_room = core->no_room;
-    view->log_first = core->log_first;
-    view->rewinds = core->rewinds;
+    view->no_room = core->room.lacking;
+    view->log_first = core->log.first;
+    view->rewinds = core->log.rewinds;
     view->stale_after_ns = core->config.stale_after_ns;
     view->reject_after_ns = core->config.reject_after_ns;
     view->drift_ppm = core->config.drift_ppm;
@@ -109,7 +110,7 @@ void core_view(const struct core *core, struct core_view *view)
 
 void core_history(const struct core *core, struct epoch_history *out)
 {
-    epoch_history_copy(out, &core->history);
+    epoch_history_copy(out, &core->log.history);
 }
 
 /* ---- Freshness -------------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
 static void propose_members(struct core *core, const struct members *members)
 {
     core->members_proposed = *members;
-    core->members_in_flight = true;
+    core->lead.members_in_flight = true;
     struct core_action *action = give_work(core, CORE_ACTION_MEMBERS);
     action->epoch = core->epoch;
     action->cluster_id = core->cluster_id;
@@ -17,7 +17,7 @@ static void propose_members(struct core *core, const struct members *members)
  * Who is new to the cluster replicates, but does not vote. */
 static bool members_with(const struct core *core, const struct peer *peer, struct members *out)
 {
-    *out = core->members;
+    *out = core->log.members;
     for (uint32_t i = 0; i < out->count; i++) {
         struct member *member = &out->list[i];
         if (!node_id_equal(member->id, peer->id))
@@ -35,8 +35,9 @@ static bool members_with(const struct core *core, const struct peer *peer, struc
 /* R29: one change at a time, and only when the last one and a record of this epoch are committed. */
 static bool may_change(const struct core *core)
 {
-    bool committed = core->commit >= core->epoch_first && core->commit >= core->members_seq;
-    return !core->members_in_flight && (committed || mutated(core, MEMBERS_OVERLAP));
+    bool committed =
+        core->log.commit >= core->lead.epoch_first && core->log.commit >= core->lead.members_seq;
+    return !core->lead.members_in_flight && (committed || mutated(core, MEMBERS_OVERLAP));
 }
 
 /* R4: a new disk under a known id counts once a committed record says so. */
@@ -59,7 +60,7 @@ static void admit_newcomers(struct core *core)
 
 static const char *why_not_set_voter(const struct core *core, const struct core_event *event)
 {
-    const struct member *member = members_find(&core->members, event->set_voter.node);
+    const struct member *member = members_find(&core->log.members, event->set_voter.node);
     if (core->phase != PHASE_PRIMARY)
         return "this node is not the primary";
     if (member == NULL || member->store_id == 0)
@@ -113,7 +114,7 @@ void voters_set(struct core *core, const struct core_event *event)
 /* R29: the last change, and a record of this epoch, are committed by now. */
 static void propose_order(struct core *core)
 {
-    struct members members = core->members;
+    struct members members = core->log.members;
     for (uint32_t i = 0; i < members.count; i++)
         if (node_id_equal(members.list[i].id, core->voter_order.node))
             members.list[i].voter = core->voter_order.voter;
@@ -134,16 +135,16 @@ static void drive_order(struct core *core)
 {
     if (core->voter_order.ticket == 0)
         return;
-    struct pos pos = {core->epoch, core->members_seq};
+    struct pos pos = {core->epoch, core->lead.members_seq};
     bool proposed = core->voter_order.proposed;
-    bool stored = proposed && !core->members_in_flight && core->members_seq != 0;
+    bool stored = proposed && !core->lead.members_in_flight && core->lead.members_seq != 0;
     bool late = core->now_ns >= core->voter_order.deadline_ns;
     if (!proposed && !late) {
         if (may_change(core))
             propose_order(core);
         return;
     }
-    if (stored && core->commit >= core->members_seq)
+    if (stored && core->log.commit >= core->lead.members_seq)
         finish(core, core->voter_order.ticket, CANDOR_OK, CANDOR_REASON_NONE, pos, ACK_MAJORITY);
     else if (late && proposed)
         finish_text(core, core->voter_order.ticket, CANDOR_DEADLINE_EXCEEDED,

@@ -9,11 +9,12 @@ static uint64_t leaves_at(const struct core *core, const struct token *token)
 {
     struct pos pos = token->pos;
     if (chain_is_other(core, token))
-        return epoch_history_find(&core->history, pos.epoch)->first_seq;
-    for (uint32_t i = 0; i < core->history.count; i++)
-        if (epoch_compare(core->history.starts[i].epoch, pos.epoch) > 0)
-            return core->history.starts[i].first_seq <= pos.seq ? core->history.starts[i].first_seq
-                                                                : UINT64_MAX;
+        return epoch_history_find(&core->log.history, pos.epoch)->first_seq;
+    for (uint32_t i = 0; i < core->log.history.count; i++)
+        if (epoch_compare(core->log.history.starts[i].epoch, pos.epoch) > 0)
+            return core->log.history.starts[i].first_seq <= pos.seq
+                       ? core->log.history.starts[i].first_seq
+                       : UINT64_MAX;
     return UINT64_MAX;
 }
 
@@ -23,25 +24,26 @@ enum verdict judge_session(const struct core *core, struct token token)
 {
     if (mutated(core, SESSION_UNJUDGED))
         return READY;
-    struct epoch here = epoch_history_at(&core->history, token.pos.seq);
+    struct epoch here = epoch_history_at(&core->log.history, token.pos.seq);
     bool same = (epoch_none(here) || epoch_equal(here, token.pos.epoch)) &&
                 (!chain_is_other(core, &token) || mutated(core, ORIGIN_IGNORED));
-    if (token.pos.seq <= core->durable && same)
+    if (token.pos.seq <= core->log.durable && same)
         return READY;
-    return leaves_at(core, &token) <= core->commit ? LOST : STILL_WAITING;
+    return leaves_at(core, &token) <= core->log.commit ? LOST : STILL_WAITING;
 }
 
 /* Where this log and one that ends in the token's epoch part, as far as this node knows. */
 static struct pos parting(const struct core *core, const struct token *token)
 {
     bool other = chain_is_other(core, token);
-    for (uint32_t i = core->history.count; i-- > 0;) {
-        const struct epoch_start *start = &core->history.starts[i];
+    for (uint32_t i = core->log.history.count; i-- > 0;) {
+        const struct epoch_start *start = &core->log.history.starts[i];
         int order = epoch_compare(start->epoch, token->pos.epoch);
         if (order > 0 || (order == 0 && other))
             continue;
-        uint64_t end =
-            i + 1 < core->history.count ? core->history.starts[i + 1].first_seq - 1 : core->durable;
+        uint64_t end = i + 1 < core->log.history.count
+                           ? core->log.history.starts[i + 1].first_seq - 1
+                           : core->log.durable;
         return (struct pos){start->epoch, min_u64(end, token->pos.seq)};
     }
     return (struct pos){0};
@@ -77,7 +79,7 @@ static void answer_index(struct core *core, const struct pending_read *read, boo
 {
     struct core_msg *reply = message_new(core, CORE_MSG_READ_INDEX_ANSWER);
     reply->read_index_answer.ok = ok;
-    reply->read_index_answer.seq = core->commit;
+    reply->read_index_answer.seq = core->log.commit;
     answer(core, read->ticket, reply);
 }
 
@@ -119,19 +121,19 @@ void wait_cancel(struct core *core, uint32_t slot)
 static void ask_here(struct core *core, uint32_t slot)
 {
     struct pending_read *read = &core->reads.slots[slot];
-    read->heartbeat = core->hb_id + 1;
-    read->index = core->durable;
+    read->heartbeat = core->lead.hb_id + 1;
+    read->index = core->log.durable;
     read->confirmed = lease_holds(core);
-    core->confirm_wanted = core->confirm_wanted || !read->confirmed;
+    core->lead.confirm_wanted = core->lead.confirm_wanted || !read->confirmed;
     reads_move(core, slot, read->confirmed ? READS_LEASED : READS_CONFIRMING);
 }
 
 static bool confirmed_here(const struct core *core, const struct pending_read *read)
 {
-    bool confirmed =
-        read->confirmed || core->confirmed_hb >= read->heartbeat || mutated(core, READ_UNCONFIRMED);
-    bool committed =
-        core->commit >= max_u64(read->index, core->epoch_first) || mutated(core, READ_UNCOMMITTED);
+    bool confirmed = read->confirmed || core->lead.confirmed_hb >= read->heartbeat ||
+                     mutated(core, READ_UNCONFIRMED);
+    bool committed = core->log.commit >= max_u64(read->index, core->lead.epoch_first) ||
+                     mutated(core, READ_UNCOMMITTED);
     return confirmed && committed;
 }
 
@@ -153,21 +155,22 @@ static void ask_index(struct core *core)
 {
     bool wanted =
         reads_first(core, READS_UNASKED) != NO_SLOT || reads_first(core, READS_ASKED) != NO_SLOT;
-    if (!wanted || core->index_nonce != 0 || core->phase != PHASE_FOLLOWER ||
-        core->attach != ATTACH_DONE || core->now_ns < core->index_retry_ns)
+    if (!wanted || core->reads.index_nonce != 0 || core->phase != PHASE_FOLLOWER ||
+        core->follow.attach != ATTACH_DONE || core->now_ns < core->reads.index_retry_ns)
         return;
     reads_move_all(core, READS_UNASKED, READS_ASKED);
-    core->index_nonce = call(core, core->epoch.owner, message_new(core, CORE_MSG_READ_INDEX));
+    core->reads.index_nonce = call(core, core->epoch.owner, message_new(core, CORE_MSG_READ_INDEX));
 }
 
 void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)
 {
-    bool awaited = nonce == core->index_nonce || mutated(core, LATE_ANSWER_TAKEN);
+    bool awaited = nonce == core->reads.index_nonce || mutated(core, LATE_ANSWER_TAKEN);
     if (nonce == 0 || !awaited)
         return; /* R8: of another attempt */
-    core->index_nonce = 0;
+    core->reads.index_nonce = 0;
     if (!msg->read_index_answer.ok || !epoch_equal(msg->header.epoch, core->epoch)) {
-        core->index_retry_ns = core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
+        core->reads.index_retry_ns =
+            core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
         return;
     }
     for (uint32_t slot; (slot = reads_first(core, READS_ASKED)) != NO_SLOT;) {
@@ -180,17 +183,17 @@ void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg 
 
 bool wait_call_failed(struct core *core, uint64_t nonce)
 {
-    if (nonce == 0 || nonce != core->index_nonce)
+    if (nonce == 0 || nonce != core->reads.index_nonce)
         return false;
-    core->index_nonce = 0;
-    core->index_retry_ns = core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
+    core->reads.index_nonce = 0;
+    core->reads.index_retry_ns = core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
     return true;
 }
 
 static void progress_indexed(struct core *core)
 {
-    uint64_t here = min_u64(core->match, core->durable);
-    if (core->attach != ATTACH_DONE)
+    uint64_t here = min_u64(core->follow.match, core->log.durable);
+    if (core->follow.attach != ATTACH_DONE)
         return;
     for (;;) {
         const struct heap_entry *first = heap_first(&core->reads.indexed);
@@ -263,11 +266,12 @@ static void progress_linearizable(struct core *core)
 
 static struct session_stamp session_stamp(const struct core *core)
 {
-    const struct epoch_history *history = &core->history;
-    struct session_stamp stamp = {.rewinds = core->rewinds, .epochs = history->count};
+    const struct epoch_history *history = &core->log.history;
+    struct session_stamp stamp = {.rewinds = core->log.rewinds, .epochs = history->count};
     if (history->count > 0)
         stamp.newest = history->starts[history->count - 1];
-    for (uint32_t i = history->count; i > 0 && history->starts[i - 1].first_seq > core->commit; i--)
+    for (uint32_t i = history->count; i > 0 && history->starts[i - 1].first_seq > core->log.commit;
+         i--)
         stamp.uncommitted_epochs++;
     return stamp;
 }
@@ -291,7 +295,7 @@ static void judge_waiting_session(struct core *core, uint32_t slot)
         return;
     }
     heap_remove(&reads->sessions, slot);
-    if (token.pos.seq > core->durable)
+    if (token.pos.seq > core->log.durable)
         heap_put(&reads->sessions, slot, token.pos.seq);
 }
 
@@ -313,7 +317,7 @@ static void progress_sessions(struct core *core)
     reads->stamp = stamp;
     for (;;) {
         const struct heap_entry *first = heap_first(&reads->sessions);
-        if (first == NULL || first->key > core->durable)
+        if (first == NULL || first->key > core->log.durable)
             return;
         judge_waiting_session(core, first->item);
     }
@@ -326,7 +330,7 @@ static enum verdict judge_commit(const struct core *core, struct pos pos)
 {
     if (mutated(core, READ_UNCOMMITTED))
         return READY;
-    bool same = epoch_equal(epoch_history_at(&core->history, pos.seq), pos.epoch);
+    bool same = epoch_equal(epoch_history_at(&core->log.history, pos.seq), pos.epoch);
     return same ? READY : LOST;
 }
 
@@ -334,7 +338,8 @@ static void progress_commits(struct core *core)
 {
     for (;;) {
         const struct heap_entry *first = heap_first(&core->reads.commits);
-        bool due = first != NULL && (first->key <= core->commit || mutated(core, READ_UNCOMMITTED));
+        bool due =
+            first != NULL && (first->key <= core->log.commit || mutated(core, READ_UNCOMMITTED));
         if (!due)
             return;
         conclude(core, first->item, judge_commit(core, core->reads.slots[first->item].pos));
@@ -417,7 +422,7 @@ uint64_t wait_wake_ns(const struct core *core)
 {
     const struct heap_entry *first = heap_first(&core->reads.deadlines);
     uint64_t wake_ns = first != NULL ? first->key : UINT64_MAX;
-    if (first != NULL && core->index_nonce == 0 && core->index_retry_ns > core->now_ns)
-        wake_ns = min_u64(wake_ns, core->index_retry_ns);
+    if (first != NULL && core->reads.index_nonce == 0 && core->reads.index_retry_ns > core->now_ns)
+        wake_ns = min_u64(wake_ns, core->reads.index_retry_ns);
     return wake_ns;
 }

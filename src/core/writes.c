@@ -12,7 +12,7 @@ static struct pending_write *ring_at(const struct write_ring *ring, uint32_t i)
 
 static void ring_push(struct core *core, struct pending_write write)
 {
-    struct write_ring *ring = &core->with_writer;
+    struct write_ring *ring = &core->writes.with_writer;
     if (ring->count == ring->capacity) {
         struct write_ring larger = *ring;
         larger.capacity = ring->capacity == 0 ? 64 : ring->capacity * 2;
@@ -29,7 +29,7 @@ static void ring_push(struct core *core, struct pending_write write)
 
 static struct pending_write ring_pop(struct core *core)
 {
-    struct write_ring *ring = &core->with_writer;
+    struct write_ring *ring = &core->writes.with_writer;
     ASSERT(ring->count > 0);
     struct pending_write write = *ring_at(ring, 0);
     ring->head = (ring->head + 1) % ring->capacity;
@@ -43,7 +43,7 @@ static struct pending_write ring_pop(struct core *core)
 
 static void voters_add(struct core *core, const struct pending_write *write)
 {
-    struct voter_waits *waits = &core->with_voters;
+    struct voter_waits *waits = &core->writes.with_voters;
     uint32_t slot = waits->free;
     if (slot != NO_SLOT) {
         waits->free = waits->slots[slot].next_free;
@@ -63,7 +63,7 @@ static void voters_add(struct core *core, const struct pending_write *write)
 
 static struct pending_write voters_take(struct core *core, uint32_t slot)
 {
-    struct voter_waits *waits = &core->with_voters;
+    struct voter_waits *waits = &core->writes.with_voters;
     struct pending_write write = waits->slots[slot];
     ASSERT(waits->count > 0);
     heap_remove(&waits->majority, slot);
@@ -78,18 +78,18 @@ static struct pending_write voters_take(struct core *core, uint32_t slot)
 
 uint32_t writes_pending(const struct core *core)
 {
-    return core->with_writer.count + core->with_voters.count;
+    return core->writes.with_writer.count + core->writes.with_voters.count;
 }
 
 void writes_init(struct core *core)
 {
-    core->with_voters.free = NO_SLOT;
+    core->writes.with_voters.free = NO_SLOT;
 }
 
 void writes_free(struct core *core)
 {
-    struct voter_waits *waits = &core->with_voters;
-    free(core->with_writer.list);
+    struct voter_waits *waits = &core->writes.with_voters;
+    free(core->writes.with_writer.list);
     free(waits->slots);
     heap_free(&waits->majority);
     heap_free(&waits->all);
@@ -102,7 +102,7 @@ void writes_free(struct core *core)
  * stored while the node adopted another epoch stands in the one before (R19). */
 static struct pos position_of(const struct core *core, const struct pending_write *write)
 {
-    return (struct pos){epoch_history_at(&core->history, write->last_seq), write->last_seq};
+    return (struct pos){epoch_history_at(&core->log.history, write->last_seq), write->last_seq};
 }
 
 static struct pos position_unknown(const struct core *core, const struct pending_write *write)
@@ -142,10 +142,10 @@ static void release_up_to(struct core *core, struct heap *heap, uint64_t seq)
 /* An ALL write holds back only other ALL writes. */
 void writes_release(struct core *core)
 {
-    struct voter_waits *waits = &core->with_voters;
-    release_up_to(core, &waits->majority, core->commit);
+    struct voter_waits *waits = &core->writes.with_voters;
+    release_up_to(core, &waits->majority, core->log.commit);
     if (waits->all.count > 0)
-        release_up_to(core, &waits->all, min_u64(core->commit, lowest_voter_match(core)));
+        release_up_to(core, &waits->all, min_u64(core->log.commit, lowest_voter_match(core)));
     for (;;) {
         const struct heap_entry *first = heap_first(&waits->deadlines);
         if (first == NULL || first->key > core->now_ns)
@@ -168,7 +168,7 @@ static void finish_cancelled(struct core *core, const struct pending_write *writ
 
 void writes_cancel(struct core *core, enum waiter waiter, uint64_t number)
 {
-    struct write_ring *ring = &core->with_writer;
+    struct write_ring *ring = &core->writes.with_writer;
     if (waiter == WAITER_WITH_VOTERS) {
         struct pending_write write = voters_take(core, (uint32_t)number);
         finish_cancelled(core, &write);
@@ -224,7 +224,8 @@ static bool refuse_write(struct core *core, const struct core_event *event)
                     "%d writes are waiting already", LIMIT_PENDING_WRITES);
         return true;
     }
-    uint64_t uncommitted = saturating_sub(core->durable, core->commit) + core->records_with_writer;
+    uint64_t uncommitted =
+        saturating_sub(core->log.durable, core->log.commit) + core->writes.records_with_writer;
     if (uncommitted + event->write.records > core->config.max_uncommitted &&
         !mutated(core, UNCOMMITTED_UNBOUNDED)) { /* R20 */
         finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
@@ -248,12 +249,13 @@ void writes_take(struct core *core, const struct core_event *event)
     };
     if (mutated(core, ACK_BEFORE_FSYNC) && write.ack == ACK_LOCAL) {
         finish(core, write.ticket, CANDOR_OK, CANDOR_REASON_NONE,
-               (struct pos){core->epoch, core->last + core->records_with_writer + write.records},
+               (struct pos){core->epoch,
+                            core->log.last + core->writes.records_with_writer + write.records},
                ACK_LOCAL);
         write.ack = ACK_NONE;
     }
     ring_push(core, write);
-    core->records_with_writer += write.records;
+    core->writes.records_with_writer += write.records;
     struct core_action *action = give_work(core, CORE_ACTION_WRITE);
     action->ticket = event->ticket;
     action->epoch = core->epoch;
@@ -285,7 +287,7 @@ void writes_answered(struct core *core, const struct core_event *event)
 {
     struct pending_write write = ring_pop(core);
     ASSERT_U64(write.ticket, ==, event->appended.ticket);
-    core->records_with_writer -= write.records;
+    core->writes.records_with_writer -= write.records;
     write.last_seq = event->appended.last_seq;
     risk_note(core, event->appended.batches);
     bool reigns = core->phase == PHASE_PRIMARY && epoch_equal(event->appended.epoch, core->epoch);
@@ -316,7 +318,7 @@ void writes_answered(struct core *core, const struct core_event *event)
 void writes_abandon(struct core *core)
 {
     for (;;) { /* by their deadlines: any order will do, and all are there */
-        const struct heap_entry *first = heap_first(&core->with_voters.deadlines);
+        const struct heap_entry *first = heap_first(&core->writes.with_voters.deadlines);
         if (first == NULL)
             return;
         struct pending_write write = voters_take(core, first->item);
@@ -326,6 +328,6 @@ void writes_abandon(struct core *core)
 
 uint64_t writes_wake_ns(const struct core *core)
 {
-    const struct heap_entry *first = heap_first(&core->with_voters.deadlines);
+    const struct heap_entry *first = heap_first(&core->writes.with_voters.deadlines);
     return first != NULL ? first->key : UINT64_MAX;
 }
