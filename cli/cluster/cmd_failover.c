@@ -223,16 +223,19 @@ static bool old_primary_is_out(const struct incident *incident)
 
 /* ---- As JSON ---------------------------------------------------------------------------------------------- */
 
-static json_t *json_epoch(const struct candor_epoch *epoch)
+static void set_epoch(json_t *object, const struct candor_epoch *epoch)
 {
-    json_t *out = json_object();
-    if (epoch->term == 0) {
-        json_decref(out);
+    json_object_set_new(object, "epoch", json_u64(epoch->term));
+    json_object_set_new(object, "generation", json_u64(epoch->generation));
+    json_object_set_new(object, "owner", json_string(epoch->owner));
+}
+
+static json_t *json_previous(const struct candor_epoch *epoch)
+{
+    if (epoch->term == 0)
         return json_null();
-    }
-    json_object_set_new(out, "epoch", json_u64(epoch->term));
-    json_object_set_new(out, "generation", json_u64(epoch->generation));
-    json_object_set_new(out, "owner", json_string(epoch->owner));
+    json_t *out = json_object();
+    set_epoch(out, epoch);
     return out;
 }
 
@@ -288,8 +291,8 @@ static json_t *json_incident(const struct report *report, const struct incident 
         json_array_append_new(nodes, json_sighting(&incident->sightings[i]));
     for (size_t i = 0; i < incident->discarded_count; i++)
         json_array_append_new(archives, json_discarded(&incident->discarded[i]));
-    json_object_set_new(out, "epoch", json_epoch(&incident->epoch));
-    json_object_set_new(out, "previous", json_epoch(&incident->previous));
+    set_epoch(out, &incident->epoch);
+    json_object_set_new(out, "previous", json_previous(&incident->previous));
     json_object_set_new(out, "cause", json_string(cause_text(incident)));
     json_object_set_new(out, "wall_ms", json_u64(dated->seen->wall_ms));
     json_object_set_new(out, "wall_clock_of", json_string(dated->node));

@@ -210,9 +210,9 @@ static void print_remarks(const struct node_row *rows, size_t count)
 
 static void print_rows(const struct node_row *rows, size_t count)
 {
-    static const char *const headers[] = {"NODE",      "ROLE",  "STATE",   "EPOCH",
-                                          "HEARTBEAT", "BOUND", "APPLIED", "PRIMARY",
-                                          "COMMIT",    "LAG",   "ADDRESS"};
+    static const char *const headers[] = {"NODE",   "ROLE",    "STATE",   "EPOCH",
+                                          "HEARD",  "MAX AGE", "APPLIED", "PRIMARY",
+                                          "COMMIT", "LAG",     "ADDRESS"};
     struct table *table = table_new();
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
         table_column(table, headers[i], i >= 3 && i <= 9 ? TABLE_RIGHT : TABLE_LEFT);
@@ -266,11 +266,10 @@ static int run_status(struct command_context *ctx, int argc, char **argv)
 }
 
 #define COLUMNS                                                                                    \
-    "HEARTBEAT is the time since the node heard its primary; BOUND a proven upper bound on how "   \
-    "old "                                                                                         \
-    "its data are (a dash: nothing proves one); APPLIED, PRIMARY and COMMIT are positions: what "  \
-    "it "                                                                                          \
-    "has, what the primary announced, what no election can take back; LAG is what it is behind."
+    "HEARD: how long ago the node heard its primary. MAX AGE: its data are no older, which is "    \
+    "proven (a dash: nothing proves an age). APPLIED, PRIMARY and COMMIT are positions: what the " \
+    "node has, what the primary has announced, what no election can take back. LAG: how many "     \
+    "records it is behind."
 
 const struct command command_status = {
     .name = "status",

@@ -38,6 +38,8 @@ static bool count_values(struct decoder *decoder, size_t more)
 
 /* ---- Values ---- */
 
+/* Counts, positions and times are numbers, as everywhere in kvctl: one beyond those of JSON as jansson has them is text, as all of
+ * 64 bits are in proto3's own JSON. What is a bit pattern, and not counted (fixed64: ids and digests), is text always. */
 static json_t *unsigned_text(uint64_t value)
 {
     char text[24];
@@ -92,11 +94,13 @@ static json_t *number_of(const struct dynamic_field *field, uint64_t bits)
     case DYNAMIC_FLOAT:
         return real_of(field->type, bits);
     case DYNAMIC_INT64:
+        return json_integer((int64_t)bits);
+    case DYNAMIC_SINT64:
+        return json_integer(unzigzag(bits));
+    case DYNAMIC_UINT64:
+        return bits <= INT64_MAX ? json_integer((int64_t)bits) : unsigned_text(bits);
     case DYNAMIC_SFIXED64:
         return signed_text((int64_t)bits);
-    case DYNAMIC_SINT64:
-        return signed_text(unzigzag(bits));
-    case DYNAMIC_UINT64:
     case DYNAMIC_FIXED64:
         return unsigned_text(bits);
     case DYNAMIC_INT32:

@@ -516,7 +516,10 @@ const struct command command_rpc = {
         "Asks the node for its descriptors, turns JSON into the method's request and the response "
         "into JSON. The node that is named answers, or the initial primary; nothing is retried "
         "and no redirect is followed.\n\n"
-        "JSON is that of proto3: 64-bit integers as strings, bytes as base64, enums by name. "
+        "JSON is that of proto3: bytes as base64, enums by name. Integers are numbers, as in all "
+        "of "
+        "kvctl's JSON (64-bit ones may be strings in what is sent); ids and digests (fixed64) are "
+        "strings. "
         "METHOD may be cut in front as long as it is the only one: KV/Get, Get. JSON may be - for "
         "standard input; without it the request is empty. The answer is printed whole: code, "
         "freshness, where to retry, response; an error of the node as well, with its exit status.",

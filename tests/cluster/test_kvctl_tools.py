@@ -36,7 +36,10 @@ class Rpc(unittest.TestCase):
             {"key": b64("k"), "options": {"level": "READ_LEVEL_EVENTUAL"}}))
         self.assertEqual(got["response"]["item"]["value"], b64("v"))
         self.assertEqual(got["response"]["item"]["mod_seq"], put["response"]["pos"]["seq"])
-        self.assertTrue(got["freshness"]["token"]["pos"]["seq"].isdigit())
+        self.assertEqual(got["response"]["item"]["mod_seq"], self.cluster.get("k")["mod_seq"])  # of one type everywhere
+        self.assertIsInstance(got["freshness"]["token"]["pos"]["seq"], int)
+        self.assertIsInstance(got["freshness"]["epoch"]["term"], int)
+        self.assertIsInstance(got["freshness"]["token"]["cluster_id"], str)  # all of 64 bits, and not a count
 
     def test_an_empty_request_and_a_node(self):
         for node in "abc":

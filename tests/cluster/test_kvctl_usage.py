@@ -278,6 +278,7 @@ class NodesDown(Usage):
         self.assertEqual(done.returncode, 5, done)
         self.assertNotIn("\033", done.stdout)
         self.assertRegex(done.stdout, r"(?m)^alpha +- +UNREACHABLE ")
+        self.assertIn("  HEARD  MAX AGE  ", done.stdout)
         done = self.run_on("status", "-o", "json")
         nodes = json.loads(done.stdout)["nodes"]
         self.assertEqual([n["node"] for n in nodes], ["alpha", "beta"])

@@ -248,7 +248,9 @@ static void absent_and_zero_stay_apart_in_a_oneof(void **state)
     assert_int_equal(dynamic_decode(dynamic_message_find(schema, "candor.v1.Freshness"),
                                     slice_of(bytes, size), &json, NULL),
                      CANDOR_OK);
-    assert_string_equal(json_string_value(json_object_get(json, "staleness_bound_ms")), "0");
+    assert_true(json_is_integer(json_object_get(json, "staleness_bound_ms")));
+    assert_true(json_integer_value(json_object_get(json, "staleness_bound_ms")) == 0);
+    /* Beyond what a number of jansson holds. */
     assert_string_equal(json_string_value(json_object_get(json, "heartbeat_age_ms")),
                         "18446744073709551615");
     assert_string_equal(
@@ -285,22 +287,23 @@ static void every_type_survives_a_round_trip_at_its_ends(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "{\"a_double\":1.5,\"a_float\":-0.25,\"an_int64\":\"-9223372036854775808\","
+        "{\"a_double\":1.5,\"a_float\":-0.25,\"an_int64\":-9223372036854775808,"
         "\"a_uint64\":\"18446744073709551615\",\"an_int32\":-2147483648,"
         "\"a_fixed64\":\"18446744073709551615\",\"a_fixed32\":4294967295,\"a_bool\":true,"
         "\"a_string\":\"h\\u00e9\\u0000llo\",\"a_message\":{\"a_bool\":true},"
         "\"some_bytes\":\"AP8B\",\"a_uint32\":4294967295,\"an_enum\":\"BLUE\","
         "\"a_sfixed32\":-2147483648,\"a_sfixed64\":\"-9223372036854775808\","
-        "\"a_sint32\":-2147483648,\"a_sint64\":\"-9223372036854775808\"}",
-        "{\"an_int64\":\"9223372036854775807\",\"an_int32\":2147483647,\"a_sfixed32\":2147483647,"
+        "\"a_sint32\":-2147483648,\"a_sint64\":-9223372036854775808}",
+        "{\"an_int64\":9223372036854775807,\"an_int32\":2147483647,\"a_sfixed32\":2147483647,"
         "\"a_sfixed64\":\"9223372036854775807\",\"a_sint32\":2147483647,"
-        "\"a_sint64\":\"9223372036854775807\",\"a_double\":\"NaN\",\"a_float\":\"-Infinity\"}",
-        "{\"many_a_double\":[1.5,\"Infinity\"],\"many_a_float\":[0.5],\"many_an_int64\":[\"-1\","
-        "\"0\"],\"many_a_uint64\":[\"0\",\"1\"],\"many_an_int32\":[0,-1],\"many_a_fixed64\":[\"3\"]"
+        "\"a_sint64\":9223372036854775807,\"a_double\":\"NaN\",\"a_float\":\"-Infinity\"}",
+        "{\"many_a_double\":[1.5,\"Infinity\"],\"many_a_float\":[0.5],\"many_an_int64\":[-1,"
+        "0],\"many_a_uint64\":[0,1,9223372036854775807],\"many_an_int32\":[0,-1],\"many_a_"
+        "fixed64\":[\"3\"]"
         ",\"many_a_fixed32\":[0],\"many_a_bool\":[true,false],\"many_a_string\":[\"\",\"x\"],"
         "\"many_a_message\":[{},{\"a_bool\":true}],\"many_some_bytes\":[\"\",\"AA==\"],"
         "\"many_a_uint32\":[9],\"many_an_enum\":[\"RED\",\"BLUE\",99],\"many_a_sfixed32\":[-3],"
-        "\"many_a_sfixed64\":[\"-3\"],\"many_a_sint32\":[-3,3],\"many_a_sint64\":[\"-3\"]}",
+        "\"many_a_sfixed64\":[\"-3\"],\"many_a_sint32\":[-3,3],\"many_a_sint64\":[-3]}",
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct candor_error err = {0};
@@ -350,7 +353,7 @@ static void expect_equal(const char *one, const char *other)
 static void other_spellings_mean_the_same(void **state)
 {
     (void)state;
-    expect_equal("{\"aUint64\":5}", "{\"a_uint64\":\"5\"}");
+    expect_equal("{\"aUint64\":\"5\"}", "{\"a_uint64\":5}");
     expect_equal("{\"a_uint64\":5.0}", "{\"a_uint64\":5}");
     expect_equal("{\"an_int32\":\"-5\"}", "{\"an_int32\":-5}");
     expect_equal("{\"an_int32\":1e3}", "{\"an_int32\":1000}");
