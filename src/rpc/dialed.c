@@ -1,6 +1,10 @@
 #include "rpc/dialed.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/logging.h"
@@ -176,6 +180,15 @@ uint32_t dialed_pipe(struct dialed *dialed, uint64_t *since_ns)
     return pipe;
 }
 
+/* A socket in the file system whose rights, or whose folder's, keep this process out. */
+static bool forbidden(const char *address)
+{
+    static const char scheme[] = "ipc://";
+    size_t length = sizeof scheme - 1;
+    return strncmp(address, scheme, length) == 0 &&
+           faccessat(AT_FDCWD, address + length, W_OK, AT_EACCESS) != 0 && errno == EACCES;
+}
+
 enum dialed_obstacle dialed_obstacle(struct dialed *dialed, char *text, size_t size)
 {
     if (atomic_load(&dialed->pipe) != 0)
@@ -185,6 +198,10 @@ enum dialed_obstacle dialed_obstacle(struct dialed *dialed, char *text, size_t s
         bool lasting = failure == EAI_NONAME || failure == EAI_NODATA;
         snprintf(text, size, "%s does not resolve: %s", dialed->host, gai_strerror(failure));
         return lasting ? OBSTACLE_LASTING : OBSTACLE_PASSING;
+    }
+    if (forbidden(dialed->address)) {
+        snprintf(text, size, "%s: no permission to write to this socket", dialed->address);
+        return OBSTACLE_LASTING;
     }
     if (atomic_load(&dialed->foreign) < FOREIGN_LEAST)
         return OBSTACLE_NONE;

@@ -61,8 +61,8 @@ void dialed_close(struct dialed *dialed);
 
 /* The connection's id, 0 when there is none; *since_ns (CLOCK_BOOTTIME): since when. Any thread. */
 uint32_t dialed_pipe(struct dialed *dialed, uint64_t *since_ns);
-/* Why there is no connection, where that is known: the name does not resolve, or what answers speaks SP and is no such
- * socket as this one looks for. PASSING: the name server did not answer; LASTING: waiting does not help. */
+/* Why there is no connection, where that is known: the name does not resolve, the process may not use the socket's file, or
+ * what answers speaks SP and is no such socket as this one looks for. PASSING: the name server did not answer; LASTING: waiting does not help. */
 enum dialed_obstacle { OBSTACLE_NONE, OBSTACLE_PASSING, OBSTACLE_LASTING };
 /* In words at `text`, unless it is NONE. Any thread, never waits. */
 enum dialed_obstacle dialed_obstacle(struct dialed *dialed, char *text, size_t size);

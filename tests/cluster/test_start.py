@@ -9,7 +9,8 @@ import struct
 import subprocess
 import unittest
 
-from harness import Cluster, flip_bit, KVD, main, until
+from harness import Cluster, flip_bit, KVCTL, KVD, main, until
+from kvd_process import running
 
 PAGE = 4096
 
@@ -315,6 +316,25 @@ class Start(unittest.TestCase):
             self.assertIn(precious, done.stderr)
             with open(precious) as f:
                 self.assertEqual(f.read(), "not a socket")
+
+    def test_a_socket_that_this_user_may_not_use_is_told_at_once(self):
+        with Cluster({"a": "voter"}) as c:
+            address = f"ipc://{c.dir}/rpc"
+            with open(c.topology) as f:
+                text = f.read()
+            with open(c.topology, "w") as f:
+                f.write(re.sub(r"rpc: \S+", f"rpc: {address}", text))
+            with running(c, "a", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as node:
+                c.wait_fresh()
+                os.chmod(f"{c.dir}/rpc", 0)
+                # root may use every file, unless it is told not to
+                unprivileged = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+                done = subprocess.run([*unprivileged, KVCTL, "get", "k", "--endpoint", address, "--deadline", "60s"],
+                                      capture_output=True, text=True, timeout=50, check=False)
+                self.assertEqual(done.returncode, 5, done.stderr)
+                self.assertIn(f"{address}: no permission to write to this socket", done.stderr)
+                node.terminate()
+                self.assertEqual(node.wait(30), 0)
 
     def test_port_that_is_let_go_soon_is_waited_for(self):
         with Cluster({"a": "voter"}) as c:
