@@ -31,6 +31,18 @@ enum need {
     NEED_NOTHING  /* stays empty */
 };
 
+/* How the value of a running cluster may change; docs/topology.md explains each. */
+enum change {
+    CHANGE_ROLLING,  /* node after node */
+    CHANGE_OWN,      /* while the one node is stopped */
+    CHANGE_VOTER,    /* by `kvctl voter`, then here */
+    CHANGE_NODES,    /* nodes come and go in an order of their own */
+    CHANGE_STOPPED,  /* while all nodes are stopped */
+    CHANGE_FOUNDING, /* has no effect any more */
+    CHANGE_NEVER,
+    CHANGE_INSIDE /* each key inside says it */
+};
+
 struct key {
     enum section section;
     const char *name;
@@ -43,6 +55,7 @@ struct key {
     const char *const *choices; /* ends with NULL */
     enum section inside;        /* of a KIND_SECTION */
     const char *fallback;
+    enum change change;
     const char *doc;
 };
 

@@ -47,12 +47,23 @@ static void print_default(const struct key *key, FILE *to)
     }
 }
 
+static const char *change_text(enum change change)
+{
+    static const char *const texts[] = {
+        [CHANGE_ROLLING] = "rolling",     [CHANGE_OWN] = "node stopped",
+        [CHANGE_VOTER] = "`kvctl voter`", [CHANGE_NODES] = "add, remove",
+        [CHANGE_STOPPED] = "all stopped", [CHANGE_FOUNDING] = "no effect",
+        [CHANGE_NEVER] = "never",         [CHANGE_INSIDE] = "",
+    };
+    return texts[change];
+}
+
 static void print_key(const struct key *key, FILE *to)
 {
     char range[VALUE_TEXT_BYTES];
     fprintf(to, "| `%s` | %s | ", key->name, type_text(key->kind));
     print_default(key, to);
-    fprintf(to, " | %s | %s |\n", range_text(key, range), key->doc);
+    fprintf(to, " | %s | %s | %s |\n", range_text(key, range), change_text(key->change), key->doc);
 }
 
 void topology_reference(FILE *to)
@@ -63,7 +74,9 @@ void topology_reference(FILE *to)
                                                         [SECTION_RETENTION] = "In `retention`",
                                                         [SECTION_NODE] = "In each of `nodes`"};
     for (unsigned section = 0; section < SECTION_COUNT; section++) {
-        fprintf(to, "### %s\n\n| key | type | default | range | meaning |\n|---|---|---|---|---|\n",
+        fprintf(to,
+                "### %s\n\n| key | type | default | range | change | meaning "
+                "|\n|---|---|---|---|---|---|\n",
                 headings[section]);
         for (size_t i = 0; i < KEY_COUNT; i++)
             if (topology_keys[i].section == section)

@@ -22,6 +22,7 @@ static const char *const durabilities[] = {
 
 const struct key topology_keys[KEY_COUNT] = {
     {SECTION_CLUSTER, "cluster", KIND_NAME, NEED_VALUE, FIELD(topology, cluster),
+     .change = CHANGE_STOPPED,
      .doc = "The cluster's name. Nodes of another name are foreign: their messages are dropped."},
     {SECTION_CLUSTER, "failover", KIND_CHOICE, NEED_DEFAULT, FIELD(topology, automatic_failover),
      .choices = failovers, .fallback = "manual",
@@ -29,7 +30,8 @@ const struct key topology_keys[KEY_COUNT] = {
             "one when "
             "theirs falls silent (R22)."},
     {SECTION_CLUSTER, "initial_primary", KIND_NAME, NEED_DERIVED, FIELD(topology, initial_primary),
-     .fallback = "the first voter", .doc = "The voter that founds the cluster."},
+     .fallback = "the first voter", .change = CHANGE_FOUNDING,
+     .doc = "The voter that founds the cluster."},
     {SECTION_CLUSTER, "heartbeat_interval", KIND_DURATION, NEED_DEFAULT,
      FIELD(topology, heartbeat_interval_ms), 1, HOUR_MS, .fallback = "100ms",
      .doc = "How often the primary says that it is there (R9)."},
@@ -47,10 +49,10 @@ const struct key topology_keys[KEY_COUNT] = {
             "and archives."},
     {SECTION_CLUSTER, "election_timeout", KIND_DURATION, NEED_DEFAULT,
      FIELD(topology, election_timeout_ms), 1, HOUR_MS, .fallback = "1500ms",
-     .doc = "Silence after which a voter stands for election, drawn from once to twice this (R22); "
-            "without a "
-            "majority for as long, a primary steps down (R25). At least 3 `heartbeat_interval` "
-            "(R10)."},
+     .doc =
+         "After this much silence, or up to twice as much (drawn at random), a voter asks to be "
+         "elected (R22); a primary that has no majority for this long steps down (R25). At least "
+         "3 `heartbeat_interval` (R10)."},
     {SECTION_CLUSTER, "writer_stall", KIND_DURATION, NEED_DERIVED, FIELD(topology, writer_stall_ms),
      1, HOUR_MS, .fallback = "`election_timeout`, at least 1s",
      .doc = "A primary whose disk is stuck for longer steps down (R6)."},
@@ -76,10 +78,11 @@ const struct key topology_keys[KEY_COUNT] = {
             "`election_timeout` after the loss of the old one at the soonest (R30). Needs "
             "`clock_drift_ppm`: a clock that runs further off breaks linearizability."},
     {SECTION_CLUSTER, "limits", KIND_SECTION, NEED_NOTHING, 0, 0, .inside = SECTION_LIMITS,
-     .doc = "What is refused as too large."},
+     .change = CHANGE_INSIDE, .doc = "What is refused as too large."},
     {SECTION_CLUSTER, "retention", KIND_SECTION, NEED_NOTHING, 0, 0, .inside = SECTION_RETENTION,
-     .doc = "What is kept for replicas that are away."},
-    {SECTION_CLUSTER, "nodes", KIND_NODES, NEED_VALUE, 0, 0, .doc = "The list of nodes."},
+     .change = CHANGE_INSIDE, .doc = "What is kept for replicas that are away."},
+    {SECTION_CLUSTER, "nodes", KIND_NODES, NEED_VALUE, 0, 0, .change = CHANGE_NODES,
+     .doc = "The list of nodes."},
 
     {SECTION_LIMITS, "value", KIND_SIZE, NEED_DEFAULT, FIELD(topology, limit_value_bytes), 1,
      LIMIT_VALUE_BYTES_MAX, .fallback = "1MiB", .doc = "The largest value of a key."},
@@ -92,8 +95,8 @@ const struct key topology_keys[KEY_COUNT] = {
             "(R20)."},
     {SECTION_LIMITS, "state", KIND_SIZE, NEED_DEFAULT, FIELD(topology, state_bytes), MIB, 64 * TIB,
      .fallback = "16GiB",
-     .doc = "How large a node's state may grow; then only deletes are taken. Address space, not "
-            "disk, until it is used."},
+     .doc = "How large a node's state may grow; then only deletes are taken. This reserves address "
+            "space; disk space is used only as data grows."},
 
     {SECTION_RETENTION, "log", KIND_SIZE, NEED_DEFAULT, FIELD(topology, retention_log_bytes), 0,
      64 * TIB, .fallback = "1GiB",
@@ -101,7 +104,7 @@ const struct key topology_keys[KEY_COUNT] = {
             "catches up "
             "without a snapshot."},
 
-    {SECTION_NODE, "id", KIND_NAME, NEED_VALUE, FIELD(topology_node, id),
+    {SECTION_NODE, "id", KIND_NAME, NEED_VALUE, FIELD(topology_node, id), .change = CHANGE_NEVER,
      .doc = "The node's name, its own."},
     {SECTION_NODE, "rpc", KIND_ADDRESS, NEED_VALUE, FIELD(topology_node, rpc),
      .doc = "Where clients and operators ask."},
@@ -115,12 +118,12 @@ const struct key topology_keys[KEY_COUNT] = {
     {SECTION_NODE, "heartbeat", KIND_ADDRESS, NEED_DERIVED, FIELD(topology_node, heartbeat),
      .fallback = "the stream's port + 1, or its path + `.heartbeat`",
      .doc = "Where peers subscribe to heartbeats (R9)."},
-    {SECTION_NODE, "data", KIND_PATH, NEED_VALUE, FIELD(topology_node, data),
+    {SECTION_NODE, "data", KIND_PATH, NEED_VALUE, FIELD(topology_node, data), .change = CHANGE_OWN,
      .doc = "The node's folder for log and state. A relative path starts at the topology file's "
             "folder; `..` is "
             "resolved as written."},
     {SECTION_NODE, "role", KIND_CHOICE, NEED_DEFAULT, FIELD(topology_node, voter), .choices = roles,
-     .fallback = "voter",
+     .fallback = "voter", .change = CHANGE_VOTER,
      .doc = "`voter`: counts for majorities and can become primary. `reader`: a replica that does "
             "neither."},
     {SECTION_NODE, "zone", KIND_NAME, NEED_NOTHING, FIELD(topology_node, zone),
