@@ -205,12 +205,22 @@ bool is_admitted(const struct core *core)
 }
 
 /* As the log says; before there is one, as the topology says. */
-bool is_voter(const struct core *core)
+static bool votes(const struct core *core, struct node_id id)
 {
     const struct members *members =
         core->log.members.count > 0 ? &core->log.members : &core->config.configured;
-    const struct member *me = members_find(members, core->config.self);
-    return me != NULL && me->voter;
+    const struct member *member = members_find(members, id);
+    return member != NULL && member->voter;
+}
+
+bool is_voter(const struct core *core)
+{
+    return votes(core, core->config.self);
+}
+
+bool peer_is_voter(const struct core *core, const struct peer *peer)
+{
+    return votes(core, peer->id);
 }
 
 bool peer_is_member(const struct core *core, const struct peer *peer)

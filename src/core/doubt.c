@@ -62,18 +62,12 @@ struct opinion {
     uint32_t undecided; /* they are there, and were not compared yet */
 };
 
-static bool is_voting(const struct core *core, const struct peer *peer)
-{
-    const struct member *member = members_find(&core->log.members, peer->id);
-    return member != NULL && member->voter;
-}
-
 /* What a reader says of itself must not sway the voters. */
 static uint64_t first_difference(const struct core *core)
 {
     uint64_t first = UINT64_MAX;
     for (uint32_t i = 0; i < core->peer_count; i++)
-        if (core->peers[i].differs_seq != 0 && is_voting(core, &core->peers[i]))
+        if (core->peers[i].differs_seq != 0 && peer_is_voter(core, &core->peers[i]))
             first = min_u64(first, core->peers[i].differs_seq);
     return first;
 }
@@ -84,7 +78,7 @@ static struct opinion opinion(const struct core *core, uint64_t first)
     struct opinion opinion = {.agree = 1};
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
-        if (!is_voting(core, peer))
+        if (!peer_is_voter(core, peer))
             continue;
         if (peer->differs_seq != 0)
             opinion.differ++;
@@ -146,7 +140,7 @@ void doubt_tell(const struct core *core, struct core_verdicts *out)
         bool clears = !differs && peer->equal_seq != 0 && peer->state == STATE_DOUBTFUL;
         if (!differs && !clears)
             continue;
-        struct opinion of = opinion(core, is_voting(core, peer) ? first : peer->differs_seq);
+        struct opinion of = opinion(core, peer_is_voter(core, peer) ? first : peer->differs_seq);
         bool settled_now = chosen || (of.undecided == 0 && of.agree >= of.differ);
         bool vouched = chosen || of.agree >= members_voters(&core->log.members) / 2 + 1;
         if (settled_now || clears)

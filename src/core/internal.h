@@ -512,6 +512,7 @@ __attribute__((format(printf, 3, 4))) void log_line(struct core *core, enum log_
                                                     const char *format, ...);
 struct core_action *give_work(struct core *core, enum core_action_type type); /* to the writer */
 void save_hard_state(struct core *core);
+bool peer_is_voter(const struct core *core, const struct peer *peer);
 bool hard_state_durable(const struct core *core);
 struct epoch shown_epoch(const struct core *core); /* what others may be told (R7) */
 bool settled(const struct core *core);             /* nothing is on its way into the log */

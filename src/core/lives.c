@@ -233,14 +233,6 @@ void lives_answer(struct core *core, struct peer *peer, uint64_t nonce, const st
 
 /* ---- Keeping still (R63) ---------------------------------------------------------------------------------------- */
 
-static bool is_voting(const struct core *core, const struct peer *peer)
-{
-    const struct members *members =
-        core->log.members.count > 0 ? &core->log.members : &core->config.configured;
-    const struct member *member = members_find(members, peer->id);
-    return member != NULL && member->voter;
-}
-
 static uint64_t patience_end_ns(const struct core *core)
 {
     return core->born_ns + core->config.election_timeout_ns;
@@ -256,7 +248,7 @@ bool lives_sure(const struct core *core)
         const struct peer *peer = &core->peers[i];
         if (peer->life_open)
             return false;
-        all_told = all_told && (peer->life_told || !is_voting(core, peer));
+        all_told = all_told && (peer->life_told || !peer_is_voter(core, peer));
     }
     return all_told || core->now_ns >= patience_end_ns(core) || mutated(core, STARTS_UNASKED);
 }

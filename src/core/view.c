@@ -45,15 +45,13 @@ static void view_peers(const struct core *core, struct core_view *view)
     view->peer_count = core->peer_count;
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
-        const struct member *member = members_find(
-            core->log.members.count > 0 ? &core->log.members : &core->config.configured, peer->id);
         view->peers[i] = (struct core_peer_view){
             .node = peer->id,
             .heard = peer->heard,
             .heard_ns = peer->heard_ns,
             .match = core->phase == PHASE_PRIMARY ? peer->match : 0,
             .state = peer->state,
-            .voter = member != NULL && member->voter,
+            .voter = peer_is_voter(core, peer),
             .differs_seq = peer->differs_seq,
         };
     }
