@@ -56,7 +56,7 @@ static bool is_of_this_generation(const struct core *core)
 /* R24: the own log is durable, and nothing is about to change it. */
 static bool may_stand(const struct core *core)
 {
-    if (core->writer.outstanding > 0 || core->follow.attach == ATTACH_TRUNCATING ||
+    if (core->writer.owed.count > 0 || core->follow.attach == ATTACH_TRUNCATING ||
         core->follow.attach == ATTACH_INSTALLING || core->fork.forked || !lives_sure(core))
         return false;
     if (core->doubt.outvoted && !core->stand.forcing)

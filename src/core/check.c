@@ -34,7 +34,7 @@ void core_check(const struct core *core)
         ASSERT_U64(core->log.history.starts[core->log.history.count - 1].first_seq, <=,
                    core->log.last);
     ASSERT_U64(core->hard.saved, <=, core->hard.version);
-    ASSERT_U64(core->writer.appends, <=, core->writer.outstanding);
+    ASSERT_U64(core->writer.appends, <=, core->writer.owed.count);
     ASSERT_U64(core->reads.count, <=, LIMIT_PENDING_READS); /* I14 */
     ASSERT_U64(writes_pending(core), <=, LIMIT_PENDING_WRITES);
     ASSERT_U64(core->proof.pending_count, <=, LIMIT_EVIDENCE);

@@ -9,11 +9,7 @@
 struct core_action *act(struct core *core, enum core_action_type type)
 {
     struct core_actions *actions = core->actions;
-    if (actions->count == actions->capacity) {
-        size_t capacity = actions->capacity == 0 ? 16 : actions->capacity * 2;
-        actions->list = memory_resize(actions->list, capacity, sizeof *actions->list);
-        actions->capacity = capacity;
-    }
+    memory_grow(actions->list, actions->capacity, actions->count + 1);
     struct core_action *action = &actions->list[actions->count++];
     memset(action, 0, offsetof(struct core_action, text));
     action->text[0] = '\0';
@@ -29,14 +25,10 @@ void core_actions_free(struct core_actions *actions)
 
 struct core_msg *message_new(struct core *core, enum core_msg_type type)
 {
-    if (core->out.count == core->out.capacity) {
-        uint32_t capacity = core->out.capacity == 0 ? 8 : core->out.capacity * 2;
-        core->out.messages = memory_resize(core->out.messages, capacity, sizeof(struct core_msg *));
-        for (uint32_t i = core->out.capacity; i < capacity; i++) {
-            core->out.messages[i] = memory_alloc(sizeof(struct core_msg));
-        }
-        core->out.capacity = capacity;
-    }
+    uint32_t made = core->out.capacity;
+    memory_grow(core->out.messages, core->out.capacity, core->out.count + 1);
+    for (; made < core->out.capacity; made++)
+        core->out.messages[made] = memory_alloc(sizeof(struct core_msg));
     struct core_msg *msg = core->out.messages[core->out.count++];
     memset(msg, 0, sizeof *msg);
     msg->type = type;
@@ -111,29 +103,11 @@ static bool is_append(enum core_action_type type)
            type == CORE_ACTION_EPOCH_START || type == CORE_ACTION_MEMBERS;
 }
 
-static void grow_work(struct core *core)
-{
-    uint32_t capacity = core->writer.capacity == 0 ? 64 : core->writer.capacity * 2;
-    enum core_action_type *work = memory_alloc(capacity * sizeof *work);
-    ASSERT(core->writer.outstanding <= core->writer.capacity);
-    for (uint32_t i = 0; i < core->writer.outstanding; i++)
-        work[i] = core->writer.work[(core->writer.head + i) % core->writer.capacity];
-    free(core->writer.work);
-    core->writer.work = work;
-    core->writer.capacity = capacity;
-    core->writer.head = 0;
-}
-
 struct core_action *give_work(struct core *core, enum core_action_type type)
 {
-    if (core->writer.outstanding == 0)
+    if (core->writer.owed.count == 0)
         core->writer.since_ns = core->now_ns;
-    if (core->writer.outstanding == core->writer.capacity)
-        grow_work(core);
-    ASSERT(core->writer.capacity > 0);
-    core->writer.work[(core->writer.head + core->writer.outstanding) % core->writer.capacity] =
-        type;
-    core->writer.outstanding++;
+    *(enum core_action_type *)ring_push(&core->writer.owed) = type;
     core->writer.appends += is_append(type);
     return act(core, type);
 }
@@ -141,10 +115,8 @@ struct core_action *give_work(struct core *core, enum core_action_type type)
 /* The writer answers in order: what it answers is the oldest of what it was given. */
 static enum core_action_type work_answered(struct core *core)
 {
-    ASSERT(core->writer.outstanding > 0);
-    enum core_action_type type = core->writer.work[core->writer.head];
-    core->writer.head = (core->writer.head + 1) % core->writer.capacity;
-    core->writer.outstanding--;
+    enum core_action_type type;
+    ring_pop(&core->writer.owed, &type);
     core->writer.appends -= is_append(type);
     core->writer.append_broken = core->writer.append_broken && core->writer.appends > 0;
     core->writer.since_ns = core->now_ns;
@@ -768,6 +740,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     ASSERT_U64(boot->commit, <=, boot->last);
     struct core *core = memory_zeroed(1, sizeof *core);
     core->config = *config;
+    core->writer.owed.each = sizeof(enum core_action_type);
     writes_init(core);
     reads_init(core);
     rng_seed(&core->rng, config->seed);
@@ -819,7 +792,7 @@ void core_free(struct core *core)
     writes_free(core);
     reads_free(core);
     serials_free(&core->waiters);
-    free(core->writer.work);
+    ring_free(&core->writer.owed);
     for (uint32_t i = 0; i < core->out.capacity; i++)
         free(core->out.messages[i]);
     free(core->out.messages);

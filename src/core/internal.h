@@ -32,6 +32,7 @@
 #include "base/heap.h"
 #include "base/logging.h"
 #include "base/memory.h"
+#include "base/ring.h"
 #include "base/rng.h"
 #include "base/seq_bits.h"
 #include "base/serials.h"
@@ -136,16 +137,6 @@ struct pending_write {
     uint64_t deadline_ns;
     uint32_t records;
     uint32_t next_free;
-};
-
-/* A growing ring, bounded by who pushes. */
-struct write_ring {
-    struct pending_write *list;
-    uint32_t capacity;
-    uint32_t head;
-    uint32_t count;
-    /* Of all that were ever pushed: the number of the oldest that is in it. */
-    uint64_t head_number;
 };
 
 /* Writes that are stored and wait for voters. A step looks at those that are due, never at all of them. */
@@ -280,10 +271,7 @@ struct writer_work {
     uint32_t appends; /* of them: APPEND, WRITE, EPOCH_START, MEMBERS */
     /* One failed, and those behind it, which build on it, are not answered yet. */
     bool append_broken;
-    uint32_t outstanding;
-    enum core_action_type *work; /* a ring, oldest first */
-    uint32_t head;
-    uint32_t capacity;
+    struct ring owed;  /* enum core_action_type: what it has not answered */
     uint64_t since_ns; /* since when it owes the next answer */
 };
 
@@ -357,7 +345,7 @@ struct lead {
 
 /* Clients' writes, from their arrival to their acknowledgement. */
 struct writes {
-    struct write_ring with_writer;
+    struct ring with_writer; /* struct pending_write */
     struct voter_waits with_voters;
     uint32_t records_with_writer;
 };
@@ -512,7 +500,6 @@ __attribute__((format(printf, 3, 4))) void log_line(struct core *core, enum log_
                                                     const char *format, ...);
 struct core_action *give_work(struct core *core, enum core_action_type type); /* to the writer */
 void save_hard_state(struct core *core);
-bool peer_is_voter(const struct core *core, const struct peer *peer);
 bool hard_state_durable(const struct core *core);
 struct epoch shown_epoch(const struct core *core); /* what others may be told (R7) */
 bool settled(const struct core *core);             /* nothing is on its way into the log */
@@ -525,6 +512,7 @@ struct pos durable_pos(const struct core *core);
 bool is_blank(const struct core *core);    /* holds nothing and belongs to nothing */
 bool is_admitted(const struct core *core); /* R4 */
 bool is_voter(const struct core *core);
+bool peer_is_voter(const struct core *core, const struct peer *peer);
 bool peer_is_member(const struct core *core,
                     const struct peer *peer); /* its present store is the admitted one (R4) */
 uint64_t jitter(struct core *core, uint64_t base_ns); /* base/2 .. 3/2 base */

@@ -162,7 +162,7 @@ void primary_deposed(struct core *core, struct epoch by)
 
 static bool writer_stalled(const struct core *core)
 {
-    return core->writer.outstanding > 0 &&
+    return core->writer.owed.count > 0 &&
            saturating_sub(core->now_ns, core->writer.since_ns) > core->config.writer_stall_ns;
 }
 
@@ -204,7 +204,7 @@ uint64_t primary_wake_ns(const struct core *core)
     uint64_t wake_ns = writes_wake_ns(core);
     if (core->phase == PHASE_PRIMARY)
         wake_ns = min_u64(wake_ns, min_u64(heartbeat_wake_ns(core), room_wake_ns(core)));
-    if (core->writer.outstanding > 0)
+    if (core->writer.owed.count > 0)
         wake_ns = min_u64(wake_ns, core->writer.since_ns + core->config.writer_stall_ns + 1);
     return wake_ns;
 }

@@ -118,10 +118,7 @@ static uint32_t take_slot(struct read_waits *reads)
         reads->free = reads->slots[slot].next;
         return slot;
     }
-    if (reads->used == reads->capacity) {
-        reads->capacity *= 2;
-        reads->slots = memory_resize(reads->slots, reads->capacity, sizeof *reads->slots);
-    }
+    memory_grow(reads->slots, reads->capacity, reads->used + 1);
     return reads->used++;
 }
 

@@ -5,36 +5,17 @@
 
 /* ---- With the writer: in order ----------------------------------------------------------------------- */
 
-static struct pending_write *ring_at(const struct write_ring *ring, uint32_t i)
+static void writer_push(struct core *core, const struct pending_write *write)
 {
-    return &ring->list[(ring->head + i) % ring->capacity];
+    struct ring *ring = &core->writes.with_writer;
+    waiter_add(core, write->ticket, WAITER_WITH_WRITER, ring->first + ring->count);
+    *(struct pending_write *)ring_push(ring) = *write;
 }
 
-static void ring_push(struct core *core, struct pending_write write)
+static struct pending_write writer_pop(struct core *core)
 {
-    struct write_ring *ring = &core->writes.with_writer;
-    if (ring->count == ring->capacity) {
-        struct write_ring larger = *ring;
-        larger.capacity = ring->capacity == 0 ? 64 : ring->capacity * 2;
-        larger.head = 0;
-        larger.list = memory_alloc(larger.capacity * sizeof *larger.list);
-        for (uint32_t i = 0; i < ring->count; i++)
-            larger.list[i] = *ring_at(ring, i);
-        free(ring->list);
-        *ring = larger;
-    }
-    waiter_add(core, write.ticket, WAITER_WITH_WRITER, ring->head_number + ring->count);
-    ring->list[(ring->head + ring->count++) % ring->capacity] = write;
-}
-
-static struct pending_write ring_pop(struct core *core)
-{
-    struct write_ring *ring = &core->writes.with_writer;
-    ASSERT(ring->count > 0);
-    struct pending_write write = *ring_at(ring, 0);
-    ring->head = (ring->head + 1) % ring->capacity;
-    ring->head_number++;
-    ring->count--;
+    struct pending_write write;
+    ring_pop(&core->writes.with_writer, &write);
     waiter_remove(core, write.ticket);
     return write;
 }
@@ -48,10 +29,7 @@ static void voters_add(struct core *core, const struct pending_write *write)
     if (slot != NO_SLOT) {
         waits->free = waits->slots[slot].next_free;
     } else {
-        if (waits->used == waits->capacity) {
-            waits->capacity = waits->capacity == 0 ? 64 : waits->capacity * 2;
-            waits->slots = memory_resize(waits->slots, waits->capacity, sizeof *waits->slots);
-        }
+        memory_grow(waits->slots, waits->capacity, waits->used + 1);
         slot = waits->used++;
     }
     waits->slots[slot] = *write;
@@ -78,18 +56,19 @@ static struct pending_write voters_take(struct core *core, uint32_t slot)
 
 uint32_t writes_pending(const struct core *core)
 {
-    return core->writes.with_writer.count + core->writes.with_voters.count;
+    return (uint32_t)core->writes.with_writer.count + core->writes.with_voters.count;
 }
 
 void writes_init(struct core *core)
 {
+    core->writes.with_writer.each = sizeof(struct pending_write);
     core->writes.with_voters.free = NO_SLOT;
 }
 
 void writes_free(struct core *core)
 {
     struct voter_waits *waits = &core->writes.with_voters;
-    free(core->writes.with_writer.list);
+    ring_free(&core->writes.with_writer);
     free(waits->slots);
     heap_free(&waits->majority);
     heap_free(&waits->all);
@@ -168,14 +147,13 @@ static void finish_cancelled(struct core *core, const struct pending_write *writ
 
 void writes_cancel(struct core *core, enum waiter waiter, uint64_t number)
 {
-    struct write_ring *ring = &core->writes.with_writer;
     if (waiter == WAITER_WITH_VOTERS) {
         struct pending_write write = voters_take(core, (uint32_t)number);
         finish_cancelled(core, &write);
         return;
     }
-    ASSERT_U64(number - ring->head_number, <, ring->count);
-    ring_at(ring, (uint32_t)(number - ring->head_number))->cancelled = true;
+    struct pending_write *write = ring_at(&core->writes.with_writer, number);
+    write->cancelled = true;
 }
 
 /* ---- From the client to the writer and back --------------------------------------------------------- */
@@ -254,7 +232,7 @@ void writes_take(struct core *core, const struct core_event *event)
                ACK_LOCAL);
         write.ack = ACK_NONE;
     }
-    ring_push(core, write);
+    writer_push(core, &write);
     core->writes.records_with_writer += write.records;
     struct core_action *action = give_work(core, CORE_ACTION_WRITE);
     action->ticket = event->ticket;
@@ -285,7 +263,7 @@ static void finish_short(struct core *core, uint64_t ticket, enum candor_reason 
 
 void writes_answered(struct core *core, const struct core_event *event)
 {
-    struct pending_write write = ring_pop(core);
+    struct pending_write write = writer_pop(core);
     ASSERT_U64(write.ticket, ==, event->appended.ticket);
     core->writes.records_with_writer -= write.records;
     write.last_seq = event->appended.last_seq;
