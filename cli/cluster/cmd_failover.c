@@ -367,7 +367,7 @@ static void print_gaps(const struct incident *incident)
                reigned_on ? "its first refusal"
                           : "the last heartbeat of the old primary that it heard");
     else
-        printf("  no writes   at %s for a time that nobody measured\n", incident->epoch.owner);
+        printf("  no writes   at %s for a time that was not measured\n", incident->epoch.owner);
     for (size_t i = 0; i < incident->sighting_count; i++)
         if (&incident->sightings[i] != incident->opener && has_gap(&incident->sightings[i]))
             print_gap(incident, &incident->sightings[i]);
@@ -460,13 +460,12 @@ const struct command command_failover_last = {
     .args = "",
     .summary = "What the last failover has cost",
     .description = REMEMBERED
-    "It tells who was primary and who is; for how long no writes were taken, and who measured "
-    "it; which acknowledged LOCAL writes were discarded, and the archives that hold them; and "
-    "what clients were told meanwhile.\n\n"
-    "What nobody can know is said, too: a primary that has not come back may hold "
-    "acknowledged writes of which no other node has heard, and a primary that was merely cut "
-    "off may have taken LOCAL writes all the time. A killed node's clients are counted by "
-    "nobody.",
+    "It shows who was primary and who is; for how long no writes were taken, and who measured it; "
+    "which acknowledged LOCAL writes were discarded, and the archives that hold them; and what "
+    "clients were answered meanwhile.\n\n"
+    "It also says what cannot be known: a primary that has not come back may hold acknowledged "
+    "writes that no other node has received, and a primary that was only cut off may have taken "
+    "LOCAL writes all the time. Counters of a killed node are lost.",
     .examples = "kvctl failover last\n"
                 "kvctl failover last -o json | jq '.failover.discarded'\n",
     .min_args = 0,
@@ -539,7 +538,7 @@ const struct command command_failover_ls = {
     .description =
         REMEMBERED "NO WRITES is what the new primary measured: from the last heartbeat of the old "
                    "one that it heard to its first record on disk. DISCARDED counts acknowledged "
-                   "LOCAL writes in archives of nodes that answer. `kvctl failover last` tells "
+                   "LOCAL writes in archives of nodes that answer. `kvctl failover last` shows "
                    "more.",
     .examples = "kvctl failover ls\nkvctl failover ls -o json | jq '.failovers[] | .cause'\n",
     .min_args = 0,

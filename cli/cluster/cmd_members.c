@@ -89,10 +89,10 @@ const struct command command_transfer = {
     .group = GROUP_OPERATE,
     .args = "NODE",
     .summary = "Hand leadership to a voter, gracefully",
-    .description = "The primary stops taking writes, waits until NODE holds all it has, and lets "
-                   "it stand for "
-                   "election at once. No MAJORITY write fails, beyond a short pause. When NODE "
-                   "does not take over before the deadline, the old primary goes on.",
+    .description =
+        "The primary stops taking writes, waits until NODE holds all it has, and lets it "
+        "start an election at once. No MAJORITY write fails; there is a short pause. If NODE "
+        "does not take over before the deadline, the old primary goes on.",
     .examples = "kvctl transfer b\n",
     .careful = true,
     .min_args = 1,
@@ -150,10 +150,10 @@ const struct command command_voter_add = {
     .group = GROUP_OPERATE,
     .args = "NODE",
     .summary = "Let a reader vote and count for majorities",
-    .description = "By a committed record, one change at a time. NODE must be in the topology of "
-                   "all nodes, run, and have "
-                   "caught up. Change its `role` in the topology file, too, so that the file "
-                   "tells what is.",
+    .description =
+        "By a committed record, one change at a time. NODE must be in the topology of all "
+        "nodes, run, and have caught up. Change its `role` in the topology file as well, so "
+        "that the file stays true.",
     .examples = "kvctl voter add d\n",
     .min_args = 1,
     .max_args = 1,
@@ -165,10 +165,10 @@ const struct command command_voter_remove = {
     .group = GROUP_OPERATE,
     .args = "NODE",
     .summary = "Make a voter a reader",
-    .description = "By a committed record, one change at a time: first remove a voter that is gone "
-                   "for good, then add another, "
-                   "so that the majority stays reachable. The primary cannot remove itself: "
-                   "`kvctl transfer` first.",
+    .description =
+        "By a committed record, one change at a time. If a voter is gone for good, remove it "
+        "first and then add another, so that a majority can always be reached. The primary "
+        "cannot remove itself: `kvctl transfer` first.",
     .examples = "kvctl voter remove c\n",
     .careful = true,
     .min_args = 1,

@@ -99,21 +99,16 @@ const struct command command_promote = {
     .args = "NODE",
     .summary = "Make a node the primary",
     .description =
-        "Opens a new epoch with NODE as its primary, by a vote of the voters: it needs "
-        "a majority of "
-        "them, and no committed write is lost.\n\n"
-        "--force opens a new generation without votes, for when the majority is gone. "
-        "What the other "
-        "side acknowledged and NODE does not hold will be archived when it comes back "
-        "(`kvctl rollback "
-        "ls`); nodes that hold other committed records become FORKED until `kvctl "
-        "accept-history`. It "
-        "first shows what is known to be at risk, and asks.\n\n"
-        "--dry-run shows it and does nothing: how many acknowledged LOCAL writes NODE lacks, of "
-        "how "
-        "many clients, their keys and the age of the oldest, counted in the log of the primary. "
-        "When the primary does not answer it is counted in the newest log there is, and what the "
-        "primary alone holds nobody can know.",
+        "Opens a new epoch with NODE as its primary, by a vote: it needs a majority of the "
+        "voters, and no committed write is lost.\n\n--force needs no votes, for when the "
+        "majority is gone, and can discard committed writes. What the other side "
+        "acknowledged and NODE does not hold is archived when that side comes back (`kvctl "
+        "rollback ls`). Nodes that hold other committed records become FORKED until `kvctl "
+        "accept-history`. kvctl first shows what is known to be at risk, and "
+        "asks.\n\n--dry-run shows this and does nothing: how many acknowledged LOCAL writes "
+        "NODE lacks, of how many clients, their keys and the age of the oldest, counted in "
+        "the log of the primary. If the primary does not answer, they are counted in the "
+        "newest log of the others; what the primary alone holds is not known then.",
     .examples = "kvctl promote b\n"
                 "kvctl promote b --dry-run\twhat it would cost\n"
                 "kvctl promote b --force --yes\tfrom a script\n",

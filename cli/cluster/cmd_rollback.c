@@ -235,12 +235,11 @@ const struct command command_rollback_show = {
     .group = GROUP_OPERATE,
     .args = "ID",
     .summary = "Show the writes of an archive",
-    .description = "Prints a line for each discarded write, oldest first: seq, time, the level "
-                   "that its client "
-                   "was promised, put or del, key, value, and what the key held before.",
-    .examples =
-        "kvctl rollback show 0000000000000042 --node a\n"
-        "kvctl rollback show ID -o json | jq -r '.records[].ops[] | [.key, .new_value] | @tsv'\n",
+    .description =
+        "Prints a line for each discarded write, oldest first: position, time, the level "
+        "that its client was promised, put or del, key, value, and what the key held before.",
+    .examples = "kvctl rollback show 6036-6040-8688e1cb --node a\nkvctl rollback show ID -o json | "
+                "jq -r '.records[].ops[] | [.key, .new_value] | @tsv'\n",
     .min_args = 1,
     .max_args = 1,
     .run = run_show,
@@ -284,9 +283,9 @@ const struct command command_rollback_drop = {
     .args = "ID",
     .summary = "Delete an archive for good",
     .description =
-        "Deletes the archive from its node. What it holds is nowhere else: `kvctl rollback show` "
-        "it first.",
-    .examples = "kvctl rollback drop 0000000000000042 --node a --yes\n",
+        "Deletes the archive from its node. What it holds is stored nowhere else: look at it "
+        "first with `kvctl rollback show`.",
+    .examples = "kvctl rollback drop 6036-6040-8688e1cb --node a\n",
     .options = drop_options,
     .careful = true,
     .min_args = 1,

@@ -177,7 +177,9 @@ static void print_remarks(const struct node_row *rows, size_t count)
             output_line(stdout, "%s: has found rot in its %s", row->target.id,
                         row->status.scrub_finding);
         if (!row->status.admitted)
-            output_line(stdout, "%s: not admitted yet: it does not count as a voter",
+            output_line(stdout,
+                        "%s: not admitted yet: its disk is new, or another node's. It waits for a "
+                        "majority to admit it, and does not count as a voter until then",
                         row->target.id);
         if (row->status.rollback_count > 0)
             output_line(stdout, "%s: holds %llu rollback archive%s: see `kvctl rollback ls`",
@@ -190,7 +192,8 @@ static void print_remarks(const struct node_row *rows, size_t count)
                             : "");
         if (row->status.at_risk > 0)
             output_line(stdout,
-                        "%s: %llu acknowledged LOCAL %s not committed: a failover may roll %s back",
+                        "%s: at risk: %llu acknowledged LOCAL %s not committed; a failover may "
+                        "roll %s back",
                         row->target.id, (number)row->status.at_risk,
                         row->status.at_risk == 1 ? "write is" : "writes are",
                         row->status.at_risk == 1 ? "it" : "them");

@@ -177,12 +177,12 @@ void forecast_print(const struct forecast *forecast, const char *target, FILE *t
         return;
     }
     if (forecast->primary == NULL)
-        fprintf(to, "No primary answers: what it acknowledged, and nobody else received, nobody "
-                    "can know.\n");
+        fprintf(to, "No primary answers: what it acknowledged, and no other node received, is not "
+                    "known.\n");
     if (forecast->committed > 0)
         fprintf(to,
                 "%s lacks %llu committed record%s: until it has them the voters refuse it, and "
-                "--force would give them up.\n",
+                "--force would discard them.\n",
                 target, (number)forecast->committed, forecast->committed == 1 ? "" : "s");
     if (forecast->at_risk != NULL)
         print_at_risk(forecast, target, to);

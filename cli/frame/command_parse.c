@@ -16,7 +16,7 @@ const struct option_spec common_options[] = {
     {"topology", 't', "FILE", false,
      "The cluster's topology; default: $CANDOR_TOPOLOGY, else that of the last `kvctl up`"},
     {"node", 'n', "NODE", false,
-     "Ask this node first; a redirect is followed unless --no-redirect is given"},
+     "Ask this node first, and follow a redirect; to ask b alone: -n b --no-redirect"},
     {"endpoint", 'e', "ADDRESS", false,
      "Ask at this address, as in tcp://127.0.0.1:7000, without a topology"},
     {"deadline", 'd', "DURATION", false, "Give up after this long, as in 500ms or 5s; not 0"},

@@ -89,7 +89,7 @@ static const char *mend_for(const struct command_context *ctx, const struct cand
     case CANDOR_REASON_NO_PRIMARY:
         return "`kvctl status` shows the nodes; `kvctl promote NODE` makes one of them the primary";
     case CANDOR_REASON_NO_MAJORITY:
-        return "`kvctl status` shows who is reachable; `kvctl help promote` says what --force "
+        return "`kvctl status` shows which nodes answer; `kvctl help promote` says what --force "
                "costs";
     case CANDOR_REASON_TOO_STALE:
         return "allow a larger --max-staleness, or ask the primary";
@@ -108,7 +108,7 @@ static const char *mend_for(const struct command_context *ctx, const struct cand
     case CANDOR_REASON_REQUEST_ID_REUSED:
         return "this write was not made: make it again, if it is still wanted";
     case CANDOR_REASON_OUTCOME_UNKNOWN:
-        return "whether it was done is not known: read before you repeat it";
+        return "the write may have been done: read the key before you retry";
     case CANDOR_REASON_LEVEL_UNAVAILABLE:
         return "this version of kvd does not serve that level";
     case CANDOR_REASON_MAX_HOPS:
@@ -121,6 +121,8 @@ static const char *mend_for(const struct command_context *ctx, const struct cand
         return "delete keys, or raise limits.state in the topology and restart the nodes";
     case CANDOR_REASON_OVERLOADED:
         return "try again later, or with a longer --deadline";
+    case CANDOR_REASON_TOO_LARGE:
+        return "split it, or raise the limit in the topology and restart the nodes";
     default:
         break;
     }

@@ -127,10 +127,10 @@ const struct command command_cas = {
     .args = "KEY [VALUE]",
     .summary = "Write a key if it is as expected",
     .description =
-        "Compares and swaps, atomically, at the primary. Of many that expect the same, one "
-        "succeeds. Exit status 6: the key was not as expected, and nothing was written; -o json "
-        "shows what is there instead. With --ack majority that answer, too, can no longer be "
-        "rolled back.",
+        "Compares and swaps, atomically, at the primary. If several clients try this at "
+        "once, only one succeeds. Exit status 6: the key was not as expected, and nothing "
+        "was written; -o json shows what is there instead. With --ack majority the answer "
+        "can no longer be rolled back, whichever it is.",
     .examples = "kvctl cas lock --expect-absent me\ttakes a lock that nobody holds\n"
                 "kvctl cas colour --expect red blue\n"
                 "kvctl cas page --expect-mod-seq 1042 --value-file page.html\n",

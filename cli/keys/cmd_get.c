@@ -64,9 +64,9 @@ const struct command command_get = {
     .args = "KEY",
     .summary = "Read a key, and learn how old the answer may be",
     .description =
-        "Prints the value on stdout and, on stderr, who answered and how old the answer may be. "
-        "Without options the nearest node that answers gives what it holds, flagged when it cannot "
-        "prove that it is recent. Exit status 1: there is no such key.",
+        "Prints the value on stdout and, on stderr, who answered and how old the answer may "
+        "be. Without options, the first node that answers returns its own data, flagged when "
+        "it cannot prove that they are recent. Exit status 1: there is no such key.",
     .examples = "kvctl get greeting\twhatever the first node holds\n"
                 "kvctl get greeting --node b --no-redirect\tfrom b, or not at all\n"
                 "kvctl get greeting --max-staleness 500ms\tprovably no older than that\n"

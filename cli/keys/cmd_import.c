@@ -608,11 +608,11 @@ const struct command command_import = {
     .group = GROUP_KEYS,
     .args = "FILE",
     .summary = "Write many keys from a file",
-    .description = "Puts the keys of FILE (- is standard input) in batches, several in flight; "
-                   "writes of the same key keep "
-                   "their order. It stops at the first line or batch that fails, names it, and "
-                   "tells how many operations were "
-                   "acknowledged; importing the file again does no harm. Empty lines are skipped.",
+    .description =
+        "Puts the keys of FILE (- is standard input) in batches, several in flight. Writes "
+        "of the same key keep their order. It stops at the first line or batch that fails, "
+        "names it, and says how many operations were acknowledged; importing the file again "
+        "does no harm. Empty lines are skipped.",
     .examples =
         "kvctl import all.jsonl\twhat `kvctl export` wrote\n"
         "kvctl import UnicodeData.txt --separator ';' --key-prefix u:\tthe first field is the key\n"

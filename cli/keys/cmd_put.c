@@ -91,15 +91,12 @@ const struct command command_put = {
     .args = "KEY [VALUE]",
     .summary = "Write a key",
     .description =
-        "Writes at the primary, wherever it is, and prints the position of the write and how "
-        "durable "
-        "it is. LOCAL means durable on the primary alone: a failover to a node that had not "
-        "received "
-        "it rolls it back, and archives it.\n\n"
-        "It is asked for until the deadline, and done once however often it is sent. When the "
-        "deadline "
-        "passes before any node could say whether it was done: exit status 5, reason "
-        "OUTCOME_UNKNOWN.",
+        "Writes at the primary, whichever node that is, and prints the position of the write "
+        "and how durable it is. LOCAL means durable on the primary alone: a failover to a "
+        "node that had not received the write rolls it back, and archives it.\n\nkvctl "
+        "retries until the deadline. The write is done at most once. Exit status 5 with "
+        "reason OUTCOME_UNKNOWN: the deadline passed, and the write may have been done or "
+        "not.",
     .examples =
         "kvctl put greeting hello\n"
         "kvctl put image --value-file image.png\n"

@@ -340,17 +340,18 @@ const struct command command_txn = {
     .args = "FILE",
     .summary = "Compare, then do one list of operations or another, as one",
     .description =
-        "FILE (- is standard input) holds a JSON object: \"compare\", a list of {\"key\", and one "
-        "of "
-        "\"exists\": true|false, \"value\", \"mod_seq\", \"version\"; \"op\": \"==\", \"!=\", "
-        "\"<\" "
-        "or \">\", what is there to what is given; default ==}; \"then\" and \"else\", lists of "
-        "{\"put\": {\"key\", \"value\"}}, {\"delete\": {\"key\"}} and {\"get\": {\"key\"}}. Bytes "
-        "that are not text are given as \"key_b64\" and \"value_b64\".\n\n"
-        "If all comparisons hold, the `then` list is done, otherwise the `else` list: atomically, "
-        "at the primary, in order; a get sees what stands before it. Prints which list it was, "
-        "its position, and a line `key<TAB>value` for each get that found something. Exit "
-        "status 6: a comparison did not hold.",
+        "FILE (- is standard input) holds a JSON object:\n\n  {\"compare\": [{\"key\": "
+        "\"stock\", \"value\": \"0\", \"op\": \"!=\"},\n               {\"key\": "
+        "\"order:7\", \"exists\": false}],\n   \"then\": [{\"put\": {\"key\": \"order:7\", "
+        "\"value\": \"1 chair\"}},\n            {\"get\": {\"key\": \"stock\"}}],\n   "
+        "\"else\": [{\"delete\": {\"key\": \"cart:7\"}}]}\n\nEach comparison has a key and "
+        "one of \"exists\", \"value\", \"mod_seq\" and \"version\". \"op\" is \"==\" (the "
+        "default), \"!=\", \"<\" or \">\", between what is stored and what is given. Bytes "
+        "that are not text are given as \"key_b64\" and \"value_b64\".\n\nIf all comparisons "
+        "hold, the operations of \"then\" are done, otherwise those of \"else\": atomically, "
+        "at the primary, in order. A get sees the operations before it. Prints which list it "
+        "was, its position, and a line `key<TAB>value` for each get that found something. "
+        "Exit status 6: a comparison did not hold.",
     .examples = "kvctl txn transfer.json\n"
                 "echo '{\"compare\": [{\"key\": \"a\", \"exists\": false}], \"then\": [{\"put\": "
                 "{\"key\": \"a\", \"value\": \"1\"}}]}' | kvctl txn -\n",

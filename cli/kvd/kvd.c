@@ -33,7 +33,7 @@ static bool load_topology(const struct kvd_arguments *arguments, struct topology
     enum candor_code code = topology_load(arguments->topology, topology, &problems, &err);
     topology_problems_print(&problems, arguments->topology, stderr);
     if (code != CANDOR_OK && problems.count == 0)
-        fprintf(stderr, "kvd: %s: %s\n", arguments->topology, err.message);
+        fprintf(stderr, "kvd: --topology: %s\n", err.message); /* it names the file */
     topology_problems_free(&problems);
     return code == CANDOR_OK;
 }

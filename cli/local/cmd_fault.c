@@ -254,7 +254,7 @@ const struct command command_fault_show = {
     .args = "",
     .summary = "Show who reaches whom",
     .description = "Prints a row for each node that sends, a column for each that receives. -o "
-                   "json tells connections and bytes as well.",
+                   "json has connections and bytes as well.",
     .examples = "kvctl fault show\n",
     .options = show_options,
     .local = true,

@@ -241,7 +241,7 @@ const struct command command_up = {
         "the run directory; other commands then find the topology by themselves, unless --run-dir "
         "is given. Exit status 5: they were started, and are not FRESH in time.\n\n"
         "With --with-fault-proxy the nodes reach each other through a proxy that `kvctl fault` "
-        "can tell to lose packets; clients still reach every node directly. A node that does not "
+        "can order to lose packets; clients still reach every node directly. A node that does not "
         "start is reported with the end of its log; the others stay up.",
     .examples = "kvctl up examples/topologies/three.yaml\n"
                 "kvctl up three.yaml --with-fault-proxy\tthen: kvctl fault cut a b\n"

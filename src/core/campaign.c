@@ -505,7 +505,7 @@ static const char *refusal(struct core *core, const struct peer *candidate,
         return "this node is blank, and only the initial primary founds a cluster";
     *unheard = !lives_sure(core);
     if (*unheard)
-        return "it has just started, and does not know yet whether its disk is the newest (R63)";
+        return "it has just started, and does not know yet whether its disk is the newest";
     /* A FORKED node votes, but never stands: its log is of an older generation than any that it can help to win. */
     int order = epoch_compare(msg->vote.epoch, core->epoch);
     if (order < 0 || (order == 0 && msg->type == CORE_MSG_PRE_VOTE)) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "eval/digest.h"
 
 /* ---- Replies --------------------------------------------------------------------------------------------------- */
@@ -161,8 +162,10 @@ bool kv_check_value(struct node *node, struct rpc_call *call, const char *field,
     if (value.len <= most)
         return true;
     struct candor_error err;
+    char limit[UNIT_TEXT_BYTES];
     candor_error_set(&err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
-                     "%s: %zu bytes; limits.value is %" PRIu64, field, value.len, most);
+                     "%s: it has %zu bytes; the limit is %s (limits.value)", field, value.len,
+                     size_text(most, limit));
     return kv_fail(node, call, &err);
 }
 

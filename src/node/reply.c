@@ -35,7 +35,7 @@ static const char *default_text(enum candor_reason reason)
     case CANDOR_REASON_NO_PRIMARY:
         return "this node is not the primary and hears none";
     case CANDOR_REASON_TOO_STALE:
-        return "nothing proves that the data are as recent as options.max_staleness_ms asks";
+        return "nothing proves that the data are as recent as max_staleness asks";
     case CANDOR_REASON_SESSION_BEHIND:
         return "this node has not yet applied what the session has seen";
     case CANDOR_REASON_SYNCING:

@@ -133,8 +133,12 @@ void draft_derive(struct draft *draft)
 static void at_least(struct topology_problem *problem, const char *key, uint64_t least_ms)
 {
     char text[UNIT_TEXT_BYTES];
-    say(problem->mend, "raise %s to at least %s, or send heartbeats more often", key,
-        duration_text(least_ms, text));
+    if (least_ms > key_find(SECTION_CLUSTER, key)->max)
+        say(problem->mend, "send heartbeats more often: %s may be at most %s", key,
+            duration_text(key_find(SECTION_CLUSTER, key)->max, text));
+    else
+        say(problem->mend, "raise %s to at least %s, or send heartbeats more often", key,
+            duration_text(least_ms, text));
 }
 
 static void check_stale_after(struct draft *draft)
@@ -150,11 +154,11 @@ static void check_stale_after(struct draft *draft)
     if (t->stale_after_ms < t->heartbeat_interval_ms)
         say(problem->what,
             "stale_after is shorter than heartbeat_interval: a healthy replica would be stale "
-            "between any two heartbeats (R10)");
+            "between any two heartbeats");
     else if (!problem->warning)
         say(problem->what,
             "stale_after is less than 2 heartbeat intervals: one late heartbeat would make a "
-            "healthy replica stale (R10)");
+            "healthy replica stale");
     else
         say(problem->what,
             "stale_after is less than 4 heartbeat intervals: evidence comes once an interval, so "
@@ -172,7 +176,7 @@ static void check_election_timeout(struct draft *draft)
     struct topology_problem *problem = report(draft, blame(draft, timeout, interval));
     say(problem->what,
         "election_timeout is less than 3 heartbeat intervals: late heartbeats would call "
-        "elections (R10)");
+        "elections");
     at_least(problem, "election_timeout", 3 * t->heartbeat_interval_ms);
 }
 
@@ -201,7 +205,7 @@ static void check_leases(struct draft *draft)
     if (bad(leases) || bad(drift) || !t->leases || drift->given == GIVEN_WELL)
         return;
     struct topology_problem *problem = report(draft, *leases);
-    say(problem->what, "leases are on without a stated bound of the clocks' drift (R30)");
+    say(problem->what, "leases are on without a stated bound of the clocks' drift");
     say(problem->mend, "add 'clock_drift_ppm:' and how far any two of the clocks may run apart, or "
                        "switch leases off");
 }

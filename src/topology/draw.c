@@ -152,13 +152,13 @@ static void draw_failover(const struct topology *topology, FILE *to)
     char first[UNIT_TEXT_BYTES];
     char second[UNIT_TEXT_BYTES];
     if (topology->automatic_failover) {
-        fprintf(to, "  a voter that hears no primary stands for election after %s to %s\n",
+        fprintf(to, "  a voter that hears no primary starts an election after %s to %s\n",
                 human(topology->election_timeout_ms, first),
                 human(2 * topology->election_timeout_ms, second));
         fprintf(to, "  a primary that no majority answers steps down after %s\n", first);
         if (topology->leases)
-            fprintf(to,
-                    "  leases are on: nobody is elected sooner, even when its connection closes\n");
+            fprintf(to, "  leases are on: no election comes sooner, even when the primary's "
+                        "connection closes\n");
     } else {
         fprintf(to, "  no automatic election: `kvctl promote NODE` makes a primary\n");
     }

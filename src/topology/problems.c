@@ -77,6 +77,6 @@ void topology_problems_print(const struct topology_problems *problems, const cha
                 problem->mend[0] == '\0' ? "" : "; ", problem->mend);
     }
     if (problems->count == LIMIT_TOPOLOGY_PROBLEMS)
-        fprintf(to, "%s: no more than %d problems are shown; mend these first\n", path,
+        fprintf(to, "%s: no more than %d problems are shown; correct these first\n", path,
                 LIMIT_TOPOLOGY_PROBLEMS);
 }

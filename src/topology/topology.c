@@ -26,19 +26,19 @@ const struct key topology_keys[KEY_COUNT] = {
      .doc = "The cluster's name. Nodes of another name are foreign: their messages are dropped."},
     {SECTION_CLUSTER, "failover", KIND_CHOICE, NEED_DEFAULT, FIELD(topology, automatic_failover),
      .choices = failovers, .fallback = "manual",
-     .doc = "`manual`: only `kvctl promote` makes a primary (R27). `automatic`: the voters elect "
+     .doc = "`manual`: only `kvctl promote` makes a primary. `automatic`: the voters elect "
             "one when "
-            "theirs falls silent (R22)."},
+            "theirs falls silent."},
     {SECTION_CLUSTER, "initial_primary", KIND_NAME, NEED_DERIVED, FIELD(topology, initial_primary),
      .fallback = "the first voter", .change = CHANGE_FOUNDING,
      .doc = "The voter that founds the cluster."},
     {SECTION_CLUSTER, "heartbeat_interval", KIND_DURATION, NEED_DEFAULT,
      FIELD(topology, heartbeat_interval_ms), 1, HOUR_MS, .fallback = "100ms",
-     .doc = "How often the primary says that it is there (R9)."},
+     .doc = "How often the primary says that it is there."},
     {SECTION_CLUSTER, "stale_after", KIND_DURATION, NEED_DEFAULT, FIELD(topology, stale_after_ms),
      1, DAY_MS, .fallback = "1s",
      .doc = "A replica that heard no heartbeat for longer answers with `stale = true`. At least 2 "
-            "`heartbeat_interval` (R10), better 4."},
+            "`heartbeat_interval`, better 4."},
     {SECTION_CLUSTER, "reject_after", KIND_DURATION_OR_NEVER, NEED_DEFAULT,
      FIELD(topology, reject_after_ms), 1, 365 * DAY_MS, .fallback = "never",
      .doc = "A replica that heard no heartbeat for longer refuses to answer. Longer than "
@@ -49,13 +49,12 @@ const struct key topology_keys[KEY_COUNT] = {
             "and archives."},
     {SECTION_CLUSTER, "election_timeout", KIND_DURATION, NEED_DEFAULT,
      FIELD(topology, election_timeout_ms), 1, HOUR_MS, .fallback = "1500ms",
-     .doc =
-         "After this much silence, or up to twice as much (drawn at random), a voter asks to be "
-         "elected (R22); a primary that has no majority for this long steps down (R25). At least "
-         "3 `heartbeat_interval` (R10)."},
+     .doc = "After this much silence, or up to twice as much (drawn at random), a voter asks to be "
+            "elected; a primary that has no majority for this long steps down. At least "
+            "3 `heartbeat_interval`."},
     {SECTION_CLUSTER, "writer_stall", KIND_DURATION, NEED_DERIVED, FIELD(topology, writer_stall_ms),
      1, HOUR_MS, .fallback = "`election_timeout`, at least 1s",
-     .doc = "A primary whose disk is stuck for longer steps down (R6)."},
+     .doc = "A primary whose disk is stuck for longer steps down."},
     {SECTION_CLUSTER, "max_lag", KIND_COUNT, NEED_DEFAULT, FIELD(topology, max_lag), 0,
      UINT64_C(1000000000000), .fallback = "10000",
      .doc = "Records behind the primary from which on a replica says SYNCING; 0: no limit."},
@@ -70,12 +69,12 @@ const struct key topology_keys[KEY_COUNT] = {
     {SECTION_CLUSTER, "clock_drift_ppm", KIND_COUNT, NEED_DEFAULT, FIELD(topology, clock_drift_ppm),
      0, 100000, .fallback = "200",
      .doc = "How far two clocks may run apart, in millionths. Every staleness bound is stretched "
-            "by it (R36)."},
+            "by it."},
     {SECTION_CLUSTER, "leases", KIND_CHOICE, NEED_DEFAULT, FIELD(topology, leases),
      .choices = switches, .fallback = "off",
      .doc = "`on`: the primary answers LINEARIZABLE reads without a confirmation round while a "
-            "majority has promised to elect nobody else; a new primary then comes "
-            "`election_timeout` after the loss of the old one at the soonest (R30). Needs "
+            "majority has promised to elect no other node; a new primary then comes "
+            "`election_timeout` after the loss of the old one at the soonest. Needs "
             "`clock_drift_ppm`: a clock that runs further off breaks linearizability."},
     {SECTION_CLUSTER, "limits", KIND_SECTION, NEED_NOTHING, 0, 0, .inside = SECTION_LIMITS,
      .change = CHANGE_INSIDE, .doc = "What is refused as too large."},
@@ -92,7 +91,7 @@ const struct key topology_keys[KEY_COUNT] = {
     {SECTION_LIMITS, "max_uncommitted", KIND_COUNT, NEED_DEFAULT, FIELD(topology, max_uncommitted),
      1, 1000000000, .fallback = "1000000",
      .doc = "Records that no majority holds yet; beyond, the primary refuses writes as OVERLOADED "
-            "(R20)."},
+            "."},
     {SECTION_LIMITS, "state", KIND_SIZE, NEED_DEFAULT, FIELD(topology, state_bytes), MIB, 64 * TIB,
      .fallback = "16GiB",
      .doc = "How large a node's state may grow; then only deletes are taken. This reserves address "
@@ -117,7 +116,7 @@ const struct key topology_keys[KEY_COUNT] = {
      .doc = "Where peers subscribe to records and acknowledgements."},
     {SECTION_NODE, "heartbeat", KIND_ADDRESS, NEED_DERIVED, FIELD(topology_node, heartbeat),
      .fallback = "the stream's port + 1, or its path + `.heartbeat`",
-     .doc = "Where peers subscribe to heartbeats (R9)."},
+     .doc = "Where peers subscribe to heartbeats."},
     {SECTION_NODE, "data", KIND_PATH, NEED_VALUE, FIELD(topology_node, data), .change = CHANGE_OWN,
      .doc = "The node's folder for log and state. A relative path starts at the topology file's "
             "folder; `..` is "

@@ -32,7 +32,7 @@ static void syntax_problem(struct draft *draft, const yaml_parser_t *parser, con
     if (unreadable)
         say(problem->mend, "write plain UTF-8");
     else if (offset < length && bytes[offset] == '\t')
-        say(problem->mend, "indent with blanks, not with tabs");
+        say(problem->mend, "indent with spaces, not with tabs");
     else if (parser->context != NULL)
         say(problem->mend, "%.120s that begins at %zu:%zu", parser->context,
             parser->context_mark.line + 1, parser->context_mark.column + 1);

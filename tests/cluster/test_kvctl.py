@@ -70,7 +70,7 @@ class Kvctl(unittest.TestCase):
     def test_a_value_over_the_limit_is_refused_as_bad_input(self):
         done = self.raw("put", "k", "--value-file", "-", input=b"x" * (1 << 20) + b"x")
         self.assertEqual(done.returncode, 2, done.stderr)
-        self.assertIn(b"TOO_LARGE", done.stderr)
+        self.assertIn(b"TOO_LARGE: value: it has 1048577 bytes; the limit is 1MiB (limits.value)", done.stderr)
 
     def test_delete_says_whether_there_was_something(self):
         self.c.put("gone", "v")

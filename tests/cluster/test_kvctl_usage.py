@@ -86,6 +86,11 @@ class Help(Usage):
             self.assertEqual(len(letters), len(set(letters)), f"{command}: {letters}")
         self.assertEqual({letter: names for letter, names in meanings.items() if len(names) > 1}, {})
 
+    def test_no_message_needs_the_rules_of_the_protocol(self):
+        for command in json.loads(kvctl("help", "-o", "json").stdout)["commands"]:
+            self.assertIsNone(re.search(r"\bR\d+\b", kvctl("help", *command["command"].split()).stdout), command)
+        self.assertIsNone(re.search(r"\bR\d+\b", kvctl("topology", "reference").stdout))
+
     def test_a_family_lists_its_members(self):
         done = kvctl("help", "rollback")
         self.assertEqual(done.returncode, 0)

@@ -146,7 +146,7 @@ static void text_that_is_no_yaml_is_told_at_its_place(void **state)
          "context; look at the indentation of this line and the one before\n"},
         {"cluster: s\n\tnodes:\n",
          "t.yaml:2:1: error: not YAML: found a tab character that violates "
-         "indentation; indent with blanks, not with tabs\n"},
+         "indentation; indent with spaces, not with tabs\n"},
         {"cluster: \xff\n",
          "t.yaml:1:10: error: not YAML: invalid leading UTF-8 octet; write plain UTF-8\n"},
         {"cluster: s\n---\ncluster: t\n---\ncluster: u\n",
@@ -481,13 +481,13 @@ static void timings_that_would_mislead_are_refused_and_poor_ones_warned_of(void 
         {"cluster: s\nstale_after: 50ms\n" ONE_NODE,
          "t.yaml:2:14: error: stale_after is shorter than heartbeat_interval: a healthy replica "
          "would be "
-         "stale between any two heartbeats (R10); raise stale_after to at least 200ms, or send "
+         "stale between any two heartbeats; raise stale_after to at least 200ms, or send "
          "heartbeats "
          "more often\n"},
         {"cluster: s\nstale_after: 199ms\n" ONE_NODE,
          "t.yaml:2:14: error: stale_after is less than 2 heartbeat intervals: one late heartbeat "
          "would make "
-         "a healthy replica stale (R10); raise stale_after to at least 200ms, or send heartbeats "
+         "a healthy replica stale; raise stale_after to at least 200ms, or send heartbeats "
          "more "
          "often\n"},
         {"cluster: s\nstale_after: 399ms\n" ONE_NODE,
@@ -500,13 +500,13 @@ static void timings_that_would_mislead_are_refused_and_poor_ones_warned_of(void 
         {"cluster: s\nheartbeat_interval: 600ms\nelection_timeout: 2s\n" ONE_NODE,
          "t.yaml:2:21: error: stale_after is less than 2 heartbeat intervals: one late heartbeat "
          "would make "
-         "a healthy replica stale (R10); raise stale_after to at least 1200ms, or send heartbeats "
+         "a healthy replica stale; raise stale_after to at least 1200ms, or send heartbeats "
          "more "
          "often\n"},
         {"cluster: s\nelection_timeout: 299ms\n" ONE_NODE,
          "t.yaml:2:19: error: election_timeout is less than 3 heartbeat intervals: late heartbeats "
          "would call "
-         "elections (R10); raise election_timeout to at least 300ms, or send heartbeats more "
+         "elections; raise election_timeout to at least 300ms, or send heartbeats more "
          "often\n"},
         {"cluster: s\nelection_timeout: 300ms\n" ONE_NODE, ""},
         {"cluster: s\nreject_after: 1s\n" ONE_NODE,
@@ -515,7 +515,7 @@ static void timings_that_would_mislead_are_refused_and_poor_ones_warned_of(void 
          "may say that it is stale; write never, or more than 1s\n"},
         {"cluster: s\nreject_after: 1001ms\n" ONE_NODE, ""},
         {"cluster: s\nleases: on\n" ONE_NODE,
-         "t.yaml:2:9: error: leases are on without a stated bound of the clocks' drift (R30); add "
+         "t.yaml:2:9: error: leases are on without a stated bound of the clocks' drift; add "
          "'clock_drift_ppm:' and how far any two of the clocks may run apart, or switch leases "
          "off\n"},
         {"cluster: s\nclock_drift_ppm: 200\nleases: on\n" ONE_NODE, ""},
