@@ -95,6 +95,7 @@ struct request {
     size_t most_bytes;
     size_t start; /* out->length at the beginning */
     struct buffer *out;
+    bool more; /* it has not all it can take */
 };
 
 static bool fits(const struct request *request, size_t length)
@@ -136,11 +137,13 @@ static bool take(struct request *request, const struct batch *batch)
     return request->next_seq <= request->upto_seq;
 }
 
-/* Reads on in the segment that holds next_seq; `*more` tells whether the next segment is wanted. */
-static enum candor_code read_segment(struct log *log, struct request *request, bool *more,
-                                     struct candor_error *err)
+/* Shows the batches of the segment that holds `seq`, from the one that holds it or one before, to `visit` until that says
+ * no. */
+static enum candor_code visit_segment(struct log *log, uint64_t seq,
+                                      bool (*visit)(void *closure, const struct batch *batch),
+                                      void *closure, struct candor_error *err)
 {
-    struct view view = find_view(log, request->next_seq);
+    struct view view = find_view(log, seq);
     int fd = -1;
     enum candor_code code = open_view(log, &view, &fd, err);
     if (code != CANDOR_OK)
@@ -151,14 +154,20 @@ static enum candor_code read_segment(struct log *log, struct request *request, b
     enum scan_result result;
     while ((result = segment_scan_next(&scan, &batch)) == SCAN_BATCH) {
         remember(log, &view, &scan, &batch);
-        *more = take(request, &batch);
-        if (!*more)
+        if (!visit(closure, &batch))
             break;
     }
     code = scan_outcome(&view, &scan, result, err);
     segment_scan_free(&scan);
     close_view(&view, fd);
     return code;
+}
+
+static bool take_next(void *closure, const struct batch *batch)
+{
+    struct request *request = closure;
+    request->more = take(request, batch);
+    return request->more;
 }
 
 static enum candor_code read_all(struct log *log, struct request *request, struct candor_error *err)
@@ -171,9 +180,9 @@ static enum candor_code read_all(struct log *log, struct request *request, struc
                                 " to %" PRIu64,
                                 request->next_seq, first, last);
     request->upto_seq = min_u64(request->upto_seq, last);
-    bool more = request->next_seq <= request->upto_seq;
-    while (more) {
-        enum candor_code code = read_segment(log, request, &more, err);
+    request->more = request->next_seq <= request->upto_seq;
+    while (request->more) { /* the next segment, too */
+        enum candor_code code = visit_segment(log, request->next_seq, take_next, request, err);
         if (code != CANDOR_OK)
             return code;
     }
@@ -202,27 +211,19 @@ enum candor_code log_read(struct log *log, uint64_t from_seq, uint64_t upto_seq,
 
 /* ---- log_chain_at ---- */
 
+struct chain_wanted {
+    uint64_t seq;
+    struct chain chain;
+};
+
 /* Each batch names the chain before it: from the one that holds `seq` alone the chain is found. */
-static enum candor_code find_chain(struct log *log, uint64_t seq, struct chain *out,
-                                   struct candor_error *err)
+static bool find_chain(void *closure, const struct batch *batch)
 {
-    struct view view = find_view(log, seq);
-    int fd = -1;
-    enum candor_code code = open_view(log, &view, &fd, err);
-    if (code != CANDOR_OK)
-        return code;
-    struct segment_scan scan = segment_scan_begin(view.segment, fd, view.from, view.tail);
-    struct batch batch;
-    enum scan_result result;
-    while ((result = segment_scan_next(&scan, &batch)) == SCAN_BATCH &&
-           batch_last_seq(&batch) < seq)
-        remember(log, &view, &scan, &batch);
-    if (result == SCAN_BATCH)
-        *out = batch_chain(&batch, seq);
-    code = scan_outcome(&view, &scan, result, err);
-    segment_scan_free(&scan);
-    close_view(&view, fd);
-    return code;
+    struct chain_wanted *wanted = closure;
+    if (batch_last_seq(batch) < wanted->seq)
+        return true;
+    wanted->chain = batch_chain(batch, wanted->seq);
+    return false;
 }
 
 static struct chain chain_before_all(struct log *log)
@@ -243,10 +244,15 @@ static enum candor_code chain_at(struct log *log, uint64_t seq, struct chain *ou
                                 "seq %" PRIu64 " is not in the log: it holds %" PRIu64
                                 " to %" PRIu64,
                                 seq, first, last);
+    struct chain_wanted wanted = {.seq = seq};
+    enum candor_code code = CANDOR_OK;
     if (seq + 1 > first)
-        return find_chain(log, seq, out, err);
-    *out = chain_before_all(log);
-    return CANDOR_OK;
+        code = visit_segment(log, seq, find_chain, &wanted, err);
+    else
+        wanted.chain = chain_before_all(log);
+    if (code == CANDOR_OK)
+        *out = wanted.chain;
+    return code;
 }
 
 enum candor_code log_chain_at(struct log *log, uint64_t seq, struct chain *out,
