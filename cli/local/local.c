@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "disk/disk.h"
 
@@ -84,7 +85,7 @@ static bool read_process(const json_t *value, struct process *out)
 
 static json_t *state_json(const struct local_cluster *cluster)
 {
-    char boot[BOOT_ID_BYTES];
+    char boot[CLOCK_BOOT_ID_BYTES];
     json_t *nodes = json_array();
     for (uint32_t i = 0; i < cluster->node_count; i++) {
         json_t *node = process_json(&cluster->nodes[i].process);
@@ -92,7 +93,7 @@ static json_t *state_json(const struct local_cluster *cluster)
         json_array_append_new(nodes, node);
     }
     return json_pack("{s:s,s:s,s:s,s:o?,s:o}", "cluster", cluster->cluster, "topology",
-                     cluster->topology, "boot_id", boot_id(boot) ? boot : "", "fault_proxy",
+                     cluster->topology, "boot_id", clock_boot_id(boot) ? boot : "", "fault_proxy",
                      cluster->with_proxy ? process_json(&cluster->proxy) : NULL, "nodes", nodes);
 }
 
@@ -131,8 +132,8 @@ static void forget_processes(struct local_cluster *cluster)
 
 static bool read_state(const json_t *state, struct local_cluster *out)
 {
-    char boot[BOOT_ID_BYTES];
-    char now[BOOT_ID_BYTES];
+    char boot[CLOCK_BOOT_ID_BYTES];
+    char now[CLOCK_BOOT_ID_BYTES];
     const json_t *proxy = json_object_get(state, "fault_proxy");
     out->with_proxy = json_is_object(proxy);
     if (!copy_text(state, "cluster", out->cluster, sizeof out->cluster) ||
@@ -140,7 +141,8 @@ static bool read_state(const json_t *state, struct local_cluster *out)
         !read_nodes(json_object_get(state, "nodes"), out) ||
         (out->with_proxy && !read_process(proxy, &out->proxy)))
         return false;
-    if (!copy_text(state, "boot_id", boot, sizeof boot) || !boot_id(now) || strcmp(boot, now) != 0)
+    if (!copy_text(state, "boot_id", boot, sizeof boot) || !clock_boot_id(now) ||
+        strcmp(boot, now) != 0)
         forget_processes(out);
     return true;
 }

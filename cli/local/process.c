@@ -233,14 +233,3 @@ enum candor_code process_start(char *const argv[], const char *log_path, struct 
     close(log);
     return code;
 }
-
-bool boot_id(char out[BOOT_ID_BYTES])
-{
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-    if (file == NULL)
-        return false;
-    bool good = fgets(out, BOOT_ID_BYTES, file) != NULL;
-    fclose(file);
-    out[good ? strcspn(out, "\n") : 0] = '\0';
-    return good;
-}

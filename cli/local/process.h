@@ -39,8 +39,4 @@ bool process_exit(const struct process *process, int *wait_status);
 #define PROCESS_EXIT_TEXT_BYTES 64
 char *process_exit_text(const struct process *process, char out[PROCESS_EXIT_TEXT_BYTES]);
 
-/* Of this boot of the machine: start times of another one mean nothing. False: not to be had. */
-#define BOOT_ID_BYTES 64
-bool boot_id(char out[BOOT_ID_BYTES]);
-
 #endif

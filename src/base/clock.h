@@ -3,6 +3,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -10,6 +11,11 @@
 
 uint64_t clock_boot_ns(void);
 uint64_t clock_wall_ms(void);
+
+/* Which boot of the machine this is: CLOCK_BOOTTIME, and the start times of processes, mean nothing in another. Zeros to
+ * the end of `out`. False, and "", when it is not known. */
+#define CLOCK_BOOT_ID_BYTES 40
+bool clock_boot_id(char out[CLOCK_BOOT_ID_BYTES]);
 
 /* Rounded up: an age or a bound is never told shorter than it is. */
 static inline uint64_t ns_to_ms_up(uint64_t ns)

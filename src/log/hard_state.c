@@ -105,16 +105,3 @@ enum candor_code hard_state_save(const char *dir, const struct hard_state *state
     close(dir_fd);
     return code;
 }
-
-void os_boot_id(char out[40])
-{
-    memset(out, 0, 40);
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return; /* unknown: equal to no boot id that was stored */
-    size_t got = 0;
-    if (disk_read(fd, out, 39, 0, &got) != 0)
-        memset(out, 0, 40);
-    close(fd);
-    out[strcspn(out, "\n")] = '\0';
-}

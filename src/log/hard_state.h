@@ -8,6 +8,7 @@
 
 #include <candor/status.h>
 
+#include "base/clock.h"
 #include "base/types.h"
 
 struct hard_state {
@@ -21,8 +22,9 @@ struct hard_state {
     uint64_t known_commit; /* a lower bound */
     bool clean_shutdown;   /* false while running */
     uint64_t end_seq;      /* newest record of the log at a clean shutdown (R65); 0 while running */
-    char os_boot_id
-        [40]; /* the machine's boot when it was written: tells a crash from a reboot (docs/architecture.md) */
+    /* The machine's boot when it was written; "" when it was not known. It tells a crash from a reboot
+     * (docs/architecture.md). */
+    char os_boot_id[CLOCK_BOOT_ID_BYTES];
 };
 
 /* Reads `dir/hard_state`. NOT_FOUND when there is none; CANDOR_DATA_LOSS when it fails its checksum. */
@@ -30,8 +32,5 @@ enum candor_code hard_state_load(const char *dir, struct hard_state *out, struct
 /* Durable when it returns OK. CANDOR_DATA_LOSS on a failed fsync: stop (R3). */
 enum candor_code hard_state_save(const char *dir, const struct hard_state *state,
                                  struct candor_error *err);
-
-/* The running kernel's boot id; "" when it is not known: then nothing tells a crash from a reboot. */
-void os_boot_id(char out[40]);
 
 #endif

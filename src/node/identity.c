@@ -80,7 +80,7 @@ enum candor_code identity_load(struct node *node, bool *fresh, bool *rebooted,
     if (code != CANDOR_OK)
         return code;
     char os_boot[sizeof hard->os_boot_id];
-    os_boot_id(os_boot);
+    clock_boot_id(os_boot);
     *rebooted = !hard->clean_shutdown && strcmp(os_boot, hard->os_boot_id) != 0;
     return check(node, err);
 }
@@ -95,6 +95,6 @@ enum candor_code identity_begin_life(struct node *node, struct candor_error *err
     hard->boot = boot_next(hard->boot, random_u64_nonzero());
     hard->clean_shutdown = false;
     hard->end_seq = 0;
-    os_boot_id(hard->os_boot_id);
+    clock_boot_id(hard->os_boot_id);
     return hard_state_save(node->data, hard, err);
 }

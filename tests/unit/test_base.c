@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/rng.h"
 #include "base/seq_bits.h"
@@ -192,6 +193,19 @@ static void a_position_is_read_as_it_was_put(void **state)
     buffer_free(&bytes);
 }
 
+static void the_boot_id_is_the_kernels(void **state)
+{
+    (void)state;
+    char id[CLOCK_BOOT_ID_BYTES];
+    char again[CLOCK_BOOT_ID_BYTES];
+    memset(id, 'x', sizeof id);
+    assert_true(clock_boot_id(id));
+    assert_true(clock_boot_id(again));
+    assert_memory_equal(id, again, sizeof id);
+    assert_int_equal(strlen(id), 36);
+    assert_int_equal(id[8], '-');
+}
+
 static void reader_past_the_end_gives_zero_and_says_so(void **state)
 {
     (void)state;
@@ -287,6 +301,7 @@ int main(void)
         cmocka_unit_test(history_forgets_its_oldest_epoch_at_the_limit),
         cmocka_unit_test(an_id_is_read_as_it_is_stored_or_not),
         cmocka_unit_test(a_position_is_read_as_it_was_put),
+        cmocka_unit_test(the_boot_id_is_the_kernels),
         cmocka_unit_test(reader_past_the_end_gives_zero_and_says_so),
         cmocka_unit_test(arena_stops_at_its_limit_and_is_reused),
         cmocka_unit_test(node_ids_take_only_plain_names),

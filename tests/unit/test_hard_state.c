@@ -269,19 +269,6 @@ static void two_files_take_turns_so_that_a_save_needs_no_room(void **state)
     assert_loads(f, &saved);
 }
 
-static void the_boot_id_is_the_kernels(void **state)
-{
-    (void)state;
-    char id[40];
-    char again[40];
-    memset(id, 'x', sizeof id);
-    os_boot_id(id);
-    os_boot_id(again);
-    assert_string_equal(id, again);
-    assert_int_equal(strlen(id), 36);
-    assert_int_equal(id[8], '-');
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -295,7 +282,6 @@ int main(void)
         TEST(a_crash_before_the_rename_leaves_the_old_state),
         TEST(a_full_disk_is_told_and_the_old_state_stays),
         TEST(two_files_take_turns_so_that_a_save_needs_no_room),
-        TEST(the_boot_id_is_the_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
