@@ -42,9 +42,14 @@ static int report_not_found(struct command_context *ctx, const char *id, size_t 
     if (found > 1)
         return report_usage(ctx, "say which by --node", "%zu nodes hold an archive '%s'", found,
                             id);
-    candor_error_set(&error, CANDOR_NOT_FOUND, CANDOR_REASON_NONE,
-                     "no node that answers holds an archive '%s'%s", id,
-                     silent > 0 ? " (some do not answer)" : "");
+    if (silent > 0) {
+        candor_error_set(&error, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE,
+                         "no node that answers holds an archive '%s', and %zu do%s not answer", id,
+                         silent, silent == 1 ? "es" : "");
+        return report_error(ctx, &error, NULL);
+    }
+    candor_error_set(&error, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "no node holds an archive '%s'",
+                     id);
     return report_error(ctx, &error, "`kvctl rollback ls` lists them");
 }
 

@@ -21,6 +21,17 @@ static const struct option_spec promote_options[] = {
     {0},
 };
 
+/* False after a report: --node and --endpoint would be dropped. */
+static bool asks_only_named(struct command_context *ctx, const char *node)
+{
+    if (!option_given(ctx, "node") && !option_given(ctx, "endpoint"))
+        return true;
+    report_usage(ctx, "leave it out, and name the cluster by --topology",
+                 "--%s does not go with %s: %s itself is asked",
+                 option_given(ctx, "node") ? "node" : "endpoint", context_command(ctx)->name, node);
+    return false;
+}
+
 static int show_forecast(struct command_context *ctx, const char *node)
 {
     int status = EXIT_OTHER;
@@ -84,6 +95,8 @@ static int run_promote(struct command_context *ctx, int argc, char **argv)
     int status;
     struct node_target target;
     bool force = option_given(ctx, "force");
+    if (!asks_only_named(ctx, argv[0]))
+        return EXIT_USAGE;
     if (!node_target_named(ctx, argv[0], &target, &status))
         return status;
     if (option_given(ctx, "dry-run"))
@@ -130,6 +143,8 @@ static int run_accept(struct command_context *ctx, int argc, char **argv)
     struct node_target target;
     struct candor_result result;
     char question[160];
+    if (!asks_only_named(ctx, argv[0]))
+        return EXIT_USAGE;
     if (!node_target_named(ctx, argv[0], &target, &status))
         return status;
     snprintf(question, sizeof question,

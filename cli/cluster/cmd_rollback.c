@@ -85,12 +85,14 @@ static int run_ls(struct command_context *ctx, int argc, char **argv)
     json_t *archives = json_array();
     struct table *table = archive_table();
     size_t found = 0;
+    size_t silent = 0;
     for (size_t i = 0; i < count; i++) {
         struct candor_result result;
         Candor__V1__RollbackListResponse *list = archives_of(ctx, &targets[i], &result);
         if (list == NULL) {
             int failed = report_result(ctx, &result.error, &result, NULL);
             status = status == EXIT_DONE ? failed : status;
+            silent++;
             continue;
         }
         const char *node = result.has_freshness ? result.freshness.node : targets[i].id;
@@ -100,13 +102,13 @@ static int run_ls(struct command_context *ctx, int argc, char **argv)
         }
         candor__v1__rollback_list_response__free_unpacked(list, NULL);
     }
-    if (context_json(ctx)) {
+    if (silent < count && context_json(ctx)) {
         json_t *out = json_object();
         json_object_set(out, "archives", archives);
         output_json(ctx, out);
     } else if (found > 0) {
         table_print(table, stdout);
-    } else {
+    } else if (silent == 0) {
         output_note(ctx, "rollback ls: no archives");
     }
     table_free(table);

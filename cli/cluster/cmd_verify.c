@@ -457,9 +457,10 @@ static int run_verify(struct command_context *ctx, int argc, char **argv)
     verify.failed = json_array();
     verify.table = key_table();
     compare_range(&verify, (struct range){0}, CHUNK_ENTRIES);
-    if (context_json(ctx))
+    bool nothing = verify.count < 2 && verify.entries == 0 && verify.status != EXIT_INTEGRITY;
+    if (!nothing && context_json(ctx))
         print_json(&verify);
-    else
+    else if (!nothing)
         print_text(&verify);
     table_free(verify.table);
     json_decref(verify.keys);
@@ -489,7 +490,7 @@ const struct command command_verify = {
         "states with every heartbeat anyway; this command reads the bytes.\n\n"
         "Exit status 3: keys differ, or a node holds damaged bytes; 5: a node did not answer, and "
         "the "
-        "others were compared.",
+        "others were compared; with fewer than two that answer nothing is.",
     .examples = "kvctl verify\nkvctl verify -o json | jq .differing\n",
     .options = verify_options,
     .min_args = 0,

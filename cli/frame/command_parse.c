@@ -95,9 +95,26 @@ static bool choice_holds(const char *choices, const char *value)
     return false;
 }
 
+/* Texts may be empty; a name, a number or a time may not. */
+static bool may_be_empty(const char *argument)
+{
+    static const char *const kinds[] = {"VALUE", "PREFIX", "KEY", "TEXT"};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(argument, kinds[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool take_option(struct command_context *ctx, const struct option_spec *spec,
                         const char *value)
 {
+    if (value != NULL && value[0] == '\0' && !may_be_empty(spec->argument)) {
+        char mend[160];
+        snprintf(mend, sizeof mend, "write --%s %s", spec->name, spec->argument);
+        report_usage(ctx, mend, "--%s is empty", spec->name);
+        return false;
+    }
     if (is_choice(spec->argument) && !choice_holds(spec->argument, value)) {
         report_usage(ctx, NULL, "--%s takes one of %s, not '%s'", spec->name, spec->argument,
                      value);

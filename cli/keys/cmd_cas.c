@@ -108,7 +108,7 @@ static int run_cas(struct command_context *ctx, int argc, char **argv)
         return report_usage(ctx, NULL, "both a VALUE and --value-file are given");
     if (file == NULL && argc == 1)
         return report_usage(ctx, "give it behind the key, or from a file by --value-file",
-                            "no VALUE");
+                            "missing VALUE");
     if (file == NULL)
         return swap(ctx, argv[0], candor_text(argv[1]));
     int status;

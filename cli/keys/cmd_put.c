@@ -69,7 +69,7 @@ static int run_put(struct command_context *ctx, int argc, char **argv)
         return report_usage(ctx, NULL, "both a VALUE and --value-file are given");
     if (file == NULL && argc == 1)
         return report_usage(ctx, "give it behind the key, or from a file by --value-file",
-                            "no VALUE");
+                            "missing VALUE");
     if (file == NULL) {
         struct candor_bytes value = candor_text(argv[1]);
         return write_key(ctx, argv[0], &value);

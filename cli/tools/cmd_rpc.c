@@ -488,11 +488,12 @@ static int run_rpc(struct command_context *ctx, int argc, char **argv)
     bool list = option_given(ctx, "list");
     bool only_describe = option_given(ctx, "describe");
     if (list && (only_describe || argc > 0))
-        return report_usage(ctx, NULL, "--list takes nothing beside it");
+        return report_usage(ctx, "as in `kvctl rpc --list`", "--list takes nothing beside it");
     if (!list && argc == 0)
-        return report_usage(ctx, "`kvctl rpc --list` lists the methods", "it takes a METHOD");
+        return report_usage(ctx, "`kvctl rpc --list` lists the methods", "missing METHOD");
     if (only_describe && argc > 1)
-        return report_usage(ctx, NULL, "--describe takes a METHOD alone");
+        return report_usage(ctx, "as in `kvctl rpc --describe KV/Put`",
+                            "--describe takes a METHOD alone");
     if (open_peer(ctx, &peer, &status)) {
         const struct dynamic_method *method =
             list ? NULL : find_method(ctx, peer.schema, argv[0], &status);

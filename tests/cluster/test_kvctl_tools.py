@@ -59,7 +59,7 @@ class Rpc(unittest.TestCase):
                       self.refused("Get", '{"options":{"level":"X"}}'))
         self.assertIn("line 1, column", self.refused("Get", '{"key":'))
         self.assertIn("did you mean '/candor.v1.KV/Get'?", self.refused("Gett"))
-        self.assertIn("takes a METHOD", self.refused())
+        self.assertIn("missing METHOD", self.refused())
         self.assertIn("base64", self.refused("Get", '{"key":"%"}'))
 
     def test_what_a_node_serves_can_be_looked_up(self):

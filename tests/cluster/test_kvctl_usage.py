@@ -188,7 +188,7 @@ class Mistyped(Usage):
         self.refuses("fault", "cut", "a", says=("missing NODE", "`kvctl fault cut a b`"))
         self.refuses("fault", "delay", "a", "b", says="missing DURATION")
         self.refuses("get", "a", "b", says="'b' is one too many")
-        self.refuses("put", "only-a-key", says="no VALUE")
+        self.refuses("put", "only-a-key", says="missing VALUE")
         self.refuses("status", "b", says=("'b' is one too many", "usage: kvctl status"))
 
     def test_options_that_contradict_each_other(self):
@@ -297,7 +297,8 @@ class NodesDown(Usage):
         done = kvctl("rollback", "--topology", self.topology, "-o", "json", "ls", "--node", "beta",
                      "--deadline", "100ms")
         self.assertEqual(done.returncode, 5, done)
-        self.assertEqual(json.loads(done.stdout), {"archives": []})
+        error = json.loads(done.stderr)["error"]
+        self.assertEqual((error["command"], error["code"], done.stdout), ("rollback ls", "UNAVAILABLE", ""))
 
     def test_what_cannot_be_taken_back_is_not_done_without_a_terminal_or_yes(self):
         done = self.run_on("promote", "alpha", "--force")
