@@ -152,10 +152,14 @@ static void print_at_risk(const struct forecast *forecast, const char *target, F
     const Candor__V1__AtRiskResponse *at_risk = forecast->at_risk;
     const char *witness = forecast->witness->target.id;
     char age[AGE_TEXT_BYTES];
-    fprintf(to, "At risk, by the log of %s%s: %s%llu acknowledged LOCAL write%s that %s lacks",
-            witness, forecast->primary == NULL ? ", which is not the primary" : "",
+    bool silent =
+        forecast->target == NULL; /* what it holds is not known: all that is not committed counts */
+    fprintf(to, "At risk, by the log of %s%s: %s%llu acknowledged LOCAL write%s that %s%s", witness,
+            forecast->primary == NULL ? ", which is not the primary" : "",
             at_risk->more_records ? "at least " : "", (number)at_risk->local,
-            at_risk->local == 1 ? "" : "s", target);
+            at_risk->local == 1 ? "" : "s",
+            silent ? (at_risk->local == 1 ? "is not committed" : "are not committed") : target,
+            silent ? "" : " lacks");
     if (at_risk->oldest_case == CANDOR__V1__AT_RISK_RESPONSE__OLDEST_OLDEST_AGE_MS)
         fprintf(to, ", of %s%u client%s, the oldest %s old",
                 at_risk->more_clients ? "more than " : "", at_risk->clients,
@@ -179,7 +183,7 @@ void forecast_print(const struct forecast *forecast, const char *target, FILE *t
     if (forecast->primary == NULL)
         fprintf(to, "No primary answers: what it acknowledged, and no other node received, is not "
                     "known.\n");
-    if (forecast->committed > 0)
+    if (forecast->target != NULL && forecast->committed > 0)
         fprintf(to,
                 "%s lacks %llu committed record%s: until it has them the voters refuse it, and "
                 "--force would discard them.\n",
@@ -237,8 +241,10 @@ json_t *forecast_json(const struct forecast *forecast, const char *target)
     json_object_set_new(out, "last_seq",
                         forecast->target != NULL ? json_u64(forecast->target->status.last.seq)
                                                  : json_null());
-    json_object_set_new(out, "records_beyond", json_u64(forecast->beyond));
-    json_object_set_new(out, "committed_beyond", json_u64(forecast->committed));
+    bool known = forecast->target != NULL;
+    json_object_set_new(out, "records_beyond", known ? json_u64(forecast->beyond) : json_null());
+    json_object_set_new(out, "committed_beyond",
+                        known ? json_u64(forecast->committed) : json_null());
     json_object_set_new(out, "at_risk", json_at_risk(forecast));
     json_object_set_new(out, "unreachable_nodes", json_u64(forecast->unreachable));
     return out;

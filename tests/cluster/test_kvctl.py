@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -243,6 +244,42 @@ class Kvctl(unittest.TestCase):
                 self.assertIsInstance(row[member], int, member)
         out, _ = self.c.kvctl("watch-status", "--interval", "50ms", "--count", 3, "-o", "json")
         self.assertEqual([len(json.loads(line)["nodes"]) for line in out.splitlines()], [3, 3, 3])
+
+    def test_every_command_prints_one_document_with_numbers_of_one_type(self):
+        self.c.put("doc", "1")
+        txn = os.path.join(self.c.dir, "doc.json")
+        with open(txn, "w", encoding="utf-8") as f:
+            f.write('{"then": [{"put": {"key": "doc:t", "value": "v"}}, {"get": {"key": "doc"}}]}')
+        lines = os.path.join(self.c.dir, "doc.jsonl")
+        with open(lines, "w", encoding="utf-8") as f:
+            f.write('{"key": "doc:i", "value": "v"}\n')
+        primary = self.c.primary()
+        other = next(n for n in self.c.nodes if n != primary)
+        commands = (("get", "doc"), ("put", "doc", "2"), ("incr", "doc"), ("cas", "doc", "--expect", "3", "4"), ("del", "doc"),
+                    ("txn", txn), ("scan", "--prefix", "doc"), ("mget", "doc:t", "doc:i", "--level", "eventual"), ("import", lines),
+                    ("status",), ("watch-status", "--count", "1"), ("health",), ("verify",), ("promote", other, "--dry-run"),
+                    ("failover", "last"), ("failover", "ls"), ("rollback", "ls"), ("rpc", "Cluster/Status"), ("rpc", "--list"),
+                    ("rpc", "KV/Get", '{"key": "ZG9jOnQ="}'), ("rpc", "--describe", "KV/Put"), ("bench", "get", "--seconds", "1"))
+        local = (("node", "ls"), ("logs", primary), ("help",), ("help", "get"), ("version",), ("completion", "bash"),
+                 ("completion", "nodes"), ("topology", "check", self.c.topology), ("topology", "show", self.c.topology),
+                 ("topology", "reference"))
+        for command in commands + local:
+            with self.subTest(" ".join(command)):
+                place = ("--topology", self.c.topology) if command in commands else \
+                    ("--run-dir", self.c.run_dir) if command[0] in ("node", "logs") else ()
+                done = subprocess.run([KVCTL, *command, *place, "-o", "json"], capture_output=True, text=True, timeout=60, check=False)
+                self.assertIn(done.returncode, (0, 1) if command[0] == "mget" else (0,), done)
+                self.assertEqual(done.stderr, "")
+                self.numbers(json.loads(done.stdout))
+
+    def numbers(self, value):
+        """Positions, epochs, counts and times are numbers, or null."""
+        for item in value if isinstance(value, list) else value.values() if isinstance(value, dict) else ():
+            self.numbers(item)
+        for name, item in value.items() if isinstance(value, dict) else ():
+            epoch = name == "epoch" and isinstance(item, dict)  # of the protocol's own messages, in rpc
+            if re.fullmatch(r"(.*_)?(seq|ms|term|generation|epoch|version|bytes|count|records|writes)", name) and not epoch:
+                self.assertTrue(item is None or isinstance(item, int) or name == "version", (name, item))
 
     def test_health_serves(self):
         self.assertEqual({n["status"] for n in self.c.json("health")["nodes"]}, {"SERVING"})

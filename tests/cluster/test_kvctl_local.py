@@ -87,6 +87,15 @@ class Life(Local):
                                    "--run-dir", c.run_dir).stderr)["error"]
             self.assertEqual(error["code"], "DEADLINE_EXCEEDED")
 
+    def test_an_up_of_which_nothing_is_left_leaves_no_cluster(self):
+        with Cluster({"a": "voter"}) as c:
+            os.makedirs(os.path.join(c.dir, "data"))
+            with open(os.path.join(c.dir, "data/a"), "w", encoding="utf-8") as f:
+                f.write("a file where the data directory belongs")
+            self.local(c, "up", c.topology, status=1, says="a did not start (exit status 4)")
+            self.local(c, "node ls", status=1, says="no cluster is up")
+            self.local(c, "down", status=1, says="no cluster is up")
+
     def test_up_refuses_what_is_up_and_starts_what_is_missing(self):
         with Cluster() as c:
             c.up("--node", "a", "--node", "b")
