@@ -56,6 +56,8 @@ int disk_append(int fd, struct slice bytes);
 int disk_read(int fd, void *out, size_t length, uint64_t at, size_t *got);
 /* Where the descriptor stands. */
 int disk_read_next(int fd, void *out, size_t length, size_t *got);
+/* fdatasync; `name` is for the error. */
+enum candor_code disk_sync_file(int fd, const char *name, struct candor_error *err);
 /* Makes the file `bytes` long with room for all of it where the file system can; new bytes are zero. */
 int disk_preallocate(int fd, uint64_t from, uint64_t bytes);
 int disk_size(int fd, uint64_t *out);
@@ -100,6 +102,9 @@ enum candor_code disk_load(int dir_fd, const char *name, size_t most_bytes, stru
 /* Makes `name`, or empties it, and writes `bytes`: synced, not so the directory. After a failure it is gone. */
 enum candor_code disk_write(int dir_fd, const char *name, struct slice bytes,
                             struct candor_error *err);
+/* Renames durably: `from` is synced already. */
+enum candor_code disk_rename(int dir_fd, const char *from, const char *to,
+                             struct candor_error *err);
 /* Replaces `name` by `bytes`: temporary file, fdatasync, rename, fsync of the directory. A crash leaves the old
  * or the new; so does an error other than DATA_LOSS: the old. One writer at a time. */
 enum candor_code disk_replace(int dir_fd, const char *name, struct slice bytes,

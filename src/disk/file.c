@@ -95,6 +95,12 @@ int disk_read_next(int fd, void *out, size_t length, size_t *got)
     return read_all(fd, out, length, NULL, got);
 }
 
+/* Never again after a failure: what it covered is in doubt (R3). */
+enum candor_code disk_sync_file(int fd, const char *name, struct candor_error *err)
+{
+    return fdatasync(fd) == 0 ? CANDOR_OK : disk_sync_failed(err, errno, name);
+}
+
 int disk_preallocate(int fd, uint64_t from, uint64_t bytes)
 {
     off_t at = (off_t)from;

@@ -34,12 +34,20 @@ enum candor_code disk_write(int dir_fd, const char *name, struct slice bytes,
     int failed = disk_write_all(fd, bytes, 0);
     if (failed != 0)
         code = disk_failed(err, failed, "write", name);
-    else if (fdatasync(fd) != 0)
-        code = disk_sync_failed(err, errno, name);
+    else
+        code = disk_sync_file(fd, name, err);
     close(fd);
     if (code != CANDOR_OK)
         (void)unlinkat(dir_fd, name, 0);
     return code;
+}
+
+enum candor_code disk_rename(int dir_fd, const char *from, const char *to, struct candor_error *err)
+{
+    if (renameat(dir_fd, from, dir_fd, to) != 0)
+        return disk_failed(err, errno, "rename", from);
+    int failed = disk_sync_dir(dir_fd);
+    return failed == 0 ? CANDOR_OK : disk_sync_failed(err, failed, to);
 }
 
 static enum candor_code replace_by(int dir_fd, const char *temporary, const char *name,
@@ -48,13 +56,10 @@ static enum candor_code replace_by(int dir_fd, const char *temporary, const char
     enum candor_code code = disk_write(dir_fd, temporary, bytes, err);
     if (code != CANDOR_OK)
         return code;
-    if (renameat(dir_fd, temporary, dir_fd, name) != 0) {
-        code = disk_failed(err, errno, "rename", temporary);
+    code = disk_rename(dir_fd, temporary, name, err);
+    if (code != CANDOR_OK) /* still there when the rename itself failed */
         (void)unlinkat(dir_fd, temporary, 0);
-        return code;
-    }
-    int failed = disk_sync_dir(dir_fd);
-    return failed == 0 ? CANDOR_OK : disk_sync_failed(err, failed, name);
+    return code;
 }
 
 enum candor_code disk_replace(int dir_fd, const char *name, struct slice bytes,
@@ -94,8 +99,8 @@ static enum candor_code write_spare(int dir_fd, const char *spare, struct slice 
         failed = errno;
     if (failed != 0)
         code = disk_failed(err, failed, "write", spare);
-    else if (fdatasync(fd) != 0)
-        code = disk_sync_failed(err, errno, spare);
+    else
+        code = disk_sync_file(fd, spare, err);
     close(fd);
     return code;
 }

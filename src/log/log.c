@@ -44,13 +44,10 @@ enum candor_code log_damaged(const char *segment, uint64_t at, const char *why, 
 
 enum candor_code log_sync_newest(struct log *log, struct candor_error *err)
 {
-    struct segment *segment = log_newest(log);
-    int failed = log->fault.fail_sync ? EIO : 0;
-    if (failed == 0 && fdatasync(segment->fd) != 0)
-        failed = errno;
-    if (failed != 0)
-        return disk_sync_failed(err, failed, segment->name);
-    return CANDOR_OK;
+    const struct segment *segment = log_newest(log);
+    if (log->fault.fail_sync)
+        return disk_sync_failed(err, EIO, segment->name);
+    return disk_sync_file(segment->fd, segment->name, err);
 }
 
 void log_add_segment(struct log *log, struct segment *segment)

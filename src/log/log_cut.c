@@ -127,7 +127,7 @@ static enum candor_code cut_file(int fd, const struct cut *cut, uint64_t segment
     int failed = rewrite_end(fd, cut, segment_bytes);
     if (failed != 0)
         return disk_failed(err, failed, "cut log segment", name);
-    return fdatasync(fd) == 0 ? CANDOR_OK : disk_sync_failed(err, errno, name);
+    return disk_sync_file(fd, name, err);
 }
 
 static enum candor_code cut_segment(int dir_fd, const struct cut *cut, uint64_t segment_bytes,

@@ -123,10 +123,10 @@ static enum candor_code open_segments(struct log *log, struct candor_error *err)
  * scan sees what the disk has. */
 static enum candor_code distrust_cache(const struct segment *segment, struct candor_error *err)
 {
-    if (fdatasync(segment->fd) != 0)
-        return disk_sync_failed(err, errno, segment->name);
-    (void)posix_fadvise(segment->fd, 0, 0, POSIX_FADV_DONTNEED);
-    return CANDOR_OK;
+    enum candor_code code = disk_sync_file(segment->fd, segment->name, err);
+    if (code == CANDOR_OK)
+        (void)posix_fadvise(segment->fd, 0, 0, POSIX_FADV_DONTNEED);
+    return code;
 }
 
 static enum candor_code cut_torn_tail(struct log *log, uint64_t torn_to,

@@ -112,18 +112,13 @@ static enum candor_code write_new(struct segment *segment, uint64_t file_bytes,
     buffer_free(&header);
     if (failed != 0)
         return disk_failed(err, failed, "create log segment", segment->name);
-    if (fdatasync(segment->fd) != 0)
-        return disk_sync_failed(err, errno, segment->name);
-    return CANDOR_OK;
+    return disk_sync_file(segment->fd, segment->name, err);
 }
 
 /* The rename is what makes it a segment: a crash before leaves a temporary file that nobody reads. */
 static enum candor_code publish(int dir_fd, const struct segment *segment, struct candor_error *err)
 {
-    if (renameat(dir_fd, TEMPORARY_NAME, dir_fd, segment->name) != 0)
-        return disk_failed(err, errno, "rename log segment", segment->name);
-    int failed = disk_sync_dir(dir_fd);
-    return failed == 0 ? CANDOR_OK : disk_sync_failed(err, failed, segment->name);
+    return disk_rename(dir_fd, TEMPORARY_NAME, segment->name, err);
 }
 
 void segment_drop_prepared(int dir_fd, struct segment *segment)

@@ -257,16 +257,18 @@ enum candor_code archive_finish(struct archive_writer *writer, struct archive_su
     ASSERT(summary->records > 0);
     snprintf(summary->id, sizeof summary->id, "%" PRIu64 "-%" PRIu64 "-%08x", summary->from.seq,
              summary->to.seq, writer->crc);
-    char final[LIMIT_PATH_BYTES];
-    enum candor_code code = archive_path(writer->dir, summary->id, final, err);
-    if (code == CANDOR_OK)
-        code = write_header(writer, err);
+    char name[ARCHIVE_ID_BYTES + sizeof SUFFIX];
+    snprintf(name, sizeof name, "%s" SUFFIX, summary->id);
+    int dir_fd = -1;
+    enum candor_code code = write_header(writer, err);
     if (code == CANDOR_OK)
         code = disk_sync(writer->path, err);
-    if (code == CANDOR_OK && rename(writer->path, final) != 0)
-        code = disk_failed(err, errno, "rename to", final);
     if (code == CANDOR_OK)
-        code = disk_sync(writer->dir, err);
+        code = disk_open(writer->dir, O_RDONLY | O_DIRECTORY, &dir_fd, err);
+    if (code == CANDOR_OK)
+        code = disk_rename(dir_fd, TEMPORARY, name, err);
+    if (dir_fd >= 0)
+        close(dir_fd);
     if (code == CANDOR_OK && out != NULL)
         *out = *summary;
     archive_abort(writer); /* frees; the temporary file is gone if all went well */

@@ -359,6 +359,24 @@ static void a_replace_that_fails_leaves_the_old_file(void **state)
     assert_false(is_there(f, "file.tmp"));
 }
 
+static void a_rename_lasts_or_leaves_both_names(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_error err;
+    make(f, "from", "new");
+    make(f, "to", "old");
+    fault.rename = ENOSPC;
+    assert_int_equal(disk_rename(f->dir_fd, "from", "to", &err), CANDOR_RESOURCE_EXHAUSTED);
+    assert_holds(f, "from", "new");
+    assert_holds(f, "to", "old");
+    fault.rename = 0;
+    fault.calls[0] = '\0';
+    assert_int_equal(disk_rename(f->dir_fd, "from", "to", &err), CANDOR_OK);
+    assert_string_equal(fault.calls, "rename fsync ");
+    assert_false(is_there(f, "from"));
+    assert_holds(f, "to", "new");
+}
+
 static void a_name_that_may_not_last_is_in_doubt(void **state)
 {
     struct fixture *f = *state;
@@ -371,6 +389,7 @@ static void a_name_that_may_not_last_is_in_doubt(void **state)
     assert_int_equal(disk_make_dir(in(f, "dir"), 0700, &err), CANDOR_DATA_LOSS);
     assert_int_equal(disk_copy(in(f, "file"), in(f, "to"), &err), CANDOR_DATA_LOSS);
     assert_int_equal(disk_sync(in(f, "file"), &err), CANDOR_DATA_LOSS);
+    assert_int_equal(disk_rename(f->dir_fd, "file", "moved", &err), CANDOR_DATA_LOSS);
 }
 
 static void replace_by_turns(const struct fixture *f, int number)
@@ -655,6 +674,7 @@ int main(void)
         DISK_TEST(a_copy_that_finds_no_room_says_so),
         DISK_TEST(a_replaced_file_is_synced_before_its_name_and_its_name_after),
         DISK_TEST(a_replace_that_fails_leaves_the_old_file),
+        DISK_TEST(a_rename_lasts_or_leaves_both_names),
         DISK_TEST(a_name_that_may_not_last_is_in_doubt),
         DISK_TEST(processes_that_replace_one_file_leave_it_whole),
         DISK_TEST(a_file_is_read_whole_or_not),
