@@ -1,4 +1,4 @@
-/* What the files of src/node share.
+/* What the files of src/node share: shared/ (the ground), store/ (the disk), serve/ (calls), loop/ (the node thread).
  *
  *   node.c       birth and end: wiring, order of shutdown
  *   open.c       recovery of a data directory
@@ -20,13 +20,13 @@
  *   lost.c       where a session's lost writes are
  *   peers.c      calls to other nodes
  *   reply.c      freshness, redirects and errors of replies
- *   kv_read.c kv_write.c kv_txn.c kv_status.c cluster_service.c operate_service.c archive_service.c replication_service.c   the services
- *   kv_request.c what requests that write have in common
+ *   kv_read.c kv_put.c kv_txn.c kv_status.c cluster_service.c operate_service.c archive_service.c replication_service.c   the services
+ *   kv_write.c what requests that write have in common
  *
  * Threads, and what each may wait for:
  *
  *   NNG's (2 a core)  for nothing: check a request and hand it over. Short reads of the state are served at once, by at
- *                     most half of them (kv_read.c); what they hand over is refused when its queue is full
+ *                     most half of them (serve/kv_read.c); what they hand over is refused when its queue is full
  *   node              for nothing but its queue; it never touches a file. Owns the core, tickets, and struct node's
  *                     fields that say so
  *   writer            for the disk
@@ -64,8 +64,8 @@
 #include "log/hard_state.h"
 #include "log/log.h"
 #include "node/node.h"
-#include "node/pool.h"
-#include "node/side_thread.h"
+#include "node/shared/pool.h"
+#include "node/shared/side_thread.h"
 #include "rpc/rpc.h"
 #include "state/archive.h"
 #include "state/state.h"
@@ -561,7 +561,7 @@ void kv_txn(Candor__V1__KV_Service *service, const Candor__V1__TxnRequest *reque
 void kv_txn_status(Candor__V1__KV_Service *service, const Candor__V1__TxnStatusRequest *request,
                    Candor__V1__TxnStatusResponse_Closure closure, void *closure_data);
 
-/* kv_request.c. The bools are false when the call was failed. */
+/* kv_write.c. The bools are false when the call was failed. */
 struct kv_write {
     struct write_ticket write; /* first: the core's ticket is the whole */
     /* Replies to what the writer made of it; also to an error, when the method answers beside it. */

@@ -27,7 +27,7 @@ def start(cluster, node, *args):
 
 
 def start_known(c, node, count, at):
-    """Whether the file `lives` of node `at` names that start of `node` (src/node/lives.c)."""
+    """Whether the file `lives` of node `at` names that start of `node` (src/node/store/lives.c)."""
     try:
         with open(f"{c.dir}/data/{at}/lives", "rb") as f:
             lives = f.read()[16:]

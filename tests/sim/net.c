@@ -214,7 +214,7 @@ static void serve_fetch(struct world *world, struct node *node, uint32_t caller,
     reply(world, node, caller, life, nonce, &answer);
 }
 
-/* As kvd does (src/node/replication_service.c). */
+/* As kvd does (src/node/serve/replication_service.c). */
 static void look_up_chain(const struct node *node, struct core_msg *msg)
 {
     const struct disk *disk = &node->disk;

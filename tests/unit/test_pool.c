@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "node/pool.h"
+#include "node/shared/pool.h"
 
 enum { JOBS = 2000 };
 

@@ -84,7 +84,7 @@ void say_answer(struct transcript *transcript, const struct operation *operation
     say_to(transcript, (const char *[2]){node->id.text, operation->name}, "%s", text);
 }
 
-/* A redirect names somebody else, or it is none (R45): as src/node/reply.c has it. */
+/* A redirect names somebody else, or it is none (R45): as src/node/serve/reply.c has it. */
 static void direct(const struct core_view *view, enum candor_code *code, enum candor_reason *reason,
                    const char **to)
 {

@@ -1,4 +1,4 @@
-#include "node/lives.h"
+#include "node/store/lives.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* A list of jobs and the threads that take from it. One wake-up a job at most, and none while all threads are busy: a
  * thread that is up takes its share of what is there. */
-#include "node/pool.h"
+#include "node/shared/pool.h"
 
 #include "base/assert.h"
 #include "base/clock.h"

@@ -1,6 +1,6 @@
 /* Recovery of a data directory (docs/architecture.md): lock, identity, log, state, and the two made to agree. */
 #include "node/internal.h"
-#include "node/lives.h"
+#include "node/store/lives.h"
 
 #include <fcntl.h>
 #include <stdio.h>

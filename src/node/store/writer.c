@@ -1,6 +1,6 @@
 /* The writer thread: a FIFO of storage work. Every answer is about what is durable (R1). */
 #include "node/internal.h"
-#include "node/lives.h"
+#include "node/store/lives.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 /* Threads that wait for work or time, and end when they are told. */
-#include "node/side_thread.h"
+#include "node/shared/side_thread.h"
 
 #include <time.h>
 
