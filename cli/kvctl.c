@@ -1,6 +1,8 @@
 /* The command line of Candor. Commands are in cmd_*.c, their contract in command.h. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/standard_streams.h"
 #include "cli/frame/command.h"
@@ -11,7 +13,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_DFL); /* `kvctl scan | head` ends quietly */
     int status = command_execute(NULL, argc - 1, argv + 1);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        perror("kvctl: standard output");
+        fprintf(stderr, "kvctl: standard output: %s; what was printed is not complete\n",
+                strerror(errno));
         return status != EXIT_DONE ? status : EXIT_OTHER;
     }
     return status;

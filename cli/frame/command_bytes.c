@@ -13,7 +13,8 @@ uint8_t *read_whole_file(struct command_context *ctx, const char *path, size_t l
     struct buffer buffer = {0};
     FILE *file = standard ? stdin : fopen(path, "rb");
     if (file == NULL) {
-        *status = report_usage(ctx, NULL, "%s: %s", path, strerror(errno));
+        *status = report_usage(ctx, "name a file that can be read, or - for standard input",
+                               "%s: %s", path, strerror(errno));
         return NULL;
     }
     uint8_t chunk[65536];
@@ -27,7 +28,8 @@ uint8_t *read_whole_file(struct command_context *ctx, const char *path, size_t l
             buffer_put(&buffer, chunk, got);
     }
     if (*status == EXIT_DONE && ferror(file))
-        *status = report_usage(ctx, NULL, "%s: %s", path, strerror(errno));
+        *status = report_usage(ctx, "name a file that can be read, or - for standard input",
+                               "%s: %s", path, strerror(errno));
     if (!standard)
         fclose(file);
     if (*status != EXIT_DONE) {

@@ -145,10 +145,19 @@ const char *context_address(struct command_context *ctx, const char *node, int *
     return find_node(ctx, topology, node != NULL ? node : topology->initial_primary.text, status);
 }
 
+/* Any thread of the client. */
 static void on_violation(void *closure, const char *text)
 {
-    (void)closure;
-    fprintf(stderr, "kvctl: broken promise: %s\n", text);
+    struct command_context *ctx = closure;
+    if (!ctx->json) {
+        fprintf(stderr, "kvctl: broken promise: %s\n", text);
+        return;
+    }
+    char *none = NULL;
+    char *copy = strdup(text);
+    ASSERT(copy != NULL);
+    if (!atomic_compare_exchange_strong(&ctx->violation, &none, copy))
+        free(copy);
 }
 
 static bool has_option(const struct command *command, const char *name)
@@ -185,7 +194,8 @@ struct candor_client *context_client(struct command_context *ctx, int *status)
     if (ctx->client != NULL)
         return ctx->client;
     const char *endpoints[LIMIT_NODES];
-    struct candor_client_options options = {.endpoints = endpoints, .violation = on_violation};
+    struct candor_client_options options = {
+        .endpoints = endpoints, .violation = on_violation, .closure = ctx};
     if (!list_endpoints(ctx, &options, endpoints, status))
         return NULL;
     options.no_redirect =

@@ -49,13 +49,19 @@ static void add_json(struct command_context *ctx, const struct candor_error *err
 
 void report_flush(struct command_context *ctx)
 {
-    if (ctx->errors == NULL)
+    char *violation = atomic_exchange(&ctx->violation, NULL);
+    if (ctx->errors == NULL && violation == NULL)
         return;
     json_t *outer = json_object();
-    json_object_set(outer, "error", json_array_get(ctx->errors, 0));
-    json_array_remove(ctx->errors, 0);
-    if (json_array_size(ctx->errors) > 0)
-        json_object_set(outer, "more", ctx->errors);
+    if (ctx->errors != NULL) {
+        json_object_set(outer, "error", json_array_get(ctx->errors, 0));
+        json_array_remove(ctx->errors, 0);
+        if (json_array_size(ctx->errors) > 0)
+            json_object_set(outer, "more", ctx->errors);
+    }
+    if (violation != NULL)
+        json_set_bytes(outer, "violation", violation, strlen(violation));
+    free(violation);
     fflush(stdout);
     json_dumpf(outer, stderr, JSON_COMPACT);
     fputc('\n', stderr);

@@ -2,6 +2,8 @@
 #ifndef CLI_CONTEXT_H
 #define CLI_CONTEXT_H
 
+#include <stdatomic.h>
+
 #include <candor/client.h>
 
 #include "cli/frame/command.h"
@@ -22,8 +24,9 @@ struct command_context {
     bool json;
     bool quiet;
     bool help;
-    uint64_t deadline_ms; /* 0: not given */
-    json_t *errors;       /* reported under -o json and not printed yet; NULL: none */
+    uint64_t deadline_ms;      /* 0: not given */
+    json_t *errors;            /* reported under -o json and not printed yet; NULL: none */
+    _Atomic(char *) violation; /* likewise, the first one: any thread sets it */
 
     struct topology *topology; /* NULL: not loaded */
     char topology_path[RUN_PATH_BYTES];

@@ -123,6 +123,23 @@ static void print_picture(const json_t *reply)
 
 /* ---- Asking ---- */
 
+/* The two nodes of a request, where it names two. False after a report. */
+static bool check_pair(struct command_context *ctx, struct local_cluster *cluster,
+                       const json_t *request, int *status)
+{
+    const char *from = json_string_value(json_object_get(request, "from"));
+    const char *to = json_string_value(json_object_get(request, "to"));
+    if (from == NULL || to == NULL)
+        return true;
+    if (local_find_node(ctx, cluster, from, status) == NULL ||
+        local_find_node(ctx, cluster, to, status) == NULL)
+        return false;
+    if (strcmp(from, to) != 0)
+        return true;
+    *status = report_usage(ctx, "name two nodes", "%s has no network to itself", from);
+    return false;
+}
+
 static int ask(struct command_context *ctx, json_t *request)
 {
     int status;
@@ -132,6 +149,11 @@ static int ask(struct command_context *ctx, json_t *request)
     ASSERT(cluster != NULL);
     if (!local_open(ctx, false, cluster, &status)) {
         json_decref(request);
+        goto cleanup;
+    }
+    if (!check_pair(ctx, cluster, request, &status)) {
+        json_decref(request);
+        local_close(cluster);
         goto cleanup;
     }
     enum candor_code code = fault_proxy_ask(cluster->dir, request, &reply, &error);

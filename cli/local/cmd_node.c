@@ -95,7 +95,7 @@ static int start_nodes(struct command_context *ctx, struct local_cluster *cluste
         if (state != PROCESS_ENDED)
             return report_state(ctx, nodes[i], state,
                                 state == PROCESS_PAUSED ? "`kvctl node continue` lets it go on"
-                                                        : "nothing was done");
+                                                        : "it needs no start");
     }
     json_t *results = json_array();
     int status = local_start(ctx, cluster, nodes, count, wait_ms, results);
@@ -121,13 +121,17 @@ static int act_on(struct command_context *ctx, struct local_cluster *cluster, in
         if (nodes[i] == NULL)
             return status;
     }
-    if (act->signal == 0)
+    bool acted = false; /* upon any of them */
+    if (act->signal == 0) {
         status = start_nodes(ctx, cluster, nodes, (size_t)argc, wait_ms);
+        acted = status != EXIT_CONFLICT;
+    }
     for (int i = 0; i < argc && act->signal != 0; i++) {
         int one = signal_node(ctx, nodes[i], act, wait_ms);
+        acted = acted || one != EXIT_CONFLICT;
         status = status == EXIT_DONE ? one : status;
     }
-    if (context_json(ctx)) {
+    if (acted && context_json(ctx)) {
         json_t *list = json_array();
         for (int i = 0; i < argc; i++)
             json_array_append_new(list, node_json(cluster, nodes[i]));

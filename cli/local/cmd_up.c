@@ -32,6 +32,18 @@ static const struct option_spec up_options[] = {
     {0},
 };
 
+/* What runs already does not allow it. */
+__attribute__((format(printf, 3, 4))) static int
+report_in_the_way(struct command_context *ctx, const char *mend, const char *format, ...)
+{
+    struct candor_error error = {.code = CANDOR_FAILED_PRECONDITION};
+    va_list list;
+    va_start(list, format);
+    vsnprintf(error.message, sizeof error.message, format, list);
+    va_end(list);
+    return report_error(ctx, &error, mend);
+}
+
 /* The nodes of the topology, with the processes that are known of an earlier `up`. */
 static bool take_nodes(struct command_context *ctx, struct local_cluster *cluster,
                        const struct topology *topology, int *status)
@@ -52,9 +64,9 @@ static bool take_nodes(struct command_context *ctx, struct local_cluster *cluste
             kept = true;
         }
         if (!kept && process_look(&former.nodes[i].process) != PROCESS_ENDED) {
-            *status = report_usage(ctx, "`kvctl down` ends it",
-                                   "node %s runs (pid %d) and is not in the topology any more",
-                                   former.nodes[i].id, (int)former.nodes[i].process.pid);
+            *status = report_in_the_way(ctx, "`kvctl down` ends it",
+                                        "node %s runs (pid %d) and is not in the topology any more",
+                                        former.nodes[i].id, (int)former.nodes[i].process.pid);
             return false;
         }
     }
@@ -79,11 +91,12 @@ static bool take_cluster(struct command_context *ctx, struct local_cluster *clus
     bool runs = any_runs(cluster);
     bool good = false;
     if (runs && strcmp(cluster->topology, absolute) != 0)
-        *status = report_usage(ctx, "`kvctl down` ends it, or name another --run-dir",
-                               "the cluster of %s is up here", cluster->topology);
+        *status = report_in_the_way(ctx, "`kvctl down` ends it, or name another --run-dir",
+                                    "the cluster of %s is up here", cluster->topology);
     else if (runs && cluster->with_proxy != with_proxy)
-        *status = report_usage(ctx, "`kvctl down` ends it", "this cluster is up %s fault proxy",
-                               cluster->with_proxy ? "with a" : "without");
+        *status =
+            report_in_the_way(ctx, "`kvctl down` ends it", "this cluster is up %s fault proxy",
+                              cluster->with_proxy ? "with a" : "without");
     else if (strlen(absolute) >= sizeof cluster->topology)
         *status = report_usage(ctx, NULL, "%s: the path is too long", absolute);
     else

@@ -102,7 +102,7 @@ class Life(Local):
             self.assertEqual(states(c), {"a": "running", "b": "running", "c": "ended"})
             before = pids(c)
             self.local(c, "up", c.topology, status=6, says=("already up: a (pid", "b (pid"))
-            self.local(c, "up --with-fault-proxy --node c", c.topology, status=2,
+            self.local(c, "up --with-fault-proxy --node c", c.topology, status=6,
                        says="up without fault proxy")
             c.up("--node", "c")
             self.assertEqual(set(states(c).values()), {"running"})

@@ -284,6 +284,8 @@ class NodesDown(Usage):
         self.assertNotIn("\033", done.stdout)
         self.assertRegex(done.stdout, r"(?m)^alpha +- +UNREACHABLE ")
         self.assertIn("  HEARD  MAX AGE  ", done.stdout)
+        for line in on_a_terminal(44, "status", "--topology", self.topology):
+            self.assertLessEqual(len(line), 44, line)
         done = self.run_on("status", "-o", "json")
         nodes = json.loads(done.stdout)["nodes"]
         self.assertEqual([n["node"] for n in nodes], ["alpha", "beta"])

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import KVCTL, free_ports, main
+from harness import KVCTL, Cluster, free_ports, main
 
 CODES = {1: {"NOT_FOUND", "UNKNOWN"}, 2: {"INVALID_ARGUMENT"}, 4: {"FAILED_PRECONDITION"},
          5: {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}, 6: {"FAILED_PRECONDITION", "ALREADY_EXISTS"}}
@@ -242,6 +242,29 @@ class Walk(unittest.TestCase):
             else:
                 self.refused(name, *line, "--node", "nosuch", where=("no node 'nosuch'", "alpha, beta"))
             self.refused(name, *line, "--node", "alpha", "--endpoint", self.nowhere, where=("--node", "--endpoint"))
+
+
+    def test_nodes_that_are_not_of_the_cluster_that_is_up(self):
+        with Cluster({"alpha": "voter", "beta": "reader"}, fault_proxy=True) as c:
+            c.up("--node", "alpha")
+            place = ("--run-dir", c.run_dir)
+            for command in self.commands:
+                name, operands = command["command"], self.operands(command)
+                options = {o["name"] for o in command["options"]}
+                if "cluster" not in options or self.is_remote(command):
+                    continue
+                for i, word in enumerate(operands):
+                    if word in ("alpha", "beta"):
+                        wrong = [*operands[:i], "alpah", *operands[i + 1:]]
+                        self.refused(name, *wrong, *place, where=("no node 'alpah'", "did you mean 'alpha'?"))
+                if "node" in options:
+                    self.refused(name, "--node", "nosuch", *place, where=("no node 'nosuch'", "kvctl node ls"))
+                if operands[:2] == ["alpha", "beta"]:
+                    self.refused(name, "alpha", *operands[:1], *operands[2:], *place, where="no network to itself")
+            self.refused("node start", "alpha", *place, status=6, where="is running")
+            self.refused("node kill", "beta", *place, status=6, where="is not running")
+            self.refused("up", c.topology, "--with-fault-proxy", *place, status=6, where="already up: alpha")
+            self.refused("up", c.topology, *place, status=6, where="with a fault proxy")
 
 
 if __name__ == "__main__":
