@@ -334,14 +334,15 @@ static void print_head(const struct incident *incident)
 {
     char wall[WALL_TEXT_BYTES];
     const struct sighting *dated = dated_by(incident);
-    printf("%s is the primary of epoch %llu (generation %llu)%s\n", incident->epoch.owner,
-           (number)incident->epoch.term, (number)incident->epoch.generation,
-           cause_sentence(incident));
-    printf("  when        %s, by the clock of %s\n", wall_text(dated->seen->wall_ms, wall),
-           dated->node);
+    output_line(stdout, "%s is the primary of epoch %llu (generation %llu)%s",
+                incident->epoch.owner, (number)incident->epoch.term,
+                (number)incident->epoch.generation, cause_sentence(incident));
+    output_line(stdout, "  when        %s, by the clock of %s",
+                wall_text(dated->seen->wall_ms, wall), dated->node);
     if (incident->previous.term != 0)
-        printf("  before      %s, epoch %llu (generation %llu)\n", incident->previous.owner,
-               (number)incident->previous.term, (number)incident->previous.generation);
+        output_line(stdout, "  before      %s, epoch %llu (generation %llu)",
+                    incident->previous.owner, (number)incident->previous.term,
+                    (number)incident->previous.generation);
 }
 
 static void print_gap(const struct incident *incident, const struct sighting *sighting)
@@ -349,11 +350,13 @@ static void print_gap(const struct incident *incident, const struct sighting *si
     char age[AGE_TEXT_BYTES];
     age_text(sighting->seen->gap_ms, age);
     if (strcmp(sighting->node, incident->previous.owner) == 0)
-        printf("              %s, the old primary, refused writes for %s before it heard the new "
-               "one; until then it took them\n",
-               sighting->node, age);
+        output_line(
+            stdout,
+            "              %s, the old primary, refused writes for %s before it heard the new "
+            "one; until then it took them",
+            sighting->node, age);
     else
-        printf("              %s heard no primary for %s\n", sighting->node, age);
+        output_line(stdout, "              %s heard no primary for %s", sighting->node, age);
 }
 
 /* Who measured what: no two clocks are compared. */
@@ -362,12 +365,13 @@ static void print_gaps(const struct incident *incident)
     char age[AGE_TEXT_BYTES];
     bool reigned_on = strcmp(incident->previous.owner, incident->epoch.owner) == 0;
     if (has_gap(incident->opener))
-        printf("  no writes   at %s for %s: from %s to its first record on disk\n",
-               incident->opener->node, age_text(incident->opener->seen->gap_ms, age),
-               reigned_on ? "its first refusal"
-                          : "the last heartbeat of the old primary that it heard");
+        output_line(stdout, "  no writes   at %s for %s: from %s to its first record on disk",
+                    incident->opener->node, age_text(incident->opener->seen->gap_ms, age),
+                    reigned_on ? "its first refusal"
+                               : "the last heartbeat of the old primary that it heard");
     else
-        printf("  no writes   at %s for a time that was not measured\n", incident->epoch.owner);
+        output_line(stdout, "  no writes   at %s for a time that was not measured",
+                    incident->epoch.owner);
     for (size_t i = 0; i < incident->sighting_count; i++)
         if (&incident->sightings[i] != incident->opener && has_gap(&incident->sightings[i]))
             print_gap(incident, &incident->sightings[i]);
@@ -375,22 +379,25 @@ static void print_gaps(const struct incident *incident)
 
 static void print_discarded(const struct report *report, const struct incident *incident)
 {
-    printf("  discarded   %llu acknowledged LOCAL write%s\n", (number)incident->local,
-           incident->local == 1 ? "" : "s");
+    output_line(stdout, "  discarded   %llu acknowledged LOCAL write%s", (number)incident->local,
+                incident->local == 1 ? "" : "s");
     for (size_t i = 0; i < incident->discarded_count; i++) {
         const struct discarded *discarded = &incident->discarded[i];
-        printf("              archive %s of %s: %llu LOCAL of %llu writes; `kvctl rollback show`\n",
-               discarded->archive->id, discarded->node, (number)discarded->archive->local,
-               (number)discarded->archive->writes);
+        output_line(
+            stdout,
+            "              archive %s of %s: %llu LOCAL of %llu writes; `kvctl rollback show`",
+            discarded->archive->id, discarded->node, (number)discarded->archive->local,
+            (number)discarded->archive->writes);
     }
     if (old_primary_is_out(incident))
-        printf("              %s has not come back to this epoch, as far as is known: what it "
-               "acknowledged alone is not known\n",
-               incident->previous.owner);
+        output_line(stdout,
+                    "              %s has not come back to this epoch, as far as is known: what it "
+                    "acknowledged alone is not known",
+                    incident->previous.owner);
     for (size_t i = 0; i < report->node_count; i++)
         if (report->archives[i].message == NULL)
-            printf("              %s does not answer: what it archived is not known\n",
-                   report->archives[i].target.id);
+            output_line(stdout, "              %s does not answer: what it archived is not known",
+                        report->archives[i].target.id);
 }
 
 static void print_clients(const struct incident *incident)
@@ -410,8 +417,9 @@ static void print_clients(const struct incident *incident)
         table_cell(table, TABLE_PLAIN, "%llu", (number)clients->outcome_unknown);
         table_cell(table, TABLE_PLAIN, "%llu", (number)clients->redirects);
     }
-    printf("  clients     since it began, of each node: writes refused, writes with unknown "
-           "outcome, redirects\n");
+    output_line(stdout,
+                "  clients     since it began, of each node: writes refused, writes with unknown "
+                "outcome, redirects");
     table_print(table, stdout);
     table_free(table);
 }

@@ -115,25 +115,25 @@ void forecast_free(struct forecast *forecast)
 static void print_nodes(const struct forecast *forecast, const char *target, FILE *to)
 {
     if (forecast->target == NULL)
-        fprintf(to, "%s does not answer: it cannot be promoted now.\n", target);
+        output_line(to, "%s does not answer: it cannot be promoted now.", target);
     else
-        fprintf(to, "%s holds records up to %llu, committed up to %llu.\n", target,
-                (number)forecast->target->status.last.seq,
-                (number)forecast->target->result.freshness.commit_seq);
+        output_line(to, "%s holds records up to %llu, committed up to %llu.", target,
+                    (number)forecast->target->status.last.seq,
+                    (number)forecast->target->result.freshness.commit_seq);
     for (size_t i = 0; i < forecast->count; i++) {
         const struct node_row *row = &forecast->rows[i];
         if (row == forecast->target || strcmp(row->target.id, target) == 0)
             continue;
         if (!answered(row))
-            fprintf(to, "%s does not answer: what it acknowledged meanwhile is not known.\n",
-                    row->target.id);
+            output_line(to, "%s does not answer: what it acknowledged meanwhile is not known.",
+                        row->target.id);
         else
-            fprintf(to, "%s (%s) holds records up to %llu%s.\n", row->target.id,
-                    candor_role_name(row->result.freshness.role), (number)row->status.last.seq,
-                    forecast->target != NULL &&
-                            row->status.last.seq > forecast->target->status.last.seq
-                        ? ": those beyond would be archived"
-                        : "");
+            output_line(to, "%s (%s) holds records up to %llu%s.", row->target.id,
+                        candor_role_name(row->result.freshness.role), (number)row->status.last.seq,
+                        forecast->target != NULL &&
+                                row->status.last.seq > forecast->target->status.last.seq
+                            ? ": those beyond would be archived"
+                            : "");
     }
 }
 
@@ -167,31 +167,32 @@ static void print_at_risk(const struct forecast *forecast, const char *target, F
     fprintf(to, ".\n");
     print_keys(at_risk, to);
     if (at_risk->waiting > 0)
-        fprintf(to,
-                "%llu more wait%s for a majority: a failover would leave their outcome "
-                "unknown.\n",
-                (number)at_risk->waiting, at_risk->waiting == 1 ? "s" : "");
+        output_line(to,
+                    "%llu more wait%s for a majority: a failover would leave their outcome "
+                    "unknown.",
+                    (number)at_risk->waiting, at_risk->waiting == 1 ? "s" : "");
 }
 
 void forecast_print(const struct forecast *forecast, const char *target, FILE *to)
 {
     print_nodes(forecast, target, to);
     if (forecast->target != NULL && forecast->primary == forecast->target) {
-        fprintf(to, "%s is the primary: nothing is at risk.\n", target);
+        output_line(to, "%s is the primary: nothing is at risk.", target);
         return;
     }
     if (forecast->primary == NULL)
-        fprintf(to, "No primary answers: what it acknowledged, and no other node received, is not "
-                    "known.\n");
+        output_line(to,
+                    "No primary answers: what it acknowledged, and no other node received, is not "
+                    "known.");
     if (forecast->target != NULL && forecast->committed > 0)
-        fprintf(to,
-                "%s lacks %llu committed record%s: until it has them the voters refuse it, and "
-                "--force would discard them.\n",
-                target, (number)forecast->committed, forecast->committed == 1 ? "" : "s");
+        output_line(to,
+                    "%s lacks %llu committed record%s: until it has them the voters refuse it, and "
+                    "--force would discard them.",
+                    target, (number)forecast->committed, forecast->committed == 1 ? "" : "s");
     if (forecast->at_risk != NULL)
         print_at_risk(forecast, target, to);
     else
-        fprintf(to, "What is at risk could not be counted: no node that could tell answers.\n");
+        output_line(to, "What is at risk could not be counted: no node that could tell answers.");
 }
 
 /* ---- As JSON ---------------------------------------------------------------------------------------------- */

@@ -1,9 +1,10 @@
 /* Messages by description: JSON to protobuf bytes and back, for any method that a node describes (`kvctl rpc`).
  *
  * The schema comes from a node's reflection service, so it is as hostile as any bytes: names are checked, depth and size
- * are bounded. JSON follows the proto3 mapping: 64-bit integers as strings, bytes as base64, enums by name (numbers are
- * taken too), field names as in the .proto file (lowerCamelCase is taken too). Output holds every field, unset ones with
- * their defaults, except members of oneofs and messages that are absent. Maps, groups and extensions are not served:
+ * are bounded. JSON follows the proto3 mapping: bytes as base64, enums by name (numbers are taken too), field names as in
+ * the .proto file (lowerCamelCase is taken too). Integers are numbers, as in all of kvctl's JSON; those of 64 bits may be
+ * strings in the input, as proto3 writes them, and are strings in the output where a JSON integer cannot hold them or they
+ * are bit patterns (fixed64). Output holds every field, unset ones with their defaults, except members of oneofs and messages that are absent. Maps, groups and extensions are not served:
  * protoc-c has none.
  *
  * Ownership: all that a schema's structs point to lives as long as the schema. Threads: read-only after opening. */
