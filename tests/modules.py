@@ -18,6 +18,8 @@ ONLY = {
     "cli/faultproxy": {"include", "base", "topology"},
     **{folder: PUBLIC | COMMANDS for folder in ("cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli")},
 }
+# Folders whose files must not call each other in a circle, either: a file here is x.c and x.h together.
+ACYCLIC = {"core"}
 INCLUDE = re.compile(r'^#include ["<]([a-z_]+)/([^">]+)[">]', re.M)
 
 
@@ -75,6 +77,45 @@ def wrong(found):
         yield from (f"{of} includes the inside of {to}: {one}" for one in where if one.endswith('internal.h"'))
 
 
+def file_arrows(module):
+    """file -> the files of the same module that it includes, without their endings."""
+    arrows = collections.defaultdict(set)
+    for path in sources():
+        if module_of(path) != module or path.endswith(".def"):
+            continue
+        with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+            text = f.read()
+        file = path.rsplit(".", 1)[0].split(f"src/{module}/")[-1]
+        for first, rest in INCLUDE.findall(text):
+            other = rest.rsplit(".", 1)[0]
+            if included(first, rest) == module and other != file:
+                arrows[file].add(other)
+    return arrows
+
+
+def circle(arrows):
+    """Files that include each other in a circle; None: there are none."""
+    done = set()
+
+    def walk(file, path):
+        if file in path:
+            return path[path.index(file):] + [file]
+        if file in done:
+            return None
+        for other in sorted(arrows.get(file, ())):
+            found = walk(other, path + [file])
+            if found:
+                return found
+        done.add(file)
+        return None
+
+    for file in sorted(arrows):
+        found = walk(file, [])
+        if found:
+            return found
+    return None
+
+
 def reduced(found):
     """Without the arrows that follow from others, for a picture that can be read."""
     below = collections.defaultdict(set)
@@ -101,6 +142,10 @@ def main():
         print(dot(found), end="")
         return 0
     problems = list(wrong(found))
+    for module in sorted(ACYCLIC):
+        around = circle(file_arrows(module))
+        if around:
+            problems.append(f"src/{module}: files in a circle: {' -> '.join(around)}")
     for problem in problems:
         print(problem)
     return 1 if problems or len(found) < len(ORDER) else 0

@@ -1,6 +1,6 @@
 /* Whether two logs hold the same records: the hash chain of a log stands for all of them (R55-R57). An epoch that two
  * primaries had, from two copies of one disk, shows here; positions alone would not tell. */
-#include "core/internal.h"
+#include "core/chain.h"
 
 void chain_note(struct core *core, uint64_t seq, struct chain chain)
 {

@@ -1,4 +1,8 @@
-#include "core/internal.h"
+#include "core/state.h"
+
+#include "core/core.h"
+#include "core/who.h"
+#include "core/writes.h"
 
 /* What one node can see of docs/protocol.md §12. */
 void core_check(const struct core *core)
@@ -28,7 +32,7 @@ void core_check(const struct core *core)
         ASSERT(core->log.history.count > 0);
         ASSERT_U64(core->log.history.starts[0].first_seq, ==, 1);
     }
-    if (settled(core))
+    if (who_settled(core))
         ASSERT_U64(core->log.end.seq, ==, core->log.last);
     if (core->log.history.count > 0)
         ASSERT_U64(core->log.history.starts[core->log.history.count - 1].first_seq, <=,

@@ -1,20 +1,12 @@
 /* What a majority of the voters has reached: the confirmed heartbeat, and the commit (docs/protocol.md §5, §7). */
-#include "core/internal.h"
+#include "core/commit.h"
+
+#include "core/act.h"
+#include "core/majority.h"
+#include "core/risk.h"
+#include "core/who.h"
 
 /* ---- Confirmed leadership (R31) --------------------------------------------------------------------- */
-
-/* The k-th largest of what the voters reached, k = a majority: what a majority has at least. */
-static uint64_t majority_reached(uint64_t *reached, uint32_t count, uint32_t voters)
-{
-    for (uint32_t i = 1; i < count; i++) /* insertion sort, descending: at most 32 */
-        for (uint32_t j = i; j > 0 && reached[j - 1] < reached[j]; j--) {
-            uint64_t swap = reached[j];
-            reached[j] = reached[j - 1];
-            reached[j - 1] = swap;
-        }
-    uint32_t majority = voters / 2 + 1;
-    return majority <= count ? reached[majority - 1] : 0;
-}
 
 /* Gathers one figure of every voter: the own one, and `of` of each peer whose store is admitted (R4). */
 static uint64_t of_majority(const struct core *core, uint64_t own,
@@ -31,7 +23,7 @@ static uint64_t of_majority(const struct core *core, uint64_t own,
         const struct member *member = members_find(&core->log.members, peer->id);
         if (member == NULL || !member->voter)
             continue;
-        reached[count++] = peer_is_member(core, peer) ? of(core, peer) : 0;
+        reached[count++] = who_is_member(core, peer) ? of(core, peer) : 0;
     }
     if (mutated(core, COMMIT_ALIVE)) {
         voters = 0;
@@ -66,7 +58,7 @@ static void renew_lease(struct core *core)
             core->lead.leased_ns, core->lead.hb_sent[promised % LIMIT_HEARTBEATS_IN_FLIGHT].ns);
 }
 
-void confirm_leadership(struct core *core)
+void commit_confirm(struct core *core)
 {
     if (core->config.leases)
         renew_lease(core);
@@ -86,7 +78,7 @@ static uint64_t match_of(const struct core *core, const struct peer *peer)
     return peer->match;
 }
 
-uint64_t lowest_voter_match(const struct core *core)
+uint64_t commit_lowest_match(const struct core *core)
 {
     uint64_t lowest = core->log.durable;
     for (uint32_t i = 0; i < core->log.members.count; i++) {
@@ -96,7 +88,7 @@ uint64_t lowest_voter_match(const struct core *core)
         uint64_t match = 0;
         for (uint32_t j = 0; j < core->peer_count; j++)
             if (node_id_equal(core->peers[j].id, member->id) &&
-                peer_is_member(core, &core->peers[j]))
+                who_is_member(core, &core->peers[j]))
                 match = core->peers[j].match;
         lowest = min_u64(lowest, match);
     }
@@ -113,7 +105,22 @@ void commit_advance(struct core *core)
     if (reached > core->log.commit && of_this_epoch) {
         core->log.commit = reached;
         risk_committed(core);
-        act(core, CORE_ACTION_COMMIT)->seq = reached;
+        act_new(core, CORE_ACTION_COMMIT)->seq = reached;
     }
-    writes_release(core);
+}
+
+void commit_learn(struct core *core, uint64_t announced)
+{
+    core->follow.announced_commit = max_u64(core->follow.announced_commit, announced);
+    bool unverified = mutated(core, COMMIT_UNVERIFIED);
+    if (core->follow.attach != ATTACH_DONE && !unverified)
+        return;
+    uint64_t known =
+        min_u64(core->follow.announced_commit, unverified ? core->log.durable : core->follow.match);
+    known = min_u64(known, core->log.durable);
+    if (known <= core->log.commit)
+        return; /* late or repeated */
+    core->log.commit = known;
+    risk_committed(core);
+    act_new(core, CORE_ACTION_COMMIT)->seq = known;
 }

@@ -1,38 +1,12 @@
 /* Whether nodes that stand at the same position hold the same data (R58, R59). A position stands for one state: the primary
  * compares the digests that statuses bring with its own, and says in its heartbeats who differs. */
-#include "core/internal.h"
+#include "core/doubt.h"
 
-/* ---- Own digests ------------------------------------------------------------------------------------------ */
-
-void doubt_note(struct core *core, uint64_t seq, struct state_digest digest)
-{
-    struct doubt *doubt = &core->doubt;
-    doubt->ring[doubt->noted++ % DIGESTS_KEPT] = (struct digest_at){seq, digest};
-}
-
-/* After a rollback, a snapshot, a start: what was noted above is of records that are gone. */
-void doubt_restart(struct core *core, uint64_t seq, struct state_digest digest)
-{
-    core->doubt.noted = 0;
-    doubt_note(core, seq, digest);
-}
-
-/* The newest at or below `seq`; seq 0: none. */
-static struct digest_at noted_at(const struct core *core, uint64_t seq)
-{
-    const struct doubt *doubt = &core->doubt;
-    uint64_t oldest = doubt->noted > DIGESTS_KEPT ? doubt->noted - DIGESTS_KEPT : 0;
-    for (uint64_t i = doubt->noted; i-- > oldest;)
-        if (doubt->ring[i % DIGESTS_KEPT].seq <= seq)
-            return doubt->ring[i % DIGESTS_KEPT];
-    return (struct digest_at){0};
-}
-
-struct digest_at doubt_own(const struct core *core)
-{
-    struct digest_at own = noted_at(core, core->log.durable);
-    return own.seq == core->log.durable ? own : (struct digest_at){0};
-}
+#include "core/act.h"
+#include "core/digests.h"
+#include "core/majority.h"
+#include "core/resync.h"
+#include "core/who.h"
 
 /* ---- At the primary --------------------------------------------------------------------------------------- */
 
@@ -41,18 +15,18 @@ static void note_verdict(struct core *core, struct peer *peer, bool equal)
     if (equal) {
         peer->equal_seq = peer->shown.seq;
         if (peer->differs_seq != 0)
-            log_line(core, LOG_LEVEL_WARN, "states_agree_again node=%s seq=%" PRIu64, peer->id.text,
-                     peer->shown.seq);
+            act_log(core, LOG_LEVEL_WARN, "states_agree_again node=%s seq=%" PRIu64, peer->id.text,
+                    peer->shown.seq);
         peer->differs_seq = 0;
         return;
     }
     if (peer->differs_seq != 0)
         return;
     peer->differs_seq = peer->shown.seq;
-    log_line(core, LOG_LEVEL_ERROR,
-             "state_differs node=%s equal_at=%" PRIu64 " differs_at=%" PRIu64
-             " why=\"its data are not this node's at the same position\"",
-             peer->id.text, peer->equal_seq, peer->differs_seq);
+    act_log(core, LOG_LEVEL_ERROR,
+            "state_differs node=%s equal_at=%" PRIu64 " differs_at=%" PRIu64
+            " why=\"its data are not this node's at the same position\"",
+            peer->id.text, peer->equal_seq, peer->differs_seq);
 }
 
 /* How the voters stand to this node's data, this node included. */
@@ -67,7 +41,7 @@ static uint64_t first_difference(const struct core *core)
 {
     uint64_t first = UINT64_MAX;
     for (uint32_t i = 0; i < core->peer_count; i++)
-        if (core->peers[i].differs_seq != 0 && peer_is_voter(core, &core->peers[i]))
+        if (core->peers[i].differs_seq != 0 && who_peer_votes(core, &core->peers[i]))
             first = min_u64(first, core->peers[i].differs_seq);
     return first;
 }
@@ -78,7 +52,7 @@ static struct opinion opinion(const struct core *core, uint64_t first)
     struct opinion opinion = {.agree = 1};
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
-        if (!peer_is_voter(core, peer))
+        if (!who_peer_votes(core, peer))
             continue;
         if (peer->differs_seq != 0)
             opinion.differ++;
@@ -86,21 +60,21 @@ static struct opinion opinion(const struct core *core, uint64_t first)
             opinion.agree++;
         else
             opinion.undecided += peer->shown.seq >= first && peer->heard &&
-                                 core->now_ns - peer->heard_ns < silence_ns(core);
+                                 core->now_ns - peer->heard_ns < who_silence_ns(core);
     }
     return opinion;
 }
 
 /* A majority of the voters holds other data: it is this node whose data are in doubt (R59). */
-static void doubt_oneself(struct core *core, const struct peer *peer)
+static bool doubt_oneself(struct core *core, const struct peer *peer)
 {
-    if (core->doubt.chosen ||
-        opinion(core, first_difference(core)).differ < members_voters(&core->log.members) / 2 + 1)
-        return;
+    uint32_t majority = majority_of(members_voters(&core->log.members));
+    if (core->doubt.chosen || opinion(core, first_difference(core)).differ < majority)
+        return false;
     core->doubt.doubtful = core->doubt.outvoted = true;
     core->doubt.equal_seq = peer->equal_seq;
     core->doubt.differs_seq = peer->differs_seq;
-    primary_step_down(core, "most voters hold other data than this node");
+    return true;
 }
 
 /* By force a DOUBTFUL node leads, too: the operator says whose data count (R28). */
@@ -110,21 +84,21 @@ void doubt_opened(struct core *core)
     core->doubt.doubtful = core->doubt.outvoted = false;
 }
 
-void doubt_status(struct core *core, struct peer *peer, const struct core_msg *msg)
+bool doubt_status(struct core *core, struct peer *peer, const struct core_msg *msg)
 {
     if (core->phase != PHASE_PRIMARY || msg->status.digest.seq == 0 || msg->status.match == 0 ||
         mutated(core, DIGEST_IGNORED))
-        return;
+        return false;
     peer->shown = msg->status.digest;
     peer->shown_rewinds = msg->status.rewinds;
-    struct digest_at own = noted_at(core, peer->shown.seq);
+    struct digest_at own = digests_at(core, peer->shown.seq);
     if (own.seq != peer->shown.seq && !mutated(core, DIGEST_OF_ANY_POSITION))
-        return; /* not a position that this node has stopped at */
+        return false; /* not a position that this node has stopped at */
     note_verdict(core, peer, state_digest_equal(own.digest, peer->shown.digest));
     if (peer->differs_seq == 0)
-        return;
+        return false;
     peer->match = 0; /* it holds something else */
-    doubt_oneself(core, peer);
+    return doubt_oneself(core, peer);
 }
 
 /* Those who differ are told, once every voter that is there has been compared and no more of them differ than agree: a
@@ -140,9 +114,9 @@ void doubt_tell(const struct core *core, struct core_verdicts *out)
         bool clears = !differs && peer->equal_seq != 0 && peer->state == STATE_DOUBTFUL;
         if (!differs && !clears)
             continue;
-        struct opinion of = opinion(core, peer_is_voter(core, peer) ? first : peer->differs_seq);
+        struct opinion of = opinion(core, who_peer_votes(core, peer) ? first : peer->differs_seq);
         bool settled_now = chosen || (of.undecided == 0 && of.agree >= of.differ);
-        bool vouched = chosen || of.agree >= members_voters(&core->log.members) / 2 + 1;
+        bool vouched = chosen || of.agree >= majority_of(members_voters(&core->log.members));
         if (settled_now || clears)
             out->list[out->count++] =
                 (struct core_state_verdict){peer->id,          peer->store_id,      peer->equal_seq,
@@ -159,21 +133,14 @@ static void heal(struct core *core)
     struct doubt *doubt = &core->doubt;
     uint64_t pause_ns = LIMIT_HEAL_PAUSE_MS * NS_PER_MS;
     bool again = doubt->healed_ns != 0 && core->now_ns - doubt->healed_ns < pause_ns;
-    if (doubt->healing || again || mutated(core, DOUBT_UNHEALED) || !replica_take_snapshot(core))
+    if (doubt->healing || again || mutated(core, DOUBT_UNHEALED) || !resync_take(core))
         return;
     doubt->healing = true;
-    log_line(core, LOG_LEVEL_WARN,
-             "healing from=%s last=%" PRIu64
-             " why=\"most voters hold the primary's data: a snapshot of them takes the place of "
-             "these\"",
-             core->epoch.owner.text, core->log.last);
-}
-
-void doubt_healed(struct core *core)
-{
-    if (core->doubt.healing)
-        core->doubt.healed_ns = core->now_ns;
-    core->doubt.doubtful = core->doubt.outvoted = core->doubt.healing = false;
+    act_log(core, LOG_LEVEL_WARN,
+            "healing from=%s last=%" PRIu64
+            " why=\"most voters hold the primary's data: a snapshot of them takes the place of "
+            "these\"",
+            core->epoch.owner.text, core->log.last);
 }
 
 static void take_verdict(struct core *core, const struct core_state_verdict *told)
@@ -181,15 +148,15 @@ static void take_verdict(struct core *core, const struct core_state_verdict *tol
     struct doubt *doubt = &core->doubt;
     bool differs = told->differs_seq != 0;
     if (differs && !doubt->doubtful)
-        log_line(core, LOG_LEVEL_ERROR,
-                 "doubtful equal_at=%" PRIu64 " differs_at=%" PRIu64
-                 " why=\"its data are not the primary's: it serves nothing\" way_out=\"%s\"",
-                 told->equal_seq, told->differs_seq,
-                 told->vouched ? "it takes the primary's, which most voters hold"
-                               : "no majority says which are right: compare with `kvctl status`; "
-                                 "then move its data directory away, or promote it by force");
+        act_log(core, LOG_LEVEL_ERROR,
+                "doubtful equal_at=%" PRIu64 " differs_at=%" PRIu64
+                " why=\"its data are not the primary's: it serves nothing\" way_out=\"%s\"",
+                told->equal_seq, told->differs_seq,
+                told->vouched ? "it takes the primary's, which most voters hold"
+                              : "no majority says which are right: compare with `kvctl status`; "
+                                "then move its data directory away, or promote it by force");
     else if (!differs && doubt->doubtful)
-        log_line(core, LOG_LEVEL_WARN, "doubtful_no_more seq=%" PRIu64, told->equal_seq);
+        act_log(core, LOG_LEVEL_WARN, "doubtful_no_more seq=%" PRIu64, told->equal_seq);
     doubt->doubtful = differs;
     doubt->outvoted = differs && told->vouched;
     doubt->equal_seq = told->equal_seq;

@@ -1,5 +1,12 @@
 /* What the primary sends by itself: heartbeats, and with them and with records the evidence of freshness (R9, R36). */
-#include "core/internal.h"
+#include "core/heartbeat.h"
+
+#include "core/act.h"
+#include "core/chain.h"
+#include "core/commit.h"
+#include "core/doubt.h"
+#include "core/transfer.h"
+#include "core/who.h"
 
 /* ---- What replicas said, and when ------------------------------------------------------------------- */
 
@@ -67,11 +74,11 @@ static uint64_t echoes_last(const struct core *core)
 /* ---- Sending ---------------------------------------------------------------------------------------- */
 
 /* Records may get through where heartbeats do not: each echo is in one of them, too. */
-void publish_records(struct core *core, struct slice batches)
+void heartbeat_publish_records(struct core *core, struct slice batches)
 {
     if (batches.length == 0)
         return;
-    struct core_msg *msg = message_new(core, CORE_MSG_RECORDS);
+    struct core_msg *msg = act_message(core, CORE_MSG_RECORDS);
     msg->records.batches = batches;
     msg->records.commit = core->log.commit;
     msg->records.hb_id = core->lead.hb_id;
@@ -83,12 +90,12 @@ void publish_records(struct core *core, struct slice batches)
             add_echo(peer, &msg->records.echoes);
         peer->recorded_ts_ns = peer->echo_ts_ns;
     }
-    publish(core, msg);
+    act_publish(core, msg);
 }
 
 static void publish_heartbeat(struct core *core)
 {
-    struct core_msg *msg = message_new(core, CORE_MSG_HEARTBEAT);
+    struct core_msg *msg = act_message(core, CORE_MSG_HEARTBEAT);
     msg->heartbeat.hb_id = core->lead.hb_id;
     msg->heartbeat.last = core->lead.hb_sent[core->lead.hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].last;
     msg->heartbeat.chain = core->lead.hb_sent[core->lead.hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].chain;
@@ -105,7 +112,7 @@ static void publish_heartbeat(struct core *core)
             add_echo(peer, &msg->heartbeat.echoes);
         peer->told_ts_ns = peer->echo_ts_ns;
     }
-    publish(core, msg);
+    act_publish(core, msg);
 }
 
 static void send_heartbeat(struct core *core)
@@ -116,7 +123,7 @@ static void send_heartbeat(struct core *core)
     core->lead.hb_sent[core->lead.hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].ns = core->now_ns;
     core->lead.hb_sent[core->lead.hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].last = core->log.durable;
     core->lead.hb_sent[core->lead.hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].chain = chain_announced(core);
-    confirm_leadership(core); /* a lone voter is its own majority */
+    commit_confirm(core); /* a lone voter is its own majority */
     publish_heartbeat(core);
 }
 
@@ -126,7 +133,7 @@ static bool all_have_answered(const struct core *core, uint64_t heartbeat)
 {
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
-        bool speaks = peer->heard && core->now_ns - peer->heard_ns < silence_ns(core);
+        bool speaks = peer->heard && core->now_ns - peer->heard_ns < who_silence_ns(core);
         if (speaks && peer->answered_hb < heartbeat)
             return false;
     }

@@ -9,7 +9,7 @@
  * The lease: from the sending of the newest heartbeat that a majority answered with a promise of at least the primary's own T. The
  * sending was before every arrival, so only the rates of the clocks count: the lease is shorter than T by three times the bound of
  * their drift, which is enough when each clock is off by that bound in the worse direction. */
-#include "core/internal.h"
+#include "core/lease.h"
 
 uint64_t lease_promise_ns(const struct core *core)
 {

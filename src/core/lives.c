@@ -4,7 +4,11 @@
  * asks them, and keeps still until they have answered. */
 #include <stdio.h>
 
-#include "core/internal.h"
+#include "core/lives.h"
+
+#include "core/act.h"
+#include "core/view.h"
+#include "core/who.h"
 
 /* ---- What this node knows of the others ---------------------------------------------------------------------- */
 
@@ -26,7 +30,7 @@ static bool lasts(const struct core *core, const struct peer *peer)
 
 static void keep_lives(struct core *core)
 {
-    act(core, CORE_ACTION_KEEP_LIVES);
+    act_new(core, CORE_ACTION_KEEP_LIVES);
 }
 
 /* What it holds for the cluster: the primary what it has declared committed, others what they have acknowledged. */
@@ -83,10 +87,10 @@ static void note_older(struct core *core, struct peer *peer, const struct core_h
     if (!older || peer->older_logged)
         return;
     peer->older_logged = true;
-    log_line(core, LOG_LEVEL_WARN,
-             "older_copy node=%s asks_as_boot=%" PRIu64 " known_boot=%" PRIu64
-             " why=\"its data directory is an older copy, or two processes run as this node\"",
-             peer->id.text, boot_count(asks->boot), boot_count(known->boot));
+    act_log(core, LOG_LEVEL_WARN,
+            "older_copy node=%s asks_as_boot=%" PRIu64 " known_boot=%" PRIu64
+            " why=\"its data directory is an older copy, or two processes run as this node\"",
+            peer->id.text, boot_count(asks->boot), boot_count(known->boot));
 }
 
 /* A number that came once is forgotten in time, as in R8. */
@@ -100,7 +104,7 @@ static bool remembers(const struct core *core, const struct peer *peer)
 void lives_request(struct core *core, struct peer *peer, uint64_t ticket,
                    const struct core_msg *msg)
 {
-    struct core_msg *reply = message_new(core, CORE_MSG_LIFE_ANSWER);
+    struct core_msg *reply = act_message(core, CORE_MSG_LIFE_ANSWER);
     if (peer != NULL) {
         struct core_life_answer *told = &reply->life_answer;
         told->ok = true;
@@ -108,10 +112,10 @@ void lives_request(struct core *core, struct peer *peer, uint64_t ticket,
             told->lasted = peer->life;
         if (remembers(core, peer))
             told->newest = present_life(peer);
-        told->speaks = peer->heard && core->now_ns - peer->heard_ns < silence_ns(core);
+        told->speaks = peer->heard && core->now_ns - peer->heard_ns < who_silence_ns(core);
         note_older(core, peer, &msg->header, &told->lasted);
     }
-    answer(core, ticket, reply);
+    act_answer(core, ticket, reply);
 }
 
 /* ---- Asking --------------------------------------------------------------------------------------------------- */
@@ -119,13 +123,13 @@ void lives_request(struct core *core, struct peer *peer, uint64_t ticket,
 static void ask(struct core *core, struct peer *peer)
 {
     uint64_t again_ns = LIMIT_LIFE_CHECK_BEATS * core->config.heartbeat_interval_ns;
-    peer->life_nonce = call(core, peer->id, message_new(core, CORE_MSG_LIFE));
-    peer->life_due_ns = core->now_ns + jitter(core, again_ns);
+    peer->life_nonce = act_call(core, peer->id, act_message(core, CORE_MSG_LIFE));
+    peer->life_due_ns = core->now_ns + who_jitter_ns(core, again_ns);
 }
 
 static void ask_again_soon(struct core *core, struct peer *peer)
 {
-    peer->life_due_ns = core->now_ns + jitter(core, 2 * core->config.heartbeat_interval_ns);
+    peer->life_due_ns = core->now_ns + who_jitter_ns(core, 2 * core->config.heartbeat_interval_ns);
 }
 
 bool lives_call_failed(struct core *core, uint64_t nonce)
@@ -175,7 +179,7 @@ static bool another_speaks(const struct core *core, const struct core_msg *msg)
 static void stop(struct core *core, const struct peer *peer, const struct core_life *known)
 {
     core->lives.over = true;
-    struct core_action *action = act(core, CORE_ACTION_STOP);
+    struct core_action *action = act_new(core, CORE_ACTION_STOP);
     snprintf(action->text, sizeof action->text,
              "another process runs as this node: %s hears boot %" PRIu64 " of disk %016" PRIx64
              ", this one is boot %" PRIu64 " of disk %016" PRIx64,
@@ -187,7 +191,7 @@ static void renew(struct core *core, const struct peer *peer, const struct core_
 {
     char held[POS_TEXT_BYTES];
     core->lives.over = true;
-    struct core_action *action = act(core, CORE_ACTION_RENEW);
+    struct core_action *action = act_new(core, CORE_ACTION_RENEW);
     snprintf(action->text, sizeof action->text,
              "this data directory is an older copy: %s knows boot %" PRIu64
              " of this disk, which held %s; this is boot %" PRIu64 " and began with %" PRIu64,
@@ -215,7 +219,7 @@ static void judge(struct core *core, struct peer *peer, const struct core_msg *m
     else if (peer->life_open)
         ask_again_soon(core, peer);
     else if (peer->others_heard > 0)
-        peer->life_due_ns = core->now_ns + silence_ns(core);
+        peer->life_due_ns = core->now_ns + who_silence_ns(core);
 }
 
 void lives_answer(struct core *core, struct peer *peer, uint64_t nonce, const struct core_msg *msg)
@@ -248,7 +252,7 @@ bool lives_sure(const struct core *core)
         const struct peer *peer = &core->peers[i];
         if (peer->life_open)
             return false;
-        all_told = all_told && (peer->life_told || !peer_is_voter(core, peer));
+        all_told = all_told && (peer->life_told || !who_peer_votes(core, peer));
     }
     return all_told || core->now_ns >= patience_end_ns(core) || mutated(core, STARTS_UNASKED);
 }
@@ -281,7 +285,7 @@ void lives_born(struct core *core, const struct core_boot *boot)
     core->lives.born_last = boot->last;
     core->lives.tail_may_lack = boot->tail_may_lack;
     for (uint32_t i = 0; boot->lives != NULL && i < boot->lives->count; i++) {
-        struct peer *peer = find_peer(core, boot->lives->list[i].node);
+        struct peer *peer = who_peer(core, boot->lives->list[i].node);
         if (peer != NULL)
             peer->life = boot->lives->list[i];
     }

@@ -3,7 +3,11 @@
  * them, with how often. */
 #include <stdio.h>
 
-#include "core/internal.h"
+#include "core/notice.h"
+
+#include "core/act.h"
+#include "core/view.h"
+#include "core/who.h"
 
 enum {
     NOTICES_AT_ONCE = 6, /* lines that may follow each other at once */
@@ -37,13 +41,12 @@ static void tell_state(struct core *core, const struct core_view *view,
         snprintf(age, sizeof age, "%" PRIu64, fresh->heartbeat_age_ms);
     if (fresh->has_bound)
         snprintf(bound, sizeof bound, "%" PRIu64, fresh->bound_ms);
-    log_line(core, level_of(fresh->state),
-             "state_changed from=%s to=%s role=%s primary=%s heartbeat_age_ms=%s bound_ms=%s "
-             "applied=%" PRIu64 " changes=%" PRIu64,
-             node_state_name(core->notice.told), node_state_name(fresh->state),
-             node_role_name(fresh->role),
-             node_id_empty(view->primary) ? "none" : view->primary.text, age, bound, view->applied,
-             core->notice.changes);
+    act_log(core, level_of(fresh->state),
+            "state_changed from=%s to=%s role=%s primary=%s heartbeat_age_ms=%s bound_ms=%s "
+            "applied=%" PRIu64 " changes=%" PRIu64,
+            node_state_name(core->notice.told), node_state_name(fresh->state),
+            node_role_name(fresh->role), node_id_empty(view->primary) ? "none" : view->primary.text,
+            age, bound, view->applied, core->notice.changes);
     core->notice.told = fresh->state;
     core->notice.changes = 0;
 }
@@ -69,15 +72,14 @@ void notice_unknown(struct core *core, const struct core_header *header)
 {
     bool lately = core->notice.unknown_ns != 0 &&
                   core->now_ns - core->notice.unknown_ns < UNKNOWN_PAUSE_S * NS_PER_S;
-    if (lately || find_peer(core, header->node) != NULL ||
+    if (lately || who_peer(core, header->node) != NULL ||
         header->config_hash != core->config.config_hash)
         return;
     core->notice.unknown_ns = core->now_ns;
-    log_line(
-        core, LOG_LEVEL_WARN,
-        "unknown_node node=%s way_out=\"name it in this node's topology file, too, and restart "
-        "this node\"",
-        header->node.text);
+    act_log(core, LOG_LEVEL_WARN,
+            "unknown_node node=%s way_out=\"name it in this node's topology file, too, and restart "
+            "this node\"",
+            header->node.text);
 }
 
 /* The primary has refused to be followed several times in a row: perhaps for that reason. */
@@ -86,9 +88,8 @@ void notice_not_attached(struct core *core)
     enum { TRIES = 5 };
     if (core->follow.attach_failures != TRIES)
         return;
-    log_line(
-        core, LOG_LEVEL_WARN,
-        "not_attached primary=%s tries=%d way_out=\"kvctl status; does the topology file of %s "
-        "name this node, %s?\"",
-        core->epoch.owner.text, TRIES, core->epoch.owner.text, core->config.self.text);
+    act_log(core, LOG_LEVEL_WARN,
+            "not_attached primary=%s tries=%d way_out=\"kvctl status; does the topology file of %s "
+            "name this node, %s?\"",
+            core->epoch.owner.text, TRIES, core->epoch.owner.text, core->config.self.text);
 }

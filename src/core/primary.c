@@ -1,76 +1,17 @@
-#include "core/internal.h"
+/* Leading an epoch: what replicas say, and what is due. */
+#include "core/primary.h"
 
-/* ---- Opening and closing a reign -------------------------------------------------------------------- */
-
-static void forget_progress(struct core *core)
-{
-    for (uint32_t i = 0; i < core->peer_count; i++) {
-        struct peer *peer = &core->peers[i];
-        peer->match = 0;
-        peer->shown = (struct digest_at){0};
-        peer->equal_seq = peer->differs_seq = 0;
-        peer->answered_hb = 0;
-        peer->sample_count = 0;
-        peer->has_echo = false;
-        peer->echo_ts_ns = peer->told_ts_ns = peer->recorded_ts_ns = 0;
-    }
-    core->lead = (struct lead){0};
-}
-
-void primary_open(struct core *core)
-{
-    ASSERT(node_id_equal(core->epoch.owner, core->config.self));
-    ASSERT(settled(core) && hard_state_durable(core));
-    ASSERT_U64(core->log.last, ==, core->log.durable);
-    core->phase = PHASE_OPENING;
-    forget_progress(core);
-    struct core_action *action = give_work(core, CORE_ACTION_EPOCH_START);
-    action->epoch = core->epoch;
-    action->cluster_id = core->cluster_id;
-    action->members = &core->members_proposed;
-}
-
-void primary_step_down(struct core *core, const char *why)
-{
-    ASSERT(core->phase >= PHASE_OPENING);
-    log_line(core, LOG_LEVEL_WARN, "stepped_down why=\"%s\"", why);
-    if (core->phase == PHASE_PRIMARY)
-        reign_closed(core);
-    core->phase = PHASE_FOLLOWER;
-    primary_deposed(core, core->epoch);
-    /* Those with the writer are finished when it answers (R19); those with the voters now (R21). */
-    writes_abandon(core);
-    forget_progress(core);
-    replica_reset(core);
-    core->stand.resuming = !core->config.automatic_failover;
-}
-
-static void opened(struct core *core, uint64_t first_seq)
-{
-    core->lead.epoch_first = first_seq;
-    core->phase = PHASE_PRIMARY;
-    core->lead.opened_ns = core->now_ns;
-    core->hearing.live_ns = 0;
-    core->hearing.successor = (struct node_id){0};
-    core->lead.heartbeat_due_ns = core->now_ns;
-    char text[EPOCH_TEXT_BYTES];
-    log_line(core, LOG_LEVEL_INFO, "primary epoch=%s first_seq=%" PRIu64,
-             epoch_text(core->epoch, text), core->lead.epoch_first);
-    reign_opened(core);
-    doubt_opened(core);
-    campaign_opened(core);
-}
-
-#ifdef CORE_MUTABLE /* breaks R5 */
-void primary_continue(struct core *core)
-{
-    struct core_actions none = {0};
-    core->actions = &none;
-    opened(core, core->log.history.starts[core->log.history.count - 1].first_seq);
-    core_actions_free(&none);
-    core->actions = NULL;
-}
-#endif
+#include "core/act.h"
+#include "core/become.h"
+#include "core/chain.h"
+#include "core/commit.h"
+#include "core/doubt.h"
+#include "core/heartbeat.h"
+#include "core/room.h"
+#include "core/stand.h"
+#include "core/transfer.h"
+#include "core/voters.h"
+#include "core/writes.h"
 
 /* EPOCH_START and MEMBERS of the reign under way. */
 void primary_appended(struct core *core, const struct core_event *event)
@@ -78,20 +19,21 @@ void primary_appended(struct core *core, const struct core_event *event)
     if (event->appended.code != CANDOR_OK) {
         core->lead.members_in_flight = false;
         if (core->phase == PHASE_OPENING) {
-            primary_step_down(core, "EPOCH_START could not be stored");
-            campaign_not_stored(core, event);
+            become_follower(core, "EPOCH_START could not be stored");
+            stand_not_stored(core, event);
         }
-        plan_campaign(core);
+        stand_plan(core);
         return;
     }
     if (core->phase == PHASE_OPENING) {
-        opened(core, event->appended.first_seq);
+        become_primary(core, event->appended.first_seq);
     } else {
         core->lead.members_in_flight = false;
         core->lead.members_seq = event->appended.first_seq;
     }
-    publish_records(core, event->appended.batches);
+    heartbeat_publish_records(core, event->appended.batches);
     commit_advance(core);
+    writes_release(core);
 }
 
 /* ---- Replicas, as the primary sees them -------------------------------------------------------------- */
@@ -114,13 +56,17 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
     if (!mutated(core, MATCH_UNATTACHED) && !mutated(core, COMMIT_WITHOUT_SELF) &&
         !mutated(core, OLD_BOOT_ACCEPTED))
         match = min_u64(match, core->log.durable); /* nobody can match what is not here: hostile */
-    doubt_status(core, peer, msg);
+    if (doubt_status(core, peer, msg)) {
+        become_follower(core, "most voters hold other data than this node");
+        return;
+    }
     if (core->phase != PHASE_PRIMARY)
-        return; /* its own data are in doubt */
+        return;
     if (peer->differs_seq == 0)
         peer->match = max_u64(peer->match, match);
-    confirm_leadership(core);
+    commit_confirm(core);
     commit_advance(core);
+    writes_release(core);
 }
 
 /* More records of this very reign than this core knows can only have come from its own disk, by Fetch or in a snapshot: the
@@ -134,7 +80,7 @@ static bool is_ahead_of_core(const struct core *core, const struct epoch_history
 void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
                     const struct core_msg *msg)
 {
-    struct core_msg *reply = message_new(core, CORE_MSG_ATTACH_ANSWER);
+    struct core_msg *reply = act_message(core, CORE_MSG_ATTACH_ANSWER);
     bool mine =
         peer != NULL && core->phase == PHASE_PRIMARY && epoch_equal(msg->header.epoch, core->epoch);
     uint64_t common = 0;
@@ -149,13 +95,7 @@ void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
         else
             reply->attach_answer.verdict = CORE_CONTINUE;
     }
-    answer(core, ticket, reply);
-}
-
-void primary_deposed(struct core *core, struct epoch by)
-{
-    transfer_deposed(core, by);
-    voters_deposed(core);
+    act_answer(core, ticket, reply);
 }
 
 /* ---- Whether it still reigns, and what is due ------------------------------------------------------- */
@@ -179,15 +119,15 @@ void primary_tick(struct core *core)
     if (core->phase < PHASE_OPENING)
         return;
     if (writer_stalled(core) && !mutated(core, STALLED_REIGNS)) {
-        primary_step_down(core, "the writer stalls"); /* R6 */
-        plan_campaign(core);
+        become_follower(core, "the writer stalls"); /* R6 */
+        stand_plan(core);
         return;
     }
     if (core->phase != PHASE_PRIMARY)
         return;
     if (leadership_lapsed(core)) {
-        primary_step_down(core, "no majority answers");
-        plan_campaign(core);
+        become_follower(core, "no majority answers");
+        stand_plan(core);
         return;
     }
     room_tick(core);

@@ -1,4 +1,6 @@
-#include "core/internal.h"
+#include "core/reign.h"
+
+#include "core/act.h"
 
 static void report(struct core *core, enum core_reign_cause cause, struct epoch previous,
                    bool has_gap)
@@ -10,7 +12,7 @@ static void report(struct core *core, enum core_reign_cause cause, struct epoch 
         .has_gap = has_gap,
         .gap_ns = has_gap ? saturating_sub(core->now_ns, core->reigns.before_ns) : 0,
     };
-    act(core, CORE_ACTION_REIGN)->reign = &core->reigns.newest;
+    act_new(core, CORE_ACTION_REIGN)->reign = &core->reigns.newest;
 }
 
 static void remember(struct core *core, uint64_t until_ns)

@@ -2,7 +2,11 @@
  *
  * Its next attempt, and whoever comes after it, waits ROOM_PAUSE_ELECTIONS election timeouts from the beginning of the epoch: where
  * all disks are full, leadership stays where it is nearly all the time instead of going round. */
-#include "core/internal.h"
+#include "core/room.h"
+
+#include "core/act.h"
+#include "core/transfer.h"
+#include "core/who.h"
 
 enum { ROOM_PAUSE_ELECTIONS = 5 };
 
@@ -17,8 +21,8 @@ void room_note(struct core *core, bool no_room)
 static bool may_take_over(const struct core *core, const struct peer *peer)
 {
     const struct member *member = members_find(&core->log.members, peer->id);
-    bool speaks = peer->heard && core->now_ns - peer->heard_ns < silence_ns(core);
-    return member != NULL && member->voter && peer_is_member(core, peer) && speaks &&
+    bool speaks = peer->heard && core->now_ns - peer->heard_ns < who_silence_ns(core);
+    return member != NULL && member->voter && who_is_member(core, peer) && speaks &&
            !peer->no_room && peer->match == core->log.durable && peer->match > 0;
 }
 
@@ -42,8 +46,8 @@ static void tell_operator(struct core *core, const struct peer *to)
     if (core->room.told)
         return;
     core->room.told = true;
-    log_line(core, LOG_LEVEL_ERROR,
-             "primary_without_room way_out=\"make room, or: kvctl transfer %s\"", to->id.text);
+    act_log(core, LOG_LEVEL_ERROR,
+            "primary_without_room way_out=\"make room, or: kvctl transfer %s\"", to->id.text);
 }
 
 static bool may_hand_over(const struct core *core)
@@ -64,7 +68,7 @@ void room_tick(struct core *core)
     if (core->now_ns < soonest_ns(core))
         return;
     core->room.tried_ns = core->now_ns;
-    log_line(core, LOG_LEVEL_WARN, "hands_over why=\"no room on the disk\" to=%s", to->id.text);
+    act_log(core, LOG_LEVEL_WARN, "hands_over why=\"no room on the disk\" to=%s", to->id.text);
     transfer_to(core, CORE_OWN_TRANSFER, to->id, core->now_ns + core->config.election_timeout_ns);
 }
 

@@ -1,9 +1,12 @@
 /* The primary hands its reign to a voter (R26). */
-#include "core/internal.h"
+#include "core/transfer.h"
+
+#include "core/act.h"
+#include "core/who.h"
 
 static const char *why_not_transfer(struct core *core, const struct core_event *event)
 {
-    const struct peer *peer = find_peer(core, event->transfer.to);
+    const struct peer *peer = who_peer(core, event->transfer.to);
     const struct member *member = members_find(&core->log.members, event->transfer.to);
     if (core->phase != PHASE_PRIMARY)
         return "this node is not the primary";
@@ -11,7 +14,7 @@ static const char *why_not_transfer(struct core *core, const struct core_event *
         return "leadership is being handed over already";
     if (peer == NULL || member == NULL || !member->voter)
         return "only a voter can take over";
-    if (!peer_is_member(core, peer))
+    if (!who_is_member(core, peer))
         return "that node's disk is not admitted, or it was never heard";
     return NULL;
 }
@@ -24,21 +27,22 @@ void transfer_to(struct core *core, uint64_t ticket, struct node_id to, uint64_t
     core->transfer.named_hb = 0;
     core->transfer.nonce = 0;
     core->transfer.began_ns = core->now_ns;
-    log_line(core, LOG_LEVEL_INFO, "transfer to=%s", core->transfer.to.text);
+    act_log(core, LOG_LEVEL_INFO, "transfer to=%s", core->transfer.to.text);
 }
 
 void transfer_begin(struct core *core, const struct core_event *event)
 {
     struct pos here = {core->epoch, core->lead.epoch_first};
     if (core->phase == PHASE_PRIMARY && node_id_equal(event->transfer.to, core->config.self)) {
-        finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE, here, ACK_NONE);
+        act_finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE, here, ACK_NONE);
         return;
     }
     const char *why = why_not_transfer(core, event);
     if (why != NULL) {
-        finish_text(core, event->ticket, CANDOR_FAILED_PRECONDITION,
-                    core->phase == PHASE_PRIMARY ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY,
-                    here, "%s", why);
+        act_finish_text(core, event->ticket, CANDOR_FAILED_PRECONDITION,
+                        core->phase == PHASE_PRIMARY ? CANDOR_REASON_NONE
+                                                     : CANDOR_REASON_NOT_PRIMARY,
+                        here, "%s", why);
         return;
     }
     transfer_to(core, event->ticket, event->transfer.to, event->transfer.deadline_ns);
@@ -47,9 +51,9 @@ void transfer_begin(struct core *core, const struct core_event *event)
 static void end_transfer(struct core *core, enum candor_code code, struct pos pos, const char *text)
 {
     if (core->transfer.ticket != CORE_OWN_TRANSFER)
-        finish_text(core, core->transfer.ticket, code, CANDOR_REASON_NONE, pos, "%s", text);
+        act_finish_text(core, core->transfer.ticket, code, CANDOR_REASON_NONE, pos, "%s", text);
     else if (code != CANDOR_OK)
-        log_line(core, LOG_LEVEL_WARN, "not_handed_over why=\"%s\"", text);
+        act_log(core, LOG_LEVEL_WARN, "not_handed_over why=\"%s\"", text);
     core->transfer.ticket = 0;
     core->transfer.named_hb = 0;
     core->transfer.nonce = 0;
@@ -87,15 +91,15 @@ void transfer_tick(struct core *core)
         core->transfer.began_ns = 0;
         return;
     }
-    const struct peer *peer = find_peer(core, core->transfer.to);
-    bool all_there =
-        settled(core) && peer->match == core->log.durable && core->log.commit == core->log.durable;
+    const struct peer *peer = who_peer(core, core->transfer.to);
+    bool all_there = who_settled(core) && peer->match == core->log.durable &&
+                     core->log.commit == core->log.durable;
     if (core->transfer.nonce != 0 || !(all_there || mutated(core, TRANSFER_EARLY)))
         return;
     if (core->transfer.named_hb == 0)
         name_successor(core);
     else if (name_is_known(core, peer))
-        core->transfer.nonce = call(core, peer->id, message_new(core, CORE_MSG_TRANSFER));
+        core->transfer.nonce = act_call(core, peer->id, act_message(core, CORE_MSG_TRANSFER));
 }
 
 bool transfer_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)

@@ -1,10 +1,14 @@
-#include "core/internal.h"
+#include "core/state.h"
+
+#include "core/risk.h"
+#include "core/view.h"
+#include "core/who.h"
 
 static enum node_role role_of(const struct core *core)
 {
     if (core->phase == PHASE_PRIMARY)
         return ROLE_PRIMARY;
-    return is_voter(core) ? ROLE_REPLICA : ROLE_READER;
+    return who_is_voter(core) ? ROLE_REPLICA : ROLE_READER;
 }
 
 static void view_primary(const struct core *core, struct core_view *view)
@@ -27,7 +31,7 @@ static void view_freshness(const struct core *core, struct core_view *view)
     view->attached = leads || core->follow.attach == ATTACH_DONE;
     view->catching_up = !leads && (core->follow.attach == ATTACH_TRUNCATING ||
                                    core->follow.attach == ATTACH_DOWNLOADING ||
-                                   core->follow.attach == ATTACH_INSTALLING || is_blank(core) ||
+                                   core->follow.attach == ATTACH_INSTALLING || who_is_blank(core) ||
                                    (core->config.max_lag > 0 && lag > core->config.max_lag));
     view->behind =
         !leads && core->proof.pending_count > 0 && core->proof.pending[0].last > core->log.durable;
@@ -51,7 +55,7 @@ static void view_peers(const struct core *core, struct core_view *view)
             .heard_ns = peer->heard_ns,
             .match = core->phase == PHASE_PRIMARY ? peer->match : 0,
             .state = peer->state,
-            .voter = peer_is_voter(core, peer),
+            .voter = who_peer_votes(core, peer),
             .differs_seq = peer->differs_seq,
         };
     }
@@ -64,13 +68,13 @@ void core_view(const struct core *core, struct core_view *view)
     view->self = core->config.self;
     view->role = role_of(core);
     view->epoch = core->epoch;
-    view->shown_epoch = shown_epoch(core);
+    view->shown_epoch = who_shown_epoch(core);
     view_primary(core, view);
     view->cluster_id = core->cluster_id;
     view->store_id = core->store_id;
     view->boot = core->boot;
     view->accepts_writes = leads && core->transfer.ticket == 0;
-    view->admitted = is_admitted(core);
+    view->admitted = who_is_admitted(core);
     view->forked = core->fork.forked;
     view->doubtful = core->doubt.doubtful && !mutated(core, DOUBTFUL_SERVES);
     view->outvoted = core->doubt.outvoted;

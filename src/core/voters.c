@@ -1,11 +1,15 @@
 /* Who counts: admission of disks (R4), and voters added and removed by operators (R29). */
-#include "core/internal.h"
+#include "core/voters.h"
+
+#include "core/act.h"
+#include "core/who.h"
+#include "core/work.h"
 
 static void propose_members(struct core *core, const struct members *members)
 {
     core->members_proposed = *members;
     core->lead.members_in_flight = true;
-    struct core_action *action = give_work(core, CORE_ACTION_MEMBERS);
+    struct core_action *action = work_give(core, CORE_ACTION_MEMBERS);
     action->epoch = core->epoch;
     action->cluster_id = core->cluster_id;
     action->members = &core->members_proposed;
@@ -48,11 +52,11 @@ static void admit_newcomers(struct core *core)
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
         struct members members;
-        if (peer->store_id == 0 || peer->match == 0 || peer_is_member(core, peer) ||
+        if (peer->store_id == 0 || peer->match == 0 || who_is_member(core, peer) ||
             !members_with(core, peer, &members))
             continue;
-        log_line(core, LOG_LEVEL_INFO, "admitting node=%s store=%016" PRIx64, peer->id.text,
-                 peer->store_id);
+        act_log(core, LOG_LEVEL_INFO, "admitting node=%s store=%016" PRIx64, peer->id.text,
+                peer->store_id);
         propose_members(core, &members);
         return;
     }
@@ -82,7 +86,7 @@ static bool majority_follows(const struct core *core, const struct members *memb
         for (uint32_t j = 0; j < core->peer_count; j++)
             if (node_id_equal(core->peers[j].id, member->id))
                 peer = &core->peers[j];
-        bool follows = peer != NULL && peer_is_member(core, peer) && peer->match > 0 &&
+        bool follows = peer != NULL && who_is_member(core, peer) && peer->match > 0 &&
                        core->now_ns - peer->heard_ns < core->config.election_timeout_ns;
         bool self = node_id_equal(member->id, core->config.self);
         following += member->voter && (self || follows);
@@ -93,8 +97,9 @@ static bool majority_follows(const struct core *core, const struct members *memb
 static void refuse_order(struct core *core, uint64_t ticket, const char *why)
 {
     bool leads = core->phase == PHASE_PRIMARY;
-    finish_text(core, ticket, CANDOR_FAILED_PRECONDITION,
-                leads ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY, (struct pos){0}, "%s", why);
+    act_finish_text(core, ticket, CANDOR_FAILED_PRECONDITION,
+                    leads ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY, (struct pos){0}, "%s",
+                    why);
 }
 
 void voters_set(struct core *core, const struct core_event *event)
@@ -125,8 +130,8 @@ static void propose_order(struct core *core)
         core->voter_order.ticket = 0;
         return;
     }
-    log_line(core, LOG_LEVEL_INFO, "set_voter node=%s voter=%d", core->voter_order.node.text,
-             core->voter_order.voter);
+    act_log(core, LOG_LEVEL_INFO, "set_voter node=%s voter=%d", core->voter_order.node.text,
+            core->voter_order.voter);
     core->voter_order.proposed = true;
     propose_members(core, &members);
 }
@@ -145,14 +150,15 @@ static void drive_order(struct core *core)
         return;
     }
     if (stored && core->log.commit >= core->lead.members_seq)
-        finish(core, core->voter_order.ticket, CANDOR_OK, CANDOR_REASON_NONE, pos, ACK_MAJORITY);
+        act_finish(core, core->voter_order.ticket, CANDOR_OK, CANDOR_REASON_NONE, pos,
+                   ACK_MAJORITY);
     else if (late && proposed)
-        finish_text(core, core->voter_order.ticket, CANDOR_DEADLINE_EXCEEDED,
-                    CANDOR_REASON_OUTCOME_UNKNOWN, pos, "the change is not committed yet");
+        act_finish_text(core, core->voter_order.ticket, CANDOR_DEADLINE_EXCEEDED,
+                        CANDOR_REASON_OUTCOME_UNKNOWN, pos, "the change is not committed yet");
     else if (late)
-        finish_text(core, core->voter_order.ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_MAJORITY,
-                    (struct pos){0},
-                    "the change before it is not committed yet: nothing was changed");
+        act_finish_text(core, core->voter_order.ticket, CANDOR_UNAVAILABLE,
+                        CANDOR_REASON_NO_MAJORITY, (struct pos){0},
+                        "the change before it is not committed yet: nothing was changed");
     else
         return;
     core->voter_order.ticket = 0;
@@ -170,9 +176,10 @@ void voters_deposed(struct core *core)
     uint64_t ticket = core->voter_order.ticket;
     core->voter_order.ticket = 0;
     if (ticket != 0 && core->voter_order.proposed)
-        finish_text(core, ticket, CANDOR_UNKNOWN, CANDOR_REASON_OUTCOME_UNKNOWN, (struct pos){0},
-                    "the primary was deposed: the change may or may not survive");
+        act_finish_text(core, ticket, CANDOR_UNKNOWN, CANDOR_REASON_OUTCOME_UNKNOWN,
+                        (struct pos){0},
+                        "the primary was deposed: the change may or may not survive");
     else if (ticket != 0)
-        finish_text(core, ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_PRIMARY, (struct pos){0},
-                    "the primary was deposed: nothing was changed");
+        act_finish_text(core, ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_PRIMARY, (struct pos){0},
+                        "the primary was deposed: nothing was changed");
 }

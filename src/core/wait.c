@@ -1,63 +1,12 @@
 /* Reads that wait: what for, and when it is over. */
-#include "core/internal.h"
+#include "core/wait.h"
 
-/* ---- Sessions (R43, R44) ---------------------------------------------------------------------------- */
-
-/* The seq at which this log leaves every log that holds the token's record, by a newer epoch, or by another beginning of the
- * same one (R56); UINT64_MAX: it does not. */
-static uint64_t leaves_at(const struct core *core, const struct token *token)
-{
-    struct pos pos = token->pos;
-    if (chain_is_other(core, token))
-        return epoch_history_find(&core->log.history, pos.epoch)->first_seq;
-    for (uint32_t i = 0; i < core->log.history.count; i++)
-        if (epoch_compare(core->log.history.starts[i].epoch, pos.epoch) > 0)
-            return core->log.history.starts[i].first_seq <= pos.seq
-                       ? core->log.history.starts[i].first_seq
-                       : UINT64_MAX;
-    return UINT64_MAX;
-}
-
-/* Where a newer epoch begins at or below the token's seq and is committed, the token's record can never come back, however short
- * the log still is; where it is not committed, or an older epoch stands there, this node itself may be the one that rolls back. */
-enum verdict judge_session(const struct core *core, struct token token)
-{
-    if (mutated(core, SESSION_UNJUDGED))
-        return READY;
-    struct epoch here = epoch_history_at(&core->log.history, token.pos.seq);
-    bool same = (epoch_none(here) || epoch_equal(here, token.pos.epoch)) &&
-                (!chain_is_other(core, &token) || mutated(core, ORIGIN_IGNORED));
-    if (token.pos.seq <= core->log.durable && same)
-        return READY;
-    return leaves_at(core, &token) <= core->log.commit ? LOST : STILL_WAITING;
-}
-
-/* Where this log and one that ends in the token's epoch part, as far as this node knows. */
-static struct pos parting(const struct core *core, const struct token *token)
-{
-    bool other = chain_is_other(core, token);
-    for (uint32_t i = core->log.history.count; i-- > 0;) {
-        const struct epoch_start *start = &core->log.history.starts[i];
-        int order = epoch_compare(start->epoch, token->pos.epoch);
-        if (order > 0 || (order == 0 && other))
-            continue;
-        uint64_t end = i + 1 < core->log.history.count
-                           ? core->log.history.starts[i + 1].first_seq - 1
-                           : core->log.durable;
-        return (struct pos){start->epoch, min_u64(end, token->pos.seq)};
-    }
-    return (struct pos){0};
-}
-
-void finish_lost(struct core *core, uint64_t ticket, struct token token)
-{
-    char text[POS_TEXT_BYTES];
-    char parted[POS_TEXT_BYTES];
-    struct pos common = parting(core, &token);
-    finish_text(core, ticket, CANDOR_ABORTED, CANDOR_REASON_SESSION_LOST, common,
-                "the session's position %s was rolled back; the histories part after %s",
-                pos_text(token.pos, text), pos_text(common, parted));
-}
+#include "core/act.h"
+#include "core/commit.h"
+#include "core/lease.h"
+#include "core/session.h"
+#include "core/waiting.h"
+#include "core/who.h"
 
 /* ---- The end of a wait ------------------------------------------------------------------------------ */
 
@@ -65,22 +14,23 @@ static void too_late(struct core *core, const struct pending_read *read)
 {
     char text[POS_TEXT_BYTES];
     char here[POS_TEXT_BYTES];
-    struct pos own = durable_pos(core);
+    struct pos own = who_durable_pos(core);
     if (read->kind == CORE_WAIT_SESSION)
-        finish_text(core, read->ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_SESSION_BEHIND,
-                    own, "this node has applied up to %s, the session wants %s",
-                    pos_text(own, here), pos_text(read->pos, text));
+        act_finish_text(core, read->ticket, CANDOR_FAILED_PRECONDITION,
+                        CANDOR_REASON_SESSION_BEHIND, own,
+                        "this node has applied up to %s, the session wants %s", pos_text(own, here),
+                        pos_text(read->pos, text));
     else
-        finish_text(core, read->ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_MAJORITY, own,
-                    "leadership was not confirmed by a majority before the deadline");
+        act_finish_text(core, read->ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_MAJORITY, own,
+                        "leadership was not confirmed by a majority before the deadline");
 }
 
 static void answer_index(struct core *core, const struct pending_read *read, bool ok)
 {
-    struct core_msg *reply = message_new(core, CORE_MSG_READ_INDEX_ANSWER);
+    struct core_msg *reply = act_message(core, CORE_MSG_READ_INDEX_ANSWER);
     reply->read_index_answer.ok = ok;
     reply->read_index_answer.seq = core->log.commit;
-    answer(core, read->ticket, reply);
+    act_answer(core, read->ticket, reply);
 }
 
 static void conclude(struct core *core, uint32_t slot, enum verdict verdict)
@@ -92,14 +42,15 @@ static void conclude(struct core *core, uint32_t slot, enum verdict verdict)
         return;
     }
     if (verdict == READY) {
-        finish(core, read.ticket, CANDOR_OK, CANDOR_REASON_NONE, durable_pos(core), ACK_NONE);
+        act_finish(core, read.ticket, CANDOR_OK, CANDOR_REASON_NONE, who_durable_pos(core),
+                   ACK_NONE);
     } else if (verdict == TOO_LATE) {
         too_late(core, &read);
     } else if (read.kind == CORE_WAIT_COMMIT) {
-        finish_text(core, read.ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE, durable_pos(core),
-                    "what was read was rolled back meanwhile");
+        act_finish_text(core, read.ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE,
+                        who_durable_pos(core), "what was read was rolled back meanwhile");
     } else {
-        finish_lost(core, read.ticket, (struct token){read.pos, read.origin});
+        session_finish_lost(core, read.ticket, (struct token){read.pos, read.origin});
     }
 }
 
@@ -111,8 +62,8 @@ void wait_cancel(struct core *core, uint32_t slot)
     if (read.remote)
         answer_index(core, &read, false);
     else
-        finish_text(core, read.ticket, CANDOR_CANCELLED, CANDOR_REASON_NONE, durable_pos(core),
-                    "nobody waits for the answer any more");
+        act_finish_text(core, read.ticket, CANDOR_CANCELLED, CANDOR_REASON_NONE,
+                        who_durable_pos(core), "nobody waits for the answer any more");
 }
 
 /* ---- Linearizable reads at the primary (R32) -------------------------------------------------------- */
@@ -159,7 +110,8 @@ static void ask_index(struct core *core)
         core->follow.attach != ATTACH_DONE || core->now_ns < core->reads.index_retry_ns)
         return;
     reads_move_all(core, READS_UNASKED, READS_ASKED);
-    core->reads.index_nonce = call(core, core->epoch.owner, message_new(core, CORE_MSG_READ_INDEX));
+    core->reads.index_nonce =
+        act_call(core, core->epoch.owner, act_message(core, CORE_MSG_READ_INDEX));
 }
 
 void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)
@@ -170,7 +122,7 @@ void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg 
     core->reads.index_nonce = 0;
     if (!msg->read_index_answer.ok || !epoch_equal(msg->header.epoch, core->epoch)) {
         core->reads.index_retry_ns =
-            core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
+            core->now_ns + who_jitter_ns(core, core->config.heartbeat_interval_ns);
         return;
     }
     for (uint32_t slot; (slot = reads_first(core, READS_ASKED)) != NO_SLOT;) {
@@ -178,7 +130,7 @@ void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg 
         heap_put(&core->reads.indexed, slot, msg->read_index_answer.seq);
         reads_move(core, slot, READS_INDEXED);
     }
-    learn_commit(core, msg->read_index_answer.seq); /* what the primary returns is committed */
+    commit_learn(core, msg->read_index_answer.seq); /* what the primary returns is committed */
 }
 
 bool wait_call_failed(struct core *core, uint64_t nonce)
@@ -186,7 +138,8 @@ bool wait_call_failed(struct core *core, uint64_t nonce)
     if (nonce == 0 || nonce != core->reads.index_nonce)
         return false;
     core->reads.index_nonce = 0;
-    core->reads.index_retry_ns = core->now_ns + jitter(core, core->config.heartbeat_interval_ns);
+    core->reads.index_retry_ns =
+        core->now_ns + who_jitter_ns(core, core->config.heartbeat_interval_ns);
     return true;
 }
 
@@ -289,7 +242,7 @@ static void judge_waiting_session(struct core *core, uint32_t slot)
 {
     struct read_waits *reads = &core->reads;
     struct token token = {reads->slots[slot].pos, reads->slots[slot].origin};
-    enum verdict verdict = judge_session(core, token);
+    enum verdict verdict = session_judge(core, token);
     if (verdict != STILL_WAITING) {
         conclude(core, slot, verdict);
         return;
@@ -382,8 +335,8 @@ void wait_read(struct core *core, const struct core_event *event)
                                 .deadline_ns = event->wait.deadline_ns};
     uint32_t slot = reads_add(core, &read, first_list(read.kind));
     if (slot == NO_SLOT)
-        finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
-                    (struct pos){0}, "%d reads are waiting already", LIMIT_PENDING_READS);
+        act_finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
+                        (struct pos){0}, "%d reads are waiting already", LIMIT_PENDING_READS);
     else
         begin_waiting(core, slot);
 }

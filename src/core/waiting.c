@@ -1,7 +1,7 @@
 /* The table of waiting reads, their lists and heaps; and who bears which ticket. No rule is kept here. */
 #include <stdlib.h>
 
-#include "core/internal.h"
+#include "core/waiting.h"
 
 enum { FIRST_CAPACITY = 64, KIND_SHIFT = 62 };
 
@@ -19,17 +19,14 @@ void waiter_remove(struct core *core, uint64_t ticket)
     ASSERT(found);
 }
 
-void waiter_cancel(struct core *core, uint64_t ticket)
+bool waiter_find(const struct core *core, uint64_t ticket, enum waiter *waiter, uint64_t *number)
 {
     uint64_t value;
     if (!serials_find(&core->waiters, ticket, &value))
-        return; /* it was finished meanwhile */
-    enum waiter waiter = (enum waiter)(value >> KIND_SHIFT);
-    uint64_t number = value & ((UINT64_C(1) << KIND_SHIFT) - 1);
-    if (waiter == WAITER_READ)
-        wait_cancel(core, (uint32_t)number);
-    else
-        writes_cancel(core, waiter, number);
+        return false;
+    *waiter = (enum waiter)(value >> KIND_SHIFT);
+    *number = value & ((UINT64_C(1) << KIND_SHIFT) - 1);
+    return true;
 }
 
 /* ---- Lists ------------------------------------------------------------------------------------------ */

@@ -1,7 +1,17 @@
 /* Writes at the primary: refused, handed to the writer, stored, acknowledged (R1, R19-R21, R51). */
 #include <stdlib.h>
 
-#include "core/internal.h"
+#include "core/writes.h"
+
+#include "core/act.h"
+#include "core/chain.h"
+#include "core/commit.h"
+#include "core/heartbeat.h"
+#include "core/risk.h"
+#include "core/session.h"
+#include "core/waiting.h"
+#include "core/who.h"
+#include "core/work.h"
 
 /* ---- With the writer: in order ----------------------------------------------------------------------- */
 
@@ -94,7 +104,7 @@ static struct pos position_unknown(const struct core *core, const struct pending
 
 static void finish_write(struct core *core, const struct pending_write *write, enum ack_level ack)
 {
-    finish(core, write->ticket, CANDOR_OK, CANDOR_REASON_NONE, position_of(core, write), ack);
+    act_finish(core, write->ticket, CANDOR_OK, CANDOR_REASON_NONE, position_of(core, write), ack);
 }
 
 /* R21: the caller learns that it does not know, and what to ask for. */
@@ -103,8 +113,8 @@ static void finish_unknown(struct core *core, const struct pending_write *write,
 {
     enum candor_reason reason = mutated(core, UNKNOWN_IS_REFUSED) ? CANDOR_REASON_NO_PRIMARY
                                                                   : CANDOR_REASON_OUTCOME_UNKNOWN;
-    finish_text(core, write->ticket, code, reason, position_unknown(core, write),
-                "%s: the write may or may not survive", why);
+    act_finish_text(core, write->ticket, code, reason, position_unknown(core, write),
+                    "%s: the write may or may not survive", why);
 }
 
 static void release_up_to(struct core *core, struct heap *heap, uint64_t seq)
@@ -124,7 +134,7 @@ void writes_release(struct core *core)
     struct voter_waits *waits = &core->writes.with_voters;
     release_up_to(core, &waits->majority, core->log.commit);
     if (waits->all.count > 0)
-        release_up_to(core, &waits->all, min_u64(core->log.commit, lowest_voter_match(core)));
+        release_up_to(core, &waits->all, min_u64(core->log.commit, commit_lowest_match(core)));
     for (;;) {
         const struct heap_entry *first = heap_first(&waits->deadlines);
         if (first == NULL || first->key > core->now_ns)
@@ -139,8 +149,8 @@ void writes_release(struct core *core)
 static void finish_cancelled(struct core *core, const struct pending_write *write)
 {
     if (mutated(core, CANCEL_IS_REFUSED))
-        finish(core, write->ticket, CANDOR_CANCELLED, CANDOR_REASON_NONE, (struct pos){0},
-               ACK_NONE);
+        act_finish(core, write->ticket, CANDOR_CANCELLED, CANDOR_REASON_NONE, (struct pos){0},
+                   ACK_NONE);
     else
         finish_unknown(core, write, CANDOR_CANCELLED, "its caller is gone");
 }
@@ -167,14 +177,14 @@ static bool refuse_session(struct core *core, uint64_t ticket, struct token toke
     bool own = order == 0 && !chain_is_other(core, &token);
     if (token.pos.seq == 0 || own || mutated(core, SESSION_UNJUDGED))
         return false;
-    enum verdict verdict = order <= 0 ? judge_session(core, token) : STILL_WAITING;
+    enum verdict verdict = order <= 0 ? session_judge(core, token) : STILL_WAITING;
     if (verdict == READY)
         return false;
     if (verdict == LOST)
-        finish_lost(core, ticket, token);
+        session_finish_lost(core, ticket, token);
     else
-        finish_text(
-            core, ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_SESSION_BEHIND, durable_pos(core),
+        act_finish_text(
+            core, ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_SESSION_BEHIND, who_durable_pos(core),
             order > 0 ? "the session has seen %s: this primary was deposed and is about to learn it"
                       : "whether the session's %s survived is not decided yet: the new epoch is "
                         "not committed",
@@ -186,30 +196,31 @@ static bool refuse_write(struct core *core, const struct core_event *event)
 {
     struct pos none = {0};
     if (core->phase != PHASE_PRIMARY) {
-        finish(core, event->ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NOT_PRIMARY, none,
-               ACK_NONE);
+        act_finish(core, event->ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NOT_PRIMARY, none,
+                   ACK_NONE);
         return true;
     }
     if (core->transfer.ticket != 0 && !mutated(core, TRANSFER_OPEN)) {
-        finish_text(core, event->ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_PRIMARY, none,
-                    "leadership is being handed to %s", core->transfer.to.text);
+        act_finish_text(core, event->ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_PRIMARY, none,
+                        "leadership is being handed to %s", core->transfer.to.text);
         return true;
     }
     if (refuse_session(core, event->ticket, event->write.token))
         return true;
     if (writes_pending(core) >= LIMIT_PENDING_WRITES) {
-        finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
-                    "%d writes are waiting already", LIMIT_PENDING_WRITES);
+        act_finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
+                        none, "%d writes are waiting already", LIMIT_PENDING_WRITES);
         return true;
     }
     uint64_t uncommitted =
         saturating_sub(core->log.durable, core->log.commit) + core->writes.records_with_writer;
     if (uncommitted + event->write.records > core->config.max_uncommitted &&
         !mutated(core, UNCOMMITTED_UNBOUNDED)) { /* R20 */
-        finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
-                    "%" PRIu64 " records are not committed yet, limits.max_uncommitted is %" PRIu64
-                    ": a majority of the voters does not answer",
-                    uncommitted, core->config.max_uncommitted);
+        act_finish_text(
+            core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
+            "%" PRIu64 " records are not committed yet, limits.max_uncommitted is %" PRIu64
+            ": a majority of the voters does not answer",
+            uncommitted, core->config.max_uncommitted);
         return true;
     }
     return false;
@@ -226,15 +237,15 @@ void writes_take(struct core *core, const struct core_event *event)
         .records = event->write.records,
     };
     if (mutated(core, ACK_BEFORE_FSYNC) && write.ack == ACK_LOCAL) {
-        finish(core, write.ticket, CANDOR_OK, CANDOR_REASON_NONE,
-               (struct pos){core->epoch,
-                            core->log.last + core->writes.records_with_writer + write.records},
-               ACK_LOCAL);
+        act_finish(core, write.ticket, CANDOR_OK, CANDOR_REASON_NONE,
+                   (struct pos){core->epoch,
+                                core->log.last + core->writes.records_with_writer + write.records},
+                   ACK_LOCAL);
         write.ack = ACK_NONE;
     }
     writer_push(core, &write);
     core->writes.records_with_writer += write.records;
-    struct core_action *action = give_work(core, CORE_ACTION_WRITE);
+    struct core_action *action = work_give(core, CORE_ACTION_WRITE);
     action->ticket = event->ticket;
     action->epoch = core->epoch;
 }
@@ -246,18 +257,20 @@ static void finish_short(struct core *core, uint64_t ticket, enum candor_reason 
     struct pos none = {0};
     switch (reason) {
     case CANDOR_REASON_DISK_FULL:
-        finish_text(core, ticket, CANDOR_RESOURCE_EXHAUSTED, reason, none,
-                    "the disk of node %s is full: nothing was written", self);
+        act_finish_text(core, ticket, CANDOR_RESOURCE_EXHAUSTED, reason, none,
+                        "the disk of node %s is full: nothing was written", self);
         break;
     case CANDOR_REASON_STATE_FULL:
-        finish_text(core, ticket, CANDOR_RESOURCE_EXHAUSTED, reason, none,
-                    "the state of node %s has reached limits.state: nothing was written; delete "
-                    "keys, or raise it",
-                    self);
+        act_finish_text(
+            core, ticket, CANDOR_RESOURCE_EXHAUSTED, reason, none,
+            "the state of node %s has reached limits.state: nothing was written; delete "
+            "keys, or raise it",
+            self);
         break;
     default:
-        finish_text(core, ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
-                    "node %s lacks memory or descriptors for its files: nothing was written", self);
+        act_finish_text(core, ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
+                        "node %s lacks memory or descriptors for its files: nothing was written",
+                        self);
     }
 }
 
@@ -270,7 +283,7 @@ void writes_answered(struct core *core, const struct core_event *event)
     risk_note(core, event->appended.batches);
     bool reigns = core->phase == PHASE_PRIMARY && epoch_equal(event->appended.epoch, core->epoch);
     if (reigns)
-        publish_records(core, event->appended.batches);
+        heartbeat_publish_records(core, event->appended.batches);
     else
         reigns = mutated(core, ACK_OLD_EPOCH);
 
@@ -279,8 +292,8 @@ void writes_answered(struct core *core, const struct core_event *event)
     else if (event->appended.code == CANDOR_RESOURCE_EXHAUSTED)
         finish_short(core, write.ticket, event->appended.reason);
     else if (event->appended.code != CANDOR_OK)
-        finish_text(core, write.ticket, event->appended.code, CANDOR_REASON_NONE, (struct pos){0},
-                    "the write was not stored");
+        act_finish_text(core, write.ticket, event->appended.code, CANDOR_REASON_NONE,
+                        (struct pos){0}, "the write was not stored");
     else if (!reigns) /* R19 */
         finish_unknown(core, &write, CANDOR_UNKNOWN, "the primary was deposed");
     else if (write.ack == ACK_LOCAL)
@@ -291,6 +304,7 @@ void writes_answered(struct core *core, const struct core_event *event)
         voters_add(core, &write);
     if (core->phase == PHASE_PRIMARY)
         commit_advance(core);
+    writes_release(core);
 }
 
 void writes_abandon(struct core *core)

@@ -1,0 +1,110 @@
+/* Changes of role, and of the epoch: follower, primary, deposed. What belonged to the old one is forgotten here. */
+#include <stdio.h>
+
+#include "core/become.h"
+
+#include "core/act.h"
+#include "core/doubt.h"
+#include "core/follow.h"
+#include "core/reign.h"
+#include "core/stand.h"
+#include "core/transfer.h"
+#include "core/voters.h"
+#include "core/who.h"
+#include "core/work.h"
+#include "core/writes.h"
+
+static void forget_progress(struct core *core)
+{
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        struct peer *peer = &core->peers[i];
+        peer->match = 0;
+        peer->shown = (struct digest_at){0};
+        peer->equal_seq = peer->differs_seq = 0;
+        peer->answered_hb = 0;
+        peer->sample_count = 0;
+        peer->has_echo = false;
+        peer->echo_ts_ns = peer->told_ts_ns = peer->recorded_ts_ns = 0;
+    }
+    core->lead = (struct lead){0};
+}
+
+static void deposed(struct core *core, struct epoch by)
+{
+    transfer_deposed(core, by);
+    voters_deposed(core);
+}
+
+void become_follower(struct core *core, const char *why)
+{
+    ASSERT(core->phase >= PHASE_OPENING);
+    act_log(core, LOG_LEVEL_WARN, "stepped_down why=\"%s\"", why);
+    if (core->phase == PHASE_PRIMARY)
+        reign_closed(core);
+    core->phase = PHASE_FOLLOWER;
+    deposed(core, core->epoch);
+    /* Those with the writer are finished when it answers (R19); those with the voters now (R21). */
+    writes_abandon(core);
+    forget_progress(core);
+    follow_reset(core);
+    core->stand.resuming = !core->config.automatic_failover;
+}
+
+/* R7: a higher epoch is adopted durably before anything of it counts. */
+void become_adopt(struct core *core, struct epoch epoch)
+{
+    ASSERT(epoch_compare(epoch, core->epoch) > 0);
+    char text[EPOCH_TEXT_BYTES];
+    act_log(core, LOG_LEVEL_INFO, "epoch_adopted epoch=%s", epoch_text(epoch, text));
+    deposed(core, epoch);
+    if (core->phase >= PHASE_OPENING)
+        become_follower(core, "a higher epoch was seen");
+    stand_cancel(core);
+    core->epoch = epoch;
+    if (!node_id_equal(epoch.owner, core->config.self))
+        core->stand.resuming = false;
+    follow_reset(core);
+    work_save_hard_state(core);
+    core->hearing.status_owed = true;
+    stand_plan(core);
+}
+
+void become_opening(struct core *core)
+{
+    ASSERT(node_id_equal(core->epoch.owner, core->config.self));
+    ASSERT(who_settled(core) && who_hard_state_durable(core));
+    ASSERT_U64(core->log.last, ==, core->log.durable);
+    core->phase = PHASE_OPENING;
+    forget_progress(core);
+    struct core_action *action = work_give(core, CORE_ACTION_EPOCH_START);
+    action->epoch = core->epoch;
+    action->cluster_id = core->cluster_id;
+    action->members = &core->members_proposed;
+}
+
+void become_primary(struct core *core, uint64_t first_seq)
+{
+    core->lead.epoch_first = first_seq;
+    core->phase = PHASE_PRIMARY;
+    core->lead.opened_ns = core->now_ns;
+    core->hearing.live_ns = 0;
+    core->hearing.successor = (struct node_id){0};
+    core->lead.heartbeat_due_ns = core->now_ns;
+    char text[EPOCH_TEXT_BYTES];
+    act_log(core, LOG_LEVEL_INFO, "primary epoch=%s first_seq=%" PRIu64,
+            epoch_text(core->epoch, text), core->lead.epoch_first);
+    reign_opened(core);
+    doubt_opened(core);
+    stand_opened(core);
+}
+
+#ifdef CORE_MUTABLE /* breaks R5 */
+void become_continue(struct core *core)
+{
+    struct core_actions none = {0};
+    core->actions = &none;
+    become_primary(core, core->log.history.starts[core->log.history.count - 1].first_seq);
+    core_actions_free(&none);
+    core->actions = NULL;
+}
+#endif

@@ -1,0 +1,14 @@
+/* Whether nodes that stand at the same position hold the same data (R58, R59). A position stands for one state: the primary
+ * compares the digests that statuses bring with its own, and says in its heartbeats who differs. */
+#ifndef CORE_DOUBT_H
+#define CORE_DOUBT_H
+
+#include "core/state.h"
+
+/* as primary */
+void doubt_opened(struct core *core);
+bool doubt_status(struct core *core, struct peer *peer, const struct core_msg *msg);
+void doubt_tell(const struct core *core, struct core_verdicts *out);
+void doubt_told(struct core *core, const struct core_verdicts *verdicts);
+
+#endif

@@ -1,0 +1,211 @@
+/* What happens to a core, and what it wants done. Slices in an event are read during core_step() alone; those in actions point
+ * into that event or into the core, and are valid until the next core_step(). */
+#ifndef CORE_EVENT_H
+#define CORE_EVENT_H
+
+#include <candor/status.h>
+
+#include "core/message.h"
+
+/* ---- Events: what happened ------------------------------------------------------------------------- */
+
+enum core_event_type {
+    CORE_EVENT_TICK = 1, /* time has passed; due at core_next_wake_ns() at the latest */
+    /* A RECORDS, HEARTBEAT or STATUS came: msg; peer: whose address was dialled for it (R49). */
+    CORE_EVENT_STREAM,
+    /* Somebody asks, nobody knows who: ticket, msg; an ANSWER action with the ticket follows, now or later. */
+    CORE_EVENT_REQUEST,
+    /* The answer to our CALL: nonce, msg; peer: who was called (R49). */
+    CORE_EVENT_REPLY,
+    CORE_EVENT_CALL_FAILED, /* no answer to our CALL: nonce */
+    CORE_EVENT_PEER_LOST,   /* a connection to `peer` closed: a hint (R22) */
+    /* The writer has done the oldest work it was given. */
+    CORE_EVENT_SAVED,     /* hard state */
+    CORE_EVENT_APPENDED,  /* APPEND, WRITE, EPOCH_START, MEMBERS: stored */
+    CORE_EVENT_TRUNCATED, /* truncated */
+    CORE_EVENT_INSTALLED, /* installed */
+    /* The snapshot download. */
+    CORE_EVENT_SNAPSHOT_READY,  /* whole and checked: snapshot */
+    CORE_EVENT_SNAPSHOT_FAILED, /* given up: the core begins again with back-off */
+    /* Clients and operators; finished by a FINISH action with the ticket. */
+    CORE_EVENT_WRITE,          /* a client's write: ticket, write */
+    CORE_EVENT_WAIT,           /* a read that must wait, or have its token judged: ticket, wait */
+    CORE_EVENT_PROMOTE,        /* ticket, promote */
+    CORE_EVENT_ACCEPT_HISTORY, /* ticket */
+    CORE_EVENT_TRANSFER,       /* the primary hands its reign to a voter (R26): ticket, transfer */
+    CORE_EVENT_SET_VOTER,      /* a member becomes a voter, or a reader (R29): ticket, set_voter */
+    CORE_EVENT_TRIMMED,        /* the log now begins at log_first */
+    /* Nobody waits any more for what a WRITE or a WAIT with this ticket asked (R51): ticket. It is
+     * finished at once when it only waits, else when the writer has answered. A ticket that is not
+     * open is ignored: its FINISH and this may have crossed. */
+    CORE_EVENT_CANCEL,
+};
+
+/* What a read waits for. */
+enum core_wait {
+    CORE_WAIT_SESSION,      /* the position is applied (R43) */
+    CORE_WAIT_LINEARIZABLE, /* leadership was confirmed after the read arrived, and what was committed then is applied here (R32, R33) */
+    CORE_WAIT_COMMIT, /* this node knows that pos is committed: what a view at it shows cannot be rolled back */
+};
+
+struct core_event {
+    enum core_event_type type;
+    /* Of the shell's choosing, never 0, and never given twice: a late CANCEL must find nothing. */
+    uint64_t ticket;
+    uint64_t nonce;
+    struct node_id peer;
+    const struct core_msg *msg;
+    union {
+        struct {
+            enum candor_code
+                code; /* OK; RESOURCE_EXHAUSTED (a shortage: nothing stored); ABORTED (did not fit the log's end: nothing stored) */
+            enum candor_reason reason; /* of a shortage: DISK_FULL, STATE_FULL, or none of them */
+            struct epoch epoch;        /* of the records */
+            uint64_t first_seq;        /* of what was stored */
+            uint64_t last_seq;         /* the log's end now */
+            /* One WRITE action each makes one APPENDED event; a group commit gives several with one fsync. At a
+             * primary the first event of a group carries the bytes of the whole group, which are published; the others none. */
+            struct slice batches;
+            uint64_t ticket;         /* of a WRITE; else 0 */
+            struct digest_at digest; /* of the state, where it stands at last_seq; else seq 0 */
+            struct chain_at end;     /* of the log, where it ends at last_seq; else seq 0 */
+        } appended;
+        struct {
+            uint64_t last; /* the log's end now == to */
+            uint64_t rewinds;
+            struct state_digest digest;
+            struct chain chain; /* of the log at `last` */
+            const struct members
+                *members; /* as of last, from the state; count 0 before the first EPOCH_START */
+        } truncated;
+        struct {
+            enum candor_code code;
+            struct pos pos; /* what state and log stand at now */
+            struct state_digest digest;
+            struct chain chain; /* INSTALLED: of the log there */
+            uint64_t rewinds;
+            uint64_t undo_floor;
+            uint64_t cluster_id;
+            const struct epoch_history *history;
+            const struct members *members;
+        } snapshot; /* SNAPSHOT_READY and INSTALLED */
+        struct {
+            enum ack_level ack;   /* the level asked for */
+            uint32_t records;     /* how many records it will make at most (a Batch makes many) */
+            uint64_t deadline_ns; /* MAJORITY, ALL: when the caller stops waiting (R21) */
+            struct token token;   /* what its session has seen (I8); seq 0: no demand */
+        } write;
+        struct {
+            enum core_wait kind;
+            struct token token; /* SESSION: the session's; COMMIT: its pos is the view's */
+            uint64_t deadline_ns;
+        } wait;
+        struct {
+            bool force; /* R28 */
+            uint64_t deadline_ns;
+        } promote;
+        struct {
+            uint64_t log_first;
+        } trimmed;
+        struct {
+            struct node_id to;
+            uint64_t deadline_ns; /* when the old primary gives up and goes on */
+        } transfer;
+        struct {
+            struct node_id node;
+            bool voter;
+            uint64_t deadline_ns;
+        } set_voter;
+    };
+};
+
+/* ---- Actions: what is to be done ------------------------------------------------------------------- */
+
+enum core_action_type {
+    /* transport */
+    CORE_ACTION_PUBLISH =
+        1,              /* msg: RECORDS on the records channel, HEARTBEAT and STATUS on the other */
+    CORE_ACTION_CALL,   /* send msg to `peer`; its REPLY or CALL_FAILED carries the nonce */
+    CORE_ACTION_ANSWER, /* answer the REQUEST `ticket` with msg */
+    CORE_ACTION_RESET_PEER, /* `peer` was not heard for too long: re-connect */
+    /* writer, in order */
+    CORE_ACTION_SAVE,   /* hard state: cluster_id, epoch, commit -> SAVED */
+    CORE_ACTION_APPEND, /* a replica's batches -> APPENDED */
+    CORE_ACTION_WRITE, /* a client's write `ticket` in `epoch`: sequence it after the log's end -> APPENDED */
+    /* The record that opens `epoch`, with members and cluster_id; then, where `epoch` is higher, the hard state's epoch -> APPENDED */
+    CORE_ACTION_EPOCH_START,
+    CORE_ACTION_MEMBERS, /* a membership record in `epoch` -> APPENDED */
+    CORE_ACTION_TRUNCATE, /* archive, undo and cut what lies after `seq`; superseded by `epoch` -> TRUNCATED */
+    CORE_ACTION_INSTALL, /* make the downloaded snapshot the state; first archive own records above `seq` -> INSTALLED */
+    /* What is known of the others' lives has changed: core_lives() is to be kept. No event answers it. */
+    CORE_ACTION_KEEP_LIVES,
+    /* This directory is an older copy of itself (R62): it takes a new store_id, and the process starts again with it. The core
+     * promises nothing any more. text: why */
+    CORE_ACTION_RENEW,
+    /* Another process runs as this node (R64): this one ends. text: why */
+    CORE_ACTION_STOP,
+    CORE_ACTION_COMMIT, /* known commit is `seq`: undo up to it can go. No event answers it */
+    /* snapshot download, by the shell */
+    CORE_ACTION_FETCH_SNAPSHOT, /* from `peer`, of `epoch`, at `seq` or later -> SNAPSHOT_READY or SNAPSHOT_FAILED */
+    CORE_ACTION_DROP_SNAPSHOT, /* cancel the download or discard what is ready; no event follows any more */
+    /* clients */
+    CORE_ACTION_FINISH, /* `ticket` is done: code, reason, pos, ack, text */
+    /* people */
+    CORE_ACTION_LOG, /* a line for the node's log: text is "event key=value ..."; level in `seq`: enum log_level */
+    CORE_ACTION_REIGN, /* another reign began, as this node saw it: reign */
+};
+
+/* How a reign came to be: known to the node that opened it. */
+enum core_reign_cause {
+    CORE_REIGN_OF_ANOTHER, /* seen from outside: this node follows it */
+    CORE_REIGN_FOUNDING,   /* the cluster's first */
+    CORE_REIGN_ELECTION,   /* by the timer, or the hint of a closed connection (R22) */
+    CORE_REIGN_PROMOTION,  /* an operator asked for a vote (R27) */
+    CORE_REIGN_TRANSFER,   /* the old primary asked for it (R26) */
+    CORE_REIGN_FORCED,     /* an operator, without votes (R28) */
+    CORE_REIGN_RESUMED, /* its primary was restarted, or had stepped down, and stood again (R5) */
+};
+
+/* A change of reign, measured on this node's clock alone (R35). Whoever opened it measures up to its EPOCH_START being stored, any
+ * other up to the new primary's first heartbeat. */
+struct core_reign {
+    enum core_reign_cause cause;
+    struct epoch epoch;
+    struct epoch previous; /* the reign before, as far as this node knows; none: it knows of none */
+    bool has_gap;          /* this node took part in the reign before: since this process began */
+    /* Since the newest heartbeat of the reign before; of the own reign: since this node refused writes. */
+    uint64_t gap_ns;
+};
+
+#define CORE_TEXT_BYTES 256
+
+struct core_action {
+    enum core_action_type type;
+    uint64_t ticket;
+    uint64_t nonce;
+    struct node_id peer;
+    struct epoch epoch;
+    uint64_t seq;
+    uint64_t cluster_id;            /* SAVE, EPOCH_START, MEMBERS */
+    const struct core_msg *msg;     /* PUBLISH, CALL, ANSWER */
+    struct slice batches;           /* APPEND */
+    const struct members *members;  /* EPOCH_START, MEMBERS */
+    const struct core_reign *reign; /* REIGN */
+    /* FINISH */
+    enum candor_code code;
+    enum candor_reason reason;
+    struct pos pos;             /* of the write; SESSION_LOST: where the histories part */
+    enum ack_level ack;         /* the level reached */
+    char text[CORE_TEXT_BYTES]; /* FINISH with an error, LOG */
+};
+
+/* Grows as needed; emptied by core_step at its start. */
+struct core_actions {
+    struct core_action *list;
+    size_t count;
+    size_t capacity;
+};
+
+void core_actions_free(struct core_actions *actions);
+
+#endif

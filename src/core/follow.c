@@ -1,0 +1,65 @@
+/* Following a primary: when it begins anew, and when it ends. */
+#include "core/follow.h"
+
+#include "core/act.h"
+#include "core/evidence.h"
+#include "core/lease.h"
+#include "core/reign.h"
+#include "core/stand.h"
+#include "core/who.h"
+
+void follow_detach(struct core *core)
+{
+    if (core->follow.attach == ATTACH_DOWNLOADING)
+        act_new(core, CORE_ACTION_DROP_SNAPSHOT);
+    /* What the writer has begun it will finish; its event moves the phase on. */
+    if (core->follow.attach != ATTACH_TRUNCATING && core->follow.attach != ATTACH_INSTALLING)
+        core->follow.attach = ATTACH_NONE;
+    core->follow.attach_nonce = 0;
+    core->follow.fetch_nonce = 0;
+    core->follow.match = 0;
+    core->doubt.healing = false;
+}
+
+void follow_reset(struct core *core)
+{
+    follow_detach(core);
+    core->follow = (struct follow){.attach = core->follow.attach};
+    evidence_forget(core);
+}
+
+/* R15: asks again for ever, ever more slowly, up to ten heartbeats apart. */
+void follow_retry(struct core *core)
+{
+    core->follow.attach = ATTACH_NONE;
+    core->follow.attach_nonce = 0;
+    core->doubt.healing = false;
+    uint32_t doublings = core->follow.attach_failures < 4 ? core->follow.attach_failures : 4;
+    core->follow.attach_failures++;
+    uint64_t delay_ns = who_jitter_ns(core, core->config.heartbeat_interval_ns << doublings);
+    core->follow.attach_retry_ns =
+        core->now_ns + min_u64(delay_ns, 10 * core->config.heartbeat_interval_ns);
+}
+
+void follow_fork(struct core *core, uint64_t common)
+{
+    core->fork.forked = true;
+    core->follow.attach = ATTACH_NONE;
+    act_log(core, LOG_LEVEL_ERROR,
+            "forked common=%" PRIu64 " commit=%" PRIu64
+            " way_out=\"kvctl accept-history archives this branch and joins the other\"",
+            common, core->log.commit);
+}
+
+/* The primary has said something newer than all that was heard of it. Records that name a heartbeat count as that heartbeat: they
+ * left after it. */
+void follow_heard(struct core *core)
+{
+    reign_heard(core);
+    core->follow.heard = core->hearing.contacted = true;
+    core->follow.suspect = false;
+    core->hearing.heartbeat_ns = core->hearing.contact_ns = core->hearing.live_ns = core->now_ns;
+    core->hearing.live_owner = core->epoch.owner;
+    lease_promise(core);
+    stand_plan(core);
+}

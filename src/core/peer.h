@@ -1,0 +1,72 @@
+/* What a core knows of another node. */
+#ifndef CORE_PEER_H
+#define CORE_PEER_H
+
+#include "core/message.h"
+
+/* A Status's time stamp and when it came; waits to be echoed (R36). */
+struct sample {
+    uint64_t ts_ns;
+    uint64_t arrival_ns;
+};
+
+enum { SAMPLES = 16, LOST_DISKS = 4 };
+
+struct peer {
+    struct digest_at shown; /* by its newest status; at the primary (R58) */
+    uint64_t shown_rewinds;
+    uint64_t equal_seq;
+    uint64_t differs_seq;
+    struct node_id id;
+    uint64_t store_id; /* of its newest message; 0: never heard */
+    uint64_t boot;
+    bool heard;
+    uint64_t heard_ns;
+    /* R62. The newest of its lives that lasted; and since when its present one is heard. */
+    struct core_life life;
+    uint64_t life_since_ns;
+    bool older_logged;
+    /* Which life of this node does it know? */
+    uint64_t life_nonce; /* of the question under way; 0: none */
+    uint64_t life_due_ns;
+    bool life_told;
+    bool life_open;        /* it knows a newer one, which may be forged */
+    uint32_t others_heard; /* answers in a row that another life than this one speaks */
+    /* The newest that its own stream has named; what it answers to a call may be older, or newer. */
+    struct epoch epoch;
+    uint64_t reset_ns; /* when its connection was last dropped */
+    enum node_state state;
+    bool no_room; /* its disk is full, as its newest Status says */
+    bool foreign_logged;
+    bool impostor_logged;
+    bool epoch_logged; /* one that it named and that was not adopted */
+    struct {
+        uint64_t store_id;
+        uint64_t boot;
+    } lost
+        [LOST_DISKS]; /* its former disks, and their newest life: what they said may still be on its way */
+    uint32_t lost_count;
+    /* At the primary, within its epoch and for the peer's present boot and store. */
+    uint64_t match;       /* verified and durable there (R16) */
+    uint64_t answered_hb; /* newest heartbeat it answered; 0: none */
+    uint64_t promise_ns;  /* R30 */
+    struct sample samples[SAMPLES];
+    uint32_t sample_count;
+    bool has_echo;
+    uint64_t echo_ts_ns;
+    /* The newest echo that heartbeats, and that records have carried to it. */
+    uint64_t told_ts_ns;
+    uint64_t recorded_ts_ns;
+    /* In a campaign. */
+    uint64_t campaign_nonce;
+    bool answered;
+    bool granted;
+    /* It has not heard our stream, or not of the epoch: it is asked again when its own stream names it (R23). */
+    bool unheard;
+    bool blank;
+    bool failed;
+    uint64_t answer_store_id;
+    char refusal[CORE_REFUSAL_BYTES];
+};
+
+#endif

@@ -1,0 +1,14 @@
+/* Leading an epoch: what replicas say, and what is due. */
+#ifndef CORE_PRIMARY_H
+#define CORE_PRIMARY_H
+
+#include "core/state.h"
+
+void primary_appended(struct core *core, const struct core_event *event);
+void primary_status(struct core *core, struct peer *peer, const struct core_msg *msg);
+void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
+                    const struct core_msg *msg);
+void primary_tick(struct core *core);
+uint64_t primary_wake_ns(const struct core *core);
+
+#endif

@@ -1,0 +1,95 @@
+/* Snapshots at a replica (R14). */
+#include "core/resync.h"
+
+#include "core/act.h"
+#include "core/chain.h"
+#include "core/digests.h"
+#include "core/evidence.h"
+#include "core/follow.h"
+#include "core/room.h"
+#include "core/stand.h"
+#include "core/who.h"
+#include "core/work.h"
+
+/* `least_seq`: where it must stand at least, so that no records have to be given up for it. */
+void resync_fetch(struct core *core, uint64_t least_seq)
+{
+    core->follow.attach = ATTACH_DOWNLOADING;
+    struct core_action *action = act_new(core, CORE_ACTION_FETCH_SNAPSHOT);
+    action->peer = core->epoch.owner;
+    action->epoch = core->epoch;
+    action->seq = least_seq;
+}
+
+bool resync_take(struct core *core)
+{
+    if (core->phase != PHASE_FOLLOWER || core->follow.attach != ATTACH_DONE || !who_settled(core))
+        return false;
+    follow_detach(core);
+    resync_fetch(core, core->log.last);
+    return true;
+}
+
+void resync_ready(struct core *core, const struct core_event *event)
+{
+    if (core->follow.attach != ATTACH_DOWNLOADING)
+        return; /* dropped already */
+    struct pos pos = event->snapshot.pos;
+    bool cut_here = epoch_equal(pos.epoch, core->epoch) || mutated(core, SNAPSHOT_ANY_EPOCH);
+    uint64_t common =
+        epoch_history_common(&core->log.history, core->log.last, event->snapshot.history, pos.seq);
+    /* Two branches of one epoch look alike in their histories (R56). */
+    common = min_u64(common, core->fork.shared_seq);
+    /* An old one: the own log goes beyond it. Or holds just that, and is to be replaced all the same (R67). */
+    bool held_already = core->log.last > 0 && common == pos.seq &&
+                        !(core->doubt.healing && pos.seq == core->log.last);
+    if (!cut_here || held_already || pos.seq < core->follow.match || !who_settled(core)) {
+        act_new(core, CORE_ACTION_DROP_SNAPSHOT);
+        follow_retry(core);
+        return;
+    }
+    if (common < core->log.commit && !core->fork.accepting && !mutated(core, TRUNCATE_COMMITTED)) {
+        act_new(core, CORE_ACTION_DROP_SNAPSHOT);
+        follow_fork(core, common);
+        return;
+    }
+    core->follow.attach = ATTACH_INSTALLING;
+    struct core_action *action = work_give(core, CORE_ACTION_INSTALL);
+    action->seq = common;
+    action->epoch = core->epoch;
+}
+
+void resync_failed(struct core *core)
+{
+    if (core->follow.attach == ATTACH_DOWNLOADING)
+        follow_retry(core);
+}
+
+void resync_installed(struct core *core, const struct core_event *event)
+{
+    ASSERT(core->follow.attach == ATTACH_INSTALLING);
+    core->follow.attach = ATTACH_NONE;
+    if (event->snapshot.code != CANDOR_OK) {
+        follow_retry(core);
+        return;
+    }
+    core->log.last = core->log.durable = event->snapshot.pos.seq;
+    core->log.first = core->log.last + 1;
+    core->log.rewinds = event->snapshot.rewinds;
+    digests_restart(core, core->log.last, event->snapshot.digest);
+    chain_note(core, core->log.last, event->snapshot.chain);
+    digests_healed(core);
+    room_note(core, false);
+    bool gave_up = core->fork.accepting;
+    core->log.commit = gave_up ? event->snapshot.undo_floor
+                               : max_u64(core->log.commit, event->snapshot.undo_floor);
+    seq_bits_clear(&core->log.local,
+                   core->log.commit); /* what the snapshot holds is not in the log */
+    core->cluster_id = event->snapshot.cluster_id;
+    epoch_history_copy(&core->log.history, event->snapshot.history);
+    core->log.members = *event->snapshot.members;
+    core->log.pending_member_count = 0;
+    evidence_forget(core);
+    act_log(core, LOG_LEVEL_INFO, "snapshot_installed last=%" PRIu64, core->log.last);
+    stand_plan(core);
+}

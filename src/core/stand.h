@@ -1,0 +1,21 @@
+/* Whether and when this node stands for election (R22, R24). */
+#ifndef CORE_STAND_H
+#define CORE_STAND_H
+
+#include "core/state.h"
+
+bool stand_under_way(const struct core *core);
+bool stand_by_timer(const struct core *core);
+uint64_t stand_timer_ns(struct core *core);
+/* after anything that changes whether and when to stand */
+void stand_plan(struct core *core);
+bool stand_is_of_generation(const struct core *core);
+bool stand_may(const struct core *core);
+uint64_t stand_begins_ns(const struct core *core);
+/* of the round; the wish to become primary stays */
+void stand_cancel(struct core *core);
+/* EPOCH_START */
+void stand_not_stored(struct core *core, const struct core_event *event);
+void stand_opened(struct core *core);
+
+#endif

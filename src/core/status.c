@@ -1,0 +1,38 @@
+/* What a replica says of itself. */
+#include "core/status.h"
+
+#include "core/act.h"
+#include "core/digests.h"
+#include "core/lease.h"
+#include "core/view.h"
+#include "core/who.h"
+
+void status_publish(struct core *core)
+{
+    core->hearing.status_due_ns = core->now_ns + core->config.heartbeat_interval_ns;
+    /* What is heard in an epoch must not be told under the name of the one before. */
+    if (!epoch_equal(core->epoch, who_shown_epoch(core)))
+        return;
+    struct core_view view;
+    core_view(core, &view);
+    struct core_freshness fresh;
+    core_view_freshness(&view, core->log.durable, core->now_ns, &fresh);
+    struct core_msg *msg = act_message(core, CORE_MSG_STATUS);
+    msg->status.ts_ns = core->now_ns;
+    msg->status.hb_id = core->follow.heard ? core->follow.hb_id : 0;
+    msg->status.last = core->log.last;
+    msg->status.durable = core->log.durable;
+    bool verified = core->follow.attach == ATTACH_DONE;
+    if (mutated(core, MATCH_UNATTACHED))
+        msg->status.match = core->log.last;
+    else
+        msg->status.match = verified ? min_u64(core->follow.match, core->log.durable) : 0; /* R15 */
+    msg->status.applied = core->log.durable;
+    msg->status.state = fresh.state;
+    msg->status.no_room = core->room.lacking;
+    msg->status.digest = digests_own(core);
+    msg->status.rewinds = core->log.rewinds;
+    msg->status.promise_ns = lease_promise_ns(core);
+    core->hearing.status_owed = false;
+    act_publish(core, msg);
+}

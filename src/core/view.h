@@ -1,0 +1,138 @@
+/* What readers and operators see of a core, and the read contract (docs/consistency.md): pure, on a copy of the view, any
+ * thread. */
+#ifndef CORE_VIEW_H
+#define CORE_VIEW_H
+
+#include <candor/status.h>
+
+#include "core/message.h"
+
+struct core;
+
+struct core_peer_view {
+    struct node_id node;
+    bool heard;
+    uint64_t heard_ns; /* arrival of its newest message */
+    uint64_t match;    /* at the primary */
+    enum node_state state;
+    bool voter;
+    uint64_t differs_seq; /* at the primary: since where its data differ (R58); 0: they do not */
+};
+
+/* A snapshot of the core, as plain data: the shell publishes it after each step that changed it. */
+struct core_view {
+    struct node_id self;
+    enum node_role role;
+    struct epoch epoch;       /* which it follows; may be on its way to the disk */
+    struct epoch shown_epoch; /* which it says it follows: stored (R7) */
+    struct node_id primary;   /* "" when none is known to be alive or to have been */
+    char primary_rpc[LIMIT_ADDRESS_BYTES];
+    uint64_t cluster_id;
+    uint64_t store_id;
+    uint64_t boot;
+    bool accepts_writes; /* primary, EPOCH_START stored, not handing over */
+    bool attached;
+    bool catching_up; /* a truncate, a snapshot, or more than max_lag behind */
+    bool behind;      /* has not applied what the oldest unproven heartbeat announced */
+    bool admitted;    /* its store_id is a member (R4) */
+    bool forked;
+    bool doubtful;         /* R59 */
+    bool outvoted;         /* a majority of the voters holds other data */
+    uint64_t equal_seq;    /* where its data were last the primary's; 0: not known */
+    uint64_t differs_seq;  /* since where they are not */
+    bool contacted;        /* a heartbeat of any epoch since the start */
+    uint64_t contact_ns;   /* its arrival: what reject_after counts from */
+    bool heard;            /* a heartbeat of this epoch */
+    uint64_t heartbeat_ns; /* its arrival */
+    bool proven;           /* evidence (R36); at the primary: s_conf */
+    uint64_t evidence_ns;
+    uint64_t evidence_seq; /* the evidence speaks of data with applied >= this */
+    uint64_t last;
+    uint64_t durable;
+    uint64_t match;
+    uint64_t applied;
+    uint64_t commit;
+    struct epoch applied_epoch;   /* of the newest record */
+    uint64_t applied_epoch_first; /* where it begins */
+    uint64_t applied_origin;      /* what tokens of it carry */
+    uint64_t primary_seq;         /* newest announced; at the primary its own last */
+    uint64_t at_risk;             /* R42; at the primary */
+    bool no_room;                 /* the newest append found the disk full */
+    uint64_t log_first;
+    uint64_t rewinds;
+    uint64_t stale_after_ns;
+    uint64_t reject_after_ns;
+    uint64_t drift_ppm;
+    uint32_t peer_count;
+    struct core_peer_view peers[LIMIT_NODES];
+};
+
+void core_view(const struct core *core, struct core_view *out);
+/* What this node knows of the others' lives. */
+void core_lives(const struct core *core, struct core_lives *out);
+/* Copies the epoch history (the caller's is initialised). */
+void core_history(const struct core *core, struct epoch_history *out);
+
+/* The freshness of an answer whose data stand at `applied` (docs/consistency.md, R36-R38). Pure; any thread with its copy of a view.
+ * Call it when the reply is packed, after the data were read. When the view is older than the data it may prove less, never more. */
+struct core_freshness {
+    struct node_id node;
+    enum node_role role;
+    enum node_state state;
+    struct epoch epoch;
+    bool has_heartbeat_age;
+    uint64_t heartbeat_age_ms; /* rounded up */
+    bool stale;
+    bool has_bound;
+    uint64_t bound_ms; /* rounded up */
+    uint64_t applied_seq;
+    uint64_t primary_seq;
+    uint64_t commit_seq;
+};
+
+void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_t now_ns,
+                         struct core_freshness *out);
+
+/* The read contract's table (docs/consistency.md).
+ *
+ * A LINEARIZABLE read is three steps: WAIT LINEARIZABLE; then open a view of the state, at `applied`; when the core's commit is below
+ * it, WAIT COMMIT for it with the view kept open; then answer from that view. */
+enum core_read_level {
+    CORE_READ_EVENTUAL,
+    CORE_READ_BOUNDED,
+    CORE_READ_SESSION,
+    CORE_READ_LINEARIZABLE,
+};
+
+struct core_read {
+    enum core_read_level level;
+    uint64_t max_staleness_ms; /* BOUNDED */
+    struct token token;        /* SESSION; seq 0: no demand */
+    uint64_t token_cluster_id; /* SESSION; 0: none */
+    bool allow_syncing;        /* EVENTUAL */
+};
+
+enum core_decision {
+    CORE_SERVE,    /* answer with the data that were read */
+    CORE_REDIRECT, /* FAILED_PRECONDITION with reason; the hint names the primary */
+    CORE_REFUSE,   /* code and reason; nobody else is named */
+    CORE_WAIT, /* SESSION, LINEARIZABLE: give the core a WAIT event; when it is finished OK, read again and serve */
+};
+
+struct core_read_decision {
+    enum core_decision decision;
+    enum candor_code code;
+    enum candor_reason reason;
+};
+
+/* Decides about data read at `fresh->applied_seq`. Pure. A redirect is decided only when view->primary is known and not
+ * this node (R45); otherwise it is a refusal UNAVAILABLE with the same reason. */
+struct core_read_decision core_decide_read(const struct core_view *view,
+                                           const struct core_freshness *fresh,
+                                           const struct core_read *read);
+
+/* Whether a Fetch of a peer that stands in `epoch` may be served, and up to which seq (R13). Pure. */
+bool core_view_may_fetch(const struct core_view *view, const struct core_header *from,
+                         uint64_t *upto_seq);
+
+#endif
