@@ -244,7 +244,8 @@ static void fail_unconnected(struct slot *slot)
     struct rpc_client *client = slot->client;
     char why[CANDOR_ERROR_MESSAGE_BYTES];
     if (dialed_obstacle(&client->dialed, why, sizeof why) == OBSTACLE_NONE)
-        snprintf(why, sizeof why, "nothing answers at %s", client->dialed.address);
+        snprintf(why, sizeof why, "nothing answers at %s%s", client->dialed.address,
+                 names_pending(client->dialed.host) ? ": its name is still being looked up" : "");
     slot_fail(slot, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE, "%s", why);
 }
 

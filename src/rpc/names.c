@@ -348,6 +348,15 @@ int names_failure(const char *name)
     return error;
 }
 
+bool names_pending(const char *name)
+{
+    pthread_mutex_lock(&names.lock);
+    const struct host *host = find(name);
+    bool pending = host != NULL && host->addresses.count == 0 && host->looking;
+    pthread_mutex_unlock(&names.lock);
+    return pending;
+}
+
 void names_replace_lookup(names_lookup lookup)
 {
     pthread_mutex_lock(&names.lock);

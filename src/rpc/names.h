@@ -52,6 +52,8 @@ int names_within(const char *host, uint32_t ms, struct host_addresses *out);
 
 /* The last lookup that ended found nothing, and no address is known from before: 0 or EAI_*. Never waits. */
 int names_failure(const char *host);
+/* No address of it is known, and its lookup is under way. Never waits. */
+bool names_pending(const char *host);
 
 /* Of several addresses, the one to try after `last` (NULL: none was tried yet): the one that worked, for
  * LIMIT_HOST_ATTEMPTS; then in turn. At least one. */

@@ -326,6 +326,23 @@ static void a_client_says_at_once_that_a_name_does_not_resolve(void **state)
     expect_failure(endpoints, 2, "gone does not resolve");
 }
 
+static void a_client_says_that_a_name_is_still_being_looked_up(void **state)
+{
+    (void)state;
+    const char *endpoint = "tcp://hang-still:7000";
+    struct candor_client_options options = {
+        .endpoints = &endpoint, .endpoint_count = 1, .deadline_ms = 500};
+    struct candor_client *client;
+    struct candor_error err;
+    struct candor_result result;
+    assert_int_equal(candor_client_open(&options, &client, &err), CANDOR_OK);
+    assert_int_equal(candor_get(client, candor_text("k"), NULL, &result), CANDOR_UNAVAILABLE);
+    if (strstr(result.error.message, "hang-still:7000: its name is still being looked up") == NULL)
+        fail_msg("%s", result.error.message);
+    candor_result_free(&result);
+    candor_client_close(client);
+}
+
 static void a_client_says_at_once_that_another_kind_of_socket_answers(void **state)
 {
     (void)state;
@@ -476,6 +493,7 @@ int main(void)
         with_server(a_name_server_that_fails_later_stops_nothing),
         with_server(a_peer_that_resolves_late_is_connected),
         with_server(a_client_says_at_once_that_a_name_does_not_resolve),
+        with_server(a_client_says_that_a_name_is_still_being_looked_up),
         with_server(a_client_says_at_once_that_another_kind_of_socket_answers),
         with_server(an_own_name_is_waited_for_until_it_resolves),
         with_server(a_wait_for_an_own_name_can_be_ended),
