@@ -74,7 +74,7 @@ static const char *node_state(const char *address, enum table_colour *colour)
     if (!row.result.has_freshness)
         return "unreachable";
     size_t state = (size_t)row.result.freshness.state;
-    *colour = state == STATE_FRESH ? TABLE_GOOD : TABLE_WARN;
+    *colour = state == CANDOR_STATE_FRESH ? TABLE_GOOD : TABLE_WARN;
     return state < sizeof words / sizeof words[0] ? words[state] : words[0];
 }
 

@@ -53,6 +53,7 @@
 #include <string.h>
 
 #include <candor/status.h>
+#include <candor/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -98,27 +99,6 @@ struct candor_pos {
 
 int candor_epoch_compare(const struct candor_epoch *a, const struct candor_epoch *b);
 int candor_pos_compare(const struct candor_pos *a, const struct candor_pos *b);
-
-enum candor_role {
-    CANDOR_ROLE_UNKNOWN = 0,
-    CANDOR_ROLE_PRIMARY = 1,
-    CANDOR_ROLE_REPLICA = 2, /* votes */
-    CANDOR_ROLE_READER = 3,  /* replicates, does not vote */
-};
-
-enum candor_state {
-    CANDOR_STATE_UNKNOWN = 0,
-    CANDOR_STATE_FRESH = 1,   /* heard its primary and proven recent, within stale_after */
-    CANDOR_STATE_STALE = 2,   /* nothing proves that the data are recent */
-    CANDOR_STATE_SYNCING = 3, /* catching up: redirects */
-    CANDOR_STATE_EXPIRED = 4, /* older than the operator's reject_after: refuses */
-    CANDOR_STATE_FORKED = 5,  /* serves nothing until an operator has decided */
-    /* Its data differ from the others' at the same position: redirects. */
-    CANDOR_STATE_DOUBTFUL = 6,
-};
-
-const char *candor_role_name(enum candor_role role);    /* "primary" ...; static */
-const char *candor_state_name(enum candor_state state); /* "FRESH" ...; static */
 
 struct candor_freshness {
     char node[CANDOR_NODE_ID_BYTES]; /* who answered */

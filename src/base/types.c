@@ -208,19 +208,17 @@ uint64_t epoch_history_common(const struct epoch_history *a, uint64_t a_last,
     return 0;
 }
 
-const char *node_role_name(enum node_role role)
+const char *candor_role_name(enum candor_role role)
 {
     static const char *const names[] = {"unknown", "primary", "replica", "reader"};
-    ASSERT((unsigned)role < sizeof names / sizeof names[0]);
-    return names[role];
+    return names[(unsigned)role < sizeof names / sizeof names[0] ? role : CANDOR_ROLE_UNKNOWN];
 }
 
-const char *node_state_name(enum node_state state)
+const char *candor_state_name(enum candor_state state)
 {
     static const char *const names[] = {"UNKNOWN", "FRESH",  "STALE",   "SYNCING",
                                         "EXPIRED", "FORKED", "DOUBTFUL"};
-    ASSERT((unsigned)state < sizeof names / sizeof names[0]);
-    return names[state];
+    return names[(unsigned)state < sizeof names / sizeof names[0] ? state : CANDOR_STATE_UNKNOWN];
 }
 
 const char *ack_level_name(enum ack_level ack)

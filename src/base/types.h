@@ -2,6 +2,8 @@
 #ifndef BASE_TYPES_H
 #define BASE_TYPES_H
 
+#include <candor/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -139,20 +141,6 @@ const struct epoch_start *epoch_history_find(const struct epoch_history *history
  * chains tell. */
 uint64_t epoch_history_common(const struct epoch_history *a, uint64_t a_last,
                               const struct epoch_history *b, uint64_t b_last);
-
-enum node_role { ROLE_UNKNOWN, ROLE_PRIMARY, ROLE_REPLICA, ROLE_READER };
-/* docs/consistency.md. The numbers are those of rpc.proto. */
-enum node_state {
-    STATE_UNKNOWN,
-    STATE_FRESH,
-    STATE_STALE,
-    STATE_SYNCING,
-    STATE_EXPIRED,
-    STATE_FORKED,
-    STATE_DOUBTFUL /* its data differ from those of the others at the same position (R59) */
-};
-const char *node_role_name(enum node_role role);    /* "primary" ... */
-const char *node_state_name(enum node_state state); /* "FRESH" ... */
 
 /* What a write asks for and reaches (docs/consistency.md). Numbers as kv.proto's AckLevel; ACK_NONE: not a client's. */
 enum ack_level { ACK_NONE = 0, ACK_LOCAL = 1, ACK_MAJORITY = 2, ACK_ALL = 3 };

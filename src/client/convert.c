@@ -179,13 +179,3 @@ int candor_pos_compare(const struct candor_pos *a, const struct candor_pos *b)
     int order = candor_epoch_compare(&a->epoch, &b->epoch);
     return order != 0 ? order : compare_u64(a->seq, b->seq);
 }
-
-const char *candor_role_name(enum candor_role role)
-{
-    return node_role_name((enum node_role)role);
-}
-
-const char *candor_state_name(enum candor_state state)
-{
-    return node_state_name((enum node_state)state);
-}

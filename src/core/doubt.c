@@ -111,7 +111,7 @@ void doubt_tell(const struct core *core, struct core_verdicts *out)
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
         bool differs = peer->differs_seq != 0;
-        bool clears = !differs && peer->equal_seq != 0 && peer->state == STATE_DOUBTFUL;
+        bool clears = !differs && peer->equal_seq != 0 && peer->state == CANDOR_STATE_DOUBTFUL;
         if (!differs && !clears)
             continue;
         struct opinion of = opinion(core, who_peer_votes(core, peer) ? first : peer->differs_seq);

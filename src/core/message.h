@@ -97,7 +97,7 @@ struct core_msg {
             uint64_t durable;
             uint64_t match;
             uint64_t applied;
-            enum node_state state;
+            enum candor_state state;
             bool no_room;            /* its disk is full */
             struct digest_at digest; /* of its state (R58); seq 0: not known at `durable` */
             uint64_t rewinds;        /* how often that state went back or was replaced */

@@ -27,9 +27,10 @@ static bool may_speak(struct core *core)
     return true;
 }
 
-static enum log_level level_of(enum node_state state)
+static enum log_level level_of(enum candor_state state)
 {
-    return state == STATE_FRESH || state == STATE_SYNCING ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+    return state == CANDOR_STATE_FRESH || state == CANDOR_STATE_SYNCING ? LOG_LEVEL_INFO
+                                                                        : LOG_LEVEL_WARN;
 }
 
 static void tell_state(struct core *core, const struct core_view *view,
@@ -44,9 +45,10 @@ static void tell_state(struct core *core, const struct core_view *view,
     act_log(core, level_of(fresh->state),
             "state_changed from=%s to=%s role=%s primary=%s heartbeat_age_ms=%s bound_ms=%s "
             "applied=%" PRIu64 " changes=%" PRIu64,
-            node_state_name(core->notice.told), node_state_name(fresh->state),
-            node_role_name(fresh->role), node_id_empty(view->primary) ? "none" : view->primary.text,
-            age, bound, view->applied, core->notice.changes);
+            candor_state_name(core->notice.told), candor_state_name(fresh->state),
+            candor_role_name(fresh->role),
+            node_id_empty(view->primary) ? "none" : view->primary.text, age, bound, view->applied,
+            core->notice.changes);
     core->notice.told = fresh->state;
     core->notice.changes = 0;
 }

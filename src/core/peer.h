@@ -35,7 +35,7 @@ struct peer {
     /* The newest that its own stream has named; what it answers to a call may be older, or newer. */
     struct epoch epoch;
     uint64_t reset_ns; /* when its connection was last dropped */
-    enum node_state state;
+    enum candor_state state;
     bool no_room; /* its disk is full, as its newest Status says */
     bool foreign_logged;
     bool impostor_logged;

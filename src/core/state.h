@@ -243,9 +243,9 @@ struct voter_order {
 
 /* Lines of the log about states. */
 struct notice {
-    enum node_state seen; /* when it was last looked at */
-    enum node_state told; /* by the newest line of the log */
-    uint64_t changes;     /* since then */
+    enum candor_state seen; /* when it was last looked at */
+    enum candor_state told; /* by the newest line of the log */
+    uint64_t changes;       /* since then */
     uint64_t looked_ns;
     uint64_t spent;      /* lines that were not earned again yet */
     uint64_t earned_ns;  /* up to when they were */

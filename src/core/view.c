@@ -4,11 +4,11 @@
 #include "core/view.h"
 #include "core/who.h"
 
-static enum node_role role_of(const struct core *core)
+static enum candor_role role_of(const struct core *core)
 {
     if (core->phase == PHASE_PRIMARY)
-        return ROLE_PRIMARY;
-    return who_is_voter(core) ? ROLE_REPLICA : ROLE_READER;
+        return CANDOR_ROLE_PRIMARY;
+    return who_is_voter(core) ? CANDOR_ROLE_REPLICA : CANDOR_ROLE_READER;
 }
 
 static void view_primary(const struct core *core, struct core_view *view)
@@ -125,28 +125,28 @@ static uint64_t bound_ns(const struct core_view *view, uint64_t now_ns)
            age_ns % 1000000 * view->drift_ppm / 1000000 + NS_PER_MS;
 }
 
-static enum node_state state_of(const struct core_view *view, bool has_bound, uint64_t bound,
-                                uint64_t now_ns)
+static enum candor_state state_of(const struct core_view *view, bool has_bound, uint64_t bound,
+                                  uint64_t now_ns)
 {
     bool fresh_bound = has_bound && bound <= view->stale_after_ns;
     if (view->forked)
-        return STATE_FORKED;
+        return CANDOR_STATE_FORKED;
     if (view->doubtful)
-        return STATE_DOUBTFUL;
-    if (view->role == ROLE_PRIMARY)
-        return fresh_bound ? STATE_FRESH : STATE_STALE;
+        return CANDOR_STATE_DOUBTFUL;
+    if (view->role == CANDOR_ROLE_PRIMARY)
+        return fresh_bound ? CANDOR_STATE_FRESH : CANDOR_STATE_STALE;
     if (view->reject_after_ns != 0 &&
         (!view->contacted || saturating_sub(now_ns, view->contact_ns) > view->reject_after_ns))
-        return STATE_EXPIRED;
+        return CANDOR_STATE_EXPIRED;
     if (view->applied == 0)
-        return STATE_SYNCING; /* blank: there is nothing to answer with */
+        return CANDOR_STATE_SYNCING; /* blank: there is nothing to answer with */
     if (!view->heard || saturating_sub(now_ns, view->heartbeat_ns) > view->stale_after_ns)
-        return STATE_STALE;
+        return CANDOR_STATE_STALE;
     if (!view->attached || view->catching_up)
-        return STATE_SYNCING;
+        return CANDOR_STATE_SYNCING;
     if (fresh_bound)
-        return STATE_FRESH;
-    return view->behind ? STATE_SYNCING : STATE_STALE;
+        return CANDOR_STATE_FRESH;
+    return view->behind ? CANDOR_STATE_SYNCING : CANDOR_STATE_STALE;
 }
 
 void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_t now_ns,
@@ -157,14 +157,14 @@ void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_
     out->role = view->role;
     out->epoch = view->shown_epoch;
     out->has_heartbeat_age = view->heard;
-    if (view->role != ROLE_PRIMARY && view->heard)
+    if (view->role != CANDOR_ROLE_PRIMARY && view->heard)
         out->heartbeat_age_ms = ns_to_ms_up(saturating_sub(now_ns, view->heartbeat_ns)); /* R38 */
     /* Evidence speaks of data that hold evidence_seq: older data are not covered by it. */
     out->has_bound = view->proven && applied >= view->evidence_seq;
     uint64_t bound = out->has_bound ? bound_ns(view, now_ns) : 0;
     out->bound_ms = ns_to_ms_up(bound);
     out->state = state_of(view, out->has_bound, bound, now_ns);
-    out->stale = out->state != STATE_FRESH;
+    out->stale = out->state != CANDOR_STATE_FRESH;
     out->applied_seq = applied;
     out->primary_seq = view->primary_seq;
     out->commit_seq = view->commit;
@@ -218,14 +218,14 @@ struct core_read_decision core_decide_read(const struct core_view *view,
                                            const struct core_freshness *fresh,
                                            const struct core_read *read)
 {
-    if (fresh->state == STATE_FORKED)
+    if (fresh->state == CANDOR_STATE_FORKED)
         return refuse(CANDOR_UNAVAILABLE, CANDOR_REASON_FORKED);
-    if (fresh->state == STATE_DOUBTFUL)
+    if (fresh->state == CANDOR_STATE_DOUBTFUL)
         return redirect(view, CANDOR_REASON_DOUBTFUL);
-    if (fresh->state == STATE_EXPIRED)
+    if (fresh->state == CANDOR_STATE_EXPIRED)
         return refuse(CANDOR_UNAVAILABLE, CANDOR_REASON_EXPIRED);
     bool may_sync = read->level == CORE_READ_EVENTUAL && read->allow_syncing;
-    if (fresh->state == STATE_SYNCING && !may_sync)
+    if (fresh->state == CANDOR_STATE_SYNCING && !may_sync)
         return redirect(view, CANDOR_REASON_SYNCING);
     switch (read->level) {
     case CORE_READ_EVENTUAL:
@@ -239,7 +239,7 @@ struct core_read_decision core_decide_read(const struct core_view *view,
     case CORE_READ_LINEARIZABLE:
         /* A replica that hears nobody cannot ask for the read index; its caller may reach the
          * primary. One that hears it asks, whatever is proven of its own data. */
-        if (view->role != ROLE_PRIMARY && !hears_primary(view, fresh))
+        if (view->role != CANDOR_ROLE_PRIMARY && !hears_primary(view, fresh))
             return redirect(view, CANDOR_REASON_NO_PRIMARY);
         return (struct core_read_decision){CORE_WAIT, CANDOR_OK, CANDOR_REASON_NONE};
     }

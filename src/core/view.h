@@ -14,7 +14,7 @@ struct core_peer_view {
     bool heard;
     uint64_t heard_ns; /* arrival of its newest message */
     uint64_t match;    /* at the primary */
-    enum node_state state;
+    enum candor_state state;
     bool voter;
     uint64_t differs_seq; /* at the primary: since where its data differ (R58); 0: they do not */
 };
@@ -22,7 +22,7 @@ struct core_peer_view {
 /* A snapshot of the core, as plain data: the shell publishes it after each step that changed it. */
 struct core_view {
     struct node_id self;
-    enum node_role role;
+    enum candor_role role;
     struct epoch epoch;       /* which it follows; may be on its way to the disk */
     struct epoch shown_epoch; /* which it says it follows: stored (R7) */
     struct node_id primary;   /* "" when none is known to be alive or to have been */
@@ -77,8 +77,8 @@ void core_history(const struct core *core, struct epoch_history *out);
  * Call it when the reply is packed, after the data were read. When the view is older than the data it may prove less, never more. */
 struct core_freshness {
     struct node_id node;
-    enum node_role role;
-    enum node_state state;
+    enum candor_role role;
+    enum candor_state state;
     struct epoch epoch;
     bool has_heartbeat_age;
     uint64_t heartbeat_age_ms; /* rounded up */

@@ -134,12 +134,12 @@ Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh, const 
 
 static bool known_role(Candor__V1__Role role)
 {
-    return (int)role >= ROLE_UNKNOWN && (int)role <= ROLE_READER;
+    return (int)role >= CANDOR_ROLE_UNKNOWN && (int)role <= CANDOR_ROLE_READER;
 }
 
 static bool known_state(Candor__V1__NodeState state)
 {
-    return (int)state >= STATE_UNKNOWN && (int)state <= STATE_DOUBTFUL;
+    return (int)state >= CANDOR_STATE_UNKNOWN && (int)state <= CANDOR_STATE_DOUBTFUL;
 }
 
 enum candor_code wire_read_freshness(const Candor__V1__Freshness *freshness,
@@ -155,8 +155,8 @@ enum candor_code wire_read_freshness(const Candor__V1__Freshness *freshness,
         return code;
     if (!known_role(freshness->role) || !known_state(freshness->state))
         return wire_malformed(err, "freshness", "unknown role or state");
-    out->role = (enum node_role)freshness->role;
-    out->state = (enum node_state)freshness->state;
+    out->role = (enum candor_role)freshness->role;
+    out->state = (enum candor_state)freshness->state;
     out->has_heartbeat_age =
         freshness->heartbeat_case == CANDOR__V1__FRESHNESS__HEARTBEAT_HEARTBEAT_AGE_MS;
     if (out->has_heartbeat_age)

@@ -467,7 +467,7 @@ static enum candor_code read_status(const Candor__V1__Status *status, struct cor
     enum candor_code code = check_numbers(numbers, fields, 9, err);
     if (code != CANDOR_OK)
         return code;
-    if ((int)status->state < STATE_UNKNOWN || (int)status->state > STATE_DOUBTFUL)
+    if ((int)status->state < CANDOR_STATE_UNKNOWN || (int)status->state > CANDOR_STATE_DOUBTFUL)
         return wire_malformed(err, "status.state", "unknown value");
     out->type = CORE_MSG_STATUS;
     out->status.ts_ns = status->ts_ns;
@@ -476,7 +476,7 @@ static enum candor_code read_status(const Candor__V1__Status *status, struct cor
     out->status.durable = status->durable;
     out->status.match = status->match;
     out->status.applied = status->applied;
-    out->status.state = (enum node_state)status->state;
+    out->status.state = (enum candor_state)status->state;
     out->status.no_room = status->no_room;
     out->status.rewinds = status->rewinds;
     out->status.digest = (struct digest_at){

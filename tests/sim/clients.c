@@ -273,7 +273,7 @@ static void pack_other(struct world *world, struct node *node, struct read *read
         ask.token.pos.seq = 0; /* the core said so */
     struct core_read_decision decision = core_decide_read(view, &fresh, &ask);
     TRACE(world, node, "read level=%d applied=%" PRIu64 " %s bound=%s%" PRIu64 "ms decision=%d %s",
-          read->ask.level, read->applied, node_state_name(fresh.state),
+          read->ask.level, read->applied, candor_state_name(fresh.state),
           fresh.has_bound ? "" : "none ", fresh.bound_ms, decision.decision,
           candor_reason_name(decision.reason));
     switch (decision.decision) {

@@ -122,7 +122,7 @@ void rules_log(struct world *world, const struct node *node)
     const struct node *primary = find_node(world, node->view.epoch.owner);
     uint64_t last = node->disk.last;
     bool compared = node->view.attached && primary != NULL && primary != node && primary->up &&
-                    primary->view.role == ROLE_PRIMARY &&
+                    primary->view.role == CANDOR_ROLE_PRIMARY &&
                     epoch_equal(primary->view.epoch, node->view.epoch) && last > 0 &&
                     last <= primary->disk.last;
     if (compared && !chain_equal(disk_chain(&node->disk, last), disk_chain(&primary->disk, last)))

@@ -115,7 +115,7 @@ void check_commit(struct world *world, struct node *node, uint64_t seq)
     if (seq > disk->last)
         violate(world, "I4", "node %s commits seq %" PRIu64 ", its disk ends at %" PRIu64,
                 node->id.text, seq, disk->last);
-    if (node->view.role == ROLE_PRIMARY)
+    if (node->view.role == CANDOR_ROLE_PRIMARY)
         check_majority(world, node, seq);
     uint64_t generation = node->view.epoch.generation;
     struct committed *committed = committed_of(world, generation);
@@ -206,7 +206,7 @@ void check_step(struct world *world, struct node *node)
     rules_view(world, node);
     rules_room(world, node);
     check_commit_grows(world, node);
-    bool is_primary = node->view.role == ROLE_PRIMARY;
+    bool is_primary = node->view.role == CANDOR_ROLE_PRIMARY;
     if (is_primary && !node->was_primary) {
         node->reign_ns = world->now_ns;
         check_new_primary(world, node);
@@ -556,7 +556,7 @@ static void check_bound(struct world *world, struct node *node, const struct cor
 {
     uint64_t bound_ns = fresh->bound_ms * NS_PER_MS;
     struct epoch_log *epoch = registry_epoch(world, fresh->epoch);
-    if (fresh->role != ROLE_PRIMARY &&
+    if (fresh->role != CANDOR_ROLE_PRIMARY &&
         (node->beat.ns == 0 || epoch_compare(node->beat.epoch, fresh->epoch) < 0))
         violate(world, "R37", "node %s tells a bound without a heartbeat of its epoch",
                 node->id.text);
@@ -613,7 +613,7 @@ static void check_fresh_primary(struct world *world, struct node *node)
 static void check_not_stale(struct world *world, struct node *node,
                             const struct core_freshness *fresh)
 {
-    if (fresh->role == ROLE_PRIMARY) {
+    if (fresh->role == CANDOR_ROLE_PRIMARY) {
         check_fresh_primary(world, node);
         return;
     }
@@ -736,7 +736,7 @@ static const char *not_settled(struct world *world, const struct node *node,
         return "is FORKED";
     if (!epoch_equal(view->epoch, primary->view.epoch))
         return "is of another epoch";
-    if (node != primary && view->role == ROLE_PRIMARY)
+    if (node != primary && view->role == CANDOR_ROLE_PRIMARY)
         return "is primary, too";
     if (!view->attached)
         return "is not attached";
@@ -753,7 +753,7 @@ static const char *not_settled(struct world *world, const struct node *node,
     struct core_freshness fresh;
     core_view_freshness(view, view->applied, local_ns(world, node), &fresh);
     bool steady = world->plan.stale_after_ns >= 5 * world->plan.beat_ns;
-    if (steady && fresh.state != STATE_FRESH)
+    if (steady && fresh.state != CANDOR_STATE_FRESH)
         return "is not FRESH";
     return NULL;
 }

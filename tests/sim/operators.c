@@ -69,7 +69,7 @@ static void promote_somebody(struct world *world)
 {
     struct node *node = &world->nodes[between(world, 0, world->node_count - 1)];
     if (is_awake(world, node) && !node->view.forked && !operator_waits_at(node) &&
-        node->view.role != ROLE_READER)
+        node->view.role != CANDOR_ROLE_READER)
         operator_promote(world, node, false);
 }
 

@@ -12,7 +12,7 @@ void rules_write_taken(struct world *world, const struct node *node, const struc
     if (uncommitted + parts > world->plan.max_uncommitted)
         violate(world, "R20", "primary %s takes %u records beside %" PRIu64 " uncommitted ones",
                 node->id.text, parts, uncommitted);
-    if (before->role == ROLE_PRIMARY && !before->accepts_writes)
+    if (before->role == CANDOR_ROLE_PRIMARY && !before->accepts_writes)
         violate(world, "R26", "primary %s takes a write while it hands over", node->id.text);
 }
 
@@ -111,7 +111,7 @@ static void check_at_risk(struct world *world, const struct node *node)
 
 void rules_view(struct world *world, const struct node *node)
 {
-    if (node->view.role == ROLE_PRIMARY)
+    if (node->view.role == CANDOR_ROLE_PRIMARY)
         check_at_risk(world, node);
     const struct core_view *view = &node->view;
     bool has_all = view->attached && view->applied > 0 && view->applied >= view->primary_seq;
@@ -170,7 +170,7 @@ static bool could_take_over(struct world *world, const struct node *node, const 
 
 static bool somebody_could(struct world *world, const struct node *node)
 {
-    if (node->refused_ns == 0 || node->view.role != ROLE_PRIMARY || !world->plan.automatic ||
+    if (node->refused_ns == 0 || node->view.role != CANDOR_ROLE_PRIMARY || !world->plan.automatic ||
         node->view.durable != node->view.commit || node->sleeps_until_ns > world->now_ns)
         return false;
     for (uint32_t i = 0; i < world->node_count; i++)
@@ -187,7 +187,7 @@ void rules_room(struct world *world, struct node *node)
         node->idle_room_ns = 0;
     else if (node->idle_room_ns == 0)
         node->idle_room_ns = world->now_ns;
-    if (node->view.role == ROLE_PRIMARY && !node->view.accepts_writes)
+    if (node->view.role == CANDOR_ROLE_PRIMARY && !node->view.accepts_writes)
         node->hands_over_ns = world->now_ns;
     if (node->idle_room_ns == 0)
         return;
@@ -252,7 +252,7 @@ static bool most_are_sound(const struct world *world)
         const struct node *node = &world->nodes[i];
         const struct member *member = members_find(members, node->id);
         bool leads_or_follows =
-            node->up && (node->view.role == ROLE_PRIMARY || node->view.attached);
+            node->up && (node->view.role == CANDOR_ROLE_PRIMARY || node->view.attached);
         if (member == NULL || !member->voter)
             continue;
         skewed += node->disk.skew != 0;
@@ -265,9 +265,10 @@ static bool most_are_sound(const struct world *world)
 static bool is_compared(struct world *world, const struct node *node)
 {
     const struct node *primary = find_node(world, node->view.epoch.owner);
-    return node->view.role != ROLE_PRIMARY && node->view.attached && primary != NULL &&
-           primary->view.role == ROLE_PRIMARY && primary->disk.skew == 0 && most_are_sound(world) &&
-           world->plan.weight[FAULT_POSE] == 0 && net_open(world, primary->index, node->index) &&
+    return node->view.role != CANDOR_ROLE_PRIMARY && node->view.attached && primary != NULL &&
+           primary->view.role == CANDOR_ROLE_PRIMARY && primary->disk.skew == 0 &&
+           most_are_sound(world) && world->plan.weight[FAULT_POSE] == 0 &&
+           net_open(world, primary->index, node->index) &&
            net_open(world, node->index, primary->index) &&
            node->view.durable >= primary->noted_from;
 }

@@ -36,7 +36,7 @@ static void desert(struct world *world, struct event *event)
 {
     uint64_t side = event->number;
     struct node *node = some_voter_off(world, side);
-    if (world->healing || node == NULL || node->view.role == ROLE_PRIMARY ||
+    if (world->healing || node == NULL || node->view.role == CANDOR_ROLE_PRIMARY ||
         !faults_wipe(world, node))
         return;
     uint64_t until_ns = world->now_ns + elections(world, 300, 900);

@@ -70,7 +70,7 @@ static struct snapshot *offer(struct world *world, struct node *server, struct e
 {
     if (world->plan.careless_server && server->checkpoint != NULL && chance(world, 300000))
         return server->checkpoint;
-    if (server->view.role != ROLE_PRIMARY || !epoch_equal(server->view.epoch, epoch) ||
+    if (server->view.role != CANDOR_ROLE_PRIMARY || !epoch_equal(server->view.epoch, epoch) ||
         server->disk.last == 0)
         return NULL;
     server->checkpoint = snapshot_cut(world, server);

@@ -49,14 +49,14 @@ static void forge_status(struct world *world, const struct node *victim, struct 
     msg->status.hb_id = between(world, 1, 1000);
     msg->status.last = msg->status.durable = msg->status.applied = victim->view.last;
     msg->status.match = victim->view.last;
-    msg->status.state = STATE_FRESH;
+    msg->status.state = CANDOR_STATE_FRESH;
 }
 
 void strangers_impersonate(struct world *world)
 {
     struct node *victim = any_awake(world);
     const struct node *at = &world->nodes[between(world, 0, world->node_count - 1)];
-    const struct node *name = victim != NULL && victim->view.role != ROLE_PRIMARY
+    const struct node *name = victim != NULL && victim->view.role != CANDOR_ROLE_PRIMARY
                                   ? find_node(world, victim->view.epoch.owner)
                                   : &world->nodes[between(world, 0, world->node_count - 1)];
     if (victim == NULL || at == victim || name == NULL || name == at || name == victim)
@@ -64,7 +64,7 @@ void strangers_impersonate(struct world *world)
     static struct core_msg msg; /* large */
     memset(&msg, 0, sizeof msg);
     msg.header = header_of(name, victim->view.epoch);
-    if (victim->view.role == ROLE_PRIMARY)
+    if (victim->view.role == CANDOR_ROLE_PRIMARY)
         forge_status(world, victim, &msg);
     else
         forge_heartbeat(world, victim, &msg);
@@ -204,7 +204,7 @@ void strangers_pose(struct world *world)
         msg.header.epoch = posed_epoch(world, name->disk.epoch);
     name->disk.posed = name->disk.posed || (msg.header.store_id == name->disk.store_id &&
                                             msg.header.boot > name->disk.boot);
-    msg.status.state = STATE_FRESH;
+    msg.status.state = CANDOR_STATE_FRESH;
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *victim = &world->nodes[i];
         bool awake = victim->up && victim->paused_until_ns <= world->now_ns;

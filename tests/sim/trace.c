@@ -70,7 +70,7 @@ static void describe(const struct core_msg *msg, char *out, size_t bytes)
             (double)msg->status.ts_ns / 1e9, msg->status.hb_id, msg->status.last,
             msg->status.durable, msg->status.match,
             (unsigned)((msg->status.digest.digest.high ^ msg->status.digest.digest.low) & 0xffff),
-            msg->status.digest.seq, node_state_name(msg->status.state));
+            msg->status.digest.seq, candor_state_name(msg->status.state));
         break;
     case CORE_MSG_ATTACH:
         snprintf(out, bytes, "last=%" PRIu64 " epochs=%u", msg->attach.last,

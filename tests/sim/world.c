@@ -205,7 +205,7 @@ struct node *find_primary(struct world *world)
     struct node *found = NULL;
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];
-        if (!node->up || node->view.role != ROLE_PRIMARY)
+        if (!node->up || node->view.role != CANDOR_ROLE_PRIMARY)
             continue;
         if (found == NULL || epoch_compare(node->view.epoch, found->view.epoch) > 0)
             found = node;
@@ -476,7 +476,7 @@ void node_crash(struct world *world, struct node *node, bool machine)
     node->up = false;
     core_free(node->core);
     node->core = NULL;
-    node->view.role = ROLE_UNKNOWN;
+    node->view.role = CANDOR_ROLE_UNKNOWN;
     writer_crash(world, node);
     if (machine && world->plan.lossy)
         disk_lose_tail(world, node);

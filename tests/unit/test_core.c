@@ -496,9 +496,9 @@ static void blank_nodes_found_a_cluster_and_become_fresh(void **state)
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
-    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_PRIMARY);
     for (int i = 0; i < NODES; i++) {
-        assert_int_equal(fresh_of(c, i).state, STATE_FRESH);
+        assert_int_equal(fresh_of(c, i).state, CANDOR_STATE_FRESH);
         assert_true(view_of(c, i).admitted);
         assert_int_equal(view_of(c, i).cluster_id, 99);
         assert_int_equal(view_of(c, i).commit, view_of(c, 0).last);
@@ -532,14 +532,14 @@ static void replica_cut_off_flags_within_stale_after_and_comes_back(void **state
     run_ms(c, 600);
     struct core_freshness fresh = fresh_of(c, 2);
     assert_true(fresh.stale);
-    assert_int_equal(fresh.state, STATE_STALE);
+    assert_int_equal(fresh.state, CANDOR_STATE_STALE);
     assert_true(fresh.heartbeat_age_ms >= 500);
     assert_true(fresh.has_bound);
     for (uint64_t i = 0; i < 10; i++)
         write_at(c, 0, 100 + i, ACK_LOCAL);
     c->hosts[2].cut = false;
     run_ms(c, 1000);
-    assert_int_equal(fresh_of(c, 2).state, STATE_FRESH);
+    assert_int_equal(fresh_of(c, 2).state, CANDOR_STATE_FRESH);
     assert_int_equal(view_of(c, 2).applied, view_of(c, 0).last);
     cluster_free(c);
 }
@@ -561,7 +561,7 @@ static uint64_t median_bound_ms(struct cluster *c, uint64_t write_ms)
         if (write_ms != 0 && i % write_ms == 0)
             write_at(c, 0, 100 + i, ACK_LOCAL);
         struct core_freshness fresh = fresh_of(c, 1);
-        assert_int_equal(fresh.state, STATE_FRESH);
+        assert_int_equal(fresh.state, CANDOR_STATE_FRESH);
         bounds[i] = fresh.bound_ms;
     }
     qsort(bounds, SAMPLES, sizeof bounds[0], by_size);
@@ -607,9 +607,9 @@ static void records_count_as_the_heartbeat_that_they_name(void **state)
         if (i % 20 == 0)
             write_at(c, 0, 100 + i, ACK_LOCAL);
     }
-    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_PRIMARY);
     assert_int_equal(view_of(c, 0).epoch.term, 1);
-    assert_int_equal(fresh_of(c, 1).state, STATE_FRESH); /* they carry the evidence, too */
+    assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_FRESH); /* they carry the evidence, too */
     cluster_free(c);
 }
 
@@ -628,7 +628,7 @@ static void only_local_records_are_at_risk(void **state)
     /* By force b opens a reign that is committed by nobody yet: its EPOCH_START is at no risk. */
     promote(c, 1, 8, true);
     run_ms(c, 200);
-    assert_int_equal(view_of(c, 1).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 1).role, CANDOR_ROLE_PRIMARY);
     assert_true(view_of(c, 1).durable > view_of(c, 1).commit);
     assert_int_equal(view_of(c, 1).at_risk, 0);
     cluster_free(c);
@@ -646,7 +646,7 @@ static void a_new_primary_counts_what_the_old_one_may_have_acknowledged(void **s
     c->hosts[0].cut = true;
     promote(c, 1, 8, true);
     run_ms(c, 200);
-    assert_int_equal(view_of(c, 1).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 1).role, CANDOR_ROLE_PRIMARY);
     assert_int_equal(view_of(c, 1).at_risk, 1);
     cluster_free(c);
 }
@@ -682,7 +682,7 @@ static void full_disk_hands_over_to_one_with_room(void **state)
     c->hosts[0].full = c->hosts[1].full = false;
     run_ms(c, 5000);
     assert_false(view_of(c, 0).no_room);
-    assert_int_equal(fresh_of(c, 1).state, STATE_FRESH);
+    assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_FRESH);
     assert_int_equal(primary_of(c), 2);
     cluster_free(c);
 }
@@ -818,12 +818,12 @@ static void deposed_primary_rolls_back_and_follows(void **state)
     assert_int_equal(c->hosts[1].finished, 7);
     assert_int_equal(c->hosts[1].code, CANDOR_OK);
     write_at(c, 1, 8, ACK_LOCAL);
-    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY); /* it cannot know */
+    assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_PRIMARY); /* it cannot know */
     assert_true(fresh_of(c, 0).stale);
     c->hosts[0].cut = false;
     run_ms(c, 1500);
-    assert_int_equal(view_of(c, 0).role, ROLE_REPLICA);
-    assert_int_equal(fresh_of(c, 0).state, STATE_FRESH);
+    assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_REPLICA);
+    assert_int_equal(fresh_of(c, 0).state, CANDOR_STATE_FRESH);
     assert_int_equal(view_of(c, 0).applied, view_of(c, 1).last);
     assert_int_equal(c->hosts[0].log.length, c->hosts[1].log.length);
     assert_memory_equal(c->hosts[0].log.bytes, c->hosts[1].log.bytes, c->hosts[0].log.length);
@@ -839,7 +839,7 @@ static void promotion_is_refused_while_the_primary_lives(void **state)
     run_ms(c, 100);
     assert_int_equal(c->hosts[1].code, CANDOR_UNAVAILABLE);
     assert_int_equal(c->hosts[1].reason, CANDOR_REASON_NO_MAJORITY);
-    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_PRIMARY);
     cluster_free(c);
 }
 
@@ -895,7 +895,7 @@ static void forced_promotion_wins_everywhere_after_healing(void **state)
     run_ms(c, 2000);
     for (int i = 0; i < NODES; i++) {
         assert_int_equal(view_of(c, i).epoch.generation, 2);
-        assert_int_equal(fresh_of(c, i).state, STATE_FRESH);
+        assert_int_equal(fresh_of(c, i).state, CANDOR_STATE_FRESH);
         assert_int_equal(view_of(c, i).applied, view_of(c, 2).last);
     }
     cluster_free(c);
@@ -906,11 +906,12 @@ static void automatic_failover_elects_a_new_primary(void **state)
     (void)state;
     struct cluster *c = cluster_new(true);
     run_ms(c, 1500);
-    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_PRIMARY);
     c->hosts[0].cut = true;
     run_ms(c, 4000);
-    assert_int_equal(view_of(c, 0).role, ROLE_REPLICA); /* R25 */
-    assert_int_equal((view_of(c, 1).role == ROLE_PRIMARY) + (view_of(c, 2).role == ROLE_PRIMARY),
+    assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_REPLICA); /* R25 */
+    assert_int_equal((view_of(c, 1).role == CANDOR_ROLE_PRIMARY) +
+                         (view_of(c, 2).role == CANDOR_ROLE_PRIMARY),
                      1);
     cluster_free(c);
 }
@@ -920,7 +921,7 @@ static void automatic_failover_elects_a_new_primary(void **state)
 static int primary_besides(struct cluster *c, int old)
 {
     for (int i = 0; i < NODES; i++)
-        if (i != old && view_of(c, i).role == ROLE_PRIMARY)
+        if (i != old && view_of(c, i).role == CANDOR_ROLE_PRIMARY)
             return i;
     fail();
     return -1;
@@ -988,7 +989,7 @@ static void transfer_is_told_with_the_refusals_of_the_old_primary(void **state)
     run_ms(c, 700);
     c->hosts[1].cut = false;
     run_ms(c, 1000);
-    assert_int_equal(view_of(c, 1).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 1).role, CANDOR_ROLE_PRIMARY);
     assert_int_equal(c->hosts[1].reign.cause, CORE_REIGN_TRANSFER);
     assert_in_range(c->hosts[0].reign.gap_ns, 700 * NS_PER_MS, 1700 * NS_PER_MS);
     assert_true(c->hosts[1].reign.gap_ns < c->hosts[0].reign.gap_ns);
@@ -1005,7 +1006,7 @@ static void promotions_are_told_apart_from_elections(void **state)
         run_ms(c, 1500);
         promote(c, 1, 20, force != 0);
         run_ms(c, 500);
-        assert_int_equal(view_of(c, 1).role, ROLE_PRIMARY);
+        assert_int_equal(view_of(c, 1).role, CANDOR_ROLE_PRIMARY);
         assert_int_equal(c->hosts[1].reign.cause, force ? CORE_REIGN_FORCED : CORE_REIGN_PROMOTION);
         assert_in_range(c->hosts[1].reign.gap_ns, 1400 * NS_PER_MS, 2000 * NS_PER_MS);
         cluster_free(c);
@@ -1041,7 +1042,7 @@ static void restarted_primary_knows_its_predecessor_from_the_log_alone(void **st
     c->now_ns += 1500 * NS_PER_MS; /* it was down so long */
     start(c, 0, false);
     run_ms(c, 1500);
-    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_PRIMARY);
     assert_int_equal(c->hosts[0].reign.cause, CORE_REIGN_RESUMED);
     assert_true(epoch_equal(c->hosts[0].reign.previous, before));
     assert_false(c->hosts[0].reign.has_gap);
@@ -1114,7 +1115,7 @@ static void a_session_writes_only_where_its_position_survived(void **state)
     assert_int_equal(c->hosts[1].finished, 60);
     assert_int_equal(c->hosts[1].reason, CANDOR_REASON_SESSION_LOST);
     /* The deposed primary does not know it yet. */
-    assert_int_equal(view_of(c, 0).role, ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_PRIMARY);
     event.ticket = 61;
     event.write.token.pos = (struct pos){view_of(c, 1).epoch, view_of(c, 1).applied};
     deliver(c, 0, &event);
@@ -1137,12 +1138,12 @@ static void transfer_hands_the_reign_over_and_loses_nothing(void **state)
     run_ms(c, 20); /* no timeout is waited for */
     assert_int_equal(c->hosts[0].finished, 7);
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
-    assert_int_equal(view_of(c, 1).role, ROLE_PRIMARY);
-    assert_int_equal(view_of(c, 0).role, ROLE_REPLICA);
+    assert_int_equal(view_of(c, 1).role, CANDOR_ROLE_PRIMARY);
+    assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_REPLICA);
     run_ms(c, 1000);
     write_at(c, 1, 8, ACK_MAJORITY);
     assert_int_equal(c->hosts[1].code, CANDOR_OK);
-    assert_int_equal(fresh_of(c, 0).state, STATE_FRESH);
+    assert_int_equal(fresh_of(c, 0).state, CANDOR_STATE_FRESH);
     cluster_free(c);
 }
 
@@ -1214,7 +1215,7 @@ static void a_replica_goes_back_behind_records_that_are_not_the_primarys(void **
     start_with_other_records(c, last - 2, last - 3);
     assert_int_equal(view_of(c, 1).last, last);
     run_ms(c, 1500);
-    assert_int_equal(fresh_of(c, 1).state, STATE_FRESH);
+    assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_FRESH);
     assert_int_equal(view_of(c, 1).applied, last);
     assert_true(chain_equal(chain_of(&c->hosts[1], last), chain_of(&c->hosts[0], last)));
     cluster_free(c);
@@ -1229,7 +1230,7 @@ static void a_replica_whose_committed_records_are_not_the_primarys_is_forked(voi
         uint64_t last = view_of(c, 0).last;
         start_with_other_records(c, last - 2, last - (uint64_t)behind);
         run_ms(c, 3000);
-        assert_int_equal(fresh_of(c, 1).state, STATE_FORKED);
+        assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_FORKED);
         assert_int_equal(c->hosts[1].last, last - (uint64_t)behind); /* the rest was not */
         assert_int_equal(c->hosts[1].snapshots_wanted, 0);
         struct core_event accept = {.type = CORE_EVENT_ACCEPT_HISTORY, .ticket = 50};
@@ -1323,7 +1324,7 @@ static void records_that_follow_others_are_not_taken(void **state)
             &(struct core_event){.type = CORE_EVENT_STREAM, .peer = c->hosts[0].id, .msg = &msg});
     run_ms(c, 1500);
     assert_int_equal(c->hosts[1].last, view.last);
-    assert_int_equal(fresh_of(c, 1).state, STATE_FRESH);
+    assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_FRESH);
     buffer_free(&bytes);
     cluster_free(c);
 }
@@ -1498,7 +1499,7 @@ static void a_message_counts_only_at_its_senders_address(void **state)
     write_at(c, 0, 5, ACK_LOCAL);
     c->hosts[0].cut = true;
     run_ms(c, 600);
-    assert_int_equal(fresh_of(c, 1).state, STATE_STALE);
+    assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_STALE);
     struct core_msg msg = forged(c, CORE_MSG_HEARTBEAT, 0, view_of(c, 1).epoch);
     msg.heartbeat.hb_id = UINT64_C(1) << 40;
     msg.heartbeat.last = view_of(c, 1).last;
@@ -1509,10 +1510,10 @@ static void a_message_counts_only_at_its_senders_address(void **state)
     uint64_t heartbeat_ns = view_of(c, 1).heartbeat_ns;
     deliver_stream(c, 1, 2, &msg); /* at the address of c */
     assert_int_equal(view_of(c, 1).heartbeat_ns, heartbeat_ns);
-    assert_int_equal(fresh_of(c, 1).state, STATE_STALE);
+    assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_STALE);
     deliver_stream(c, 1, 0, &msg); /* at its own */
     assert_int_equal(view_of(c, 1).heartbeat_ns, c->now_ns);
-    assert_int_equal(fresh_of(c, 1).state, STATE_FRESH);
+    assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_FRESH);
     cluster_free(c);
 }
 
@@ -1637,8 +1638,8 @@ static void an_epoch_that_no_election_can_have_reached_is_dropped(void **state)
     deliver_stream(c, 1, 2, &status);
     assert_true(epoch_equal(view_of(c, 1).epoch, far));
     run_ms(c, 4000); /* the term goes on from there */
-    int leads = view_of(c, 0).role == ROLE_PRIMARY ? 0 : 1;
-    assert_int_equal(view_of(c, leads).role, ROLE_PRIMARY);
+    int leads = view_of(c, 0).role == CANDOR_ROLE_PRIMARY ? 0 : 1;
+    assert_int_equal(view_of(c, leads).role, CANDOR_ROLE_PRIMARY);
     assert_in_range(view_of(c, leads).epoch.term, far.term + 1, far.term + 10);
     cluster_free(c);
 }
@@ -1707,7 +1708,7 @@ static void removed_voter_no_longer_counts_until_it_is_added_again(void **state)
     set_voter(c, 0, "c", false, 7);
     run_ms(c, 5);
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
-    assert_int_equal(view_of(c, 2).role, ROLE_READER);
+    assert_int_equal(view_of(c, 2).role, CANDOR_ROLE_READER);
     c->hosts[1].cut = true; /* of two voters one is left: c's copy does not help */
     write_at(c, 0, 8, ACK_MAJORITY);
     run_ms(c, 1100);
@@ -1753,7 +1754,8 @@ static void a_lease_answers_alone_and_ends_before_another_can_be_elected(void **
     assert_int_not_equal(c->hosts[0].finished, 31);
     run_ms(c, 1000);
     assert_int_equal(c->hosts[0].code, CANDOR_UNAVAILABLE);
-    assert_true(view_of(c, 1).role == ROLE_PRIMARY || view_of(c, 2).role == ROLE_PRIMARY);
+    assert_true(view_of(c, 1).role == CANDOR_ROLE_PRIMARY ||
+                view_of(c, 2).role == CANDOR_ROLE_PRIMARY);
     cluster_free(c);
 }
 
@@ -1922,7 +1924,7 @@ static void read_contract_table(void **state)
 {
     (void)state;
     static const struct {
-        enum node_state state;
+        enum candor_state state;
         enum core_read_level level;
         bool allow_syncing;
         bool has_bound;
@@ -1932,38 +1934,38 @@ static void read_contract_table(void **state)
         enum core_decision decision;
         enum candor_reason reason;
     } cases[] = {
-        {STATE_FRESH, CORE_READ_EVENTUAL, false, true, 10, true, true, CORE_SERVE, 0},
-        {STATE_STALE, CORE_READ_EVENTUAL, false, false, 0, true, false, CORE_SERVE, 0},
-        {STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, true, true, CORE_REDIRECT,
+        {CANDOR_STATE_FRESH, CORE_READ_EVENTUAL, false, true, 10, true, true, CORE_SERVE, 0},
+        {CANDOR_STATE_STALE, CORE_READ_EVENTUAL, false, false, 0, true, false, CORE_SERVE, 0},
+        {CANDOR_STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, true, true, CORE_REDIRECT,
          CANDOR_REASON_SYNCING},
-        {STATE_SYNCING, CORE_READ_EVENTUAL, true, true, 10, true, true, CORE_SERVE, 0},
-        {STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, false, true, CORE_REFUSE,
+        {CANDOR_STATE_SYNCING, CORE_READ_EVENTUAL, true, true, 10, true, true, CORE_SERVE, 0},
+        {CANDOR_STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, false, true, CORE_REFUSE,
          CANDOR_REASON_SYNCING},
-        {STATE_EXPIRED, CORE_READ_EVENTUAL, true, true, 10, true, false, CORE_REFUSE,
+        {CANDOR_STATE_EXPIRED, CORE_READ_EVENTUAL, true, true, 10, true, false, CORE_REFUSE,
          CANDOR_REASON_EXPIRED},
-        {STATE_FORKED, CORE_READ_EVENTUAL, true, true, 10, true, true, CORE_REFUSE,
+        {CANDOR_STATE_FORKED, CORE_READ_EVENTUAL, true, true, 10, true, true, CORE_REFUSE,
          CANDOR_REASON_FORKED},
-        {STATE_DOUBTFUL, CORE_READ_EVENTUAL, true, true, 10, true, true, CORE_REDIRECT,
+        {CANDOR_STATE_DOUBTFUL, CORE_READ_EVENTUAL, true, true, 10, true, true, CORE_REDIRECT,
          CANDOR_REASON_DOUBTFUL},
-        {STATE_DOUBTFUL, CORE_READ_LINEARIZABLE, true, true, 10, false, true, CORE_REFUSE,
+        {CANDOR_STATE_DOUBTFUL, CORE_READ_LINEARIZABLE, true, true, 10, false, true, CORE_REFUSE,
          CANDOR_REASON_DOUBTFUL},
-        {STATE_FRESH, CORE_READ_BOUNDED, false, true, 100, true, true, CORE_SERVE, 0},
-        {STATE_STALE, CORE_READ_BOUNDED, false, true, 100, true, false, CORE_SERVE, 0},
-        {STATE_FRESH, CORE_READ_BOUNDED, false, true, 101, true, true, CORE_REDIRECT,
+        {CANDOR_STATE_FRESH, CORE_READ_BOUNDED, false, true, 100, true, true, CORE_SERVE, 0},
+        {CANDOR_STATE_STALE, CORE_READ_BOUNDED, false, true, 100, true, false, CORE_SERVE, 0},
+        {CANDOR_STATE_FRESH, CORE_READ_BOUNDED, false, true, 101, true, true, CORE_REDIRECT,
          CANDOR_REASON_TOO_STALE},
-        {STATE_STALE, CORE_READ_BOUNDED, false, false, 0, true, false, CORE_REDIRECT,
+        {CANDOR_STATE_STALE, CORE_READ_BOUNDED, false, false, 0, true, false, CORE_REDIRECT,
          CANDOR_REASON_TOO_STALE},
-        {STATE_STALE, CORE_READ_BOUNDED, false, false, 0, false, false, CORE_REFUSE,
+        {CANDOR_STATE_STALE, CORE_READ_BOUNDED, false, false, 0, false, false, CORE_REFUSE,
          CANDOR_REASON_TOO_STALE},
-        {STATE_FRESH, CORE_READ_LINEARIZABLE, false, true, 1, true, true, CORE_WAIT, 0},
-        {STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, true, true, CORE_WAIT, 0},
-        {STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, true, false, CORE_REDIRECT,
+        {CANDOR_STATE_FRESH, CORE_READ_LINEARIZABLE, false, true, 1, true, true, CORE_WAIT, 0},
+        {CANDOR_STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, true, true, CORE_WAIT, 0},
+        {CANDOR_STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, true, false, CORE_REDIRECT,
          CANDOR_REASON_NO_PRIMARY},
-        {STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, false, false, CORE_REFUSE,
+        {CANDOR_STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, false, false, CORE_REFUSE,
          CANDOR_REASON_NO_PRIMARY},
-        {STATE_SYNCING, CORE_READ_LINEARIZABLE, true, true, 1, true, true, CORE_REDIRECT,
+        {CANDOR_STATE_SYNCING, CORE_READ_LINEARIZABLE, true, true, 1, true, true, CORE_REDIRECT,
          CANDOR_REASON_SYNCING},
-        {STATE_SYNCING, CORE_READ_BOUNDED, true, true, 1, true, true, CORE_REDIRECT,
+        {CANDOR_STATE_SYNCING, CORE_READ_BOUNDED, true, true, 1, true, true, CORE_REDIRECT,
          CANDOR_REASON_SYNCING},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

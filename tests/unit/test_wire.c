@@ -133,7 +133,7 @@ static void stream_messages_round_trip(void **state)
     status.status.durable = 4;
     status.status.match = 5;
     status.status.applied = 6;
-    status.status.state = STATE_SYNCING;
+    status.status.state = CANDOR_STATE_SYNCING;
     status.status.no_room = true;
     status.status.digest = (struct digest_at){6, {.high = UINT64_MAX, .low = 9}};
     status.status.promise_ns = 600 * NS_PER_MS;
@@ -147,7 +147,7 @@ static void stream_messages_round_trip(void **state)
     assert_int_equal(out.status.digest.seq, 6);
     assert_int_equal(out.status.digest.digest.high, UINT64_MAX);
     assert_int_equal(out.status.digest.digest.low, 9);
-    assert_int_equal(out.status.state, STATE_SYNCING);
+    assert_int_equal(out.status.state, CANDOR_STATE_SYNCING);
     assert_int_equal(out.status.promise_ns, 600 * NS_PER_MS);
     done(message, &out);
 }
@@ -265,8 +265,8 @@ static void freshness_keeps_absent_apart_from_zero(void **state)
 {
     (void)state;
     struct core_freshness fresh = {.node = node_id_of("b"),
-                                   .role = ROLE_REPLICA,
-                                   .state = STATE_STALE,
+                                   .role = CANDOR_ROLE_REPLICA,
+                                   .state = CANDOR_STATE_STALE,
                                    .epoch = epoch_of(1, 2, "a"),
                                    .stale = true,
                                    .applied_seq = 5,
@@ -281,8 +281,8 @@ static void freshness_keeps_absent_apart_from_zero(void **state)
     assert_false(back.has_bound);
     assert_false(back.has_heartbeat_age);
     assert_true(back.stale);
-    assert_int_equal(back.state, STATE_STALE);
-    assert_int_equal(back.role, ROLE_REPLICA);
+    assert_int_equal(back.state, CANDOR_STATE_STALE);
+    assert_int_equal(back.role, CANDOR_ROLE_REPLICA);
     assert_true(epoch_equal(back.epoch, fresh.epoch));
     assert_int_equal(back.applied_seq, 5);
     assert_int_equal(back.primary_seq, 6);
@@ -407,7 +407,7 @@ static void unknown_enum_values_are_refused(void **state)
     struct wire_room room;
     struct core_msg msg = message_of(CORE_MSG_STATUS);
     Candor__V1__StreamMessage *stream = (Candor__V1__StreamMessage *)wire_message(&msg, &room);
-    const int bad[] = {STATE_DOUBTFUL + 1, -1, 1000000};
+    const int bad[] = {CANDOR_STATE_DOUBTFUL + 1, -1, 1000000};
     for (int i = 0; i < 3; i++) {
         stream->status->state = (Candor__V1__NodeState)bad[i];
         assert_refused(&stream->base);

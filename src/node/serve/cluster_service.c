@@ -99,14 +99,14 @@ static void status(Candor__V1__Cluster_Service *service, const Candor__V1__Statu
 /* ---- Health ------------------------------------------------------------------------------------------------------ */
 
 static Candor__V1__HealthResponse__ServingStatus health_of(const char *service,
-                                                           enum node_state state)
+                                                           enum candor_state state)
 {
     bool known = service[0] == '\0' || strcmp(service, "candor.v1.KV") == 0 ||
                  strcmp(service, "candor.v1.Cluster") == 0 ||
                  strcmp(service, "candor.v1.Replication") == 0;
     if (!known)
         return CANDOR__V1__HEALTH_RESPONSE__SERVING_STATUS__SERVING_STATUS_SERVICE_UNKNOWN;
-    if (state == STATE_FRESH || state == STATE_STALE)
+    if (state == CANDOR_STATE_FRESH || state == CANDOR_STATE_STALE)
         return CANDOR__V1__HEALTH_RESPONSE__SERVING_STATUS__SERVING_STATUS_SERVING;
     return CANDOR__V1__HEALTH_RESPONSE__SERVING_STATUS__SERVING_STATUS_NOT_SERVING;
 }

@@ -38,8 +38,8 @@ void failovers_tell(struct node *node, enum candor_reason reason, bool redirect)
 void failovers_see(struct node *node, const struct core_view *view)
 {
     struct failovers *failovers = &node->failovers;
-    failovers->leads = view->role == ROLE_PRIMARY && view->accepts_writes;
-    bool calm = view->role == ROLE_PRIMARY ? view->accepts_writes : view->heard;
+    failovers->leads = view->role == CANDOR_ROLE_PRIMARY && view->accepts_writes;
+    bool calm = view->role == CANDOR_ROLE_PRIMARY ? view->accepts_writes : view->heard;
     if (!calm || view->heartbeat_ns == failovers->calm_ns)
         return;
     failovers->calm_ns = view->heartbeat_ns;

@@ -403,7 +403,7 @@ void snapshot_serve(struct node *node, const Candor__V1__SnapshotRequest *reques
     }
     struct core_view view;
     view_read_without_peers(&node->view, &view);
-    bool mine = view.role == ROLE_PRIMARY && from.config_hash == node->config_hash &&
+    bool mine = view.role == CANDOR_ROLE_PRIMARY && from.config_hash == node->config_hash &&
                 from.cluster_id == view.cluster_id && epoch_equal(from.epoch, view.epoch);
     if (!mine) {
         refuse(node, &view, reply, call);

@@ -66,7 +66,7 @@ static bool all_fresh(const struct transcript *transcript)
 {
     const struct world *world = transcript->world;
     for (uint32_t i = 0; i < world->node_count; i++)
-        if (transcript->seen[i].state != STATE_FRESH)
+        if (transcript->seen[i].state != CANDOR_STATE_FRESH)
             return false;
     return true;
 }

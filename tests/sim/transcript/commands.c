@@ -269,8 +269,8 @@ static void say_status(struct transcript *transcript, const struct node *node)
         core_view_freshness(&node->view, node->view.applied, local_ns(transcript->world, node),
                             &fresh);
     say_line(transcript, "        %-4s  %-8s %-9s %-9s %-12s %6" PRIu64 "  %s", node->id.text,
-             node->up ? node_role_name(fresh.role) : "down",
-             node->up ? node_state_name(fresh.state) : "-", known, end,
+             node->up ? candor_role_name(fresh.role) : "down",
+             node->up ? candor_state_name(fresh.state) : "-", known, end,
              node->up ? node->view.commit : disk->commit, phrase_data(transcript, disk, data));
 }
 

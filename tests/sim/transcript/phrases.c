@@ -86,10 +86,10 @@ char *phrase_data(const struct transcript *transcript, const struct disk *disk,
 char *phrase_freshness(const struct core_freshness *fresh, char out[PHRASE_BYTES])
 {
     out[0] = '\0';
-    add(out, "%s %s", node_role_name(fresh->role), node_state_name(fresh->state));
-    if (fresh->role != ROLE_PRIMARY && fresh->has_heartbeat_age)
+    add(out, "%s %s", candor_role_name(fresh->role), candor_state_name(fresh->state));
+    if (fresh->role != CANDOR_ROLE_PRIMARY && fresh->has_heartbeat_age)
         add(out, ", heartbeat %" PRIu64 " ms ago", fresh->heartbeat_age_ms);
-    if (fresh->role != ROLE_PRIMARY && !fresh->has_heartbeat_age)
+    if (fresh->role != CANDOR_ROLE_PRIMARY && !fresh->has_heartbeat_age)
         add(out, ", no heartbeat");
     if (fresh->has_bound)
         add(out, ", bound %" PRIu64 " ms", fresh->bound_ms);
@@ -272,7 +272,7 @@ char *phrase_message(const struct transcript *transcript, const struct core_msg 
     case CORE_MSG_STATUS:
         add(out, "Status on %" PRIu64 ": durable %" PRIu64 ", match %" PRIu64 ", %s",
             msg->status.hb_id, msg->status.durable, msg->status.match,
-            node_state_name(msg->status.state));
+            candor_state_name(msg->status.state));
         break;
     default:
         add_call(out, msg);

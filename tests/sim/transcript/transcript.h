@@ -75,8 +75,8 @@ struct operation {
 };
 
 struct seen { /* of a node, in the lines so far */
-    enum node_role role;
-    enum node_state state;
+    enum candor_role role;
+    enum candor_state state;
     bool accepts_writes;
     bool admitted;
     struct epoch saved;

@@ -156,7 +156,7 @@ static void watch_state(struct transcript *transcript, struct node *node)
     struct core_freshness fresh;
     core_view_freshness(&node->view, node->view.applied, local_ns(transcript->world, node), &fresh);
     if (fresh.state != seen->state)
-        say(transcript, node->id.text, "is %s", node_state_name(fresh.state));
+        say(transcript, node->id.text, "is %s", candor_state_name(fresh.state));
     seen->state = fresh.state;
 }
 
@@ -175,14 +175,14 @@ static void changed(struct transcript *transcript, struct node *node)
     struct seen *seen = &transcript->seen[node->index];
     const struct core_view *view = &node->view;
     char epoch[EPOCH_TEXT_BYTES];
-    bool leads = view->role == ROLE_PRIMARY;
-    bool led = seen->role == ROLE_PRIMARY;
+    bool leads = view->role == CANDOR_ROLE_PRIMARY;
+    bool led = seen->role == CANDOR_ROLE_PRIMARY;
     if (leads && !led)
         say(transcript, node->id.text, "is primary of %s", epoch_text(view->epoch, epoch));
     else if (led && !leads)
-        say(transcript, node->id.text, "steps down: %s", node_role_name(view->role));
-    else if (seen->role != ROLE_UNKNOWN && view->role != seen->role)
-        say(transcript, node->id.text, "is a %s", node_role_name(view->role));
+        say(transcript, node->id.text, "steps down: %s", candor_role_name(view->role));
+    else if (seen->role != CANDOR_ROLE_UNKNOWN && view->role != seen->role)
+        say(transcript, node->id.text, "is a %s", candor_role_name(view->role));
     if (leads && led && view->accepts_writes != seen->accepts_writes)
         say(transcript, node->id.text, view->accepts_writes ? "takes writes" : "takes no writes");
     if (view->admitted && !seen->admitted)
