@@ -1,6 +1,7 @@
 /* From a command line to a command. */
 #include "cli/frame/context.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -166,7 +167,11 @@ static const char *nearest_command(const char *family, const char *word, char ou
         words[count] = names[count];
         count++;
     }
-    const char *near = nearest_word(word, words);
+    char lower[NAME_BYTES]; /* GET, as redis-cli is typed */
+    snprintf(lower, sizeof lower, "%s", word);
+    for (char *p = lower; *p != '\0'; p++)
+        *p = (char)tolower((unsigned char)*p);
+    const char *near = strlen(word) < sizeof lower ? nearest_word(lower, words) : NULL;
     if (near != NULL)
         snprintf(out, NAME_BYTES, "%s", near);
     return near != NULL ? out : NULL;

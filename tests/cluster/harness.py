@@ -4,15 +4,18 @@ Everything lives in a temporary directory on free ports, and only processes star
 wait for conditions with a deadline (`until`), never for a time.
 """
 import contextlib
+import fcntl
 import json
 import os
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -98,6 +101,22 @@ def copy_on_free_ports(source, target):
             text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free}")
     with open(target, "w", encoding="utf-8") as f:
         f.write(text)
+
+
+def on_a_terminal(columns, *args):
+    """The lines that kvctl prints on a terminal of so many columns, without any cluster to find by itself."""
+    parent, child = os.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
+    environment.update(XDG_RUNTIME_DIR="/nonexistent", NO_COLOR="1")
+    process = subprocess.Popen([KVCTL, *args], stdin=subprocess.DEVNULL, stdout=child, stderr=child, env=environment)
+    os.close(child)
+    text = b""
+    with os.fdopen(parent, "rb", buffering=0) as terminal, contextlib.suppress(OSError):  # EIO: its end
+        while chunk := terminal.read(65536):
+            text += chunk
+    process.wait(timeout=60)
+    return text.decode().replace("\r\n", "\n").splitlines()
 
 
 def flip_bit(path, content):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import unittest
 
-from harness import KVCTL, Cluster, Refused, main, until
+from harness import KVCTL, Cluster, Refused, main, on_a_terminal, until
 
 
 class Kvctl(unittest.TestCase):
@@ -38,6 +38,15 @@ class Kvctl(unittest.TestCase):
         self.assertRegex(err, r"^FRESH from \w \(\w+, epoch \d+\): at most ")
         out, err = self.c.kvctl("get", "greeting", "--quiet", "--raw")
         self.assertEqual((out, err), ("hello", ""))
+
+    def test_the_line_of_an_answer_breaks_between_words_on_a_narrow_terminal(self):
+        self.c.put("narrow", "v")
+        value, *lines = on_a_terminal(40, "get", "narrow", "--topology", self.c.topology)
+        self.assertEqual(value, "v")
+        self.assertGreater(len(lines), 1)
+        self.assertTrue(all(len(line) <= 40 for line in lines), lines)
+        self.assertRegex(" ".join(" ".join(lines).split()),
+                         r"^(FRESH|STALE) from \w \(\w+, epoch \d+\): .* old.*; applied \d+ of \d+, committed \d+$")
 
     def test_get_as_json_has_exactly_the_documented_members(self):
         self.c.put("greeting", "hello")

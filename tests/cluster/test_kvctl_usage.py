@@ -1,16 +1,12 @@
 """kvctl as somebody meets it who has mistyped something, or has no cluster: help, messages and exit statuses."""
-import contextlib
-import fcntl
 import json
 import os
 import re
-import struct
 import subprocess
 import tempfile
-import termios
 import unittest
 
-from harness import KVCTL, free_ports, main
+from harness import KVCTL, free_ports, main, on_a_terminal
 
 
 def kvctl(*args, input="", env=None):
@@ -19,22 +15,6 @@ def kvctl(*args, input="", env=None):
     environment.update(env or {})
     return subprocess.run([KVCTL, *args], input=input, capture_output=True, text=True, timeout=60,
                           check=False, env=environment)
-
-
-def on_a_terminal(columns, *args):
-    """The lines that kvctl prints on a terminal of so many columns."""
-    parent, child = os.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
-    environment.update(XDG_RUNTIME_DIR="/nonexistent", NO_COLOR="1")
-    process = subprocess.Popen([KVCTL, *args], stdin=subprocess.DEVNULL, stdout=child, stderr=child, env=environment)
-    os.close(child)
-    text = b""
-    with os.fdopen(parent, "rb", buffering=0) as terminal, contextlib.suppress(OSError):  # EIO: its end
-        while chunk := terminal.read(65536):
-            text += chunk
-    process.wait(timeout=60)
-    return text.decode().replace("\r\n", "\n").splitlines()
 
 
 class Usage(unittest.TestCase):
@@ -151,6 +131,7 @@ class Mistyped(Usage):
 
     def test_words_of_other_stores_lead_to_what_does_it_here(self):
         for typed, says in ((("set", "k", "v"), "`kvctl put KEY VALUE`"), (("SET", "k", "v"), "`kvctl put KEY VALUE`"),
+                            (("GET", "k"), "did you mean `kvctl get`?"),
                             (("keys", "*"), "scan --keys-only"), (("ls", "/"), "scan --keys-only"),
                             (("member", "list"), "`kvctl status`"), (("endpoint", "health"), "`kvctl health`"),
                             (("ttl", "k"), "do not expire"), (("expire", "k", "10"), "do not expire"),
