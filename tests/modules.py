@@ -7,7 +7,8 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Of the table "The folders"; those of one line do not include each other.
-ORDER = ["include", "base", "disk", "record", "topology", "log", "state", "eval", "core", "wire", "rpc", "stream", "client", "node",
+ORDER = ["include", "base", "disk", "record", "topology", "log", "state", "eval", "core", "wire", "rpc", "stream", "client",
+         "node/shared", "node/store", "node/serve", "node/loop", "node",
          "cli/dynamic", "cli/faultproxy", "cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli", "cli/kvd"]
 # Some may include nothing but what is named here, whatever stands above them. kvctl is a client like any other: of libcandor it knows
 # the installed headers; beside them the helpers of base and disk, and topology, which reads its YAML.
@@ -19,7 +20,9 @@ ONLY = {
     **{folder: PUBLIC | COMMANDS for folder in ("cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli")},
 }
 # Folders whose files must not call each other in a circle, either: a file here is x.c and x.h together.
-ACYCLIC = {"core"}
+ACYCLIC = {"core", "node/shared", "node/store", "node/serve", "node/loop", "node"}
+# A function that others may call, where it is defined: the name at the line's beginning but for its type, the body below it.
+FUNCTION = re.compile(r'^(?!static\b|typedef\b)[A-Za-z_][\w *]*?\b(\w+)\([^;{}]*\)\n\{', re.M)
 INCLUDE = re.compile(r'^#include ["<]([a-z_]+)/([^">]+)[">]', re.M)
 
 
@@ -29,7 +32,7 @@ def module_of(path):
     if parts[0] == "include":
         return "include"
     if parts[0] == "src":
-        return parts[1]
+        return "/".join(parts[1:-1])
     if parts[0] == "cli":
         return "/".join(parts[:2]) if len(parts) > 2 else "cli"
     return None
@@ -49,7 +52,7 @@ def included(first, rest):
         return None if rest.startswith("v1/") else "include"
     if first == "cli":
         return module_of(f"cli/{rest}")
-    return first if os.path.isdir(os.path.join(ROOT, "src", first)) else None
+    return module_of(f"src/{first}/{rest}") if os.path.isdir(os.path.join(ROOT, "src", first)) else None
 
 
 def edges():
@@ -78,18 +81,24 @@ def wrong(found):
 
 
 def file_arrows(module):
-    """file -> the files of the same module that it includes, without their endings."""
+    """file -> the files of the same module that it includes, or whose functions it calls; without their endings."""
     arrows = collections.defaultdict(set)
+    code = {}
     for path in sources():
         if module_of(path) != module or path.endswith(".def"):
             continue
+        file, ending = os.path.basename(path).rsplit(".", 1)
         with open(os.path.join(ROOT, path), encoding="utf-8") as f:
             text = f.read()
-        file = path.rsplit(".", 1)[0].split(f"src/{module}/")[-1]
-        for first, rest in INCLUDE.findall(text):
-            other = rest.rsplit(".", 1)[0]
-            if included(first, rest) == module and other != file:
-                arrows[file].add(other)
+        arrows[file] |= {os.path.basename(rest).rsplit(".", 1)[0] for first, rest in INCLUDE.findall(text)
+                         if included(first, rest) == module}
+        if ending == "c":
+            code[file] = re.sub(r'/\*.*?\*/|"[^"\n]*"', "", text, flags=re.S)
+    defined = {name: file for file, text in code.items() for name in FUNCTION.findall(text)}
+    for file, text in code.items():
+        arrows[file] |= {defined[name] for name in re.findall(r"\b(?<![.>])(\w+)\(", text) if name in defined}
+    for file in arrows:
+        arrows[file].discard(file)
     return arrows
 
 

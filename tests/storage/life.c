@@ -1,6 +1,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/logging.h"
+#include "node/node.h"
+#include "node/store/open.h"
 #include "storage.h"
 
 /* One life of the node's disk: a process that opens it, works, and dies. */
@@ -111,9 +114,9 @@ static void check_opened(struct node *node)
         violate("I4", "the log ends at %" PRIu64 ", the state stands at %" PRIu64,
                 log_last(node->log), position.applied.seq);
     adopt(node, &position);
-    if (node->writer.commit < min_u64(world->floor, world->log.last))
+    if (node->writer->commit < min_u64(world->floor, world->log.last))
         violate("I4", "commit %" PRIu64 " was saved, %" PRIu64 " is known", world->floor,
-                node->writer.commit);
+                node->writer->commit);
     check_log(node);
     check_state(node);
 }

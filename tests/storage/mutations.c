@@ -125,9 +125,9 @@ WRAP(enum state_request_standing, state_group_request, struct state_group *group
      const struct request_id *id, struct state_request *out)
 {
     enum state_request_standing standing = __real_state_group_request(group, id, out);
-    const uint8_t *write = (const uint8_t *)id - offsetof(struct write_ticket, request);
+    const uint8_t *write = (const uint8_t *)id - offsetof(struct write, request_id);
     if (mutated(MUTATION_CONTENT_IGNORED) && standing == STATE_REQUEST_KNOWN)
-        memcpy(&out->digest, write + offsetof(struct write_ticket, digest), sizeof out->digest);
+        memcpy(&out->digest, write + offsetof(struct write, digest), sizeof out->digest);
     return standing;
 }
 

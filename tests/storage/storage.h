@@ -25,8 +25,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/rng.h"
-#include "node/internal.h"
+#include "base/types.h"
+#include "log/log.h"
+#include "node/shared/node_state.h"
+#include "node/store/work.h"
+#include "node/store/write.h"
+#include "node/store/writer.h"
+#include "node/store/writer_state.h"
+#include "record/batch.h"
+#include "state/archive.h"
+#include "state/state.h"
+#include "topology/topology.h"
 
 enum {
     KEYS = 10,

@@ -1,5 +1,7 @@
 #include <stdlib.h>
 
+#include "base/queue.h"
+#include "node/store/snapshot.h"
 #include "storage.h"
 
 /* Works of the writer, given as the core would give them, and what they must answer. */
@@ -29,7 +31,7 @@ static void give(struct node *node, enum pending pending, struct work **works, s
     state_position(node->state, &position);
     world->pending = pending;
     world->log_first = log_first(node->log);
-    world->undo_floor = max_u64(position.undo_floor, node->writer.commit);
+    world->undo_floor = max_u64(position.undo_floor, node->writer->commit);
     if (pending == PENDING_RECORDS && chance(4)) /* other works wait until there is room */
         world->room = chance(50) ? LOG_FULL : STATE_FULL;
     writer_do(node, works, count);
@@ -107,7 +109,7 @@ static void append_all(struct branch *log, struct slice batches)
 struct given {
     struct client *client;
     struct client asked; /* as it was when it was given */
-    struct write_ticket *ticket;
+    struct write *ticket;
     struct eval_op ops[PARTS];
     struct eval_compare compares[PARTS];
     struct eval_step steps[PARTS][2];
@@ -115,7 +117,7 @@ struct given {
 
 static void prepare(struct given *given, struct epoch epoch)
 {
-    struct write_ticket *ticket = calloc(1, sizeof *ticket);
+    struct write *ticket = calloc(1, sizeof *ticket);
     ASSERT(ticket != NULL);
     given->client = client_next();
     given->asked = *given->client;
@@ -124,7 +126,7 @@ static void prepare(struct given *given, struct epoch epoch)
         operation_fill(&given->asked.operations[i], &given->ops[i], &given->compares[i],
                        given->steps[i]);
     ticket->ack = ACK_LOCAL;
-    ticket->request = given->asked.id;
+    ticket->request_id = given->asked.id;
     ticket->digest = client_digest(&given->asked);
     ticket->op_count = given->asked.count;
     ticket->ops = given->ops;
@@ -308,7 +310,7 @@ void work_reign(struct node *node)
 {
     struct epoch epoch = epoch_of(++world->term, "a");
     TRACE("reign term %" PRIu64 " after seq %" PRIu64 "\n", world->term, world->log.last);
-    save(node, epoch, node->writer.commit);
+    save(node, epoch, node->writer->commit);
     work_meta(node, CORE_ACTION_EPOCH_START, epoch);
 }
 
@@ -324,20 +326,20 @@ void work_members(struct node *node)
 static struct epoch newest_epoch(const struct node *node)
 {
     struct epoch own = epoch_of(world->term, "a");
-    struct epoch saved = node->writer.hard.epoch;
+    struct epoch saved = node->writer->hard.epoch;
     return epoch_compare(saved, own) > 0 ? saved : own;
 }
 
 void work_commit(struct node *node)
 {
     struct work *work = work_new(CORE_ACTION_COMMIT);
-    work->seq = between(min_u64(node->writer.commit, world->log.last), world->log.last);
+    work->seq = between(min_u64(node->writer->commit, world->log.last), world->log.last);
     uint64_t seq = work->seq;
     TRACE("commit %" PRIu64 " of %" PRIu64 "\n", seq, world->log.last);
     give(node, PENDING_NONE, &work, 1);
     take_answers(node, CORE_EVENT_TRIMMED, NULL);
     if (chance(50))
-        save(node, newest_epoch(node), node->writer.commit);
+        save(node, newest_epoch(node), node->writer->commit);
 }
 
 void work_checkpoint(struct node *node)
@@ -473,7 +475,7 @@ void work_truncate(struct node *node)
 {
     struct state_position position;
     state_position(node->state, &position);
-    uint64_t floor = max_u64(position.undo_floor, node->writer.commit);
+    uint64_t floor = max_u64(position.undo_floor, node->writer->commit);
     if (floor >= world->log.last)
         return;
     struct work *work = work_new(CORE_ACTION_TRUNCATE);

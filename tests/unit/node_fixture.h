@@ -28,7 +28,9 @@
 #include "log/hard_state.h"
 #include "log/log.h"
 #include "longer_deadlines.h"
-#include "node/internal.h"
+#include "node/node.h"
+#include "node/shared/node_state.h"
+#include "rpc/rpc.h"
 
 #define HELPER __attribute__((unused)) static /* not every test uses every one */
 #define DEADLINE_NS (60 * NS_PER_S)

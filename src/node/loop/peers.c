@@ -1,10 +1,35 @@
 /* Calls to other nodes: the core's requests go out, their answers or failures come back as events with the nonce. */
-#include "node/internal.h"
+#include "node/loop/peers.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "base/logging.h"
+#include "base/memory.h"
+#include "base/types.h"
+#include "candor/v1/replication.pb-c.h"
+#include "core/core.h"
+#include "node/shared/event.h"
+#include "node/shared/node_state.h"
+#include "node/shared/self.h"
+#include "rpc/rpc.h"
+#include "topology/topology.h"
+#include "wire/wire.h"
 
 enum { FETCH_DEADLINE_MS = 5000, LEAST_DEADLINE_MS = 1000 };
+
+struct peer_client {
+    struct node_id id;
+    struct rpc_client *client;
+    ProtobufCService *replication;
+};
+
+struct peers {
+    uint32_t count;
+    struct peer_client list[LIMIT_NODES];
+};
 
 struct peer_call {
     struct rpc_exchange exchange;
@@ -15,11 +40,12 @@ struct peer_call {
 
 enum candor_code peers_open(struct node *node, struct candor_error *err)
 {
+    node->peers = memory_zeroed(1, sizeof *node->peers);
     for (uint32_t i = 0; i < node->topology->node_count; i++) {
         const struct topology_node *peer = &node->topology->nodes[i];
         if (peer == node->self)
             continue;
-        struct peer_client *client = &node->peers[node->peer_count];
+        struct peer_client *client = &node->peers->list[node->peers->count];
         enum candor_code code =
             rpc_client_open(peer->peer, node_message_bytes(node), &client->client, err);
         if (code != CANDOR_OK)
@@ -27,16 +53,19 @@ enum candor_code peers_open(struct node *node, struct candor_error *err)
         client->id = peer->id;
         client->replication =
             rpc_client_service(client->client, &candor__v1__replication__descriptor);
-        node->peer_count++;
+        node->peers->count++;
     }
     return CANDOR_OK;
 }
 
 void peers_close(struct node *node)
 {
-    for (uint32_t i = 0; i < node->peer_count; i++)
-        rpc_client_close(node->peers[i].client);
-    node->peer_count = 0;
+    if (node->peers == NULL)
+        return; /* the start ended before them */
+    for (uint32_t i = 0; i < node->peers->count; i++)
+        rpc_client_close(node->peers->list[i].client);
+    free(node->peers);
+    node->peers = NULL;
 }
 
 /* Copies what the core will read after the response is gone. */
@@ -86,9 +115,9 @@ static void answered(const ProtobufCMessage *response, void *closure_data)
 
 static struct peer_client *find(struct node *node, struct node_id id)
 {
-    for (uint32_t i = 0; i < node->peer_count; i++)
-        if (node_id_equal(node->peers[i].id, id))
-            return &node->peers[i];
+    for (uint32_t i = 0; i < node->peers->count; i++)
+        if (node_id_equal(node->peers->list[i].id, id))
+            return &node->peers->list[i];
     return NULL;
 }
 

@@ -1,8 +1,25 @@
 /* Rollback archives, as operators see them (R40). They are files: read by the slow pool. */
-#include "node/internal.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "base/logging.h"
+#include "base/memory.h"
+#include "base/types.h"
+#include "candor/v1/cluster.pb-c.h"
+#include "core/core.h"
+#include "node/serve/cluster.h"
+#include "node/serve/reply.h"
+#include "node/serve/service.h"
+#include "node/shared/node_state.h"
+#include "node/shared/pool.h"
+#include "node/shared/view.h"
+#include "node/store/archives.h"
+#include "record/batch.h"
+#include "rpc/rpc.h"
+#include "state/archive.h"
+#include "wire/wire.h"
 
 struct archive_job {
     struct job job;
@@ -24,7 +41,7 @@ struct archive_message {
 static void submit(Candor__V1__Cluster_Service *service, const ProtobufCMessage *request,
                    ProtobufCClosure reply, void *closure_data, void (*run)(struct job *))
 {
-    struct node *node = ((struct cluster_service *)service)->node;
+    struct node *node = node_of(service);
     struct rpc_call *call = closure_data;
     struct archive_job *job = rpc_call_alloc(call, sizeof *job);
     if (job != NULL)
@@ -47,18 +64,6 @@ static void fail(const struct archive_job *job, const struct candor_error *err)
     if (err->code == CANDOR_DATA_LOSS && err->reason == CANDOR_REASON_NONE)
         log_error("archive_damaged", "what=\"%s\"", err->message);
     reply_fail_now(job->node, job->call, err->code, err->reason, err->message);
-}
-
-void archives_count(struct node *node)
-{
-    struct archive_summary *list = NULL;
-    size_t count = 0;
-    struct candor_error err = {0};
-    if (archive_list(node->archive_dir, &list, &count, &err) == CANDOR_OK)
-        atomic_store(&node->archives, count);
-    if (count >= LIMIT_ARCHIVES)
-        log_warn("many_archives", "count=%zu way_out=\"kvctl rollback drop\"", count);
-    free(list);
 }
 
 static void fill_archive(const struct archive_summary *from, struct archive_message *out)

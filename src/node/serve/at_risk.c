@@ -1,10 +1,26 @@
 /* AtRisk: what a failover would take back (R42), counted in the log itself. It is read by the slow pool, up to stated
  * limits. */
-#include "node/internal.h"
-
 #include <stdlib.h>
-#include <string.h>
 #include <xxhash.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/memory.h"
+#include "base/types.h"
+#include "candor/v1/cluster.pb-c.h"
+#include "core/core.h"
+#include "log/log.h"
+#include "node/serve/cluster.h"
+#include "node/serve/reply.h"
+#include "node/serve/service.h"
+#include "node/shared/bytes.h"
+#include "node/shared/node_state.h"
+#include "node/shared/pool.h"
+#include "node/shared/view.h"
+#include "record/batch.h"
+#include "rpc/rpc.h"
+#include "wire/wire.h"
 
 /* ---- A set of byte strings, in the order in which they came ------------------------------------------- */
 
@@ -208,7 +224,7 @@ static void run_at_risk(struct job *base)
 void cluster_at_risk(Candor__V1__Cluster_Service *service, const Candor__V1__AtRiskRequest *request,
                      Candor__V1__AtRiskResponse_Closure closure, void *closure_data)
 {
-    struct node *node = ((struct cluster_service *)service)->node;
+    struct node *node = node_of(service);
     struct rpc_call *call = closure_data;
     struct candor_error err = {0};
     struct pos above;

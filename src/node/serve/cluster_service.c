@@ -1,8 +1,22 @@
 /* Looking at a node (cluster.proto), and who serves what. */
-#include "node/internal.h"
-
 #include <string.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/types.h"
+#include "candor/v1/cluster.pb-c.h"
+#include "core/core.h"
+#include "log/log.h"
+#include "node/serve/cluster.h"
+#include "node/serve/reply.h"
+#include "node/serve/service.h"
+#include "node/shared/node_state.h"
+#include "node/shared/view.h"
+#include "node/store/scrub.h"
+#include "state/state.h"
+#include "topology/topology.h"
+#include "wire/wire.h"
 
 /* ---- Status ---------------------------------------------------------------------------------------------------- */
 
@@ -70,7 +84,7 @@ static void status(Candor__V1__Cluster_Service *service, const Candor__V1__Statu
                    Candor__V1__StatusResponse_Closure closure, void *closure_data)
 {
     (void)request;
-    struct node *node = ((struct cluster_service *)service)->node;
+    struct node *node = node_of(service);
     struct core_view view;
     struct state_position position;
     struct reply_room room;
@@ -114,7 +128,7 @@ static Candor__V1__HealthResponse__ServingStatus health_of(const char *service,
 static void health(Candor__V1__Cluster_Service *service, const Candor__V1__HealthRequest *request,
                    Candor__V1__HealthResponse_Closure closure, void *closure_data)
 {
-    struct node *node = ((struct cluster_service *)service)->node;
+    struct node *node = node_of(service);
     struct core_view view;
     struct reply_room room;
     view_read_without_peers(&node->view, &view);
@@ -124,10 +138,10 @@ static void health(Candor__V1__Cluster_Service *service, const Candor__V1__Healt
     closure(&response, closure_data);
 }
 
-void cluster_service_init(struct node *node)
+struct service *cluster_service_new(struct node *node)
 {
-    node->cluster.node = node;
-    node->cluster.base = (Candor__V1__Cluster_Service){
+    struct service *service = service_new(node);
+    service->cluster = (Candor__V1__Cluster_Service){
         .base = CANDOR__V1__CLUSTER__BASE_INIT,
         .status = status,
         .health = health,
@@ -142,4 +156,5 @@ void cluster_service_init(struct node *node)
         .rollback_drop = cluster_rollback_drop,
         .accept_history = cluster_accept_history,
     };
+    return service;
 }

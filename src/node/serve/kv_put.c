@@ -1,9 +1,19 @@
 /* Put, Delete and Batch: checked on NNG's threads, decided by the core, sequenced by the writer. */
-#include "node/internal.h"
-
 #include <stdio.h>
 
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "candor/v1/kv.pb-c.h"
 #include "eval/answer.h"
+#include "node/serve/kv.h"
+#include "node/serve/kv_check.h"
+#include "node/serve/kv_write.h"
+#include "node/serve/reply.h"
+#include "node/serve/service.h"
+#include "node/shared/bytes.h"
+#include "node/store/write.h"
+#include "wire/wire.h"
 
 /* ---- Replies --------------------------------------------------------------------------------------------------- */
 
@@ -16,20 +26,20 @@ static bool existed(struct slice *answers)
     return answer.existed;
 }
 
-static void respond_put(struct kv_write *write, const struct outcome *outcome)
+static void respond_put(struct write *write, const struct outcome *outcome)
 {
-    const struct write_result *result = &write->write.result;
+    const struct write_result *result = &write->result;
     struct wire_pos room;
     Candor__V1__PutResponse response = CANDOR__V1__PUT_RESPONSE__INIT;
     response.pos = wire_pos(&result->last, &room);
     response.ack = (Candor__V1__AckLevel)outcome->ack;
     response.replayed = result->replayed;
-    write->write.ticket.reply(&response.base, write->write.ticket.call);
+    write->ticket.reply(&response.base, write->ticket.call);
 }
 
-static void respond_delete(struct kv_write *write, const struct outcome *outcome)
+static void respond_delete(struct write *write, const struct outcome *outcome)
 {
-    const struct write_result *result = &write->write.result;
+    const struct write_result *result = &write->result;
     struct slice answers = buffer_slice(&result->answers);
     struct wire_pos room;
     Candor__V1__DeleteResponse response = CANDOR__V1__DELETE_RESPONSE__INIT;
@@ -37,17 +47,17 @@ static void respond_delete(struct kv_write *write, const struct outcome *outcome
     response.ack = (Candor__V1__AckLevel)outcome->ack;
     response.found = existed(&answers);
     response.replayed = result->replayed;
-    write->write.ticket.reply(&response.base, write->write.ticket.call);
+    write->ticket.reply(&response.base, write->ticket.call);
 }
 
-static void respond_batch(struct kv_write *write, const struct outcome *outcome)
+static void respond_batch(struct write *write, const struct outcome *outcome)
 {
-    const struct write_result *result = &write->write.result;
+    const struct write_result *result = &write->result;
     struct slice answers = buffer_slice(&result->answers);
     struct wire_pos first_room;
     struct wire_pos last_room;
     protobuf_c_boolean found[LIMIT_BATCH_OPS];
-    uint32_t op_count = write->write.op_count;
+    uint32_t op_count = write->op_count;
     for (uint32_t i = 0; i < op_count; i++)
         found[i] = existed(&answers);
     Candor__V1__BatchResponse response = CANDOR__V1__BATCH_RESPONSE__INIT;
@@ -57,7 +67,7 @@ static void respond_batch(struct kv_write *write, const struct outcome *outcome)
     response.n_found = op_count;
     response.found = found;
     response.replayed = result->replayed;
-    write->write.ticket.reply(&response.base, write->write.ticket.call);
+    write->ticket.reply(&response.base, write->ticket.call);
 }
 
 /* ---- Requests --------------------------------------------------------------------------------------------------- */
@@ -73,36 +83,34 @@ static struct eval_op delete_op(const Candor__V1__DeleteRequest *delete)
     return (struct eval_op){.kind = EVAL_DELETE, .key = binary_slice(delete->key)};
 }
 
-static void put(Candor__V1__KV_Service *service, const Candor__V1__PutRequest *request,
-                Candor__V1__PutResponse_Closure closure, void *closure_data)
+void kv_put(Candor__V1__KV_Service *service, const Candor__V1__PutRequest *request,
+            Candor__V1__PutResponse_Closure closure, void *closure_data)
 {
-    struct node *node = ((struct kv_service *)service)->node;
+    struct node *node = node_of(service);
     struct rpc_call *call = closure_data;
     if (!reply_check_hops(node, call) || !kv_check_key(node, call, "key", request->key) ||
         !kv_check_value(node, call, "value", request->value))
         return;
-    struct kv_write *write =
-        kv_write_new(node, call, 1, request->options, (ProtobufCClosure)closure);
+    struct write *write = kv_write_new(node, call, 1, request->options, (ProtobufCClosure)closure);
     if (write == NULL)
         return;
     write->respond = respond_put;
-    write->write.ops[0] = put_op(request);
+    write->ops[0] = put_op(request);
     kv_write_submit(write);
 }
 
-static void delete (Candor__V1__KV_Service *service, const Candor__V1__DeleteRequest *request,
-                    Candor__V1__DeleteResponse_Closure closure, void *closure_data)
+void kv_delete(Candor__V1__KV_Service *service, const Candor__V1__DeleteRequest *request,
+               Candor__V1__DeleteResponse_Closure closure, void *closure_data)
 {
-    struct node *node = ((struct kv_service *)service)->node;
+    struct node *node = node_of(service);
     struct rpc_call *call = closure_data;
     if (!reply_check_hops(node, call) || !kv_check_key(node, call, "key", request->key))
         return;
-    struct kv_write *write =
-        kv_write_new(node, call, 1, request->options, (ProtobufCClosure)closure);
+    struct write *write = kv_write_new(node, call, 1, request->options, (ProtobufCClosure)closure);
     if (write == NULL)
         return;
     write->respond = respond_delete;
-    write->write.ops[0] = delete_op(request);
+    write->ops[0] = delete_op(request);
     kv_write_submit(write);
 }
 
@@ -147,40 +155,22 @@ static bool check_batch(struct node *node, struct rpc_call *call,
     return true;
 }
 
-static void batch(Candor__V1__KV_Service *service, const Candor__V1__BatchRequest *request,
-                  Candor__V1__BatchResponse_Closure closure, void *closure_data)
+void kv_batch(Candor__V1__KV_Service *service, const Candor__V1__BatchRequest *request,
+              Candor__V1__BatchResponse_Closure closure, void *closure_data)
 {
-    struct node *node = ((struct kv_service *)service)->node;
+    struct node *node = node_of(service);
     struct rpc_call *call = closure_data;
     if (!reply_check_hops(node, call) || !check_batch(node, call, request))
         return;
-    struct kv_write *write =
+    struct write *write =
         kv_write_new(node, call, request->n_ops, request->options, (ProtobufCClosure)closure);
     if (write == NULL)
         return;
     write->respond = respond_batch;
     for (size_t i = 0; i < request->n_ops; i++) {
         const Candor__V1__BatchOp *op = request->ops[i];
-        write->write.ops[i] =
+        write->ops[i] =
             op->op_case == CANDOR__V1__BATCH_OP__OP_PUT ? put_op(op->put) : delete_op(op->delete_);
     }
     kv_write_submit(write);
-}
-
-void kv_service_init(struct node *node)
-{
-    node->kv.node = node;
-    node->kv.base = (Candor__V1__KV_Service){
-        .base = CANDOR__V1__KV__BASE_INIT,
-        .get = kv_get,
-        .multi_get = kv_multi_get,
-        .scan = kv_scan,
-        .put = put,
-        .delete = delete,
-        .batch = batch,
-        .compare_and_swap = kv_compare_and_swap,
-        .increment = kv_increment,
-        .txn = kv_txn,
-        .txn_status = kv_txn_status,
-    };
 }

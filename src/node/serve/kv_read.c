@@ -4,51 +4,28 @@
  *
  * The state is opened first and the core's view copied after it, so that a view speaks of data that are at least
  * as new as it says. What waits keeps nothing open, but for a short time what was read (LIMIT_READ_HOLD_MS). */
-#include "node/internal.h"
+#include "node/serve/kv_read.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-struct reading;
-
-/* One read, from its request to its reply; in its call's arena. */
-struct read_call {
-    struct ticket ticket; /* of what it waits for */
-    struct job job;
-    const ProtobufCMessage *request;
-    struct core_read read;
-    /* Fills `response` from the data. False: the call was failed. */
-    bool (*fill)(struct reading *reading, struct state_view *data);
-    /* The core said that the wait for a session or for confirmed leadership is over ... */
-    bool waited;
-    /* ... when its rewinds were these. */
-    uint64_t rewinds;
-    /* COMMIT: what was read, kept open for a moment; else NULL. */
-    struct state_view *data;
-};
-
-/* What a reader has in hand while it serves one. */
-struct reading {
-    struct read_call *of;
-    struct node *node;
-    struct rpc_call *call;
-    const ProtobufCMessage *request;
-    struct core_view view;
-    /* The response, and what it points to. */
-    ProtobufCMessage *response;
-    union {
-        Candor__V1__GetResponse get;
-        Candor__V1__MultiGetResponse multi_get;
-        Candor__V1__ScanResponse scan;
-    };
-    Candor__V1__KeyValue item;
-    Candor__V1__KeyValue *items; /* malloc'd */
-    Candor__V1__KeyValue **list; /* malloc'd */
-    size_t item_count;
-    size_t item_capacity;
-    size_t item_bytes;
-    bool no_memory;
-};
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/types.h"
+#include "candor/v1/kv.pb-c.h"
+#include "core/core.h"
+#include "node/serve/lost.h"
+#include "node/serve/reply.h"
+#include "node/serve/service.h"
+#include "node/shared/bytes.h"
+#include "node/shared/fatal.h"
+#include "node/shared/node_state.h"
+#include "node/shared/pool.h"
+#include "node/shared/ticket.h"
+#include "node/shared/view.h"
+#include "rpc/rpc.h"
+#include "state/state.h"
+#include "wire/wire.h"
 
 static void serve(struct reading *reading);
 static void answer_from(struct reading *reading, struct state_view *data);
@@ -328,21 +305,6 @@ static void serve(struct reading *reading)
 
 /* ---- Requests ----------------------------------------------------------------------------------------------------- */
 
-bool kv_check_key(struct node *node, struct rpc_call *call, const char *field,
-                  ProtobufCBinaryData key)
-{
-    if (key.len >= 1 && key.len <= LIMIT_KEY_BYTES)
-        return true;
-    char text[CANDOR_ERROR_MESSAGE_BYTES];
-    snprintf(text, sizeof text, "%s: %zu bytes; a key has 1 to %d", field, key.len,
-             LIMIT_KEY_BYTES);
-    if (key.len == 0)
-        reply_fail_now(node, call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE, text);
-    else
-        reply_fail_now(node, call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE, text);
-    return false;
-}
-
 static enum candor_code read_options(const Candor__V1__ReadOptions *options, struct core_read *out,
                                      struct candor_error *err)
 {
@@ -372,11 +334,11 @@ static enum candor_code read_options(const Candor__V1__ReadOptions *options, str
 }
 
 /* Checks what all reads have in common. NULL: the call was failed. */
-static struct read_call *read_new(Candor__V1__KV_Service *service, struct rpc_call *call,
-                                  ProtobufCClosure reply, const ProtobufCMessage *request,
-                                  const Candor__V1__ReadOptions *options)
+struct read_call *kv_read_new(Candor__V1__KV_Service *service, struct rpc_call *call,
+                              ProtobufCClosure reply, const ProtobufCMessage *request,
+                              const Candor__V1__ReadOptions *options)
 {
-    struct node *node = ((struct kv_service *)service)->node;
+    struct node *node = node_of(service);
     struct candor_error err = {0};
     struct core_read read;
     if (!reply_check_hops(node, call))
@@ -398,8 +360,8 @@ static struct read_call *read_new(Candor__V1__KV_Service *service, struct rpc_ca
 }
 
 /* Hands it to a reader: NNG's thread goes back to its sockets. */
-static void submit(struct read_call *of,
-                   bool (*fill)(struct reading *reading, struct state_view *data))
+void kv_read_submit(struct read_call *of,
+                    bool (*fill)(struct reading *reading, struct state_view *data))
 {
     struct node *node = of->ticket.node;
     of->fill = fill;
@@ -411,8 +373,8 @@ static void submit(struct read_call *of,
 /* A lookup of one key is served at once, on NNG's thread, while less than half of NNG's threads do so: a wake-up costs
  * more than it. Should all of these wait for pages from the disk, the other half still takes heartbeats, and further
  * reads go to the readers. */
-static void submit_short(struct read_call *of,
-                         bool (*fill)(struct reading *reading, struct state_view *data))
+void kv_read_submit_short(struct read_call *of,
+                          bool (*fill)(struct reading *reading, struct state_view *data))
 {
     struct node *node = of->ticket.node;
     if (atomic_fetch_add(&node->short_reads, 1) < node->short_read_limit) {
@@ -420,20 +382,20 @@ static void submit_short(struct read_call *of,
         of->job.run = run_read;
         run_read(&of->job); /* may end `of` */
     } else {
-        submit(of, fill);
+        kv_read_submit(of, fill);
     }
     atomic_fetch_sub(&node->short_reads, 1);
 }
 
 /* One call less; the node goes on. The client may ask again. */
-static bool fail_without_memory(struct reading *reading)
+bool kv_read_fail_without_memory(struct reading *reading)
 {
     reply_fail(reading->node, reading->call, &reading->view, CANDOR_RESOURCE_EXHAUSTED,
                CANDOR_REASON_OVERLOADED, "there is no memory for the answer");
     return false;
 }
 
-static void fill_item(Candor__V1__KeyValue *item, const struct state_item *from)
+void kv_read_fill_item(Candor__V1__KeyValue *item, const struct state_item *from)
 {
     candor__v1__key_value__init(item);
     item->key = slice_binary(from->key);
@@ -441,255 +403,4 @@ static void fill_item(Candor__V1__KeyValue *item, const struct state_item *from)
     item->found = true;
     item->mod_seq = from->mod_seq;
     item->version = from->version;
-}
-
-static void fill_missing(Candor__V1__KeyValue *item, ProtobufCBinaryData key)
-{
-    candor__v1__key_value__init(item);
-    item->key = key;
-}
-
-/* ---- Get ------------------------------------------------------------------------------------------------------------ */
-
-static bool fill_get(struct reading *reading, struct state_view *data)
-{
-    const Candor__V1__GetRequest *request = (const Candor__V1__GetRequest *)reading->request;
-    struct state_item item;
-    candor__v1__get_response__init(&reading->get);
-    if (state_get(data, binary_slice(request->key), &item))
-        fill_item(&reading->item, &item);
-    else
-        fill_missing(&reading->item, request->key);
-    reading->get.item = &reading->item;
-    reading->response = &reading->get.base;
-    return true;
-}
-
-void kv_get(Candor__V1__KV_Service *service, const Candor__V1__GetRequest *request,
-            Candor__V1__GetResponse_Closure closure, void *closure_data)
-{
-    struct read_call *of = read_new(service, closure_data, (ProtobufCClosure)closure,
-                                    &request->base, request->options);
-    if (of != NULL && kv_check_key(of->ticket.node, closure_data, "key", request->key))
-        submit_short(of, fill_get);
-}
-
-/* ---- MultiGet ---------------------------------------------------------------------------------------------------------- */
-
-static bool fail_too_large(struct reading *reading, const char *field, size_t most)
-{
-    char text[CANDOR_ERROR_MESSAGE_BYTES];
-    snprintf(text, sizeof text, "%s: the answer would be larger than limits.message, %zu bytes",
-             field, most);
-    reply_fail(reading->node, reading->call, &reading->view, CANDOR_RESOURCE_EXHAUSTED,
-               CANDOR_REASON_TOO_LARGE, text);
-    return false;
-}
-
-static bool fill_multi_get(struct reading *reading, struct state_view *data)
-{
-    const Candor__V1__MultiGetRequest *request =
-        (const Candor__V1__MultiGetRequest *)reading->request;
-    size_t count = request->n_keys;
-    size_t most_bytes = reading->node->topology->limit_message_bytes;
-    reading->items = malloc((count + 1) * sizeof *reading->items);
-    reading->list = malloc((count + 1) * sizeof *reading->list);
-    if (reading->items == NULL || reading->list == NULL)
-        return fail_without_memory(reading);
-    for (size_t i = 0; i < count; i++) {
-        struct state_item item;
-        reading->list[i] = &reading->items[i];
-        if (state_get(data, binary_slice(request->keys[i]), &item))
-            fill_item(&reading->items[i], &item);
-        else
-            fill_missing(&reading->items[i], request->keys[i]);
-        reading->item_bytes += 32 + reading->items[i].key.len + reading->items[i].value.len;
-        if (reading->item_bytes > most_bytes)
-            return fail_too_large(reading, "keys", most_bytes);
-    }
-    candor__v1__multi_get_response__init(&reading->multi_get);
-    reading->multi_get.n_items = count;
-    reading->multi_get.items = reading->list;
-    reading->response = &reading->multi_get.base;
-    return true;
-}
-
-static bool check_keys(struct node *node, struct rpc_call *call,
-                       const Candor__V1__MultiGetRequest *request)
-{
-    char field[64];
-    if (request->n_keys > LIMIT_BATCH_OPS) {
-        snprintf(field, sizeof field, "keys: %zu; the limit is %d", request->n_keys,
-                 LIMIT_BATCH_OPS);
-        reply_fail_now(node, call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE, field);
-        return false;
-    }
-    for (size_t i = 0; i < request->n_keys; i++) {
-        size_t length = request->keys[i].len;
-        if (length >= 1 && length <= LIMIT_KEY_BYTES)
-            continue;
-        snprintf(field, sizeof field, "keys[%zu]", i);
-        return kv_check_key(node, call, field, request->keys[i]);
-    }
-    return true;
-}
-
-void kv_multi_get(Candor__V1__KV_Service *service, const Candor__V1__MultiGetRequest *request,
-                  Candor__V1__MultiGetResponse_Closure closure, void *closure_data)
-{
-    struct read_call *of = read_new(service, closure_data, (ProtobufCClosure)closure,
-                                    &request->base, request->options);
-    if (of != NULL && check_keys(of->ticket.node, closure_data, request))
-        submit(of, fill_multi_get);
-}
-
-/* ---- Scan ---------------------------------------------------------------------------------------------------------------- */
-
-struct bound {
-    uint8_t bytes[LIMIT_KEY_BYTES + 1];
-    size_t length;
-};
-
-static struct slice bound_slice(const struct bound *bound)
-{
-    return slice_of(bound->bytes, bound->length);
-}
-
-/* The first bytes that every key with prefix `key` is below; false: there are none, it is all 0xff. */
-static bool after_prefix(struct slice key, struct bound *out)
-{
-    memcpy(out->bytes, key.bytes, key.length);
-    out->length = key.length;
-    while (out->length > 0 && out->bytes[out->length - 1] == 0xff)
-        out->length--;
-    if (out->length == 0)
-        return false;
-    out->bytes[out->length - 1]++;
-    return true;
-}
-
-/* The first possible key beyond `key`; false: there is none. */
-static bool after_key(struct slice key, struct bound *out)
-{
-    if (key.length == LIMIT_KEY_BYTES)
-        return after_prefix(key, out);
-    memcpy(out->bytes, key.bytes, key.length);
-    out->bytes[key.length] = 0;
-    out->length = key.length + 1;
-    return true;
-}
-
-/* The request's range, in its own direction, as an ascending [start, end). False: it is empty. */
-static bool scan_range(const Candor__V1__ScanRequest *request, struct state_scan *scan,
-                       struct bound *low, struct bound *high)
-{
-    *scan = (struct state_scan){.after = binary_slice(request->after), .reverse = request->reverse};
-    if (request->prefix.len > 0) {
-        scan->start = binary_slice(request->prefix);
-        if (after_prefix(scan->start, high))
-            scan->end = bound_slice(high);
-        return true;
-    }
-    if (!request->reverse) {
-        scan->start = binary_slice(request->start);
-        scan->end = binary_slice(request->end);
-        return true;
-    }
-    if (request->end.len > 0) { /* the first key not wanted, going down */
-        if (!after_key(binary_slice(request->end), low))
-            return false;
-        scan->start = bound_slice(low);
-    }
-    if (request->start.len > 0 && after_key(binary_slice(request->start), high))
-        scan->end = bound_slice(high);
-    return true;
-}
-
-/* Room for one more. */
-static bool grow_items(struct reading *reading)
-{
-    if (reading->item_count < reading->item_capacity)
-        return true;
-    size_t capacity = reading->item_capacity == 0 ? 64 : reading->item_capacity * 2;
-    Candor__V1__KeyValue *items = realloc(reading->items, capacity * sizeof *items);
-    if (items == NULL)
-        return false;
-    reading->items = items;
-    reading->item_capacity = capacity;
-    return true;
-}
-
-static bool add_item(const struct state_item *item, void *closure)
-{
-    struct reading *reading = closure;
-    const Candor__V1__ScanRequest *request = (const Candor__V1__ScanRequest *)reading->request;
-    size_t most =
-        request->limit == 0 ? LIMIT_SCAN_ITEMS : (size_t)min_u64(request->limit, LIMIT_SCAN_ITEMS);
-    size_t bytes = item->key.length + (request->keys_only ? 0 : item->value.length) + 32;
-    bool full = reading->item_count == most ||
-                (reading->item_count > 0 && reading->item_bytes + bytes > LIMIT_SCAN_BYTES);
-    if (full) {
-        reading->scan.more = true;
-        return false;
-    }
-    if (!grow_items(reading)) {
-        reading->no_memory = true;
-        return false;
-    }
-    Candor__V1__KeyValue *to = &reading->items[reading->item_count++];
-    fill_item(to, item);
-    if (request->keys_only)
-        to->value = (ProtobufCBinaryData){0};
-    reading->item_bytes += bytes;
-    return true;
-}
-
-static bool fill_scan(struct reading *reading, struct state_view *data)
-{
-    const Candor__V1__ScanRequest *request = (const Candor__V1__ScanRequest *)reading->request;
-    struct state_scan scan;
-    struct bound low;
-    struct bound high;
-    candor__v1__scan_response__init(&reading->scan);
-    if (scan_range(request, &scan, &low, &high))
-        state_scan(data, &scan, add_item, reading);
-    reading->list = malloc((reading->item_count + 1) * sizeof *reading->list);
-    if (reading->no_memory || reading->list == NULL)
-        return fail_without_memory(reading);
-    for (size_t i = 0; i < reading->item_count; i++)
-        reading->list[i] = &reading->items[i];
-    reading->scan.n_items = reading->item_count;
-    reading->scan.items = reading->list;
-    reading->response = &reading->scan.base;
-    return true;
-}
-
-static bool check_range(struct node *node, struct rpc_call *call,
-                        const Candor__V1__ScanRequest *request)
-{
-    if (request->prefix.len > 0 && (request->start.len > 0 || request->end.len > 0)) {
-        reply_fail_now(node, call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                       "prefix: excludes start and end");
-        return false;
-    }
-    const struct {
-        const char *field;
-        ProtobufCBinaryData key;
-    } keys[] = {{"start", request->start},
-                {"end", request->end},
-                {"prefix", request->prefix},
-                {"after", request->after}};
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (keys[i].key.len > LIMIT_KEY_BYTES)
-            return kv_check_key(node, call, keys[i].field, keys[i].key);
-    return true;
-}
-
-void kv_scan(Candor__V1__KV_Service *service, const Candor__V1__ScanRequest *request,
-             Candor__V1__ScanResponse_Closure closure, void *closure_data)
-{
-    struct read_call *of = read_new(service, closure_data, (ProtobufCClosure)closure,
-                                    &request->base, request->options);
-    if (of != NULL && check_range(of->ticket.node, closure_data, request))
-        submit(of, fill_scan);
 }

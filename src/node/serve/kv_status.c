@@ -1,10 +1,20 @@
 /* TxnStatus: what became of a write whose answer was lost (R21). Told from this node's own data and what it knows as
  * committed; any node answers, and its freshness says how old that is. */
-#include "node/internal.h"
-
-#include <string.h>
-
+#include "base/clock.h"
+#include "base/limits.h"
+#include "candor/v1/kv.pb-c.h"
 #include "core/core.h"
+#include "node/serve/kv.h"
+#include "node/serve/kv_check.h"
+#include "node/serve/reply.h"
+#include "node/serve/service.h"
+#include "node/shared/fatal.h"
+#include "node/shared/node_state.h"
+#include "node/shared/pool.h"
+#include "node/shared/view.h"
+#include "rpc/rpc.h"
+#include "state/state.h"
+#include "wire/wire.h"
 
 /* One answer being made. The data are opened before the view is read, as for a read. */
 struct status {
@@ -181,7 +191,7 @@ static void run_status(struct job *job)
 void kv_txn_status(Candor__V1__KV_Service *service, const Candor__V1__TxnStatusRequest *request,
                    Candor__V1__TxnStatusResponse_Closure closure, void *closure_data)
 {
-    struct node *node = ((struct kv_service *)service)->node;
+    struct node *node = node_of(service);
     if (!reply_check_hops(node, closure_data))
         return;
     struct status_job *job = rpc_call_alloc(closure_data, sizeof *job);

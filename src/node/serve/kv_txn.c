@@ -1,10 +1,21 @@
 /* CompareAndSwap, Increment and Txn: checked here, evaluated by the writer (R47). */
-#include "node/internal.h"
-
+#include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "candor/v1/kv.pb-c.h"
 #include "eval/answer.h"
+#include "node/serve/kv.h"
+#include "node/serve/kv_check.h"
+#include "node/serve/kv_write.h"
+#include "node/serve/reply.h"
+#include "node/serve/service.h"
+#include "node/shared/bytes.h"
+#include "node/store/write.h"
+#include "rpc/rpc.h"
+#include "wire/wire.h"
 
 enum { FIELD_BYTES = 32, SUBFIELD_BYTES = FIELD_BYTES + 16 };
 
@@ -16,9 +27,9 @@ static bool invalid(struct node *node, struct rpc_call *call, const char *field,
 }
 
 /* What the writer made of this very request reads as such. */
-static struct eval_answer answer_of(const struct kv_write *write)
+static struct eval_answer answer_of(const struct write *write)
 {
-    struct slice answers = buffer_slice(&write->write.result.answers);
+    struct slice answers = buffer_slice(&write->result.answers);
     struct eval_answer answer;
     bool ok = eval_answer_read(&answers, &answer);
     ASSERT(ok);
@@ -40,10 +51,10 @@ static void fill_item(Candor__V1__KeyValue *out, ProtobufCBinaryData key, bool f
 
 /* ---- CompareAndSwap ------------------------------------------------------------------------------------------- */
 
-static void respond_cas(struct kv_write *write, const struct outcome *outcome)
+static void respond_cas(struct write *write, const struct outcome *outcome)
 {
     const Candor__V1__CompareAndSwapRequest *request = write->request;
-    const struct write_result *result = &write->write.result;
+    const struct write_result *result = &write->result;
     struct eval_answer answer = answer_of(write);
     struct wire_pos room;
     Candor__V1__KeyValue item;
@@ -56,7 +67,7 @@ static void respond_cas(struct kv_write *write, const struct outcome *outcome)
         fill_item(&item, request->key, answer.existed, &answer.item);
         response.item = &item;
     }
-    write->write.ticket.reply(&response.base, write->write.ticket.call);
+    write->ticket.reply(&response.base, write->ticket.call);
 }
 
 static bool read_expect(struct node *node, struct rpc_call *call,
@@ -85,7 +96,7 @@ void kv_compare_and_swap(Candor__V1__KV_Service *service,
                          const Candor__V1__CompareAndSwapRequest *request,
                          Candor__V1__CompareAndSwapResponse_Closure closure, void *closure_data)
 {
-    struct node *node = ((struct kv_service *)service)->node;
+    struct node *node = node_of(service);
     struct rpc_call *call = closure_data;
     struct eval_op op = {
         .kind = EVAL_CAS, .key = binary_slice(request->key), .value = binary_slice(request->value)};
@@ -93,13 +104,12 @@ void kv_compare_and_swap(Candor__V1__KV_Service *service,
         !kv_check_value(node, call, "value", request->value) ||
         !read_expect(node, call, request, &op.expect))
         return;
-    struct kv_write *write =
-        kv_write_new(node, call, 1, request->options, (ProtobufCClosure)closure);
+    struct write *write = kv_write_new(node, call, 1, request->options, (ProtobufCClosure)closure);
     if (write == NULL)
         return;
     write->respond = respond_cas;
     write->request = request;
-    write->write.ops[0] = op;
+    write->ops[0] = op;
     kv_write_submit(write);
 }
 
@@ -116,10 +126,10 @@ static void refuse_increment(struct rpc_call *call, const struct eval_op *op, in
 }
 
 /* R34: a refusal, too, has waited for the commit of what it tells. */
-static void respond_increment(struct kv_write *write, const struct outcome *outcome)
+static void respond_increment(struct write *write, const struct outcome *outcome)
 {
-    const struct write_result *result = &write->write.result;
-    struct rpc_call *call = write->write.ticket.call;
+    const struct write_result *result = &write->result;
+    struct rpc_call *call = write->ticket.call;
     struct eval_answer answer = answer_of(write);
     struct wire_pos room;
     Candor__V1__IncrementResponse response = CANDOR__V1__INCREMENT_RESPONSE__INIT;
@@ -128,31 +138,30 @@ static void respond_increment(struct kv_write *write, const struct outcome *outc
     response.value = answer.number;
     response.replayed = result->replayed;
     if (!answer.succeeded)
-        refuse_increment(call, &write->write.ops[0], answer.number);
-    write->write.ticket.reply(&response.base, call);
+        refuse_increment(call, &write->ops[0], answer.number);
+    write->ticket.reply(&response.base, call);
 }
 
 void kv_increment(Candor__V1__KV_Service *service, const Candor__V1__IncrementRequest *request,
                   Candor__V1__IncrementResponse_Closure closure, void *closure_data)
 {
-    struct node *node = ((struct kv_service *)service)->node;
+    struct node *node = node_of(service);
     struct rpc_call *call = closure_data;
     bool has_min = request->lower_bound_case == CANDOR__V1__INCREMENT_REQUEST__LOWER_BOUND_MIN;
     bool has_max = request->upper_bound_case == CANDOR__V1__INCREMENT_REQUEST__UPPER_BOUND_MAX;
     if (!reply_check_hops(node, call) || !kv_check_key(node, call, "key", request->key))
         return;
-    struct kv_write *write =
-        kv_write_new(node, call, 1, request->options, (ProtobufCClosure)closure);
+    struct write *write = kv_write_new(node, call, 1, request->options, (ProtobufCClosure)closure);
     if (write == NULL)
         return;
     write->respond = respond_increment;
     write->request = request;
-    write->write.ops[0] = (struct eval_op){.kind = EVAL_INCREMENT,
-                                           .key = binary_slice(request->key),
-                                           .delta = request->delta,
-                                           .min = has_min ? request->min : INT64_MIN,
-                                           .max = has_max ? request->max : INT64_MAX,
-                                           .initial = request->initial};
+    write->ops[0] = (struct eval_op){.kind = EVAL_INCREMENT,
+                                     .key = binary_slice(request->key),
+                                     .delta = request->delta,
+                                     .min = has_min ? request->min : INT64_MIN,
+                                     .max = has_max ? request->max : INT64_MAX,
+                                     .initial = request->initial};
     kv_write_submit(write);
 }
 
@@ -194,24 +203,24 @@ static bool same_steps(struct eval_answer answer, Candor__V1__TxnOp *const *ops,
     return true;
 }
 
-static void respond_txn(struct kv_write *write, const struct outcome *outcome)
+static void respond_txn(struct write *write, const struct outcome *outcome)
 {
     const Candor__V1__TxnRequest *request = write->request;
-    const struct write_result *result = &write->write.result;
-    struct rpc_call *call = write->write.ticket.call;
+    const struct write_result *result = &write->result;
+    struct rpc_call *call = write->ticket.call;
     struct eval_answer answer = answer_of(write);
     Candor__V1__TxnOp *const *ops = answer.succeeded ? request->then_ops : request->else_ops;
     size_t op_count = answer.succeeded ? request->n_then_ops : request->n_else_ops;
     struct txn_result *results = rpc_call_alloc(call, (op_count + 1) * sizeof *results);
     Candor__V1__TxnOpResult **list = rpc_call_alloc(call, (op_count + 1) * sizeof(void *));
     if (!same_steps(answer, ops, op_count)) {
-        reply_fail_now(write->write.ticket.node, call, CANDOR_INVALID_ARGUMENT,
-                       CANDOR_REASON_MALFORMED, "request_id: it was used for another operation");
+        reply_fail_now(write->ticket.node, call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
+                       "request_id: it was used for another operation");
         return;
     }
     if (results == NULL || list == NULL) {
-        reply_fail_now(write->write.ticket.node, call, CANDOR_RESOURCE_EXHAUSTED,
-                       CANDOR_REASON_TOO_LARGE, "there is no room for the results");
+        reply_fail_now(write->ticket.node, call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
+                       "there is no room for the results");
         return;
     }
     struct wire_pos room;
@@ -223,7 +232,7 @@ static void respond_txn(struct kv_write *write, const struct outcome *outcome)
     response.n_results = op_count;
     response.results = list;
     response.replayed = result->replayed;
-    write->write.ticket.reply(&response.base, call);
+    write->ticket.reply(&response.base, call);
 }
 
 /* ---- Txn: the request --------------------------------------------------------------------------------------------- */
@@ -364,7 +373,7 @@ static bool read_steps(struct txn_reading *txn, const char *name, Candor__V1__Tx
 void kv_txn(Candor__V1__KV_Service *service, const Candor__V1__TxnRequest *request,
             Candor__V1__TxnResponse_Closure closure, void *closure_data)
 {
-    struct txn_reading txn = {.node = ((struct kv_service *)service)->node, .call = closure_data};
+    struct txn_reading txn = {.node = node_of(service), .call = closure_data};
     struct eval_op op = {.kind = EVAL_TXN};
     if (!reply_check_hops(txn.node, txn.call) || !read_compares(&txn, request, &op) ||
         !read_steps(&txn, "then_ops", request->then_ops, request->n_then_ops, &op.then_steps) ||
@@ -374,12 +383,12 @@ void kv_txn(Candor__V1__KV_Service *service, const Candor__V1__TxnRequest *reque
         invalid(txn.node, txn.call, "then_ops, else_ops", "there is nothing to do");
         return;
     }
-    struct kv_write *write =
+    struct write *write =
         kv_write_new(txn.node, txn.call, 1, request->options, (ProtobufCClosure)closure);
     if (write == NULL)
         return;
     write->respond = respond_txn;
     write->request = request;
-    write->write.ops[0] = op;
+    write->ops[0] = op;
     kv_write_submit(write);
 }

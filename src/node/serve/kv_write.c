@@ -1,18 +1,32 @@
 /* What all requests that write have in common: options, request ids, the way through core and writer, and back. */
-#include "node/internal.h"
+#include "node/serve/kv_write.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "base/units.h"
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "base/types.h"
+#include "core/core.h"
 #include "eval/digest.h"
+#include "node/serve/kv_check.h"
+#include "node/serve/lost.h"
+#include "node/serve/reply.h"
+#include "node/shared/node_state.h"
+#include "node/shared/pool.h"
+#include "node/shared/ticket.h"
+#include "node/shared/view.h"
+#include "node/store/write.h"
+#include "rpc/rpc.h"
+#include "topology/topology.h"
+#include "wire/wire.h"
 
 /* ---- Replies --------------------------------------------------------------------------------------------------- */
 
 /* A write that was stored when the node shuts down was not refused: nobody knows what becomes of it (R21). */
-static void mark_unknown(const struct kv_write *write, struct outcome *outcome)
+static void mark_unknown(const struct write *write, struct outcome *outcome)
 {
-    const struct core_event *appended = &write->write.appended.core;
+    const struct core_event *appended = &write->appended.core;
     if (outcome->reason != CANDOR_REASON_SHUTTING_DOWN || appended->type != CORE_EVENT_APPENDED)
         return;
     outcome->code = CANDOR_UNKNOWN;
@@ -39,10 +53,10 @@ static const char *refusal_text(enum candor_code code, enum candor_reason reason
 }
 
 /* Says which limit, on which node, and what helps. */
-static void room_text(const struct kv_write *write, char *out, size_t bytes)
+static void room_text(const struct write *write, char *out, size_t bytes)
 {
-    const char *self = write->write.ticket.node->self->id.text;
-    if (write->write.result.reason == CANDOR_REASON_STATE_FULL)
+    const char *self = write->ticket.node->self->id.text;
+    if (write->result.reason == CANDOR_REASON_STATE_FULL)
         snprintf(out, bytes,
                  "the state of node %s has reached limits.state: nothing was written; delete keys, "
                  "or raise it",
@@ -54,22 +68,22 @@ static void room_text(const struct kv_write *write, char *out, size_t bytes)
                  self);
 }
 
-static void reply_refused(struct kv_write *write, const struct outcome *outcome)
+static void reply_refused(struct write *write, const struct outcome *outcome)
 {
-    const struct write_result *result = &write->write.result;
+    const struct write_result *result = &write->result;
     struct outcome refused = *outcome;
     refused.code = result->code;
     refused.reason = result->reason;
     snprintf(refused.text, sizeof refused.text, "%s", refusal_text(result->code, result->reason));
     if (result->reason == CANDOR_REASON_STATE_FULL || result->reason == CANDOR_REASON_DISK_FULL)
         room_text(write, refused.text, sizeof refused.text);
-    reply_outcome_failed(&write->write.ticket, &refused);
+    reply_outcome_failed(&write->ticket, &refused);
 }
 
-static void reply_result(struct kv_write *write, const struct outcome *outcome)
+static void reply_result(struct write *write, const struct outcome *outcome)
 {
-    const struct ticket *ticket = &write->write.ticket;
-    const struct write_result *result = &write->write.result;
+    const struct ticket *ticket = &write->ticket;
+    const struct write_result *result = &write->result;
     struct core_view view;
     struct reply_room room;
     view_read_without_peers(&ticket->node->view, &view);
@@ -81,18 +95,18 @@ static void reply_result(struct kv_write *write, const struct outcome *outcome)
 /* Archives are files. */
 static void run_lost(struct job *job)
 {
-    struct kv_write *write = (struct kv_write *)((uint8_t *)job - offsetof(struct kv_write, job));
-    lost_reply(&write->write.ticket, write->write.ticket.event.core.write.token.pos);
+    struct write *write = (struct write *)((uint8_t *)job - offsetof(struct write, job));
+    lost_reply(&write->ticket, write->ticket.event.core.write.token.pos);
 }
 
 static void finished(struct ticket *ticket, const struct outcome *outcome)
 {
-    struct kv_write *write = (struct kv_write *)ticket;
-    struct write_result *result = &write->write.result;
+    struct write *write = (struct write *)ticket;
+    struct write_result *result = &write->result;
     write->job.run = run_lost;
     struct buffer answers = result->answers; /* the reply frees the ticket */
     struct outcome failed = *outcome;
-    atomic_fetch_sub(&ticket->node->write_bytes, write->write.bytes);
+    atomic_fetch_sub(&ticket->node->write_bytes, write->bytes);
     if (outcome->reason == CANDOR_REASON_SESSION_LOST &&
         pool_push(&ticket->node->slow, &write->job))
         return;
@@ -108,12 +122,6 @@ static void finished(struct ticket *ticket, const struct outcome *outcome)
 }
 
 /* ---- Requests --------------------------------------------------------------------------------------------------- */
-
-bool kv_fail(struct node *node, struct rpc_call *call, const struct candor_error *err)
-{
-    reply_fail_now(node, call, err->code, err->reason, err->message);
-    return false;
-}
 
 static enum candor_code read_ack(const Candor__V1__WriteOptions *options, enum ack_level *out,
                                  struct candor_error *err)
@@ -137,38 +145,6 @@ static enum candor_code read_ack(const Candor__V1__WriteOptions *options, enum a
     }
 }
 
-bool kv_read_request_id(struct node *node, struct rpc_call *call, const Candor__V1__RequestId *id,
-                        struct request_id *out)
-{
-    *out = (struct request_id){0};
-    if (id == NULL)
-        return true;
-    if (id->client_id.len != sizeof out->client || id->number == 0) {
-        struct candor_error err;
-        candor_error_set(&err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
-                         "request_id: a client_id of %zu bytes and a number from 1 on",
-                         sizeof out->client);
-        return kv_fail(node, call, &err);
-    }
-    memcpy(out->client, id->client_id.data, sizeof out->client);
-    out->number = id->number;
-    return true;
-}
-
-bool kv_check_value(struct node *node, struct rpc_call *call, const char *field,
-                    ProtobufCBinaryData value)
-{
-    uint64_t most = node->topology->limit_value_bytes;
-    if (value.len <= most)
-        return true;
-    struct candor_error err;
-    char limit[UNIT_TEXT_BYTES];
-    candor_error_set(&err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
-                     "%s: it has %zu bytes; the limit is %s (limits.value)", field, value.len,
-                     size_text(most, limit));
-    return kv_fail(node, call, &err);
-}
-
 /* What the session has seen; the core judges it (I8). */
 static bool read_token(struct node *node, struct rpc_call *call,
                        const Candor__V1__WriteOptions *options, struct token *out)
@@ -189,8 +165,8 @@ static bool read_token(struct node *node, struct rpc_call *call,
     return kv_fail(node, call, &err);
 }
 
-struct kv_write *kv_write_new(struct node *node, struct rpc_call *call, size_t op_count,
-                              const Candor__V1__WriteOptions *options, ProtobufCClosure reply)
+struct write *kv_write_new(struct node *node, struct rpc_call *call, size_t op_count,
+                           const Candor__V1__WriteOptions *options, ProtobufCClosure reply)
 {
     struct candor_error err = {0};
     enum ack_level ack;
@@ -203,19 +179,19 @@ struct kv_write *kv_write_new(struct node *node, struct rpc_call *call, size_t o
     if (!read_token(node, call, options, &token) ||
         !kv_read_request_id(node, call, rpc_call_envelope(call)->request_id, &request))
         return NULL;
-    struct kv_write *write = ticket_new(node, call, reply, sizeof *write);
+    struct write *write = ticket_new(node, call, reply, sizeof *write);
     struct eval_op *ops = rpc_call_alloc(call, op_count * sizeof *ops);
     if (write == NULL || ops == NULL) {
         reply_fail_busy(node, call);
         return NULL;
     }
     memset(ops, 0, op_count * sizeof *ops);
-    write->write.ticket.finished = finished;
-    write->write.ticket.event.core.write.token = token;
-    write->write.ack = ack;
-    write->write.request = request;
-    write->write.op_count = (uint32_t)op_count;
-    write->write.ops = ops;
+    write->ticket.finished = finished;
+    write->ticket.event.core.write.token = token;
+    write->ack = ack;
+    write->request_id = request;
+    write->op_count = (uint32_t)op_count;
+    write->ops = ops;
     return write;
 }
 
@@ -236,12 +212,12 @@ static size_t op_bytes(const struct eval_op *op)
 }
 
 /* R20: nothing waits without bound. */
-static bool take_room(struct node *node, struct kv_write *write)
+static bool take_room(struct node *node, struct write *write)
 {
     size_t bytes = sizeof *write;
-    for (uint32_t i = 0; i < write->write.op_count; i++)
-        bytes += op_bytes(&write->write.ops[i]);
-    write->write.bytes = bytes;
+    for (uint32_t i = 0; i < write->op_count; i++)
+        bytes += op_bytes(&write->ops[i]);
+    write->bytes = bytes;
     size_t before = atomic_fetch_add(&node->write_bytes, bytes);
     /* One write alone always fits. */
     if (before == 0 || before + bytes <= LIMIT_WRITER_BACKLOG_BYTES)
@@ -256,9 +232,9 @@ static struct slice method_of(struct rpc_call *call)
     return slice_of(method, strlen(method));
 }
 
-void kv_write_submit(struct kv_write *write)
+void kv_write_submit(struct write *write)
 {
-    struct ticket *ticket = &write->write.ticket;
+    struct ticket *ticket = &write->ticket;
     struct node *node = ticket->node;
     struct rpc_call *call = ticket->call;
     if (!take_room(node, write)) {
@@ -266,13 +242,13 @@ void kv_write_submit(struct kv_write *write)
                        "writes are waiting for the disk");
         return;
     }
-    size_t bytes = write->write.bytes;
-    if (write->write.request.number != 0)
-        write->write.digest = eval_digest(method_of(call), write->write.ops, write->write.op_count);
-    ticket->cancellable = write->write.ack != ACK_LOCAL; /* the disk answers soon */
+    size_t bytes = write->bytes;
+    if (write->request_id.number != 0)
+        write->digest = eval_digest(method_of(call), write->ops, write->op_count);
+    ticket->cancellable = write->ack != ACK_LOCAL; /* the disk answers soon */
     ticket->event.core.type = CORE_EVENT_WRITE;
-    ticket->event.core.write.ack = write->write.ack;
-    ticket->event.core.write.records = write->write.op_count;
+    ticket->event.core.write.ack = write->ack;
+    ticket->event.core.write.records = write->op_count;
     ticket->event.core.write.deadline_ns = reply_deadline_ns(call);
     if (!ticket_push(ticket)) {
         atomic_fetch_sub(&node->write_bytes, bytes);

@@ -1,10 +1,22 @@
 /* What became of a session whose position was rolled back (R44): the archive that covers it, and the lost writes of the
  * client that asks. Archives are files: read by the slow pool. */
-#include "node/internal.h"
+#include "node/serve/lost.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/limits.h"
+#include "base/logging.h"
+#include "candor/v1/kv.pb-c.h"
+#include "node/serve/reply.h"
+#include "node/shared/node_state.h"
+#include "node/shared/ticket.h"
+#include "record/batch.h"
+#include "rpc/rpc.h"
+#include "state/archive.h"
+#include "topology/topology.h"
+#include "wire/wire.h"
 
 struct lost {
     struct rpc_call *call;

@@ -1,8 +1,17 @@
 /* Operating a node (cluster.proto): each order waits for the core's decision. */
-#include "node/internal.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "candor/v1/cluster.pb-c.h"
+#include "core/core.h"
+#include "node/serve/cluster.h"
+#include "node/serve/reply.h"
+#include "node/serve/service.h"
+#include "node/shared/node_state.h"
+#include "node/shared/ticket.h"
+#include "node/shared/view.h"
+#include "topology/topology.h"
+#include "wire/wire.h"
 
 /* ---- From the call to the core and back ---------------------------------------------------------------------------- */
 
@@ -46,11 +55,6 @@ static void submit(struct ticket *ticket)
     struct rpc_call *call = ticket->call;
     if (!ticket_push(ticket))
         reply_fail_busy(node, call);
-}
-
-static struct node *node_of(Candor__V1__Cluster_Service *service)
-{
-    return ((struct cluster_service *)service)->node;
 }
 
 /* False: the call was failed. */

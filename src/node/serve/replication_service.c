@@ -1,9 +1,21 @@
 /* What other nodes ask (replication.proto). Votes and attaches are the core's; records are read from the log by
  * the lenders (R13), and so is the chain that an attach is compared with. */
-#include "node/internal.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "candor/v1/replication.pb-c.h"
+#include "core/core.h"
+#include "log/log.h"
+#include "node/serve/reply.h"
+#include "node/serve/service.h"
+#include "node/serve/snapshot_service.h"
+#include "node/shared/fatal.h"
+#include "node/shared/node_state.h"
+#include "node/shared/pool.h"
+#include "node/shared/self.h"
+#include "node/shared/ticket.h"
+#include "node/shared/view.h"
+#include "rpc/rpc.h"
+#include "wire/wire.h"
 
 /* ---- For the core ------------------------------------------------------------------------------------------------- */
 
@@ -70,7 +82,7 @@ static void push_request(struct node *node, const ProtobufCMessage *request, Pro
 static void ask_core(Candor__V1__Replication_Service *service, const ProtobufCMessage *request,
                      ProtobufCClosure reply, void *closure_data)
 {
-    push_request(((struct replication_service *)service)->node, request, reply, closure_data);
+    push_request(node_of(service), request, reply, closure_data);
 }
 
 static void pre_vote(Candor__V1__Replication_Service *service,
@@ -120,7 +132,7 @@ struct log_job {
 static void lend(Candor__V1__Replication_Service *service, void (*run)(struct job *job),
                  const ProtobufCMessage *request, ProtobufCClosure reply, void *closure_data)
 {
-    struct node *node = ((struct replication_service *)service)->node;
+    struct node *node = node_of(service);
     struct log_job *job = rpc_call_alloc(closure_data, sizeof *job);
     if (job != NULL)
         *job = (struct log_job){{.run = run}, node, closure_data, reply, request};
@@ -204,14 +216,13 @@ static void snapshot(Candor__V1__Replication_Service *service,
                      const Candor__V1__SnapshotRequest *request,
                      Candor__V1__SnapshotResponse_Closure closure, void *closure_data)
 {
-    snapshot_serve(((struct replication_service *)service)->node, request,
-                   (ProtobufCClosure)closure, closure_data);
+    snapshot_serve(node_of(service), request, (ProtobufCClosure)closure, closure_data);
 }
 
-void replication_service_init(struct node *node)
+struct service *replication_service_new(struct node *node)
 {
-    node->replication.node = node;
-    node->replication.base = (Candor__V1__Replication_Service){
+    struct service *service = service_new(node);
+    service->replication = (Candor__V1__Replication_Service){
         .base = CANDOR__V1__REPLICATION__BASE_INIT,
         .attach = attach,
         .fetch = fetch,
@@ -222,4 +233,5 @@ void replication_service_init(struct node *node)
         .transfer_leadership = transfer_leadership,
         .known_life = known_life,
     };
+    return service;
 }

@@ -1,8 +1,20 @@
 /* What every reply says beyond its answer: freshness, where to go instead, why not. */
-#include "node/internal.h"
+#include "node/serve/reply.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/types.h"
+#include "core/core.h"
+#include "node/serve/failovers.h"
+#include "node/shared/node_state.h"
+#include "node/shared/ticket.h"
+#include "node/shared/view.h"
+#include "rpc/rpc.h"
+#include "topology/topology.h"
+#include "wire/wire.h"
 
 enum { OVERLOADED_RETRY_MS = 50 };
 #define DEADLINE_MARGIN_NS (50 * NS_PER_MS)

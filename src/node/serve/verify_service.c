@@ -1,11 +1,25 @@
 /* Digests of what is stored in a range of keys, for `kvctl verify` (R60): read from the bytes at hand, each compared with its
  * check, by the slow pool, a bounded piece a call. */
-#include "node/internal.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
+#include "base/memory.h"
+#include "base/types.h"
+#include "candor/v1/cluster.pb-c.h"
+#include "core/core.h"
+#include "node/serve/cluster.h"
+#include "node/serve/reply.h"
+#include "node/serve/service.h"
+#include "node/shared/bytes.h"
+#include "node/shared/fatal.h"
+#include "node/shared/node_state.h"
+#include "node/shared/pool.h"
+#include "node/shared/view.h"
+#include "rpc/rpc.h"
 #include "state/digest.h"
+#include "state/state.h"
+#include "wire/wire.h"
 
 struct verify_job {
     struct job job;
@@ -123,7 +137,7 @@ void cluster_range_digest(Candor__V1__Cluster_Service *service,
                           const Candor__V1__RangeDigestRequest *request,
                           Candor__V1__RangeDigestResponse_Closure closure, void *closure_data)
 {
-    struct node *node = ((struct cluster_service *)service)->node;
+    struct node *node = node_of(service);
     struct verify_job *job = rpc_call_alloc(closure_data, sizeof *job);
     if (request->start.len > LIMIT_KEY_BYTES || request->end.len > LIMIT_KEY_BYTES + 1) {
         reply_fail_now(node, closure_data, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,

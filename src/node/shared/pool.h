@@ -1,5 +1,5 @@
 /* Threads that take jobs, oldest first: for what may block a little, so that neither NNG's threads nor the node thread
- * do. Work that must not wait for other work has a pool of its own (node.h).
+ * do. Work that must not wait for other work has a pool of its own (README.md).
  *
  * Threads: push from any thread; the rest by whoever opens and closes the node. */
 #ifndef NODE_POOL_H

@@ -1,4 +1,5 @@
-/* A thread beside the node's own that waits for work or time, and ends when it is told: its lock, its condition, its stop. */
+/* A thread beside the node's own that waits for work or time, and ends when it is told: its lock,
+ * its condition, its stop. */
 #ifndef NODE_SIDE_THREAD_H
 #define NODE_SIDE_THREAD_H
 

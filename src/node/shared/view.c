@@ -1,10 +1,12 @@
 /* The core's view, published by the node thread, copied by any thread: a sequence lock over atomic words.
  * The words are stored with release and loaded with acquire order, so that no fence is needed: a reader that
  * saw any word of a newer view also sees its odd sequence. */
-#include "node/internal.h"
+#include "node/shared/view.h"
 
 #include <sched.h>
 #include <string.h>
+
+#include "core/core.h"
 
 enum { SPINS = 100 };
 

@@ -1,12 +1,33 @@
 /* Fetching a snapshot from the primary, chunk by chunk (R14). The core asks for it and may drop it at any time; a
  * number tells an event of a download that is over from one that counts. */
-#include "node/internal.h"
+#include "node/store/download.h"
 
-#include "base/bounded_unpack.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <xxhash.h>
+
+#include "base/assert.h"
+#include "base/bounded_unpack.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/logging.h"
+#include "base/memory.h"
+#include "candor/v1/replication.pb-c.h"
+#include "core/core.h"
+#include "node/shared/bytes.h"
+#include "node/shared/event.h"
+#include "node/shared/fatal.h"
+#include "node/shared/node_state.h"
+#include "node/shared/self.h"
+#include "node/shared/side_thread.h"
+#include "node/shared/view.h"
+#include "rpc/rpc.h"
+#include "state/state.h"
+#include "topology/topology.h"
+#include "wire/wire.h"
 
 enum { CHUNK_DEADLINE_MS = 2000, PAUSE_MS = 100 };
 
@@ -32,7 +53,7 @@ struct transfer {
 uint64_t download_fetch(struct node *node, struct node_id peer, struct epoch epoch,
                         uint64_t least_seq)
 {
-    struct download *d = &node->download;
+    struct download *d = node->download;
     pthread_mutex_lock(&d->side.lock);
     uint64_t number = ++d->number;
     d->wanted = true;
@@ -46,7 +67,7 @@ uint64_t download_fetch(struct node *node, struct node_id peer, struct epoch epo
 
 void download_drop(struct node *node)
 {
-    struct download *d = &node->download;
+    struct download *d = node->download;
     pthread_mutex_lock(&d->side.lock);
     d->number++;
     d->wanted = false;
@@ -57,7 +78,7 @@ void download_drop(struct node *node)
 /* There is one incoming snapshot at a time, and at most one more that an event of its end brings. */
 void download_discard(struct node *node, struct state_incoming *incoming)
 {
-    struct download *d = &node->download;
+    struct download *d = node->download;
     pthread_mutex_lock(&d->side.lock);
     ASSERT(d->discard_count < sizeof d->discard / sizeof d->discard[0]);
     d->discard[d->discard_count++] = incoming;
@@ -67,7 +88,7 @@ void download_discard(struct node *node, struct state_incoming *incoming)
 
 static bool is_over(struct node *node, const struct transfer *t)
 {
-    struct download *d = &node->download;
+    struct download *d = node->download;
     pthread_mutex_lock(&d->side.lock);
     bool over = d->side.stop || d->number != t->number;
     pthread_mutex_unlock(&d->side.lock);
@@ -77,7 +98,7 @@ static bool is_over(struct node *node, const struct transfer *t)
 /* Ends early when the download is dropped. */
 static void pause_a_little(struct node *node, const struct transfer *t)
 {
-    struct download *d = &node->download;
+    struct download *d = node->download;
     struct timespec until = side_thread_until(PAUSE_MS * NS_PER_MS);
     pthread_mutex_lock(&d->side.lock);
     while (!d->side.stop && d->number == t->number)
@@ -297,7 +318,7 @@ static void *download_thread(void *closure)
     struct node *node = closure;
     struct transfer t;
     struct state_incoming *discard;
-    while (next_order(&node->download, &t, &discard)) {
+    while (next_order(node->download, &t, &discard)) {
         if (discard != NULL)
             state_incoming_discard(discard);
         else
@@ -308,10 +329,31 @@ static void *download_thread(void *closure)
 
 enum candor_code download_start(struct node *node, struct candor_error *err)
 {
-    return side_thread_start(&node->download.side, "download", download_thread, node, err);
+    return side_thread_start(&node->download->side, "download", download_thread, node, err);
 }
 
 void download_stop(struct node *node)
 {
-    side_thread_stop(&node->download.side);
+    side_thread_stop(&node->download->side);
+}
+
+struct download *download_new(void)
+{
+    struct download *made = memory_zeroed(1, sizeof *made);
+    side_thread_init(&made->side);
+    return made;
+}
+
+void download_free(struct download *download)
+{
+    side_thread_free(&download->side);
+    free(download);
+}
+
+void download_discard_rest(struct node *node)
+{
+    struct download *d = node->download;
+    for (uint32_t i = 0; i < d->discard_count; i++)
+        state_incoming_discard(d->discard[i]);
+    d->discard_count = 0;
 }

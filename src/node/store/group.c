@@ -1,6 +1,24 @@
 /* Group commit of what was sequenced elsewhere, and of EPOCH_START and MEMBERS: many records, one write, one fdatasync,
  * one state transaction. */
-#include "node/internal.h"
+#include "node/store/group.h"
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "core/core.h"
+#include "log/hard_state.h"
+#include "log/log.h"
+#include "node/shared/event.h"
+#include "node/shared/fatal.h"
+#include "node/shared/node_state.h"
+#include "node/store/hard.h"
+#include "node/store/shortage.h"
+#include "node/store/snapshot.h"
+#include "node/store/work.h"
+#include "node/store/writer_state.h"
+#include "record/batch.h"
+#include "state/state.h"
+#include "topology/topology.h"
 
 /* ---- Storing --------------------------------------------------------------------------------------------- */
 
@@ -13,7 +31,7 @@ void group_take_back(struct node *node, uint64_t last_before)
 
 void group_note_stored(struct node *node, size_t bytes)
 {
-    struct writer *writer = &node->writer;
+    struct writer *writer = node->writer;
     if (node->self->durability == TOPOLOGY_INTERVAL && !writer->dirty) {
         writer->dirty = true;
         writer->sync_due_ns = clock_boot_ns() + node->topology->sync_interval_ms * NS_PER_MS;
@@ -27,12 +45,12 @@ static enum candor_code store(struct node *node, struct slice batches, struct ca
     uint64_t last_before = log_last(node->log);
     enum candor_code code = log_append(node->log, batches, err);
     if (code == CANDOR_OK) {
-        code = state_apply(node->state, batches, node->writer.commit, err);
+        code = state_apply(node->state, batches, node->writer->commit, err);
         if (code == CANDOR_RESOURCE_EXHAUSTED)
             group_take_back(node, last_before);
     }
     if (code == CANDOR_RESOURCE_EXHAUSTED)
-        writer_note_shortage(node, err);
+        shortage_note(node, err);
     else if (code != CANDOR_OK)
         node_fatal(node, err);
     else
@@ -114,7 +132,7 @@ enum { APPENDS_AT_ONCE = 128 };
 
 size_t group_appends(struct node *node, struct work **works, size_t count)
 {
-    struct writer *writer = &node->writer;
+    struct writer *writer = node->writer;
     struct span spans[APPENDS_AT_ONCE];
     spans[0] = (struct span){0};
     const struct span log_end = {.last_seq = log_last(node->log),
@@ -157,18 +175,18 @@ size_t group_appends(struct node *node, struct work **works, size_t count)
 
 static bool meta_fits(const struct node *node, const struct work *work)
 {
-    int order = epoch_compare(work->epoch, node->writer.tail_epoch);
+    int order = epoch_compare(work->epoch, node->writer->tail_epoch);
     return work->type == CORE_ACTION_EPOCH_START ? order > 0 : order == 0;
 }
 
 /* A forced epoch was not promised before (R28): where the log is not synced at once its EPOCH_START alone would not keep it. */
 static bool hard_state_reaches(struct node *node, struct epoch epoch)
 {
-    struct hard_state *hard = &node->writer.hard;
+    struct hard_state *hard = &node->writer->hard;
     if (epoch_compare(epoch, hard->epoch) <= 0)
         return true;
     hard->epoch = epoch;
-    return writer_save(node);
+    return hard_save(node);
 }
 
 void group_meta(struct node *node, struct work *work)
@@ -187,7 +205,7 @@ void group_meta(struct node *node, struct work *work)
         (void)store(node, buffer_slice(&event->bytes), &result);
     }
     if (result.code == CANDOR_OK)
-        node->writer.tail_epoch = work->epoch;
+        node->writer->tail_epoch = work->epoch;
     else
         buffer_free(&event->bytes);
     if (result.code == CANDOR_OK && !hard_state_reaches(node, work->epoch)) {

@@ -1,9 +1,17 @@
 /* Whose data directory it is (R61): cluster, node, disk, and how often it was started. */
-#include "node/internal.h"
+#include "node/store/identity.h"
 
+#include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/logging.h"
 #include "base/rng.h"
+#include "log/hard_state.h"
+#include "node/shared/node_state.h"
+#include "node/store/writer_state.h"
+#include "state/state.h"
+#include "topology/topology.h"
 
 /* Names of clusters have the shape of node ids (docs/topology.md). */
 static struct node_id cluster_name(const struct node *node)
@@ -14,13 +22,13 @@ static struct node_id cluster_name(const struct node *node)
 /* A directory that no start has named yet: made by this one. */
 static void take(struct node *node)
 {
-    node->writer.hard.node = node->self->id;
-    node->writer.hard.cluster_name = cluster_name(node);
+    node->writer->hard.node = node->self->id;
+    node->writer->hard.cluster_name = cluster_name(node);
 }
 
 static enum candor_code refuse(const struct node *node, struct candor_error *err)
 {
-    const struct hard_state *hard = &node->writer.hard;
+    const struct hard_state *hard = &node->writer->hard;
     return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
                             "%s: this is the data directory of node %s of cluster %s, not of node "
                             "%s of cluster %s. Were two directories "
@@ -35,7 +43,7 @@ static enum candor_code refuse(const struct node *node, struct candor_error *err
  * name with the same nodes is the same cluster, renamed. */
 static void adopt(struct node *node)
 {
-    struct hard_state *hard = &node->writer.hard;
+    struct hard_state *hard = &node->writer->hard;
     bool same_node = node_id_equal(hard->node, node->self->id);
     uint64_t store_id = same_node ? hard->store_id : random_u64_nonzero();
     log_warn("adopted",
@@ -49,7 +57,7 @@ static void adopt(struct node *node)
 
 static enum candor_code check(struct node *node, struct candor_error *err)
 {
-    const struct hard_state *hard = &node->writer.hard;
+    const struct hard_state *hard = &node->writer->hard;
     bool ours = node_id_equal(hard->node, node->self->id) &&
                 node_id_equal(hard->cluster_name, cluster_name(node));
     if (ours)
@@ -62,13 +70,13 @@ static enum candor_code check(struct node *node, struct candor_error *err)
 
 void identity_renew(struct node *node)
 {
-    node->writer.hard.store_id = random_u64_nonzero();
+    node->writer->hard.store_id = random_u64_nonzero();
 }
 
 enum candor_code identity_load(struct node *node, bool *fresh, bool *rebooted,
                                struct candor_error *err)
 {
-    struct hard_state *hard = &node->writer.hard;
+    struct hard_state *hard = &node->writer->hard;
     enum candor_code code = hard_state_load(node->data, hard, err);
     *fresh = code == CANDOR_NOT_FOUND;
     *rebooted = false;
@@ -87,7 +95,7 @@ enum candor_code identity_load(struct node *node, bool *fresh, bool *rebooted,
 
 enum candor_code identity_begin_life(struct node *node, struct candor_error *err)
 {
-    struct hard_state *hard = &node->writer.hard;
+    struct hard_state *hard = &node->writer->hard;
     struct state_position position;
     state_position(node->state, &position);
     if (epoch_compare(position.applied.epoch, hard->epoch) > 0)

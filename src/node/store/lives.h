@@ -1,5 +1,6 @@
-/* What this node remembers of the lives of the others (R62), across its own: a small file beside the hard state. It promises
- * nothing: a node that has lost it cannot tell others that their disks are older copies, and that is all. */
+/* What this node remembers of the lives of the others (R62), across its own: a small file beside
+ * the hard state. It promises nothing: a node that has lost it cannot tell others that their disks
+ * are older copies, and that is all. */
 #ifndef NODE_LIVES_H
 #define NODE_LIVES_H
 

@@ -4,19 +4,40 @@
  *   known commit lowered where it must be -> archive durable -> state undone -> checkpoint above it dropped ->
  *   log cut. A start after a crash in between replays the log onto the state, and the core rolls back again;
  *   the archive of the same records has the same name. */
-#include "node/internal.h"
+#include "node/store/rollback.h"
 
-#include <stdlib.h>
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/limits.h"
+#include "base/logging.h"
+#include "base/types.h"
+#include "core/core.h"
+#include "log/hard_state.h"
+#include "log/log.h"
+#include "node/shared/event.h"
+#include "node/shared/fatal.h"
+#include "node/shared/node_state.h"
+#include "node/store/archives.h"
+#include "node/store/hard.h"
+#include "node/store/shortage.h"
+#include "node/store/snapshot.h"
+#include "node/store/work.h"
+#include "node/store/writer_state.h"
+#include "record/batch.h"
+#include "state/archive.h"
+#include "state/state.h"
 
 /* What the node says it knows as committed must be in its log whenever it starts. False: shutting down. */
 static bool lower_known_commit(struct node *node, uint64_t seq)
 {
-    struct hard_state *hard = &node->writer.hard;
-    node->writer.commit = min_u64(node->writer.commit, seq);
+    struct hard_state *hard = &node->writer->hard;
+    node->writer->commit = min_u64(node->writer->commit, seq);
     if (hard->known_commit <= seq)
         return true;
     hard->known_commit = seq;
-    return writer_save(node);
+    return hard_save(node);
 }
 
 /* ---- Archive --------------------------------------------------------------------------------------------------- */
@@ -71,7 +92,7 @@ static bool keep_discarded(struct node *node, uint64_t seq, struct epoch superse
     while ((code = archive_above(node, seq, superseded_by, &summary, &err)) != CANDOR_OK) {
         if (code != CANDOR_RESOURCE_EXHAUSTED)
             node_fatal(node, &err);
-        if (!writer_wait_for_room(node, &err))
+        if (!shortage_wait(node, &err))
             return false;
     }
     char from[POS_TEXT_BYTES];
@@ -92,7 +113,7 @@ static bool undo(struct node *node, uint64_t to_seq)
     for (bool done = false; !done;) {
         enum candor_code code =
             state_undo(node->state, to_seq, LIMIT_UNDO_RECORDS_PER_TXN, &done, &err);
-        if (code == CANDOR_RESOURCE_EXHAUSTED && !writer_wait_for_room(node, &err))
+        if (code == CANDOR_RESOURCE_EXHAUSTED && !shortage_wait(node, &err))
             return false;
         if (code != CANDOR_OK && code != CANDOR_RESOURCE_EXHAUSTED)
             node_fatal(node, &err);
@@ -114,7 +135,7 @@ static bool cut(struct node *node, uint64_t to_seq)
     while ((code = try_cut(node, to_seq, &err)) != CANDOR_OK) {
         if (code != CANDOR_RESOURCE_EXHAUSTED)
             node_fatal(node, &err);
-        if (!writer_wait_for_room(node, &err))
+        if (!shortage_wait(node, &err))
             return false;
     }
     snapshots_note_rewind(node);
@@ -129,7 +150,7 @@ static bool reset_log(struct node *node, uint64_t next_seq, struct chain before)
     while ((code = log_reset(node->log, next_seq, before, &err)) != CANDOR_OK) {
         if (code != CANDOR_RESOURCE_EXHAUSTED)
             node_fatal(node, &err);
-        if (!writer_wait_for_room(node, &err))
+        if (!shortage_wait(node, &err))
             return false;
     }
     return true;
@@ -156,7 +177,7 @@ static void answer_truncated(struct node *node, uint64_t to_seq)
     state_position(node->state, &position);
     ASSERT_U64(position.applied.seq, ==, to_seq);
     ASSERT_U64(log_last(node->log), ==, to_seq);
-    node->writer.tail_epoch = position.applied.epoch;
+    node->writer->tail_epoch = position.applied.epoch;
     struct node_event *event = event_new(CORE_EVENT_TRUNCATED);
     event->core.truncated.last = to_seq;
     event->core.truncated.rewinds = position.rewinds;
@@ -171,9 +192,9 @@ void rollback_truncate(struct node *node, struct work *work)
     uint64_t to_seq = work->seq;
     if (!lower_known_commit(node, to_seq) || !keep_discarded(node, to_seq, work->epoch))
         return;
-    pthread_mutex_lock(&node->writer.checkpoint_lock);
+    pthread_mutex_lock(&node->writer->checkpoint_lock);
     bool done = take_back(node, to_seq);
-    pthread_mutex_unlock(&node->writer.checkpoint_lock);
+    pthread_mutex_unlock(&node->writer->checkpoint_lock);
     if (done)
         answer_truncated(node, to_seq);
 }
@@ -211,7 +232,7 @@ static enum candor_code replace_state(struct node *node, struct work *work)
     state_position(node->state, &position);
     if (!reset_log(node, position.applied.seq + 1, position.chain))
         return CANDOR_CANCELLED;
-    node->writer.tail_epoch = position.applied.epoch;
+    node->writer->tail_epoch = position.applied.epoch;
     snapshots_note_rewind(node);
     return CANDOR_OK;
 }
@@ -221,9 +242,9 @@ void rollback_install(struct node *node, struct work *work)
     /* The snapshot holds what is committed below `seq`; above it the own branch is given up. */
     if (!lower_known_commit(node, work->seq) || !keep_discarded(node, work->seq, work->epoch))
         return;
-    pthread_mutex_lock(&node->writer.checkpoint_lock);
+    pthread_mutex_lock(&node->writer->checkpoint_lock);
     enum candor_code code = replace_state(node, work);
-    pthread_mutex_unlock(&node->writer.checkpoint_lock);
+    pthread_mutex_unlock(&node->writer->checkpoint_lock);
     if (code != CANDOR_CANCELLED)
         answer_installed(node, code);
 }

@@ -1,12 +1,25 @@
 /* Looks for rot in what nobody reads: log, checkpoint, archives, and the state itself, once an interval and with pauses, on a thread
  * of its own. What it finds in the state is as when a read finds it; the rest is told in log and Status: the node goes on. */
-#include "node/internal.h"
+#include "node/store/scrub.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
+#include "base/logging.h"
+#include "base/memory.h"
+#include "log/log.h"
+#include "node/shared/fatal.h"
+#include "node/shared/node_state.h"
+#include "node/shared/side_thread.h"
+#include "node/store/snapshot.h"
+#include "record/batch.h"
+#include "state/archive.h"
+#include "state/state.h"
+#include "topology/topology.h"
 
 /* It works a fifth of the time, so that the disk stays the others'. */
 enum { REST_SHARE = 4 };
@@ -18,7 +31,7 @@ enum { PIECE_BYTES = 16 << 20 };
 static bool pause_between(void *closure)
 {
     struct node *node = closure;
-    struct scrub *s = &node->scrub;
+    struct scrub *s = node->scrub;
     uint64_t worked_ns = clock_boot_ns() - s->piece_ns;
     if (worked_ns < PIECE_NS_LEAST)
         return side_thread_rest(&s->side, 0);
@@ -29,7 +42,7 @@ static bool pause_between(void *closure)
 
 static void found(struct node *node, const char *what, const struct candor_error *err)
 {
-    struct scrub *s = &node->scrub;
+    struct scrub *s = node->scrub;
     log_error("scrub_found", "in=%s what=\"%s\"", what, err->message);
     pthread_mutex_lock(&s->side.lock);
     s->findings++;
@@ -123,7 +136,7 @@ static void scrub_state(struct node *node)
 
 static void scrub_all(struct node *node)
 {
-    struct scrub *s = &node->scrub;
+    struct scrub *s = node->scrub;
     uint64_t began_ns = s->piece_ns = clock_boot_ns();
     uint64_t before = s->findings;
     scrub_state(node);
@@ -151,14 +164,14 @@ static void *scrub_thread(void *closure)
 {
     struct node *node = closure;
     uint64_t interval_ns = node->topology->scrub_interval_ms * NS_PER_MS;
-    while (side_thread_rest(&node->scrub.side, interval_ns))
+    while (side_thread_rest(&node->scrub->side, interval_ns))
         scrub_all(node);
     return NULL;
 }
 
 void scrub_status(struct node *node, struct scrub_report *out)
 {
-    struct scrub *s = &node->scrub;
+    struct scrub *s = node->scrub;
     pthread_mutex_lock(&s->side.lock);
     *out = (struct scrub_report){.finished_ns = s->finished_ns, .findings = s->findings};
     memcpy(out->finding, s->finding, sizeof out->finding);
@@ -169,10 +182,23 @@ enum candor_code scrub_start(struct node *node, struct candor_error *err)
 {
     if (node->topology->scrub_interval_ms == 0)
         return CANDOR_OK;
-    return side_thread_start(&node->scrub.side, "scrub", scrub_thread, node, err);
+    return side_thread_start(&node->scrub->side, "scrub", scrub_thread, node, err);
 }
 
 void scrub_stop(struct node *node)
 {
-    side_thread_stop(&node->scrub.side);
+    side_thread_stop(&node->scrub->side);
+}
+
+struct scrub *scrub_new(void)
+{
+    struct scrub *made = memory_zeroed(1, sizeof *made);
+    side_thread_init(&made->side);
+    return made;
+}
+
+void scrub_free(struct scrub *scrub)
+{
+    side_thread_free(&scrub->side);
+    free(scrub);
 }

@@ -3,7 +3,26 @@
  *
  * A record is in the state's open transaction before it is in the log, but nobody sees it before both have it: a
  * failed append aborts the transaction. */
-#include "node/internal.h"
+#include "node/store/sequence.h"
+
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "core/core.h"
+#include "eval/eval.h"
+#include "log/log.h"
+#include "node/shared/fatal.h"
+#include "node/shared/node_state.h"
+#include "node/shared/ticket.h"
+#include "node/store/group.h"
+#include "node/store/shortage.h"
+#include "node/store/work.h"
+#include "node/store/write.h"
+#include "node/store/writer_state.h"
+#include "record/batch.h"
+#include "state/state.h"
+#include "topology/topology.h"
 
 struct group {
     struct node *node;
@@ -47,9 +66,9 @@ static void add_record(struct group *group, const struct record_write *write,
     group->next_seq++;
 }
 
-static void run_op(struct group *group, struct write_ticket *write, uint32_t part)
+static void run_op(struct group *group, struct write *write, uint32_t part)
 {
-    struct eval *eval = &group->node->writer.eval;
+    struct eval *eval = &group->node->writer->eval;
     struct write_result *result = &write->result;
     struct eval_reader reader = {get, group->state};
     result->code = eval_run(eval, &write->ops[part], group->next_seq, &reader);
@@ -61,7 +80,7 @@ static void run_op(struct group *group, struct write_ticket *write, uint32_t par
     struct record_write record = {
         .ack = write->ack,
         .wall_ms = group->wall_ms,
-        .request = write->request,
+        .request = write->request_id,
         .result = buffer_slice(&eval->answer),
         .part = (uint16_t)part,
         .digest = write->digest,
@@ -76,8 +95,7 @@ static void run_op(struct group *group, struct write_ticket *write, uint32_t par
 
 /* R46: what was executed is answered as it was then; but an id that comes with another content is another request's (a
  * copied or forked client, a restored machine), and its answer would be a lie. */
-static void replay(struct group *group, struct write_ticket *write,
-                   const struct state_request *known)
+static void replay(struct group *group, struct write *write, const struct state_request *known)
 {
     struct write_result *result = &write->result;
     if (known->digest != write->digest || known->parts > write->op_count) {
@@ -107,7 +125,7 @@ static bool may_put(const struct eval_op *op)
 }
 
 /* What stores nothing, a delete above all, is taken even when the rest is refused for want of room. */
-static bool has_room(struct group *group, struct write_ticket *write)
+static bool has_room(struct group *group, struct write *write)
 {
     struct write_result *result = &write->result;
     struct candor_error err = {0};
@@ -116,18 +134,18 @@ static bool has_room(struct group *group, struct write_ticket *write)
         puts = may_put(&write->ops[i]);
     if (!puts || state_group_room(group->state, write->bytes, &err) == CANDOR_OK)
         return true;
-    writer_note_shortage(group->node, &err);
+    shortage_note(group->node, &err);
     result->code = err.code;
     result->reason = err.reason;
     return false;
 }
 
-static void run_write(struct group *group, struct write_ticket *write)
+static void run_write(struct group *group, struct write *write)
 {
     struct write_result *result = &write->result;
     struct state_request known;
     uint32_t done = 0;
-    switch (state_group_request(group->state, &write->request, &known)) {
+    switch (state_group_request(group->state, &write->request_id, &known)) {
     case STATE_REQUEST_NEW:
         break;
     case STATE_REQUEST_KNOWN: /* of a Batch that a failover cut in two, the rest is still to be done */
@@ -187,15 +205,15 @@ static void store(struct group *group, struct candor_error *err)
             group_take_back(node, last_before);
     }
     if (code == CANDOR_RESOURCE_EXHAUSTED)
-        writer_note_shortage(node, err);
+        shortage_note(node, err);
     else if (code != CANDOR_OK)
         node_fatal(node, err);
     else if (batches.length > 0)
         group_note_stored(node, batches.length);
 }
 
-static void answer_write(struct node *node, struct write_ticket *write,
-                         const struct candor_error *stored, struct buffer bytes)
+static void answer_write(struct node *node, struct write *write, const struct candor_error *stored,
+                         struct buffer bytes)
 {
     const struct write_result *result = &write->result;
     uint64_t last_seq = stored->code == CANDOR_OK ? result->last.seq : log_last(node->log);
@@ -213,7 +231,7 @@ static void answer_group(struct group *group, struct work **works, size_t count,
     struct node *node = group->node;
     uint64_t last = log_last(node->log);
     for (size_t i = 0; i < count; i++) {
-        struct write_ticket *write = works[i]->write;
+        struct write *write = works[i]->write;
         bool stands = write->result.replayed && write->result.last.seq <= last;
         struct buffer bytes = {0};
         if (i == 0 && stored->code == CANDOR_OK) {
@@ -239,12 +257,12 @@ static uint64_t commit_of_group(struct node *node)
     state_position(node->state, &position);
     const struct member *self = members_find(&position.members, node->self->id);
     bool alone = members_voters(&position.members) == 1 && self != NULL && self->voter;
-    return alone ? UINT64_MAX : node->writer.commit;
+    return alone ? UINT64_MAX : node->writer->commit;
 }
 
-size_t group_writes(struct node *node, struct work **works, size_t count)
+size_t sequence_writes(struct node *node, struct work **works, size_t count)
 {
-    struct writer *writer = &node->writer;
+    struct writer *writer = node->writer;
     struct candor_error err = {0};
     if (!epoch_equal(works[0]->epoch, writer->tail_epoch))
         return refuse_write(node, works[0], &(struct candor_error){.code = CANDOR_ABORTED});
@@ -259,7 +277,7 @@ size_t group_writes(struct node *node, struct work **works, size_t count)
     enum candor_code code =
         state_group_begin(node->state, commit_of_group(node), &group.state, &err);
     if (code == CANDOR_RESOURCE_EXHAUSTED) {
-        writer_note_shortage(node, &err);
+        shortage_note(node, &err);
         return refuse_write(node, works[0], &err);
     }
     if (code != CANDOR_OK)

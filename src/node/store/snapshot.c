@@ -1,16 +1,31 @@
-/* Checkpoints: cut when the log has grown by the size of the state (docs/architecture.md) or when a replica needs one; and
- * served to replicas, by name and offset (R14). */
-#include "node/internal.h"
+/* Checkpoints: cut when the log has grown by the size of the state (docs/architecture.md) or when a replica needs one, and
+ * kept open for replicas that download one (R14). */
+#include "node/store/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/logging.h"
+#include "base/memory.h"
+#include "base/types.h"
+#include "core/core.h"
 #include "disk/disk.h"
+#include "log/log.h"
+#include "node/shared/fatal.h"
+#include "node/shared/node_state.h"
+#include "node/shared/side_thread.h"
+#include "node/shared/view.h"
+#include "node/store/writer_state.h"
+#include "state/state.h"
+#include "topology/topology.h"
 
 /* The log is kept for a download for so long after its last question. */
 #define SERVED_HOLD_NS (30 * NS_PER_S)
@@ -87,16 +102,16 @@ enum candor_code snapshot_verify(struct node *node, const struct pace *pace,
 
 void snapshots_renew(struct node *node)
 {
-    pthread_mutex_lock(&node->snapshots.side.lock);
-    node->snapshots.renew = true;
-    pthread_cond_signal(&node->snapshots.side.changed);
-    pthread_mutex_unlock(&node->snapshots.side.lock);
+    pthread_mutex_lock(&node->snapshots->side.lock);
+    node->snapshots->renew = true;
+    pthread_cond_signal(&node->snapshots->side.changed);
+    pthread_mutex_unlock(&node->snapshots->side.lock);
 }
 
 /* Opens a checkpoint to be served. Without the lock: the digest takes time. False: it cannot be, or has rotted. */
 static bool serve(struct node *node, const struct state_checkpoint *checkpoint)
 {
-    struct snapshots *s = &node->snapshots;
+    struct snapshots *s = node->snapshots;
     struct candor_error err = {0};
     uint64_t digest = 0;
     int fd = open(checkpoint->path, O_RDONLY | O_CLOEXEC);
@@ -135,19 +150,19 @@ static enum candor_code make_and_adopt(struct node *node, struct state_checkpoin
     enum candor_code code = state_checkpoint_make(node->state, err);
     if (code != CANDOR_OK)
         return code;
-    pthread_mutex_lock(&node->writer.checkpoint_lock);
-    atomic_store(&node->writer.checkpoint_holder, gettid());
+    pthread_mutex_lock(&node->writer->checkpoint_lock);
+    atomic_store(&node->writer->checkpoint_holder, gettid());
     code = state_checkpoint_adopt(node->state, checkpoint, err);
     if (code == CANDOR_OK)
-        atomic_store(&node->snapshots.newest_seq, checkpoint->pos.seq);
-    atomic_store(&node->writer.checkpoint_holder, 0);
-    pthread_mutex_unlock(&node->writer.checkpoint_lock);
+        atomic_store(&node->snapshots->newest_seq, checkpoint->pos.seq);
+    atomic_store(&node->writer->checkpoint_holder, 0);
+    pthread_mutex_unlock(&node->writer->checkpoint_lock);
     return code;
 }
 
 bool snapshot_cut(struct node *node, struct state_checkpoint *checkpoint)
 {
-    struct snapshots *s = &node->snapshots;
+    struct snapshots *s = node->snapshots;
     struct candor_error err = {0};
     /* What comes during the cut counts for the next one. */
     uint64_t grown_bytes = atomic_exchange(&s->grown_bytes, 0);
@@ -189,7 +204,7 @@ static uint64_t growth_limit(struct node *node)
 
 static bool has_grown(struct node *node)
 {
-    uint64_t grown = atomic_load_explicit(&node->snapshots.grown_bytes, memory_order_relaxed);
+    uint64_t grown = atomic_load_explicit(&node->snapshots->grown_bytes, memory_order_relaxed);
     uint64_t least = min_u64(LIMIT_CHECKPOINT_GROWTH_BYTES, node->topology->retention_log_bytes);
     return grown >= least && grown >= growth_limit(node);
 }
@@ -197,7 +212,7 @@ static bool has_grown(struct node *node)
 /* One cut, for whom it is wanted. Under the lock, which is given up meanwhile. */
 static void cut_once(struct node *node)
 {
-    struct snapshots *s = &node->snapshots;
+    struct snapshots *s = node->snapshots;
     struct state_checkpoint checkpoint;
     bool wanted = s->wanted;
     uint64_t least_seq = s->least_seq;
@@ -220,7 +235,7 @@ static void cut_once(struct node *node)
 static void *snapshot_thread(void *closure)
 {
     struct node *node = closure;
-    struct snapshots *s = &node->snapshots;
+    struct snapshots *s = node->snapshots;
     pthread_mutex_lock(&s->side.lock);
     while (!s->side.stop) {
         if (s->wanted || s->renew || has_grown(node))
@@ -234,7 +249,7 @@ static void *snapshot_thread(void *closure)
 
 void snapshots_note_growth(struct node *node, size_t bytes)
 {
-    struct snapshots *s = &node->snapshots;
+    struct snapshots *s = node->snapshots;
     atomic_fetch_add_explicit(&s->grown_bytes, bytes, memory_order_relaxed);
     if (!has_grown(node))
         return;
@@ -249,17 +264,17 @@ void snapshots_note_rewind(struct node *node)
     struct state_checkpoint checkpoint;
     struct candor_error err = {0};
     bool found = state_checkpoint_find(node->state_dir, &checkpoint, &err) == CANDOR_OK;
-    atomic_store(&node->snapshots.newest_seq, found ? checkpoint.pos.seq : 0);
-    pthread_mutex_lock(&node->snapshots.side.lock);
-    stop_serving(&node->snapshots);
-    node->snapshots.renew = !found && log_first(node->log) > 1;
-    pthread_cond_signal(&node->snapshots.side.changed);
-    pthread_mutex_unlock(&node->snapshots.side.lock);
+    atomic_store(&node->snapshots->newest_seq, found ? checkpoint.pos.seq : 0);
+    pthread_mutex_lock(&node->snapshots->side.lock);
+    stop_serving(node->snapshots);
+    node->snapshots->renew = !found && log_first(node->log) > 1;
+    pthread_cond_signal(&node->snapshots->side.changed);
+    pthread_mutex_unlock(&node->snapshots->side.lock);
 }
 
 uint64_t snapshots_trim_limit(struct node *node)
 {
-    struct snapshots *s = &node->snapshots;
+    struct snapshots *s = node->snapshots;
     uint64_t limit = atomic_load(&s->newest_seq);
     pthread_mutex_lock(&s->side.lock);
     if (s->fd >= 0 && clock_boot_ns() - s->asked_ns < SERVED_HOLD_NS)
@@ -268,152 +283,45 @@ uint64_t snapshots_trim_limit(struct node *node)
     return limit;
 }
 
-/* ---- Serving ------------------------------------------------------------------------------------------------- */
+/* ---- For those who serve it ------------------------------------------------------------------------------------ */
 
-struct chunk_job {
-    struct job job;
-    struct node *node;
-    struct rpc_call *call;
-    ProtobufCClosure reply;
-    const Candor__V1__SnapshotRequest *request;
-};
-
-/* What a chunk is read from: a descriptor of its own, so that the disk is waited for without the lock, which the writer
- * takes, too. */
-struct chunk_source {
-    int fd; /* -1: nothing usable is served */
-    struct pos pos;
-    uint64_t bytes;
-    uint64_t digest;
-    char name[sizeof((struct snapshots *)0)->name];
-};
-
-/* Under the lock. */
-static struct chunk_source
-chunk_source(struct node *node, const Candor__V1__SnapshotRequest *request, struct epoch epoch)
+struct snapshot_source snapshots_source(struct node *node, const char *name, uint64_t least_seq,
+                                        struct epoch epoch)
 {
-    struct snapshots *s = &node->snapshots;
-    struct chunk_source source = {.fd = -1};
-    if (s->fd < 0 || !is_usable(node, s->pos, epoch))
-        return source;
-    const char *name = request->snapshot;
-    bool suits = name[0] != '\0' ? strcmp(name, s->name) == 0 : s->pos.seq >= request->least_seq;
-    if (!suits)
-        return source;
-    source.fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
-    source.pos = s->pos;
-    source.bytes = s->bytes;
-    source.digest = s->digest;
-    memcpy(source.name, s->name, sizeof source.name);
-    s->asked_ns = clock_boot_ns();
+    struct snapshots *s = node->snapshots;
+    struct snapshot_source source = {.fd = -1};
+    pthread_mutex_lock(&s->side.lock);
+    bool usable = s->fd >= 0 && is_usable(node, s->pos, epoch);
+    bool suits = name[0] != '\0' ? strcmp(name, s->name) == 0 : s->pos.seq >= least_seq;
+    if (usable && suits) {
+        source.fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+        source.pos = s->pos;
+        source.bytes = s->bytes;
+        source.digest = s->digest;
+        memcpy(source.name, s->name, sizeof source.name);
+        s->asked_ns = clock_boot_ns();
+    }
+    pthread_mutex_unlock(&s->side.lock);
     return source;
 }
 
-/* Fills the answer; false: nothing usable is served. */
-static bool fill_chunk(struct node *node, const struct chunk_source *source, uint64_t offset,
-                       uint8_t *chunk, Candor__V1__SnapshotResponse *response)
+void snapshots_withdraw(struct node *node, const char *name)
 {
-    struct snapshots *s = &node->snapshots;
-    if (source->fd < 0)
-        return false;
-    uint64_t left = saturating_sub(source->bytes, offset);
-    size_t wanted = (size_t)min_u64(left, LIMIT_SNAPSHOT_CHUNK_BYTES);
-    size_t got = 0;
-    int failed = disk_read(source->fd, chunk, wanted, offset, &got);
-    close(source->fd);
-    if (failed != 0 || got != wanted) {
-        log_warn("snapshot_not_served", "what=\"reading the checkpoint failed\"");
-        pthread_mutex_lock(&s->side.lock);
-        if (strcmp(s->name, source->name) == 0)
-            stop_serving(s);
-        pthread_mutex_unlock(&s->side.lock);
-        return false;
-    }
-    response->ok = true;
-    response->total_bytes = source->bytes;
-    response->digest = source->digest;
-    response->chunk = (ProtobufCBinaryData){.len = got, .data = chunk};
-    return true;
+    struct snapshots *s = node->snapshots;
+    pthread_mutex_lock(&s->side.lock);
+    if (strcmp(s->name, name) == 0)
+        stop_serving(s);
+    pthread_mutex_unlock(&s->side.lock);
 }
 
-/* Nothing is served yet: a checkpoint is wanted. */
-static void want_snapshot(struct snapshots *s, uint64_t least_seq,
-                          Candor__V1__SnapshotResponse *response)
+void snapshots_want(struct node *node, uint64_t least_seq)
 {
+    struct snapshots *s = node->snapshots;
     pthread_mutex_lock(&s->side.lock);
     s->wanted = true;
     s->least_seq = max_u64(s->least_seq, least_seq);
     pthread_cond_signal(&s->side.changed);
     pthread_mutex_unlock(&s->side.lock);
-    response->ok = response->preparing = true;
-}
-
-static void run_chunk_job(struct job *job)
-{
-    struct chunk_job *chunk_job = (struct chunk_job *)job;
-    struct node *node = chunk_job->node;
-    struct snapshots *s = &node->snapshots;
-    struct core_view view;
-    view_read_without_peers(&node->view, &view);
-    struct core_header header;
-    struct wire_header header_room;
-    struct wire_pos pos_room;
-    Candor__V1__SnapshotResponse response = CANDOR__V1__SNAPSHOT_RESPONSE__INIT;
-    node_header(node, &view, &header);
-    response.header = wire_header(&header, &header_room);
-    uint8_t *chunk = memory_alloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
-
-    const Candor__V1__SnapshotRequest *request = chunk_job->request;
-    pthread_mutex_lock(&s->side.lock);
-    struct chunk_source source = chunk_source(node, request, view.epoch);
-    pthread_mutex_unlock(&s->side.lock);
-    if (fill_chunk(node, &source, request->offset, chunk, &response)) {
-        response.snapshot = source.name;
-        response.pos = wire_pos(&source.pos, &pos_room);
-    } else if (request->snapshot[0] == '\0' && request->least_seq <= view.applied) {
-        want_snapshot(s, request->least_seq, &response);
-    }
-    struct reply_room room;
-    reply_freshness(chunk_job->call, &view, view.applied, &(struct pos){0}, &room);
-    chunk_job->reply(&response.base, chunk_job->call);
-    free(chunk);
-}
-
-static void refuse(struct node *node, const struct core_view *view, ProtobufCClosure reply,
-                   struct rpc_call *call)
-{
-    struct core_header header;
-    struct wire_header room;
-    struct reply_room reply_room;
-    Candor__V1__SnapshotResponse response = CANDOR__V1__SNAPSHOT_RESPONSE__INIT;
-    node_header(node, view, &header);
-    response.header = wire_header(&header, &room);
-    reply_freshness(call, view, view->applied, &(struct pos){0}, &reply_room);
-    reply(&response.base, call);
-}
-
-void snapshot_serve(struct node *node, const Candor__V1__SnapshotRequest *request,
-                    ProtobufCClosure reply, struct rpc_call *call)
-{
-    struct core_header from;
-    struct candor_error err = {0};
-    if (wire_read_header(request->header, &from, &err) != CANDOR_OK) {
-        reply_fail_now(node, call, err.code, err.reason, err.message);
-        return;
-    }
-    struct core_view view;
-    view_read_without_peers(&node->view, &view);
-    bool mine = view.role == CANDOR_ROLE_PRIMARY && from.config_hash == node->config_hash &&
-                from.cluster_id == view.cluster_id && epoch_equal(from.epoch, view.epoch);
-    if (!mine) {
-        refuse(node, &view, reply, call);
-        return;
-    }
-    struct chunk_job *job = rpc_call_alloc(call, sizeof *job);
-    if (job != NULL)
-        *job = (struct chunk_job){{.run = run_chunk_job}, node, call, reply, request};
-    if (job == NULL || !pool_push(&node->lenders, &job->job))
-        reply_fail_busy(node, call);
 }
 
 /* ---- Birth and end --------------------------------------------------------------------------------------------- */
@@ -431,7 +339,7 @@ static uint64_t grown_since(struct node *node, uint64_t checkpoint_seq)
 
 void snapshots_init(struct node *node)
 {
-    struct snapshots *s = &node->snapshots;
+    struct snapshots *s = node->snapshots;
     struct state_checkpoint checkpoint;
     struct candor_error err = {0};
     bool found = state_checkpoint_find(node->state_dir, &checkpoint, &err) == CANDOR_OK;
@@ -442,11 +350,25 @@ void snapshots_init(struct node *node)
 
 enum candor_code snapshots_start(struct node *node, struct candor_error *err)
 {
-    return side_thread_start(&node->snapshots.side, "snapshot", snapshot_thread, node, err);
+    return side_thread_start(&node->snapshots->side, "snapshot", snapshot_thread, node, err);
 }
 
 void snapshots_stop(struct node *node)
 {
-    side_thread_stop(&node->snapshots.side);
-    stop_serving(&node->snapshots);
+    side_thread_stop(&node->snapshots->side);
+    stop_serving(node->snapshots);
+}
+
+struct snapshots *snapshots_new(void)
+{
+    struct snapshots *made = memory_zeroed(1, sizeof *made);
+    side_thread_init(&made->side);
+    made->fd = -1;
+    return made;
+}
+
+void snapshots_free(struct snapshots *snapshots)
+{
+    side_thread_free(&snapshots->side);
+    free(snapshots);
 }

@@ -1,74 +1,17 @@
-/* What this node saw of changes of reign, and what it told clients meanwhile: one node's part of a failover report. */
-#include "node/internal.h"
-
+/* FailoverReport: what this node saw of changes of reign, as operators see it. */
 #include <string.h>
 
-/* ---- Taking notes ------------------------------------------------------------------------------------- */
-
-static struct told told_now(const struct failovers *failovers)
-{
-    return (struct told){
-        .not_primary = atomic_load_explicit(&failovers->told.not_primary, memory_order_relaxed),
-        .no_primary = atomic_load_explicit(&failovers->told.no_primary, memory_order_relaxed),
-        .outcome_unknown =
-            atomic_load_explicit(&failovers->told.outcome_unknown, memory_order_relaxed),
-        .redirects = atomic_load_explicit(&failovers->told.redirects, memory_order_relaxed),
-    };
-}
-
-static void count_one(_Atomic uint64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-void failovers_tell(struct node *node, enum candor_reason reason, bool redirect)
-{
-    struct failovers *failovers = &node->failovers;
-    if (reason == CANDOR_REASON_NOT_PRIMARY)
-        count_one(&failovers->told.not_primary);
-    else if (reason == CANDOR_REASON_NO_PRIMARY)
-        count_one(&failovers->told.no_primary);
-    else if (reason == CANDOR_REASON_OUTCOME_UNKNOWN)
-        count_one(&failovers->told.outcome_unknown);
-    if (redirect)
-        count_one(&failovers->told.redirects);
-}
-
-/* A primary that takes writes, or a heartbeat: what is told later may belong to the next failover. */
-void failovers_see(struct node *node, const struct core_view *view)
-{
-    struct failovers *failovers = &node->failovers;
-    failovers->leads = view->role == CANDOR_ROLE_PRIMARY && view->accepts_writes;
-    bool calm = view->role == CANDOR_ROLE_PRIMARY ? view->accepts_writes : view->heard;
-    if (!calm || view->heartbeat_ns == failovers->calm_ns)
-        return;
-    failovers->calm_ns = view->heartbeat_ns;
-    failovers->calm = told_now(failovers);
-}
-
-/* What a primary has told since its view was published belongs to the time in which it led, also
- * when the events that are taken now end its epoch. */
-void failovers_before_events(struct node *node)
-{
-    if (node->failovers.leads)
-        node->failovers.calm = told_now(&node->failovers);
-}
-
-void failovers_note(struct node *node, const struct core_reign *reign)
-{
-    struct failovers *failovers = &node->failovers;
-    struct failover failover = {
-        .reign = *reign, .wall_ms = clock_wall_ms(), .before = failovers->calm};
-    pthread_mutex_lock(&failovers->lock);
-    if (failovers->count == LIMIT_FAILOVERS) {
-        failovers->count--;
-        memmove(failovers->list, failovers->list + 1, failovers->count * sizeof failovers->list[0]);
-    }
-    failovers->list[failovers->count++] = failover;
-    pthread_mutex_unlock(&failovers->lock);
-}
-
-/* ---- FailoverReport ----------------------------------------------------------------------------------- */
+#include "base/clock.h"
+#include "base/limits.h"
+#include "candor/v1/cluster.pb-c.h"
+#include "core/core.h"
+#include "node/serve/cluster.h"
+#include "node/serve/failovers.h"
+#include "node/serve/reply.h"
+#include "node/serve/service.h"
+#include "node/shared/node_state.h"
+#include "node/shared/view.h"
+#include "wire/wire.h"
 
 struct failover_message {
     Candor__V1__Failover failover;
@@ -135,8 +78,8 @@ void cluster_failover_report(Candor__V1__Cluster_Service *service,
                              Candor__V1__FailoverReportResponse_Closure closure, void *closure_data)
 {
     (void)request;
-    struct node *node = ((struct cluster_service *)service)->node;
-    struct failovers *failovers = &node->failovers;
+    struct node *node = node_of(service);
+    struct failovers *failovers = node->failovers;
     struct failover list[LIMIT_FAILOVERS];
     struct failover_message messages[LIMIT_FAILOVERS];
     Candor__V1__Failover *pointers[LIMIT_FAILOVERS];
@@ -144,7 +87,7 @@ void cluster_failover_report(Candor__V1__Cluster_Service *service,
     uint32_t count = failovers->count;
     memcpy(list, failovers->list, count * sizeof list[0]);
     pthread_mutex_unlock(&failovers->lock);
-    struct told now = told_now(failovers);
+    struct told now = failovers_told(failovers);
     for (uint32_t i = 0; i < count; i++) {
         fill_failover(&list[i], i + 1 < count ? &list[i + 1].before : &now, &messages[i]);
         pointers[i] = &messages[i].failover;

@@ -1,0 +1,67 @@
+/* What all reads share: the read contract, and waiting for what it asks for (docs/consistency.md).
+ * A method checks its request, and says what fills its response. */
+#ifndef NODE_KV_READ_H
+#define NODE_KV_READ_H
+
+#include "candor/v1/kv.pb-c.h"
+#include "node/shared/pool.h"
+#include "node/shared/ticket.h"
+#include "state/state.h"
+
+struct reading;
+
+/* One read, from its request to its reply; in its call's arena. */
+struct read_call {
+    struct ticket ticket; /* of what it waits for */
+    struct job job;
+    const ProtobufCMessage *request;
+    struct core_read read;
+    /* Fills `response` from the data. False: the call was failed. */
+    bool (*fill)(struct reading *reading, struct state_view *data);
+    /* The core said that the wait for a session or for confirmed leadership is over ... */
+    bool waited;
+    /* ... when its rewinds were these. */
+    uint64_t rewinds;
+    /* COMMIT: what was read, kept open for a moment; else NULL. */
+    struct state_view *data;
+};
+
+/* What a reader has in hand while it serves one. */
+struct reading {
+    struct read_call *of;
+    struct node *node;
+    struct rpc_call *call;
+    const ProtobufCMessage *request;
+    struct core_view view;
+    /* The response, and what it points to. */
+    ProtobufCMessage *response;
+    union {
+        Candor__V1__GetResponse get;
+        Candor__V1__MultiGetResponse multi_get;
+        Candor__V1__ScanResponse scan;
+    };
+    Candor__V1__KeyValue item;
+    Candor__V1__KeyValue *items; /* malloc'd */
+    Candor__V1__KeyValue **list; /* malloc'd */
+    size_t item_count;
+    size_t item_capacity;
+    size_t item_bytes;
+    bool no_memory;
+};
+
+/* Checks what all reads have in common. NULL: the call was failed. */
+struct read_call *kv_read_new(Candor__V1__KV_Service *service, struct rpc_call *call,
+                              ProtobufCClosure reply, const ProtobufCMessage *request,
+                              const Candor__V1__ReadOptions *options);
+/* Hands it to a reader. */
+void kv_read_submit(struct read_call *of,
+                    bool (*fill)(struct reading *reading, struct state_view *data));
+/* For a lookup of one key: served at once where it may be. May end `of`. */
+void kv_read_submit_short(struct read_call *of,
+                          bool (*fill)(struct reading *reading, struct state_view *data));
+
+/* For who fills a response. False: the call was failed. */
+bool kv_read_fail_without_memory(struct reading *reading);
+void kv_read_fill_item(Candor__V1__KeyValue *item, const struct state_item *from);
+
+#endif
