@@ -264,16 +264,13 @@ static bool read_known(const char *base, const char *name, struct known *out)
     return good;
 }
 
-/* Room for CLUSTERS_MAX. False after a report. */
-static bool list_known(struct command_context *ctx, struct known *list, size_t *count, int *status)
+/* `list` has room for CLUSTERS_MAX. */
+static bool list_known(struct known *list, size_t *count, struct candor_error *err)
 {
     char base[RUN_PATH_BYTES];
-    struct candor_error error;
     *count = 0;
-    if (!run_base(base, &error)) {
-        *status = report_error(ctx, &error, NULL);
+    if (!run_base(base, err))
         return false;
-    }
     DIR *dir = opendir(base);
     for (struct dirent *entry;
          dir != NULL && *count < CLUSTERS_MAX && (entry = readdir(dir)) != NULL;)
@@ -281,6 +278,18 @@ static bool list_known(struct command_context *ctx, struct known *list, size_t *
     if (dir != NULL)
         closedir(dir);
     return true;
+}
+
+void local_names(void (*take)(void *closure, const char *name), void *closure)
+{
+    size_t count;
+    struct candor_error ignored;
+    struct known *list = calloc(CLUSTERS_MAX, sizeof *list);
+    ASSERT(list != NULL);
+    list_known(list, &count, &ignored);
+    for (size_t i = 0; i < count; i++)
+        take(closure, list[i].cluster);
+    free(list);
 }
 
 /* "three, g1". */
@@ -363,13 +372,16 @@ static bool find_usual_dir(struct command_context *ctx, const char *name, bool e
                            char out[RUN_PATH_BYTES], int *status)
 {
     struct wanted wanted;
+    struct candor_error error;
     size_t count;
     bool good = false;
     struct known *list = calloc(CLUSTERS_MAX, sizeof *list);
     ASSERT(list != NULL);
     read_wanted(ctx, name, &wanted);
-    if (!list_known(ctx, list, &count, status))
+    if (!list_known(list, &count, &error)) {
+        *status = report_error(ctx, &error, NULL);
         goto cleanup;
+    }
     const struct known *found = find_known(list, count, &wanted);
     if (found == NULL) {
         *status = report_none(ctx, list, count, &wanted);

@@ -58,6 +58,8 @@ bool local_open_to_end(struct command_context *ctx, const char *name, struct loc
 bool local_create(struct command_context *ctx, const struct topology *topology,
                   struct local_cluster *out, int *status);
 void local_close(struct local_cluster *cluster);
+/* Calls `take` with the name of each cluster of this user that is up in its usual directory. */
+void local_names(void (*take)(void *closure, const char *name), void *closure);
 bool local_save(struct command_context *ctx, const struct local_cluster *cluster, int *status);
 /* Everything ended: removes all but the logs. */
 void local_remove(const struct local_cluster *cluster);

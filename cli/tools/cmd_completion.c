@@ -114,6 +114,8 @@ static const char script_body[] =
     "  case $1 in\n"
     "  *'|'*) mapfile -t COMPREPLY < <(compgen -W \"${1//|/ }\" -- \"$2\") ;;\n"
     "  NODE) mapfile -t COMPREPLY < <(compgen -W \"$(__kvctl_nodes)\" -- \"$2\") ;;\n"
+    "  CLUSTER) mapfile -t COMPREPLY < <(compgen -W "
+    "\"$(\"${COMP_WORDS[0]}\" completion clusters 2>/dev/null)\" -- \"$2\") ;;\n"
     "  FILE) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- \"$2\") ;;\n"
     "  DIR) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- \"$2\") ;;\n"
     "  esac\n"
@@ -207,28 +209,34 @@ static int print_bash(struct command_context *ctx)
     return EXIT_DONE;
 }
 
-static int print_nodes(struct command_context *ctx)
+/* A line each, or the member `name` of an object. */
+static int print_names(struct command_context *ctx, const char *name, struct completion *names)
 {
-    struct completion nodes;
-    complete_nodes(NULL, &nodes);
     json_t *list = json_array();
-    for (size_t i = 0; i < nodes.count; i++) {
-        json_array_append_new(list, json_string(nodes.list[i]));
+    for (size_t i = 0; i < names->count; i++) {
+        json_array_append_new(list, json_string(names->list[i]));
         if (!context_json(ctx))
-            puts(nodes.list[i]);
+            puts(names->list[i]);
     }
     if (context_json(ctx))
-        output_json(ctx, json_pack("{s:O}", "nodes", list));
+        output_json(ctx, json_pack("{s:O}", name, list));
     json_decref(list);
-    completion_free(&nodes);
+    completion_free(names);
     return EXIT_DONE;
 }
 
 static int run_completion(struct command_context *ctx, int argc, char **argv)
 {
     (void)argc;
-    if (strcmp(argv[0], "nodes") == 0)
-        return print_nodes(ctx);
+    struct completion names;
+    if (strcmp(argv[0], "nodes") == 0) {
+        complete_nodes(NULL, &names);
+        return print_names(ctx, "nodes", &names);
+    }
+    if (strcmp(argv[0], "clusters") == 0) {
+        complete_clusters(&names);
+        return print_names(ctx, "clusters", &names);
+    }
     if (strcmp(argv[0], "bash") != 0)
         return report_usage(ctx, "there is one for bash: kvctl completion bash",
                             "no completion for '%s'", argv[0]);
@@ -238,11 +246,12 @@ static int run_completion(struct command_context *ctx, int argc, char **argv)
 const struct command command_completion = {
     .name = "completion",
     .group = GROUP_TOOLS,
-    .args = "bash|nodes",
+    .args = "bash|nodes|clusters",
     .summary = "Print a completion script for bash",
     .description =
-        "The script completes commands, options, their values, files and node ids. For `nodes` "
-        "the ids of the topology's nodes are printed: the script asks for them.",
+        "The script completes commands, options, their values, files, node ids and clusters. For "
+        "`nodes` the ids of the topology's nodes are printed, for `clusters` the names of those "
+        "that are up: the script asks for them.",
     .examples = "source <(kvctl completion bash)\tin ~/.bashrc\n",
     .local = true,
     .min_args = 1,

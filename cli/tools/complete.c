@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "cli/frame/context.h"
+#include "cli/local/local.h"
 
 /* ---- Lists ---- */
 
@@ -84,6 +85,29 @@ void complete_nodes(const struct command_defaults *defaults, struct completion *
     sort(out);
 }
 
+struct offering {
+    const char *prefix;
+    struct completion *out;
+};
+
+static void offer_name(void *closure, const char *name)
+{
+    const struct offering *offering = closure;
+    offer(offering->out, name, strlen(name), offering->prefix);
+}
+
+static void offer_clusters(const char *prefix, struct completion *out)
+{
+    local_names(offer_name, &(struct offering){prefix, out});
+}
+
+void complete_clusters(struct completion *out)
+{
+    *out = (struct completion){0};
+    offer_clusters("", out);
+    sort(out);
+}
+
 static void offer_choices(const char *choices, const char *prefix, struct completion *out)
 {
     while (choices[0] != '\0') {
@@ -100,6 +124,8 @@ static void offer_value(const struct command_defaults *defaults, const char *kin
         offer_choices(kind, prefix, out);
     else if (strcmp(kind, "NODE") == 0)
         offer_nodes(defaults, prefix, out);
+    else if (strcmp(kind, "CLUSTER") == 0)
+        offer_clusters(prefix, out);
     else if (strcmp(kind, "FILE") == 0 || strcmp(kind, "DIR") == 0)
         out->kind = COMPLETE_FILES;
 }

@@ -28,6 +28,8 @@ const char *usual_topology_path(const struct command_defaults *defaults, char ro
 
 /* Ids of the topology's nodes; none when there is no topology. For operands and options of kind "NODE". */
 void complete_nodes(const struct command_defaults *defaults, struct completion *out);
+/* Those that are up. */
+void complete_clusters(struct completion *out);
 
 /* What the n-th operand of `args` ("NODE NODE", "[FILE]", "KEY...") is called: "NODE". "": there is no such operand. */
 #define OPERAND_BYTES 64

@@ -270,7 +270,7 @@ class Kvctl(unittest.TestCase):
                     ("failover", "last"), ("failover", "ls"), ("rollback", "ls"), ("rpc", "Cluster/Status"), ("rpc", "--list"),
                     ("rpc", "KV/Get", '{"key": "ZG9jOnQ="}'), ("rpc", "--describe", "KV/Put"), ("bench", "get", "--seconds", "1"))
         local = (("node", "ls"), ("logs", primary), ("help",), ("help", "get"), ("version",), ("completion", "bash"),
-                 ("completion", "nodes"), ("topology", "check", self.c.topology), ("topology", "show", self.c.topology),
+                 ("completion", "nodes"), ("completion", "clusters"), ("topology", "check", self.c.topology), ("topology", "show", self.c.topology),
                  ("topology", "reference"))
         for command in commands + local:
             with self.subTest(" ".join(command)):

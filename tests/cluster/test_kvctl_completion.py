@@ -1,4 +1,5 @@
 """The completion script in a real bash."""
+import json
 import os
 import subprocess
 import tempfile
@@ -19,6 +20,8 @@ class Completion(unittest.TestCase):
     def setUpClass(cls):
         cls.dir = tempfile.TemporaryDirectory(prefix="candor-test-")
         cls.addClassCleanup(cls.dir.cleanup)
+        cls.runtime = tempfile.TemporaryDirectory(prefix="candor-test-")
+        cls.addClassCleanup(cls.runtime.cleanup)
         cls.script = os.path.join(cls.dir.name, "kvctl.bash")
         made = subprocess.run([KVCTL, "completion", "bash"], capture_output=True, text=True, check=True)
         with open(cls.script, "w", encoding="utf-8") as f:
@@ -31,7 +34,7 @@ class Completion(unittest.TestCase):
 
     def offered(self, *words, topology=True):
         environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
-        environment["XDG_RUNTIME_DIR"] = self.dir.name
+        environment["XDG_RUNTIME_DIR"] = self.runtime.name
         if topology:
             environment["CANDOR_TOPOLOGY"] = self.cluster.topology
         done = subprocess.run(["bash", "--norc", "-c", DRIVER, "bash", self.script, KVCTL, *words],
@@ -83,6 +86,20 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.offered("get", "--node", "", topology=False), [])
         self.assertEqual(self.offered("get", "-t", self.cluster.topology, "--node", "", topology=False),
                          nodes)
+
+    def test_names_of_clusters_that_are_up(self):
+        self.assertEqual(self.offered("down", ""), [])
+        environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
+        environment["XDG_RUNTIME_DIR"] = self.runtime.name
+        up = subprocess.run([KVCTL, "up", self.cluster.topology, "-o", "json"], env=environment, capture_output=True,
+                            text=True, check=True)
+        name = json.loads(up.stdout)["cluster"]
+        try:
+            self.assertEqual(self.offered("down", ""), [name])
+            self.assertEqual(self.offered("node", "ls", "--cluster", name[:6]), [name])
+            self.assertEqual(self.offered("logs", "--cluster", "x"), [])
+        finally:
+            subprocess.run([KVCTL, "down", name, "--kill"], env=environment, capture_output=True, check=True)
 
     def test_files_and_folders(self):
         self.assertEqual(self.offered("topology", "check", "o"), ["one.yaml"])

@@ -20,7 +20,7 @@ NEEDED = {"accept-history": ["--yes"], "rollback drop": ["--yes"], "watch-status
 # Operands beyond those that the table asks for: without them, or something in their place, the line is wrong.
 FULL = {"put": ["k", "v"], "cas": ["k", "v"], "rpc": ["KV/Get"], "logs": ["alpha"], "fault heal": ["alpha", "beta"]}
 OPERANDS = {"KEY": "k", "VALUE": "v", "NODE": "alpha", "ID": "1-2-00000000", "DELTA": "1", "CLUSTER": "nosuch", "DURATION": "5ms",
-            "METHOD": "KV/Get", "JSON": "{}", "COMMAND": "get", "get|put": "get", "bash|nodes": "bash"}
+            "METHOD": "KV/Get", "JSON": "{}", "COMMAND": "get", "get|put": "get", "bash|nodes|clusters": "bash"}
 # Values that an option of this kind takes, and those that it must refuse.
 VALUES = {"DURATION": ("1s", ("5", "x", "", "-1s", "1.2.3s", "5 parsecs")), "COUNT": ("2", ("x", "-1", "", "1.5", "99999999999999999999999")),
           "NUMBER": ("2", ("x", "0", "")), "N": ("2", ("x", "", "1e3", "99999999999999999999999")), "SIZE": ("64B", ("5MB", "x", "-1B", "")),
