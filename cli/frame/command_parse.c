@@ -109,7 +109,7 @@ static bool may_be_empty(const char *argument)
 static bool take_option(struct command_context *ctx, const struct option_spec *spec,
                         const char *value)
 {
-    if (value != NULL && value[0] == '\0' && !may_be_empty(spec->argument)) {
+    if (spec->argument != NULL && value[0] == '\0' && !may_be_empty(spec->argument)) {
         char mend[160];
         snprintf(mend, sizeof mend, "write --%s %s", spec->name, spec->argument);
         report_usage(ctx, mend, "--%s is empty", spec->name);

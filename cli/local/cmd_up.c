@@ -494,8 +494,10 @@ static void follow(int *fd, const char *path, const char *dir)
 static json_t *line_json(char *line, size_t length)
 {
     json_t *text = json_stringn(line, length);
-    for (size_t i = 0; text == NULL && i < length; i++)
-        line[i] = (unsigned char)line[i] < 0x80 ? line[i] : '?';
+    for (size_t i = 0; text == NULL && i < length; i++) {
+        if ((unsigned char)line[i] >= 0x80)
+            line[i] = '?';
+    }
     return text != NULL ? text : json_stringn(line, length);
 }
 
