@@ -3,7 +3,6 @@
 #include "node/shared/pool.h"
 
 #include "base/assert.h"
-#include "base/clock.h"
 
 enum { SHARE_MOST = 16 };
 
