@@ -89,6 +89,18 @@ class Running(unittest.TestCase):
             file.flush()
             return self.c.json("txn", file.name, status=status)
 
+    def test_the_sample_of_the_help_does_what_it_says(self):
+        help_text = json.loads(subprocess.run([KVCTL, "help", "txn", "-o", "json"], capture_output=True, text=True,
+                                              check=True).stdout)["description"]
+        sample = json.loads(help_text[help_text.index("{"):help_text.index("\n\nEach comparison")])
+        self.c.put("stock", "3")
+        done = self.txn(sample)
+        self.assertEqual([r["key"] for r in done["results"]], ["order:7", "stock"])
+        self.assertEqual((done["succeeded"], done["results"][1]["value"]), (True, "3"))
+        self.c.put("cart:7", "a chair")
+        self.assertFalse(self.txn(sample, status=6)["succeeded"])  # it is ordered already: the other list
+        self.c.get("cart:7", status=1)
+
     def test_cas_writes_when_the_key_is_as_expected(self):
         first = self.c.json("cas", "cas:1", "--expect-absent", "one")
         self.assertEqual(list(first), ["key", "succeeded", "pos", "ack", "replayed", "freshness"])
