@@ -58,8 +58,6 @@ bool local_open_to_end(struct command_context *ctx, const char *name, struct loc
 bool local_create(struct command_context *ctx, const struct topology *topology,
                   struct local_cluster *out, int *status);
 void local_close(struct local_cluster *cluster);
-/* Calls `take` with the name of each cluster of this user that is up in its usual directory. */
-void local_names(void (*take)(void *closure, const char *name), void *closure);
 bool local_save(struct command_context *ctx, const struct local_cluster *cluster, int *status);
 /* Everything ended: removes all but the logs. */
 void local_remove(const struct local_cluster *cluster);
@@ -78,6 +76,17 @@ char *local_topology_path(const struct local_cluster *cluster, const char *id,
 /* Loads a topology file that a command names as an operand; problems are printed. False after a report. */
 bool local_load_topology(struct command_context *ctx, const char *path, struct topology *out,
                          int *status);
+
+/* ---- Which cluster (local_which.c) ---- */
+
+#define LOCAL_STATE_FILE "cluster.json"
+/* --run-dir, absolute, so that what is started with it may change its directory. False after a report. */
+bool local_given_dir(struct command_context *ctx, char out[RUN_PATH_BYTES], int *status);
+/* Sets `dir` and `usual` of the cluster that is meant; `name` and `ends` as in local_open_to_end(). False after a report. */
+bool local_find_dir(struct command_context *ctx, const char *name, bool ends,
+                    struct local_cluster *out, int *status);
+/* Calls `take` with the name of each cluster of this user that is up in its usual directory. */
+void local_names(void (*take)(void *closure, const char *name), void *closure);
 
 /* ---- Starting (local_start.c) ---- */
 
