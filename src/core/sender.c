@@ -33,10 +33,17 @@ static bool is_lost_disk(const struct peer *peer, const struct core_header *head
     return false;
 }
 
+/* Since when the peer could be heard and was not. Who slept (a machine that was paused) finds old and new messages waiting,
+ * in whatever order: of its own silence nothing follows. */
+static uint64_t silent_ns(const struct core *core, const struct peer *peer)
+{
+    return core->now_ns - max_u64(peer->heard_ns, core->woke_ns);
+}
+
 static bool long_silent(const struct core *core, const struct peer *peer)
 {
     uint64_t long_ns = LIMIT_FORMER_LIFE_BEATS * core->config.heartbeat_interval_ns;
-    return core->now_ns - peer->heard_ns > long_ns && !mutated(core, LIFE_FOR_EVER);
+    return silent_ns(core, peer) > long_ns && !mutated(core, LIFE_FOR_EVER);
 }
 
 /* A late message of an earlier life, or of a disk that another has replaced. Which of two disks is the newer no message can
@@ -49,7 +56,7 @@ static bool of_former_life(const struct core *core, const struct peer *peer,
         return true;
     if (peer->store_id == header->store_id)
         return header->boot < peer->boot && !long_silent(core, peer);
-    bool present_speaks = core->now_ns - peer->heard_ns < who_silence_ns(core);
+    bool present_speaks = silent_ns(core, peer) < who_silence_ns(core);
     return is_lost_disk(peer, header) && present_speaks;
 }
 

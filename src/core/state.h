@@ -257,6 +257,7 @@ struct core {
     struct rng rng;
     uint64_t born_ns;
     uint64_t now_ns;
+    uint64_t woke_ns; /* when it last had slept for long: it could have heard nobody before */
     struct core_actions *actions; /* of the step under way */
     struct {
         struct core_msg **messages;

@@ -309,6 +309,8 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now_n
                struct core_actions *actions)
 {
     ASSERT_U64(now_ns, >=, core->now_ns);
+    if (now_ns - core->now_ns >= who_silence_ns(core))
+        core->woke_ns = now_ns;
     core->now_ns = now_ns;
     core->actions = actions;
     actions->count = 0;

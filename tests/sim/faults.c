@@ -129,7 +129,8 @@ static void heal_link(struct world *world, struct event *event)
 void faults_cut_link(struct world *world, uint32_t from, uint32_t to, uint64_t until_ns)
 {
     struct link *link = &world->links[from][to];
-    if (from == to || link->blocked)
+    bool quiet = world->now_ns < world->quiet_until_ns;
+    if (from == to || link->blocked || quiet)
         return;
     link->blocked = true;
     link->cuts++;

@@ -699,7 +699,8 @@ void check_linearizable_read(struct world *world, struct node *node, const struc
                     node->id.text, read->applied, served->seq);
     }
     check_sees_acknowledged(world, node, read);
-    note_served(world, generation, read->applied);
+    /* A forced promotion between its confirmation and its data: what it shows is of the new generation. */
+    note_served(world, max_u64(generation, pos.epoch.generation), read->applied);
 }
 
 /* ---- State (I13) ---------------------------------------------------------------------------------------- */

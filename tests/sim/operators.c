@@ -86,8 +86,16 @@ static void force_newest(struct world *world)
         newest = node;
         highest = pos;
     }
-    if (newest != NULL && !operator_waits_at(newest))
+    if (newest == NULL || operator_waits_at(newest))
+        return;
+    if (newest->disk.skew == 0) {
         operator_promote(world, newest, true);
+        return;
+    }
+    node_crash(world, newest,
+               false); /* it would lead with wrong data: they are made anew from the log first */
+    newest->disk.skew = 0;
+    faults_restart(world, newest, 0);
 }
 
 static bool any_forked(const struct world *world)

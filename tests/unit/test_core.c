@@ -1167,6 +1167,38 @@ static void transfer_to_an_unreachable_node_leaves_the_old_primary(void **state)
     cluster_free(c);
 }
 
+/* Who slept finds what others said meanwhile, and before, in any order: a lost disk's word is no newer for it (R4). */
+static void who_slept_does_not_take_a_lost_disk_for_the_present_one(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    struct core_msg old = {.type = CORE_MSG_STATUS,
+                           .header = {.cluster_id = 99,
+                                      .config_hash = 42,
+                                      .node = c->hosts[1].id,
+                                      .store_id = 1001,
+                                      .boot = c->hosts[1].boot,
+                                      .epoch = view_of(c, 0).epoch}};
+    old.status.last = old.status.durable = old.status.match = old.status.applied = 1;
+    core_free(c->hosts[1].core);
+    struct host blank = {.id = c->hosts[1].id, .boot = c->hosts[1].boot};
+    buffer_free(&c->hosts[1].log);
+    epoch_history_free(&c->hosts[1].history);
+    c->hosts[1] = blank;
+    epoch_history_init(&c->hosts[1].history);
+    start_with_store(c, 1, false, 2002);
+    run_ms(c, 700); /* no life that lasted yet (R62) */
+    assert_true(view_of(c, 1).admitted);
+    c->now_ns += 700 * NS_PER_MS; /* nobody runs */
+    deliver(c, 0,
+            &(struct core_event){.type = CORE_EVENT_STREAM, .peer = c->hosts[1].id, .msg = &old});
+    pump(c);
+    run_ms(c, 150);
+    assert_true(view_of(c, 1).admitted);
+    cluster_free(c);
+}
+
 /* ---- The chain (R55-R57) ---- */
 
 /* A life of b begins whose newest records are not the primary's, at the same positions, in the same epoch. */
@@ -2015,6 +2047,7 @@ int main(void)
         cmocka_unit_test(transfer_is_told_with_the_refusals_of_the_old_primary),
         cmocka_unit_test(promotions_are_told_apart_from_elections),
         cmocka_unit_test(restarted_primary_knows_its_predecessor_from_the_log_alone),
+        cmocka_unit_test(who_slept_does_not_take_a_lost_disk_for_the_present_one),
         cmocka_unit_test(a_replica_goes_back_behind_records_that_are_not_the_primarys),
         cmocka_unit_test(a_replica_whose_committed_records_are_not_the_primarys_is_forked),
         cmocka_unit_test(a_heartbeat_of_another_log_makes_a_replica_attach_anew),
