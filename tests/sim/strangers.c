@@ -202,11 +202,8 @@ void strangers_pose(struct world *world)
         msg.header.store_id = between(world, 1, 1000);
     if (chance(world, 500000))
         msg.header.epoch = posed_epoch(world, name->disk.epoch);
-    if (msg.header.store_id == name->disk.store_id && msg.header.boot > name->disk.boot) {
-        if (!faults_may_wipe(world, name))
-            return; /* its disk will take a new identity (R62), and be as good as lost */
-        name->disk.posed = true;
-    }
+    name->disk.posed = name->disk.posed || (msg.header.store_id == name->disk.store_id &&
+                                            msg.header.boot > name->disk.boot);
     msg.status.state = CANDOR_STATE_FRESH;
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *victim = &world->nodes[i];
