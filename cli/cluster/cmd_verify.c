@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/memory.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "cli/frame/node_call.h"
 
@@ -209,7 +210,7 @@ static bool look_at(struct verify *verify, struct slice key, struct held *held)
 /* Two nodes may just stand at different positions: they are asked again until they agree, or cannot any more. */
 static void settle(struct verify *verify, struct slice key)
 {
-    struct held held[LIMIT_NODES];
+    struct held held[LIMIT_NODES] = {0};
     for (int tries = 0; tries < SETTLE_TRIES && verify->count > 1; tries++) {
         enum finding finding = NOT_SETTLED;
         if (look_at(verify, key, held))
@@ -275,9 +276,9 @@ static void settle_listed(struct verify *verify, const struct node_answer *answe
     size_t total = 0;
     for (size_t i = 0; i < count; i++)
         total += answer_of(&answers[i])->n_listed;
-    struct slice *keys = calloc(total + 1, sizeof *keys);
+    struct slice *keys = memory_zeroed(total + 1, sizeof *keys);
     size_t found = 0;
-    for (size_t i = 0; keys != NULL && i < count; i++)
+    for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < answer_of(&answers[i])->n_listed; j++)
             keys[found++] = slice_of_binary(answer_of(&answers[i])->listed[j]->key);
     qsort(keys, found, sizeof *keys, compare_slices);
