@@ -140,6 +140,8 @@ struct candor_client *context_client(struct command_context *ctx, int *status);
 
 /* Prints one line of JSON to stdout and drops the reference. Keys keep their order. */
 void output_json(struct command_context *ctx, json_t *value);
+/* What `print` writes, as a JSON string. */
+json_t *output_captured(void (*print)(FILE *to));
 /* A note on stderr, "kvctl: ...": nothing under --quiet or -o json. */
 __attribute__((format(printf, 2, 3))) void output_note(struct command_context *ctx,
                                                        const char *format, ...);

@@ -22,6 +22,19 @@ void output_json(struct command_context *ctx, json_t *value)
     json_decref(value);
 }
 
+json_t *output_captured(void (*print)(FILE *to))
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&text, &length);
+    ASSERT(memory != NULL);
+    print(memory);
+    fclose(memory);
+    json_t *captured = json_stringn(text, length);
+    free(text);
+    return captured;
+}
+
 void output_note(struct command_context *ctx, const char *format, ...)
 {
     if (ctx->quiet || ctx->json)

@@ -198,14 +198,8 @@ static int print_bash(struct command_context *ctx)
         print_script(stdout);
         return EXIT_DONE;
     }
-    char *text = NULL;
-    size_t length = 0;
-    FILE *memory = open_memstream(&text, &length);
-    ASSERT(memory != NULL);
-    print_script(memory);
-    fclose(memory);
-    output_json(ctx, json_pack("{s:s,s:s%}", "shell", "bash", "script", text, length));
-    free(text);
+    output_json(ctx,
+                json_pack("{s:s,s:o}", "shell", "bash", "script", output_captured(print_script)));
     return EXIT_DONE;
 }
 

@@ -192,14 +192,7 @@ static int run_reference(struct command_context *ctx, int argc, char **argv)
         topology_reference(stdout);
         return EXIT_DONE;
     }
-    char *text = NULL;
-    size_t length = 0;
-    FILE *memory = open_memstream(&text, &length);
-    ASSERT(memory != NULL);
-    topology_reference(memory);
-    fclose(memory);
-    output_json(ctx, json_pack("{s:s%}", "markdown", text, length));
-    free(text);
+    output_json(ctx, json_pack("{s:o}", "markdown", output_captured(topology_reference)));
     return EXIT_DONE;
 }
 

@@ -11,18 +11,6 @@ static struct chain another(struct world *world)
 
 /* ---- At the primary's own address, in its name ------------------------------------------------------------ */
 
-static struct core_header header_of(const struct node *node, struct epoch epoch)
-{
-    return (struct core_header){
-        .cluster_id = node->disk.cluster_id,
-        .config_hash = 42,
-        .node = node->id,
-        .store_id = node->disk.store_id,
-        .boot = node->disk.boot,
-        .epoch = epoch,
-    };
-}
-
 static void hear(struct world *world, struct node *node, const struct node *primary,
                  const struct core_msg *msg)
 {
@@ -37,7 +25,7 @@ static void hear_heartbeat(struct world *world, struct node *node, const struct 
     static struct core_msg msg; /* large */
     memset(&msg, 0, sizeof msg);
     msg.type = CORE_MSG_HEARTBEAT;
-    msg.header = header_of(primary, node->view.epoch);
+    msg.header = node_header(primary, node->view.epoch);
     msg.heartbeat.hb_id = primary->sent.id + 1;
     msg.heartbeat.last = node->disk.last;
     msg.heartbeat.chain = another(world);
@@ -65,7 +53,7 @@ static void hear_records(struct world *world, struct node *node, struct node *pr
     static struct core_msg msg; /* large */
     memset(&msg, 0, sizeof msg);
     msg.type = CORE_MSG_RECORDS;
-    msg.header = header_of(primary, node->view.epoch);
+    msg.header = node_header(primary, node->view.epoch);
     msg.records.batches = slice_of(world_copy(world, batch.bytes, batch.length), batch.length);
     buffer_free(&batch);
     hear(world, node, primary, &msg);

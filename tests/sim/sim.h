@@ -625,6 +625,8 @@ bool chance(struct world *world, uint32_t ppm);
 uint64_t between(struct world *world, uint64_t low, uint64_t high); /* both included */
 struct node *find_node(struct world *world, struct node_id id);
 struct node *find_primary(struct world *world); /* the one of the highest epoch; NULL */
+/* What whoever listens on the network knows of a node. */
+struct core_header node_header(const struct node *node, struct epoch epoch);
 void node_step(struct world *world, struct node *node, const struct core_event *event);
 void node_start(struct world *world, struct node *node);
 void node_crash(struct world *world, struct node *node, bool machine);

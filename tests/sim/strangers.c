@@ -2,19 +2,6 @@
 
 /* Who is no node of the cluster and speaks all the same (docs/operations.md, "What a stranger on the network can still do"). */
 
-/* What whoever listens on the network knows of a node. */
-static struct core_header header_of(const struct node *node, struct epoch epoch)
-{
-    return (struct core_header){
-        .cluster_id = node->disk.cluster_id,
-        .config_hash = 42,
-        .node = node->id,
-        .store_id = node->disk.store_id,
-        .boot = node->disk.boot,
-        .epoch = epoch,
-    };
-}
-
 static struct node *any_awake(struct world *world)
 {
     struct node *node = &world->nodes[between(world, 0, world->node_count - 1)];
@@ -63,7 +50,7 @@ void strangers_impersonate(struct world *world)
         return;
     static struct core_msg msg; /* large */
     memset(&msg, 0, sizeof msg);
-    msg.header = header_of(name, victim->view.epoch);
+    msg.header = node_header(name, victim->view.epoch);
     if (victim->view.role == CANDOR_ROLE_PRIMARY)
         forge_status(world, victim, &msg);
     else
@@ -109,13 +96,13 @@ static void forge_request(struct world *world, const struct node *victim, struct
     struct epoch known = victim->view.epoch;
     const struct node *name = &world->nodes[between(world, 0, world->node_count - 1)];
     msg->type = types[between(world, 0, 5)];
-    msg->header = header_of(name, any_epoch(world, known));
+    msg->header = node_header(name, any_epoch(world, known));
     msg->header.boot = any_counter(world, name->disk.boot);
     if (chance(world, 200000))
         msg->header.store_id = between(world, 1, 1000);
     const struct node *owner = find_node(world, known.owner);
     if (msg->type == CORE_MSG_TRANSFER && owner != NULL && chance(world, 700000))
-        msg->header = header_of(owner, known);
+        msg->header = node_header(owner, known);
     if (msg->type == CORE_MSG_ATTACH) {
         msg->attach.last = any_counter(world, victim->view.last);
     } else if (msg->type == CORE_MSG_VOTE || msg->type == CORE_MSG_PRE_VOTE) {
@@ -196,7 +183,7 @@ void strangers_pose(struct world *world)
         return;
     memset(&msg, 0, sizeof msg);
     msg.type = CORE_MSG_STATUS;
-    msg.header = header_of(name, name->disk.epoch);
+    msg.header = node_header(name, name->disk.epoch);
     msg.header.boot = any_counter(world, name->disk.boot);
     if (chance(world, 200000))
         msg.header.store_id = between(world, 1, 1000);

@@ -3,6 +3,8 @@
 
 #include "sim.h"
 
+enum { CONFIG_HASH = 42 }; /* of the topology that all have */
+
 /* ---- Chance --------------------------------------------------------------------------------------------- */
 
 /* In a script the likelier thing happens, and everything takes as long as it may. */
@@ -200,6 +202,18 @@ struct node *find_node(struct world *world, struct node_id id)
     return NULL;
 }
 
+struct core_header node_header(const struct node *node, struct epoch epoch)
+{
+    return (struct core_header){
+        .cluster_id = node->disk.cluster_id,
+        .config_hash = CONFIG_HASH,
+        .node = node->id,
+        .store_id = node->disk.store_id,
+        .boot = node->disk.boot,
+        .epoch = epoch,
+    };
+}
+
 struct node *find_primary(struct world *world)
 {
     struct node *found = NULL;
@@ -376,7 +390,7 @@ static struct core_config config_of(struct world *world, const struct node *node
     const struct plan *plan = &world->plan;
     struct core_config config = {
         .self = node->id,
-        .config_hash = 42,
+        .config_hash = CONFIG_HASH,
         .initial_primary = world->nodes[0].id,
         .automatic_failover = plan->automatic,
         .heartbeat_interval_ns = plan->beat_ns,

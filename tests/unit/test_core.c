@@ -310,6 +310,19 @@ static void deliver(struct cluster *c, int node, const struct core_event *event)
     core_actions_free(&actions);
 }
 
+/* What anybody who listens on the network can put into a header. */
+static struct core_msg forged(struct cluster *c, enum core_msg_type type, int name,
+                              struct epoch epoch)
+{
+    return (struct core_msg){.type = type,
+                             .header = {.cluster_id = 99,
+                                        .config_hash = 42,
+                                        .node = c->hosts[name].id,
+                                        .store_id = 1000 + (uint64_t)name,
+                                        .boot = c->hosts[name].boot,
+                                        .epoch = epoch}};
+}
+
 static void serve_fetch(struct cluster *c, const struct letter *letter)
 {
     struct host *host = &c->hosts[letter->to];
@@ -1173,13 +1186,7 @@ static void who_slept_does_not_take_a_lost_disk_for_the_present_one(void **state
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
-    struct core_msg old = {.type = CORE_MSG_STATUS,
-                           .header = {.cluster_id = 99,
-                                      .config_hash = 42,
-                                      .node = c->hosts[1].id,
-                                      .store_id = 1001,
-                                      .boot = c->hosts[1].boot,
-                                      .epoch = view_of(c, 0).epoch}};
+    struct core_msg old = forged(c, CORE_MSG_STATUS, 1, view_of(c, 0).epoch);
     old.status.last = old.status.durable = old.status.match = old.status.applied = 1;
     core_free(c->hosts[1].core);
     struct host blank = {.id = c->hosts[1].id, .boot = c->hosts[1].boot};
@@ -1278,13 +1285,7 @@ static void a_heartbeat_of_another_log_makes_a_replica_attach_anew(void **state)
     (void)state;
     struct cluster *c = five_writes();
     struct core_view view = view_of(c, 0);
-    struct core_msg msg = {.type = CORE_MSG_HEARTBEAT,
-                           .header = {.cluster_id = 99,
-                                      .config_hash = 42,
-                                      .node = c->hosts[0].id,
-                                      .store_id = 1000,
-                                      .boot = c->hosts[0].boot,
-                                      .epoch = view.epoch}};
+    struct core_msg msg = forged(c, CORE_MSG_HEARTBEAT, 0, view.epoch);
     msg.heartbeat.last = view.last;
     msg.heartbeat.first = 1;
     struct core_event event = {.type = CORE_EVENT_STREAM, .peer = c->hosts[0].id, .msg = &msg};
@@ -1344,13 +1345,7 @@ static void records_that_follow_others_are_not_taken(void **state)
     struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, view.epoch, view.last + 1, other);
     batch_add_write(&w, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 77}, NULL, 0);
     batch_end(&w);
-    struct core_msg msg = {.type = CORE_MSG_RECORDS,
-                           .header = {.cluster_id = 99,
-                                      .config_hash = 42,
-                                      .node = c->hosts[0].id,
-                                      .store_id = 1000,
-                                      .boot = c->hosts[0].boot,
-                                      .epoch = view.epoch}};
+    struct core_msg msg = forged(c, CORE_MSG_RECORDS, 0, view.epoch);
     msg.records.batches = buffer_slice(&bytes);
     deliver(c, 1,
             &(struct core_event){.type = CORE_EVENT_STREAM, .peer = c->hosts[0].id, .msg = &msg});
@@ -1400,13 +1395,7 @@ static void put_back(struct cluster *c, int node, struct backup *backup)
 static bool may_vote(struct cluster *c, int node)
 {
     enum { TICKET = 200 };
-    struct core_msg asks = {.type = CORE_MSG_PRE_VOTE,
-                            .header = {.cluster_id = 99,
-                                       .config_hash = 42,
-                                       .node = c->hosts[1].id,
-                                       .store_id = 1001,
-                                       .boot = c->hosts[1].boot,
-                                       .epoch = view_of(c, 1).epoch}};
+    struct core_msg asks = forged(c, CORE_MSG_PRE_VOTE, 1, view_of(c, 1).epoch);
     asks.vote.epoch = (struct epoch){1, view_of(c, 1).epoch.term + 1, c->hosts[1].id};
     asks.vote.last = (struct pos){view_of(c, 1).epoch, 1000};
     c->asked[TICKET].from = -1;
@@ -1456,13 +1445,8 @@ static void a_number_that_came_once_renews_nobody(void **state)
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 3000);
-    struct core_msg posed = {.type = CORE_MSG_STATUS,
-                             .header = {.cluster_id = 99,
-                                        .config_hash = 42,
-                                        .node = c->hosts[2].id,
-                                        .store_id = 1002,
-                                        .boot = c->hosts[2].boot + (UINT64_C(9) << 30),
-                                        .epoch = view_of(c, 0).epoch}};
+    struct core_msg posed = forged(c, CORE_MSG_STATUS, 2, view_of(c, 0).epoch);
+    posed.header.boot = c->hosts[2].boot + (UINT64_C(9) << 30);
     for (int i = 0; i < 2; i++)
         deliver(c, i,
                 &(struct core_event){CORE_EVENT_STREAM, .peer = c->hosts[2].id, .msg = &posed});
@@ -1482,13 +1466,8 @@ static void of_two_processes_of_one_node_the_overtaken_one_ends(void **state)
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 8000); /* by now somebody has told it that it is heard */
-    struct core_msg other = {.type = CORE_MSG_STATUS,
-                             .header = {.cluster_id = 99,
-                                        .config_hash = 42,
-                                        .node = c->hosts[2].id,
-                                        .store_id = 1002,
-                                        .boot = boot_next(c->hosts[2].boot, 5),
-                                        .epoch = view_of(c, 0).epoch}};
+    struct core_msg other = forged(c, CORE_MSG_STATUS, 2, view_of(c, 0).epoch);
+    other.header.boot = boot_next(c->hosts[2].boot, 5);
     for (int i = 0; i < 200 && c->hosts[2].stopped[0] == '\0'; i++) {
         for (int j = 0; j < 2; j++)
             deliver(c, j,
@@ -1501,19 +1480,6 @@ static void of_two_processes_of_one_node_the_overtaken_one_ends(void **state)
 }
 
 /* ---- Strangers (R49) ---- */
-
-/* What anybody who listens on the network can put into a header. */
-static struct core_msg forged(struct cluster *c, enum core_msg_type type, int name,
-                              struct epoch epoch)
-{
-    return (struct core_msg){.type = type,
-                             .header = {.cluster_id = 99,
-                                        .config_hash = 42,
-                                        .node = c->hosts[name].id,
-                                        .store_id = 1000 + (uint64_t)name,
-                                        .boot = c->hosts[name].boot,
-                                        .epoch = epoch}};
-}
 
 static void deliver_stream(struct cluster *c, int at, int dialled, const struct core_msg *msg)
 {
