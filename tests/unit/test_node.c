@@ -2,6 +2,9 @@
 /* Whole nodes in one process, over ipc:// in a temporary directory. */
 #include "node_fixture.h"
 
+#include <candor/channel.h>
+
+#include "state/archive.h"
 #include "state/env.h"
 
 /* ---- One node -------------------------------------------------------------------------------------------- */
@@ -626,6 +629,104 @@ static void a_record_of_another_history_at_one_position_is_archived_and_replaced
     cluster_free(cluster);
 }
 
+/* ---- Calls in a pool ---------------------------------------------------------------------------------------- */
+
+/* A job that keeps a thread of a pool until it is let go. */
+struct holder {
+    struct job job;
+    atomic_bool begun;
+    atomic_bool let_go;
+};
+
+static void hold(struct job *job)
+{
+    struct holder *holder = (struct holder *)job;
+    atomic_store(&holder->begun, true);
+    while (!atomic_load(&holder->let_go))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+static uint32_t waiting_in(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    uint32_t count = pool->count;
+    pthread_mutex_unlock(&pool->lock);
+    return count;
+}
+
+static void count_done(void *closure, const struct candor_answer *answer)
+{
+    (void)answer;
+    atomic_fetch_add((atomic_int *)closure, 1);
+}
+
+static void drop_archives(struct candor_channel *channel, struct archive_summary *archive,
+                          atomic_int *done)
+{
+    uint8_t packed[256];
+    Candor__V1__RollbackDropRequest request = CANDOR__V1__ROLLBACK_DROP_REQUEST__INIT;
+    request.id = archive->id;
+    size_t length = candor__v1__rollback_drop_request__pack(&request, packed);
+    struct candor_error err;
+    assert_int_equal(candor_channel_send(channel, "/candor.v1.Cluster/RollbackDrop",
+                                         (struct candor_bytes){packed, length},
+                                         &(struct candor_channel_options){.deadline_ms = 500},
+                                         count_done, done, &err),
+                     CANDOR_OK);
+}
+
+/* What a caller has given up is not done behind its back, nor while others wait. */
+static void a_call_whose_deadline_passed_in_a_pool_is_not_begun(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(2, 0, "");
+    start_all(cluster);
+    struct candor_client *a = client_of(cluster, 0);
+    make_fork(cluster, 1, a);
+    start(cluster, 1);
+    EVENTUALLY(archives_of(cluster, "b") == 1);
+    struct candor_client *b = client_of(cluster, 1);
+    EVENTUALLY(state_of(b) == CANDOR_STATE_FRESH);
+
+    struct node *node = cluster->nodes[1];
+    struct archive_summary *archive = NULL;
+    size_t count = 0;
+    struct candor_error err;
+    assert_int_equal(archive_list(node->archive_dir, &archive, &count, &err), CANDOR_OK);
+    assert_int_equal(count, 1);
+    static struct holder holders[8];
+    uint32_t threads = node->slow.thread_count;
+    assert_in_range(threads, 1, 8);
+    for (uint32_t i = 0; i < threads; i++) {
+        holders[i].job.run = hold;
+        assert_true(pool_push(&node->slow, &holders[i].job));
+        EVENTUALLY(atomic_load(&holders[i].begun));
+    }
+    struct candor_channel *channel = NULL;
+    char address[128];
+    snprintf(address, sizeof address, "ipc://%s/b.rpc", cluster->dir);
+    assert_int_equal(candor_channel_open(address, &channel, &err), CANDOR_OK);
+    atomic_int done = 0;
+    int sent = 0;
+    while (waiting_in(&node->slow) == 0) { /* a slow machine may not get one there in time */
+        drop_archives(channel, archive, &done);
+        sent++;
+        EVENTUALLY(waiting_in(&node->slow) > 0 || atomic_load(&done) == sent);
+    }
+    uint64_t arrived_ns = clock_boot_ns();
+    EVENTUALLY(clock_boot_ns() > arrived_ns + 500 * NS_PER_MS && atomic_load(&done) == sent);
+    for (uint32_t i = 0; i < threads; i++)
+        atomic_store(&holders[i].let_go, true);
+    EVENTUALLY(waiting_in(&node->slow) == 0);
+    candor_channel_close(channel);
+    stop(cluster, 1); /* all jobs are done */
+    assert_int_equal(archives_of(cluster, "b"), 1);
+    free(archive);
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
 /* A fault of a program or of memory: the node's state holds what no record made, and its checks are right. */
 static void make_differ(struct cluster *cluster, int node, struct candor_client *primary)
 {
@@ -1227,6 +1328,7 @@ int main(void)
         cmocka_unit_test(a_log_of_another_history_behind_the_state_is_not_applied),
         cmocka_unit_test(a_log_that_lost_durable_records_is_refused),
         cmocka_unit_test(a_record_of_another_history_at_one_position_is_archived_and_replaced),
+        cmocka_unit_test(a_call_whose_deadline_passed_in_a_pool_is_not_begun),
         cmocka_unit_test(a_replica_with_other_data_at_the_same_position_serves_nothing),
         cmocka_unit_test(a_replica_takes_the_data_of_the_majority_in_place_of_its_own),
         cmocka_unit_test(a_late_node_fetches_what_it_missed),

@@ -9,25 +9,17 @@
 #include "base/types.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "core/core.h"
+#include "node/serve/call_job.h"
 #include "node/serve/cluster.h"
 #include "node/serve/reply.h"
 #include "node/serve/service.h"
 #include "node/shared/node_state.h"
-#include "node/shared/pool.h"
 #include "node/shared/view.h"
 #include "node/store/archives.h"
 #include "record/batch.h"
 #include "rpc/rpc.h"
 #include "state/archive.h"
 #include "wire/wire.h"
-
-struct archive_job {
-    struct job job;
-    struct node *node;
-    struct rpc_call *call;
-    ProtobufCClosure reply;
-    const ProtobufCMessage *request;
-};
 
 struct archive_message {
     Candor__V1__RollbackArchive archive;
@@ -39,18 +31,14 @@ struct archive_message {
 /* ---- Common ------------------------------------------------------------------------------------------------------- */
 
 static void submit(Candor__V1__Cluster_Service *service, const ProtobufCMessage *request,
-                   ProtobufCClosure reply, void *closure_data, void (*run)(struct job *))
+                   ProtobufCClosure reply, void *closure_data,
+                   void (*serve)(const struct call_job *job))
 {
     struct node *node = node_of(service);
-    struct rpc_call *call = closure_data;
-    struct archive_job *job = rpc_call_alloc(call, sizeof *job);
-    if (job != NULL)
-        *job = (struct archive_job){{.run = run}, node, call, reply, request};
-    if (job == NULL || !pool_push(&node->slow, &job->job))
-        reply_fail_busy(node, call);
+    call_job_push(&node->slow, node, serve, request, reply, closure_data);
 }
 
-static void reply(const struct archive_job *job, const ProtobufCMessage *response)
+static void reply(const struct call_job *job, const ProtobufCMessage *response)
 {
     struct core_view view;
     struct reply_room room;
@@ -59,7 +47,7 @@ static void reply(const struct archive_job *job, const ProtobufCMessage *respons
     job->reply(response, job->call);
 }
 
-static void fail(const struct archive_job *job, const struct candor_error *err)
+static void fail(const struct call_job *job, const struct candor_error *err)
 {
     if (err->code == CANDOR_DATA_LOSS && err->reason == CANDOR_REASON_NONE)
         log_error("archive_damaged", "what=\"%s\"", err->message);
@@ -83,9 +71,8 @@ static void fill_archive(const struct archive_summary *from, struct archive_mess
 
 /* ---- List --------------------------------------------------------------------------------------------------------- */
 
-static void run_list(struct job *base)
+static void list(const struct call_job *job)
 {
-    struct archive_job *job = (struct archive_job *)base;
     struct archive_summary *summaries = NULL;
     size_t count = 0;
     struct candor_error err = {0};
@@ -113,7 +100,7 @@ void cluster_rollback_list(Candor__V1__Cluster_Service *service,
                            const Candor__V1__RollbackListRequest *request,
                            Candor__V1__RollbackListResponse_Closure closure, void *closure_data)
 {
-    submit(service, &request->base, (ProtobufCClosure)closure, closure_data, run_list);
+    submit(service, &request->base, (ProtobufCClosure)closure, closure_data, list);
 }
 
 /* ---- Show --------------------------------------------------------------------------------------------------------- */
@@ -221,9 +208,8 @@ static void free_show(struct show *show)
     free(show->list);
 }
 
-static void run_show(struct job *base)
+static void show(const struct call_job *job)
 {
-    struct archive_job *job = (struct archive_job *)base;
     const Candor__V1__RollbackShowRequest *request =
         (const Candor__V1__RollbackShowRequest *)job->request;
     struct show show = {.most = LIMIT_ROLLBACK_SHOW_RECORDS};
@@ -255,14 +241,13 @@ void cluster_rollback_show(Candor__V1__Cluster_Service *service,
                            const Candor__V1__RollbackShowRequest *request,
                            Candor__V1__RollbackShowResponse_Closure closure, void *closure_data)
 {
-    submit(service, &request->base, (ProtobufCClosure)closure, closure_data, run_show);
+    submit(service, &request->base, (ProtobufCClosure)closure, closure_data, show);
 }
 
 /* ---- Drop --------------------------------------------------------------------------------------------------------- */
 
-static void run_drop(struct job *base)
+static void drop(const struct call_job *job)
 {
-    struct archive_job *job = (struct archive_job *)base;
     const Candor__V1__RollbackDropRequest *request =
         (const Candor__V1__RollbackDropRequest *)job->request;
     struct candor_error err = {0};
@@ -280,5 +265,5 @@ void cluster_rollback_drop(Candor__V1__Cluster_Service *service,
                            const Candor__V1__RollbackDropRequest *request,
                            Candor__V1__RollbackDropResponse_Closure closure, void *closure_data)
 {
-    submit(service, &request->base, (ProtobufCClosure)closure, closure_data, run_drop);
+    submit(service, &request->base, (ProtobufCClosure)closure, closure_data, drop);
 }

@@ -11,12 +11,12 @@
 #include "candor/v1/cluster.pb-c.h"
 #include "core/core.h"
 #include "log/log.h"
+#include "node/serve/call_job.h"
 #include "node/serve/cluster.h"
 #include "node/serve/reply.h"
 #include "node/serve/service.h"
 #include "node/shared/bytes.h"
 #include "node/shared/node_state.h"
-#include "node/shared/pool.h"
 #include "node/shared/view.h"
 #include "record/batch.h"
 #include "rpc/rpc.h"
@@ -75,15 +75,6 @@ static void set_add(struct set *set, struct slice item)
 }
 
 /* ---- Counting ----------------------------------------------------------------------------------------- */
-
-struct at_risk_job {
-    struct job job;
-    struct node *node;
-    struct rpc_call *call;
-    ProtobufCClosure reply;
-    struct pos above; /* as asked */
-    uint32_t key_limit;
-};
 
 struct count {
     uint64_t above_seq;
@@ -173,8 +164,7 @@ static bool holds(struct node *node, struct pos pos)
     return same;
 }
 
-static void respond(const struct at_risk_job *job, const struct core_view *view,
-                    struct count *count)
+static void respond(const struct call_job *job, const struct core_view *view, struct count *count)
 {
     struct reply_room room;
     Candor__V1__AtRiskResponse response = CANDOR__V1__AT_RISK_RESPONSE__INIT;
@@ -200,17 +190,23 @@ static void respond(const struct at_risk_job *job, const struct core_view *view,
     free(keys);
 }
 
-static void run_at_risk(struct job *base)
+static void serve(const struct call_job *job)
 {
-    struct at_risk_job *job = (struct at_risk_job *)base;
+    const Candor__V1__AtRiskRequest *request = (const Candor__V1__AtRiskRequest *)job->request;
+    uint64_t limit = request->limit != 0 ? request->limit : LIMIT_AT_RISK_KEYS;
+    struct pos above;
     struct core_view view;
     struct candor_error err = {0};
+    if (wire_read_pos(request->above, "above", &above, &err) != CANDOR_OK) {
+        reply_fail_now(job->node, job->call, err.code, err.reason, err.message);
+        return;
+    }
     view_read_without_peers(&job->node->view, &view);
     struct count count = {.above_seq = view.commit, .oldest_wall_ms = UINT64_MAX};
-    if (job->above.seq > view.commit && holds(job->node, job->above))
-        count.above_seq = job->above.seq;
+    if (above.seq > view.commit && holds(job->node, above))
+        count.above_seq = above.seq;
     count.last_seq = count.above_seq;
-    set_init(&count.keys, job->key_limit);
+    set_init(&count.keys, (uint32_t)min_u64(limit, LIMIT_AT_RISK_KEYS));
     set_init(&count.clients, LIMIT_AT_RISK_CLIENTS);
     if (count_records(job->node, view.durable, &count, &err) == CANDOR_OK)
         respond(job, &view, &count);
@@ -225,23 +221,6 @@ void cluster_at_risk(Candor__V1__Cluster_Service *service, const Candor__V1__AtR
                      Candor__V1__AtRiskResponse_Closure closure, void *closure_data)
 {
     struct node *node = node_of(service);
-    struct rpc_call *call = closure_data;
-    struct candor_error err = {0};
-    struct pos above;
-    if (wire_read_pos(request->above, "above", &above, &err) != CANDOR_OK) {
-        reply_fail_now(node, call, err.code, err.reason, err.message);
-        return;
-    }
-    struct at_risk_job *job = rpc_call_alloc(call, sizeof *job);
-    if (job != NULL) {
-        uint64_t limit = request->limit != 0 ? request->limit : LIMIT_AT_RISK_KEYS;
-        *job = (struct at_risk_job){.job = {.run = run_at_risk},
-                                    .node = node,
-                                    .call = call,
-                                    .reply = (ProtobufCClosure)closure,
-                                    .above = above,
-                                    .key_limit = (uint32_t)min_u64(limit, LIMIT_AT_RISK_KEYS)};
-    }
-    if (job == NULL || !pool_push(&node->slow, &job->job))
-        reply_fail_busy(node, call);
+    call_job_push(&node->slow, node, serve, &request->base, (ProtobufCClosure)closure,
+                  closure_data);
 }

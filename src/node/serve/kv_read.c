@@ -59,20 +59,6 @@ static struct state_view *take_data(struct read_call *of)
     return data;
 }
 
-/* Nobody waits any more: the time is better spent on those who do. */
-static bool came_too_late(const struct reading *reading)
-{
-    if (rpc_call_gone(reading->call))
-        reply_fail_now(reading->node, reading->call, CANDOR_CANCELLED, CANDOR_REASON_NONE,
-                       "nobody waits for the answer any more");
-    else if (clock_boot_ns() >= rpc_call_deadline_ns(reading->call))
-        reply_fail_now(reading->node, reading->call, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
-                       "the deadline passed before a reader took it up");
-    else
-        return false;
-    return true;
-}
-
 static void run_read(struct job *job)
 {
     struct reading reading;
@@ -81,7 +67,7 @@ static void run_read(struct job *job)
     if (data != NULL) {
         view_read_without_peers(&reading.node->view, &reading.view);
         answer_from(&reading, data);
-    } else if (!came_too_late(&reading)) {
+    } else if (!reply_came_too_late(reading.node, reading.call)) {
         serve(&reading);
     }
 }

@@ -4,13 +4,13 @@
 #include "base/limits.h"
 #include "candor/v1/kv.pb-c.h"
 #include "core/core.h"
+#include "node/serve/call_job.h"
 #include "node/serve/kv.h"
 #include "node/serve/kv_check.h"
 #include "node/serve/reply.h"
 #include "node/serve/service.h"
 #include "node/shared/fatal.h"
 #include "node/shared/node_state.h"
-#include "node/shared/pool.h"
 #include "node/shared/view.h"
 #include "rpc/rpc.h"
 #include "state/state.h"
@@ -151,18 +151,10 @@ static void serve_pos(struct status *status, const struct pos *pos, ProtobufCClo
     state_view_end(status->data);
 }
 
-struct status_job {
-    struct job job;
-    struct node *node;
-    struct rpc_call *call;
-    ProtobufCClosure reply;
-    const Candor__V1__TxnStatusRequest *request;
-};
-
-static void run_status(struct job *job)
+static void serve(const struct call_job *asked)
 {
-    const struct status_job *asked = (const struct status_job *)job;
-    const Candor__V1__TxnStatusRequest *request = asked->request;
+    const Candor__V1__TxnStatusRequest *request =
+        (const Candor__V1__TxnStatusRequest *)asked->request;
     struct status status = {.node = asked->node, .call = asked->call};
     struct request_id id;
     struct pos pos;
@@ -192,12 +184,7 @@ void kv_txn_status(Candor__V1__KV_Service *service, const Candor__V1__TxnStatusR
                    Candor__V1__TxnStatusResponse_Closure closure, void *closure_data)
 {
     struct node *node = node_of(service);
-    if (!reply_check_hops(node, closure_data))
-        return;
-    struct status_job *job = rpc_call_alloc(closure_data, sizeof *job);
-    if (job != NULL)
-        *job = (struct status_job){
-            {.run = run_status}, node, closure_data, (ProtobufCClosure)closure, request};
-    if (job == NULL || !pool_push(&node->readers, &job->job))
-        reply_fail_busy(node, closure_data);
+    if (reply_check_hops(node, closure_data))
+        call_job_push(&node->readers, node, serve, &request->base, (ProtobufCClosure)closure,
+                      closure_data);
 }

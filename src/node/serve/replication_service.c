@@ -5,12 +5,12 @@
 #include "candor/v1/replication.pb-c.h"
 #include "core/core.h"
 #include "log/log.h"
+#include "node/serve/call_job.h"
 #include "node/serve/reply.h"
 #include "node/serve/service.h"
 #include "node/serve/snapshot_service.h"
 #include "node/shared/fatal.h"
 #include "node/shared/node_state.h"
-#include "node/shared/pool.h"
 #include "node/shared/self.h"
 #include "node/shared/ticket.h"
 #include "node/shared/view.h"
@@ -121,38 +121,20 @@ static void known_life(Candor__V1__Replication_Service *service,
 
 /* ---- What reads the log ------------------------------------------------------------------------------------------- */
 
-struct log_job {
-    struct job job;
-    struct node *node;
-    struct rpc_call *call;
-    ProtobufCClosure reply;
-    const ProtobufCMessage *request;
-};
-
-static void lend(Candor__V1__Replication_Service *service, void (*run)(struct job *job),
-                 const ProtobufCMessage *request, ProtobufCClosure reply, void *closure_data)
-{
-    struct node *node = node_of(service);
-    struct log_job *job = rpc_call_alloc(closure_data, sizeof *job);
-    if (job != NULL)
-        *job = (struct log_job){{.run = run}, node, closure_data, reply, request};
-    if (job == NULL || !pool_push(&node->lenders, &job->job))
-        reply_fail_busy(node, closure_data);
-}
-
 /* ---- Attach ------------------------------------------------------------------------------------------------------- */
 
-static void run_attach(struct job *job)
+static void serve_attach(const struct call_job *job)
 {
-    const struct log_job *attach = (const struct log_job *)job;
-    push_request(attach->node, attach->request, attach->reply, attach->call);
+    push_request(job->node, job->request, job->reply, job->call);
 }
 
 static void attach(Candor__V1__Replication_Service *service,
                    const Candor__V1__AttachRequest *request,
                    Candor__V1__AttachResponse_Closure closure, void *closure_data)
 {
-    lend(service, run_attach, &request->base, (ProtobufCClosure)closure, closure_data);
+    struct node *node = node_of(service);
+    call_job_push(&node->lenders, node, serve_attach, &request->base, (ProtobufCClosure)closure,
+                  closure_data);
 }
 
 /* ---- Fetch -------------------------------------------------------------------------------------------------------- */
@@ -178,14 +160,13 @@ static bool read_records(struct node *node, const struct core_view *view,
     return code == CANDOR_OK;
 }
 
-static void run_fetch(struct job *job)
+static void serve_fetch(const struct call_job *job)
 {
-    const struct log_job *fetch = (const struct log_job *)job;
-    struct node *node = fetch->node;
+    struct node *node = job->node;
     struct core_msg asked;
     struct candor_error err = {0};
-    if (wire_read(fetch->request, &asked, &err) != CANDOR_OK) {
-        reply_fail_now(node, fetch->call, err.code, err.reason, err.message);
+    if (wire_read(job->request, &asked, &err) != CANDOR_OK) {
+        reply_fail_now(node, job->call, err.code, err.reason, err.message);
         return;
     }
     struct core_view view;
@@ -198,8 +179,8 @@ static void run_fetch(struct job *job)
     answer.fetch_answer.batches = buffer_slice(&batches);
     struct reply_room reply_room;
     struct wire_room room;
-    reply_freshness(fetch->call, &view, view.applied, &(struct pos){0}, &reply_room);
-    fetch->reply(wire_message(&answer, &room), fetch->call);
+    reply_freshness(job->call, &view, view.applied, &(struct pos){0}, &reply_room);
+    job->reply(wire_message(&answer, &room), job->call);
     wire_room_free(&room);
     buffer_free(&batches);
 }
@@ -207,7 +188,9 @@ static void run_fetch(struct job *job)
 static void fetch(Candor__V1__Replication_Service *service, const Candor__V1__FetchRequest *request,
                   Candor__V1__FetchResponse_Closure closure, void *closure_data)
 {
-    lend(service, run_fetch, &request->base, (ProtobufCClosure)closure, closure_data);
+    struct node *node = node_of(service);
+    call_job_push(&node->lenders, node, serve_fetch, &request->base, (ProtobufCClosure)closure,
+                  closure_data);
 }
 
 /* ---- Snapshot ------------------------------------------------------------------------------------------------------ */

@@ -196,6 +196,19 @@ static void describe_trail(const Candor__V1__RpcRequest *envelope, char *text, s
     }
 }
 
+bool reply_came_too_late(struct node *node, struct rpc_call *call)
+{
+    if (rpc_call_gone(call))
+        reply_fail_now(node, call, CANDOR_CANCELLED, CANDOR_REASON_NONE,
+                       "nobody waits for the answer any more");
+    else if (clock_boot_ns() >= rpc_call_deadline_ns(call))
+        reply_fail_now(node, call, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
+                       "the deadline passed before the node came to it");
+    else
+        return false;
+    return true;
+}
+
 bool reply_check_hops(struct node *node, struct rpc_call *call)
 {
     const Candor__V1__RpcRequest *envelope = rpc_call_envelope(call);

@@ -29,6 +29,8 @@ void reply_outcome_failed(struct ticket *ticket, const struct outcome *outcome);
 void reply_server_freshness(void *closure, struct rpc_call *call);
 /* R45: false when the call was redirected too often, and failed. */
 bool reply_check_hops(struct node *node, struct rpc_call *call);
+/* True when nobody waits for the answer any more: the call is failed, and the time better spent on others. */
+bool reply_came_too_late(struct node *node, struct rpc_call *call);
 /* When to give up, so that the caller still hears why. */
 uint64_t reply_deadline_ns(const struct rpc_call *call);
 

@@ -11,22 +11,14 @@
 #include "candor/v1/replication.pb-c.h"
 #include "core/core.h"
 #include "disk/disk.h"
+#include "node/serve/call_job.h"
 #include "node/serve/reply.h"
 #include "node/shared/node_state.h"
-#include "node/shared/pool.h"
 #include "node/shared/self.h"
 #include "node/shared/view.h"
 #include "node/store/snapshot.h"
 #include "rpc/rpc.h"
 #include "wire/wire.h"
-
-struct chunk_job {
-    struct job job;
-    struct node *node;
-    struct rpc_call *call;
-    ProtobufCClosure reply;
-    const Candor__V1__SnapshotRequest *request;
-};
 
 /* Fills the answer; false: nothing usable is served. */
 static bool fill_chunk(struct node *node, const struct snapshot_source *source, uint64_t offset,
@@ -51,10 +43,9 @@ static bool fill_chunk(struct node *node, const struct snapshot_source *source, 
     return true;
 }
 
-static void run_chunk_job(struct job *job)
+static void serve_chunk(const struct call_job *job)
 {
-    struct chunk_job *chunk_job = (struct chunk_job *)job;
-    struct node *node = chunk_job->node;
+    struct node *node = job->node;
     struct core_view view;
     view_read_without_peers(&node->view, &view);
     struct core_header header;
@@ -65,7 +56,7 @@ static void run_chunk_job(struct job *job)
     response.header = wire_header(&header, &header_room);
     uint8_t *chunk = memory_alloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
 
-    const Candor__V1__SnapshotRequest *request = chunk_job->request;
+    const Candor__V1__SnapshotRequest *request = (const Candor__V1__SnapshotRequest *)job->request;
     struct snapshot_source source =
         snapshots_source(node, request->snapshot, request->least_seq, view.epoch);
     if (fill_chunk(node, &source, request->offset, chunk, &response)) {
@@ -76,8 +67,8 @@ static void run_chunk_job(struct job *job)
         response.ok = response.preparing = true;
     }
     struct reply_room room;
-    reply_freshness(chunk_job->call, &view, view.applied, &(struct pos){0}, &room);
-    chunk_job->reply(&response.base, chunk_job->call);
+    reply_freshness(job->call, &view, view.applied, &(struct pos){0}, &room);
+    job->reply(&response.base, job->call);
     free(chunk);
 }
 
@@ -111,9 +102,5 @@ void snapshot_serve(struct node *node, const Candor__V1__SnapshotRequest *reques
         refuse(node, &view, reply, call);
         return;
     }
-    struct chunk_job *job = rpc_call_alloc(call, sizeof *job);
-    if (job != NULL)
-        *job = (struct chunk_job){{.run = run_chunk_job}, node, call, reply, request};
-    if (job == NULL || !pool_push(&node->lenders, &job->job))
-        reply_fail_busy(node, call);
+    call_job_push(&node->lenders, node, serve_chunk, &request->base, reply, call);
 }

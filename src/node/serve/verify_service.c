@@ -8,26 +8,18 @@
 #include "base/types.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "core/core.h"
+#include "node/serve/call_job.h"
 #include "node/serve/cluster.h"
 #include "node/serve/reply.h"
 #include "node/serve/service.h"
 #include "node/shared/bytes.h"
 #include "node/shared/fatal.h"
 #include "node/shared/node_state.h"
-#include "node/shared/pool.h"
 #include "node/shared/view.h"
 #include "rpc/rpc.h"
 #include "state/digest.h"
 #include "state/state.h"
 #include "wire/wire.h"
-
-struct verify_job {
-    struct job job;
-    struct node *node;
-    struct rpc_call *call;
-    Candor__V1__RangeDigestResponse_Closure reply;
-    const Candor__V1__RangeDigestRequest *request;
-};
 
 /* What has been read of the range. */
 struct piece {
@@ -91,7 +83,7 @@ static void piece_free(struct piece *piece)
     free(piece->list);
 }
 
-static void send(const struct verify_job *job, struct piece *piece, struct pos applied)
+static void send(const struct call_job *job, struct piece *piece, struct pos applied)
 {
     struct core_view view;
     struct reply_room room;
@@ -107,13 +99,13 @@ static void send(const struct verify_job *job, struct piece *piece, struct pos a
     response.listed = piece->list;
     view_read_without_peers(&job->node->view, &view);
     reply_freshness(job->call, &view, applied.seq, &(struct pos){0}, &room);
-    job->reply(&response, job->call);
+    job->reply(&response.base, job->call);
 }
 
-static void run(struct job *base)
+static void serve(const struct call_job *job)
 {
-    struct verify_job *job = (struct verify_job *)base;
-    const Candor__V1__RangeDigestRequest *request = job->request;
+    const Candor__V1__RangeDigestRequest *request =
+        (const Candor__V1__RangeDigestRequest *)job->request;
     struct candor_error err = {0};
     struct piece piece;
     piece_init(&piece, request);
@@ -138,14 +130,11 @@ void cluster_range_digest(Candor__V1__Cluster_Service *service,
                           Candor__V1__RangeDigestResponse_Closure closure, void *closure_data)
 {
     struct node *node = node_of(service);
-    struct verify_job *job = rpc_call_alloc(closure_data, sizeof *job);
     if (request->start.len > LIMIT_KEY_BYTES || request->end.len > LIMIT_KEY_BYTES + 1) {
         reply_fail_now(node, closure_data, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                        "start, end: longer than a key can be");
         return;
     }
-    if (job != NULL)
-        *job = (struct verify_job){{.run = run}, node, closure_data, closure, request};
-    if (job == NULL || !pool_push(&node->slow, &job->job))
-        reply_fail_busy(node, closure_data);
+    call_job_push(&node->slow, node, serve, &request->base, (ProtobufCClosure)closure,
+                  closure_data);
 }
