@@ -4,15 +4,14 @@ Each round measures both builds with the same work, the one that begins taking t
 processor time that the nodes spent on an operation, which other work on the machine changes less.
 """
 import argparse
+import importlib.util
 import os
 import statistics
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 THIS = os.path.join(ROOT, "build-release/bin")
-os.environ["CANDOR_BIN"] = THIS
-sys.path.insert(0, os.path.join(ROOT, "tests/cluster"))
-from harness import Cluster  # noqa: E402
+sys.path.insert(0, os.path.join(ROOT, "tests/cluster"))  # where a harness finds what it imports
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 ONE = {"a": "voter"}
@@ -36,12 +35,22 @@ def processor_seconds(pids):
     return total / TICKS_PER_SECOND
 
 
+def harness_of(binaries):
+    """The harness of the tree that the binaries were built in: options of kvctl change."""
+    os.environ["CANDOR_BIN"] = binaries
+    tree = os.path.dirname(os.path.dirname(binaries))
+    spec = importlib.util.spec_from_file_location(f"harness of {tree}", os.path.join(tree, "tests/cluster/harness.py"))
+    harness = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(harness)
+    return harness
+
+
 class Build:
     """A cluster of one build, and what it has shown so far."""
 
     def __init__(self, name, binaries, nodes):
         self.name = name
-        self.cluster = Cluster(nodes, binaries=binaries, election_timeout="2s", stale_after="1s")
+        self.cluster = harness_of(binaries).Cluster(nodes, election_timeout="2s", stale_after="1s")
         self.primary = None
         self.rates = []
         self.costs_us = []
