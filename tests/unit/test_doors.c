@@ -232,6 +232,7 @@ struct stuck {
     struct job job;
     atomic_bool began;
     atomic_bool let_go;
+    atomic_bool gone;
 };
 
 static void wait_to_be_let_go(struct job *job)
@@ -240,6 +241,7 @@ static void wait_to_be_let_go(struct job *job)
     atomic_store(&stuck->began, true);
     while (!atomic_load(&stuck->let_go))
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    atomic_store(&stuck->gone, true);
 }
 
 /* Every thread of a pool waits for a disk that does not answer. */
@@ -252,10 +254,14 @@ static void stop_pool(struct pool *pool, struct stuck *stuck)
     }
 }
 
+/* None of its threads holds a job of `stuck` any more. */
 static void let_go(const struct pool *pool, struct stuck *stuck)
 {
     for (uint32_t i = 0; i < pool->thread_count; i++)
         atomic_store(&stuck[i].let_go, true);
+    for (uint32_t i = 0; i < pool->thread_count; i++)
+        EVENTUALLY(atomic_load(&stuck[i].gone));
+    memset(stuck, 0, pool->thread_count * sizeof *stuck);
 }
 
 /* On a busy machine a primary may lose its majority for a moment. */
@@ -268,9 +274,11 @@ static bool is_confirmed(struct candor_client *client, const char *key)
     return code == CANDOR_OK;
 }
 
+enum { ROUND_MS = 2000 };
+
 static bool is_taken_by_majority(struct candor_client *client, const char *key, const char *value)
 {
-    struct candor_write_options options = {.ack = CANDOR_ACK_MAJORITY};
+    struct candor_write_options options = {.ack = CANDOR_ACK_MAJORITY, .deadline_ms = ROUND_MS};
     struct candor_result result;
     enum candor_code code =
         candor_put(client, candor_text(key), candor_text(value), &options, &result);
@@ -278,35 +286,46 @@ static bool is_taken_by_majority(struct candor_client *client, const char *key, 
     return code == CANDOR_OK;
 }
 
+/* While the lenders stand still: what is put reaches a majority and the replica by the stream, and the replica goes on
+ * hearing. Not in a round in which a message was lost, as on a busy machine: the lenders give out what is missing. */
+static bool flows_without_lenders(struct node *node, struct candor_client *client,
+                                  struct candor_client *replica)
+{
+    static struct stuck stuck[LIMIT_POOL_THREADS];
+    bool flows = false;
+    EVENTUALLY(state_of(replica) == CANDOR_STATE_FRESH);
+    uint64_t applied = freshness_of(replica).applied_seq;
+    stop_pool(&node->lenders, stuck);
+    uint64_t give_up_ns = clock_boot_ns() + UINT64_C(1000000) * ROUND_MS;
+    if (is_taken_by_majority(client, "k", "w"))
+        while (!flows && clock_boot_ns() < give_up_ns)
+            flows = freshness_of(replica).applied_seq > applied &&
+                    state_of(replica) == CANDOR_STATE_FRESH;
+    flows = flows && has(client, "k", "w");
+    let_go(&node->lenders, stuck);
+    return flows;
+}
+
 /* Archives, snapshots and cold pages are read by threads of their own: none of them keeps time, votes or writes, nor
  * answers what needs no disk. */
 static void readers_that_wait_for_the_disk_hold_up_nobody_else(void **state)
 {
     (void)state;
-    static struct stuck stuck[3][LIMIT_POOL_THREADS];
+    static struct stuck stuck[2][LIMIT_POOL_THREADS];
     struct cluster *cluster = cluster_new(3, 0, "");
     start_all(cluster);
     struct candor_client *client = client_of(cluster, 0);
     struct candor_client *replica = client_of(cluster, 1);
     EVENTUALLY(is_primary(client));
     must_put(client, "k", "v");
-    EVENTUALLY(state_of(replica) == CANDOR_STATE_FRESH);
 
     struct node *node = cluster->nodes[0];
     stop_pool(&node->slow, stuck[0]);
-    stop_pool(&node->lenders, stuck[1]);
     EVENTUALLY(is_confirmed(client, "k"));
-
-    stop_pool(&node->readers, stuck[2]);
-    EVENTUALLY(is_taken_by_majority(client, "k", "w"));
-    assert_true(has(client, "k", "w"));
-    uint64_t heard_hb = freshness_of(replica).applied_seq;
-    must_put(client, "k", "x");
-    EVENTUALLY(freshness_of(replica).applied_seq > heard_hb);
-    EVENTUALLY(state_of(replica) == CANDOR_STATE_FRESH);
+    stop_pool(&node->readers, stuck[1]);
+    EVENTUALLY(flows_without_lenders(node, client, replica));
     let_go(&node->slow, stuck[0]);
-    let_go(&node->lenders, stuck[1]);
-    let_go(&node->readers, stuck[2]);
+    let_go(&node->readers, stuck[1]);
     candor_client_close(client);
     candor_client_close(replica);
     cluster_free(cluster);
