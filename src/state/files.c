@@ -62,8 +62,8 @@ static bool seal_parse(const char *text, struct file_seal *out)
                         &out->applied.seq, &out->rewinds);
     if (fields != 7)
         return false;
-    if (strcmp(owner, "-") != 0)
-        epoch->owner = node_id_of(owner);
+    if (strcmp(owner, "-") != 0 && !node_id_parse(owner, strlen(owner), &epoch->owner))
+        return false;
     seal_text(out, again);
     return strcmp(text, again) == 0;
 }

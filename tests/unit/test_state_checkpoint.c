@@ -313,6 +313,34 @@ static void rebuild_refuses_a_checkpoint_that_has_rotted(void **state)
     assert_holds_own_seq(f, 50);
 }
 
+/* Every byte in turn, changed to every other. */
+static void a_seal_with_any_byte_changed_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct state_checkpoint checkpoint;
+    char path[128];
+    char seal[256] = "";
+    struct candor_error err = {0};
+    put_own_seq(f);
+    take_checkpoint(f, &checkpoint);
+    FILE *file = fopen(path_in(f, "checkpoint/seal", path), "r+b");
+    assert_non_null(file);
+    size_t length = fread(seal, 1, sizeof seal, file);
+    assert_in_range(length, 64, sizeof seal - 1);
+    for (size_t at = 0; at < length; at++)
+        for (int change = 1; change < 256; change++) {
+            assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+            assert_int_not_equal(fputc(seal[at] ^ change, file), EOF);
+            assert_int_equal(fflush(file), 0);
+            if (state_checkpoint_find(f->dir, &checkpoint, &err) != CANDOR_DATA_LOSS)
+                fail_msg("%s: byte %zu changed by %d was not seen", seal, at, change);
+            assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+            assert_int_not_equal(fputc(seal[at], file), EOF);
+        }
+    fclose(file);
+    assert_int_equal(state_checkpoint_find(f->dir, &checkpoint, &err), CANDOR_OK);
+}
+
 static void checkpoint_cut_short_is_damaged_and_the_next_one_replaces_it(void **state)
 {
     struct fixture *f = *state;
@@ -538,6 +566,7 @@ int main(void)
         TEST(found_checkpoint_is_the_one_that_was_taken),
         TEST(unfinished_copies_are_gone_after_the_next_start),
         TEST(rebuild_refuses_a_checkpoint_that_has_rotted),
+        TEST(a_seal_with_any_byte_changed_is_damage),
         TEST(checkpoint_cut_short_is_damaged_and_the_next_one_replaces_it),
         TEST(garbage_in_place_of_the_state_is_not_replaced),
         TEST(state_of_another_format_is_refused_and_left_alone),
