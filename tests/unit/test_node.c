@@ -3,9 +3,44 @@
 #include "node_fixture.h"
 
 #include <candor/channel.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
+#include "node/store/snapshot.h"
 #include "state/archive.h"
 #include "state/env.h"
+
+/* ---- What fails when a test says so ---------------------------------------------------------------------- */
+
+static atomic_bool boot_unknown;
+static atomic_bool checkpoint_unreadable;
+
+FILE *fopen(const char *path, const char *mode)
+{
+    FILE *(*real)(const char *, const char *);
+    *(void **)&real = dlsym(RTLD_NEXT, "fopen");
+    bool fails = atomic_load(&boot_unknown) && strstr(path, "boot_id") != NULL;
+    return fails ? NULL : real(path, mode);
+}
+
+static bool is_checkpoint(int fd)
+{
+    char link[64];
+    char path[PATH_MAX] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    return readlink(link, path, sizeof path - 1) > 0 && strstr(path, "checkpoint/data.mdb") != NULL;
+}
+
+ssize_t pread(int fd, void *bytes, size_t length, off_t at)
+{
+    if (atomic_load(&checkpoint_unreadable) && is_checkpoint(fd)) {
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_pread64, fd, bytes, length, at);
+}
 
 /* ---- One node -------------------------------------------------------------------------------------------- */
 
@@ -453,25 +488,25 @@ static void assert_ten_keys(struct cluster *cluster)
     candor_client_close(client);
 }
 
+/* Pages that never reached the disk. */
+static void lose_pages(const struct cluster *cluster)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/a/state/current/data.mdb", cluster->dir);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(truncate(path, 1 << 20), 0);
+}
+
 /* docs/architecture.md: after a crash of the machine the state is made anew from what was synced. */
 static void a_crash_of_the_machine_rebuilds_the_state_from_the_log(void **state)
 {
     (void)state;
     struct cluster *cluster = ten_keys();
     change_hard_state(cluster, "a", crash_with_the_machine);
-    char path[128]; /* pages that never reached the disk */
-    snprintf(path, sizeof path, "%s/a/state/current/data.mdb", cluster->dir);
-    assert_int_equal(truncate(path, 0), 0);
-    assert_int_equal(truncate(path, 1 << 20), 0);
+    lose_pages(cluster);
     start(cluster, 0);
     assert_ten_keys(cluster);
     cluster_free(cluster);
-}
-
-static void forget_the_end(struct hard_state *hard)
-{
-    hard->known_commit = 0;
-    hard->end_seq = 0;
 }
 
 /* What an install leaves beside its state. */
@@ -486,6 +521,61 @@ static void take_checkpoint(const struct cluster *cluster)
     assert_int_equal(state_open(&options, &opened, &err), CANDOR_OK);
     assert_int_equal(state_checkpoint(opened, &made, &err), CANDOR_OK);
     state_close(opened);
+}
+
+static int open_state_file(const struct cluster *cluster)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/a/state/current/data.mdb", cluster->dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void crash_of_an_unknown_boot(struct hard_state *hard)
+{
+    hard->clean_shutdown = false;
+    hard->os_boot_id[0] = '\0';
+}
+
+/* Where the system does not say which boot this is, it may be another one. */
+static void a_boot_that_is_not_known_counts_as_another_one(void **state)
+{
+    (void)state;
+    struct cluster *cluster = ten_keys();
+    change_hard_state(cluster, "a", crash_of_an_unknown_boot);
+    int before = open_state_file(cluster);
+    atomic_store(&boot_unknown, true);
+    start(cluster, 0);
+    atomic_store(&boot_unknown, false);
+    struct stat made_anew_from_the_log;
+    assert_int_equal(fstat(before, &made_anew_from_the_log), 0);
+    assert_int_equal(made_anew_from_the_log.st_nlink, 0);
+    close(before);
+    assert_ten_keys(cluster);
+    cluster_free(cluster);
+}
+
+/* A sector that cannot be read is rot, and not a reason to look another time. */
+static void a_checkpoint_that_cannot_be_read_is_found_by_the_scrub(void **state)
+{
+    (void)state;
+    struct cluster *cluster = ten_keys();
+    take_checkpoint(cluster);
+    start(cluster, 0);
+    struct candor_error err = {0};
+    assert_int_equal(snapshot_verify(cluster->nodes[0], NULL, &err), CANDOR_OK);
+    atomic_store(&checkpoint_unreadable, true);
+    assert_int_equal(snapshot_verify(cluster->nodes[0], NULL, &err), CANDOR_DATA_LOSS);
+    atomic_store(&checkpoint_unreadable, false);
+    assert_non_null(strstr(err.message, "checkpoint/data.mdb: Input/output error"));
+    cluster_free(cluster);
+}
+
+static void forget_the_end(struct hard_state *hard)
+{
+    hard->known_commit = 0;
+    hard->end_seq = 0;
 }
 
 static void assert_refused(struct cluster *cluster, const char *why)
@@ -1323,6 +1413,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failed_fsync_ends_the_process_with_status_3), /* first: it forks */
         cmocka_unit_test(a_full_disk_refuses_writes_stores_nothing_and_goes_on_when_there_is_room),
+        cmocka_unit_test(a_boot_that_is_not_known_counts_as_another_one),
+        cmocka_unit_test(a_checkpoint_that_cannot_be_read_is_found_by_the_scrub),
         cmocka_unit_test(a_crash_of_the_machine_rebuilds_the_state_from_the_log),
         cmocka_unit_test(a_state_ahead_of_its_log_is_gone_on_from_when_a_snapshot_explains_it),
         cmocka_unit_test(a_log_of_another_history_behind_the_state_is_not_applied),

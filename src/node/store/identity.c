@@ -88,8 +88,8 @@ enum candor_code identity_load(struct node *node, bool *fresh, bool *rebooted,
     if (code != CANDOR_OK)
         return code;
     char os_boot[sizeof hard->os_boot_id];
-    clock_boot_id(os_boot);
-    *rebooted = !hard->clean_shutdown && strcmp(os_boot, hard->os_boot_id) != 0;
+    bool known = clock_boot_id(os_boot);
+    *rebooted = !hard->clean_shutdown && (!known || strcmp(os_boot, hard->os_boot_id) != 0);
     return check(node, err);
 }
 

@@ -48,21 +48,28 @@ static bool is_usable(struct node *node, struct pos pos, struct epoch epoch)
     return epoch_equal(pos.epoch, epoch) && pos.seq + 1 >= log_first(node->log);
 }
 
+static enum candor_code not_as_written(const struct state_checkpoint *checkpoint,
+                                       struct candor_error *err)
+{
+    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
+                            "%s: it is not what was written there", checkpoint->path);
+}
+
 /* The pace, if there is one, is asked after each chunk: it may pause, and false ends it (CANCELLED). */
-static enum candor_code digest_file(int fd, uint64_t bytes, uint64_t *digest,
-                                    const struct pace *pace, struct candor_error *err)
+static enum candor_code digest_file(int fd, const struct state_checkpoint *checkpoint,
+                                    uint64_t *digest, const struct pace *pace,
+                                    struct candor_error *err)
 {
     XXH3_state_t *hash = memory_given(XXH3_createState());
     uint8_t *chunk = memory_alloc(LIMIT_SNAPSHOT_CHUNK_BYTES);
     XXH3_64bits_reset(hash);
     enum candor_code code = CANDOR_OK;
-    for (uint64_t at = 0; at < bytes;) {
+    for (uint64_t at = 0; at < checkpoint->bytes;) {
         size_t got = 0;
         int failed = disk_read(fd, chunk, LIMIT_SNAPSHOT_CHUNK_BYTES, at, &got);
         if (failed != 0 || got == 0) {
-            code = candor_error_set(err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
-                                    "reading the checkpoint: %s",
-                                    failed != 0 ? strerror(failed) : "it is shorter than it was");
+            code = failed != 0 ? disk_failed(err, failed, "read", checkpoint->path)
+                               : not_as_written(checkpoint, err);
             break;
         }
         XXH3_64bits_update(hash, chunk, got);
@@ -90,14 +97,13 @@ enum candor_code snapshot_verify(struct node *node, const struct pace *pace,
     int fd = open(before.path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return CANDOR_OK; /* gone meanwhile, or a shortage: another time */
-    code = digest_file(fd, before.bytes, &digest, pace, err);
+    code = digest_file(fd, &before, &digest, pace, err);
     close(fd);
-    bool same = state_checkpoint_find(node->state_dir, &after, err) == CANDOR_OK &&
+    if (code == CANDOR_OK && digest != before.digest)
+        code = not_as_written(&before, err);
+    bool same = state_checkpoint_find(node->state_dir, &after, NULL) == CANDOR_OK &&
                 pos_equal(before.pos, after.pos) && before.digest == after.digest;
-    if (code != CANDOR_OK || !same || digest == before.digest)
-        return CANDOR_OK; /* sound, or another stands there now */
-    return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
-                            "%s: it is not what was written there", before.path);
+    return code == CANDOR_DATA_LOSS && same ? code : CANDOR_OK;
 }
 
 void snapshots_renew(struct node *node)
@@ -117,10 +123,9 @@ static bool serve(struct node *node, const struct state_checkpoint *checkpoint)
     int fd = open(checkpoint->path, O_RDONLY | O_CLOEXEC);
     enum candor_code code = fd < 0 ? candor_error_set(&err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
                                                       "%s: %s", checkpoint->path, strerror(errno))
-                                   : digest_file(fd, checkpoint->bytes, &digest, NULL, &err);
+                                   : digest_file(fd, checkpoint, &digest, NULL, &err);
     if (code == CANDOR_OK && digest != checkpoint->digest)
-        code = candor_error_set(&err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
-                                "%s: it is not what was written there", checkpoint->path);
+        code = not_as_written(checkpoint, &err);
     if (code != CANDOR_OK) {
         log_warn("snapshot_not_served", "what=\"%s\"", err.message);
         if (fd >= 0)
