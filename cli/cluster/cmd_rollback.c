@@ -22,16 +22,19 @@ static json_t *json_archive(const char *node, const Candor__V1__RollbackArchive 
 {
     json_t *out = json_object();
     struct candor_pos winner = {0};
-    message_epoch(archive->superseded_by, &winner.epoch);
     json_object_set_new(out, "node", json_string(node));
     json_set_bytes(out, "id", archive->id, strlen(archive->id));
+    json_object_set_new(out, "damaged", json_boolean(archive->damaged));
+    json_object_set_new(out, "bytes", json_u64(archive->bytes));
+    if (archive->damaged)
+        return out;
     json_object_set_new(out, "wall_ms", json_u64(archive->wall_ms));
     json_object_set_new(out, "from", json_wire_pos(archive->from));
     json_object_set_new(out, "to", json_wire_pos(archive->to));
     json_object_set_new(out, "records", json_u64(archive->records));
     json_object_set_new(out, "writes", json_u64(archive->writes));
     json_object_set_new(out, "local", json_u64(archive->local));
-    json_object_set_new(out, "bytes", json_u64(archive->bytes));
+    message_epoch(archive->superseded_by, &winner.epoch);
     json_t *epoch = json_pos(&winner);
     json_object_del(epoch, "seq");
     json_object_set_new(out, "superseded_by", epoch);
@@ -40,19 +43,27 @@ static json_t *json_archive(const char *node, const Candor__V1__RollbackArchive 
 
 /* ---- ls ---- */
 
+enum { ARCHIVE_COLUMNS = 7 };
+
 static void add_archive(struct table *table, const char *node,
                         const Candor__V1__RollbackArchive *archive)
 {
     char wall[WALL_TEXT_BYTES];
-    wall_text(archive->wall_ms, wall);
     struct candor_pos from;
     struct candor_pos to;
     struct candor_epoch winner;
+    table_cell(table, TABLE_PLAIN, "%s", node);
+    table_cell(table, TABLE_PLAIN, "%s", archive->id);
+    if (archive->damaged) {
+        table_cell(table, TABLE_BAD, "damaged");
+        for (int column = 3; column < ARCHIVE_COLUMNS; column++)
+            table_cell(table, TABLE_DIM, "-");
+        return;
+    }
+    wall_text(archive->wall_ms, wall);
     message_pos(archive->from, &from);
     message_pos(archive->to, &to);
     message_epoch(archive->superseded_by, &winner);
-    table_cell(table, TABLE_PLAIN, "%s", node);
-    table_cell(table, TABLE_PLAIN, "%s", archive->id);
     table_cell(table, TABLE_PLAIN, "%s", wall);
     table_cell(table, TABLE_PLAIN, "%llu", (number)archive->records);
     table_cell(table, TABLE_PLAIN, "%llu..%llu", (number)from.seq, (number)to.seq);

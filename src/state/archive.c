@@ -293,6 +293,11 @@ static enum candor_code damaged(const char *path, const char *what, struct cando
                             "%s: the archive is damaged: %s", path, what);
 }
 
+bool archive_is_damaged(const struct candor_error *err)
+{
+    return err->reason == CANDOR_REASON_MALFORMED;
+}
+
 static enum candor_code read_header(int fd, const char *path, struct archive_summary *out,
                                     struct candor_error *err)
 {
@@ -511,6 +516,26 @@ static bool id_of_name(const char *name, char id[ARCHIVE_ID_BYTES])
     return id_is_sound(id);
 }
 
+/* What a list says of one. It says so, too, where the header cannot be read. */
+static enum candor_code summarize(const char *dir, const char *id, struct archive_summary *out,
+                                  struct candor_error *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    struct candor_error why = {0};
+    int fd;
+    enum candor_code code = open_archive(dir, id, &fd, path, out, &why);
+    if (code == CANDOR_OK)
+        close(fd);
+    if (code == CANDOR_OK || code == CANDOR_NOT_FOUND)
+        return code;
+    if (!archive_is_damaged(&why))
+        return candor_error_set(err, code, why.reason, "%s", why.message);
+    uint64_t bytes = out->bytes;
+    *out = (struct archive_summary){.damaged = true, .bytes = bytes};
+    snprintf(out->id, sizeof out->id, "%s", id);
+    return CANDOR_OK;
+}
+
 enum candor_code archive_list(const char *dir, struct archive_summary **out, size_t *count,
                               struct candor_error *err)
 {
@@ -520,34 +545,31 @@ enum candor_code archive_list(const char *dir, struct archive_summary **out, siz
     if (stream == NULL)
         return errno == ENOENT ? CANDOR_OK : disk_find_failed(err, errno, "list", dir);
     size_t capacity = 0;
+    enum candor_code code = CANDOR_OK;
     for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
         char id[ARCHIVE_ID_BYTES];
-        char path[LIMIT_PATH_BYTES];
-        int fd;
         struct archive_summary summary;
-        struct candor_error why;
         if (!id_of_name(entry->d_name, id))
             continue;
-        enum candor_code code = open_archive(dir, id, &fd, path, &summary, &why);
-        if (code == CANDOR_RESOURCE_EXHAUSTED) { /* it is there: a list without it would be wrong */
-            closedir(stream);
-            free(*out);
-            *out = NULL;
-            *count = 0;
-            return candor_error_set(err, code, why.reason, "%s", why.message);
-        }
-        if (code != CANDOR_OK) {
-            log_warn("archive_unreadable", "what=\"%s\"", why.message);
+        code = summarize(dir, id, &summary, err);
+        if (code == CANDOR_NOT_FOUND) { /* dropped meanwhile */
+            code = CANDOR_OK;
             continue;
         }
-        close(fd);
+        if (code != CANDOR_OK)
+            break; /* it is there: a list without it would be wrong */
         memory_grow(*out, capacity, *count + 1);
         (*out)[(*count)++] = summary;
     }
     closedir(stream);
+    if (code != CANDOR_OK) {
+        free(*out);
+        *out = NULL;
+        *count = 0;
+    }
     if (*count > 0)
         qsort(*out, *count, sizeof **out, by_age);
-    return CANDOR_OK;
+    return code;
 }
 
 enum candor_code archive_drop(const char *dir, const char *id, struct candor_error *err)

@@ -7,7 +7,7 @@
  *
  * Threads: the writer thread writes; any thread lists, reads, drops.
  * Errors: DATA_LOSS on a failed fsync (stop, R3); NOT_FOUND; RESOURCE_EXHAUSTED when the disk is full; INTERNAL /
- * MALFORMED, naming the file, for an archive that is damaged: it is of the past, so the node goes on.
+ * MALFORMED, naming the file, for an archive that is damaged (archive_is_damaged()): it is of the past, so the node goes on.
  * INVALID_ARGUMENT for an id that archive_finish cannot have made: ids come from the network. */
 #ifndef STATE_ARCHIVE_H
 #define STATE_ARCHIVE_H
@@ -22,6 +22,7 @@
 
 struct archive_summary {
     char id[ARCHIVE_ID_BYTES];
+    bool damaged; /* its header cannot be read: nothing below is known but `bytes` */
     uint64_t wall_ms;
     struct pos from;
     struct pos to;
@@ -45,8 +46,7 @@ enum candor_code archive_finish(struct archive_writer *writer, struct archive_su
                                 struct candor_error *err);
 void archive_abort(struct archive_writer *writer);
 
-/* Oldest first; those whose header is damaged are left out with a line in the log. `*out` is malloc'd; the caller
- * frees it. */
+/* Oldest first; those whose header is damaged come before all others. `*out` is malloc'd; the caller frees it. */
 enum candor_code archive_list(const char *dir, struct archive_summary **out, size_t *count,
                               struct candor_error *err);
 
@@ -64,6 +64,8 @@ enum candor_code archive_read(const char *dir, const char *id, uint64_t from_seq
                               bool (*each)(const struct record *record, uint32_t op_index,
                                            const struct archive_op *op, void *closure),
                               void *closure, struct candor_error *err);
+/* Of an error of archive_read(). */
+bool archive_is_damaged(const struct candor_error *err);
 enum candor_code archive_drop(const char *dir, const char *id, struct candor_error *err);
 
 #endif

@@ -1,5 +1,6 @@
 """Starting, and refusing to start: each reason has its message and exit status."""
 import glob
+import json
 import os
 import re
 import resource
@@ -290,6 +291,20 @@ class Start(unittest.TestCase):
             until(lambda: "log segment" in (c.status()["a"]["scrub_finding"] or ""), "the log's rot is found")
             self.assertIn("has found rot in its log", c.kvctl("status")[0])
             self.assertEqual(c.get("last")["value"], "log-" * 100)  # and it goes on
+
+    def test_a_rotten_archive_is_found_told_and_dropped(self):
+        with Cluster({"a": "voter"}, scrub_interval="1s") as c:
+            c.up().wait_fresh()
+            os.makedirs(f"{c.dir}/data/a/archive", exist_ok=True)
+            with open(f"{c.dir}/data/a/archive/1-2-0123abcd.archive", "wb") as f:
+                f.write(b"rot" * 100)
+            until(lambda: "archive" in (c.status()["a"]["scrub_finding"] or ""), "the archive's rot is found")
+            self.assertIn("in=archive", c.log_of("a"))
+            listed = json.loads(c.kvctl("rollback", "ls", "-o", "json")[0])["archives"]
+            self.assertEqual(listed, [{"node": "a", "id": "1-2-0123abcd", "damaged": True, "bytes": 300}])
+            self.assertRegex(c.kvctl("rollback", "ls")[0], r"1-2-0123abcd +damaged +-")
+            c.kvctl("rollback", "drop", "1-2-0123abcd", "--node", "a", "--yes")
+            until(lambda: c.status()["a"]["scrub_finding"] is None, "it is gone")
 
     def test_port_in_use_is_named(self):
         with Cluster({"a": "voter"}) as c:

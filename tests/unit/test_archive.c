@@ -2,6 +2,7 @@
 #include "state_fixture.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* The discarded tail of a history: put over an old value, put of a new key, delete, delete of nothing. */
 static void discard_some(struct fixture *f, struct archive_summary *summary)
@@ -186,6 +187,27 @@ static void damaged_archives_are_told_of_and_do_no_harm(void **state)
     assert_int_equal(archive_read(f->archives, summary.id, 0, NULL, ignore, NULL, NULL), CANDOR_OK);
 }
 
+static void an_archive_without_its_header_is_listed_as_damaged(void **state)
+{
+    struct fixture *f = *state;
+    struct archive_summary summary;
+    discard_some(f, &summary);
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s.archive", f->archives, summary.id);
+    assert_int_equal(truncate(path, 100), 0);
+    struct archive_summary *list;
+    size_t count;
+    struct candor_error err = {0};
+    assert_int_equal(archive_list(f->archives, &list, &count, &err), CANDOR_OK);
+    assert_int_equal(count, 1);
+    assert_true(list[0].damaged);
+    assert_string_equal(list[0].id, summary.id);
+    assert_int_not_equal(archive_read(f->archives, list[0].id, 0, NULL, ignore, NULL, &err),
+                         CANDOR_OK);
+    assert_true(archive_is_damaged(&err));
+    free(list);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -195,6 +217,7 @@ int main(void)
         TEST(archive_replayed_onto_its_base_gives_the_discarded_state),
         TEST(the_same_rollback_writes_the_same_archive_again),
         TEST(hostile_ids_name_nothing),
+        TEST(an_archive_without_its_header_is_listed_as_damaged),
         TEST(damaged_archives_are_told_of_and_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

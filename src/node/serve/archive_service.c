@@ -49,7 +49,7 @@ static void reply(const struct call_job *job, const ProtobufCMessage *response)
 
 static void fail(const struct call_job *job, const struct candor_error *err)
 {
-    if (err->code == CANDOR_DATA_LOSS && err->reason == CANDOR_REASON_NONE)
+    if (archive_is_damaged(err))
         log_error("archive_damaged", "what=\"%s\"", err->message);
     reply_fail_now(job->node, job->call, err->code, err->reason, err->message);
 }
@@ -58,11 +58,14 @@ static void fill_archive(const struct archive_summary *from, struct archive_mess
 {
     candor__v1__rollback_archive__init(&out->archive);
     out->archive.id = wire_string(from->id);
+    out->archive.bytes = from->bytes;
+    out->archive.damaged = from->damaged;
+    if (from->damaged)
+        return;
     out->archive.wall_ms = from->wall_ms;
     out->archive.from = wire_pos(&from->from, &out->from);
     out->archive.to = wire_pos(&from->to, &out->to);
     out->archive.records = from->records;
-    out->archive.bytes = from->bytes;
     out->archive.writes = from->writes;
     out->archive.local = from->local;
     wire_epoch(&from->superseded_by, &out->superseded_by);

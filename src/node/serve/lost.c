@@ -34,7 +34,7 @@ struct lost {
 
 static bool covers(const struct archive_summary *archive, struct pos token)
 {
-    return archive->from.seq <= token.seq && token.seq <= archive->to.seq &&
+    return !archive->damaged && archive->from.seq <= token.seq && token.seq <= archive->to.seq &&
            epoch_compare(archive->from.epoch, token.epoch) <= 0 &&
            epoch_compare(token.epoch, archive->to.epoch) <= 0;
 }

@@ -89,9 +89,9 @@ static void scrub_archives(struct node *node)
     for (size_t i = 0; i < count && pause_between(node); i++) {
         struct archive_summary summary;
         err = (struct candor_error){0};
-        enum candor_code code =
-            archive_read(node->archive_dir, list[i].id, 0, &summary, each_op, NULL, &err);
-        if (code == CANDOR_DATA_LOSS)
+        if (archive_read(node->archive_dir, list[i].id, 0, &summary, each_op, NULL, &err) !=
+                CANDOR_OK &&
+            archive_is_damaged(&err))
             found(node, "archive", &err);
     }
     free(list);
