@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "sim.h"
+#include "wire/wire.h"
 
 /* Stream messages go to every other node and are lost, doubled, late or out of order; calls are answered, or not, or
  * after the caller gave up. */
@@ -83,13 +84,39 @@ static void deliver_stream(struct world *world, struct event *event)
     net_release(world, letter);
 }
 
+/* What is lost was sometimes damaged on its way: whoever gets it must see that. With random numbers of its own, so that it
+ * changes nothing else; up to three bits, which CRC-32C always finds in messages of this size. */
+static void flip_bits(struct world *world, const struct core_msg *msg)
+{
+    enum { ONE_IN = 16, BITS_MOST = 3 };
+    struct rng rng;
+    rng_seed(&rng, world->now_ns ^ world->seed);
+    if (rng_below(&rng, ONE_IN) != 0)
+        return;
+    static struct buffer bytes; /* kept for its memory */
+    buffer_clear(&bytes);
+    wire_stream_pack(msg, &bytes);
+    uint64_t at = rng_below(&rng, 8 * bytes.length);
+    uint64_t bits = 1 + rng_below(&rng, BITS_MOST);
+    for (uint64_t i = 0; i < bits; i++, at = (at + 1 + rng_below(&rng, 64)) % (8 * bytes.length))
+        bytes.bytes[at / 8] ^= (uint8_t)(1 << at % 8);
+    struct core_msg got;
+    Candor__V1__StreamMessage *unpacked = NULL;
+    struct candor_error err = {0};
+    if (wire_stream_unpack(buffer_slice(&bytes), &got, &unpacked, &err) == CANDOR_OK)
+        violate(world, "wire", "a stream message with %" PRIu64 " bits flipped was taken", bits);
+}
+
 static void send(struct world *world, struct node *from, struct node *to, struct letter *letter)
 {
     struct link *link = &world->links[from->index][to->index];
     bool faulty = is_faulty(world);
-    if (!to->up || !net_open(world, from->index, to->index) || link->ready_ns > world->now_ns ||
-        (faulty && chance(world, world->plan.drop_ppm)))
+    if (!to->up || !net_open(world, from->index, to->index) || link->ready_ns > world->now_ns)
         return;
+    if (faulty && chance(world, world->plan.drop_ppm)) {
+        flip_bits(world, &letter->msg);
+        return;
+    }
     uint32_t channel = letter->msg.type == CORE_MSG_RECORDS;
     uint64_t at_ns = world->now_ns + delay_ns(world, link);
     if (!faulty || !chance(world, world->plan.reorder_ppm)) {
