@@ -48,6 +48,7 @@ void become_follower(struct core *core, const char *why)
     forget_progress(core);
     follow_reset(core);
     core->stand.resuming = !core->config.automatic_failover;
+    core->stand.transferring = false; /* it had its turn */
 }
 
 /* R7: a higher epoch is adopted durably before anything of it counts. */

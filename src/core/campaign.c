@@ -15,8 +15,7 @@
 static void retry_later(struct core *core)
 {
     if (core->stand.promote_ticket != 0 || core->stand.founding || core->stand.resuming)
-        core->stand.due_ns =
-            core->now_ns + who_jitter_ns(core, 2 * core->config.heartbeat_interval_ns);
+        stand_at(core, core->now_ns + who_jitter_ns(core, 2 * core->config.heartbeat_interval_ns));
     else
         stand_plan(core);
 }
@@ -300,7 +299,7 @@ static void give_up_for_good(struct core *core)
 
 static void start_round(struct core *core)
 {
-    core->stand.due_ns = UINT64_MAX;
+    stand_at(core, UINT64_MAX);
     if (epochs_are_used_up(core)) {
         give_up_for_good(core);
         return;
@@ -388,7 +387,7 @@ void campaign_peer_lost(struct core *core, struct node_id peer)
         !node_id_equal(peer, core->epoch.owner))
         return;
     core->follow.suspect = true;
-    if (stand_by_timer(core))
+    if (stand_by_timer(core) && !core->stand.replan)
         core->stand.due_ns = min_u64(core->stand.due_ns, stand_timer_ns(core));
 }
 
@@ -405,6 +404,7 @@ void campaign_tick(struct core *core)
     if (stand_under_way(core) && core->phase != PHASE_PROMISING &&
         core->now_ns >= core->stand.until_ns)
         round_failed(core);
+    stand_settle(core);
     if (core->phase == PHASE_FOLLOWER && core->now_ns >= stand_begins_ns(core) && stand_may(core))
         start_round(core);
 }

@@ -1,9 +1,12 @@
 /* The replication core: docs/protocol.md as a pure state machine (docs/architecture.md).
  *
- *     core_step(core, event, now_ns, actions)
+ *     core_take(core, event, now_ns, actions)    for each event that is there
+ *     core_flush(core, now_ns, actions)          once behind them, or when core_next_wake_ns() has come
  *
- * takes one event and says what is to be done. It has no socket, clock, thread, file or hidden randomness: kvd and
- * the simulator drive the very same code. Time is what the caller says it is (CLOCK_BOOTTIME of the node, R35).
+ * Each says what is to be done. What an event decides is decided when it is taken; what is due by the clock, or the same for
+ * all events that came together, is done by the flush: heartbeats, statuses, acknowledgements, waiting reads, elections.
+ * There is no socket, clock, thread, file or hidden randomness: kvd and the simulator drive the very same code. Time is what
+ * the caller says it is (CLOCK_BOOTTIME of the node, R35).
  *
  * The shell around it owns
  *   - a *writer*: a FIFO of storage work (log, state, hard state). Each WRITER action is answered by exactly one
@@ -13,8 +16,8 @@
  *   - *clients*: each write, waiting read or operator command comes with a ticket and is finished exactly once.
  *
  * Threads: one thread at a time calls into a core. core_view is plain data: copy it and publish it.
- * Ownership: slices in an event are read during core_step only; slices in actions point into that event or the core and
- * are valid until the next core_step. core_new() is freed by core_free(). */
+ * Ownership: slices in an event are read during core_take only; slices in actions point into that event or the core and
+ * are valid until the next core_take or core_flush. core_new() is freed by core_free(). */
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
 
@@ -29,13 +32,15 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
                       uint64_t now_ns);
 void core_free(struct core *core);
 
-void core_step(struct core *core, const struct core_event *event, uint64_t now_ns,
+/* Both empty `actions` first. `now_ns` never falls. */
+void core_take(struct core *core, const struct core_event *event, uint64_t now_ns,
                struct core_actions *actions);
+void core_flush(struct core *core, uint64_t now_ns, struct core_actions *actions);
 
-/* When the next TICK is due at the latest. */
+/* When the next flush is due at the latest, if nothing is taken before. Of a new core, or right after a flush. */
 uint64_t core_next_wake_ns(const struct core *core);
 
-/* Asserts every invariant of docs/protocol.md §12 that one node can see. The simulator calls it after every step. */
+/* Asserts every invariant of docs/protocol.md §12 that one node can see. The simulator calls it after every flush. */
 void core_check(const struct core *core);
 
 #endif

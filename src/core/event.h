@@ -1,5 +1,5 @@
-/* What happens to a core, and what it wants done. Slices in an event are read during core_step() alone; those in actions point
- * into that event or into the core, and are valid until the next core_step(). */
+/* What happens to a core, and what it wants done. Slices in an event are read during core_take() alone; those in actions point
+ * into that event or into the core, and are valid until the next core_take() or core_flush(). */
 #ifndef CORE_EVENT_H
 #define CORE_EVENT_H
 
@@ -10,7 +10,7 @@
 /* ---- Events: what happened ------------------------------------------------------------------------- */
 
 enum core_event_type {
-    CORE_EVENT_TICK = 1, /* time has passed; due at core_next_wake_ns() at the latest */
+    CORE_EVENT_NONE = 0, /* what concerns the shell alone: never taken by a core */
     /* A RECORDS, HEARTBEAT or STATUS came: msg; peer: whose address was dialled for it (R49). */
     CORE_EVENT_STREAM,
     /* Somebody asks, nobody knows who: ticket, msg; an ANSWER action with the ticket follows, now or later. */
@@ -199,7 +199,7 @@ struct core_action {
     char text[CORE_TEXT_BYTES]; /* FINISH with an error, LOG */
 };
 
-/* Grows as needed; emptied by core_step at its start. */
+/* Grows as needed; emptied by core_take and core_flush at their start. */
 struct core_actions {
     struct core_action *list;
     size_t count;

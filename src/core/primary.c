@@ -33,7 +33,6 @@ void primary_appended(struct core *core, const struct core_event *event)
     }
     heartbeat_publish_records(core, event->appended.batches);
     commit_advance(core);
-    writes_release(core);
 }
 
 /* ---- Replicas, as the primary sees them -------------------------------------------------------------- */
@@ -66,7 +65,6 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
         peer->match = max_u64(peer->match, match);
     commit_confirm(core);
     commit_advance(core);
-    writes_release(core);
 }
 
 /* More records of this very reign than this core knows can only have come from its own disk, by Fetch or in a snapshot: the

@@ -186,7 +186,7 @@ void records_appended(struct core *core, const struct core_event *event)
     core->follow.match = max_u64(core->follow.match, core->log.durable);
     commit_learn(core, core->follow.announced_commit);
     evidence_weigh(core);
-    status_publish(core);
+    core->hearing.status_owed = true;
     if (core->log.last < core->follow.announced_before && who_settled(core))
         records_fetch(core);
 }

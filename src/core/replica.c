@@ -51,25 +51,26 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
     doubt_told(core, &msg->heartbeat.verdicts);
     commit_learn(core, msg->heartbeat.commit);
     evidence_read(core, &msg->heartbeat.echoes);
-    status_publish(core);
+    core->hearing.status_owed = true;
     /* Records of the last interval may still be on their way; older ones were lost. */
     if (core->follow.attach == ATTACH_DONE && core->log.last < core->follow.announced_before &&
         who_settled(core))
         records_fetch(core);
 }
 
-/* What waited for its epoch to be stored: the answer to the heartbeat that brought it, or to the candidate that named it (R7, R23). */
-void replica_saved(struct core *core)
+/* One status answers all heartbeats and records that came together. What is owed waits for its epoch to be stored: the answer to
+ * the heartbeat that brought it, or to the candidate that named it (R7, R23). */
+static void say_how_it_stands(struct core *core)
 {
-    bool owed = core->follow.heard || core->hearing.status_owed;
-    if (core->phase < PHASE_OPENING && owed && who_hard_state_durable(core))
+    bool owed = core->hearing.status_owed && status_may(core);
+    if (owed || core->now_ns >= core->hearing.status_due_ns)
         status_publish(core);
 }
 
 void replica_tick(struct core *core)
 {
-    if (core->phase < PHASE_OPENING && core->now_ns >= core->hearing.status_due_ns)
-        status_publish(core);
+    if (core->phase < PHASE_OPENING)
+        say_how_it_stands(core);
     if (attach_may(core) && !node_id_equal(core->epoch.owner, core->config.self))
         attach_ask(core);
     if (core->follow.attach == ATTACH_DONE && core->hearing.fetch_retry_ns != 0 &&

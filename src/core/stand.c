@@ -30,10 +30,25 @@ uint64_t stand_timer_ns(struct core *core)
 
 void stand_plan(struct core *core)
 {
-    core->stand.due_ns = UINT64_MAX;
+    core->stand.replan = true;
+}
+
+void stand_at(struct core *core, uint64_t due_ns)
+{
+    core->stand.replan = false;
+    core->stand.due_ns = due_ns;
+}
+
+void stand_settle(struct core *core)
+{
+    if (!core->stand.replan)
+        return;
+    stand_at(core, UINT64_MAX);
     if (core->phase != PHASE_FOLLOWER)
         return;
-    if (core->stand.promote_ticket != 0 || core->stand.founding || core->stand.resuming)
+    bool at_once = core->stand.promote_ticket != 0 || core->stand.founding ||
+                   core->stand.resuming || core->stand.transferring;
+    if (at_once)
         core->stand.due_ns = core->now_ns;
     else if (stand_by_timer(core))
         core->stand.due_ns = stand_timer_ns(core);
@@ -73,10 +88,10 @@ uint64_t stand_begins_ns(const struct core *core)
 
 void stand_cancel(struct core *core)
 {
+    core->stand.transferring = false;
     if (!stand_under_way(core))
         return;
     core->phase = PHASE_FOLLOWER;
-    core->stand.transferring = false;
     for (uint32_t i = 0; i < core->peer_count; i++)
         core->peers[i].campaign_nonce = 0;
 }
@@ -97,7 +112,7 @@ void stand_opened(struct core *core)
 {
     core->stand.founding = core->stand.resuming = core->stand.forcing = core->stand.transferring =
         false;
-    core->stand.due_ns = UINT64_MAX;
+    stand_at(core, UINT64_MAX);
     if (core->stand.promote_ticket == 0)
         return;
     act_finish(core, core->stand.promote_ticket, CANDOR_OK, CANDOR_REASON_NONE,

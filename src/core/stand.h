@@ -7,8 +7,11 @@
 bool stand_under_way(const struct core *core);
 bool stand_by_timer(const struct core *core);
 uint64_t stand_timer_ns(struct core *core);
-/* after anything that changes whether and when to stand */
+/* after anything that changes whether and when to stand: the flush plans anew, once */
 void stand_plan(struct core *core);
+void stand_settle(struct core *core);
+/* not by a plan, but then; UINT64_MAX: not at all */
+void stand_at(struct core *core, uint64_t due_ns);
 bool stand_is_of_generation(const struct core *core);
 bool stand_may(const struct core *core);
 uint64_t stand_begins_ns(const struct core *core);

@@ -164,7 +164,8 @@ struct hearing {
     struct node_id promised_to;
     uint64_t fetch_retry_ns;
     uint64_t status_due_ns;
-    bool status_owed; /* an epoch was adopted: its owner may wait for our stream to say so */
+    /* Somebody waits for it: whose heartbeat or records were taken, or whose epoch was adopted. The next flush sends it. */
+    bool status_owed;
 };
 
 /* Evidence of freshness (R36, R37): forgotten as a whole. */
@@ -216,6 +217,7 @@ struct stand {
     bool transferring; /* the primary asked this node to stand (R26) */
     uint64_t promote_ticket;
     uint64_t promote_deadline_ns;
+    bool replan;       /* what `due_ns` was planned by has changed: the next flush plans anew */
     uint64_t due_ns;   /* start a round then; UINT64_MAX: not planned */
     uint64_t until_ns; /* the round under way ends then */
     struct epoch epoch;

@@ -7,11 +7,15 @@
 #include "core/view.h"
 #include "core/who.h"
 
+bool status_may(const struct core *core)
+{
+    return epoch_equal(core->epoch, who_shown_epoch(core));
+}
+
 void status_publish(struct core *core)
 {
     core->hearing.status_due_ns = core->now_ns + core->config.heartbeat_interval_ns;
-    /* What is heard in an epoch must not be told under the name of the one before. */
-    if (!epoch_equal(core->epoch, who_shown_epoch(core)))
+    if (!status_may(core))
         return;
     struct core_view view;
     core_view(core, &view);

@@ -4,6 +4,8 @@
 
 #include "core/state.h"
 
+/* What is heard in an epoch must not be told under the name of the one before. */
+bool status_may(const struct core *core);
 void status_publish(struct core *core);
 
 #endif

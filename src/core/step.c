@@ -1,4 +1,4 @@
-/* One step: an event is given to whom it concerns, then all look at the clock. */
+/* Events are taken one by one and given to whom they concern; then all look at the clock, once. */
 #include "core/state.h"
 
 #include "core/act.h"
@@ -146,7 +146,6 @@ static void on_saved(struct core *core)
         core->hard.stored_epoch = core->epoch;
     vote_saved(core);
     campaign_saved(core);
-    replica_saved(core);
 }
 
 /* Stored members become the members when the log holds them (R29). */
@@ -229,7 +228,8 @@ static void on_cancel(struct core *core, uint64_t ticket)
 static void dispatch(struct core *core, const struct core_event *event)
 {
     switch (event->type) {
-    case CORE_EVENT_TICK:
+    case CORE_EVENT_NONE:
+        ASSERT(!"an event that concerns the shell alone");
         break;
     case CORE_EVENT_STREAM:
         on_stream(core, event->peer, event->msg);
@@ -305,8 +305,7 @@ static void reset_silent_peers(struct core *core)
     }
 }
 
-void core_step(struct core *core, const struct core_event *event, uint64_t now_ns,
-               struct core_actions *actions)
+static void begin(struct core *core, uint64_t now_ns, struct core_actions *actions)
 {
     ASSERT_U64(now_ns, >=, core->now_ns);
     if (now_ns - core->now_ns >= who_silence_ns(core))
@@ -315,8 +314,19 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now_n
     core->actions = actions;
     actions->count = 0;
     core->out.count = 0;
+}
 
+void core_take(struct core *core, const struct core_event *event, uint64_t now_ns,
+               struct core_actions *actions)
+{
+    begin(core, now_ns, actions);
     dispatch(core, event);
+    core->actions = NULL;
+}
+
+void core_flush(struct core *core, uint64_t now_ns, struct core_actions *actions)
+{
+    begin(core, now_ns, actions);
     lives_tick(core);
     campaign_tick(core);
     wait_progress(core); /* may want a heartbeat */
@@ -325,6 +335,7 @@ void core_step(struct core *core, const struct core_event *event, uint64_t now_n
     wait_progress(core); /* which confirms at once where a majority is one */
     reset_silent_peers(core);
     notice_tick(core);
+    stand_settle(core);
     core->actions = NULL;
 }
 

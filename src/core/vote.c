@@ -148,5 +148,5 @@ void vote_transfer_request(struct core *core, struct peer *peer, uint64_t ticket
     if (why != NULL)
         return;
     core->stand.transferring = true;
-    core->stand.due_ns = core->now_ns;
+    stand_plan(core);
 }

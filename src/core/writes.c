@@ -129,12 +129,18 @@ static void release_up_to(struct core *core, struct heap *heap, uint64_t seq)
 }
 
 /* An ALL write holds back only other ALL writes. */
-void writes_release(struct core *core)
+static void release_reached(struct core *core)
 {
     struct voter_waits *waits = &core->writes.with_voters;
     release_up_to(core, &waits->majority, core->log.commit);
     if (waits->all.count > 0)
         release_up_to(core, &waits->all, min_u64(core->log.commit, commit_lowest_match(core)));
+}
+
+void writes_release(struct core *core)
+{
+    struct voter_waits *waits = &core->writes.with_voters;
+    release_reached(core);
     for (;;) {
         const struct heap_entry *first = heap_first(&waits->deadlines);
         if (first == NULL || first->key > core->now_ns)
@@ -304,11 +310,12 @@ void writes_answered(struct core *core, const struct core_event *event)
         voters_add(core, &write);
     if (core->phase == PHASE_PRIMARY)
         commit_advance(core);
-    writes_release(core);
 }
 
+/* What was reached before, in the same flush, is not abandoned with the rest. */
 void writes_abandon(struct core *core)
 {
+    release_reached(core);
     for (;;) { /* by their deadlines: any order will do, and all are there */
         const struct heap_entry *first = heap_first(&core->writes.with_voters.deadlines);
         if (first == NULL)

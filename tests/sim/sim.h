@@ -133,6 +133,7 @@ struct plan {
     uint32_t drop_ppm, duplicate_ppm, reorder_ppm, spike_ppm;
     uint64_t spike_ns;
     uint32_t lose_request_ppm, lose_answer_ppm, late_answer_ppm;
+    uint32_t together_ppm; /* of events: those that others are taken together with */
     uint64_t fsync_ns;
     uint32_t slow_fsync_ppm;
     uint64_t fault_every_ns;
@@ -426,8 +427,9 @@ struct node {
     struct disk backup; /* as the disk was once; store_id 0: there is none */
     struct writer writer;
     bool steps;       /* a step is under way: its actions stand in `actions` */
-    uint32_t spins;   /* TICKs in a row after which the next was due at once */
-    uint64_t tick_ns; /* when the scheduled TICK is due; UINT64_MAX: none */
+    bool gathers;     /* events are taken, and not flushed yet */
+    uint32_t spins;   /* ticks in a row after which the next was due at once */
+    uint64_t tick_ns; /* when the scheduled tick is due; UINT64_MAX: none */
     struct ticket tickets[SIM_TICKETS];
     uint32_t ticket_count;
     struct outgoing calls[SIM_CALLS];
@@ -519,7 +521,7 @@ struct committed { /* the highest commit of a generation */
 /* Who looks on while a script runs (transcript/), and takes the place of the clients. */
 struct watcher {
     void (*started)(struct world *world, struct node *node);
-    /* A node took an event; its view is new, and what it wants done is not done yet. */
+    /* A node took an event, or was flushed (NULL); its view is new, and what it wants done is not done yet. */
     void (*stepped)(struct world *world, struct node *node, const struct core_event *event);
     void (*acts)(struct world *world, struct node *node, const struct core_action *action);
     /* A Fetch is answered, beside the core. */

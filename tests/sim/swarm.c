@@ -51,6 +51,8 @@ static void draw_network(struct world *world)
     if (chance(world, 400000))
         plan->lose_answer_ppm = (uint32_t)between(world, 1000, 300000);
     plan->late_answer_ppm = 700000;
+    if (chance(world, 400000))
+        plan->together_ppm = (uint32_t)between(world, 10000, 900000);
 }
 
 static void draw_disk(struct world *world)
@@ -122,8 +124,8 @@ void swarm_draw(struct world *world)
     draw_clients(world);
     TRACE(world, NULL,
           "cluster voters=%u readers=%u automatic=%d beat=%.3f election=%.3f stale_after=%.3f "
-          "lossy=%d trims=%d leases=%d drop=%u reorder=%u",
+          "lossy=%d trims=%d leases=%d drop=%u reorder=%u together=%u",
           plan->voters, plan->readers, plan->automatic, (double)plan->beat_ns / 1e9,
           (double)plan->election_ns / 1e9, (double)plan->stale_after_ns / 1e9, plan->lossy,
-          plan->trims, plan->leases, plan->drop_ppm, plan->reorder_ppm);
+          plan->trims, plan->leases, plan->drop_ppm, plan->reorder_ppm, plan->together_ppm);
 }

@@ -330,15 +330,9 @@ static void plan_tick(struct world *world, struct node *node)
     schedule_at_node(world, node, at_ns, tick)->number = at_ns;
 }
 
-void node_step(struct world *world, struct node *node, const struct core_event *event)
+/* `event`: what was taken; NULL after a flush. */
+static void perform_all(struct world *world, struct node *node, const struct core_event *event)
 {
-    ASSERT(node->up);
-    ASSERT(!node->steps); /* a step within a step takes the outer one's actions away */
-    node->steps = true;
-    node->last_before = node->view.last;
-    if (event->type == CORE_EVENT_PEER_LOST)
-        node->hinted_ns = local_ns(world, node);
-    core_step(node->core, event, local_ns(world, node), &node->actions);
     core_view(node->core, &node->view);
     if (world->watcher != NULL)
         world->watcher->stepped(world, node, event);
@@ -348,10 +342,50 @@ void node_step(struct world *world, struct node *node, const struct core_event *
             world->watcher->acts(world, node, &node->actions.list[i]);
         perform(world, node, &node->actions.list[i]);
     }
-    node->steps = false;
+}
+
+static void flush(struct world *world, struct node *node)
+{
+    core_flush(node->core, local_ns(world, node), &node->actions);
+    perform_all(world, node, NULL);
     core_check(node->core);
     check_step(world, node);
     plan_tick(world, node);
+}
+
+static void flush_gathered(struct world *world, struct event *event)
+{
+    struct node *node = &world->nodes[event->node];
+    node->gathers = false;
+    node->steps = true;
+    flush(world, node);
+    node->steps = false;
+}
+
+/* What comes in the next moments is taken together with what was just taken: the node thread was busy. */
+static bool gather(struct world *world, struct node *node)
+{
+    if (!chance(world, world->plan.together_ppm))
+        return false;
+    node->gathers = true;
+    schedule_at_node(world, node, world->now_ns + between(world, 0, world->plan.beat_ns / 20),
+                     flush_gathered);
+    return true;
+}
+
+void node_step(struct world *world, struct node *node, const struct core_event *event)
+{
+    ASSERT(node->up);
+    ASSERT(!node->steps); /* a step within a step takes the outer one's actions away */
+    node->steps = true;
+    node->last_before = node->view.last;
+    if (event->type == CORE_EVENT_PEER_LOST)
+        node->hinted_ns = local_ns(world, node);
+    core_take(node->core, event, local_ns(world, node), &node->actions);
+    perform_all(world, node, event);
+    if (!node->gathers && !gather(world, node))
+        flush(world, node);
+    node->steps = false;
 }
 
 static void tick(struct world *world, struct event *event)
@@ -360,11 +394,13 @@ static void tick(struct world *world, struct event *event)
     if (node->tick_ns != event->number)
         return; /* an earlier one took its place */
     node->tick_ns = UINT64_MAX;
+    if (node->gathers)
+        return; /* the flush plans the next one */
     if (local_ns(world, node) < core_next_wake_ns(node->core)) {
         plan_tick(world, node);
         return;
     }
-    node_step(world, node, &(struct core_event){.type = CORE_EVENT_TICK});
+    flush(world, node);
     bool at_once = local_ns(world, node) >= core_next_wake_ns(node->core);
     node->spins = at_once ? node->spins + 1 : 0;
     if (node->spins > SIM_SPINS && world->options.mutation == 0)
@@ -422,6 +458,7 @@ void node_start(struct world *world, struct node *node)
     node->up = true;
     node->steps = false;
     node->paused_until_ns = node->sleeps_until_ns = 0;
+    node->gathers = false;
     node->tick_ns = UINT64_MAX;
     disk->boot = boot_next(disk->boot, rng_next(&world->rng));
     disk_replay(disk, &disk->state); /* the state is rebuilt from the log */

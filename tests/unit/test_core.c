@@ -300,14 +300,33 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
     buffer_free(&made);
 }
 
-static void deliver(struct cluster *c, int node, const struct core_event *event)
+static void perform_all(struct cluster *c, int node, const struct core_actions *actions)
+{
+    for (size_t i = 0; i < actions->count; i++)
+        perform(c, node, &actions->list[i]);
+}
+
+static void flush(struct cluster *c, int node)
 {
     struct core_actions actions = {0};
-    core_step(c->hosts[node].core, event, c->now_ns, &actions);
+    core_flush(c->hosts[node].core, c->now_ns, &actions);
     core_check(c->hosts[node].core);
-    for (size_t i = 0; i < actions.count; i++)
-        perform(c, node, &actions.list[i]);
+    perform_all(c, node, &actions);
     core_actions_free(&actions);
+}
+
+static void take(struct cluster *c, int node, const struct core_event *event)
+{
+    struct core_actions actions = {0};
+    core_take(c->hosts[node].core, event, c->now_ns, &actions);
+    perform_all(c, node, &actions);
+    core_actions_free(&actions);
+}
+
+static void deliver(struct cluster *c, int node, const struct core_event *event)
+{
+    take(c, node, event);
+    flush(c, node);
 }
 
 /* What anybody who listens on the network can put into a header. */
@@ -384,7 +403,7 @@ static void run_ms(struct cluster *c, uint64_t ms)
         c->now_ns += NS_PER_MS;
         for (int n = 0; n < NODES; n++)
             if (core_next_wake_ns(c->hosts[n].core) <= c->now_ns) {
-                deliver(c, n, &(struct core_event){.type = CORE_EVENT_TICK});
+                flush(c, n);
                 pump(c);
             }
     }
@@ -1877,15 +1896,14 @@ static uint64_t cpu_ns(void)
 }
 
 /* The least of several, so that neither a cold cache nor a busy machine counts. */
-static uint64_t cost_of_steps(struct cluster *c)
+static uint64_t cost_of_flushes(struct cluster *c)
 {
     uint64_t best_ns = UINT64_MAX;
     struct core_actions actions = {0};
     for (int round = 0; round < 10; round++) {
         uint64_t began_ns = cpu_ns();
         for (int i = 0; i < 200; i++)
-            core_step(c->hosts[0].core, &(struct core_event){.type = CORE_EVENT_TICK}, c->now_ns,
-                      &actions);
+            core_flush(c->hosts[0].core, c->now_ns, &actions);
         uint64_t took_ns = cpu_ns() - began_ns;
         best_ns = took_ns < best_ns ? took_ns : best_ns;
     }
@@ -1893,27 +1911,48 @@ static uint64_t cost_of_steps(struct cluster *c)
     return best_ns;
 }
 
-/* All that may wait does, and a step costs what it costs without: a loop over them takes thousands of times as long. */
-static void a_step_costs_the_same_however_many_wait(void **state)
+/* All that may wait does, and a flush costs what it costs without: a loop over them takes thousands of times as long. */
+static void a_flush_costs_the_same_however_many_wait(void **state)
 {
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
     for (int node = 1; node < NODES; node++)
         c->hosts[node].cut = true;
-    uint64_t alone_ns = cost_of_steps(c);
+    uint64_t alone_ns = cost_of_flushes(c);
     for (uint64_t i = 0; i < LIMIT_PENDING_READS; i++)
         wait_for(c, 0, 1000 + i, (enum core_wait)(i % 3), 1000 + i);
     for (uint64_t i = 0; i < WRITES; i++)
         write_at(c, 0, 100000 + i, i % 2 == 0 ? ACK_MAJORITY : ACK_ALL);
     assert_int_equal(c->hosts[0].finished, 0);
-    uint64_t crowded_ns = cost_of_steps(c);
+    uint64_t crowded_ns = cost_of_flushes(c);
     if (crowded_ns > 30 * alone_ns)
-        fail_msg("200 steps take %" PRIu64 " ns, without anybody waiting %" PRIu64 " ns",
+        fail_msg("200 flushes take %" PRIu64 " ns, without anybody waiting %" PRIu64 " ns",
                  crowded_ns, alone_ns);
     wait_for(c, 0, 999, CORE_WAIT_COMMIT, 5000); /* one too many */
     assert_int_equal(c->hosts[0].finished, 999);
     assert_int_equal(c->hosts[0].reason, CANDOR_REASON_OVERLOADED);
+    cluster_free(c);
+}
+
+static void what_comes_together_is_answered_once(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    const struct host *replica = &c->hosts[1];
+    uint32_t statuses = replica->statuses;
+    for (uint64_t i = 1; i <= 3; i++) {
+        struct core_msg beat = forged(c, CORE_MSG_HEARTBEAT, 0, replica->epoch);
+        beat.heartbeat.hb_id = 1000000 + i;
+        take(c, 1,
+             &(struct core_event){.type = CORE_EVENT_STREAM, .peer = c->hosts[0].id, .msg = &beat});
+    }
+    assert_int_equal(replica->statuses, statuses);
+    flush(c, 1);
+    assert_int_equal(replica->statuses, statuses + 1);
+    flush(c, 1);
+    assert_int_equal(replica->statuses, statuses + 1);
     cluster_free(c);
 }
 
@@ -2041,7 +2080,8 @@ int main(void)
         cmocka_unit_test(linearizable_read_at_a_deposed_primary_is_never_served),
         cmocka_unit_test(a_cancelled_read_ends_at_once_and_no_other_does),
         cmocka_unit_test(a_cancelled_write_is_stored_and_its_fate_is_unknown),
-        cmocka_unit_test(a_step_costs_the_same_however_many_wait),
+        cmocka_unit_test(a_flush_costs_the_same_however_many_wait),
+        cmocka_unit_test(what_comes_together_is_answered_once),
         cmocka_unit_test(read_contract_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The node thread: takes events, steps the core, performs its actions, publishes its view, replies. */
+/* The node thread: gives the core all events that are there, performs its actions, publishes its view, replies. */
 #include "node/loop/loop.h"
 
 #include <sched.h>
@@ -31,11 +31,22 @@
 
 enum { EVENTS_AT_ONCE = 256 };
 
-static void step(struct node *node, const struct core_event *event)
+static void perform_all(struct node *node)
 {
-    core_step(node->core, event, clock_boot_ns(), &node->loop->actions);
     for (size_t i = 0; i < node->loop->actions.count; i++)
         actions_perform(node, &node->loop->actions.list[i]);
+}
+
+static void take(struct node *node, const struct core_event *event)
+{
+    core_take(node->core, event, clock_boot_ns(), &node->loop->actions);
+    perform_all(node);
+}
+
+static void flush(struct node *node)
+{
+    core_flush(node->core, clock_boot_ns(), &node->loop->actions);
+    perform_all(node);
 }
 
 static void start_draining(struct node *node)
@@ -73,7 +84,7 @@ static void cancel_if_gone(struct node *node, uint64_t number)
         return; /* it did not have to wait */
     const struct ticket *ticket = (const struct ticket *)(uintptr_t)value;
     if (ticket->cancellable && rpc_call_gone(ticket->call))
-        step(node, &(struct core_event){.type = CORE_EVENT_CANCEL, .ticket = number});
+        take(node, &(struct core_event){.type = CORE_EVENT_CANCEL, .ticket = number});
 }
 
 static void take_event(struct node *node, struct node_event *event)
@@ -92,7 +103,7 @@ static void take_event(struct node *node, struct node_event *event)
         /* Once drained, the core is at rest: it still holds tickets that were failed, and would finish them again. */
         if (ticket != NULL)
             tickets_open(node, ticket);
-        step(node, &event->core);
+        take(node, &event->core);
         if (ticket != NULL)
             cancel_if_gone(node, number);
     }
@@ -125,8 +136,8 @@ static void *node_thread(void *closure)
         failovers_before_events(node);
         for (size_t i = 0; i < count; i++)
             take_event(node, events[i]);
-        if (!node->loop->drained && clock_boot_ns() >= core_next_wake_ns(node->core))
-            step(node, &(struct core_event){.type = CORE_EVENT_TICK});
+        if (!node->loop->drained)
+            flush(node);
         actions_give_commit(node);
         writer_give_all(node, &node->loop->works);
         loop_publish_view(node);
@@ -174,7 +185,7 @@ void loop_ask_to_stop(struct node *node)
 {
     if (!node->loop->running)
         return;
-    struct node_event *event = event_new(CORE_EVENT_TICK);
+    struct node_event *event = event_new(CORE_EVENT_NONE);
     event->stop = true;
     event_push(node, event);
 }

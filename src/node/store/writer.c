@@ -98,7 +98,7 @@ static size_t take_commits(struct node *node, struct work **works, size_t count,
 
 static void drained(struct node *node)
 {
-    struct node_event *event = event_new(CORE_EVENT_TICK);
+    struct node_event *event = event_new(CORE_EVENT_NONE);
     event->drained = true;
     work_answer(node, event);
 }

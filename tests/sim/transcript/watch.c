@@ -198,7 +198,8 @@ static void changed(struct transcript *transcript, struct node *node)
 void watch_stepped(struct world *world, struct node *node, const struct core_event *event)
 {
     struct transcript *transcript = transcript_of(world);
-    took(transcript, node, event);
+    if (event != NULL)
+        took(transcript, node, event);
     changed(transcript, node);
 }
 
