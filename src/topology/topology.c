@@ -90,8 +90,8 @@ const struct key topology_keys[KEY_COUNT] = {
      .doc = "The largest request or reply. At least 64KiB more than `value`."},
     {SECTION_LIMITS, "max_uncommitted", KIND_COUNT, NEED_DEFAULT, FIELD(topology, max_uncommitted),
      1, 1000000000, .fallback = "1000000",
-     .doc = "Records that no majority holds yet; beyond, the primary refuses writes as OVERLOADED "
-            "."},
+     .doc = "Records that no majority holds yet; beyond, the primary refuses writes as "
+            "OVERLOADED."},
     {SECTION_LIMITS, "state", KIND_SIZE, NEED_DEFAULT, FIELD(topology, state_bytes), MIB, 64 * TIB,
      .fallback = "16GiB",
      .doc = "How large a node's state may grow; then only deletes are taken. This reserves address "
@@ -100,8 +100,7 @@ const struct key topology_keys[KEY_COUNT] = {
     {SECTION_RETENTION, "log", KIND_SIZE, NEED_DEFAULT, FIELD(topology, retention_log_bytes), 0,
      64 * TIB, .fallback = "1GiB",
      .doc = "Log kept beyond what commit and checkpoint need. A replica that was away for less "
-            "catches up "
-            "without a snapshot."},
+            "catches up without a snapshot."},
 
     {SECTION_NODE, "id", KIND_NAME, NEED_VALUE, FIELD(topology_node, id), .change = CHANGE_NEVER,
      .doc = "The node's name, its own."},
