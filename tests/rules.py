@@ -1,7 +1,9 @@
-"""The table of docs/rules.md: the mutations in its last column come from the simulators' own lists.
+"""The table of docs/rules.md: the mutations in its last column come from the simulators' own lists. And the table "Inside the
+core" of docs/architecture.md: its last column comes from docs/rules.md.
 
-    tests/rules.py            checks that the document and the lists agree, and that each rule is in the table
-    tests/rules.py --write    writes the mutations into the table
+    tests/rules.py            checks that the documents, the lists and the code agree: each rule is in the table, the files that keep
+                              it are there and name it, each file of the core is in its table
+    tests/rules.py --write    writes the mutations into the one table, the rules into the other
 """
 import os
 import re
@@ -9,6 +11,9 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TABLE = os.path.join(ROOT, "docs/rules.md")
+CORE_TABLE = os.path.join(ROOT, "docs/architecture.md")
+ROW = re.compile(r"\| ((?:R\d+(?:, )?)+) (.*?) \| (.*?) \| (.*) \|$")
+CORE_ROW = re.compile(r"\| `([a-z_]+\.c)` \| (.*?) \| (.*)\|$", re.M)
 LISTS = (("sim", "src/core/mutations.def"), ("sim", "tests/sim/mutations.def"), ("storage", "tests/storage/mutations.def"))
 
 
@@ -36,7 +41,7 @@ def written(text, found):
     """The document as it should be, and the rules that its table has."""
     lines, rules = [], []
     for line in text.splitlines():
-        row = re.match(r"\| ((?:R\d+(?:, )?)+) (.*?) \| (.*?) \| (.*) \|$", line)
+        row = ROW.match(line)
         if row:
             named = row.group(1).split(", ")
             rules += named
@@ -50,17 +55,75 @@ def written(text, found):
     return "\n".join(lines) + "\n", rules
 
 
+def kept_in(text):
+    """{file, from the root: the rules that it keeps}, in the order of the table."""
+    keepers = {}
+    for row in filter(None, map(ROW.match, text.splitlines())):
+        for file in re.findall(r"`([^`]+)`", row.group(3)):
+            path = file if file.startswith("cli/") else f"src/{file}"
+            keepers.setdefault(path, []).extend(row.group(1).split(", "))
+    return keepers
+
+
+def named_in(path):
+    """The rules that a file names, or its header."""
+    header = re.sub(r"\.c$", ".h", path)
+    text = read(path) + (read(header) if os.path.isfile(os.path.join(ROOT, header)) else "")
+    spans = (range(int(first), int(last) + 1) for first, last in re.findall(r"\bR(\d+)(?:-| to )R(\d+)\b", text))
+    return set(re.findall(r"\bR\d+\b", text)) | {f"R{number}" for span in spans for number in span}
+
+
+def not_kept(keepers, text):
+    for path in keepers:
+        if not os.path.isfile(os.path.join(ROOT, path)):
+            yield f"docs/rules.md names {path}, which is not there"
+    for row in filter(None, map(ROW.match, text.splitlines())):
+        rules = row.group(1).split(", ")
+        files = [path for path in kept_in(row.group(0)) if os.path.isfile(os.path.join(ROOT, path))]
+        named = {path: named_in(path) for path in files}
+        yield from (f"docs/rules.md: {path} keeps {row.group(1)}, and does not name it" for path in files
+                    if not named[path] & set(rules))
+        yield from (f"docs/rules.md: none of the files that keep {rule} names it" for rule in rules
+                    if not any(rule in names for names in named.values()))
+
+
+def core_written(text, keepers):
+    """docs/architecture.md as it should be, and the files of its table "Inside the core"."""
+    start = text.index("\n## Inside the core\n")
+    end = text.index("\n## ", start + 1)
+
+    def row(found):
+        rules = sorted(set(keepers.get(f"src/core/{found.group(1)}", [])), key=lambda rule: int(rule[1:]))
+        return f"| `{found.group(1)}` | {found.group(2)} | {', '.join(rules) + ' ' if rules else ''}|"
+
+    table = text[start:end]
+    return text[:start] + CORE_ROW.sub(row, table) + text[end:], [found.group(1) for found in CORE_ROW.finditer(table)]
+
+
+def wrong_files_of_core(named):
+    there = {name for name in os.listdir(os.path.join(ROOT, "src/core")) if name.endswith(".c")}
+    yield from (f"docs/architecture.md has no row of src/core/{name}" for name in sorted(there - set(named)))
+    yield from (f"docs/architecture.md has a row of src/core/{name}, which is not there" for name in sorted(set(named) - there))
+
+
 def main():
     found = mutations()
     text = read(TABLE)
     wanted, rules = written(text, found)
+    keepers = kept_in(text)
+    core_text = read(CORE_TABLE)
+    core_wanted, core_files = core_written(core_text, keepers)
     if sys.argv[1:] == ["--write"]:
-        with open(TABLE, "w", encoding="utf-8") as f:
-            f.write(wanted)
+        for path, content in ((TABLE, wanted), (CORE_TABLE, core_wanted)):
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(content)
         return 0
     problems = []
     if wanted != text:
         problems.append("docs/rules.md does not have the mutations of the lists: run tests/rules.py --write")
+    if core_wanted != core_text:
+        problems.append("docs/architecture.md does not have the rules of docs/rules.md: run tests/rules.py --write")
+    problems += [*not_kept(keepers, text), *wrong_files_of_core(core_files)]
     of_protocol = set(re.findall(r"^- (R\d+)\.", read("docs/protocol.md"), re.M))
     not_built = set(re.findall(r"^- (R\d+)\. \([^)]*not built", read("docs/protocol.md"), re.M))
     problems += [f"docs/rules.md has no row of {rule}" for rule in sorted(of_protocol - not_built - set(rules))]

@@ -1,5 +1,5 @@
 /* A node whose data directory is damaged beyond what checkpoint and log can make good, and whose cluster goes on without it: it
- * puts the directory aside and comes back with a blank one, which takes everything from the others (R4). */
+ * puts the directory aside and comes back with a blank one, which takes everything from the others (R4, R67). */
 #ifndef CLI_KVD_REJOIN_H
 #define CLI_KVD_REJOIN_H
 

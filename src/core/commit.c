@@ -109,6 +109,7 @@ void commit_advance(struct core *core)
     }
 }
 
+/* R18: never more than this node has verified. */
 void commit_learn(struct core *core, uint64_t announced)
 {
     core->follow.announced_commit = max_u64(core->follow.announced_commit, announced);

@@ -41,6 +41,7 @@ void follow_retry(struct core *core)
         core->now_ns + min_u64(delay_ns, 10 * core->config.heartbeat_interval_ns);
 }
 
+/* R28: what is committed here is kept, whatever the forced primary's log says, until an operator gives it up. */
 void follow_fork(struct core *core, uint64_t common)
 {
     core->fork.forked = true;

@@ -12,7 +12,7 @@
 #include "core/status.h"
 #include "core/who.h"
 
-/* ---- Records (R13) ---------------------------------------------------------------------------------- */
+/* ---- Another log (R57) ------------------------------------------------------------------------------ */
 
 /* The primary's log is not the one that this node attached to, though it ends where this one does: another copy of its disk
  * speaks in its place. */

@@ -62,7 +62,8 @@ bool stand_is_of_generation(const struct core *core)
            node_id_equal(core->epoch.owner, core->config.self);
 }
 
-/* R24: the own log is durable, and nothing is about to change it. */
+/* R24: the own log is durable, and nothing is about to change it; R63: the others were asked whether this disk is the
+ * newest; R59: no majority holds other data. */
 bool stand_may(const struct core *core)
 {
     if (core->writer.owed.count > 0 || core->follow.attach == ATTACH_TRUNCATING ||

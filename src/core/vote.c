@@ -45,7 +45,7 @@ static const char *refusal(struct core *core, const struct peer *candidate,
     if (who_is_blank(core) && msg->vote.last.seq == 0 &&
         !node_id_equal(candidate->id, core->config.initial_primary))
         return "this node is blank, and only the initial primary founds a cluster";
-    *unheard = !lives_sure(core);
+    *unheard = !lives_sure(core); /* R63 */
     if (*unheard)
         return "it has just started, and does not know yet whether its disk is the newest";
     /* A FORKED node votes, but never stands: its log is of an older generation than any that it can help to win. */

@@ -174,7 +174,7 @@ void writes_cancel(struct core *core, enum waiter waiter, uint64_t number)
 
 /* ---- From the client to the writer and back --------------------------------------------------------- */
 
-/* I8: what a session writes comes after all that it has seen, or not at all. A token of this epoch was given by this primary,
+/* R43, I8: what a session writes comes after all that it has seen, or not at all. A token of this epoch was given by this primary,
  * or by another copy of its disk. */
 static bool refuse_session(struct core *core, uint64_t ticket, struct token token)
 {

@@ -1,4 +1,4 @@
-/* The meaning of an errno. */
+/* The meaning of an errno: what is a shortage, and what is doubt about the disk (R3). */
 #include "disk/disk.h"
 
 #include <errno.h>

@@ -124,7 +124,7 @@ static enum candor_code make_in(struct state *state, const char *fresh, struct c
     int rc = mdb_env_copy2(view->env->mdb, fresh, MDB_CP_COMPACT);
     state_view_end(view);
     struct state_position position;
-    /* Behind a checkpoint the log is given up: what has rotted must not be sealed as sound. */
+    /* R66: behind a checkpoint the log is given up: what has rotted must not be sealed as sound. */
     code = rc == 0 ? peek_verify(fresh, err) : env_failed(rc, fresh, "copy the state", err);
     if (code == CANDOR_OK)
         code = peek_position(fresh, &position, NULL, err);

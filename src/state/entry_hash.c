@@ -1,4 +1,4 @@
-/* What an entry's check and its part of the digest come from. */
+/* What an entry's check (R54) and its part of the digest (R58) come from. */
 #include <xxhash.h>
 
 #include "state/table.h"

@@ -1,4 +1,4 @@
-/* The walk over an LMDB data file: metas, the list of free pages, the table of tables, the tables. */
+/* The walk over an LMDB data file: metas, the list of free pages, the table of tables, the tables (R54: LMDB trusts its pages). */
 #include "state/pages.h"
 
 #include <fcntl.h>

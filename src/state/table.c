@@ -1,4 +1,4 @@
-/* Values of tables, each with a check. */
+/* Values of tables, each with a check that is compared before anybody sees the value (R54). */
 #include "state/table.h"
 
 #include <string.h>

@@ -141,6 +141,7 @@ static void at_least(struct topology_problem *problem, const char *key, uint64_t
             duration_text(least_ms, text));
 }
 
+/* R10, with check_election_timeout(). */
 static void check_stale_after(struct draft *draft)
 {
     const struct topology *t = draft->topology;

@@ -102,7 +102,7 @@ static enum candor_code can_rebuild(const struct node *node, bool *can, struct c
                : candor_error_set(err, code, why.reason, "%s", why.message);
 }
 
-/* Opens the state; a damaged one is made anew, as after the loss of the machine. The log alone is the truth. */
+/* R54: opens the state; a damaged one is made anew, as after the loss of the machine. The log alone is the truth. */
 static enum candor_code open_sound_state(struct node *node, struct candor_error *err)
 {
     bool can;
