@@ -217,8 +217,8 @@ static const struct sighting *seen_by(const struct incident *incident, const cha
 static bool old_primary_is_out(const struct incident *incident)
 {
     return incident->previous.term != 0 &&
-           strcmp(incident->previous.owner, incident->epoch.owner) != 0 &&
-           seen_by(incident, incident->previous.owner) == NULL;
+           strcmp(incident->previous.owner.text, incident->epoch.owner.text) != 0 &&
+           seen_by(incident, incident->previous.owner.text) == NULL;
 }
 
 /* ---- As JSON ---------------------------------------------------------------------------------------------- */
@@ -227,7 +227,7 @@ static void set_epoch(json_t *object, const struct candor_epoch *epoch)
 {
     json_object_set_new(object, "epoch", json_u64(epoch->term));
     json_object_set_new(object, "generation", json_u64(epoch->generation));
-    json_object_set_new(object, "owner", json_string(epoch->owner));
+    json_object_set_new(object, "owner", json_string(epoch->owner.text));
 }
 
 static json_t *json_previous(const struct candor_epoch *epoch)
@@ -335,13 +335,13 @@ static void print_head(const struct incident *incident)
     char wall[WALL_TEXT_BYTES];
     const struct sighting *dated = dated_by(incident);
     output_line(stdout, "%s is the primary of epoch %llu (generation %llu)%s",
-                incident->epoch.owner, (number)incident->epoch.term,
+                incident->epoch.owner.text, (number)incident->epoch.term,
                 (number)incident->epoch.generation, cause_sentence(incident));
     output_line(stdout, "  when        %s, by the clock of %s",
                 wall_text(dated->seen->wall_ms, wall), dated->node);
     if (incident->previous.term != 0)
         output_line(stdout, "  before      %s, epoch %llu (generation %llu)",
-                    incident->previous.owner, (number)incident->previous.term,
+                    incident->previous.owner.text, (number)incident->previous.term,
                     (number)incident->previous.generation);
 }
 
@@ -349,7 +349,7 @@ static void print_gap(const struct incident *incident, const struct sighting *si
 {
     char age[AGE_TEXT_BYTES];
     age_text(sighting->seen->gap_ms, age);
-    if (strcmp(sighting->node, incident->previous.owner) == 0)
+    if (strcmp(sighting->node, incident->previous.owner.text) == 0)
         output_line(
             stdout,
             "              %s, the old primary, refused writes for %s before it heard the new "
@@ -363,7 +363,7 @@ static void print_gap(const struct incident *incident, const struct sighting *si
 static void print_gaps(const struct incident *incident)
 {
     char age[AGE_TEXT_BYTES];
-    bool reigned_on = strcmp(incident->previous.owner, incident->epoch.owner) == 0;
+    bool reigned_on = strcmp(incident->previous.owner.text, incident->epoch.owner.text) == 0;
     if (has_gap(incident->opener))
         output_line(stdout, "  no writes   at %s for %s: from %s to its first record on disk",
                     incident->opener->node, age_text(incident->opener->seen->gap_ms, age),
@@ -371,7 +371,7 @@ static void print_gaps(const struct incident *incident)
                                : "the last heartbeat of the old primary that it heard");
     else
         output_line(stdout, "  no writes   at %s for a time that was not measured",
-                    incident->epoch.owner);
+                    incident->epoch.owner.text);
     for (size_t i = 0; i < incident->sighting_count; i++)
         if (&incident->sightings[i] != incident->opener && has_gap(&incident->sightings[i]))
             print_gap(incident, &incident->sightings[i]);
@@ -393,7 +393,7 @@ static void print_discarded(const struct report *report, const struct incident *
         output_line(stdout,
                     "              %s has not come back to this epoch, as far as is known: what it "
                     "acknowledged alone is not known",
-                    incident->previous.owner);
+                    incident->previous.owner.text);
     for (size_t i = 0; i < report->node_count; i++)
         if (report->archives[i].message == NULL)
             output_line(stdout, "              %s does not answer: what it archived is not known",
@@ -492,8 +492,8 @@ static void add_row(struct table *table, const struct incident *incident)
     table_cell(table, TABLE_PLAIN, "%s", wall_text(dated_by(incident)->seen->wall_ms, wall));
     table_cell(table, TABLE_PLAIN, "%s", cause_text(incident));
     table_cell(table, TABLE_PLAIN, "%s",
-               incident->previous.term != 0 ? incident->previous.owner : NONE);
-    table_cell(table, TABLE_PLAIN, "%s", incident->epoch.owner);
+               incident->previous.term != 0 ? incident->previous.owner.text : NONE);
+    table_cell(table, TABLE_PLAIN, "%s", incident->epoch.owner.text);
     table_cell(table, TABLE_PLAIN, "%s",
                has_gap(incident->opener) ? age_text(incident->opener->seen->gap_ms, age) : NONE);
     table_cell(table, incident->local > 0 ? TABLE_WARN : TABLE_PLAIN, "%llu",

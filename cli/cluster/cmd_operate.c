@@ -80,7 +80,7 @@ static int send_promote(struct command_context *ctx, const struct node_target *t
         json_object_set_new(out, "node", json_string(target->id));
         json_object_set_new(out, "epoch", json_u64(epoch.term));
         json_object_set_new(out, "generation", json_u64(epoch.generation));
-        json_object_set_new(out, "owner", json_string(epoch.owner));
+        json_object_set_new(out, "owner", json_string(epoch.owner.text));
         output_json(ctx, out);
     } else {
         printf("%s is the primary of epoch %llu (generation %llu)\n", target->id,

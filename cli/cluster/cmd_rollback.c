@@ -67,8 +67,8 @@ static void add_archive(struct table *table, const char *node,
     table_cell(table, TABLE_PLAIN, "%s", wall);
     table_cell(table, TABLE_PLAIN, "%llu", (number)archive->records);
     table_cell(table, TABLE_PLAIN, "%llu..%llu", (number)from.seq, (number)to.seq);
-    table_cell(table, TABLE_PLAIN, "%llu of %s", (number)from.epoch.term, from.epoch.owner);
-    table_cell(table, TABLE_PLAIN, "%llu of %s", (number)winner.term, winner.owner);
+    table_cell(table, TABLE_PLAIN, "%llu of %s", (number)from.epoch.term, from.epoch.owner.text);
+    table_cell(table, TABLE_PLAIN, "%llu of %s", (number)winner.term, winner.owner.text);
 }
 
 static struct table *archive_table(void)

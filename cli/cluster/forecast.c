@@ -73,7 +73,7 @@ static void ask_witness(struct forecast *forecast, uint32_t keys)
     if (forecast->witness == NULL || forecast->witness == target)
         return;
     if (target != NULL) {
-        memcpy(owner, target->status.last.epoch.owner, sizeof owner);
+        memcpy(owner, target->status.last.epoch.owner.text, sizeof owner);
         epoch.generation = target->status.last.epoch.generation;
         epoch.term = target->status.last.epoch.term;
         epoch.owner = owner;

@@ -151,7 +151,7 @@ json_t *json_freshness(const struct candor_freshness *freshness)
     json_object_set_new(out, "state", json_string(candor_state_name(freshness->state)));
     json_object_set_new(out, "epoch", json_u64(freshness->epoch.term));
     json_object_set_new(out, "generation", json_u64(freshness->epoch.generation));
-    json_object_set_new(out, "owner", json_string(freshness->epoch.owner));
+    json_object_set_new(out, "owner", json_string(freshness->epoch.owner.text));
     json_object_set_new(out, "heartbeat_age_ms",
                         freshness->has_heartbeat_age ? json_u64(freshness->heartbeat_age_ms)
                                                      : json_null());

@@ -8,9 +8,9 @@ bool message_epoch(const Candor__V1__Epoch *from, struct candor_epoch *to)
     to->generation = from->generation;
     to->term = from->term;
     size_t length = strlen(from->owner);
-    if (length >= sizeof to->owner)
+    if (length >= sizeof to->owner.text)
         return false;
-    memcpy(to->owner, from->owner, length);
+    memcpy(to->owner.text, from->owner, length);
     return true;
 }
 

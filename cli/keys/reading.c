@@ -84,7 +84,7 @@ json_t *json_pos(const struct candor_pos *pos)
     json_t *out = json_object();
     json_object_set_new(out, "epoch", json_u64(pos->epoch.term));
     json_object_set_new(out, "generation", json_u64(pos->epoch.generation));
-    json_object_set_new(out, "owner", json_string(pos->epoch.owner));
+    json_object_set_new(out, "owner", json_string(pos->epoch.owner.text));
     json_object_set_new(out, "seq", json_u64(pos->seq));
     return out;
 }

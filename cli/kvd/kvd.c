@@ -39,7 +39,7 @@ static bool load_topology(const struct kvd_arguments *arguments, struct topology
 }
 
 static bool find_self(const struct kvd_arguments *arguments, const struct topology *topology,
-                      struct node_id *self)
+                      struct candor_node_id *self)
 {
     if (node_id_parse(arguments->node, strlen(arguments->node), self) &&
         topology_find(topology, *self) != NULL)
@@ -64,7 +64,7 @@ static void prefer_throughput(void)
 }
 
 /* What a node leans on: its log, and whoever takes its signals. NODE_EXIT_CLEAN: all is there. */
-static int start_process(const struct kvd_arguments *arguments, struct node_id self)
+static int start_process(const struct kvd_arguments *arguments, struct candor_node_id self)
 {
     logging_set_level(arguments->level);
     logging_set_node(self.text);
@@ -96,7 +96,7 @@ static int refuse_start(const struct candor_error *err)
 
 /* Damage that checkpoint and log cannot make good, while a majority goes on without this node (R67). */
 static bool rejoins(const struct kvd_arguments *arguments, const struct topology *topology,
-                    struct node_id self, const struct candor_error *err)
+                    struct candor_node_id self, const struct candor_error *err)
 {
     const struct topology_node *node = topology_find(topology, self);
     const char *data = arguments->data != NULL ? arguments->data : node->data;
@@ -111,7 +111,7 @@ static bool start_is_ended(void *closure)
 }
 
 static int run(const struct kvd_arguments *arguments, const struct topology *topology,
-               struct node_id self)
+               struct candor_node_id self)
 {
     struct node_options options = {.fatal = kvd_restart_on_damage,
                                    .data = arguments->data,
@@ -157,7 +157,7 @@ int main(int argc, char **argv)
     kvd_arguments_parse(argc, argv, &arguments);
     /* Outlives the node; large for a stack. */
     static struct topology topology;
-    struct node_id self;
+    struct candor_node_id self;
     if (!load_topology(&arguments, &topology) || !find_self(&arguments, &topology, &self))
         return NODE_EXIT_USAGE;
     guard_raise_limit();

@@ -60,7 +60,6 @@ extern "C" {
 #endif
 
 enum {
-    CANDOR_NODE_ID_BYTES = 32,  /* a node's id, with the terminator */
     CANDOR_ADDRESS_BYTES = 128, /* an address, with the terminator */
     CANDOR_CLIENT_ID_BYTES = 16,
     CANDOR_ARCHIVE_ID_BYTES = 64, /* a rollback archive's id, with the terminator */
@@ -84,19 +83,6 @@ static inline struct candor_bytes candor_text(const char *text)
 
 /* ---- What an answer says about its age ---------------------------------------------------------------- */
 
-/* A period of leadership. Compared generation, then term, then owner. */
-struct candor_epoch {
-    uint64_t generation; /* raised by a forced promotion alone */
-    uint64_t term;       /* raised by every change of primary: the number to show people */
-    char owner[CANDOR_NODE_ID_BYTES]; /* the primary of this epoch */
-};
-
-/* A position in the log. Equal positions mean equal logs up to them. */
-struct candor_pos {
-    struct candor_epoch epoch;
-    uint64_t seq; /* 0: before the first record */
-};
-
 int candor_epoch_compare(const struct candor_epoch *a, const struct candor_epoch *b);
 int candor_pos_compare(const struct candor_pos *a, const struct candor_pos *b);
 
@@ -116,13 +102,6 @@ struct candor_freshness {
     uint64_t applied_seq; /* newest record in the data that were read */
     uint64_t primary_seq; /* newest record that the primary announced */
     uint64_t commit_seq;  /* newest record known to be committed */
-};
-
-/* What a session has seen. */
-struct candor_token {
-    uint64_t cluster_id; /* 0: the token is empty */
-    struct candor_pos pos;
-    uint64_t origin; /* which log has that epoch (R56); 0: not said */
 };
 
 /* To keep a token: at most CANDOR_TOKEN_BYTES_MAX bytes (a candor.v1.SessionToken). Returns the length; 0: empty. */
@@ -180,13 +159,6 @@ struct candor_item {
     bool found;       /* false: no such key, and nothing else is set */
     uint64_t mod_seq; /* seq of the record that wrote it last */
     uint64_t version; /* 1 when created, counted up by each write since */
-};
-
-enum candor_ack {
-    CANDOR_ACK_DEFAULT = 0,  /* LOCAL */
-    CANDOR_ACK_LOCAL = 1,    /* durable on the primary */
-    CANDOR_ACK_MAJORITY = 2, /* durable on a majority of the voters */
-    CANDOR_ACK_ALL = 3,
 };
 
 /* Names one write over all its attempts. */
@@ -253,15 +225,6 @@ struct candor_result {
 void candor_result_free(struct candor_result *result); /* may be called again */
 
 /* ---- Reads -------------------------------------------------------------------------------------------- */
-
-enum candor_read_level {
-    CANDOR_READ_DEFAULT = 0,  /* EVENTUAL */
-    CANDOR_READ_EVENTUAL = 1, /* whatever the node holds, flagged */
-    CANDOR_READ_BOUNDED = 2,  /* provably no older than max_staleness_ms when the node answered */
-    CANDOR_READ_SESSION =
-        3, /* sees at least the token's position; SESSION_LOST if it was rolled back */
-    CANDOR_READ_LINEARIZABLE = 4, /* UNIMPLEMENTED/LEVEL_UNAVAILABLE by servers of this version */
-};
 
 struct candor_read_options {
     enum candor_read_level level;

@@ -3,9 +3,60 @@
 #ifndef CANDOR_TYPES_H
 #define CANDOR_TYPES_H
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+enum { CANDOR_NODE_ID_BYTES = 32 }; /* with the terminator */
+
+/* A node's id from the topology: zero-padded, terminated; "" is nobody. */
+struct candor_node_id {
+    char text[CANDOR_NODE_ID_BYTES];
+};
+
+/* A period of leadership: compared generation, then term, then owner bytewise. All zero: none. */
+struct candor_epoch {
+    uint64_t generation;         /* raised by a forced promotion alone */
+    uint64_t term;               /* raised by every change of primary: the number to show people */
+    struct candor_node_id owner; /* the primary of this epoch */
+};
+
+/* A position in the log. Equal positions of two logs mean equal logs up to them, where both have the epoch from the same
+ * primary: a copied disk may have written another log in its name (docs/protocol.md R55, R56). */
+struct candor_pos {
+    struct candor_epoch epoch;
+    uint64_t seq; /* 0: before the first record */
+};
+
+/* What a session has seen (docs/protocol.md R43): a position, and in which log. */
+struct candor_token {
+    uint64_t cluster_id; /* 0: the token is empty */
+    struct candor_pos pos;
+    uint64_t
+        origin; /* the low half of the hash chain at the first record of that epoch (R56); 0: not said */
+};
+
+/* How safe a write is asked to be, or has become (docs/consistency.md). */
+enum candor_ack {
+    CANDOR_ACK_DEFAULT = 0,  /* asked for: LOCAL */
+    CANDOR_ACK_NONE = 0,     /* reached: none */
+    CANDOR_ACK_LOCAL = 1,    /* durable on the primary */
+    CANDOR_ACK_MAJORITY = 2, /* durable on a majority of the voters */
+    CANDOR_ACK_ALL = 3,      /* durable on every voter */
+};
+
+/* What a read promises (docs/consistency.md). */
+enum candor_read_level {
+    CANDOR_READ_DEFAULT = 0,  /* EVENTUAL */
+    CANDOR_READ_EVENTUAL = 1, /* whatever the node holds, flagged */
+    CANDOR_READ_BOUNDED = 2,  /* provably no older than max_staleness_ms when the node answered */
+    /* Sees at least the token's position; SESSION_LOST if it was rolled back. */
+    CANDOR_READ_SESSION = 3,
+    /* Sees every write acknowledged before it was sent, and nothing that can be rolled back. */
+    CANDOR_READ_LINEARIZABLE = 4,
+};
 
 /* What a node is in its cluster. */
 enum candor_role {

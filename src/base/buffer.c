@@ -70,19 +70,19 @@ void buffer_put_u64(struct buffer *buffer, uint64_t value)
     put_u64(buffer_grow(buffer, 8), value);
 }
 
-void buffer_put_node_id(struct buffer *buffer, struct node_id id)
+void buffer_put_node_id(struct buffer *buffer, struct candor_node_id id)
 {
     buffer_put(buffer, id.text, sizeof id.text);
 }
 
-void buffer_put_epoch(struct buffer *buffer, struct epoch epoch)
+void buffer_put_epoch(struct buffer *buffer, struct candor_epoch epoch)
 {
     buffer_put_u64(buffer, epoch.generation);
     buffer_put_u64(buffer, epoch.term);
     buffer_put_node_id(buffer, epoch.owner);
 }
 
-void buffer_put_pos(struct buffer *buffer, struct pos pos)
+void buffer_put_pos(struct buffer *buffer, struct candor_pos pos)
 {
     buffer_put_epoch(buffer, pos.epoch);
     buffer_put_u64(buffer, pos.seq);
@@ -121,10 +121,10 @@ struct reader reader_of(struct slice bytes)
     return (struct reader){.at = at, .end = bytes.length == 0 ? at : at + bytes.length, .ok = true};
 }
 
-bool read_node_id(struct reader *reader, struct node_id *out)
+bool read_node_id(struct reader *reader, struct candor_node_id *out)
 {
     struct slice raw = read_bytes(reader, LIMIT_NODE_ID_BYTES);
-    *out = (struct node_id){0};
+    *out = (struct candor_node_id){0};
     if (!reader->ok)
         return false;
     size_t length = strnlen((const char *)raw.bytes, raw.length);
@@ -133,14 +133,14 @@ bool read_node_id(struct reader *reader, struct node_id *out)
     return memcmp(out->text, raw.bytes, sizeof out->text) == 0;
 }
 
-bool read_epoch(struct reader *reader, struct epoch *out)
+bool read_epoch(struct reader *reader, struct candor_epoch *out)
 {
     out->generation = read_u64(reader);
     out->term = read_u64(reader);
     return read_node_id(reader, &out->owner);
 }
 
-bool read_pos(struct reader *reader, struct pos *out)
+bool read_pos(struct reader *reader, struct candor_pos *out)
 {
     bool good = read_epoch(reader, &out->epoch);
     out->seq = read_u64(reader);

@@ -21,9 +21,9 @@ void buffer_put_u16(struct buffer *buffer, uint16_t value);
 void buffer_put_u32(struct buffer *buffer, uint32_t value);
 void buffer_put_u64(struct buffer *buffer, uint64_t value);
 /* As read_node_id(), read_epoch() and read_pos() read them. */
-void buffer_put_node_id(struct buffer *buffer, struct node_id id);
-void buffer_put_epoch(struct buffer *buffer, struct epoch epoch);
-void buffer_put_pos(struct buffer *buffer, struct pos pos);
+void buffer_put_node_id(struct buffer *buffer, struct candor_node_id id);
+void buffer_put_epoch(struct buffer *buffer, struct candor_epoch epoch);
+void buffer_put_pos(struct buffer *buffer, struct candor_pos pos);
 void buffer_set_u32(struct buffer *buffer, size_t at, uint32_t value);
 struct slice buffer_slice(const struct buffer *buffer);
 
@@ -47,10 +47,10 @@ uint32_t read_u32(struct reader *reader);
 uint64_t read_u64(struct reader *reader);
 struct slice read_bytes(struct reader *reader, size_t length); /* points into the reader's bytes */
 /* An id, or nobody, as it is stored: LIMIT_NODE_ID_BYTES, its text and then zeros. False: it is none, or cut short. */
-bool read_node_id(struct reader *reader, struct node_id *out);
+bool read_node_id(struct reader *reader, struct candor_node_id *out);
 /* Generation, term and owner; and the seq. False as above. */
-bool read_epoch(struct reader *reader, struct epoch *out);
-bool read_pos(struct reader *reader, struct pos *out);
+bool read_epoch(struct reader *reader, struct candor_epoch *out);
+bool read_pos(struct reader *reader, struct candor_pos *out);
 size_t reader_left(const struct reader *reader);
 
 #endif

@@ -33,9 +33,9 @@ static bool node_id_byte(char c)
            c == '_' || c == '-';
 }
 
-bool node_id_parse(const char *text, size_t length, struct node_id *out)
+bool node_id_parse(const char *text, size_t length, struct candor_node_id *out)
 {
-    *out = (struct node_id){0};
+    *out = (struct candor_node_id){0};
     if (length == 0 || length >= sizeof out->text)
         return false;
     for (size_t i = 0; i < length; i++)
@@ -45,20 +45,20 @@ bool node_id_parse(const char *text, size_t length, struct node_id *out)
     return true;
 }
 
-struct node_id node_id_of(const char *text)
+struct candor_node_id node_id_of(const char *text)
 {
-    struct node_id id;
+    struct candor_node_id id;
     bool ok = node_id_parse(text, strlen(text), &id);
     ASSERT(ok);
     return id;
 }
 
-bool node_id_equal(struct node_id a, struct node_id b)
+bool node_id_equal(struct candor_node_id a, struct candor_node_id b)
 {
     return memcmp(a.text, b.text, sizeof a.text) == 0;
 }
 
-bool node_id_empty(struct node_id id)
+bool node_id_empty(struct candor_node_id id)
 {
     return id.text[0] == '\0';
 }
@@ -74,7 +74,7 @@ uint64_t boot_count(uint64_t boot)
     return boot >> BOOT_CHANCE_BITS;
 }
 
-int epoch_compare(struct epoch a, struct epoch b)
+int epoch_compare(struct candor_epoch a, struct candor_epoch b)
 {
     if (a.generation != b.generation)
         return a.generation < b.generation ? -1 : 1;
@@ -83,17 +83,17 @@ int epoch_compare(struct epoch a, struct epoch b)
     return memcmp(a.owner.text, b.owner.text, sizeof a.owner.text);
 }
 
-bool epoch_equal(struct epoch a, struct epoch b)
+bool epoch_equal(struct candor_epoch a, struct candor_epoch b)
 {
     return epoch_compare(a, b) == 0;
 }
 
-bool epoch_none(struct epoch e)
+bool epoch_none(struct candor_epoch e)
 {
     return e.term == 0;
 }
 
-int pos_compare(struct pos a, struct pos b)
+int pos_compare(struct candor_pos a, struct candor_pos b)
 {
     int order = epoch_compare(a.epoch, b.epoch);
     if (order != 0)
@@ -101,12 +101,12 @@ int pos_compare(struct pos a, struct pos b)
     return (a.seq > b.seq) - (a.seq < b.seq);
 }
 
-bool pos_equal(struct pos a, struct pos b)
+bool pos_equal(struct candor_pos a, struct candor_pos b)
 {
     return pos_compare(a, b) == 0;
 }
 
-char *epoch_text(struct epoch e, char out[EPOCH_TEXT_BYTES])
+char *epoch_text(struct candor_epoch e, char out[EPOCH_TEXT_BYTES])
 {
     if (epoch_none(e))
         snprintf(out, EPOCH_TEXT_BYTES, "none");
@@ -116,7 +116,7 @@ char *epoch_text(struct epoch e, char out[EPOCH_TEXT_BYTES])
     return out;
 }
 
-char *pos_text(struct pos p, char out[POS_TEXT_BYTES])
+char *pos_text(struct candor_pos p, char out[POS_TEXT_BYTES])
 {
     char epoch[EPOCH_TEXT_BYTES];
     snprintf(out, POS_TEXT_BYTES, "%s:%" PRIu64, epoch_text(p.epoch, epoch), p.seq);
@@ -163,16 +163,16 @@ void epoch_history_truncate(struct epoch_history *history, uint64_t seq)
         history->count--;
 }
 
-struct epoch epoch_history_at(const struct epoch_history *history, uint64_t seq)
+struct candor_epoch epoch_history_at(const struct epoch_history *history, uint64_t seq)
 {
     for (uint32_t i = history->count; i-- > 0;)
         if (history->starts[i].first_seq <= seq)
             return history->starts[i].epoch;
-    return (struct epoch){0};
+    return (struct candor_epoch){0};
 }
 
 const struct epoch_start *epoch_history_find(const struct epoch_history *history,
-                                             struct epoch epoch)
+                                             struct candor_epoch epoch)
 {
     for (uint32_t i = history->count; i-- > 0;)
         if (epoch_equal(history->starts[i].epoch, epoch))
@@ -221,14 +221,14 @@ const char *candor_state_name(enum candor_state state)
     return names[(unsigned)state < sizeof names / sizeof names[0] ? state : CANDOR_STATE_UNKNOWN];
 }
 
-const char *ack_level_name(enum ack_level ack)
+const char *ack_level_name(enum candor_ack ack)
 {
     static const char *const names[] = {"NONE", "LOCAL", "MAJORITY", "ALL"};
     ASSERT((unsigned)ack < sizeof names / sizeof names[0]);
     return names[ack];
 }
 
-const struct member *members_find(const struct members *members, struct node_id id)
+const struct member *members_find(const struct members *members, struct candor_node_id id)
 {
     for (uint32_t i = 0; i < members->count; i++)
         if (node_id_equal(members->list[i].id, id))

@@ -1,4 +1,5 @@
-/* The words of docs/protocol.md §1 as C types. Plain values: copy them freely, any thread. */
+/* The words of docs/protocol.md §1 as C types, beside those that clients share (candor/types.h). Plain values: copy them freely,
+ * any thread. */
 #ifndef BASE_TYPES_H
 #define BASE_TYPES_H
 
@@ -10,6 +11,8 @@
 
 #include "base/limits.h"
 
+_Static_assert(LIMIT_NODE_ID_BYTES == CANDOR_NODE_ID_BYTES, "one length of ids");
+
 /* Bytes owned by somebody else. */
 struct slice {
     const uint8_t *bytes;
@@ -20,16 +23,12 @@ struct slice slice_of(const void *bytes, size_t length);
 bool slice_equal(struct slice a, struct slice b);
 int slice_compare(struct slice a, struct slice b); /* bytewise, shorter first */
 
-/* A node's id from the topology: zero-padded, terminated; "" is nobody. */
-struct node_id {
-    char text[LIMIT_NODE_ID_BYTES];
-};
-
 /* False when `text` is empty, too long, or has a byte outside [A-Za-z0-9._-]; `out` is then "". */
-bool node_id_parse(const char *text, size_t length, struct node_id *out);
-struct node_id node_id_of(const char *text); /* ASSERTs that it parses; for literals and tests */
-bool node_id_equal(struct node_id a, struct node_id b);
-bool node_id_empty(struct node_id id);
+bool node_id_parse(const char *text, size_t length, struct candor_node_id *out);
+struct candor_node_id
+node_id_of(const char *text); /* ASSERTs that it parses; for literals and tests */
+bool node_id_equal(struct candor_node_id a, struct candor_node_id b);
+bool node_id_empty(struct candor_node_id id);
 
 /* The number of a life (R8, R62): how often the directory was started, and behind that chance, so that a disk and a copy of it
  * are not at the same number. It grows with each start. */
@@ -37,16 +36,9 @@ bool node_id_empty(struct node_id id);
 uint64_t boot_next(uint64_t boot, uint64_t random);
 uint64_t boot_count(uint64_t boot);
 
-/* A period of leadership: compared generation, then term, then owner bytewise. All zero: none. */
-struct epoch {
-    uint64_t generation;
-    uint64_t term;
-    struct node_id owner;
-};
-
-int epoch_compare(struct epoch a, struct epoch b);
-bool epoch_equal(struct epoch a, struct epoch b);
-bool epoch_none(struct epoch e);
+int epoch_compare(struct candor_epoch a, struct candor_epoch b);
+bool epoch_equal(struct candor_epoch a, struct candor_epoch b);
+bool epoch_none(struct candor_epoch e);
 
 /* What a state holds, as one number: the sum of its entries' hashes (state/digest.h). */
 struct state_digest {
@@ -83,27 +75,14 @@ struct chain_at {
     struct chain chain;
 };
 
-/* A position in the log. Equal positions of logs whose chains agree there mean equal logs up to them (R55).
- * seq 0: before all. */
-struct pos {
-    struct epoch epoch;
-    uint64_t seq;
-};
-
-int pos_compare(struct pos a, struct pos b); /* epoch first, then seq */
-bool pos_equal(struct pos a, struct pos b);
-
-/* What a session has seen (R43): a position, and of which log. */
-struct token {
-    struct pos pos;  /* seq 0: nothing */
-    uint64_t origin; /* the low half of the chain at the EPOCH_START of pos.epoch; 0: not said */
-};
+int pos_compare(struct candor_pos a, struct candor_pos b); /* epoch first, then seq */
+bool pos_equal(struct candor_pos a, struct candor_pos b);
 
 /* "g1.t7.a" and "g1.t7.a:1042"; the buffers hold any value. Return `out`. */
 #define EPOCH_TEXT_BYTES (LIMIT_NODE_ID_BYTES + 48)
 #define POS_TEXT_BYTES (EPOCH_TEXT_BYTES + 24)
-char *epoch_text(struct epoch e, char out[EPOCH_TEXT_BYTES]);
-char *pos_text(struct pos p, char out[POS_TEXT_BYTES]);
+char *epoch_text(struct candor_epoch e, char out[EPOCH_TEXT_BYTES]);
+char *pos_text(struct candor_pos p, char out[POS_TEXT_BYTES]);
 
 /* Names one attempted write over all its retries (R46). number 0: none was given. */
 struct request_id {
@@ -114,7 +93,7 @@ struct request_id {
 /* The epochs of a log, oldest first: each begins with its EPOCH_START record at first_seq.
  * Owner of the array: the struct itself; it is bounded by LIMIT_EPOCH_HISTORY. */
 struct epoch_start {
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t first_seq;
     struct chain chain; /* at its EPOCH_START record */
 };
@@ -132,23 +111,21 @@ void epoch_history_append(struct epoch_history *history, const struct epoch_star
 /* Forgets the epochs that begin above `seq`. */
 void epoch_history_truncate(struct epoch_history *history, uint64_t seq);
 /* The epoch of the record at `seq`; none when seq is 0 or older than the history. */
-struct epoch epoch_history_at(const struct epoch_history *history, uint64_t seq);
+struct candor_epoch epoch_history_at(const struct epoch_history *history, uint64_t seq);
 /* NULL: the history does not hold it. */
 const struct epoch_start *epoch_history_find(const struct epoch_history *history,
-                                             struct epoch epoch);
+                                             struct candor_epoch epoch);
 /* Highest seq up to which two logs (histories and last seqs) hold records of the same epochs, begun by the
  * same records; 0 when none (R11). Whether the newest of those epochs holds the same records in both, their
  * chains tell. */
 uint64_t epoch_history_common(const struct epoch_history *a, uint64_t a_last,
                               const struct epoch_history *b, uint64_t b_last);
 
-/* What a write asks for and reaches (docs/consistency.md). Numbers as kv.proto's AckLevel; ACK_NONE: not a client's. */
-enum ack_level { ACK_NONE = 0, ACK_LOCAL = 1, ACK_MAJORITY = 2, ACK_ALL = 3 };
-const char *ack_level_name(enum ack_level ack); /* "NONE", "LOCAL" ... */
+const char *ack_level_name(enum candor_ack ack); /* "NONE", "LOCAL" ... */
 
 /* Who belongs to the cluster, as its log says (R4, R29). store_id 0: not yet admitted. */
 struct member {
-    struct node_id id;
+    struct candor_node_id id;
     uint64_t store_id;
     bool voter;
 };
@@ -158,7 +135,7 @@ struct members {
     struct member list[LIMIT_NODES];
 };
 
-const struct member *members_find(const struct members *members, struct node_id id);
+const struct member *members_find(const struct members *members, struct candor_node_id id);
 uint32_t members_voters(const struct members *members); /* configured voters (R17) */
 
 /* Saturating: the difference of two positions or times is never negative (R39). */

@@ -19,9 +19,9 @@ bool convert_epoch(const Candor__V1__Epoch *from, struct candor_epoch *to)
         return true;
     to->generation = from->generation;
     to->term = from->term;
-    if (strlen(from->owner) >= sizeof to->owner)
+    if (strlen(from->owner) >= sizeof to->owner.text)
         return false;
-    convert_text(from->owner, to->owner, sizeof to->owner);
+    convert_text(from->owner, to->owner.text, sizeof to->owner.text);
     return true;
 }
 
@@ -51,7 +51,7 @@ void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *
     memset(to, 0, sizeof *to);
     memset(&result->token, 0, sizeof result->token);
     result->has_freshness = false;
-    struct node_id id;
+    struct candor_node_id id;
     if (from == NULL || !node_id_parse(from->node, strlen(from->node), &id) ||
         !convert_epoch(from->epoch, &to->epoch) || !token_from(from->token, &result->token))
         return;
@@ -121,7 +121,7 @@ Candor__V1__SessionToken *convert_token(const struct candor_token *token,
     candor__v1__epoch__init(&message->epoch);
     message->epoch.generation = token->pos.epoch.generation;
     message->epoch.term = token->pos.epoch.term;
-    message->epoch.owner = wire_text(token->pos.epoch.owner);
+    message->epoch.owner = wire_text(token->pos.epoch.owner.text);
     candor__v1__pos__init(&message->pos);
     message->pos.epoch = &message->epoch;
     message->pos.seq = token->pos.seq;
@@ -161,21 +161,12 @@ enum candor_code candor_token_import(struct candor_bytes bytes, struct candor_to
                             "these %zu bytes are not a session token", bytes.length);
 }
 
-static int compare_u64(uint64_t a, uint64_t b)
-{
-    return (a > b) - (a < b);
-}
-
 int candor_epoch_compare(const struct candor_epoch *a, const struct candor_epoch *b)
 {
-    int order = compare_u64(a->generation, b->generation);
-    if (order == 0)
-        order = compare_u64(a->term, b->term);
-    return order != 0 ? order : strcmp(a->owner, b->owner);
+    return epoch_compare(*a, *b);
 }
 
 int candor_pos_compare(const struct candor_pos *a, const struct candor_pos *b)
 {
-    int order = candor_epoch_compare(&a->epoch, &b->epoch);
-    return order != 0 ? order : compare_u64(a->seq, b->seq);
+    return pos_compare(*a, *b);
 }

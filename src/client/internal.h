@@ -33,7 +33,7 @@ struct connection {
 
 /* What one node has shown so far. Times are this process's CLOCK_BOOTTIME. */
 struct promise {
-    struct node_id node;
+    struct candor_node_id node;
     struct candor_epoch epoch;
     uint64_t epoch_since_ns; /* when a reply first showed `epoch` */
     bool has_horizon;

@@ -26,14 +26,6 @@ __attribute__((format(printf, 2, 3))) static void broken(struct candor_result *r
     va_end(list);
 }
 
-static char *text_of(const struct candor_pos *pos, char out[POS_TEXT_BYTES])
-{
-    struct pos copy = {.epoch = {.generation = pos->epoch.generation, .term = pos->epoch.term},
-                       .seq = pos->seq};
-    memcpy(copy.epoch.owner.text, pos->epoch.owner, sizeof copy.epoch.owner.text);
-    return pos_text(copy, out);
-}
-
 static void check_session(const struct call *call, struct candor_result *result)
 {
     const struct candor_token *asked = &call->asked;
@@ -46,8 +38,8 @@ static void check_session(const struct call *call, struct candor_result *result)
                result->freshness.node);
     else if (candor_pos_compare(&result->token.pos, &asked->pos) < 0)
         broken(result, "node %s answered a session read at %s, before the session's %s",
-               result->freshness.node, text_of(&result->token.pos, got),
-               text_of(&asked->pos, wanted));
+               result->freshness.node, pos_text(result->token.pos, got),
+               pos_text(asked->pos, wanted));
 }
 
 static void check_bounded(const struct call *call, uint64_t took_ns, struct candor_result *result)
@@ -90,7 +82,7 @@ static void check_write(const struct call *call, struct candor_result *result)
     if (order < 0 || (order == 0 && result->wrote))
         broken(result, "node %s %s at %s, although the session has seen %s", result->freshness.node,
                result->wrote ? "took a write" : "answered a write that had no effect",
-               text_of(&result->last, got), text_of(&session->pos, seen));
+               pos_text(result->last, got), pos_text(session->pos, seen));
 }
 
 static struct promise *promise_of(struct candor_client *client, const char *node)
@@ -125,7 +117,7 @@ static void check_epoch(struct promise *promise, uint64_t sent_ns, uint64_t rece
         char was[POS_TEXT_BYTES];
         char is[POS_TEXT_BYTES];
         broken(result, "node %s went back from epoch %s to %s", result->freshness.node,
-               text_of(&from, was), text_of(&to, is));
+               pos_text(from, was), pos_text(to, is));
     }
 }
 

@@ -288,7 +288,7 @@ static void fill_pos(const struct candor_pos *from, Candor__V1__Pos *to, Candor_
     candor__v1__epoch__init(epoch);
     epoch->generation = from->epoch.generation;
     epoch->term = from->epoch.term;
-    epoch->owner = (char *)(uintptr_t)from->epoch.owner; /* packing only reads */
+    epoch->owner = (char *)(uintptr_t)from->epoch.owner.text; /* packing only reads */
     to->epoch = epoch;
     to->seq = from->seq;
 }

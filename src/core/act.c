@@ -49,7 +49,7 @@ void act_publish(struct core *core, struct core_msg *msg)
     act_new(core, CORE_ACTION_PUBLISH)->msg = msg;
 }
 
-uint64_t act_call(struct core *core, struct node_id peer, struct core_msg *msg)
+uint64_t act_call(struct core *core, struct candor_node_id peer, struct core_msg *msg)
 {
     struct core_action *action = act_new(core, CORE_ACTION_CALL);
     action->peer = peer;
@@ -66,7 +66,7 @@ void act_answer(struct core *core, uint64_t ticket, struct core_msg *msg)
 }
 
 void act_finish(struct core *core, uint64_t ticket, enum candor_code code,
-                enum candor_reason reason, struct pos pos, enum ack_level ack)
+                enum candor_reason reason, struct candor_pos pos, enum candor_ack ack)
 {
     ASSERT(ticket != 0);
     struct core_action *action = act_new(core, CORE_ACTION_FINISH);
@@ -78,9 +78,9 @@ void act_finish(struct core *core, uint64_t ticket, enum candor_code code,
 }
 
 void act_finish_text(struct core *core, uint64_t ticket, enum candor_code code,
-                     enum candor_reason reason, struct pos pos, const char *format, ...)
+                     enum candor_reason reason, struct candor_pos pos, const char *format, ...)
 {
-    act_finish(core, ticket, code, reason, pos, ACK_NONE);
+    act_finish(core, ticket, code, reason, pos, CANDOR_ACK_NONE);
     char *text = core->actions->list[core->actions->count - 1].text;
     va_list args;
     va_start(args, format);

@@ -9,14 +9,13 @@ struct core_action *act_new(struct core *core, enum core_action_type type);
 struct core_msg *act_message(struct core *core, enum core_msg_type type);
 void act_publish(struct core *core, struct core_msg *msg);
 /* returns the nonce */
-uint64_t act_call(struct core *core, struct node_id peer, struct core_msg *msg);
+uint64_t act_call(struct core *core, struct candor_node_id peer, struct core_msg *msg);
 void act_answer(struct core *core, uint64_t ticket, struct core_msg *msg);
 void act_finish(struct core *core, uint64_t ticket, enum candor_code code,
-                enum candor_reason reason, struct pos pos, enum ack_level ack);
-__attribute__((format(printf, 6, 7))) void act_finish_text(struct core *core, uint64_t ticket,
-                                                           enum candor_code code,
-                                                           enum candor_reason reason,
-                                                           struct pos pos, const char *format, ...);
+                enum candor_reason reason, struct candor_pos pos, enum candor_ack ack);
+__attribute__((format(printf, 6, 7))) void
+act_finish_text(struct core *core, uint64_t ticket, enum candor_code code,
+                enum candor_reason reason, struct candor_pos pos, const char *format, ...);
 __attribute__((format(printf, 3, 4))) void act_log(struct core *core, enum log_level level,
                                                    const char *format, ...);
 

@@ -43,7 +43,7 @@ static void attached(struct core *core)
     core->fork.forked = false;
     if (core->fork.ticket != 0)
         act_finish(core, core->fork.ticket, CANDOR_OK, CANDOR_REASON_NONE, who_durable_pos(core),
-                   ACK_NONE);
+                   CANDOR_ACK_NONE);
     core->fork.ticket = 0;
     core->fork.accepting = false;
     act_log(core, LOG_LEVEL_INFO, "attached primary=%s match=%" PRIu64, core->epoch.owner.text,
@@ -131,7 +131,8 @@ void attach_accept_history(struct core *core, uint64_t ticket)
 {
     if (!core->fork.forked || core->fork.ticket != 0) {
         act_finish_text(core, ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
-                        (struct pos){0}, "this node is not FORKED: it has no branch to give up");
+                        (struct candor_pos){0},
+                        "this node is not FORKED: it has no branch to give up");
         return;
     }
     core->fork.accepting = true;

@@ -29,7 +29,7 @@ static void forget_progress(struct core *core)
     core->lead = (struct lead){0};
 }
 
-static void deposed(struct core *core, struct epoch by)
+static void deposed(struct core *core, struct candor_epoch by)
 {
     transfer_deposed(core, by);
     voters_deposed(core);
@@ -52,7 +52,7 @@ void become_follower(struct core *core, const char *why)
 }
 
 /* R7: a higher epoch is adopted durably before anything of it counts. */
-void become_adopt(struct core *core, struct epoch epoch)
+void become_adopt(struct core *core, struct candor_epoch epoch)
 {
     ASSERT(epoch_compare(epoch, core->epoch) > 0);
     char text[EPOCH_TEXT_BYTES];
@@ -89,7 +89,7 @@ void become_primary(struct core *core, uint64_t first_seq)
     core->phase = PHASE_PRIMARY;
     core->lead.opened_ns = core->now_ns;
     core->hearing.live_ns = 0;
-    core->hearing.successor = (struct node_id){0};
+    core->hearing.successor = (struct candor_node_id){0};
     core->lead.heartbeat_due_ns = core->now_ns;
     char text[EPOCH_TEXT_BYTES];
     act_log(core, LOG_LEVEL_INFO, "primary epoch=%s first_seq=%" PRIu64,

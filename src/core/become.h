@@ -4,7 +4,7 @@
 
 #include "core/state.h"
 
-void become_adopt(struct core *core, struct epoch epoch);
+void become_adopt(struct core *core, struct candor_epoch epoch);
 void become_follower(struct core *core, const char *why);
 /* the vote is won: hand EPOCH_START to the writer */
 void become_opening(struct core *core);

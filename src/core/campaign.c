@@ -122,7 +122,7 @@ static const char *why_no_vote(const struct core *core, const struct peer *peer)
     return counts ? NULL : "its disk is not admitted";
 }
 
-static void describe_one(char text[CORE_TEXT_BYTES], struct node_id id, const char *why)
+static void describe_one(char text[CORE_TEXT_BYTES], struct candor_node_id id, const char *why)
 {
     size_t used = strlen(text);
     snprintf(text + used, CORE_TEXT_BYTES - used, "%s%s: %s", used > 0 ? "; " : "", id.text, why);
@@ -149,7 +149,7 @@ static void describe_refusals(struct core *core, char text[CORE_TEXT_BYTES])
 static void fail_promotion(struct core *core, const char *text)
 {
     act_finish_text(core, core->stand.promote_ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_MAJORITY,
-                    (struct pos){0}, "no majority of the voters: %s", text);
+                    (struct candor_pos){0}, "no majority of the voters: %s", text);
     core->stand.promote_ticket = 0;
     core->stand.forcing = false;
 }
@@ -290,7 +290,7 @@ static void give_up_for_good(struct core *core)
     core->stand.end_logged = true;
     if (core->stand.promote_ticket != 0)
         act_finish_text(core, core->stand.promote_ticket, CANDOR_FAILED_PRECONDITION,
-                        CANDOR_REASON_NONE, (struct pos){0},
+                        CANDOR_REASON_NONE, (struct candor_pos){0},
                         "the epochs of this node are used up: it knows %s",
                         epoch_text(core->epoch, text));
     core->stand.promote_ticket = 0;
@@ -305,7 +305,7 @@ static void start_round(struct core *core)
         return;
     }
     core->stand.until_ns = core->now_ns + core->config.election_timeout_ns;
-    core->stand.epoch = (struct epoch){
+    core->stand.epoch = (struct candor_epoch){
         .generation = max_u64(core->epoch.generation, 1) + (core->stand.forcing ? 1 : 0),
         .term = core->epoch.term + 1,
         .owner = core->config.self,
@@ -377,7 +377,7 @@ bool campaign_call_failed(struct core *core, uint64_t nonce)
 
 /* ---- Operators, hints, time -------------------------------------------------------------------------- */
 
-void campaign_peer_lost(struct core *core, struct node_id peer)
+void campaign_peer_lost(struct core *core, struct candor_node_id peer)
 {
     if (!core->config.automatic_failover || core->phase >= PHASE_OPENING)
         return;

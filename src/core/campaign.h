@@ -12,7 +12,7 @@ void campaign_answer(struct core *core, struct peer *peer, uint64_t nonce,
                      const struct core_msg *msg);
 /* true: it was one of its calls */
 bool campaign_call_failed(struct core *core, uint64_t nonce);
-void campaign_peer_lost(struct core *core, struct node_id peer);
+void campaign_peer_lost(struct core *core, struct candor_node_id peer);
 void campaign_tick(struct core *core);
 uint64_t campaign_wake_ns(const struct core *core);
 

@@ -34,7 +34,7 @@ bool chain_parted(const struct core *core, const struct core_msg *heartbeat)
            !mutated(core, HEARTBEAT_CHAIN_UNCHECKED);
 }
 
-bool chain_is_other(const struct core *core, const struct token *token)
+bool chain_is_other(const struct core *core, const struct candor_token *token)
 {
     const struct epoch_start *start = epoch_history_find(&core->log.history, token->pos.epoch);
     return token->origin != 0 && start != NULL && start->chain.low != token->origin;
@@ -46,7 +46,7 @@ bool chain_is_other(const struct core *core, const struct token *token)
  * part nobody knows: what the replica holds as committed stands, if it can; the epoch's first record is the same. */
 static uint64_t before_the_split(const struct core *core, const struct core_msg *attach)
 {
-    struct epoch epoch = epoch_history_at(&attach->attach.history, attach->attach.last);
+    struct candor_epoch epoch = epoch_history_at(&attach->attach.history, attach->attach.last);
     const struct epoch_start *start = epoch_history_find(&core->log.history, epoch);
     ASSERT(start != NULL);
     uint64_t commit = attach->attach.commit;

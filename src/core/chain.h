@@ -11,7 +11,7 @@ bool chain_follows(const struct core *core, const struct batch *batch);
 struct chain chain_announced(const struct core *core);
 bool chain_parted(const struct core *core, const struct core_msg *heartbeat);
 /* The token's epoch began otherwise in the log that it is of. */
-bool chain_is_other(const struct core *core, const struct token *token);
+bool chain_is_other(const struct core *core, const struct candor_token *token);
 /* `*common`: up to where the sender's log and this one agree. False: not known now. */
 bool chain_common(const struct core *core, const struct core_msg *attach, uint64_t *common);
 

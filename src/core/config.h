@@ -6,13 +6,13 @@
 #include "base/types.h"
 
 struct core_config {
-    struct node_id self;
+    struct candor_node_id self;
     uint64_t config_hash; /* messages with another one are dropped */
     struct members
         configured; /* as in the topology, store ids 0: what a founded cluster begins with */
-    struct node_id initial_primary; /* founds the cluster when all are blank */
-    char rpc[LIMIT_ADDRESS_BYTES];  /* where clients reach this node */
-    bool automatic_failover;        /* R22; else R27: manual, no timers */
+    struct candor_node_id initial_primary; /* founds the cluster when all are blank */
+    char rpc[LIMIT_ADDRESS_BYTES];         /* where clients reach this node */
+    bool automatic_failover;               /* R22; else R27: manual, no timers */
     uint64_t heartbeat_interval_ns;
     uint64_t stale_after_ns;
     uint64_t reject_after_ns;     /* 0: never */
@@ -31,10 +31,11 @@ struct core_config {
 
 /* What is known of one life of a node (R62): its process, from one start to its end, on one disk. */
 struct core_life {
-    struct node_id node;
+    struct candor_node_id node;
     uint64_t store_id; /* 0: nothing is known */
     uint64_t boot;
-    struct pos held; /* the newest that it declared committed, or acknowledged; seq 0: nothing */
+    struct candor_pos
+        held; /* the newest that it declared committed, or acknowledged; seq 0: nothing */
 };
 
 /* Of the node that asks. */
@@ -55,8 +56,8 @@ struct core_lives {
 struct core_boot {
     uint64_t cluster_id; /* 0: blank */
     uint64_t store_id;
-    uint64_t boot;      /* already counted up, durably */
-    struct epoch epoch; /* of the hard state; no lower than that of `last` */
+    uint64_t boot;             /* already counted up, durably */
+    struct candor_epoch epoch; /* of the hard state; no lower than that of `last` */
     uint64_t last;
     uint64_t log_first;
     uint64_t commit; /* known commit: max(hard state, undo floor) */

@@ -16,7 +16,7 @@
 static void add_peers(struct core *core, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < core->config.configured.count; i++) {
-        struct node_id id = core->config.configured.list[i].id;
+        struct candor_node_id id = core->config.configured.list[i].id;
         if (!node_id_equal(id, core->config.self))
             core->peers[core->peer_count++] = (struct peer){.id = id, .reset_ns = now_ns};
     }

@@ -28,7 +28,7 @@ void epoch_founded(struct core *core)
 }
 
 /* R53. NULL: it may be adopted. */
-static const char *why_not_adopt(struct core *core, const struct epoch *epoch)
+static const char *why_not_adopt(struct core *core, const struct candor_epoch *epoch)
 {
     bool known =
         who_peer(core, epoch->owner) != NULL || node_id_equal(epoch->owner, core->config.self);
@@ -43,8 +43,8 @@ static const char *why_not_adopt(struct core *core, const struct epoch *epoch)
     return near || who_is_blank(core) ? NULL : "no elections can have got so far";
 }
 
-static void note_refused_epoch(struct core *core, struct peer *peer, const struct epoch *epoch,
-                               const char *why)
+static void note_refused_epoch(struct core *core, struct peer *peer,
+                               const struct candor_epoch *epoch, const char *why)
 {
     char theirs[EPOCH_TEXT_BYTES];
     char ours[EPOCH_TEXT_BYTES];

@@ -53,14 +53,14 @@ struct core_event {
     /* Of the shell's choosing, never 0, and never given twice: a late CANCEL must find nothing. */
     uint64_t ticket;
     uint64_t nonce;
-    struct node_id peer;
+    struct candor_node_id peer;
     const struct core_msg *msg;
     union {
         struct {
             enum candor_code
                 code; /* OK; RESOURCE_EXHAUSTED (a shortage: nothing stored); ABORTED (did not fit the log's end: nothing stored) */
             enum candor_reason reason; /* of a shortage: DISK_FULL, STATE_FULL, or none of them */
-            struct epoch epoch;        /* of the records */
+            struct candor_epoch epoch; /* of the records */
             uint64_t first_seq;        /* of what was stored */
             uint64_t last_seq;         /* the log's end now */
             /* One WRITE action each makes one APPENDED event; a group commit gives several with one fsync. At a
@@ -80,7 +80,7 @@ struct core_event {
         } truncated;
         struct {
             enum candor_code code;
-            struct pos pos; /* what state and log stand at now */
+            struct candor_pos pos; /* what state and log stand at now */
             struct state_digest digest;
             struct chain chain; /* INSTALLED: of the log there */
             uint64_t rewinds;
@@ -90,14 +90,14 @@ struct core_event {
             const struct members *members;
         } snapshot; /* SNAPSHOT_READY and INSTALLED */
         struct {
-            enum ack_level ack;   /* the level asked for */
+            enum candor_ack ack;  /* the level asked for */
             uint32_t records;     /* how many records it will make at most (a Batch makes many) */
             uint64_t deadline_ns; /* MAJORITY, ALL: when the caller stops waiting (R21) */
-            struct token token;   /* what its session has seen (I8); seq 0: no demand */
+            struct candor_token token; /* what its session has seen (I8); seq 0: no demand */
         } write;
         struct {
             enum core_wait kind;
-            struct token token; /* SESSION: the session's; COMMIT: its pos is the view's */
+            struct candor_token token; /* SESSION: the session's; COMMIT: its pos is the view's */
             uint64_t deadline_ns;
         } wait;
         struct {
@@ -108,11 +108,11 @@ struct core_event {
             uint64_t log_first;
         } trimmed;
         struct {
-            struct node_id to;
+            struct candor_node_id to;
             uint64_t deadline_ns; /* when the old primary gives up and goes on */
         } transfer;
         struct {
-            struct node_id node;
+            struct candor_node_id node;
             bool voter;
             uint64_t deadline_ns;
         } set_voter;
@@ -170,9 +170,10 @@ enum core_reign_cause {
  * other up to the new primary's first heartbeat. */
 struct core_reign {
     enum core_reign_cause cause;
-    struct epoch epoch;
-    struct epoch previous; /* the reign before, as far as this node knows; none: it knows of none */
-    bool has_gap;          /* this node took part in the reign before: since this process began */
+    struct candor_epoch epoch;
+    struct candor_epoch
+        previous; /* the reign before, as far as this node knows; none: it knows of none */
+    bool has_gap; /* this node took part in the reign before: since this process began */
     /* Since the newest heartbeat of the reign before; of the own reign: since this node refused writes. */
     uint64_t gap_ns;
 };
@@ -183,8 +184,8 @@ struct core_action {
     enum core_action_type type;
     uint64_t ticket;
     uint64_t nonce;
-    struct node_id peer;
-    struct epoch epoch;
+    struct candor_node_id peer;
+    struct candor_epoch epoch;
     uint64_t seq;
     uint64_t cluster_id;            /* SAVE, EPOCH_START, MEMBERS */
     const struct core_msg *msg;     /* PUBLISH, CALL, ANSWER */
@@ -194,8 +195,8 @@ struct core_action {
     /* FINISH */
     enum candor_code code;
     enum candor_reason reason;
-    struct pos pos;             /* of the write; SESSION_LOST: where the histories part */
-    enum ack_level ack;         /* the level reached */
+    struct candor_pos pos;      /* of the write; SESSION_LOST: where the histories part */
+    enum candor_ack ack;        /* the level reached */
     char text[CORE_TEXT_BYTES]; /* FINISH with an error, LOG */
 };
 

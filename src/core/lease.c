@@ -26,7 +26,7 @@ uint64_t lease_promised_until_ns(const struct core *core)
     return since_ns == 0 ? 0 : since_ns + core->config.election_timeout_ns;
 }
 
-bool lease_bars(const struct core *core, struct node_id candidate)
+bool lease_bars(const struct core *core, struct candor_node_id candidate)
 {
     return core->now_ns < lease_promised_until_ns(core) &&
            !node_id_equal(core->hearing.promised_to, candidate);

@@ -19,7 +19,7 @@ uint64_t lease_promise_ns(const struct core *core);
 /* 0: nothing is promised */
 uint64_t lease_promised_until_ns(const struct core *core);
 /* from being elected by this node */
-bool lease_bars(const struct core *core, struct node_id candidate);
+bool lease_bars(const struct core *core, struct candor_node_id candidate);
 /* a heartbeat of this epoch has come */
 void lease_promise(struct core *core);
 bool lease_holds(const struct core *core);

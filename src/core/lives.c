@@ -34,14 +34,14 @@ static void keep_lives(struct core *core)
 }
 
 /* What it holds for the cluster: the primary what it has declared committed, others what they have acknowledged. */
-static struct pos position_of(const struct core_msg *msg)
+static struct candor_pos position_of(const struct core_msg *msg)
 {
-    struct pos pos = {.epoch = msg->header.epoch};
+    struct candor_pos pos = {.epoch = msg->header.epoch};
     if (msg->type == CORE_MSG_HEARTBEAT)
         pos.seq = msg->heartbeat.commit;
     else if (msg->type == CORE_MSG_STATUS)
         pos.seq = min_u64(msg->status.match, msg->status.durable);
-    return pos.seq == 0 ? (struct pos){0} : pos;
+    return pos.seq == 0 ? (struct candor_pos){0} : pos;
 }
 
 void lives_heard(struct core *core, struct peer *peer, const struct core_msg *msg)
@@ -50,10 +50,10 @@ void lives_heard(struct core *core, struct peer *peer, const struct core_msg *ms
     bool new_life = !same_life(&peer->life, &now);
     if (new_life && !lasts(core, peer))
         return;
-    struct epoch before = peer->life.held.epoch;
+    struct candor_epoch before = peer->life.held.epoch;
     if (new_life)
         peer->life = now;
-    struct pos held = position_of(msg);
+    struct candor_pos held = position_of(msg);
     if (pos_compare(held, peer->life.held) > 0)
         peer->life.held = held;
     /* Each position would cost a write; the epoch tells most of it. */

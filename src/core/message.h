@@ -8,14 +8,14 @@
 struct core_header { /* PeerHeader of replication.proto */
     uint64_t cluster_id;
     uint64_t config_hash;
-    struct node_id node;
+    struct candor_node_id node;
     uint64_t store_id;
     uint64_t boot;
-    struct epoch epoch;
+    struct candor_epoch epoch;
 };
 
 struct core_echo {
-    struct node_id node;
+    struct candor_node_id node;
     uint64_t boot;
     uint64_t ts_ns;
     uint64_t store_id; /* with boot: which life's clock ts_ns is of */
@@ -30,7 +30,7 @@ struct core_echoes {
 
 /* What the primary found of a replica's data (R58): where they were last equal, and since where they differ; 0: they do not. */
 struct core_state_verdict {
-    struct node_id node;
+    struct candor_node_id node;
     uint64_t store_id;
     uint64_t equal_seq;
     uint64_t differs_seq;
@@ -85,7 +85,7 @@ struct core_msg {
             uint64_t first;     /* oldest record in the primary's log */
             uint64_t commit;
             /* Whom the primary wants to take over (R26); "": nobody. */
-            struct node_id successor;
+            struct candor_node_id successor;
             struct core_echoes echoes;
             struct core_verdicts verdicts;
             char rpc[LIMIT_ADDRESS_BYTES];
@@ -126,8 +126,8 @@ struct core_msg {
             struct slice batches;
         } fetch_answer;
         struct {
-            struct epoch epoch; /* the one to be opened */
-            struct pos last;
+            struct candor_epoch epoch; /* the one to be opened */
+            struct candor_pos last;
             bool transfer;
         } vote; /* PRE_VOTE and VOTE */
         struct {

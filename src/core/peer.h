@@ -17,7 +17,7 @@ struct peer {
     uint64_t shown_rewinds;
     uint64_t equal_seq;
     uint64_t differs_seq;
-    struct node_id id;
+    struct candor_node_id id;
     uint64_t store_id; /* of its newest message; 0: never heard */
     uint64_t boot;
     bool heard;
@@ -33,7 +33,7 @@ struct peer {
     bool life_open;        /* it knows a newer one, which may be forged */
     uint32_t others_heard; /* answers in a row that another life than this one speaks */
     /* The newest that its own stream has named; what it answers to a call may be older, or newer. */
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t reset_ns; /* when its connection was last dropped */
     enum candor_state state;
     bool no_room; /* its disk is full, as its newest Status says */

@@ -23,13 +23,13 @@ static bool names_lost_disks(const struct core *core)
 
 void promote_begin(struct core *core, const struct core_event *event)
 {
-    struct pos none = {0};
+    struct candor_pos none = {0};
     const char *why = NULL;
     if (event->promote.force && names_lost_disks(core))
         become_follower(core, "a forced promotion is to name other disks");
     if (core->phase == PHASE_PRIMARY) {
         act_finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE,
-                   (struct pos){core->epoch, core->lead.epoch_first}, ACK_NONE);
+                   (struct candor_pos){core->epoch, core->lead.epoch_first}, CANDOR_ACK_NONE);
         return;
     }
     if (core->stand.promote_ticket != 0)

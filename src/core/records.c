@@ -33,7 +33,7 @@ static void reject_records(struct core *core, const char *why)
 
 static bool epoch_follows(const struct core *core, const struct batch *batch)
 {
-    struct epoch newest = epoch_history_at(&core->log.history, core->log.last);
+    struct candor_epoch newest = epoch_history_at(&core->log.history, core->log.last);
     int order = epoch_compare(batch->epoch, newest);
     if (epoch_compare(batch->epoch, core->epoch) > 0)
         return false;

@@ -2,7 +2,7 @@
 
 #include "core/act.h"
 
-static void report(struct core *core, enum core_reign_cause cause, struct epoch previous,
+static void report(struct core *core, enum core_reign_cause cause, struct candor_epoch previous,
                    bool has_gap)
 {
     core->reigns.newest = (struct core_reign){
@@ -48,7 +48,7 @@ static enum core_reign_cause cause_of(const struct core *core)
 void reign_opened(struct core *core)
 {
     bool took_part = !epoch_none(core->reigns.before);
-    struct epoch of_log = epoch_history_at(&core->log.history, core->lead.epoch_first - 1);
+    struct candor_epoch of_log = epoch_history_at(&core->log.history, core->lead.epoch_first - 1);
     report(core, cause_of(core), took_part ? core->reigns.before : of_log, took_part);
     remember(core, core->now_ns);
 }

@@ -34,7 +34,7 @@ void resync_ready(struct core *core, const struct core_event *event)
 {
     if (core->follow.attach != ATTACH_DOWNLOADING)
         return; /* dropped already */
-    struct pos pos = event->snapshot.pos;
+    struct candor_pos pos = event->snapshot.pos;
     bool cut_here = epoch_equal(pos.epoch, core->epoch) || mutated(core, SNAPSHOT_ANY_EPOCH);
     uint64_t common =
         epoch_history_common(&core->log.history, core->log.last, event->snapshot.history, pos.seq);

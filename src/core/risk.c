@@ -12,7 +12,7 @@ void risk_note(struct core *core, struct slice batches)
         if (batch.type != RECORD_WRITE || batch_last_seq(&batch) <= core->log.commit)
             continue;
         while (batch_next(&batch, &cursor, &record))
-            if (record.ack == ACK_LOCAL)
+            if (record.ack == CANDOR_ACK_LOCAL)
                 seq_bits_add(&core->log.local, record.seq);
     }
 }

@@ -72,7 +72,7 @@ static void peer_reborn(struct core *core, struct peer *peer, const struct core_
     peer->boot = header->boot;
     peer->life_since_ns = core->now_ns;
     peer->older_logged = false;
-    peer->epoch = (struct epoch){0};
+    peer->epoch = (struct candor_epoch){0};
     peer->match = 0;
     peer->answered_hb = 0;
     peer->promise_ns = 0;
@@ -96,7 +96,7 @@ static void note_impostor(struct core *core, struct peer *at, const struct core_
 }
 
 /* R49: who speaks is who was dialled, and says so itself; what it says of who it is settles nothing. NULL drops the message. */
-struct peer *sender_known(struct core *core, struct node_id dialled,
+struct peer *sender_known(struct core *core, struct candor_node_id dialled,
                           const struct core_header *header)
 {
     struct peer *peer = who_peer(core, dialled);

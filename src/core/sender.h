@@ -4,7 +4,7 @@
 
 #include "core/state.h"
 
-struct peer *sender_known(struct core *core, struct node_id dialled,
+struct peer *sender_known(struct core *core, struct candor_node_id dialled,
                           const struct core_header *header);
 struct peer *sender_named(struct core *core, const struct core_header *header);
 

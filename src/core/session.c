@@ -6,9 +6,9 @@
 
 /* The seq at which this log leaves every log that holds the token's record, by a newer epoch, or by another beginning of the
  * same one (R56); UINT64_MAX: it does not. */
-static uint64_t leaves_at(const struct core *core, const struct token *token)
+static uint64_t leaves_at(const struct core *core, const struct candor_token *token)
 {
-    struct pos pos = token->pos;
+    struct candor_pos pos = token->pos;
     if (chain_is_other(core, token))
         return epoch_history_find(&core->log.history, pos.epoch)->first_seq;
     for (uint32_t i = 0; i < core->log.history.count; i++)
@@ -21,11 +21,11 @@ static uint64_t leaves_at(const struct core *core, const struct token *token)
 
 /* Where a newer epoch begins at or below the token's seq and is committed, the token's record can never come back, however short
  * the log still is; where it is not committed, or an older epoch stands there, this node itself may be the one that rolls back. */
-enum verdict session_judge(const struct core *core, struct token token)
+enum verdict session_judge(const struct core *core, struct candor_token token)
 {
     if (mutated(core, SESSION_UNJUDGED))
         return READY;
-    struct epoch here = epoch_history_at(&core->log.history, token.pos.seq);
+    struct candor_epoch here = epoch_history_at(&core->log.history, token.pos.seq);
     bool same = (epoch_none(here) || epoch_equal(here, token.pos.epoch)) &&
                 (!chain_is_other(core, &token) || mutated(core, ORIGIN_IGNORED));
     if (token.pos.seq <= core->log.durable && same)
@@ -34,7 +34,7 @@ enum verdict session_judge(const struct core *core, struct token token)
 }
 
 /* Where this log and one that ends in the token's epoch part, as far as this node knows. */
-static struct pos parting(const struct core *core, const struct token *token)
+static struct candor_pos parting(const struct core *core, const struct candor_token *token)
 {
     bool other = chain_is_other(core, token);
     for (uint32_t i = core->log.history.count; i-- > 0;) {
@@ -45,16 +45,16 @@ static struct pos parting(const struct core *core, const struct token *token)
         uint64_t end = i + 1 < core->log.history.count
                            ? core->log.history.starts[i + 1].first_seq - 1
                            : core->log.durable;
-        return (struct pos){start->epoch, min_u64(end, token->pos.seq)};
+        return (struct candor_pos){start->epoch, min_u64(end, token->pos.seq)};
     }
-    return (struct pos){0};
+    return (struct candor_pos){0};
 }
 
-void session_finish_lost(struct core *core, uint64_t ticket, struct token token)
+void session_finish_lost(struct core *core, uint64_t ticket, struct candor_token token)
 {
     char text[POS_TEXT_BYTES];
     char parted[POS_TEXT_BYTES];
-    struct pos common = parting(core, &token);
+    struct candor_pos common = parting(core, &token);
     act_finish_text(core, ticket, CANDOR_ABORTED, CANDOR_REASON_SESSION_LOST, common,
                     "the session's position %s was rolled back; the histories part after %s",
                     pos_text(token.pos, text), pos_text(common, parted));

@@ -103,7 +103,7 @@ void stand_not_stored(struct core *core, const struct core_event *event)
     if (!core->stand.forcing)
         return;
     act_finish_text(core, core->stand.promote_ticket, event->appended.code, event->appended.reason,
-                    (struct pos){0},
+                    (struct candor_pos){0},
                     "the record that opens the new epoch could not be stored here");
     core->stand.promote_ticket = 0;
     core->stand.forcing = false;
@@ -117,6 +117,6 @@ void stand_opened(struct core *core)
     if (core->stand.promote_ticket == 0)
         return;
     act_finish(core, core->stand.promote_ticket, CANDOR_OK, CANDOR_REASON_NONE,
-               (struct pos){core->epoch, core->lead.epoch_first}, ACK_NONE);
+               (struct candor_pos){core->epoch, core->lead.epoch_first}, CANDOR_ACK_NONE);
     core->stand.promote_ticket = 0;
 }

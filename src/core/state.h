@@ -75,7 +75,7 @@ struct evidence {
 struct pending_answer { /* a granted vote, until the hard state is saved (R1) */
     uint64_t ticket;
     uint64_t hard_version;
-    struct epoch epoch;
+    struct candor_epoch epoch;
 };
 
 /* Positions whose digests are remembered: replicas stop where the primary's groups end, this many of them ago at most. */
@@ -97,7 +97,7 @@ struct doubt {
 
 /* R62-R64 */
 struct lives {
-    struct epoch born_epoch;
+    struct candor_epoch born_epoch;
     uint64_t born_last;
     bool tail_may_lack;
     bool known; /* somebody has heard this very life */
@@ -155,13 +155,13 @@ struct hearing {
     /* The newest heartbeat of any epoch, and whose: who adopts an epoch does not forget that a primary lives (R23).
      * 0: none, or its connection closed since. */
     uint64_t live_ns;
-    struct node_id live_owner;
-    struct node_id successor; /* whom it named to take over (R26); "": nobody */
+    struct candor_node_id live_owner;
+    struct candor_node_id successor; /* whom it named to take over (R26); "": nobody */
     bool contacted;
     uint64_t contact_ns;
     /* Arrival of the newest heartbeat, of any epoch, and its sender; 0: none in this life (R30). */
     uint64_t promised_ns;
-    struct node_id promised_to;
+    struct candor_node_id promised_to;
     uint64_t fetch_retry_ns;
     uint64_t status_due_ns;
     /* Somebody waits for it: whose heartbeat or records were taken, or whose epoch was adopted. The next flush sends it. */
@@ -220,14 +220,14 @@ struct stand {
     bool replan;       /* what `due_ns` was planned by has changed: the next flush plans anew */
     uint64_t due_ns;   /* start a round then; UINT64_MAX: not planned */
     uint64_t until_ns; /* the round under way ends then */
-    struct epoch epoch;
+    struct candor_epoch epoch;
     bool end_logged; /* that there is no next epoch any more */
 };
 
 /* The primary hands its leadership over (R26). */
 struct transfer {
     uint64_t ticket; /* 0: none under way */
-    struct node_id to;
+    struct candor_node_id to;
     uint64_t deadline_ns;
     uint64_t named_hb; /* the first heartbeat that names the target; 0: not yet */
     uint64_t nonce;    /* of the TRANSFER that was sent; 0: not yet */
@@ -237,7 +237,7 @@ struct transfer {
 /* An operator's change of who votes (R29). */
 struct voter_order {
     uint64_t ticket; /* 0: none */
-    struct node_id node;
+    struct candor_node_id node;
     bool voter;
     bool proposed; /* else it waits for the change before it */
     uint64_t deadline_ns;
@@ -277,12 +277,12 @@ struct core {
     struct lives lives;
 
     /* The epoch, and what of it is on the disk. */
-    struct epoch epoch;
+    struct candor_epoch epoch;
     struct {
         uint64_t version; /* counts SAVE actions */
         uint64_t saved;   /* counts SAVED events */
         /* The newest epoch that is known to be stored: what this node calls its own towards others (R7). */
-        struct epoch stored_epoch;
+        struct candor_epoch stored_epoch;
     } hard;
     struct {
         struct pending_answer list[PENDING_ANSWERS];
@@ -324,7 +324,7 @@ struct core {
     struct stand stand;
     struct {
         /* The epoch that this node took part in last, and until when it did; none: in none since it started. */
-        struct epoch before;
+        struct candor_epoch before;
         uint64_t before_ns;
         struct core_reign newest; /* of this step's REIGN action */
     } reigns;

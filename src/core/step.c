@@ -27,7 +27,7 @@
 #include "core/work.h"
 #include "core/writes.h"
 
-static void on_stream(struct core *core, struct node_id dialled, const struct core_msg *msg)
+static void on_stream(struct core *core, struct candor_node_id dialled, const struct core_msg *msg)
 {
     struct peer *peer = sender_known(core, dialled, &msg->header);
     if (peer == NULL)
@@ -104,7 +104,7 @@ static void call_failed(struct core *core, uint64_t nonce)
         replica_call_failed(core, nonce);
 }
 
-static void on_reply(struct core *core, struct node_id called, uint64_t nonce,
+static void on_reply(struct core *core, struct candor_node_id called, uint64_t nonce,
                      const struct core_msg *msg)
 {
     struct peer *peer = sender_known(core, called, &msg->header);

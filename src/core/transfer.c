@@ -19,7 +19,7 @@ static const char *why_not_transfer(struct core *core, const struct core_event *
     return NULL;
 }
 
-void transfer_to(struct core *core, uint64_t ticket, struct node_id to, uint64_t deadline_ns)
+void transfer_to(struct core *core, uint64_t ticket, struct candor_node_id to, uint64_t deadline_ns)
 {
     core->transfer.ticket = ticket;
     core->transfer.to = to;
@@ -32,9 +32,9 @@ void transfer_to(struct core *core, uint64_t ticket, struct node_id to, uint64_t
 
 void transfer_begin(struct core *core, const struct core_event *event)
 {
-    struct pos here = {core->epoch, core->lead.epoch_first};
+    struct candor_pos here = {core->epoch, core->lead.epoch_first};
     if (core->phase == PHASE_PRIMARY && node_id_equal(event->transfer.to, core->config.self)) {
-        act_finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE, here, ACK_NONE);
+        act_finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE, here, CANDOR_ACK_NONE);
         return;
     }
     const char *why = why_not_transfer(core, event);
@@ -48,7 +48,8 @@ void transfer_begin(struct core *core, const struct core_event *event)
     transfer_to(core, event->ticket, event->transfer.to, event->transfer.deadline_ns);
 }
 
-static void end_transfer(struct core *core, enum candor_code code, struct pos pos, const char *text)
+static void end_transfer(struct core *core, enum candor_code code, struct candor_pos pos,
+                         const char *text)
 {
     if (core->transfer.ticket != CORE_OWN_TRANSFER)
         act_finish_text(core, core->transfer.ticket, code, CANDOR_REASON_NONE, pos, "%s", text);
@@ -59,9 +60,9 @@ static void end_transfer(struct core *core, enum candor_code code, struct pos po
     core->transfer.nonce = 0;
 }
 
-struct node_id transfer_successor(const struct core *core)
+struct candor_node_id transfer_successor(const struct core *core)
 {
-    return core->transfer.named_hb != 0 ? core->transfer.to : (struct node_id){0};
+    return core->transfer.named_hb != 0 ? core->transfer.to : (struct candor_node_id){0};
 }
 
 /* The voters believe what the primary's own stream says, not who asks them in its name: the successor is named there first. */
@@ -86,7 +87,7 @@ void transfer_tick(struct core *core)
     if (core->transfer.ticket == 0)
         return;
     if (core->now_ns >= core->transfer.deadline_ns) {
-        end_transfer(core, CANDOR_DEADLINE_EXCEEDED, (struct pos){0},
+        end_transfer(core, CANDOR_DEADLINE_EXCEEDED, (struct candor_pos){0},
                      "it did not take over in time; the old primary goes on");
         core->transfer.began_ns = 0;
         return;
@@ -107,7 +108,7 @@ bool transfer_answer(struct core *core, uint64_t nonce, const struct core_msg *m
     if (nonce == 0 || core->transfer.ticket == 0 || nonce != core->transfer.nonce)
         return false;
     if (msg == NULL || !msg->vote_answer.granted) {
-        end_transfer(core, CANDOR_UNAVAILABLE, (struct pos){0},
+        end_transfer(core, CANDOR_UNAVAILABLE, (struct candor_pos){0},
                      msg == NULL ? "it did not answer" : msg->vote_answer.refusal);
         core->transfer.began_ns = 0;
     }
@@ -115,7 +116,7 @@ bool transfer_answer(struct core *core, uint64_t nonce, const struct core_msg *m
 }
 
 /* `by`: the own epoch, where the primary stepped down of itself. */
-void transfer_deposed(struct core *core, struct epoch by)
+void transfer_deposed(struct core *core, struct candor_epoch by)
 {
     if (core->transfer.ticket == 0)
         return;
@@ -123,6 +124,6 @@ void transfer_deposed(struct core *core, struct epoch by)
     if (node_id_equal(by.owner, core->config.self))
         why = "the primary stepped down before it was done; who leads now it does not know";
     bool as_asked = node_id_equal(by.owner, core->transfer.to);
-    end_transfer(core, as_asked ? CANDOR_OK : CANDOR_ABORTED, (struct pos){by, 0},
+    end_transfer(core, as_asked ? CANDOR_OK : CANDOR_ABORTED, (struct candor_pos){by, 0},
                  as_asked ? "" : why);
 }

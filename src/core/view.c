@@ -105,7 +105,7 @@ void core_view(const struct core *core, struct core_view *view)
         view->stale_after_ns = UINT64_MAX / 4;
     if (mutated(core, REDIRECT_TO_SELF)) {
         view->primary = view->self;
-        view->self = (struct node_id){0};
+        view->self = (struct candor_node_id){0};
     }
     view_peers(core, view);
 }
@@ -194,9 +194,9 @@ static struct core_read_decision decide_session(const struct core_view *view,
                                                 const struct core_freshness *fresh,
                                                 const struct core_read *read)
 {
-    if (read->token_cluster_id != 0 && read->token_cluster_id != view->cluster_id)
+    const struct candor_token *token = &read->token;
+    if (token->cluster_id != 0 && token->cluster_id != view->cluster_id)
         return refuse(CANDOR_INVALID_ARGUMENT, CANDOR_REASON_FOREIGN_CLUSTER); /* R44 */
-    const struct token *token = &read->token;
     if (token->pos.seq == 0)
         return serve();
     /* The common case without asking the core: a position of the newest epoch here. */
@@ -224,19 +224,20 @@ struct core_read_decision core_decide_read(const struct core_view *view,
         return redirect(view, CANDOR_REASON_DOUBTFUL);
     if (fresh->state == CANDOR_STATE_EXPIRED)
         return refuse(CANDOR_UNAVAILABLE, CANDOR_REASON_EXPIRED);
-    bool may_sync = read->level == CORE_READ_EVENTUAL && read->allow_syncing;
+    bool may_sync = read->level == CANDOR_READ_EVENTUAL && read->allow_syncing;
     if (fresh->state == CANDOR_STATE_SYNCING && !may_sync)
         return redirect(view, CANDOR_REASON_SYNCING);
     switch (read->level) {
-    case CORE_READ_EVENTUAL:
+    case CANDOR_READ_DEFAULT:
+    case CANDOR_READ_EVENTUAL:
         return serve();
-    case CORE_READ_BOUNDED:
+    case CANDOR_READ_BOUNDED:
         if (fresh->has_bound && fresh->bound_ms <= read->max_staleness_ms)
             return serve();
         return redirect(view, CANDOR_REASON_TOO_STALE);
-    case CORE_READ_SESSION:
+    case CANDOR_READ_SESSION:
         return decide_session(view, fresh, read);
-    case CORE_READ_LINEARIZABLE:
+    case CANDOR_READ_LINEARIZABLE:
         /* A replica that hears nobody cannot ask for the read index; its caller may reach the
          * primary. One that hears it asks, whatever is proven of its own data. */
         if (view->role != CANDOR_ROLE_PRIMARY && !hears_primary(view, fresh))

@@ -10,7 +10,7 @@
 struct core;
 
 struct core_peer_view {
-    struct node_id node;
+    struct candor_node_id node;
     bool heard;
     uint64_t heard_ns; /* arrival of its newest message */
     uint64_t match;    /* at the primary */
@@ -21,11 +21,11 @@ struct core_peer_view {
 
 /* A snapshot of the core, as plain data: the shell publishes it after each step that changed it. */
 struct core_view {
-    struct node_id self;
+    struct candor_node_id self;
     enum candor_role role;
-    struct epoch epoch;       /* which it follows; may be on its way to the disk */
-    struct epoch shown_epoch; /* which it says it follows: stored (R7) */
-    struct node_id primary;   /* "" when none is known to be alive or to have been */
+    struct candor_epoch epoch;       /* which it follows; may be on its way to the disk */
+    struct candor_epoch shown_epoch; /* which it says it follows: stored (R7) */
+    struct candor_node_id primary;   /* "" when none is known to be alive or to have been */
     char primary_rpc[LIMIT_ADDRESS_BYTES];
     uint64_t cluster_id;
     uint64_t store_id;
@@ -52,12 +52,12 @@ struct core_view {
     uint64_t match;
     uint64_t applied;
     uint64_t commit;
-    struct epoch applied_epoch;   /* of the newest record */
-    uint64_t applied_epoch_first; /* where it begins */
-    uint64_t applied_origin;      /* what tokens of it carry */
-    uint64_t primary_seq;         /* newest announced; at the primary its own last */
-    uint64_t at_risk;             /* R42; at the primary */
-    bool no_room;                 /* the newest append found the disk full */
+    struct candor_epoch applied_epoch; /* of the newest record */
+    uint64_t applied_epoch_first;      /* where it begins */
+    uint64_t applied_origin;           /* what tokens of it carry */
+    uint64_t primary_seq;              /* newest announced; at the primary its own last */
+    uint64_t at_risk;                  /* R42; at the primary */
+    bool no_room;                      /* the newest append found the disk full */
     uint64_t log_first;
     uint64_t rewinds;
     uint64_t stale_after_ns;
@@ -76,10 +76,10 @@ void core_history(const struct core *core, struct epoch_history *out);
 /* The freshness of an answer whose data stand at `applied` (docs/consistency.md, R36-R38). Pure; any thread with its copy of a view.
  * Call it when the reply is packed, after the data were read. When the view is older than the data it may prove less, never more. */
 struct core_freshness {
-    struct node_id node;
+    struct candor_node_id node;
     enum candor_role role;
     enum candor_state state;
-    struct epoch epoch;
+    struct candor_epoch epoch;
     bool has_heartbeat_age;
     uint64_t heartbeat_age_ms; /* rounded up */
     bool stale;
@@ -97,18 +97,10 @@ void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_
  *
  * A LINEARIZABLE read is three steps: WAIT LINEARIZABLE; then open a view of the state, at `applied`; when the core's commit is below
  * it, WAIT COMMIT for it with the view kept open; then answer from that view. */
-enum core_read_level {
-    CORE_READ_EVENTUAL,
-    CORE_READ_BOUNDED,
-    CORE_READ_SESSION,
-    CORE_READ_LINEARIZABLE,
-};
-
 struct core_read {
-    enum core_read_level level;
+    enum candor_read_level level;
     uint64_t max_staleness_ms; /* BOUNDED */
-    struct token token;        /* SESSION; seq 0: no demand */
-    uint64_t token_cluster_id; /* SESSION; 0: none */
+    struct candor_token token; /* SESSION; seq 0: no demand */
     bool allow_syncing;        /* EVENTUAL */
 };
 

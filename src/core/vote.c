@@ -26,7 +26,7 @@ static bool hears_stream_of(const struct core *core, const struct peer *candidat
 }
 
 /* R26: the primary wants it itself, and has said so on its own stream. */
-static bool is_successor(const struct core *core, struct node_id node)
+static bool is_successor(const struct core *core, struct candor_node_id node)
 {
     return node_id_equal(core->hearing.successor, node) || mutated(core, TRANSFER_UNNAMED);
 }
@@ -69,7 +69,7 @@ static const char *refusal(struct core *core, const struct peer *candidate,
     }
     if (!handed_over && msg->vote.last.seq > 0 && lease_bars(core, candidate->id))
         return "a lease that it has granted may still run";
-    struct pos own = who_durable_pos(core);
+    struct candor_pos own = who_durable_pos(core);
     if (pos_compare(msg->vote.last, own) < 0 && !mutated(core, VOTE_ANY_LOG)) {
         snprintf(text, CORE_REFUSAL_BYTES, "its log is longer: %s", pos_text(own, mine));
         return text;

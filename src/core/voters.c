@@ -98,8 +98,8 @@ static void refuse_order(struct core *core, uint64_t ticket, const char *why)
 {
     bool leads = core->phase == PHASE_PRIMARY;
     act_finish_text(core, ticket, CANDOR_FAILED_PRECONDITION,
-                    leads ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY, (struct pos){0}, "%s",
-                    why);
+                    leads ? CANDOR_REASON_NONE : CANDOR_REASON_NOT_PRIMARY, (struct candor_pos){0},
+                    "%s", why);
 }
 
 void voters_set(struct core *core, const struct core_event *event)
@@ -140,7 +140,7 @@ static void drive_order(struct core *core)
 {
     if (core->voter_order.ticket == 0)
         return;
-    struct pos pos = {core->epoch, core->lead.members_seq};
+    struct candor_pos pos = {core->epoch, core->lead.members_seq};
     bool proposed = core->voter_order.proposed;
     bool stored = proposed && !core->lead.members_in_flight && core->lead.members_seq != 0;
     bool late = core->now_ns >= core->voter_order.deadline_ns;
@@ -151,13 +151,13 @@ static void drive_order(struct core *core)
     }
     if (stored && core->log.commit >= core->lead.members_seq)
         act_finish(core, core->voter_order.ticket, CANDOR_OK, CANDOR_REASON_NONE, pos,
-                   ACK_MAJORITY);
+                   CANDOR_ACK_MAJORITY);
     else if (late && proposed)
         act_finish_text(core, core->voter_order.ticket, CANDOR_DEADLINE_EXCEEDED,
                         CANDOR_REASON_OUTCOME_UNKNOWN, pos, "the change is not committed yet");
     else if (late)
         act_finish_text(core, core->voter_order.ticket, CANDOR_UNAVAILABLE,
-                        CANDOR_REASON_NO_MAJORITY, (struct pos){0},
+                        CANDOR_REASON_NO_MAJORITY, (struct candor_pos){0},
                         "the change before it is not committed yet: nothing was changed");
     else
         return;
@@ -177,9 +177,9 @@ void voters_deposed(struct core *core)
     core->voter_order.ticket = 0;
     if (ticket != 0 && core->voter_order.proposed)
         act_finish_text(core, ticket, CANDOR_UNKNOWN, CANDOR_REASON_OUTCOME_UNKNOWN,
-                        (struct pos){0},
+                        (struct candor_pos){0},
                         "the primary was deposed: the change may or may not survive");
     else if (ticket != 0)
-        act_finish_text(core, ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_PRIMARY, (struct pos){0},
-                        "the primary was deposed: nothing was changed");
+        act_finish_text(core, ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NO_PRIMARY,
+                        (struct candor_pos){0}, "the primary was deposed: nothing was changed");
 }

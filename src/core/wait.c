@@ -14,7 +14,7 @@ static void too_late(struct core *core, const struct pending_read *read)
 {
     char text[POS_TEXT_BYTES];
     char here[POS_TEXT_BYTES];
-    struct pos own = who_durable_pos(core);
+    struct candor_pos own = who_durable_pos(core);
     if (read->kind == CORE_WAIT_SESSION)
         act_finish_text(core, read->ticket, CANDOR_FAILED_PRECONDITION,
                         CANDOR_REASON_SESSION_BEHIND, own,
@@ -43,14 +43,15 @@ static void conclude(struct core *core, uint32_t slot, enum verdict verdict)
     }
     if (verdict == READY) {
         act_finish(core, read.ticket, CANDOR_OK, CANDOR_REASON_NONE, who_durable_pos(core),
-                   ACK_NONE);
+                   CANDOR_ACK_NONE);
     } else if (verdict == TOO_LATE) {
         too_late(core, &read);
     } else if (read.kind == CORE_WAIT_COMMIT) {
         act_finish_text(core, read.ticket, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE,
                         who_durable_pos(core), "what was read was rolled back meanwhile");
     } else {
-        session_finish_lost(core, read.ticket, (struct token){read.pos, read.origin});
+        session_finish_lost(core, read.ticket,
+                            (struct candor_token){.pos = read.pos, .origin = read.origin});
     }
 }
 
@@ -241,7 +242,8 @@ static bool stamp_equal(const struct session_stamp *a, const struct session_stam
 static void judge_waiting_session(struct core *core, uint32_t slot)
 {
     struct read_waits *reads = &core->reads;
-    struct token token = {reads->slots[slot].pos, reads->slots[slot].origin};
+    struct candor_token token = {.pos = reads->slots[slot].pos,
+                                 .origin = reads->slots[slot].origin};
     enum verdict verdict = session_judge(core, token);
     if (verdict != STILL_WAITING) {
         conclude(core, slot, verdict);
@@ -279,7 +281,7 @@ static void progress_sessions(struct core *core)
 /* ---- What was read must be committed (R32) ---------------------------------------------------------- */
 
 /* It can no longer be taken back; LOST: it was. */
-static enum verdict judge_commit(const struct core *core, struct pos pos)
+static enum verdict judge_commit(const struct core *core, struct candor_pos pos)
 {
     if (mutated(core, READ_UNCOMMITTED))
         return READY;
@@ -336,7 +338,8 @@ void wait_read(struct core *core, const struct core_event *event)
     uint32_t slot = reads_add(core, &read, first_list(read.kind));
     if (slot == NO_SLOT)
         act_finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
-                        (struct pos){0}, "%d reads are waiting already", LIMIT_PENDING_READS);
+                        (struct candor_pos){0}, "%d reads are waiting already",
+                        LIMIT_PENDING_READS);
     else
         begin_waiting(core, slot);
 }

@@ -14,7 +14,7 @@ enum verdict { STILL_WAITING, READY, LOST, TOO_LATE };
 /* A client's write: with the writer in a ring, then, MAJORITY and ALL, in a slot of `struct voter_waits`. */
 struct pending_write {
     uint64_t ticket;
-    enum ack_level ack;
+    enum candor_ack ack;
     /* Its caller is gone: it does not wait for voters (R51). */
     bool cancelled;
     uint64_t last_seq; /* 0 while with the writer */
@@ -55,7 +55,7 @@ struct pending_read {
     enum core_wait kind;
     bool remote;    /* a ReadIndex request: answered, not finished */
     bool confirmed; /* at the primary: by its lease, when the read arrived (R30) */
-    struct pos pos;
+    struct candor_pos pos;
     uint64_t origin; /* SESSION: of the token */
     uint64_t deadline_ns;
     /* LINEARIZABLE at the primary: this heartbeat, or a later one, must be confirmed */
@@ -88,7 +88,7 @@ struct read_waits {
     struct heap commits;   /* READS_COMMIT, by seq */
     struct heap deadlines; /* all */
     bool at_primary;       /* the linearizable ones are sorted for this role, in this epoch */
-    struct epoch epoch;
+    struct candor_epoch epoch;
     struct session_stamp stamp;
     uint64_t index_nonce; /* the ReadIndex call under way; 0: none */
     uint64_t index_retry_ns;

@@ -1,7 +1,7 @@
 /* Who is who, and how this node stands: asked by all, changing nothing. */
 #include "core/who.h"
 
-struct peer *who_peer(struct core *core, struct node_id id)
+struct peer *who_peer(struct core *core, struct candor_node_id id)
 {
     for (uint32_t i = 0; i < core->peer_count; i++)
         if (node_id_equal(core->peers[i].id, id))
@@ -9,9 +9,10 @@ struct peer *who_peer(struct core *core, struct node_id id)
     return NULL;
 }
 
-struct pos who_durable_pos(const struct core *core)
+struct candor_pos who_durable_pos(const struct core *core)
 {
-    return (struct pos){epoch_history_at(&core->log.history, core->log.durable), core->log.durable};
+    return (struct candor_pos){epoch_history_at(&core->log.history, core->log.durable),
+                               core->log.durable};
 }
 
 bool who_is_blank(const struct core *core)
@@ -26,7 +27,7 @@ bool who_is_admitted(const struct core *core)
 }
 
 /* As the log says; before there is one, as the topology says. */
-static bool votes(const struct core *core, struct node_id id)
+static bool votes(const struct core *core, struct candor_node_id id)
 {
     const struct members *members =
         core->log.members.count > 0 ? &core->log.members : &core->config.configured;
@@ -67,7 +68,7 @@ bool who_hard_state_durable(const struct core *core)
 }
 
 /* R7: an epoch that is still on its way to the disk could be gone after a crash. */
-struct epoch who_shown_epoch(const struct core *core)
+struct candor_epoch who_shown_epoch(const struct core *core)
 {
     return mutated(core, EPOCH_BEFORE_STORED) ? core->epoch : core->hard.stored_epoch;
 }

@@ -4,8 +4,8 @@
 
 #include "core/state.h"
 
-struct peer *who_peer(struct core *core, struct node_id id);
-struct pos who_durable_pos(const struct core *core);
+struct peer *who_peer(struct core *core, struct candor_node_id id);
+struct candor_pos who_durable_pos(const struct core *core);
 /* holds nothing and belongs to nothing */
 bool who_is_blank(const struct core *core);
 /* R4 */
@@ -20,7 +20,7 @@ uint64_t who_jitter_ns(struct core *core, uint64_t base_ns);
 uint64_t who_silence_ns(const struct core *core);
 bool who_hard_state_durable(const struct core *core);
 /* what others may be told (R7) */
-struct epoch who_shown_epoch(const struct core *core);
+struct candor_epoch who_shown_epoch(const struct core *core);
 /* nothing is on its way into the log */
 bool who_settled(const struct core *core);
 

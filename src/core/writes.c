@@ -44,7 +44,8 @@ static void voters_add(struct core *core, const struct pending_write *write)
     }
     waits->slots[slot] = *write;
     waits->count++;
-    heap_put(write->ack == ACK_MAJORITY ? &waits->majority : &waits->all, slot, write->last_seq);
+    heap_put(write->ack == CANDOR_ACK_MAJORITY ? &waits->majority : &waits->all, slot,
+             write->last_seq);
     heap_put(&waits->deadlines, slot, write->deadline_ns);
     waiter_add(core, write->ticket, WAITER_WITH_VOTERS, slot);
 }
@@ -89,20 +90,22 @@ void writes_free(struct core *core)
 
 /* Its epoch need not be the present one: of a retry it is the first execution's position (R46), and what was
  * stored while the node adopted another epoch stands in the one before (R19). */
-static struct pos position_of(const struct core *core, const struct pending_write *write)
+static struct candor_pos position_of(const struct core *core, const struct pending_write *write)
 {
-    return (struct pos){epoch_history_at(&core->log.history, write->last_seq), write->last_seq};
+    return (struct candor_pos){epoch_history_at(&core->log.history, write->last_seq),
+                               write->last_seq};
 }
 
-static struct pos position_unknown(const struct core *core, const struct pending_write *write)
+static struct candor_pos position_unknown(const struct core *core,
+                                          const struct pending_write *write)
 {
-    struct pos pos = position_of(core, write);
+    struct candor_pos pos = position_of(core, write);
     if (mutated(core, UNKNOWN_ELSEWHERE))
         pos.epoch = core->epoch;
     return pos;
 }
 
-static void finish_write(struct core *core, const struct pending_write *write, enum ack_level ack)
+static void finish_write(struct core *core, const struct pending_write *write, enum candor_ack ack)
 {
     act_finish(core, write->ticket, CANDOR_OK, CANDOR_REASON_NONE, position_of(core, write), ack);
 }
@@ -155,8 +158,8 @@ void writes_release(struct core *core)
 static void finish_cancelled(struct core *core, const struct pending_write *write)
 {
     if (mutated(core, CANCEL_IS_REFUSED))
-        act_finish(core, write->ticket, CANDOR_CANCELLED, CANDOR_REASON_NONE, (struct pos){0},
-                   ACK_NONE);
+        act_finish(core, write->ticket, CANDOR_CANCELLED, CANDOR_REASON_NONE,
+                   (struct candor_pos){0}, CANDOR_ACK_NONE);
     else
         finish_unknown(core, write, CANDOR_CANCELLED, "its caller is gone");
 }
@@ -176,7 +179,7 @@ void writes_cancel(struct core *core, enum waiter waiter, uint64_t number)
 
 /* R43, I8: what a session writes comes after all that it has seen, or not at all. A token of this epoch was given by this primary,
  * or by another copy of its disk. */
-static bool refuse_session(struct core *core, uint64_t ticket, struct token token)
+static bool refuse_session(struct core *core, uint64_t ticket, struct candor_token token)
 {
     char text[POS_TEXT_BYTES];
     int order = epoch_compare(token.pos.epoch, core->epoch);
@@ -200,10 +203,10 @@ static bool refuse_session(struct core *core, uint64_t ticket, struct token toke
 
 static bool refuse_write(struct core *core, const struct core_event *event)
 {
-    struct pos none = {0};
+    struct candor_pos none = {0};
     if (core->phase != PHASE_PRIMARY) {
         act_finish(core, event->ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NOT_PRIMARY, none,
-                   ACK_NONE);
+                   CANDOR_ACK_NONE);
         return true;
     }
     if (core->transfer.ticket != 0 && !mutated(core, TRANSFER_OPEN)) {
@@ -242,12 +245,13 @@ void writes_take(struct core *core, const struct core_event *event)
         .deadline_ns = event->write.deadline_ns,
         .records = event->write.records,
     };
-    if (mutated(core, ACK_BEFORE_FSYNC) && write.ack == ACK_LOCAL) {
-        act_finish(core, write.ticket, CANDOR_OK, CANDOR_REASON_NONE,
-                   (struct pos){core->epoch,
+    if (mutated(core, ACK_BEFORE_FSYNC) && write.ack == CANDOR_ACK_LOCAL) {
+        act_finish(
+            core, write.ticket, CANDOR_OK, CANDOR_REASON_NONE,
+            (struct candor_pos){core->epoch,
                                 core->log.last + core->writes.records_with_writer + write.records},
-                   ACK_LOCAL);
-        write.ack = ACK_NONE;
+            CANDOR_ACK_LOCAL);
+        write.ack = CANDOR_ACK_NONE;
     }
     writer_push(core, &write);
     core->writes.records_with_writer += write.records;
@@ -260,7 +264,7 @@ void writes_take(struct core *core, const struct core_event *event)
 static void finish_short(struct core *core, uint64_t ticket, enum candor_reason reason)
 {
     const char *self = core->config.self.text;
-    struct pos none = {0};
+    struct candor_pos none = {0};
     switch (reason) {
     case CANDOR_REASON_DISK_FULL:
         act_finish_text(core, ticket, CANDOR_RESOURCE_EXHAUSTED, reason, none,
@@ -293,17 +297,17 @@ void writes_answered(struct core *core, const struct core_event *event)
     else
         reigns = mutated(core, ACK_OLD_EPOCH);
 
-    if (write.ack == ACK_NONE)
+    if (write.ack == CANDOR_ACK_NONE)
         ; /* acknowledged already: a mutation */
     else if (event->appended.code == CANDOR_RESOURCE_EXHAUSTED)
         finish_short(core, write.ticket, event->appended.reason);
     else if (event->appended.code != CANDOR_OK)
         act_finish_text(core, write.ticket, event->appended.code, CANDOR_REASON_NONE,
-                        (struct pos){0}, "the write was not stored");
+                        (struct candor_pos){0}, "the write was not stored");
     else if (!reigns) /* R19 */
         finish_unknown(core, &write, CANDOR_UNKNOWN, "the primary was deposed");
-    else if (write.ack == ACK_LOCAL)
-        finish_write(core, &write, ACK_LOCAL);
+    else if (write.ack == CANDOR_ACK_LOCAL)
+        finish_write(core, &write, CANDOR_ACK_LOCAL);
     else if (write.cancelled)
         finish_cancelled(core, &write);
     else

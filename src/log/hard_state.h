@@ -12,13 +12,14 @@
 #include "base/types.h"
 
 struct hard_state {
-    struct node_id node; /* whose directory it is (R61) */
+    struct candor_node_id node; /* whose directory it is (R61) */
     /* The cluster's name in the topology, as `node` a string of the same shape. */
-    struct node_id cluster_name;
-    uint64_t cluster_id;   /* 0: belongs to no cluster yet */
-    uint64_t store_id;     /* drawn when the directory was made */
-    uint64_t boot;         /* of its newest start (base/types.h) */
-    struct epoch epoch;    /* highest epoch adopted or voted for: a vote is for its owner (R23) */
+    struct candor_node_id cluster_name;
+    uint64_t cluster_id; /* 0: belongs to no cluster yet */
+    uint64_t store_id;   /* drawn when the directory was made */
+    uint64_t boot;       /* of its newest start (base/types.h) */
+    struct candor_epoch
+        epoch;             /* highest epoch adopted or voted for: a vote is for its owner (R23) */
     uint64_t known_commit; /* a lower bound */
     bool clean_shutdown;   /* false while running */
     uint64_t end_seq;      /* newest record of the log at a clean shutdown (R65); 0 while running */

@@ -97,7 +97,7 @@ struct addition {
     uint64_t first_seq;
     uint64_t last_seq;
     struct index_entry newest; /* relative to the batches */
-    struct epoch epoch;
+    struct candor_epoch epoch;
     struct chain chain;
 };
 

@@ -212,8 +212,8 @@ struct plan {
     int fd;           /* of that segment; its own where `opened`, else the segment's */
     bool opened;
     struct cut cut;
-    struct epoch epoch; /* of the last record that stays; none when not known */
-    struct chain chain; /* at that record */
+    struct candor_epoch epoch; /* of the last record that stays; none when not known */
+    struct chain chain;        /* at that record */
     struct buffer kept;
 };
 
@@ -378,7 +378,7 @@ static void adopt_reset(struct log *log, struct segment *segment)
 {
     log_drop_segments(log, 0, log->segment_count);
     log_add_segment(log, segment);
-    log->epoch = (struct epoch){0};
+    log->epoch = (struct candor_epoch){0};
     log->chain = segment->before;
     log->synced_seq = segment->last_seq;
     log->newest_append_seq = 0;

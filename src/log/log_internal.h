@@ -43,10 +43,10 @@ struct log {
     _Atomic int broken;    /* enum candor_code; not OK: nothing works any more (R3) */
 
     /* Writer thread only. */
-    struct epoch epoch;     /* of the last record; none when not known */
-    struct chain chain;     /* at the last record */
-    uint64_t synced_seq;    /* known durable */
-    uint64_t known_durable; /* before the log was opened (R65) */
+    struct candor_epoch epoch; /* of the last record; none when not known */
+    struct chain chain;        /* at the last record */
+    uint64_t synced_seq;       /* known durable */
+    uint64_t known_durable;    /* before the log was opened (R65) */
     uint64_t
         newest_append_seq; /* first of the newest append; 0: not known, it was cut or is of a former life */
     struct log_fault fault;

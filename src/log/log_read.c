@@ -270,7 +270,7 @@ enum candor_code log_chain_at(struct log *log, uint64_t seq, struct chain *out,
 
 /* What the next segment must go on from. */
 struct end {
-    struct epoch epoch;
+    struct candor_epoch epoch;
     bool chained;
     struct chain chain;
 };

@@ -104,11 +104,11 @@ struct segment_scan {
     uint64_t salt;
     uint64_t at; /* the next item */
     uint64_t end;
-    uint64_t batch_at;     /* of the batch returned last */
-    uint64_t expected_seq; /* the next batch begins with it */
-    struct epoch epoch;    /* of the batch returned last; the next one's is not lower */
-    bool chained;          /* `chain` is known: the next batch must name it */
-    struct chain chain;    /* at the last record of the batch returned last */
+    uint64_t batch_at;         /* of the batch returned last */
+    uint64_t expected_seq;     /* the next batch begins with it */
+    struct candor_epoch epoch; /* of the batch returned last; the next one's is not lower */
+    bool chained;              /* `chain` is known: the next batch must name it */
+    struct chain chain;        /* at the last record of the batch returned last */
     struct buffer chunk;
     uint64_t chunk_at;
     int error_number;

@@ -144,7 +144,7 @@ static void node_free(struct node *node)
     free(node);
 }
 
-enum candor_code node_open(const struct topology *topology, struct node_id self,
+enum candor_code node_open(const struct topology *topology, struct candor_node_id self,
                            const struct node_options *options, struct node **out,
                            struct candor_error *err)
 {

@@ -24,7 +24,7 @@ struct node;
 /* Makes or recovers the data directory, and binds nothing yet. `topology` must outlive the node.
  * INVALID_ARGUMENT: no such node in the topology. FAILED_PRECONDITION: the data directory is locked by another
  * process, or is another node's. PERMISSION_DENIED; RESOURCE_EXHAUSTED: no room. DATA_LOSS: what is on disk contradicts itself (R3). */
-enum candor_code node_open(const struct topology *topology, struct node_id self,
+enum candor_code node_open(const struct topology *topology, struct candor_node_id self,
                            const struct node_options *options, struct node **out,
                            struct candor_error *err);
 

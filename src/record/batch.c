@@ -36,8 +36,8 @@ enum {
 
 /* ---- encoding ---- */
 
-struct batch_writer batch_begin(struct buffer *out, enum record_type type, struct epoch epoch,
-                                uint64_t first_seq, struct chain before)
+struct batch_writer batch_begin(struct buffer *out, enum record_type type,
+                                struct candor_epoch epoch, uint64_t first_seq, struct chain before)
 {
     static const uint8_t reserved[AT_CHAIN - AT_RESERVED];
     ASSERT(type == RECORD_WRITE || type == RECORD_EPOCH_START || type == RECORD_MEMBERS);
@@ -100,7 +100,7 @@ void batch_add_write(struct batch_writer *writer, const struct record_write *wri
                      const struct record_op *ops, uint32_t op_count)
 {
     ASSERT(writer_type(writer) == RECORD_WRITE);
-    ASSERT(write->ack >= ACK_NONE && write->ack <= ACK_ALL);
+    ASSERT(write->ack >= CANDOR_ACK_NONE && write->ack <= CANDOR_ACK_ALL);
     ASSERT_U64(write->result.length, <=, LIMIT_RESULT_BYTES);
 
     struct buffer *out = writer->out;
@@ -173,7 +173,7 @@ size_t batch_write_bytes(const struct record_write *write, const struct record_o
 /* ---- decoding: everything is hostile until its checks are passed ---- */
 
 /* A member, or an epoch's owner: never nobody. */
-static bool read_id(struct reader *reader, struct node_id *out)
+static bool read_id(struct reader *reader, struct candor_node_id *out)
 {
     return read_node_id(reader, out) && !node_id_empty(*out);
 }
@@ -217,10 +217,10 @@ static bool read_write(struct reader *reader, struct record *out)
     out->result = read_bytes(reader, read_u16(reader));
     out->part = read_u16(reader);
     out->op_count = read_u32(reader);
-    if (!reader->ok || ack > ACK_ALL || out->result.length > LIMIT_RESULT_BYTES)
+    if (!reader->ok || ack > CANDOR_ACK_ALL || out->result.length > LIMIT_RESULT_BYTES)
         return false;
 
-    out->ack = (enum ack_level)ack;
+    out->ack = (enum candor_ack)ack;
     memcpy(out->request.client, client.bytes, client.length);
     out->ops = read_bytes(reader, reader_left(reader));
     return true;
@@ -258,7 +258,7 @@ static bool read_record(struct slice body, enum record_type type, struct record 
     /* Field by field: clearing the members of every record would cost more than reading it. */
     out->type = type;
     out->body = body;
-    out->ack = ACK_NONE;
+    out->ack = CANDOR_ACK_NONE;
     out->request = (struct request_id){0};
     out->result = (struct slice){0};
     out->part = 0;
@@ -410,7 +410,7 @@ bool record_op_next(struct slice *ops, struct record_op *out)
 
 struct chain record_chain(struct chain before, const struct record *record)
 {
-    struct pos pos = {record->epoch, record->seq};
+    struct candor_pos pos = {record->epoch, record->seq};
     return chain_next(before, &pos, (uint8_t)record->type, record->body);
 }
 
@@ -419,7 +419,7 @@ struct chain batch_chain(const struct batch *batch, uint64_t seq)
     ASSERT_U64(seq, >=, batch->first_seq);
     ASSERT_U64(seq, <=, batch_last_seq(batch));
     struct chain chain = batch->before;
-    struct pos pos = {batch->epoch, batch->first_seq};
+    struct candor_pos pos = {batch->epoch, batch->first_seq};
     const uint8_t *at = batch->bytes.bytes + BATCH_HEADER_BYTES;
     for (; pos.seq <= seq; pos.seq++) {
         size_t length = get_u32(at);

@@ -49,7 +49,7 @@ struct record_op {
 
 /* A decoded batch header over bytes that passed every check of batch_decode. */
 struct batch {
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t first_seq;
     uint32_t count;
     enum record_type type;
@@ -65,12 +65,12 @@ static inline uint64_t batch_last_seq(const struct batch *batch)
 /* One record of a decoded batch. */
 struct record {
     uint64_t seq;
-    struct epoch epoch;
+    struct candor_epoch epoch;
     enum record_type type;
     struct slice body; /* as it stands in the batch */
     uint64_t wall_ms;
     /* WRITE */
-    enum ack_level ack; /* the level its client asked for */
+    enum candor_ack ack; /* the level its client asked for */
     struct request_id request;
     uint64_t digest;     /* of the whole request's content (R46); 0 without a request id */
     struct slice result; /* what the operation answered (R46) */
@@ -92,7 +92,7 @@ struct batch_writer {
 
 /* What a WRITE says beside its effects. */
 struct record_write {
-    enum ack_level ack;
+    enum candor_ack ack;
     uint64_t wall_ms;
     struct request_id request;
     struct slice result; /* at most LIMIT_RESULT_BYTES */
@@ -101,8 +101,8 @@ struct record_write {
 };
 
 /* `before`: the chain at the record before first_seq. */
-struct batch_writer batch_begin(struct buffer *out, enum record_type type, struct epoch epoch,
-                                uint64_t first_seq, struct chain before);
+struct batch_writer batch_begin(struct buffer *out, enum record_type type,
+                                struct candor_epoch epoch, uint64_t first_seq, struct chain before);
 void batch_add_write(struct batch_writer *writer, const struct record_write *write,
                      const struct record_op *ops, uint32_t op_count);
 void batch_add_members(struct batch_writer *writer, uint64_t wall_ms, uint64_t cluster_id,

@@ -24,7 +24,8 @@ static void put_hash(uint8_t *out, uint64_t high, uint64_t low)
     put_u64(out + 8, low);
 }
 
-struct chain chain_next(struct chain before, const struct pos *pos, uint8_t type, struct slice body)
+struct chain chain_next(struct chain before, const struct candor_pos *pos, uint8_t type,
+                        struct slice body)
 {
     XXH128_hash_t own = XXH3_128bits(body.bytes, body.length);
     uint8_t link[LINK_BYTES];

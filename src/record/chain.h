@@ -14,7 +14,7 @@
 #include "base/types.h"
 
 /* The chain at a record, from the chain before it. `body`: its bytes in the batch. */
-struct chain chain_next(struct chain before, const struct pos *pos, uint8_t type,
+struct chain chain_next(struct chain before, const struct candor_pos *pos, uint8_t type,
                         struct slice body);
 
 #endif

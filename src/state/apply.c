@@ -48,7 +48,7 @@ static int apply_meta(struct change *change, const struct record *record, struct
 
 int apply_record(struct change *change, const struct record *record)
 {
-    struct pos *applied = &change->position.applied;
+    struct candor_pos *applied = &change->position.applied;
     ASSERT_U64(record->seq, ==, applied->seq + 1);
     change->seq = record->seq;
     change->index = 0;
@@ -57,7 +57,7 @@ int apply_record(struct change *change, const struct record *record)
                                           : apply_meta(change, record, chain);
     if (rc == 0)
         rc = change_keep_chain(change);
-    *applied = (struct pos){record->epoch, record->seq};
+    *applied = (struct candor_pos){record->epoch, record->seq};
     change->position.chain = chain;
     return rc;
 }

@@ -108,7 +108,7 @@ static enum candor_code frame_end(struct archive_writer *writer, struct candor_e
     return write_all(writer, buffer_slice(frame), err);
 }
 
-enum candor_code archive_begin(const char *dir, struct epoch superseded_by,
+enum candor_code archive_begin(const char *dir, struct candor_epoch superseded_by,
                                struct archive_writer **out, struct candor_error *err)
 {
     struct archive_writer *writer = memory_zeroed(1, sizeof *writer);
@@ -164,7 +164,7 @@ static enum candor_code write_olds_of(struct archive_writer *writer, const struc
     if (record->type != RECORD_WRITE)
         return CANDOR_OK;
     writer->summary.writes++;
-    writer->summary.local += record->ack == ACK_LOCAL;
+    writer->summary.local += record->ack == CANDOR_ACK_LOCAL;
     enum candor_code code = CANDOR_OK;
     for (uint32_t op = 0; code == CANDOR_OK && op < record->op_count; op++) {
         int rc = put_old(&writer->frame, view, record->seq, op);
@@ -195,8 +195,8 @@ static void count_batch(struct archive_writer *writer, const struct batch *batch
 {
     struct archive_summary *summary = &writer->summary;
     if (summary->records == 0)
-        summary->from = (struct pos){batch->epoch, batch->first_seq};
-    summary->to = (struct pos){batch->epoch, batch_last_seq(batch)};
+        summary->from = (struct candor_pos){batch->epoch, batch->first_seq};
+    summary->to = (struct candor_pos){batch->epoch, batch_last_seq(batch)};
     summary->records += batch->count;
     writer->crc = crc32c(writer->crc, batch->bytes.bytes + BATCH_CRC_AT, sizeof(uint32_t));
 }
@@ -237,7 +237,7 @@ static enum candor_code write_header(struct archive_writer *writer, struct cando
     buffer_put_u64(header, summary->wall_ms);
     buffer_put_pos(header, summary->from);
     buffer_put_pos(header, summary->to);
-    buffer_put_pos(header, (struct pos){summary->superseded_by, 0});
+    buffer_put_pos(header, (struct candor_pos){summary->superseded_by, 0});
     buffer_put_u64(header, summary->records);
     buffer_put_u64(header, summary->writes);
     buffer_put_u64(header, summary->local);
@@ -311,7 +311,7 @@ static enum candor_code read_header(int fd, const char *path, struct archive_sum
         return damaged(path, "checksum mismatch in the header", err);
     struct reader reader =
         reader_of(slice_of(header + HEADER_BODY_AT, HEADER_BYTES - HEADER_BODY_AT));
-    struct pos superseded_by;
+    struct candor_pos superseded_by;
     if (read_u32(&reader) != VERSION)
         return damaged(path, "unknown version", err);
     out->wall_ms = read_u64(&reader);

@@ -24,19 +24,19 @@ struct archive_summary {
     char id[ARCHIVE_ID_BYTES];
     bool damaged; /* its header cannot be read: nothing below is known but `bytes` */
     uint64_t wall_ms;
-    struct pos from;
-    struct pos to;
+    struct candor_pos from;
+    struct candor_pos to;
     uint64_t records;
     uint64_t writes; /* of the records: those of clients */
     uint64_t local;  /* of the writes: those that a LOCAL acknowledgement was given to */
     uint64_t bytes;
-    struct epoch superseded_by;
+    struct candor_epoch superseded_by;
 };
 
 /* (writer) Saves `batches` (back to back), which are about to be undone. `state` still has them applied, so the
  * pre-images come from its undo table (old value absent: the key did not exist; unknown when the undo is gone). */
 struct archive_writer;
-enum candor_code archive_begin(const char *dir, struct epoch superseded_by,
+enum candor_code archive_begin(const char *dir, struct candor_epoch superseded_by,
                                struct archive_writer **out, struct candor_error *err);
 /* May be called many times, in order of seq, so that memory stays bounded. */
 enum candor_code archive_add(struct archive_writer *writer, struct state *state,

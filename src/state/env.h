@@ -213,7 +213,7 @@ int apply_record(struct change *change, const struct record *record);
 int history_append(struct change *change, const struct epoch_start *start);
 int history_read(const struct env *env, MDB_txn *txn, struct epoch_history *out);
 /* The epoch of the record at `seq`; none before all. */
-int history_at(const struct env *env, MDB_txn *txn, uint64_t seq, struct epoch *out);
+int history_at(const struct env *env, MDB_txn *txn, uint64_t seq, struct candor_epoch *out);
 
 /* ---- requests.c -------------------------------------------------------------------------------------- */
 
@@ -246,7 +246,7 @@ void files_remove_dir(const char *path);
 struct file_seal {
     uint64_t bytes;
     uint64_t digest; /* XXH3 */
-    struct pos applied;
+    struct candor_pos applied;
     uint64_t rewinds;
 };
 enum candor_code files_measure(const char *path, struct file_seal *out, struct candor_error *err);

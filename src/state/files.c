@@ -37,7 +37,7 @@ enum { SEAL_BYTES = 256 };
 
 static void seal_text(const struct file_seal *seal, char out[SEAL_BYTES])
 {
-    const struct epoch *epoch = &seal->applied.epoch;
+    const struct candor_epoch *epoch = &seal->applied.epoch;
     int length = snprintf(out, SEAL_BYTES,
                           "candor-seal 2 %" PRIu64 " %016" PRIx64 " %" PRIu64 " %" PRIu64
                           " %s %" PRIu64 " %" PRIu64 " ",
@@ -53,7 +53,7 @@ static bool seal_parse(const char *text, struct file_seal *out)
 {
     char owner[LIMIT_NODE_ID_BYTES] = "";
     char again[SEAL_BYTES];
-    struct epoch *epoch = &out->applied.epoch;
+    struct candor_epoch *epoch = &out->applied.epoch;
     *out = (struct file_seal){0};
     int fields = sscanf(text,
                         "candor-seal 2 %" SCNu64 " %16" SCNx64 " %" SCNu64 " %" SCNu64

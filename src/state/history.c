@@ -67,9 +67,9 @@ int history_read(const struct env *env, MDB_txn *txn, struct epoch_history *out)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int history_at(const struct env *env, MDB_txn *txn, uint64_t seq, struct epoch *out)
+int history_at(const struct env *env, MDB_txn *txn, uint64_t seq, struct candor_epoch *out)
 {
-    *out = (struct epoch){0};
+    *out = (struct candor_epoch){0};
     MDB_cursor *cursor;
     int rc = mdb_cursor_open(txn, env->tables[TABLE_EPOCHS], &cursor);
     if (rc != 0)

@@ -37,7 +37,7 @@ void state_close(struct state *state);
 
 /* What the data stand at; all of one transaction. */
 struct state_position {
-    struct pos applied;
+    struct candor_pos applied;
     struct chain chain;  /* of the log, at `applied`: what is applied next must follow it (R55) */
     uint64_t cluster_id; /* of the newest EPOCH_START or MEMBERS; 0 before */
     uint64_t undo_floor; /* records at or below it can no longer be undone: they were committed */
@@ -84,8 +84,8 @@ enum state_request_standing {
 };
 
 struct state_request {
-    struct pos first; /* of its records; an epoch older than the history is none */
-    struct pos last;
+    struct candor_pos first; /* of its records; an epoch older than the history is none */
+    struct candor_pos last;
     uint32_t parts;       /* operations of a Batch that are in the log; else 1 */
     uint64_t digest;      /* of what was asked for: another content is another request (R46) */
     struct slice results; /* theirs, one behind the other; valid as an item's value is */
@@ -121,7 +121,7 @@ struct state_view;
 
 struct state_view *state_view_begin(struct state *state); /* never NULL: waits for a reader slot */
 void state_view_end(struct state_view *view);
-struct pos state_view_applied(const struct state_view *view);
+struct candor_pos state_view_applied(const struct state_view *view);
 /* After reading, before anything is done with what was read. A read that fails gives nothing, and nothing is read after it;
  * this says what failed: DATA_LOSS when what is stored is not what was put there. */
 enum candor_code state_view_check(const struct state_view *view, struct candor_error *err);
@@ -158,7 +158,7 @@ uint64_t state_bytes(struct state *state); /* used pages of the map */
  * Any one thread at a time (the snapshot thread), while the writer goes on. Replaces `checkpoint/` by one rename;
  * who has the former one's data file open may read on. */
 struct state_checkpoint {
-    struct pos pos;
+    struct candor_pos pos;
     uint64_t rewinds;
     uint64_t bytes; /* of its data file */
     uint64_t

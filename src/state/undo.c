@@ -98,7 +98,7 @@ static int restore_newest(struct change *change, uint64_t seq, bool *first)
 
 static int undo_record(struct change *change)
 {
-    struct pos *applied = &change->position.applied;
+    struct candor_pos *applied = &change->position.applied;
     bool first = false;
     int rc = 0;
     while (rc == 0 && !first)

@@ -67,7 +67,7 @@ struct state_view *state_view_begin(struct state *state)
     struct candor_error err;
     view->failed_key[0] = '\0';
     /* Alone what is read: the members are large. */
-    view->position.applied = (struct pos){0};
+    view->position.applied = (struct candor_pos){0};
     view->position.rewinds = 0;
     view->position.digest = (struct state_digest){0};
     if (view->rc == 0 &&
@@ -99,7 +99,7 @@ void state_view_end(struct state_view *view)
         env_close(env);
 }
 
-struct pos state_view_applied(const struct state_view *view)
+struct candor_pos state_view_applied(const struct state_view *view)
 {
     return view->position.applied;
 }

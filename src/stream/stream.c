@@ -23,7 +23,7 @@
 /* What a peer publishes on one channel. */
 struct subscription {
     struct stream *stream;
-    struct node_id peer;
+    struct candor_node_id peer;
     enum stream_channel channel;
     nng_socket socket;
     nng_aio *aio;
@@ -32,7 +32,7 @@ struct subscription {
 };
 
 struct peer {
-    struct node_id id;
+    struct candor_node_id id;
     struct subscription channels[CHANNELS];
 };
 
@@ -204,7 +204,8 @@ static void subscription_close(struct subscription *subscription)
 }
 
 static int subscription_open(struct subscription *subscription, struct stream *stream,
-                             struct node_id peer, enum stream_channel channel, const char *address)
+                             struct candor_node_id peer, enum stream_channel channel,
+                             const char *address)
 {
     *subscription = (struct subscription){.stream = stream, .peer = peer, .channel = channel};
     int error = nng_sub0_open(&subscription->socket);
@@ -236,7 +237,7 @@ static void peer_close(struct peer *peer)
     free(peer);
 }
 
-enum candor_code stream_subscribe(struct stream *stream, struct node_id peer,
+enum candor_code stream_subscribe(struct stream *stream, struct candor_node_id peer,
                                   const char *records_address, const char *heartbeat_address,
                                   struct candor_error *err)
 {
@@ -263,7 +264,7 @@ enum candor_code stream_subscribe(struct stream *stream, struct node_id peer,
     return CANDOR_OK;
 }
 
-static struct peer *find_peer(struct stream *stream, struct node_id id)
+static struct peer *find_peer(struct stream *stream, struct candor_node_id id)
 {
     struct peer *found = NULL;
     pthread_mutex_lock(&stream->lock);
@@ -274,7 +275,7 @@ static struct peer *find_peer(struct stream *stream, struct node_id id)
     return found;
 }
 
-void stream_reset_peer(struct stream *stream, struct node_id id)
+void stream_reset_peer(struct stream *stream, struct candor_node_id id)
 {
     struct peer *peer = find_peer(stream, id);
     ASSERT(peer != NULL);

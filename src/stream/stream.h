@@ -24,11 +24,11 @@ struct stream_options {
     const char *heartbeat_address; /* listen */
     size_t message_bytes;          /* larger messages are dropped with their connection */
     /* A message of a peer, one at a time per peer and channel; `bytes` is valid during the call. */
-    void (*received)(void *closure, struct node_id peer, enum stream_channel channel,
+    void (*received)(void *closure, struct candor_node_id peer, enum stream_channel channel,
                      struct slice bytes);
     /* The heartbeat connection to a peer came, or went by itself: a hint, nothing more (R22). That stream_reset_peer()
      * dropped it is not told. Must not call back into the stream. May be NULL. */
-    void (*connected)(void *closure, struct node_id peer, bool up);
+    void (*connected)(void *closure, struct candor_node_id peer, bool up);
     void *closure;
 };
 
@@ -40,13 +40,13 @@ void stream_close(struct stream *stream);
 
 /* Dials a peer's two sockets, and keeps re-dialling with back-off for ever. At most LIMIT_NODES peers.
  * INVALID_ARGUMENT for a malformed address. */
-enum candor_code stream_subscribe(struct stream *stream, struct node_id peer,
+enum candor_code stream_subscribe(struct stream *stream, struct candor_node_id peer,
                                   const char *records_address, const char *heartbeat_address,
                                   struct candor_error *err);
 /* The peer was not heard for too long: drops its connections (nng_pipe_close; a dialer without a pipe is closed
  * and made anew, so that a healed partition is not waited for through TCP's doubling retries). A subscribed peer.
  * Not from a callback. */
-void stream_reset_peer(struct stream *stream, struct node_id peer);
+void stream_reset_peer(struct stream *stream, struct candor_node_id peer);
 
 /* Never blocks; a slow subscriber loses its oldest, beyond LIMIT_STREAM_BUFFER_MESSAGES or _BYTES; one that reads
  * nothing loses its connection. The bytes are copied. */

@@ -144,7 +144,7 @@ const char *section_title(enum section section)
     return titles[section];
 }
 
-const struct topology_node *topology_find(const struct topology *topology, struct node_id id)
+const struct topology_node *topology_find(const struct topology *topology, struct candor_node_id id)
 {
     for (uint32_t i = 0; i < topology->node_count; i++)
         if (node_id_equal(topology->nodes[i].id, id))

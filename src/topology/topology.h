@@ -41,7 +41,7 @@
 enum topology_durability { TOPOLOGY_ALWAYS, TOPOLOGY_INTERVAL, TOPOLOGY_OS };
 
 struct topology_node {
-    struct node_id id;
+    struct candor_node_id id;
     char rpc[LIMIT_ADDRESS_BYTES];
     char peer[LIMIT_ADDRESS_BYTES];
     char stream[LIMIT_ADDRESS_BYTES];
@@ -55,7 +55,7 @@ struct topology_node {
 struct topology {
     char cluster[LIMIT_NODE_ID_BYTES];
     bool automatic_failover;
-    struct node_id initial_primary;
+    struct candor_node_id initial_primary;
     uint64_t heartbeat_interval_ms;
     uint64_t stale_after_ms;
     uint64_t reject_after_ms;   /* 0: never */
@@ -102,7 +102,8 @@ void topology_problems_free(struct topology_problems *problems);
 /* `file:line:column: error: what; mend` (or `warning:`), a line each; without line and column when they are 0. */
 void topology_problems_print(const struct topology_problems *problems, const char *path, FILE *to);
 
-const struct topology_node *topology_find(const struct topology *topology, struct node_id id);
+const struct topology_node *topology_find(const struct topology *topology,
+                                          struct candor_node_id id);
 /* The members as configured, store ids 0. */
 void topology_members(const struct topology *topology, struct members *out);
 /* Of the cluster's name: nodes with another one are foreign (docs/protocol.md §3). Never 0. */

@@ -10,14 +10,14 @@
 
 static bool is_name(const char *text)
 {
-    struct node_id id;
+    struct candor_node_id id;
     return node_id_parse(text, strlen(text), &id);
 }
 
 static bool read_name(const char *text, void *field, struct topology_problem *why)
 {
     char quoted[QUOTE_BYTES];
-    struct node_id id;
+    struct candor_node_id id;
     if (!node_id_parse(text, strlen(text), &id)) {
         say(why->what, "%s is not a name", quote(text, strlen(text), quoted));
         say(why->mend, "a name has 1 to %d of the characters A-Z a-z 0-9 . _ -",

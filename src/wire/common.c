@@ -14,7 +14,7 @@ enum candor_code wire_check_number(uint64_t number, const char *field, struct ca
     return number < WIRE_NUMBER_END ? CANDOR_OK : wire_malformed(err, field, "number too large");
 }
 
-enum candor_code wire_read_node(const char *text, const char *field, struct node_id *out,
+enum candor_code wire_read_node(const char *text, const char *field, struct candor_node_id *out,
                                 struct candor_error *err)
 {
     if (text == NULL || !node_id_parse(text, strlen(text), out))
@@ -22,7 +22,7 @@ enum candor_code wire_read_node(const char *text, const char *field, struct node
     return CANDOR_OK;
 }
 
-void wire_epoch(const struct epoch *epoch, Candor__V1__Epoch *out)
+void wire_epoch(const struct candor_epoch *epoch, Candor__V1__Epoch *out)
 {
     candor__v1__epoch__init(out);
     out->generation = epoch->generation;
@@ -30,7 +30,7 @@ void wire_epoch(const struct epoch *epoch, Candor__V1__Epoch *out)
     out->owner = wire_string(epoch->owner.text);
 }
 
-Candor__V1__Pos *wire_pos(const struct pos *pos, struct wire_pos *out)
+Candor__V1__Pos *wire_pos(const struct candor_pos *pos, struct wire_pos *out)
 {
     candor__v1__pos__init(&out->pos);
     out->pos.seq = pos->seq;
@@ -47,9 +47,9 @@ static bool is_blank(const Candor__V1__Epoch *epoch)
 }
 
 enum candor_code wire_read_epoch(const Candor__V1__Epoch *epoch, const char *field,
-                                 struct epoch *out, struct candor_error *err)
+                                 struct candor_epoch *out, struct candor_error *err)
 {
-    *out = (struct epoch){0};
+    *out = (struct candor_epoch){0};
     if (epoch == NULL || is_blank(epoch))
         return CANDOR_OK;
     enum candor_code code = wire_check_number(epoch->generation, field, err);
@@ -64,10 +64,10 @@ enum candor_code wire_read_epoch(const Candor__V1__Epoch *epoch, const char *fie
     return CANDOR_OK;
 }
 
-enum candor_code wire_read_pos(const Candor__V1__Pos *pos, const char *field, struct pos *out,
-                               struct candor_error *err)
+enum candor_code wire_read_pos(const Candor__V1__Pos *pos, const char *field,
+                               struct candor_pos *out, struct candor_error *err)
 {
-    *out = (struct pos){0};
+    *out = (struct candor_pos){0};
     if (pos == NULL)
         return CANDOR_OK;
     enum candor_code code = wire_read_epoch(pos->epoch, field, &out->epoch, err);
@@ -81,28 +81,27 @@ enum candor_code wire_read_pos(const Candor__V1__Pos *pos, const char *field, st
     return CANDOR_OK;
 }
 
-enum candor_code wire_read_token(const Candor__V1__SessionToken *token, struct token *out,
-                                 uint64_t *cluster_id, struct candor_error *err)
+enum candor_code wire_read_token(const Candor__V1__SessionToken *token, struct candor_token *out,
+                                 struct candor_error *err)
 {
-    *out = (struct token){0};
-    *cluster_id = 0;
+    *out = (struct candor_token){0};
     if (token == NULL)
         return CANDOR_OK;
-    *cluster_id = token->cluster_id;
+    out->cluster_id = token->cluster_id;
     out->origin = token->origin;
     return wire_read_pos(token->pos, "token.pos", &out->pos, err);
 }
 
-static void fill_token(const struct token *token, uint64_t cluster_id, struct wire_token *out)
+static void fill_token(const struct candor_token *token, struct wire_token *out)
 {
     candor__v1__session_token__init(&out->token);
-    out->token.cluster_id = cluster_id;
+    out->token.cluster_id = token->cluster_id;
     out->token.pos = wire_pos(&token->pos, &out->pos);
     out->token.origin = token->origin;
 }
 
-Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh, const struct token *token,
-                                      uint64_t cluster_id, struct wire_freshness *out)
+Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh,
+                                      const struct candor_token *token, struct wire_freshness *out)
 {
     Candor__V1__Freshness *f = &out->freshness;
     candor__v1__freshness__init(f);
@@ -126,7 +125,7 @@ Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh, const 
     f->primary_seq = fresh->primary_seq;
     f->commit_seq = fresh->commit_seq;
     if (token->pos.seq > 0) {
-        fill_token(token, cluster_id, &out->token);
+        fill_token(token, &out->token);
         f->token = &out->token.token;
     }
     return f;

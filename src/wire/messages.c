@@ -507,7 +507,7 @@ static enum candor_code read_stream(const Candor__V1__StreamMessage *stream, str
 static enum candor_code read_start(const Candor__V1__EpochStart *from,
                                    struct epoch_history *history, struct candor_error *err)
 {
-    struct epoch epoch;
+    struct candor_epoch epoch;
     enum candor_code code = wire_read_epoch(from->epoch, "history.epoch", &epoch, err);
     if (code == CANDOR_OK)
         code = wire_check_number(from->first_seq, "history.first_seq", err);

@@ -33,17 +33,17 @@ struct wire_token {
 };
 
 /* Points into `epoch`. */
-void wire_epoch(const struct epoch *epoch, Candor__V1__Epoch *out);
+void wire_epoch(const struct candor_epoch *epoch, Candor__V1__Epoch *out);
 /* Points into `pos`. Returns &out->pos. */
-Candor__V1__Pos *wire_pos(const struct pos *pos, struct wire_pos *out);
+Candor__V1__Pos *wire_pos(const struct candor_pos *pos, struct wire_pos *out);
 /* Absent (NULL) is the epoch before all, and position 0. */
 enum candor_code wire_read_epoch(const Candor__V1__Epoch *epoch, const char *field,
-                                 struct epoch *out, struct candor_error *err);
-enum candor_code wire_read_pos(const Candor__V1__Pos *pos, const char *field, struct pos *out,
-                               struct candor_error *err);
-/* Absent: position 0 of cluster 0. */
-enum candor_code wire_read_token(const Candor__V1__SessionToken *token, struct token *out,
-                                 uint64_t *cluster_id, struct candor_error *err);
+                                 struct candor_epoch *out, struct candor_error *err);
+enum candor_code wire_read_pos(const Candor__V1__Pos *pos, const char *field,
+                               struct candor_pos *out, struct candor_error *err);
+/* Absent: the empty token. */
+enum candor_code wire_read_token(const Candor__V1__SessionToken *token, struct candor_token *out,
+                                 struct candor_error *err);
 
 /* ---- Freshness -------------------------------------------------------------------------------------- */
 
@@ -54,8 +54,8 @@ struct wire_freshness {
 };
 
 /* Points into `fresh` and `token`. No token when its seq is 0. Returns &out->freshness. */
-Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh, const struct token *token,
-                                      uint64_t cluster_id, struct wire_freshness *out);
+Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh,
+                                      const struct candor_token *token, struct wire_freshness *out);
 /* The token is left to wire_read_token(). */
 enum candor_code wire_read_freshness(const Candor__V1__Freshness *freshness,
                                      struct core_freshness *out, struct candor_error *err);

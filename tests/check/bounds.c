@@ -199,7 +199,7 @@ size_t judge_durability(const struct history *history, FILE *out)
     size_t violations = 0;
     for (size_t i = 0; i < history->count; i++) {
         const struct history_op *op = &history->ops[i];
-        if (!history_wrote(op) || op->ack < ACK_MAJORITY)
+        if (!history_wrote(op) || op->ack < CANDOR_ACK_MAJORITY)
             continue;
         checked++;
         if (!op->rolled_back)

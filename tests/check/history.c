@@ -10,8 +10,8 @@
 
 static int by_pos(const void *a, const void *b)
 {
-    const struct pos *left = a;
-    const struct pos *right = b;
+    const struct candor_pos *left = a;
+    const struct candor_pos *right = b;
     return pos_compare(*left, *right);
 }
 
@@ -21,7 +21,7 @@ static void add_op(struct history *history, const struct history_op *op)
     history->ops[history->count++] = *op;
 }
 
-static void add_rolled_back(struct history *history, struct pos pos)
+static void add_rolled_back(struct history *history, struct candor_pos pos)
 {
     memory_grow(history->rolled_back, history->rolled_back_capacity,
                 history->rolled_back_count + 1);
@@ -106,7 +106,7 @@ void history_finish(struct history *history)
     qsort(history->rolled_back, history->rolled_back_count, sizeof *history->rolled_back, by_pos);
     for (size_t i = 0; i < history->count; i++) {
         struct history_op *op = &history->ops[i];
-        op->rolled_back = op->ack != ACK_NONE && op->has_pos &&
+        op->rolled_back = op->ack != CANDOR_ACK_NONE && op->has_pos &&
                           bsearch(&op->pos, history->rolled_back, history->rolled_back_count,
                                   sizeof *history->rolled_back, by_pos) != NULL;
     }

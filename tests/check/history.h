@@ -57,7 +57,7 @@ struct history_op {
     enum history_kind kind;
     enum history_outcome outcome;
     enum history_level level;
-    enum ack_level ack; /* ACK_NONE: not a write */
+    enum candor_ack ack; /* CANDOR_ACK_NONE: not a write */
     uint64_t invoke_ns;
     uint64_t complete_ns; /* of an UNKNOWN one: when its client gave up */
     int64_t delta;        /* INCREMENT */
@@ -67,7 +67,7 @@ struct history_op {
     bool session_lost;
     bool has_pos;     /* of the write; of a read: of the state that was read */
     bool rolled_back; /* a node archived this position */
-    struct pos pos;
+    struct candor_pos pos;
     uint64_t mod_seq; /* read: seq of the write that it saw; 0: not given */
     struct history_freshness freshness;
 };
@@ -79,8 +79,8 @@ struct history {
     struct history_op *ops; /* in the order of the lines */
     size_t count;
     size_t capacity;
-    uint64_t stale_after_ms; /* 0: not stated */
-    struct pos *rolled_back; /* sorted once finished */
+    uint64_t stale_after_ms;        /* 0: not stated */
+    struct candor_pos *rolled_back; /* sorted once finished */
     size_t rolled_back_count;
     size_t rolled_back_capacity;
 };

@@ -114,10 +114,10 @@ static void only(struct line *line, json_t *object, const char *const *names, si
     }
 }
 
-static struct pos position(struct line *line, json_t *object, const char *name)
+static struct candor_pos position(struct line *line, json_t *object, const char *name)
 {
     static const char *const names[] = {"generation", "term", "owner", "seq"};
-    struct pos pos = {0};
+    struct candor_pos pos = {0};
     if (!json_is_object(object)) {
         problem(line, "\"%s\" is not an object", name);
         return pos;
@@ -216,7 +216,7 @@ static void level_or_ack(struct line *line, struct history_op *op)
     if (op->kind == HISTORY_GET)
         op->level = HISTORY_EVENTUAL + choice(line, "level", levels, 4);
     else
-        op->ack = ACK_LOCAL + choice(line, "ack", acks, 3);
+        op->ack = CANDOR_ACK_LOCAL + choice(line, "ack", acks, 3);
 }
 
 static void times(struct line *line, struct history_op *op)

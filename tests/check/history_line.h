@@ -8,9 +8,9 @@ enum history_line_type { HISTORY_LINE_OP, HISTORY_LINE_SETTINGS, HISTORY_LINE_RO
 
 struct history_line {
     enum history_line_type type;
-    struct history_op op;    /* OP; without file and line */
-    uint64_t stale_after_ms; /* SETTINGS */
-    struct pos rolled_back;  /* ROLLED_BACK */
+    struct history_op op;          /* OP; without file and line */
+    uint64_t stale_after_ms;       /* SETTINGS */
+    struct candor_pos rolled_back; /* ROLLED_BACK */
 };
 
 /* False: err->message says what is wrong, without file and line. */

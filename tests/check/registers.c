@@ -36,7 +36,7 @@ static bool is_judged(const struct history_op *const *ops, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (ops[i]->level == HISTORY_LINEARIZABLE ||
-            (ops[i]->ack >= ACK_MAJORITY &&
+            (ops[i]->ack >= CANDOR_ACK_MAJORITY &&
              (ops[i]->kind == HISTORY_CAS || ops[i]->kind == HISTORY_INCREMENT)))
             return true;
     return false;
@@ -51,7 +51,7 @@ static enum candor_code check_mixture(const struct history *history,
     const struct history_op *written = NULL;
     for (size_t i = 0; i < count; i++) {
         const struct history_op *op = ops[i];
-        if (op->ack == ACK_LOCAL && op->outcome != HISTORY_FAIL)
+        if (op->ack == CANDOR_ACK_LOCAL && op->outcome != HISTORY_FAIL)
             return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                                     "%s:%zu: a LOCAL write to '%.64s', which other lines use as a "
                                     "linearizable register",

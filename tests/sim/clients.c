@@ -42,14 +42,14 @@ static uint64_t new_number(struct world *world, const struct ticket *ticket, uin
     return number;
 }
 
-static enum ack_level draw_level(struct world *world)
+static enum candor_ack draw_level(struct world *world)
 {
     if (between(world, 1, 100) > world->plan.majority_percent)
-        return ACK_LOCAL;
-    return chance(world, 100000) ? ACK_ALL : ACK_MAJORITY;
+        return CANDOR_ACK_LOCAL;
+    return chance(world, 100000) ? CANDOR_ACK_ALL : CANDOR_ACK_MAJORITY;
 }
 
-static struct request *new_request(struct world *world, uint32_t client, enum ack_level ack)
+static struct request *new_request(struct world *world, uint32_t client, enum candor_ack ack)
 {
     struct request *request = world_alloc(world, sizeof *request);
     request->client = client;
@@ -125,7 +125,7 @@ static void do_write(struct world *world, struct event *event)
 /* The cluster is whole again: it must still take a write that a majority keeps. */
 void client_probe(struct world *world, struct node *primary)
 {
-    struct request *request = new_request(world, SIM_CLIENTS, ACK_MAJORITY);
+    struct request *request = new_request(world, SIM_CLIENTS, CANDOR_ACK_MAJORITY);
     world->probe_number = client_write(world, primary, request);
 }
 
@@ -137,18 +137,18 @@ static void follow_redirect(struct world *world, const struct node *node, struct
         primary != NULL && chance(world, 800000) ? primary->index : any_node(world)->index;
 }
 
-static void told_lost(struct world *world, struct pos pos)
+static void told_lost(struct world *world, struct candor_pos pos)
 {
     memory_grow(world->losses, world->loss_capacity, world->loss_count + 1);
     world->losses[world->loss_count++].pos = pos;
 }
 
 /* What a session writes comes after all that it had seen when it sent the attempt that was executed (I8). */
-static void check_session_write(struct world *world, const struct node *node, struct pos pos)
+static void check_session_write(struct world *world, const struct node *node, struct candor_pos pos)
 {
     char written[POS_TEXT_BYTES];
     char text[POS_TEXT_BYTES];
-    struct pos token = world->writes[record_what(&node->disk, pos.seq)->number].token;
+    struct candor_pos token = world->writes[record_what(&node->disk, pos.seq)->number].token;
     if (token.seq > 0 && !disk_holds(&node->disk, pos.seq, token))
         violate(world, "I8",
                 "node %s took a session's write at %s, where its token %s is not before it",
@@ -196,13 +196,13 @@ static void check_served(struct world *world, struct node *node, const struct re
                          const struct core_freshness *fresh)
 {
     char token[POS_TEXT_BYTES];
-    if (read->ask.level == CORE_READ_BOUNDED &&
+    if (read->ask.level == CANDOR_READ_BOUNDED &&
         (!fresh->has_bound || fresh->bound_ms > read->ask.max_staleness_ms))
         violate(world, "I9", "node %s served a bounded read beyond its bound", node->id.text);
     if (read->foreign)
         violate(world, "R43", "node %s served a session of another log that has the same epoch",
                 node->id.text);
-    if (read->ask.level == CORE_READ_SESSION && read->ask.token.pos.seq > 0 &&
+    if (read->ask.level == CANDOR_READ_SESSION && read->ask.token.pos.seq > 0 &&
         !disk_holds(&node->disk, read->applied, read->ask.token.pos))
         violate(world, "I8",
                 "node %s served a session at seq %" PRIu64 " that does not hold its token %s",
@@ -212,15 +212,15 @@ static void check_served(struct world *world, struct node *node, const struct re
 static void read_served(struct world *world, struct node *node, const struct read *read)
 {
     struct client *client = &world->clients[read->client];
-    struct pos pos = disk_pos(&node->disk, read->applied);
-    if (read->ask.level == CORE_READ_SESSION && pos_compare(pos, client->token) > 0) {
+    struct candor_pos pos = disk_pos(&node->disk, read->applied);
+    if (read->ask.level == CANDOR_READ_SESSION && pos_compare(pos, client->token) > 0) {
         client->token = pos;
         client->token_cluster_id = node->view.cluster_id;
     }
 }
 
 static void wait_for(struct world *world, struct node *node, struct read *read, enum core_wait kind,
-                     struct token token)
+                     struct candor_token token)
 {
     struct ticket *ticket = ticket_new(world, node, TICKET_WAIT);
     ticket->client = read->client;
@@ -244,8 +244,8 @@ static void answer_linearizable(struct world *world, struct node *node, const st
 
 static void wait_for_commit(struct world *world, struct node *node, struct read *read)
 {
-    struct pos pos = {read->epoch->epoch, read->applied};
-    wait_for(world, node, read, CORE_WAIT_COMMIT, (struct token){pos, 0});
+    struct candor_pos pos = {read->epoch->epoch, read->applied};
+    wait_for(world, node, read, CORE_WAIT_COMMIT, (struct candor_token){.pos = pos});
 }
 
 /* The second and third step of core.h: the data are open; they must be committed before they are shown. They stay open
@@ -253,7 +253,7 @@ static void wait_for_commit(struct world *world, struct node *node, struct read 
 static void pack_linearizable(struct world *world, struct node *node, struct read *read)
 {
     if (read->waited_rewinds != read->rewinds) {
-        wait_for(world, node, read, CORE_WAIT_LINEARIZABLE, (struct token){0});
+        wait_for(world, node, read, CORE_WAIT_LINEARIZABLE, (struct candor_token){0});
         return;
     }
     read->holds = chance(world, 700000);
@@ -293,7 +293,7 @@ static void pack_other(struct world *world, struct node *node, struct read *read
         break;
     case CORE_REFUSE:
         if (decision.reason == CANDOR_REASON_FOREIGN_CLUSTER)
-            world->clients[read->client].token = (struct pos){0};
+            world->clients[read->client].token = (struct candor_pos){0};
         break;
     }
     act_later(world, read->client);
@@ -320,7 +320,7 @@ static void pack_read(struct world *world, struct event *event)
     struct core_freshness fresh;
     core_view_freshness(view, read->applied, local_ns(world, node), &fresh);
     check_freshness(world, node, &fresh, read->applied);
-    if (read->ask.level != CORE_READ_LINEARIZABLE)
+    if (read->ask.level != CANDOR_READ_LINEARIZABLE)
         pack_other(world, node, read);
     else if (read->applied > 0)
         pack_linearizable(world, node, read);
@@ -384,7 +384,7 @@ static void do_linearizable(struct world *world, struct event *event)
     struct read *read = event->data;
     read->began_ns = world->now_ns;
     if (is_current(world, read->client, read->operation))
-        wait_for(world, node, read, CORE_WAIT_LINEARIZABLE, (struct token){0});
+        wait_for(world, node, read, CORE_WAIT_LINEARIZABLE, (struct candor_token){0});
 }
 
 static void begin_read(struct world *world, struct node *node, uint32_t client)
@@ -393,20 +393,20 @@ static void begin_read(struct world *world, struct node *node, uint32_t client)
     read->client = client;
     read->operation = world->clients[client].operation;
     read->ask.level =
-        (enum core_read_level)between(world, CORE_READ_EVENTUAL, CORE_READ_LINEARIZABLE);
+        (enum candor_read_level)between(world, CANDOR_READ_EVENTUAL, CANDOR_READ_LINEARIZABLE);
     if (node->index == world->doubted && world->now_ns < world->avoided_until_ns)
-        read->ask.level = CORE_READ_LINEARIZABLE;
+        read->ask.level = CANDOR_READ_LINEARIZABLE;
     read->ask.max_staleness_ms = between(world, 1, 10) * world->plan.beat_ns / NS_PER_MS;
     read->ask.allow_syncing = chance(world, 300000);
-    if (read->ask.level == CORE_READ_SESSION) {
+    if (read->ask.level == CANDOR_READ_SESSION) {
         read->ask.token = registry_token(world, world->clients[client].token);
-        read->ask.token_cluster_id = world->clients[client].token_cluster_id;
+        read->ask.token.cluster_id = world->clients[client].token_cluster_id;
         read->foreign = world->plan.weight[FAULT_OTHER_LOG] > 0 && chance(world, 100000) &&
                         read->ask.token.origin != 0;
         read->ask.token.origin += read->foreign;
     }
     uint64_t at_ns = world->now_ns + between(world, 0, world->plan.latency_ns);
-    bool linearizable = read->ask.level == CORE_READ_LINEARIZABLE;
+    bool linearizable = read->ask.level == CANDOR_READ_LINEARIZABLE;
     schedule_at_node(world, node, at_ns, linearizable ? do_linearizable : open_read)->data = read;
 }
 

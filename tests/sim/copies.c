@@ -7,7 +7,7 @@
 
 /* ---- What the others know --------------------------------------------------------------------------------- */
 
-static const struct core_life *life_of(const struct core_lives *lives, struct node_id id)
+static const struct core_life *life_of(const struct core_lives *lives, struct candor_node_id id)
 {
     for (uint32_t i = 0; i < lives->count; i++)
         if (node_id_equal(lives->list[i].node, id))
@@ -73,8 +73,8 @@ void copies_put_back(struct world *world, struct node *node)
 {
     struct disk *disk = &node->disk;
     disk_excuse(world, disk, node->backup.last);
-    struct epoch promised = disk->promised;
-    struct epoch shown = disk->shown;
+    struct candor_epoch promised = disk->promised;
+    struct candor_epoch shown = disk->shown;
     copy_disk(&node->backup, disk);
     disk->promised = promised;
     disk->shown = shown;
@@ -110,7 +110,7 @@ static void renew(struct world *world, struct event *event)
     struct disk *disk = &node->disk;
     node_crash(world, node, false);
     disk->store_id = ++world->next_store;
-    disk->promised = disk->shown = (struct epoch){0};
+    disk->promised = disk->shown = (struct candor_epoch){0};
     disk->born = 0;
     disk->older = disk->went_back = disk->posed = false;
     world->quiet_until_ns = world->now_ns;

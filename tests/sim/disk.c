@@ -82,14 +82,14 @@ uint64_t newest_members(const struct disk *disk)
     return seq;
 }
 
-struct pos disk_pos(const struct disk *disk, uint64_t seq)
+struct candor_pos disk_pos(const struct disk *disk, uint64_t seq)
 {
     if (seq == 0 || seq > disk->last)
-        return (struct pos){0};
-    return (struct pos){disk->records[seq - 1].epoch->epoch, seq};
+        return (struct candor_pos){0};
+    return (struct candor_pos){disk->records[seq - 1].epoch->epoch, seq};
 }
 
-bool disk_holds(const struct disk *disk, uint64_t upto, struct pos pos)
+bool disk_holds(const struct disk *disk, uint64_t upto, struct candor_pos pos)
 {
     return pos.seq > 0 && pos.seq <= upto && pos.seq <= disk->last &&
            epoch_equal(disk->records[pos.seq - 1].epoch->epoch, pos.epoch);
@@ -197,7 +197,7 @@ void disk_read(struct world *world, struct node *node, uint64_t from, uint64_t u
 
 /* ---- Going back (R12, R40) ------------------------------------------------------------------------------ */
 
-static void archive(struct world *world, struct node *node, uint64_t seq, struct epoch by)
+static void archive(struct world *world, struct node *node, uint64_t seq, struct candor_epoch by)
 {
     check_discarded(world, node, seq, by);
     const struct registered *what = record_what(&node->disk, seq);
@@ -209,7 +209,7 @@ static void archive(struct world *world, struct node *node, uint64_t seq, struct
         world->watcher->archived(world, node, seq);
 }
 
-void disk_truncate(struct world *world, struct node *node, uint64_t to, struct epoch by)
+void disk_truncate(struct world *world, struct node *node, uint64_t to, struct candor_epoch by)
 {
     struct disk *disk = &node->disk;
     for (uint64_t seq = disk->last; seq > to; seq--) {
@@ -225,7 +225,7 @@ void disk_truncate(struct world *world, struct node *node, uint64_t to, struct e
 }
 
 void disk_install(struct world *world, struct node *node, const struct snapshot *snapshot,
-                  uint64_t common, struct epoch by)
+                  uint64_t common, struct candor_epoch by)
 {
     struct disk *disk = &node->disk;
     for (uint64_t seq = disk->last; seq > common; seq--) {
@@ -293,7 +293,7 @@ void disk_local(const struct disk *disk, uint64_t commit, struct seq_bits *out)
     seq_bits_raise_floor(out, commit);
     for (uint64_t seq = max_u64(commit + 1, disk->first); seq <= disk->last; seq++) {
         const struct registered *what = record_what(disk, seq);
-        if (what->type == RECORD_WRITE && what->request->ack == ACK_LOCAL)
+        if (what->type == RECORD_WRITE && what->request->ack == CANDOR_ACK_LOCAL)
             seq_bits_add(out, seq);
     }
 }

@@ -389,7 +389,8 @@ static void judge(struct world *world, struct event *event)
         violate(world, "I12", "%.3f s after the faults ended: %s",
                 (double)(world->now_ns - world->healed_ns) / 1e9,
                 why != NULL ? why : "no write is acknowledged by a majority");
-    bool kept = world->probe_number > 0 && world->writes[world->probe_number].ack >= ACK_MAJORITY;
+    bool kept =
+        world->probe_number > 0 && world->writes[world->probe_number].ack >= CANDOR_ACK_MAJORITY;
     if (why == NULL && kept) {
         world->done = true;
         return;

@@ -46,14 +46,15 @@ static void note_committed(struct world *world, const struct disk *disk, uint64_
     }
 }
 
-static bool voter_holds(const struct node *node, const struct member *member, struct pos pos)
+static bool voter_holds(const struct node *node, const struct member *member, struct candor_pos pos)
 {
     if (node->disk.wipes > 0)
         return true; /* it may have held it, and its acknowledgement may still be on its way */
     return node->disk.store_id == member->store_id && disk_holds(&node->disk, node->disk.last, pos);
 }
 
-static uint32_t voters_that_hold(struct world *world, const struct members *members, struct pos pos)
+static uint32_t voters_that_hold(struct world *world, const struct members *members,
+                                 struct candor_pos pos)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < members->count; i++) {
@@ -90,7 +91,7 @@ static uint32_t voters_that_acknowledged(struct world *world, const struct node 
 
 static void check_majority(struct world *world, struct node *node, uint64_t seq)
 {
-    struct pos pos = disk_pos(&node->disk, seq);
+    struct candor_pos pos = disk_pos(&node->disk, seq);
     char text[POS_TEXT_BYTES];
     if (!epoch_equal(pos.epoch, node->view.epoch))
         violate(world, "R16", "primary %s commits %s, below its EPOCH_START", node->id.text,
@@ -164,7 +165,7 @@ static void note_forced(const struct node *node, struct committed *committed)
     if (seq < 2)
         return; /* the first generation is founded, not forced */
     /* Whoever goes on behind an opening that its owner did not live to tell of is of that opening. */
-    struct epoch opening = disk->records[seq - 1].epoch->epoch;
+    struct candor_epoch opening = disk->records[seq - 1].epoch->epoch;
     bool first = epoch_none(committed->opening);
     committed->tainted |= first ? committed->seq > 0 : !epoch_equal(opening, committed->opening);
     committed->opening = opening;
@@ -184,7 +185,7 @@ static void check_new_primary(struct world *world, struct node *node)
             0) /* I3 speaks of later epochs */
         return;
     struct epoch_log *there = registry_branch(committed->epoch, committed->seq);
-    struct pos head = {there->epoch, committed->seq};
+    struct candor_pos head = {there->epoch, committed->seq};
     if (!disk_holds(&node->disk, node->disk.last, head))
         violate(world, "I3", "node %s is primary of %s without the committed %s", node->id.text,
                 epoch_text(node->view.epoch, epoch), pos_text(head, pos));
@@ -236,7 +237,7 @@ static void check_status(struct world *world, struct node *node, const struct co
     if (match > node->disk.last)
         violate(world, "R1", "node %s acknowledges seq %" PRIu64 ", its disk ends at %" PRIu64,
                 node->id.text, match, node->disk.last);
-    struct pos held = disk_pos(&node->disk, match);
+    struct candor_pos held = disk_pos(&node->disk, match);
     if (!registry_holds(registry_epoch(world, msg->header.epoch), held))
         violate(world, "R15", "node %s acknowledges %s, which the log of epoch %s does not hold",
                 node->id.text, pos_text(held, pos), epoch_text(msg->header.epoch, epoch));
@@ -255,7 +256,7 @@ static void check_heartbeat(struct world *world, struct node *node, const struct
 }
 
 /* R7: what a node calls its epoch, to peers or clients, is on its disk, so that no restart takes it back. */
-void check_shown(struct world *world, struct node *node, struct epoch shown)
+void check_shown(struct world *world, struct node *node, struct candor_epoch shown)
 {
     char epoch[EPOCH_TEXT_BYTES];
     char stored[EPOCH_TEXT_BYTES];
@@ -415,14 +416,14 @@ void check_install(struct world *world, struct node *node, const struct core_act
 
 /* Who follows an older epoch than the one that committed a record may still give its own copy up: no majority counted it, and the
  * newer epoch's primary brings it back (I3 speaks of later epochs). */
-void check_discarded(struct world *world, struct node *node, uint64_t seq, struct epoch by)
+void check_discarded(struct world *world, struct node *node, uint64_t seq, struct candor_epoch by)
 {
     const struct registered *what = record_what(&node->disk, seq);
     if (node->disk.others_from != 0) /* where they begin no primary knows: it fetches them again */
         return;
     if (epoch_compare(by, what->committed_in) < 0)
         return;
-    struct pos pos = disk_pos(&node->disk, seq);
+    struct candor_pos pos = disk_pos(&node->disk, seq);
     char text[POS_TEXT_BYTES];
     if (may_lose(world))
         return;
@@ -434,19 +435,19 @@ void check_discarded(struct world *world, struct node *node, uint64_t seq, struc
                 pos_text(pos, text));
     if (what->type != RECORD_WRITE || by.generation > pos.epoch.generation)
         return;
-    if (world->writes[what->number].ack >= ACK_MAJORITY)
+    if (world->writes[what->number].ack >= CANDOR_ACK_MAJORITY)
         violate(world, "I6", "node %s discards %s, acknowledged %s", node->id.text,
                 pos_text(pos, text), ack_level_name(world->writes[what->number].ack));
 }
 
 /* ---- Acknowledgements (R1, R19) ------------------------------------------------------------------------- */
 
-static void note_acknowledged(struct world *world, uint64_t number, enum ack_level ack,
+static void note_acknowledged(struct world *world, uint64_t number, enum candor_ack ack,
                               struct epoch_log *epoch, uint64_t seq)
 {
     struct write *write = &world->writes[number];
-    bool again = write->ack != ACK_NONE; /* a retry was answered as its first attempt was */
-    write->ack = (enum ack_level)max_u64(write->ack, ack);
+    bool again = write->ack != CANDOR_ACK_NONE; /* a retry was answered as its first attempt was */
+    write->ack = (enum candor_ack)max_u64(write->ack, ack);
     if (again)
         return;
     write->ack_ns = world->now_ns;
@@ -457,7 +458,8 @@ static void note_acknowledged(struct world *world, uint64_t number, enum ack_lev
 }
 
 /* By the reign that acknowledges it, or by one of an older generation: a retry's record may be as old as that. */
-static bool was_committed(const struct world *world, struct pos pos, uint64_t newest_generation)
+static bool was_committed(const struct world *world, struct candor_pos pos,
+                          uint64_t newest_generation)
 {
     for (uint32_t i = 0; i < world->committed_count; i++) {
         const struct committed *committed = &world->committed[i];
@@ -474,12 +476,12 @@ static bool was_committed(const struct world *world, struct pos pos, uint64_t ne
 static void check_level(struct world *world, struct node *node, const struct core_action *action)
 {
     char pos[POS_TEXT_BYTES];
-    if (action->ack >= ACK_MAJORITY && !may_lose(world) &&
+    if (action->ack >= CANDOR_ACK_MAJORITY && !may_lose(world) &&
         !was_committed(world, action->pos, node->view.epoch.generation))
         violate(world, "I6", "primary %s acknowledges %s, which is not committed, as %s",
                 node->id.text, pos_text(action->pos, pos), ack_level_name(action->ack));
     const struct members *members = disk_members(&node->disk, node->view.durable);
-    if (action->ack == ACK_ALL && !world->forced && !may_lose(world) &&
+    if (action->ack == CANDOR_ACK_ALL && !world->forced && !may_lose(world) &&
         voters_that_hold(world, members, action->pos) < members_voters(members))
         violate(world, "I6", "primary %s acknowledges %s as ALL, but not all hold it",
                 node->id.text, pos_text(action->pos, pos));
@@ -506,7 +508,7 @@ void check_acknowledged(struct world *world, struct node *node, const struct tic
     const struct request *request = ticket->request;
     uint64_t seq = action->pos.seq;
     char pos[POS_TEXT_BYTES];
-    if (action->ack < ACK_LOCAL || action->ack < request->ack)
+    if (action->ack < CANDOR_ACK_LOCAL || action->ack < request->ack)
         violate(world, "ack", "primary %s reached %s, %s was asked for", node->id.text,
                 ack_level_name(action->ack), ack_level_name(request->ack));
     if (!disk_holds(disk, disk->last, action->pos) ||
@@ -579,7 +581,8 @@ static void check_bound(struct world *world, struct node *node, const struct cor
                 "node %s says in epoch %s at seq %" PRIu64 ": at most %" PRIu64
                 " ms old; but write %" PRIu64 " at %s was acknowledged %.3f ms ago",
                 node->id.text, epoch_text(fresh->epoch, text), applied, fresh->bound_ms,
-                world->acked[i], pos_text((struct pos){write->epoch->epoch, write->seq}, pos),
+                world->acked[i],
+                pos_text((struct candor_pos){write->epoch->epoch, write->seq}, pos),
                 (double)(world->now_ns - write->ack_ns) / 1e6);
     }
 }
@@ -660,13 +663,13 @@ static void check_sees_acknowledged(struct world *world, struct node *node, cons
                     "node %s answers a linearizable read at seq %" PRIu64 " without write %" PRIu64
                     " at %s, acknowledged %.3f ms before it began",
                     node->id.text, read->applied, world->acked[i],
-                    pos_text((struct pos){write->epoch->epoch, write->seq}, pos),
+                    pos_text((struct candor_pos){write->epoch->epoch, write->seq}, pos),
                     (double)(read->began_ns - write->ack_ns) / 1e6);
     }
 }
 
 /* In any generation: a forced promotion may come between the promise and the answer. */
-static bool is_committed(const struct world *world, struct pos pos)
+static bool is_committed(const struct world *world, struct candor_pos pos)
 {
     for (uint32_t i = 0; i < world->committed_count; i++) {
         const struct committed *committed = &world->committed[i];
@@ -684,7 +687,7 @@ void check_linearizable_read(struct world *world, struct node *node, const struc
         return;
     if (world->plan.leases && world->plan.beyond_drift)
         return; /* a lease is worth what the bound of the clocks' drift is worth (R30) */
-    struct pos pos = {read->epoch->epoch, read->applied};
+    struct candor_pos pos = {read->epoch->epoch, read->applied};
     char text[POS_TEXT_BYTES];
     if (!is_committed(world, pos))
         violate(world, "I7", "node %s answers a linearizable read with %s, which is not committed",
@@ -781,12 +784,12 @@ static void check_kept(struct world *world, const struct disk *disk, uint64_t nu
     const struct write *write = &world->writes[number];
     if (data_hold(disk, disk->last, write))
         return;
-    bool majority = write->ack >= ACK_MAJORITY && !world->forced && !may_lose(world);
+    bool majority = write->ack >= CANDOR_ACK_MAJORITY && !world->forced && !may_lose(world);
     if (!majority && (write->archived || write->excused))
         return;
     char pos[POS_TEXT_BYTES];
     violate(world, "I6", "write %" PRIu64 " at %s, acknowledged %s, is %s", number,
-            pos_text((struct pos){write->epoch->epoch, write->seq}, pos),
+            pos_text((struct candor_pos){write->epoch->epoch, write->seq}, pos),
             ack_level_name(write->ack),
             majority ? "not in the log" : "neither in the state nor in an archive");
 }

@@ -307,7 +307,7 @@ void net_call(struct world *world, struct node *node, const struct core_action *
 
 /* ---- Connections ---------------------------------------------------------------------------------------- */
 
-void net_reset_peer(struct world *world, struct node *node, struct node_id peer)
+void net_reset_peer(struct world *world, struct node *node, struct candor_node_id peer)
 {
     struct node *from = find_node(world, peer);
     ASSERT(from != NULL);

@@ -18,8 +18,8 @@ void check_once(struct world *world, const struct node *node, struct epoch_log *
         violate(world, "I11",
                 "node %s stores request %" PRIu64 " of client %u at %s, it has its effect at %s",
                 node->id.text, request->number, request->client,
-                pos_text((struct pos){epoch->epoch, seq}, pos),
-                pos_text((struct pos){place->epoch->epoch, place->seq}, before));
+                pos_text((struct candor_pos){epoch->epoch, seq}, pos),
+                pos_text((struct candor_pos){place->epoch->epoch, place->seq}, before));
     }
     struct place *place = world_alloc(world, sizeof *place);
     *place = (struct place){request->places, epoch, seq, what->part};
@@ -28,7 +28,7 @@ void check_once(struct world *world, const struct node *node, struct epoch_log *
 
 /* What is acknowledged is what was asked for, not what somebody else has done under its id. */
 void check_answered(struct world *world, const struct node *node, const struct request *request,
-                    struct pos pos)
+                    struct candor_pos pos)
 {
     const struct registered *what = record_what(&node->disk, pos.seq);
     char text[POS_TEXT_BYTES];

@@ -77,10 +77,10 @@ static void promote_somebody(struct world *world)
 static void force_newest(struct world *world)
 {
     struct node *newest = NULL;
-    struct pos highest = {0};
+    struct candor_pos highest = {0};
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];
-        struct pos pos = disk_pos(&node->disk, node->disk.last);
+        struct candor_pos pos = disk_pos(&node->disk, node->disk.last);
         if (!node->up || node->view.forked || pos.seq == 0 || pos_compare(pos, highest) <= 0)
             continue;
         newest = node;

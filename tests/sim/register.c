@@ -56,7 +56,7 @@ static void add_writes(struct world *world)
         bool deletes = write->request->ops[write->part].deletes;
         bool of_key = write->request->ops[write->part].key == REGISTER_KEY;
         uint64_t value = deletes ? CHECK_ABSENT : number;
-        bool certain = write->ack >= ACK_MAJORITY;
+        bool certain = write->ack >= CANDOR_ACK_MAJORITY;
         if (!of_key || write->refused || !write->stored ||
             !(certain || was_seen(world->history.ops, reads, value)))
             continue;

@@ -18,7 +18,7 @@ static uint64_t hash_text(uint64_t hash, const char *text, size_t bytes)
     return hash;
 }
 
-struct epoch_log *registry_epoch(struct world *world, struct epoch epoch)
+struct epoch_log *registry_epoch(struct world *world, struct candor_epoch epoch)
 {
     for (uint32_t i = world->epoch_count; i-- > 0;)
         if (epoch_equal(world->epochs[i]->epoch, epoch))
@@ -48,17 +48,17 @@ const struct registered *registry_at(const struct epoch_log *epoch, uint64_t seq
     return &epoch->records[seq - epoch->first_seq];
 }
 
-struct token registry_token(const struct world *world, struct pos pos)
+struct candor_token registry_token(const struct world *world, struct candor_pos pos)
 {
     for (uint32_t i = world->epoch_count; i-- > 0;) {
         const struct epoch_log *log = world->epochs[i];
         if (epoch_equal(log->epoch, pos.epoch) && log->count > 0)
-            return (struct token){pos, log->records[0].chain.low};
+            return (struct candor_token){.pos = pos, .origin = log->records[0].chain.low};
     }
-    return (struct token){pos, 0};
+    return (struct candor_token){.pos = pos};
 }
 
-bool registry_holds(struct epoch_log *epoch, struct pos pos)
+bool registry_holds(struct epoch_log *epoch, struct candor_pos pos)
 {
     struct epoch_log *there = registry_branch(epoch, pos.seq);
     return there != NULL && there->first_seq != 0 && epoch_equal(there->epoch, pos.epoch);
@@ -73,7 +73,7 @@ const struct registered *record_what(const struct disk *disk, uint64_t seq)
 }
 
 /* What it answers is its number: so each attempt of a request is told from the others. */
-void registry_committed(struct epoch_log *epoch, uint64_t seq, struct epoch in)
+void registry_committed(struct epoch_log *epoch, uint64_t seq, struct candor_epoch in)
 {
     struct registered *record = &epoch->records[seq - epoch->first_seq];
     if (epoch_none(record->committed_in))
@@ -155,8 +155,8 @@ struct epoch_log *registry_add(struct world *world, const struct node *node,
         violate(world, "I2",
                 "node %s stores at %s another log than was stored there before (write %" PRIu64
                 " against %" PRIu64 ")",
-                node->id.text, pos_text((struct pos){record->epoch, record->seq}, pos), now.number,
-                log->records[at].number);
+                node->id.text, pos_text((struct candor_pos){record->epoch, record->seq}, pos),
+                now.number, log->records[at].number);
     }
     if (at == log->count) {
         memory_grow(log->records, log->capacity, log->count + 1);

@@ -36,7 +36,7 @@ void rules_write_stored(struct world *world, const struct node *node, struct wri
 
 /* What its client may ask for later is where the write stands, and no other record (R21). */
 void rules_write_unknown(struct world *world, const struct node *node, const struct ticket *ticket,
-                         struct pos pos)
+                         struct candor_pos pos)
 {
     const struct registered *what = registry_at(registry_epoch(world, pos.epoch), pos.seq);
     bool there = registry_holds(registry_epoch(world, pos.epoch), pos);
@@ -102,7 +102,7 @@ static void check_at_risk(struct world *world, const struct node *node)
     uint64_t local = 0;
     for (uint64_t seq = max_u64(view->commit + 1, node->disk.first); seq <= view->durable; seq++) {
         const struct registered *what = record_what(&node->disk, seq);
-        local += what->type == RECORD_WRITE && what->request->ack == ACK_LOCAL;
+        local += what->type == RECORD_WRITE && what->request->ack == CANDOR_ACK_LOCAL;
     }
     if (view->at_risk != local)
         violate(world, "R42", "primary %s counts %" PRIu64 " records at risk, there are %" PRIu64,
@@ -221,7 +221,7 @@ void rules_called(struct world *world, const struct node *node, const struct nod
     if (epoch_compare(to->disk.epoch, node->view.epoch) > 0)
         return; /* it has moved on, and will not stand for this one */
     char pos[POS_TEXT_BYTES];
-    struct pos head = disk_pos(disk, disk->last);
+    struct candor_pos head = disk_pos(disk, disk->last);
     if (!disk_holds(&to->disk, to->disk.last, head))
         violate(world, "R26", "primary %s asks %s to stand, which does not hold %s", node->id.text,
                 to->id.text, pos_text(head, pos));

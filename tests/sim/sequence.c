@@ -5,7 +5,7 @@
 
 struct group {
     struct world *world;
-    struct epoch epoch;
+    struct candor_epoch epoch;
     struct batch_writer batch;
     struct chain before; /* at the log's end */
     uint64_t first_seq;
@@ -74,7 +74,7 @@ static struct sequenced run_write(struct group *group, const struct ticket *tick
     return result;
 }
 
-struct slice sequence_group(struct world *world, const struct node *node, struct epoch epoch,
+struct slice sequence_group(struct world *world, const struct node *node, struct candor_epoch epoch,
                             const struct ticket *const *tickets, uint32_t count,
                             struct sequenced *out)
 {

@@ -177,7 +177,7 @@ struct request {
     uint64_t content;      /* tells it from others with its id; the digest of a real one */
     struct request *first; /* with this id: itself, or the one whose twin it is */
     uint32_t parts;
-    enum ack_level ack; /* asked for */
+    enum candor_ack ack; /* asked for */
     struct {
         uint32_t key;
         bool deletes;
@@ -206,12 +206,12 @@ struct registered {
     bool deletes;
     const struct members *members;
     uint64_t cluster_id;
-    struct epoch committed_in; /* the first epoch that committed it; none: not committed */
+    struct candor_epoch committed_in; /* the first epoch that committed it; none: not committed */
 };
 
 /* One epoch's records, and where it branched off. */
 struct epoch_log {
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t hash;
     struct epoch_log *parent; /* of the record before first_seq; NULL: seq 1 */
     uint64_t first_seq;       /* 0: no EPOCH_START was seen yet */
@@ -237,7 +237,7 @@ struct disk {
     uint64_t store_id; /* hard state */
     uint64_t boot;
     uint64_t cluster_id;
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t hard_commit;
     struct log_record
         *records; /* of seq 1..last; those below `first` are the simulator's memory only */
@@ -248,10 +248,11 @@ struct disk {
     uint64_t commit; /* of the newest COMMIT */
     uint64_t rewinds;
     struct state state;
-    struct epoch promised; /* the simulator's memory: the highest epoch voted for with this disk */
-    uint64_t born;         /* and the newest boot that began with it */
-    struct epoch shown;    /* and the highest epoch that left the node as its own */
-    uint32_t wipes;        /* of this node */
+    struct candor_epoch
+        promised;  /* the simulator's memory: the highest epoch voted for with this disk */
+    uint64_t born; /* and the newest boot that began with it */
+    struct candor_epoch shown; /* and the highest epoch that left the node as its own */
+    uint32_t wipes;            /* of this node */
     uint64_t skew; /* not 0: its state silently differs from what its log makes (FAULT_DIFFER) */
     struct core_lives lives; /* what the node keeps of the others' */
     bool posed;              /* a stranger has given it a later life than it had (FAULT_POSE) */
@@ -262,7 +263,7 @@ struct disk {
 
 struct snapshot {
     uint64_t skew;
-    struct pos pos;
+    struct candor_pos pos;
     struct log_record *records;
     struct state state;
     uint64_t undo_floor;
@@ -271,13 +272,13 @@ struct snapshot {
     struct epoch_history history;
     struct members members;
     uint64_t boot; /* hard state, which has no business here (R2) */
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t hard_commit;
 };
 
 struct work {
     enum core_action_type type;
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t seq;
     uint64_t cluster_id;
     uint64_t ticket;
@@ -313,9 +314,9 @@ struct writer {
 struct write { /* by number: one part of one attempt; a retry has other numbers */
     struct request *request;
     uint32_t part;
-    struct pos token; /* what its session had seen */
+    struct candor_pos token; /* what its session had seen */
     uint64_t issued_ns;
-    enum ack_level ack; /* reached; ACK_NONE: not acknowledged */
+    enum candor_ack ack; /* reached; CANDOR_ACK_NONE: not acknowledged */
     uint64_t ack_ns;
     struct epoch_log *epoch; /* where, when acknowledged */
     uint64_t seq;
@@ -333,8 +334,8 @@ struct ticket {
     uint32_t client;
     uint64_t operation; /* of the client: an older one was given up */
     struct request *request;
-    uint64_t first_number; /* of this attempt */
-    struct pos token;      /* WRITE: what its session had seen */
+    uint64_t first_number;   /* of this attempt */
+    struct candor_pos token; /* WRITE: what its session had seen */
     struct read *read;
     uint32_t caller; /* REQUEST; SIM_NODES: a stranger, who reads no answer */
     uint64_t caller_life;
@@ -342,7 +343,7 @@ struct ticket {
     bool votes;        /* the request is a VOTE for `epoch` */
     bool hands_over;   /* the request is a TRANSFER */
     bool against_live; /* it came within T of another primary's heartbeat (R23) */
-    struct epoch epoch;
+    struct candor_epoch epoch;
 };
 
 struct read {
@@ -359,9 +360,9 @@ struct read {
     /* SESSION: the core said that the token's position is here, and since then nothing was taken back. */
     bool waited;
     uint64_t waited_rewinds;
-    bool holds;          /* COMMIT: what was read is still open */
-    struct epoch reign;  /* LINEARIZABLE: confirmed in this epoch */
-    enum core_wait wait; /* the newest */
+    bool holds;                /* COMMIT: what was read is still open */
+    struct candor_epoch reign; /* LINEARIZABLE: confirmed in this epoch */
+    enum core_wait wait;       /* the newest */
 };
 
 struct served { /* a linearizable read that was answered */
@@ -376,7 +377,7 @@ struct client {
     uint64_t requests;       /* numbers given */
     struct request *request; /* the newest */
     bool unanswered;         /* it is to be tried again */
-    struct pos token;
+    struct candor_pos token;
     uint64_t token_cluster_id;
 };
 
@@ -397,20 +398,20 @@ struct outgoing { /* a call of this node */
 struct heard {
     uint64_t store_id;
     uint64_t boot;
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t match;
 };
 
 /* The newest heartbeat that arrived. */
 struct beat {
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t id;
     uint64_t ns; /* own clock; 0: none */
 };
 
 struct node {
     uint32_t index;
-    struct node_id id;
+    struct candor_node_id id;
     bool up;
     uint64_t life; /* counts starts; 0: never started */
     uint64_t paused_until_ns;
@@ -451,8 +452,8 @@ struct node {
     uint64_t hinted_ns;              /* own clock: when a connection was last lost */
     uint64_t
         live_ns; /* own clock: arrival of the newest heartbeat, of any epoch; 0: none since it reigned */
-    struct node_id live_owner; /* whose */
-    bool was_full;             /* its disk has refused something, in this life */
+    struct candor_node_id live_owner; /* whose */
+    bool was_full;                    /* its disk has refused something, in this life */
     bool
         asked_to_lead; /* an operator, or a full primary, has wanted a transfer to it, in any life */
     uint64_t reign_ns; /* global time: when its present reign began */
@@ -507,15 +508,15 @@ struct history { /* of one key, as clients saw it */
 };
 
 struct loss { /* a SESSION_LOST that was told */
-    struct pos pos;
+    struct candor_pos pos;
 };
 
 struct committed { /* the highest commit of a generation */
     uint64_t generation;
     struct epoch_log *epoch;
     uint64_t seq;
-    struct epoch opening; /* that opened it by force */
-    bool tainted;         /* by two who did not know of each other: it is not one history */
+    struct candor_epoch opening; /* that opened it by force */
+    bool tainted;                /* by two who did not know of each other: it is not one history */
 };
 
 /* Who looks on while a script runs (transcript/), and takes the place of the clients. */
@@ -625,10 +626,10 @@ uint64_t global_of_local_ns(const struct node *node, uint64_t local);
 void clock_jump(struct world *world, struct node *node, uint64_t forward_ns);
 bool chance(struct world *world, uint32_t ppm);
 uint64_t between(struct world *world, uint64_t low, uint64_t high); /* both included */
-struct node *find_node(struct world *world, struct node_id id);
+struct node *find_node(struct world *world, struct candor_node_id id);
 struct node *find_primary(struct world *world); /* the one of the highest epoch; NULL */
 /* What whoever listens on the network knows of a node. */
-struct core_header node_header(const struct node *node, struct epoch epoch);
+struct core_header node_header(const struct node *node, struct candor_epoch epoch);
 void node_step(struct world *world, struct node *node, const struct core_event *event);
 void node_start(struct world *world, struct node *node);
 void node_crash(struct world *world, struct node *node, bool machine);
@@ -647,9 +648,9 @@ struct state_digest disk_digest(const struct disk *disk, uint64_t seq);
 void disk_free(struct disk *disk);
 enum candor_code disk_append(struct world *world, struct node *node, struct slice batches,
                              uint64_t most_batches);
-void disk_truncate(struct world *world, struct node *node, uint64_t to, struct epoch by);
+void disk_truncate(struct world *world, struct node *node, uint64_t to, struct candor_epoch by);
 void disk_install(struct world *world, struct node *node, const struct snapshot *snapshot,
-                  uint64_t common, struct epoch by);
+                  uint64_t common, struct candor_epoch by);
 void disk_read(struct world *world, struct node *node, uint64_t from, uint64_t upto,
                uint32_t most_batches, struct buffer *out);
 void disk_lose_tail(struct world *world, struct node *node);
@@ -660,8 +661,8 @@ void disk_history(const struct disk *disk, uint64_t last, struct epoch_history *
 const struct members *disk_members(const struct disk *disk,
                                    uint64_t seq); /* as of seq; never NULL */
 uint64_t disk_cluster_id(const struct disk *disk);
-struct pos disk_pos(const struct disk *disk, uint64_t seq);
-bool disk_holds(const struct disk *disk, uint64_t upto, struct pos pos);
+struct candor_pos disk_pos(const struct disk *disk, uint64_t seq);
+bool disk_holds(const struct disk *disk, uint64_t upto, struct candor_pos pos);
 
 /* requests.c */
 enum standing { REQUEST_NEW, REQUEST_KNOWN, REQUEST_TOO_OLD, REQUEST_OF_ANOTHER };
@@ -681,7 +682,7 @@ struct sequenced {
     uint64_t first_seq, last_seq;
 };
 /* The group's new records, in one batch; empty: there are none. `out` has room for each ticket. */
-struct slice sequence_group(struct world *world, const struct node *node, struct epoch epoch,
+struct slice sequence_group(struct world *world, const struct node *node, struct candor_epoch epoch,
                             const struct ticket *const *tickets, uint32_t count,
                             struct sequenced *out);
 
@@ -695,7 +696,7 @@ void writer_wake(struct world *world, struct node *node); /* after a fault of th
 void net_publish(struct world *world, struct node *node, const struct core_msg *msg);
 void net_call(struct world *world, struct node *node, const struct core_action *action);
 void net_answer(struct world *world, struct node *node, const struct core_action *action);
-void net_reset_peer(struct world *world, struct node *node, struct node_id peer);
+void net_reset_peer(struct world *world, struct node *node, struct candor_node_id peer);
 void net_node_started(struct world *world, struct node *node);
 void net_node_died(struct world *world, struct node *node);
 void net_release(struct world *world, struct letter *letter);
@@ -754,7 +755,8 @@ void scenario_usurp(struct world *world);
 void scenario_reborn(struct world *world, struct node *node);
 
 /* registry.c */
-struct epoch_log *registry_epoch(struct world *world, struct epoch epoch); /* found or made */
+struct epoch_log *registry_epoch(struct world *world,
+                                 struct candor_epoch epoch); /* found or made */
 /* A record stands on a disk behind `before` (NULL: at seq 1). Violates I2 when the position holds another. */
 struct epoch_log *registry_add(struct world *world, const struct node *node,
                                const struct log_record *before, const struct record *record);
@@ -763,10 +765,10 @@ const struct registered *registry_at(const struct epoch_log *epoch, uint64_t seq
 struct epoch_log *registry_branch(struct epoch_log *epoch,
                                   uint64_t seq); /* whose record stands there */
 /* As its log's nodes would give it. */
-struct token registry_token(const struct world *world, struct pos pos);
+struct candor_token registry_token(const struct world *world, struct candor_pos pos);
 bool registry_holds(struct epoch_log *epoch,
-                    struct pos pos); /* the log that ends with `epoch` has pos */
-void registry_committed(struct epoch_log *epoch, uint64_t seq, struct epoch in);
+                    struct candor_pos pos); /* the log that ends with `epoch` has pos */
+void registry_committed(struct epoch_log *epoch, uint64_t seq, struct candor_epoch in);
 const struct registered *record_what(const struct disk *disk, uint64_t seq);
 void registry_free(struct world *world);
 
@@ -774,7 +776,7 @@ void registry_free(struct world *world);
 __attribute__((format(printf, 3, 4))) _Noreturn void
 violate(struct world *world, const char *invariant, const char *format, ...);
 void check_step(struct world *world, struct node *node);
-void check_shown(struct world *world, struct node *node, struct epoch shown);
+void check_shown(struct world *world, struct node *node, struct candor_epoch shown);
 void check_published(struct world *world, struct node *node, const struct core_msg *msg);
 void check_answer(struct world *world, struct node *node, const struct core_msg *msg,
                   uint64_t ticket);
@@ -783,7 +785,7 @@ void check_truncate(struct world *world, struct node *node, uint64_t to);
 void check_install(struct world *world, struct node *node, const struct core_action *action);
 void check_acknowledged(struct world *world, struct node *node, const struct ticket *ticket,
                         const struct core_action *action);
-void check_discarded(struct world *world, struct node *node, uint64_t seq, struct epoch by);
+void check_discarded(struct world *world, struct node *node, uint64_t seq, struct candor_epoch by);
 void check_freshness(struct world *world, struct node *node, const struct core_freshness *fresh,
                      uint64_t applied);
 /* A linearizable read is about to be answered from its data (I7). */
@@ -804,7 +806,7 @@ void check_once(struct world *world, const struct node *node, struct epoch_log *
                 const struct registered *what);
 void check_log_once(struct world *world, const struct node *node);
 void check_answered(struct world *world, const struct node *node, const struct request *request,
-                    struct pos pos);
+                    struct candor_pos pos);
 
 /* mutations.c: rules of the disk, left out one at a time; numbered behind those of the core */
 enum sim_mutation {
@@ -829,7 +831,7 @@ void rules_write_taken(struct world *world, const struct node *node, const struc
                        const struct ticket *ticket);
 void rules_write_refused(struct world *world, const struct node *node, const struct ticket *ticket);
 void rules_write_unknown(struct world *world, const struct node *node, const struct ticket *ticket,
-                         struct pos pos);
+                         struct candor_pos pos);
 void rules_write_stored(struct world *world, const struct node *node, struct write *write);
 void rules_acknowledged(struct world *world, const struct node *node);
 bool rules_against_live(struct world *world, const struct node *node, const struct core_msg *vote);

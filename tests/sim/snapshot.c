@@ -62,11 +62,11 @@ static void arrive(struct world *world, struct event *event)
 }
 
 struct wish {
-    struct epoch epoch;
+    struct candor_epoch epoch;
 };
 
 /* The server offers what it has; a careless one also a checkpoint that is older than the epoch. */
-static struct snapshot *offer(struct world *world, struct node *server, struct epoch epoch)
+static struct snapshot *offer(struct world *world, struct node *server, struct candor_epoch epoch)
 {
     if (world->plan.careless_server && server->checkpoint != NULL && chance(world, 300000))
         return server->checkpoint;

@@ -69,16 +69,16 @@ static uint64_t any_counter(struct world *world, uint64_t near)
     return chance(world, 500000) ? near + between(world, 0, 3) : far[between(world, 0, 4)];
 }
 
-static struct node_id any_name(struct world *world)
+static struct candor_node_id any_name(struct world *world)
 {
     if (chance(world, 100000))
         return node_id_of("nobody");
     return world->nodes[between(world, 0, world->node_count - 1)].id;
 }
 
-static struct epoch any_epoch(struct world *world, struct epoch near)
+static struct candor_epoch any_epoch(struct world *world, struct candor_epoch near)
 {
-    struct epoch epoch = near;
+    struct candor_epoch epoch = near;
     if (chance(world, 300000))
         return epoch;
     epoch.term = any_counter(world, near.term);
@@ -93,7 +93,7 @@ static void forge_request(struct world *world, const struct node *victim, struct
     static const enum core_msg_type types[] = {CORE_MSG_ATTACH,   CORE_MSG_PRE_VOTE,
                                                CORE_MSG_VOTE,     CORE_MSG_READ_INDEX,
                                                CORE_MSG_TRANSFER, CORE_MSG_LIFE};
-    struct epoch known = victim->view.epoch;
+    struct candor_epoch known = victim->view.epoch;
     const struct node *name = &world->nodes[between(world, 0, world->node_count - 1)];
     msg->type = types[between(world, 0, 5)];
     msg->header = node_header(name, any_epoch(world, known));
@@ -109,16 +109,17 @@ static void forge_request(struct world *world, const struct node *victim, struct
         msg->vote.epoch = any_epoch(world, known);
         if (chance(world, 700000))
             msg->vote.epoch.owner = name->id;
-        msg->vote.last = (struct pos){msg->vote.epoch, any_counter(world, victim->view.last)};
+        msg->vote.last =
+            (struct candor_pos){msg->vote.epoch, any_counter(world, victim->view.last)};
         msg->vote.transfer = chance(world, 300000);
     }
 }
 
 /* What it opens itself in the same step was planned before. */
 static void must_have_learnt_nothing(struct world *world, const struct node *node,
-                                     const struct epoch *before, const struct core_msg *msg)
+                                     const struct candor_epoch *before, const struct core_msg *msg)
 {
-    const struct epoch *now = &node->view.epoch;
+    const struct candor_epoch *now = &node->view.epoch;
     char old[EPOCH_TEXT_BYTES];
     char new[EPOCH_TEXT_BYTES];
     bool own = node_id_equal(now->owner, node->id) && now->term == before->term + 1;
@@ -140,7 +141,7 @@ static void ask(struct world *world, struct node *victim)
         ticket->epoch = msg.vote.epoch;
         ticket->against_live = rules_against_live(world, victim, &msg);
     }
-    struct epoch before = victim->view.epoch;
+    struct candor_epoch before = victim->view.epoch;
     struct core_event event = {.type = CORE_EVENT_REQUEST, .ticket = ticket->id, .msg = &msg};
     trace_message(world, victim, "asked by a stranger", &msg);
     node_step(world, victim, &event);
@@ -161,10 +162,10 @@ static struct node *any_down(struct world *world)
 }
 
 /* Of this generation: a new one would have to be forced by an operator, as if that node had been; or of one that is too far. */
-static struct epoch posed_epoch(struct world *world, struct epoch near)
+static struct candor_epoch posed_epoch(struct world *world, struct candor_epoch near)
 {
     static const uint64_t far[] = {UINT64_C(1) << 19, UINT64_C(1) << 40, (UINT64_C(1) << 62) - 1};
-    struct epoch epoch = near;
+    struct candor_epoch epoch = near;
     epoch.term =
         chance(world, 500000) ? near.term + between(world, 0, 3) : far[between(world, 0, 2)];
     if (chance(world, 150000))

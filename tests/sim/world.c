@@ -194,7 +194,7 @@ struct ticket ticket_take(struct world *world, struct node *node, uint64_t id)
 
 /* ---- One step of a node --------------------------------------------------------------------------------- */
 
-struct node *find_node(struct world *world, struct node_id id)
+struct node *find_node(struct world *world, struct candor_node_id id)
 {
     for (uint32_t i = 0; i < world->node_count; i++)
         if (node_id_equal(world->nodes[i].id, id))
@@ -202,7 +202,7 @@ struct node *find_node(struct world *world, struct node_id id)
     return NULL;
 }
 
-struct core_header node_header(const struct node *node, struct epoch epoch)
+struct core_header node_header(const struct node *node, struct candor_epoch epoch)
 {
     return (struct core_header){
         .cluster_id = node->disk.cluster_id,
@@ -462,7 +462,7 @@ void node_start(struct world *world, struct node *node)
     node->tick_ns = UINT64_MAX;
     disk->boot = boot_next(disk->boot, rng_next(&world->rng));
     disk_replay(disk, &disk->state); /* the state is rebuilt from the log */
-    struct epoch held =
+    struct candor_epoch held =
         disk_pos(disk, disk->last).epoch; /* of a forced EPOCH_START, perhaps (R28) */
     if (epoch_compare(held, disk->epoch) > 0)
         disk->epoch = held;

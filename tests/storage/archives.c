@@ -79,7 +79,7 @@ void check_archived(struct node *node, const struct branch *log, uint64_t to, ui
     struct candor_error err = {0};
     if (archive_list(node->archive_dir, &list, &count, &err) != CANDOR_OK)
         violate("R40", "%s", err.message);
-    struct pos newest = {tail_epoch(log), log->last};
+    struct candor_pos newest = {tail_epoch(log), log->last};
     bool found = false;
     for (size_t i = 0; i < count; i++) {
         if (list[i].from.seq != from || !pos_equal(list[i].to, newest))

@@ -164,7 +164,7 @@ static void check_position(struct node *node)
     struct candor_error err = {0};
     if (state_position_and_history(node->state, &position, &history, &err) != CANDOR_OK)
         end_sound_or_told(&err);
-    struct pos expected = {tail_epoch(&world->log), world->log.last};
+    struct candor_pos expected = {tail_epoch(&world->log), world->log.last};
     char is[POS_TEXT_BYTES];
     char should[POS_TEXT_BYTES];
     if (!pos_equal(position.applied, expected))

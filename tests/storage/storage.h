@@ -200,7 +200,7 @@ void work_commit(struct node *node);
 void work_truncate(struct node *node);
 void work_install(struct node *node);
 void work_checkpoint(struct node *node);
-struct epoch tail_epoch(const struct branch *log);
+struct candor_epoch tail_epoch(const struct branch *log);
 bool reigns(const char *owner); /* the log ends in its epoch, and no newer one is known */
 void members_of(struct members *out);
 

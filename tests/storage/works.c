@@ -8,19 +8,19 @@
 
 /* ---- Giving ----------------------------------------------------------------------------------------------- */
 
-static struct epoch epoch_of(uint64_t term, const char *owner)
+static struct candor_epoch epoch_of(uint64_t term, const char *owner)
 {
-    return (struct epoch){1, term, node_id_of(owner)};
+    return (struct candor_epoch){1, term, node_id_of(owner)};
 }
 
-struct epoch tail_epoch(const struct branch *log)
+struct candor_epoch tail_epoch(const struct branch *log)
 {
-    return log->last == 0 ? (struct epoch){0} : log->records[log->last - 1].record.epoch;
+    return log->last == 0 ? (struct candor_epoch){0} : log->records[log->last - 1].record.epoch;
 }
 
 bool reigns(const char *owner)
 {
-    struct epoch epoch = tail_epoch(&world->log);
+    struct candor_epoch epoch = tail_epoch(&world->log);
     return world->log.last > 0 && epoch.term == world->term &&
            node_id_equal(epoch.owner, node_id_of(owner));
 }
@@ -115,7 +115,7 @@ struct given {
     struct eval_step steps[PARTS][2];
 };
 
-static void prepare(struct given *given, struct epoch epoch)
+static void prepare(struct given *given, struct candor_epoch epoch)
 {
     struct write *ticket = calloc(1, sizeof *ticket);
     ASSERT(ticket != NULL);
@@ -125,7 +125,7 @@ static void prepare(struct given *given, struct epoch epoch)
     for (uint32_t i = 0; i < given->asked.count; i++)
         operation_fill(&given->asked.operations[i], &given->ops[i], &given->compares[i],
                        given->steps[i]);
-    ticket->ack = ACK_LOCAL;
+    ticket->ack = CANDOR_ACK_LOCAL;
     ticket->request_id = given->asked.id;
     ticket->digest = client_digest(&given->asked);
     ticket->op_count = given->asked.count;
@@ -280,7 +280,7 @@ void members_of(struct members *out)
         out->list[i] = (struct member){node_id_of(names[i]), i + 1, i < world->voters};
 }
 
-static void save(struct node *node, struct epoch epoch, uint64_t commit)
+static void save(struct node *node, struct candor_epoch epoch, uint64_t commit)
 {
     struct work *work = work_new(CORE_ACTION_SAVE);
     work->epoch = epoch;
@@ -291,7 +291,7 @@ static void save(struct node *node, struct epoch epoch, uint64_t commit)
     world->floor = max_u64(world->floor, commit);
 }
 
-static void work_meta(struct node *node, enum core_action_type type, struct epoch epoch)
+static void work_meta(struct node *node, enum core_action_type type, struct candor_epoch epoch)
 {
     struct work *work = work_new(type);
     struct buffer stored = {0};
@@ -308,7 +308,7 @@ static void work_meta(struct node *node, enum core_action_type type, struct epoc
 
 void work_reign(struct node *node)
 {
-    struct epoch epoch = epoch_of(++world->term, "a");
+    struct candor_epoch epoch = epoch_of(++world->term, "a");
     TRACE("reign term %" PRIu64 " after seq %" PRIu64 "\n", world->term, world->log.last);
     save(node, epoch, node->writer->commit);
     work_meta(node, CORE_ACTION_EPOCH_START, epoch);
@@ -323,10 +323,10 @@ void work_members(struct node *node)
 }
 
 /* No core goes back behind what it has saved, nor behind its log, which a start takes for saved (R28). */
-static struct epoch newest_epoch(const struct node *node)
+static struct candor_epoch newest_epoch(const struct node *node)
 {
-    struct epoch own = epoch_of(world->term, "a");
-    struct epoch saved = node->writer->hard.epoch;
+    struct candor_epoch own = epoch_of(world->term, "a");
+    struct candor_epoch saved = node->writer->hard.epoch;
     return epoch_compare(saved, own) > 0 ? saved : own;
 }
 
@@ -389,8 +389,8 @@ static uint32_t run_elsewhere(struct batch_writer *batch, struct model_state *st
         eval_run(&eval, &op, seq + made, &(struct eval_reader){read_model, state});
         if (eval.op_count == 0)
             continue;
-        struct record_write write = {ACK_LOCAL,      7,     client->id, buffer_slice(&eval.answer),
-                                     (uint16_t)part, digest};
+        struct record_write write = {
+            CANDOR_ACK_LOCAL, 7, client->id, buffer_slice(&eval.answer), (uint16_t)part, digest};
         batch_add_write(batch, &write, eval.ops, eval.op_count);
         apply_newest(batch, state);
         made++;
@@ -417,7 +417,7 @@ static void end_batch(struct batch_writer *writer, struct end *end)
 }
 
 /* One batch behind `end`, of a new epoch its first; and moves the end on. */
-static void make_batch(struct buffer *out, struct model_state *state, struct epoch epoch,
+static void make_batch(struct buffer *out, struct model_state *state, struct candor_epoch epoch,
                        bool opens, struct end *end)
 {
     size_t before = out->length;
@@ -444,7 +444,7 @@ void work_follow(struct node *node)
     static struct model_state state;
     struct work *works[3];
     bool opens = !reigns("b") || chance(10);
-    struct epoch epoch = opens ? epoch_of(++world->term, "b") : tail_epoch(&world->log);
+    struct candor_epoch epoch = opens ? epoch_of(++world->term, "b") : tail_epoch(&world->log);
     struct buffer all = {0};
     struct end end = {world->log.last, model_chain(&world->log, world->log.last)};
     size_t count = 0;
@@ -502,7 +502,7 @@ static void branch_off(uint64_t common)
 {
     static struct model_state state;
     struct branch *other = &world->other;
-    struct epoch epoch = epoch_of(++world->term, "b");
+    struct candor_epoch epoch = epoch_of(++world->term, "b");
     struct buffer batches = {0};
     other->last = common;
     memcpy(other->records, world->log.records, common * sizeof *other->records);

@@ -56,21 +56,21 @@ static inline int fixture_teardown(void **state)
     return rc;
 }
 
-static inline struct epoch epoch_of(uint64_t term)
+static inline struct candor_epoch epoch_of(uint64_t term)
 {
-    return (struct epoch){1, term, node_id_of("a")};
+    return (struct candor_epoch){1, term, node_id_of("a")};
 }
 
 static inline void add_put(struct batch_writer *w, const char *key, const char *value)
 {
     struct record_op op = {RECORD_PUT, slice_of(key, strlen(key)), slice_of(value, strlen(value))};
-    batch_add_write(w, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 7}, &op, 1);
+    batch_add_write(w, &(struct record_write){.ack = CANDOR_ACK_LOCAL, .wall_ms = 7}, &op, 1);
 }
 
 static inline void add_delete(struct batch_writer *w, const char *key)
 {
     struct record_op op = {RECORD_DELETE, slice_of(key, strlen(key)), {0}};
-    batch_add_write(w, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 7}, &op, 1);
+    batch_add_write(w, &(struct record_write){.ack = CANDOR_ACK_LOCAL, .wall_ms = 7}, &op, 1);
 }
 
 static inline uint64_t next_seq(struct fixture *f)
@@ -82,7 +82,7 @@ static inline uint64_t next_seq(struct fixture *f)
 
 /* Behind what is applied. */
 static inline struct batch_writer batch_next_of(struct fixture *f, struct buffer *out,
-                                                enum record_type type, struct epoch epoch)
+                                                enum record_type type, struct candor_epoch epoch)
 {
     struct state_position position;
     state_position(f->state, &position);

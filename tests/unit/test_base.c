@@ -62,15 +62,15 @@ static void durations_need_a_unit_and_round_trip(void **state)
     assert_false(size_parse("1MB", &bytes));
 }
 
-static struct epoch epoch_of(uint64_t generation, uint64_t term, const char *owner)
+static struct candor_epoch epoch_of(uint64_t generation, uint64_t term, const char *owner)
 {
-    return (struct epoch){generation, term, node_id_of(owner)};
+    return (struct candor_epoch){generation, term, node_id_of(owner)};
 }
 
 static void epochs_compare_generation_then_term_then_owner(void **state)
 {
     (void)state;
-    struct epoch ordered[] = {
+    struct candor_epoch ordered[] = {
         {0}, epoch_of(1, 1, "a"), epoch_of(1, 1, "b"), epoch_of(1, 2, "a"), epoch_of(2, 1, "a")};
     for (int i = 0; i < 5; i++)
         for (int j = 0; j < 5; j++) {
@@ -79,7 +79,7 @@ static void epochs_compare_generation_then_term_then_owner(void **state)
         }
 }
 
-static void begin(struct epoch_history *history, struct epoch epoch, uint64_t first_seq)
+static void begin(struct epoch_history *history, struct candor_epoch epoch, uint64_t first_seq)
 {
     epoch_history_append(history, &(struct epoch_start){epoch, first_seq, {epoch.term, first_seq}});
 }
@@ -158,7 +158,7 @@ static void an_id_is_read_as_it_is_stored_or_not(void **state)
         {"0123456789012345678901234567890", LIMIT_NODE_ID_BYTES, true},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        struct node_id id;
+        struct candor_node_id id;
         struct reader reader = reader_of(slice_of(table[i].bytes, table[i].length));
         assert_int_equal(read_node_id(&reader, &id), table[i].good);
         if (table[i].good)
@@ -167,20 +167,20 @@ static void an_id_is_read_as_it_is_stored_or_not(void **state)
     char full[LIMIT_NODE_ID_BYTES]; /* no end */
     memset(full, 'x', sizeof full);
     struct reader reader = reader_of(slice_of(full, sizeof full));
-    struct node_id id;
+    struct candor_node_id id;
     assert_false(read_node_id(&reader, &id));
 }
 
 static void a_position_is_read_as_it_was_put(void **state)
 {
     (void)state;
-    struct pos none = {0};
-    struct pos pos = {{3, UINT64_MAX, node_id_of("node-1")}, 42};
+    struct candor_pos none = {0};
+    struct candor_pos pos = {{3, UINT64_MAX, node_id_of("node-1")}, 42};
     struct buffer bytes = {0};
     buffer_put_pos(&bytes, pos);
     buffer_put_pos(&bytes, none);
     struct reader reader = reader_of(buffer_slice(&bytes));
-    struct pos again;
+    struct candor_pos again;
     assert_true(read_pos(&reader, &again));
     assert_true(pos_equal(again, pos));
     assert_true(read_pos(&reader, &again));
@@ -237,7 +237,7 @@ static void arena_stops_at_its_limit_and_is_reused(void **state)
 static void node_ids_take_only_plain_names(void **state)
 {
     (void)state;
-    struct node_id id;
+    struct candor_node_id id;
     assert_true(node_id_parse("node-1.east_b", 13, &id));
     assert_false(node_id_parse("", 0, &id));
     assert_false(node_id_parse("a b", 3, &id));

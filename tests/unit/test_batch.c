@@ -12,9 +12,9 @@
 #include "record/batch.h"
 #include "record/chain.h"
 
-static struct epoch epoch_7a(void)
+static struct candor_epoch epoch_7a(void)
 {
-    return (struct epoch){.generation = 1, .term = 7, .owner = node_id_of("a")};
+    return (struct candor_epoch){.generation = 1, .term = 7, .owner = node_id_of("a")};
 }
 
 static struct slice text(const char *s)
@@ -47,7 +47,7 @@ static void put_writes(struct buffer *out, uint64_t first_seq, uint32_t count)
             {.kind = RECORD_PUT, .key = text(key), .value = text("a value")},
             {.kind = RECORD_DELETE, .key = text("gone")},
         };
-        struct record_write write = {.ack = ACK_MAJORITY,
+        struct record_write write = {.ack = CANDOR_ACK_MAJORITY,
                                      .wall_ms = 1000 + i,
                                      .request = request(first_seq + i),
                                      .result = text(i % 2 == 0 ? "" : "answered"),
@@ -131,7 +131,7 @@ static void writes_come_back_as_they_went_in(void **state)
         assert_int_equal(record.seq, 41 + i);
         assert_true(epoch_equal(record.epoch, epoch_7a()));
         assert_int_equal(record.type, RECORD_WRITE);
-        assert_int_equal(record.ack, ACK_MAJORITY);
+        assert_int_equal(record.ack, CANDOR_ACK_MAJORITY);
         assert_int_equal(record.wall_ms, 1000 + i);
         assert_int_equal(record.request.number, 41 + i);
         assert_int_equal(record.request.client[15], 0xc1);
@@ -176,7 +176,7 @@ static void the_layout_on_disk_is_the_one_the_header_documents(void **state)
     assert_int_equal(get_u64(buffer.bytes + 80), chain_before().high);
     assert_int_equal(get_u64(buffer.bytes + 88), chain_before().low);
     assert_int_equal(get_u32(buffer.bytes + 96), buffer.length - 100);
-    assert_int_equal(buffer.bytes[100], ACK_MAJORITY);
+    assert_int_equal(buffer.bytes[100], CANDOR_ACK_MAJORITY);
     buffer_free(&buffer);
 }
 
@@ -233,7 +233,7 @@ static void a_write_without_operations_is_a_record(void **state)
     (void)state;
     struct buffer buffer = {0};
     struct batch_writer writer = batch_begin(&buffer, RECORD_WRITE, epoch_7a(), 1, chain_before());
-    struct record_write write = {.ack = ACK_LOCAL, .wall_ms = 1, .request = request(1)};
+    struct record_write write = {.ack = CANDOR_ACK_LOCAL, .wall_ms = 1, .request = request(1)};
     batch_add_write(&writer, &write, NULL, 0);
     batch_end(&writer);
     struct batch batch = decode(&buffer);
@@ -254,7 +254,8 @@ static void a_result_has_its_limit(void **state)
     static const uint8_t bytes[LIMIT_RESULT_BYTES + 1];
     struct buffer buffer = {0};
     struct batch_writer writer = batch_begin(&buffer, RECORD_WRITE, epoch_7a(), 1, chain_before());
-    struct record_write write = {.ack = ACK_LOCAL, .result = slice_of(bytes, LIMIT_RESULT_BYTES)};
+    struct record_write write = {.ack = CANDOR_ACK_LOCAL,
+                                 .result = slice_of(bytes, LIMIT_RESULT_BYTES)};
     batch_add_write(&writer, &write, NULL, 0);
     batch_end(&writer);
     struct batch batch = decode(&buffer);
@@ -290,7 +291,7 @@ static void the_newest_record_is_read_before_the_batch_is_ended(void **state)
             {.kind = RECORD_DELETE, .key = text("gone")},
         };
         struct record_write write = {
-            .ack = ACK_ALL, .request = request(i), .result = text("yes"), .part = 7};
+            .ack = CANDOR_ACK_ALL, .request = request(i), .result = text("yes"), .part = 7};
         size_t before = batch_bytes(&writer);
         batch_add_write(&writer, &write, ops, i % 3);
         assert_int_equal(batch_bytes(&writer) - before, batch_write_bytes(&write, ops, i % 3));
@@ -492,7 +493,7 @@ static void put_raw_op(struct buffer *out, uint16_t key_length, uint32_t value_l
     struct batch_writer writer = batch_begin(out, RECORD_WRITE, epoch_7a(), 1, chain_before());
     uint32_t op_bytes = 7u + key_length + value_length;
     buffer_put_u32(out, 49 + op_bytes);
-    buffer_put_u8(out, ACK_LOCAL);
+    buffer_put_u8(out, CANDOR_ACK_LOCAL);
     buffer_put_u64(out, 0);
     memset(buffer_grow(out, 16), 0, 16);
     buffer_put_u64(out, 0);
@@ -684,7 +685,7 @@ static void the_chain_stands_for_every_field_of_a_record_and_for_all_before_it(v
 static void the_chain_is_the_one_that_its_header_documents(void **state)
 {
     (void)state;
-    struct pos pos = {epoch_7a(), 41};
+    struct candor_pos pos = {epoch_7a(), 41};
     struct chain before = {1, 2};
     struct chain chain = chain_next(before, &pos, RECORD_WRITE, text("body"));
     assert_true(chain.high == UINT64_C(0xdb0c6a665e0ea074));

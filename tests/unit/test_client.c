@@ -980,7 +980,7 @@ static void tokens_survive_export_and_foreign_ones_are_refused(void **state)
 {
     struct fixture *f = *state;
     struct candor_client *client = open_client(f, 1, false);
-    struct candor_token token = {.cluster_id = CLUSTER, .pos = {{2, 7, "node-b"}, 1042}};
+    struct candor_token token = {.cluster_id = CLUSTER, .pos = {{2, 7, {"node-b"}}, 1042}};
     struct candor_token back;
     struct candor_error err;
     uint8_t bytes[CANDOR_TOKEN_BYTES_MAX];

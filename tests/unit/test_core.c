@@ -22,8 +22,8 @@ enum { NODES = 3, QUEUE = 4096, WRITES = 900 };
 
 struct host {
     struct core *core;
-    struct node_id id;
-    struct epoch epoch; /* hard state */
+    struct candor_node_id id;
+    struct candor_epoch epoch; /* hard state */
     uint64_t cluster_id;
     struct buffer log; /* batches, back to back */
     uint64_t last;
@@ -39,7 +39,7 @@ struct host {
     enum candor_code code;
     enum candor_reason reason;
     char text[CORE_TEXT_BYTES];
-    struct pos pos;
+    struct candor_pos pos;
     struct core_reign reign; /* what REIGN said last */
     uint32_t heartbeats;     /* published */
     uint32_t statuses;
@@ -67,7 +67,7 @@ struct cluster {
     size_t head;
     size_t count;
     uint64_t now_ns;
-    enum ack_level ack; /* of the write under way */
+    enum candor_ack ack; /* of the write under way */
     bool leases;
     bool no_heartbeats; /* they are lost on their way */
     bool deaf;          /* statuses are */
@@ -81,7 +81,7 @@ struct cluster {
 
 static void deliver(struct cluster *c, int node, const struct core_event *event);
 
-static int host_of(struct cluster *c, struct node_id id)
+static int host_of(struct cluster *c, struct candor_node_id id)
 {
     for (int i = 0; i < NODES; i++)
         if (node_id_equal(c->hosts[i].id, id))
@@ -331,7 +331,7 @@ static void deliver(struct cluster *c, int node, const struct core_event *event)
 
 /* What anybody who listens on the network can put into a header. */
 static struct core_msg forged(struct cluster *c, enum core_msg_type type, int name,
-                              struct epoch epoch)
+                              struct candor_epoch epoch)
 {
     return (struct core_msg){.type = type,
                              .header = {.cluster_id = 99,
@@ -502,7 +502,7 @@ static struct core_freshness fresh_of(struct cluster *c, int node)
     return fresh;
 }
 
-static void write_at(struct cluster *c, int node, uint64_t ticket, enum ack_level ack)
+static void write_at(struct cluster *c, int node, uint64_t ticket, enum candor_ack ack)
 {
     struct core_event event = {.type = CORE_EVENT_WRITE, .ticket = ticket};
     event.write.ack = c->ack = ack;
@@ -543,10 +543,10 @@ static void writes_reach_every_replica_and_commit(void **state)
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
-    write_at(c, 0, 5, ACK_LOCAL);
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
     assert_int_equal(c->hosts[0].finished, 5);
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
-    write_at(c, 0, 6, ACK_MAJORITY);
+    write_at(c, 0, 6, CANDOR_ACK_MAJORITY);
     assert_int_equal(c->hosts[0].finished, 6);
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
     run_ms(c, 300);
@@ -568,7 +568,7 @@ static void replica_cut_off_flags_within_stale_after_and_comes_back(void **state
     assert_true(fresh.heartbeat_age_ms >= 500);
     assert_true(fresh.has_bound);
     for (uint64_t i = 0; i < 10; i++)
-        write_at(c, 0, 100 + i, ACK_LOCAL);
+        write_at(c, 0, 100 + i, CANDOR_ACK_LOCAL);
     c->hosts[2].cut = false;
     run_ms(c, 1000);
     assert_int_equal(fresh_of(c, 2).state, CANDOR_STATE_FRESH);
@@ -591,7 +591,7 @@ static uint64_t median_bound_ms(struct cluster *c, uint64_t write_ms)
     for (uint32_t i = 0; i < SAMPLES; i++) {
         run_ms(c, 1);
         if (write_ms != 0 && i % write_ms == 0)
-            write_at(c, 0, 100 + i, ACK_LOCAL);
+            write_at(c, 0, 100 + i, CANDOR_ACK_LOCAL);
         struct core_freshness fresh = fresh_of(c, 1);
         assert_int_equal(fresh.state, CANDOR_STATE_FRESH);
         bounds[i] = fresh.bound_ms;
@@ -637,7 +637,7 @@ static void records_count_as_the_heartbeat_that_they_name(void **state)
     for (uint64_t i = 0; i < 3000; i++) {
         run_ms(c, 1);
         if (i % 20 == 0)
-            write_at(c, 0, 100 + i, ACK_LOCAL);
+            write_at(c, 0, 100 + i, CANDOR_ACK_LOCAL);
     }
     assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_PRIMARY);
     assert_int_equal(view_of(c, 0).epoch.term, 1);
@@ -651,11 +651,11 @@ static void only_local_records_are_at_risk(void **state)
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
     c->hosts[1].cut = c->hosts[2].cut = true;
-    write_at(c, 0, 5, ACK_MAJORITY);
+    write_at(c, 0, 5, CANDOR_ACK_MAJORITY);
     assert_int_equal(view_of(c, 0).durable - view_of(c, 0).commit, 1);
     assert_int_equal(view_of(c, 0).at_risk, 0);
-    write_at(c, 0, 6, ACK_LOCAL);
-    write_at(c, 0, 7, ACK_LOCAL);
+    write_at(c, 0, 6, CANDOR_ACK_LOCAL);
+    write_at(c, 0, 7, CANDOR_ACK_LOCAL);
     assert_int_equal(view_of(c, 0).at_risk, 2);
     /* By force b opens a reign that is committed by nobody yet: its EPOCH_START is at no risk. */
     promote(c, 1, 8, true);
@@ -673,8 +673,8 @@ static void a_new_primary_counts_what_the_old_one_may_have_acknowledged(void **s
     run_ms(c, 1500);
     c->hosts[2].cut = true;
     c->deaf = true; /* to statuses: a commits no more */
-    write_at(c, 0, 5, ACK_LOCAL);
-    write_at(c, 0, 6, ACK_MAJORITY);
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
+    write_at(c, 0, 6, CANDOR_ACK_MAJORITY);
     c->hosts[0].cut = true;
     promote(c, 1, 8, true);
     run_ms(c, 200);
@@ -699,14 +699,14 @@ static void full_disk_hands_over_to_one_with_room(void **state)
     run_ms(c, 10000);
     assert_int_equal(primary_of(c), 0);
     c->hosts[0].full = c->hosts[1].full = true;
-    write_at(c, 0, 5, ACK_LOCAL);
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
     assert_int_equal(c->hosts[0].reason, CANDOR_REASON_DISK_FULL);
     run_ms(c, 1000);
     /* b holds all, too, and has not found out yet that it has no room: it gives up, and c or b stands again. */
     for (int i = 0; i < 20 && primary_of(c) != 2; i++)
         run_ms(c, 1000);
     assert_int_equal(primary_of(c), 2);
-    write_at(c, 2, 6, ACK_LOCAL);
+    write_at(c, 2, 6, CANDOR_ACK_LOCAL);
     assert_int_equal(c->hosts[2].code, CANDOR_OK);
     run_ms(c, 1000);
     assert_true(view_of(c, 0).no_room);
@@ -730,7 +730,7 @@ static void leadership_stays_where_every_disk_is_full(void **state)
     for (uint64_t i = 0; i < 120; i++) {
         int at = primary_of(c);
         if (at >= 0)
-            write_at(c, at, 100 + i, ACK_LOCAL);
+            write_at(c, at, 100 + i, CANDOR_ACK_LOCAL);
         run_ms(c, 1000);
     }
     /* 120 s are 24 pauses; an EPOCH_START that cannot be stored costs further terms. */
@@ -765,7 +765,7 @@ static void in_manual_mode_a_full_disk_is_left_to_the_operator(void **state)
     struct cluster *c = cluster_new(false);
     run_ms(c, 10000);
     c->hosts[0].full = true;
-    write_at(c, 0, 5, ACK_LOCAL);
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
     run_ms(c, 20000);
     assert_int_equal(primary_of(c), 0);
     assert_true(view_of(c, 0).no_room);
@@ -829,7 +829,7 @@ static void write_at_a_replica_is_refused(void **state)
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
-    write_at(c, 1, 5, ACK_LOCAL);
+    write_at(c, 1, 5, CANDOR_ACK_LOCAL);
     assert_int_equal(c->hosts[1].code, CANDOR_FAILED_PRECONDITION);
     assert_int_equal(c->hosts[1].reason, CANDOR_REASON_NOT_PRIMARY);
     assert_string_equal(view_of(c, 1).primary.text, "a");
@@ -843,13 +843,13 @@ static void deposed_primary_rolls_back_and_follows(void **state)
     run_ms(c, 1500);
     c->hosts[0].cut = true;
     run_ms(c, 1100);
-    write_at(c, 0, 5, ACK_LOCAL);
-    write_at(c, 0, 6, ACK_LOCAL);
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
+    write_at(c, 0, 6, CANDOR_ACK_LOCAL);
     promote(c, 1, 7, false);
     run_ms(c, 100);
     assert_int_equal(c->hosts[1].finished, 7);
     assert_int_equal(c->hosts[1].code, CANDOR_OK);
-    write_at(c, 1, 8, ACK_LOCAL);
+    write_at(c, 1, 8, CANDOR_ACK_LOCAL);
     assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_PRIMARY); /* it cannot know */
     assert_true(fresh_of(c, 0).stale);
     c->hosts[0].cut = false;
@@ -922,7 +922,7 @@ static void forced_promotion_wins_everywhere_after_healing(void **state)
     run_ms(c, 700);
     promote(c, 2, 7, true);
     assert_int_equal(c->hosts[2].code, CANDOR_OK);
-    write_at(c, 2, 8, ACK_LOCAL);
+    write_at(c, 2, 8, CANDOR_ACK_LOCAL);
     c->hosts[2].cut = false;
     run_ms(c, 2000);
     for (int i = 0; i < NODES; i++) {
@@ -979,7 +979,7 @@ static void election_is_told_with_the_silence_before_it(void **state)
     struct cluster *c = cluster_new(true);
     run_ms(c, 1500);
     int old = 0;
-    struct epoch before = view_of(c, old).epoch;
+    struct candor_epoch before = view_of(c, old).epoch;
     c->hosts[old].cut = true;
     uint64_t cut_ns = c->now_ns;
     run_ms(c, 4000);
@@ -1008,9 +1008,9 @@ static void transfer_is_told_with_the_refusals_of_the_old_primary(void **state)
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
-    write_at(c, 0, 5, ACK_LOCAL);
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
     c->hosts[1].cut = true; /* it cannot take over yet */
-    write_at(c, 0, 6, ACK_LOCAL);
+    write_at(c, 0, 6, CANDOR_ACK_LOCAL);
     struct core_event event = {.type = CORE_EVENT_TRANSFER, .ticket = 30};
     event.transfer.to = node_id_of("b");
     event.transfer.deadline_ns = c->now_ns + 5 * NS_PER_S;
@@ -1068,7 +1068,7 @@ static void restarted_primary_knows_its_predecessor_from_the_log_alone(void **st
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
-    struct epoch before = view_of(c, 0).epoch;
+    struct candor_epoch before = view_of(c, 0).epoch;
     core_free(c->hosts[0].core);
     reload(&c->hosts[0]);
     c->now_ns += 1500 * NS_PER_MS; /* it was down so long */
@@ -1088,7 +1088,7 @@ static void session_read_waits_for_its_position(void **state)
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
     c->hosts[2].cut = true;
-    write_at(c, 0, 5, ACK_LOCAL);
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
     struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = 9};
     event.wait.token.pos = c->hosts[0].pos;
     event.wait.deadline_ns = c->now_ns + 10 * NS_PER_S;
@@ -1108,8 +1108,8 @@ static void lost_session_is_told_before_the_new_log_is_as_long(void **state)
     run_ms(c, 1500);
     c->hosts[0].cut = true;
     for (uint64_t i = 0; i < 5; i++)
-        write_at(c, 0, 40 + i, ACK_LOCAL);
-    struct pos token = c->hosts[0].pos;
+        write_at(c, 0, 40 + i, CANDOR_ACK_LOCAL);
+    struct candor_pos token = c->hosts[0].pos;
     run_ms(c, 1500);
     promote(c, 1, 20, false);
     run_ms(c, 500);
@@ -1134,13 +1134,13 @@ static void a_session_writes_only_where_its_position_survived(void **state)
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
     c->hosts[0].cut = true;
-    write_at(c, 0, 40, ACK_LOCAL);
-    struct pos lost = c->hosts[0].pos;
+    write_at(c, 0, 40, CANDOR_ACK_LOCAL);
+    struct candor_pos lost = c->hosts[0].pos;
     run_ms(c, 1500);
     promote(c, 1, 20, false);
     run_ms(c, 500);
     struct core_event event = {.type = CORE_EVENT_WRITE, .ticket = 60};
-    event.write.ack = c->ack = ACK_LOCAL;
+    event.write.ack = c->ack = CANDOR_ACK_LOCAL;
     event.write.records = 1;
     event.write.token.pos = lost;
     deliver(c, 1, &event);
@@ -1149,7 +1149,7 @@ static void a_session_writes_only_where_its_position_survived(void **state)
     /* The deposed primary does not know it yet. */
     assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_PRIMARY);
     event.ticket = 61;
-    event.write.token.pos = (struct pos){view_of(c, 1).epoch, view_of(c, 1).applied};
+    event.write.token.pos = (struct candor_pos){view_of(c, 1).epoch, view_of(c, 1).applied};
     deliver(c, 0, &event);
     assert_int_equal(c->hosts[0].finished, 61);
     assert_int_equal(c->hosts[0].reason, CANDOR_REASON_SESSION_BEHIND);
@@ -1161,7 +1161,7 @@ static void transfer_hands_the_reign_over_and_loses_nothing(void **state)
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
-    write_at(c, 0, 5, ACK_MAJORITY);
+    write_at(c, 0, 5, CANDOR_ACK_MAJORITY);
     struct core_event event = {.type = CORE_EVENT_TRANSFER, .ticket = 7};
     event.transfer.to = node_id_of("b");
     event.transfer.deadline_ns = c->now_ns + NS_PER_S;
@@ -1173,7 +1173,7 @@ static void transfer_hands_the_reign_over_and_loses_nothing(void **state)
     assert_int_equal(view_of(c, 1).role, CANDOR_ROLE_PRIMARY);
     assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_REPLICA);
     run_ms(c, 1000);
-    write_at(c, 1, 8, ACK_MAJORITY);
+    write_at(c, 1, 8, CANDOR_ACK_MAJORITY);
     assert_int_equal(c->hosts[1].code, CANDOR_OK);
     assert_int_equal(fresh_of(c, 0).state, CANDOR_STATE_FRESH);
     cluster_free(c);
@@ -1185,7 +1185,7 @@ static void transfer_to_an_unreachable_node_leaves_the_old_primary(void **state)
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
     c->hosts[1].cut = true;
-    write_at(c, 0, 5, ACK_LOCAL);
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
     struct core_event event = {.type = CORE_EVENT_TRANSFER, .ticket = 7};
     event.transfer.to = node_id_of("b");
     event.transfer.deadline_ns = c->now_ns + NS_PER_S;
@@ -1194,7 +1194,7 @@ static void transfer_to_an_unreachable_node_leaves_the_old_primary(void **state)
     run_ms(c, 1200);
     assert_int_equal(c->hosts[0].finished, 7);
     assert_int_equal(c->hosts[0].code, CANDOR_DEADLINE_EXCEEDED);
-    write_at(c, 0, 8, ACK_MAJORITY);
+    write_at(c, 0, 8, CANDOR_ACK_MAJORITY);
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
     cluster_free(c);
 }
@@ -1245,7 +1245,8 @@ static void start_with_other_records(struct cluster *c, uint64_t above, uint64_t
     while (host->last < last) {
         struct batch_writer w = batch_begin(&host->log, RECORD_WRITE, host->epoch, host->last + 1,
                                             chain_of(host, host->last));
-        batch_add_write(&w, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 77}, NULL, 0);
+        batch_add_write(&w, &(struct record_write){.ack = CANDOR_ACK_LOCAL, .wall_ms = 77}, NULL,
+                        0);
         batch_end(&w);
         host->last++;
     }
@@ -1259,7 +1260,7 @@ static struct cluster *five_writes(void)
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
     for (uint64_t i = 0; i < 5; i++)
-        write_at(c, 0, 30 + i, ACK_ALL);
+        write_at(c, 0, 30 + i, CANDOR_ACK_ALL);
     run_ms(c, 200);
     assert_int_equal(view_of(c, 1).applied, view_of(c, 0).last);
     return c;
@@ -1330,9 +1331,10 @@ static void a_session_of_another_log_of_the_same_epoch_is_lost(void **state)
     struct core_event read = {.type = CORE_EVENT_WAIT, .ticket = 70};
     read.wait.kind = CORE_WAIT_SESSION;
     read.wait.deadline_ns = c->now_ns + NS_PER_S;
-    read.wait.token = (struct token){{view.epoch, view.applied}, view.applied_origin};
+    read.wait.token =
+        (struct candor_token){.pos = {view.epoch, view.applied}, .origin = view.applied_origin};
     struct core_event write = {.type = CORE_EVENT_WRITE, .ticket = 71};
-    write.write.ack = c->ack = ACK_LOCAL;
+    write.write.ack = c->ack = CANDOR_ACK_LOCAL;
     write.write.records = 1;
     write.write.token = read.wait.token;
     for (int other = 0; other < 2; other++) {
@@ -1362,7 +1364,7 @@ static void records_that_follow_others_are_not_taken(void **state)
     struct chain other = chain_of(&c->hosts[0], view.last);
     other.high++;
     struct batch_writer w = batch_begin(&bytes, RECORD_WRITE, view.epoch, view.last + 1, other);
-    batch_add_write(&w, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 77}, NULL, 0);
+    batch_add_write(&w, &(struct record_write){.ack = CANDOR_ACK_LOCAL, .wall_ms = 77}, NULL, 0);
     batch_end(&w);
     struct core_msg msg = forged(c, CORE_MSG_RECORDS, 0, view.epoch);
     msg.records.batches = buffer_slice(&bytes);
@@ -1379,7 +1381,7 @@ static void records_that_follow_others_are_not_taken(void **state)
 
 /* A disk as it was once, put back. */
 struct backup {
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t boot;
     uint64_t last;
     size_t log_bytes;
@@ -1415,8 +1417,8 @@ static bool may_vote(struct cluster *c, int node)
 {
     enum { TICKET = 200 };
     struct core_msg asks = forged(c, CORE_MSG_PRE_VOTE, 1, view_of(c, 1).epoch);
-    asks.vote.epoch = (struct epoch){1, view_of(c, 1).epoch.term + 1, c->hosts[1].id};
-    asks.vote.last = (struct pos){view_of(c, 1).epoch, 1000};
+    asks.vote.epoch = (struct candor_epoch){1, view_of(c, 1).epoch.term + 1, c->hosts[1].id};
+    asks.vote.last = (struct candor_pos){view_of(c, 1).epoch, 1000};
     c->asked[TICKET].from = -1;
     deliver(c, node, &(struct core_event){CORE_EVENT_REQUEST, .ticket = TICKET, .msg = &asks});
     return strstr(c->told.vote_answer.refusal, "has just started") == NULL;
@@ -1451,7 +1453,7 @@ static void an_older_copy_of_the_same_life_is_found_by_what_it_lacks(void **stat
     struct cluster *c = cluster_new(false);
     run_ms(c, 3000);
     struct backup of_before = back_up(&c->hosts[2]);
-    write_at(c, 0, 5, ACK_MAJORITY);
+    write_at(c, 0, 5, CANDOR_ACK_MAJORITY);
     run_ms(c, 300);
     put_back(c, 2, &of_before);
     run_ms(c, 100);
@@ -1513,7 +1515,7 @@ static void a_message_counts_only_at_its_senders_address(void **state)
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
-    write_at(c, 0, 5, ACK_LOCAL);
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
     c->hosts[0].cut = true;
     run_ms(c, 600);
     assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_STALE);
@@ -1552,17 +1554,17 @@ static void a_request_teaches_nothing(void **state)
                                                CORE_MSG_READ_INDEX, CORE_MSG_TRANSFER};
     struct cluster *c = cluster_new(true);
     run_ms(c, 1500);
-    struct epoch epoch = view_of(c, 0).epoch;
-    struct epoch end = {1, (UINT64_C(1) << 62) - 1, node_id_of("c")};
-    struct epoch generation = {(UINT64_C(1) << 62) - 1, 2, node_id_of("c")};
-    const struct epoch forgeries[] = {end, generation, {1, 2, node_id_of("c")}, epoch};
+    struct candor_epoch epoch = view_of(c, 0).epoch;
+    struct candor_epoch end = {1, (UINT64_C(1) << 62) - 1, node_id_of("c")};
+    struct candor_epoch generation = {(UINT64_C(1) << 62) - 1, 2, node_id_of("c")};
+    const struct candor_epoch forgeries[] = {end, generation, {1, 2, node_id_of("c")}, epoch};
     for (size_t i = 0; i < 4 * sizeof types / sizeof types[0]; i++)
         for (int at = 0; at < 2; at++) {
             struct core_msg msg = forged(c, types[i / 4], 2, forgeries[i % 4]);
             msg.header.boot = (UINT64_C(1) << 62) - 1;
             if (types[i / 4] == CORE_MSG_VOTE || types[i / 4] == CORE_MSG_PRE_VOTE)
                 msg.vote.epoch = forgeries[i % 4];
-            msg.vote.last = (struct pos){end, UINT64_C(1) << 61};
+            msg.vote.last = (struct candor_pos){end, UINT64_C(1) << 61};
             if (types[i / 4] == CORE_MSG_ATTACH)
                 msg.attach = (typeof(msg.attach)){0};
             deliver_request(c, at, &msg);
@@ -1570,7 +1572,7 @@ static void a_request_teaches_nothing(void **state)
         }
     run_ms(c, 1000); /* c is still heard, in the life that it has */
     c->hosts[1].cut = true;
-    write_at(c, 0, 5, ACK_MAJORITY);
+    write_at(c, 0, 5, CANDOR_ACK_MAJORITY);
     assert_int_equal(c->hosts[0].finished, 5);
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
     assert_true(epoch_equal(view_of(c, 0).epoch, epoch));
@@ -1584,10 +1586,10 @@ static void a_vote_is_given_only_for_an_epoch_that_a_stream_has_named(void **sta
     run_ms(c, 1500);
     c->hosts[0].cut = c->hosts[2].cut = true;
     run_ms(c, 1100); /* b hears no primary */
-    struct epoch epoch = {1, 2, node_id_of("c")};
+    struct candor_epoch epoch = {1, 2, node_id_of("c")};
     struct core_msg vote = forged(c, CORE_MSG_VOTE, 2, epoch);
     vote.vote.epoch = epoch;
-    vote.vote.last = (struct pos){epoch, 100};
+    vote.vote.last = (struct candor_pos){epoch, 100};
     deliver_request(c, 1, &vote);
     assert_int_equal(c->told.type, CORE_MSG_VOTE_ANSWER);
     assert_false(c->told.vote_answer.granted);
@@ -1607,7 +1609,7 @@ static void a_transfer_is_the_primarys_own_wish(void **state)
     (void)state;
     struct cluster *c = cluster_new(true);
     run_ms(c, 1500);
-    struct epoch epoch = view_of(c, 0).epoch;
+    struct candor_epoch epoch = view_of(c, 0).epoch;
     struct core_msg transfer = forged(c, CORE_MSG_TRANSFER, 0, epoch);
     deliver_request(c, 1, &transfer);
     assert_int_equal(c->told.type, CORE_MSG_VOTE_ANSWER);
@@ -1615,12 +1617,12 @@ static void a_transfer_is_the_primarys_own_wish(void **state)
     run_ms(c, 300);
     assert_true(epoch_equal(view_of(c, 0).epoch, epoch));
     /* Nor does a vote that claims it count against a live primary, though its candidate's stream names the epoch. */
-    struct epoch next = {1, 2, node_id_of("c")};
+    struct candor_epoch next = {1, 2, node_id_of("c")};
     struct core_msg status = forged(c, CORE_MSG_STATUS, 2, next);
     deliver_stream(c, 1, 2, &status);
     struct core_msg vote = forged(c, CORE_MSG_VOTE, 2, next);
     vote.vote.epoch = next;
-    vote.vote.last = (struct pos){next, 100};
+    vote.vote.last = (struct candor_pos){next, 100};
     vote.vote.transfer = true;
     deliver_request(c, 1, &vote);
     assert_int_equal(c->told.type, CORE_MSG_VOTE_ANSWER);
@@ -1635,9 +1637,9 @@ static void an_epoch_that_no_election_can_have_reached_is_dropped(void **state)
     (void)state;
     struct cluster *c = cluster_new(true);
     run_ms(c, 1500);
-    struct epoch epoch = view_of(c, 0).epoch;
+    struct candor_epoch epoch = view_of(c, 0).epoch;
     c->hosts[2].cut = true;
-    const struct epoch forgeries[] = {
+    const struct candor_epoch forgeries[] = {
         {1, (UINT64_C(1) << 62) - 1, node_id_of("c")},
         {1, epoch.term + LIMIT_EPOCH_STEP + 1, node_id_of("c")},
         {epoch.generation + LIMIT_EPOCH_STEP + 1, 2, node_id_of("c")},
@@ -1649,7 +1651,7 @@ static void an_epoch_that_no_election_can_have_reached_is_dropped(void **state)
             deliver_stream(c, at, 2, &status);
             assert_true(epoch_equal(view_of(c, at).epoch, epoch));
         }
-    struct epoch far = {1, epoch.term + LIMIT_EPOCH_STEP, node_id_of("c")};
+    struct candor_epoch far = {1, epoch.term + LIMIT_EPOCH_STEP, node_id_of("c")};
     struct core_msg status = forged(c, CORE_MSG_STATUS, 2, far);
     deliver_stream(c, 0, 2, &status);
     deliver_stream(c, 1, 2, &status);
@@ -1670,7 +1672,7 @@ static void at_the_end_of_the_epochs_nobody_stands(void **state)
         struct host *host = &c->hosts[i];
         core_free(host->core);
         reload(host);
-        host->epoch = (struct epoch){1, LIMIT_EPOCH_END - 1, node_id_of("b")};
+        host->epoch = (struct candor_epoch){1, LIMIT_EPOCH_END - 1, node_id_of("b")};
         start(c, i, true);
     }
     run_ms(c, 4000);
@@ -1696,10 +1698,10 @@ static void a_forged_boot_number_is_forgotten_in_time(void **state)
     c->hosts[2].cut = false;
     c->hosts[1].cut = true;
     run_ms(c, 1000);
-    write_at(c, 0, 5, ACK_MAJORITY);
+    write_at(c, 0, 5, CANDOR_ACK_MAJORITY);
     assert_int_not_equal(c->hosts[0].finished, 5);
     run_ms(c, (LIMIT_FORMER_LIFE_BEATS + 5) * 100);
-    write_at(c, 0, 6, ACK_MAJORITY);
+    write_at(c, 0, 6, CANDOR_ACK_MAJORITY);
     assert_int_equal(c->hosts[0].finished, 6);
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
     cluster_free(c);
@@ -1727,7 +1729,7 @@ static void removed_voter_no_longer_counts_until_it_is_added_again(void **state)
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
     assert_int_equal(view_of(c, 2).role, CANDOR_ROLE_READER);
     c->hosts[1].cut = true; /* of two voters one is left: c's copy does not help */
-    write_at(c, 0, 8, ACK_MAJORITY);
+    write_at(c, 0, 8, CANDOR_ACK_MAJORITY);
     run_ms(c, 1100);
     assert_int_equal(c->hosts[0].reason, CANDOR_REASON_OUTCOME_UNKNOWN);
     c->hosts[1].cut = false;
@@ -1735,7 +1737,7 @@ static void removed_voter_no_longer_counts_until_it_is_added_again(void **state)
     set_voter(c, 0, "c", true, 9);
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
     c->hosts[1].cut = true;
-    write_at(c, 0, 10, ACK_MAJORITY);
+    write_at(c, 0, 10, CANDOR_ACK_MAJORITY);
     assert_int_equal(c->hosts[0].finished, 10);
     assert_int_equal(c->hosts[0].code, CANDOR_OK);
     cluster_free(c);
@@ -1817,7 +1819,7 @@ static void wait_for(struct cluster *c, int node, uint64_t ticket, enum core_wai
 {
     struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = ticket};
     event.wait.kind = kind;
-    event.wait.token.pos = (struct pos){view_of(c, node).epoch, seq};
+    event.wait.token.pos = (struct candor_pos){view_of(c, node).epoch, seq};
     event.wait.deadline_ns = c->now_ns + 10 * NS_PER_S;
     deliver(c, node, &event);
 }
@@ -1856,7 +1858,7 @@ static void a_cancelled_write_is_stored_and_its_fate_is_unknown(void **state)
     run_ms(c, 1500);
     for (int node = 1; node < NODES; node++)
         c->hosts[node].cut = true; /* no voters answer */
-    static const enum ack_level levels[] = {ACK_MAJORITY, ACK_ALL};
+    static const enum candor_ack levels[] = {CANDOR_ACK_MAJORITY, CANDOR_ACK_ALL};
     for (uint64_t i = 0; i < 2; i++) {
         write_at(c, 0, 70 + i, levels[i]);
         assert_int_equal(c->hosts[0].finished, 0);
@@ -1869,7 +1871,7 @@ static void a_cancelled_write_is_stored_and_its_fate_is_unknown(void **state)
     assert_int_equal(view_of(c, 0).last, last);
     /* One that is still with the writer: it is told when the writer has answered, not before. */
     struct core_event event = {.type = CORE_EVENT_WRITE, .ticket = 72};
-    event.write.ack = ACK_MAJORITY;
+    event.write.ack = CANDOR_ACK_MAJORITY;
     event.write.records = 1;
     event.write.deadline_ns = c->now_ns + NS_PER_S;
     deliver(c, 0, &event);
@@ -1923,7 +1925,7 @@ static void a_flush_costs_the_same_however_many_wait(void **state)
     for (uint64_t i = 0; i < LIMIT_PENDING_READS; i++)
         wait_for(c, 0, 1000 + i, (enum core_wait)(i % 3), 1000 + i);
     for (uint64_t i = 0; i < WRITES; i++)
-        write_at(c, 0, 100000 + i, i % 2 == 0 ? ACK_MAJORITY : ACK_ALL);
+        write_at(c, 0, 100000 + i, i % 2 == 0 ? CANDOR_ACK_MAJORITY : CANDOR_ACK_ALL);
     assert_int_equal(c->hosts[0].finished, 0);
     uint64_t crowded_ns = cost_of_flushes(c);
     if (crowded_ns > 30 * alone_ns)
@@ -1962,7 +1964,7 @@ static void read_contract_table(void **state)
     (void)state;
     static const struct {
         enum candor_state state;
-        enum core_read_level level;
+        enum candor_read_level level;
         bool allow_syncing;
         bool has_bound;
         uint64_t bound_ms;
@@ -1971,38 +1973,38 @@ static void read_contract_table(void **state)
         enum core_decision decision;
         enum candor_reason reason;
     } cases[] = {
-        {CANDOR_STATE_FRESH, CORE_READ_EVENTUAL, false, true, 10, true, true, CORE_SERVE, 0},
-        {CANDOR_STATE_STALE, CORE_READ_EVENTUAL, false, false, 0, true, false, CORE_SERVE, 0},
-        {CANDOR_STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, true, true, CORE_REDIRECT,
+        {CANDOR_STATE_FRESH, CANDOR_READ_EVENTUAL, false, true, 10, true, true, CORE_SERVE, 0},
+        {CANDOR_STATE_STALE, CANDOR_READ_EVENTUAL, false, false, 0, true, false, CORE_SERVE, 0},
+        {CANDOR_STATE_SYNCING, CANDOR_READ_EVENTUAL, false, true, 10, true, true, CORE_REDIRECT,
          CANDOR_REASON_SYNCING},
-        {CANDOR_STATE_SYNCING, CORE_READ_EVENTUAL, true, true, 10, true, true, CORE_SERVE, 0},
-        {CANDOR_STATE_SYNCING, CORE_READ_EVENTUAL, false, true, 10, false, true, CORE_REFUSE,
+        {CANDOR_STATE_SYNCING, CANDOR_READ_EVENTUAL, true, true, 10, true, true, CORE_SERVE, 0},
+        {CANDOR_STATE_SYNCING, CANDOR_READ_EVENTUAL, false, true, 10, false, true, CORE_REFUSE,
          CANDOR_REASON_SYNCING},
-        {CANDOR_STATE_EXPIRED, CORE_READ_EVENTUAL, true, true, 10, true, false, CORE_REFUSE,
+        {CANDOR_STATE_EXPIRED, CANDOR_READ_EVENTUAL, true, true, 10, true, false, CORE_REFUSE,
          CANDOR_REASON_EXPIRED},
-        {CANDOR_STATE_FORKED, CORE_READ_EVENTUAL, true, true, 10, true, true, CORE_REFUSE,
+        {CANDOR_STATE_FORKED, CANDOR_READ_EVENTUAL, true, true, 10, true, true, CORE_REFUSE,
          CANDOR_REASON_FORKED},
-        {CANDOR_STATE_DOUBTFUL, CORE_READ_EVENTUAL, true, true, 10, true, true, CORE_REDIRECT,
+        {CANDOR_STATE_DOUBTFUL, CANDOR_READ_EVENTUAL, true, true, 10, true, true, CORE_REDIRECT,
          CANDOR_REASON_DOUBTFUL},
-        {CANDOR_STATE_DOUBTFUL, CORE_READ_LINEARIZABLE, true, true, 10, false, true, CORE_REFUSE,
+        {CANDOR_STATE_DOUBTFUL, CANDOR_READ_LINEARIZABLE, true, true, 10, false, true, CORE_REFUSE,
          CANDOR_REASON_DOUBTFUL},
-        {CANDOR_STATE_FRESH, CORE_READ_BOUNDED, false, true, 100, true, true, CORE_SERVE, 0},
-        {CANDOR_STATE_STALE, CORE_READ_BOUNDED, false, true, 100, true, false, CORE_SERVE, 0},
-        {CANDOR_STATE_FRESH, CORE_READ_BOUNDED, false, true, 101, true, true, CORE_REDIRECT,
+        {CANDOR_STATE_FRESH, CANDOR_READ_BOUNDED, false, true, 100, true, true, CORE_SERVE, 0},
+        {CANDOR_STATE_STALE, CANDOR_READ_BOUNDED, false, true, 100, true, false, CORE_SERVE, 0},
+        {CANDOR_STATE_FRESH, CANDOR_READ_BOUNDED, false, true, 101, true, true, CORE_REDIRECT,
          CANDOR_REASON_TOO_STALE},
-        {CANDOR_STATE_STALE, CORE_READ_BOUNDED, false, false, 0, true, false, CORE_REDIRECT,
+        {CANDOR_STATE_STALE, CANDOR_READ_BOUNDED, false, false, 0, true, false, CORE_REDIRECT,
          CANDOR_REASON_TOO_STALE},
-        {CANDOR_STATE_STALE, CORE_READ_BOUNDED, false, false, 0, false, false, CORE_REFUSE,
+        {CANDOR_STATE_STALE, CANDOR_READ_BOUNDED, false, false, 0, false, false, CORE_REFUSE,
          CANDOR_REASON_TOO_STALE},
-        {CANDOR_STATE_FRESH, CORE_READ_LINEARIZABLE, false, true, 1, true, true, CORE_WAIT, 0},
-        {CANDOR_STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, true, true, CORE_WAIT, 0},
-        {CANDOR_STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, true, false, CORE_REDIRECT,
+        {CANDOR_STATE_FRESH, CANDOR_READ_LINEARIZABLE, false, true, 1, true, true, CORE_WAIT, 0},
+        {CANDOR_STATE_STALE, CANDOR_READ_LINEARIZABLE, false, false, 0, true, true, CORE_WAIT, 0},
+        {CANDOR_STATE_STALE, CANDOR_READ_LINEARIZABLE, false, false, 0, true, false, CORE_REDIRECT,
          CANDOR_REASON_NO_PRIMARY},
-        {CANDOR_STATE_STALE, CORE_READ_LINEARIZABLE, false, false, 0, false, false, CORE_REFUSE,
+        {CANDOR_STATE_STALE, CANDOR_READ_LINEARIZABLE, false, false, 0, false, false, CORE_REFUSE,
          CANDOR_REASON_NO_PRIMARY},
-        {CANDOR_STATE_SYNCING, CORE_READ_LINEARIZABLE, true, true, 1, true, true, CORE_REDIRECT,
+        {CANDOR_STATE_SYNCING, CANDOR_READ_LINEARIZABLE, true, true, 1, true, true, CORE_REDIRECT,
          CANDOR_REASON_SYNCING},
-        {CANDOR_STATE_SYNCING, CORE_READ_BOUNDED, true, true, 1, true, true, CORE_REDIRECT,
+        {CANDOR_STATE_SYNCING, CANDOR_READ_BOUNDED, true, true, 1, true, true, CORE_REDIRECT,
          CANDOR_REASON_SYNCING},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

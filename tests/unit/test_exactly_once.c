@@ -235,7 +235,7 @@ static uint64_t append_the_first_two(struct cluster *cluster)
     struct batch_writer writer =
         batch_begin(&bytes, RECORD_WRITE, batch.epoch, first, log_chain(log));
     static const uint8_t put_absent[] = {EVAL_PUT, 0};
-    struct record_write write = {.ack = ACK_LOCAL,
+    struct record_write write = {.ack = CANDOR_ACK_LOCAL,
                                  .request = newest.request,
                                  .result = slice_of(put_absent, sizeof put_absent),
                                  .digest = newest.digest};

@@ -159,9 +159,9 @@ static void close_log(struct fixture *f)
 
 /* ---- records ---- */
 
-static struct epoch epoch_of(uint64_t term)
+static struct candor_epoch epoch_of(uint64_t term)
 {
-    return (struct epoch){.generation = 1, .term = term, .owner = node_id_of("a")};
+    return (struct candor_epoch){.generation = 1, .term = term, .owner = node_id_of("a")};
 }
 
 /* A value that only depends on the seq, so that a record can be recognised wherever it is read. */
@@ -176,7 +176,7 @@ static void put_batch_sized(struct buffer *out, struct chain before, uint64_t te
         struct record_op op = {
             .kind = RECORD_PUT, .key = slice_of("key", 3), .value = slice_of(value, value_bytes)};
         struct record_write write = {
-            .ack = ACK_LOCAL, .wall_ms = 1, .request = {.number = first_seq + i}};
+            .ack = CANDOR_ACK_LOCAL, .wall_ms = 1, .request = {.number = first_seq + i}};
         batch_add_write(&writer, &write, &op, 1);
     }
     batch_end(&writer);
@@ -812,7 +812,7 @@ static void a_client_cannot_make_a_torn_tail_look_like_damage(void **state)
         batch_begin(&bytes, RECORD_WRITE, epoch_of(7), 2, log_chain(f->log));
     struct record_op op = {
         .kind = RECORD_PUT, .key = slice_of("k", 1), .value = slice_of(mark, sizeof mark)};
-    struct record_write write = {.ack = ACK_LOCAL, .wall_ms = 1, .request = {.number = 2}};
+    struct record_write write = {.ack = CANDOR_ACK_LOCAL, .wall_ms = 1, .request = {.number = 2}};
     batch_add_write(&writer, &write, &op, 1);
     batch_end(&writer);
     assert_int_equal(log_append(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);

@@ -615,8 +615,8 @@ static void a_state_ahead_of_its_log_is_gone_on_from_when_a_snapshot_explains_it
 }
 
 /* `count` records in `epoch`, as another history has them. */
-static void append_foreign(const struct cluster *cluster, const char *node, struct epoch epoch,
-                           int count)
+static void append_foreign(const struct cluster *cluster, const char *node,
+                           struct candor_epoch epoch, int count)
 {
     struct log *log = open_log_of(cluster, node);
     struct candor_error err = {0};
@@ -625,7 +625,8 @@ static void append_foreign(const struct cluster *cluster, const char *node, stru
     struct batch_writer batch =
         batch_begin(&bytes, RECORD_WRITE, epoch, log_last(log) + 1, log_chain(log));
     for (int i = 0; i < count; i++)
-        batch_add_write(&batch, &(struct record_write){.ack = ACK_LOCAL, .wall_ms = 1}, &op, 1);
+        batch_add_write(&batch, &(struct record_write){.ack = CANDOR_ACK_LOCAL, .wall_ms = 1}, &op,
+                        1);
     batch_end(&batch);
     assert_int_equal(log_append(log, buffer_slice(&bytes), &err), CANDOR_OK);
     log_close(log);
@@ -639,7 +640,7 @@ static void a_log_of_another_history_behind_the_state_is_not_applied(void **stat
     struct cluster *cluster = ten_keys();
     change_hard_state(cluster, "a", forget_the_end);
     cut_log(cluster, 1);
-    append_foreign(cluster, "a", (struct epoch){1, 9, node_id_of("z")}, 5);
+    append_foreign(cluster, "a", (struct candor_epoch){1, 9, node_id_of("z")}, 5);
     assert_refused(cluster, "the log does not continue what the state holds"); /* R66 */
     take_checkpoint(cluster);
     start(cluster, 0);
@@ -682,7 +683,7 @@ static void make_fork(struct cluster *cluster, int node, struct candor_client *p
     candor_client_close(client);
     stop(cluster, (size_t)node);
     append_foreign(cluster, cluster->topology.nodes[node].id.text,
-                   (struct epoch){1, put_pos.epoch.term, node_id_of("a")}, 1);
+                   (struct candor_epoch){1, put_pos.epoch.term, node_id_of("a")}, 1);
     must_put(primary, "k", "w");
 }
 
@@ -1367,7 +1368,7 @@ static void a_stop_finishes_the_calls_that_wait(void **state)
     Candor__V1__Epoch epoch = CANDOR__V1__EPOCH__INIT;
     epoch.generation = token.pos.epoch.generation;
     epoch.term = token.pos.epoch.term;
-    epoch.owner = token.pos.epoch.owner;
+    epoch.owner = token.pos.epoch.owner.text;
     Candor__V1__Pos pos = CANDOR__V1__POS__INIT;
     pos.epoch = &epoch;
     pos.seq = token.pos.seq + 1000;

@@ -24,7 +24,7 @@ static void add_request(struct batch_writer *w, struct request_id id, uint16_t p
                         const char *result)
 {
     struct record_op op = {RECORD_PUT, text("k"), text("v")};
-    struct record_write write = {.ack = ACK_LOCAL,
+    struct record_write write = {.ack = CANDOR_ACK_LOCAL,
                                  .wall_ms = 7,
                                  .request = id,
                                  .part = part,
@@ -217,7 +217,7 @@ static void group_put(struct fixture *f, struct group_fixture *g, const char *ke
     if (g->bytes.length == 0)
         g->batch = batch_next_of(f, &g->bytes, RECORD_WRITE, epoch_of(1));
     struct record_op op = {RECORD_PUT, text(key), text(value)};
-    struct record_write write = {.ack = ACK_LOCAL, .request = id, .result = text("r")};
+    struct record_write write = {.ack = CANDOR_ACK_LOCAL, .request = id, .result = text("r")};
     batch_add_write(&g->batch, &write, &op, 1);
     struct record record;
     batch_newest(&g->batch, &record);

@@ -107,7 +107,7 @@ static void add_random(struct batch_writer *w, struct rng *rng, const char *key)
 {
     struct record_op ops[2] = {{RECORD_PUT, slice_of(key, strlen(key)), slice_of(key, 2)},
                                {RECORD_DELETE, slice_of("k1", 2), {0}}};
-    struct record_write write = {.ack = ACK_LOCAL, .wall_ms = 7};
+    struct record_write write = {.ack = CANDOR_ACK_LOCAL, .wall_ms = 7};
     write.request.client[0] = (uint8_t)rng_below(rng, 3);
     write.request.number = rng_below(rng, 2) * (1 + rng_below(rng, 600));
     write.part = (uint16_t)(rng_below(rng, 3) == 0 ? rng_below(rng, 3) : 0);

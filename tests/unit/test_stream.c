@@ -36,7 +36,7 @@ struct node {
         uint64_t number; /* of the newest message */
         size_t length;
         bool intact;
-        struct node_id peer;
+        struct candor_node_id peer;
     } newest[2];
     uint32_t ups;
     uint32_t downs;
@@ -57,7 +57,7 @@ static bool message_intact(struct slice bytes, uint64_t number)
     return true;
 }
 
-static void received(void *closure, struct node_id peer, enum stream_channel channel,
+static void received(void *closure, struct candor_node_id peer, enum stream_channel channel,
                      struct slice bytes)
 {
     struct node *node = closure;
@@ -74,7 +74,7 @@ static void received(void *closure, struct node_id peer, enum stream_channel cha
     pthread_mutex_unlock(&node->lock);
 }
 
-static void connected(void *closure, struct node_id peer, bool up)
+static void connected(void *closure, struct candor_node_id peer, bool up)
 {
     struct node *node = closure;
     (void)peer;
@@ -152,10 +152,10 @@ static uint64_t count_of(struct node *node, enum stream_channel channel)
     return count;
 }
 
-static struct node_id sender_of(struct node *node, enum stream_channel channel)
+static struct candor_node_id sender_of(struct node *node, enum stream_channel channel)
 {
     pthread_mutex_lock(&node->lock);
-    struct node_id peer = node->newest[channel].peer;
+    struct candor_node_id peer = node->newest[channel].peer;
     pthread_mutex_unlock(&node->lock);
     return peer;
 }

@@ -14,9 +14,9 @@
 #include "base/rng.h"
 #include "wire/wire.h"
 
-static struct epoch epoch_of(uint64_t generation, uint64_t term, const char *owner)
+static struct candor_epoch epoch_of(uint64_t generation, uint64_t term, const char *owner)
 {
-    return (struct epoch){generation, term, node_id_of(owner)};
+    return (struct candor_epoch){generation, term, node_id_of(owner)};
 }
 
 static struct core_msg message_of(enum core_msg_type type)
@@ -231,7 +231,7 @@ static void votes_round_trip(void **state)
     for (int i = 0; i < 2; i++) {
         struct core_msg vote = message_of(types[i]);
         vote.vote.epoch = epoch_of(2, 9, "a");
-        vote.vote.last = (struct pos){epoch_of(1, 4, "b"), 300};
+        vote.vote.last = (struct candor_pos){epoch_of(1, 4, "b"), 300};
         vote.vote.transfer = i == 1;
         travel(&vote, &message, &out);
         assert_true(epoch_equal(out.vote.epoch, vote.vote.epoch));
@@ -241,7 +241,7 @@ static void votes_round_trip(void **state)
     }
     struct core_msg blank =
         message_of(CORE_MSG_PRE_VOTE); /* founding: nothing in the log, no epoch */
-    blank.header.epoch = (struct epoch){0};
+    blank.header.epoch = (struct candor_epoch){0};
     blank.vote.epoch = epoch_of(1, 1, "a");
     travel(&blank, &message, &out);
     assert_int_equal(out.vote.last.seq, 0);
@@ -272,11 +272,11 @@ static void freshness_keeps_absent_apart_from_zero(void **state)
                                    .applied_seq = 5,
                                    .primary_seq = 6,
                                    .commit_seq = 4};
-    struct token token = {{epoch_of(1, 2, "a"), 5}, 0xabcdef0123456789};
+    struct candor_token token = {0xc1, {epoch_of(1, 2, "a"), 5}, 0xabcdef0123456789};
     struct wire_freshness room;
     struct core_freshness back;
     struct candor_error err = {0};
-    Candor__V1__Freshness *f = wire_freshness(&fresh, &token, 0xc1, &room);
+    Candor__V1__Freshness *f = wire_freshness(&fresh, &token, &room);
     assert_int_equal(wire_read_freshness(f, &back, &err), CANDOR_OK);
     assert_false(back.has_bound);
     assert_false(back.has_heartbeat_age);
@@ -287,15 +287,14 @@ static void freshness_keeps_absent_apart_from_zero(void **state)
     assert_int_equal(back.applied_seq, 5);
     assert_int_equal(back.primary_seq, 6);
     assert_int_equal(back.commit_seq, 4);
-    struct token came;
-    uint64_t cluster_id;
-    assert_int_equal(wire_read_token(f->token, &came, &cluster_id, &err), CANDOR_OK);
+    struct candor_token came;
+    assert_int_equal(wire_read_token(f->token, &came, &err), CANDOR_OK);
     assert_true(pos_equal(came.pos, token.pos));
     assert_true(came.origin == token.origin);
-    assert_int_equal(cluster_id, 0xc1);
+    assert_int_equal(came.cluster_id, 0xc1);
 
     fresh.has_bound = fresh.has_heartbeat_age = true; /* zero, and said so */
-    f = wire_freshness(&fresh, &(struct token){0}, 0xc1, &room);
+    f = wire_freshness(&fresh, &(struct candor_token){0}, &room);
     assert_null(f->token);
     assert_int_equal(wire_read_freshness(f, &back, &err), CANDOR_OK);
     assert_true(back.has_bound);
@@ -430,12 +429,12 @@ static void a_position_needs_both_its_halves(void **state)
     struct wire_room room;
     struct core_msg msg = message_of(CORE_MSG_VOTE);
     msg.vote.epoch = epoch_of(1, 2, "a");
-    msg.vote.last = (struct pos){epoch_of(1, 1, "a"), 0};
+    msg.vote.last = (struct candor_pos){epoch_of(1, 1, "a"), 0};
     assert_refused(wire_message(&msg, &room));
-    msg.vote.last = (struct pos){{0}, 4};
+    msg.vote.last = (struct candor_pos){{0}, 4};
     assert_refused(wire_message(&msg, &room));
     msg.vote.last.seq = 0;
-    msg.vote.epoch = (struct epoch){0};
+    msg.vote.epoch = (struct candor_epoch){0};
     assert_refused(wire_message(&msg, &room)); /* a vote for no epoch */
 }
 

@@ -21,7 +21,7 @@
 enum { FETCH_DEADLINE_MS = 5000, LEAST_DEADLINE_MS = 1000 };
 
 struct peer_client {
-    struct node_id id;
+    struct candor_node_id id;
     struct rpc_client *client;
     ProtobufCService *replication;
 };
@@ -34,7 +34,7 @@ struct peers {
 struct peer_call {
     struct rpc_exchange exchange;
     struct node *node;
-    struct node_id peer;
+    struct candor_node_id peer;
     uint64_t nonce;
 };
 
@@ -113,7 +113,7 @@ static void answered(const ProtobufCMessage *response, void *closure_data)
     event_push(node, event);
 }
 
-static struct peer_client *find(struct node *node, struct node_id id)
+static struct peer_client *find(struct node *node, struct candor_node_id id)
 {
     for (uint32_t i = 0; i < node->peers->count; i++)
         if (node_id_equal(node->peers->list[i].id, id))
@@ -168,7 +168,8 @@ static void send(ProtobufCService *service, const struct core_msg *msg,
     }
 }
 
-void peers_call(struct node *node, struct node_id peer, uint64_t nonce, const struct core_msg *msg)
+void peers_call(struct node *node, struct candor_node_id peer, uint64_t nonce,
+                const struct core_msg *msg)
 {
     struct peer_client *client = find(node, peer);
     struct peer_call *call = memory_zeroed(1, sizeof *call);

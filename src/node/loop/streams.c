@@ -33,7 +33,7 @@ static void take_stream_event(struct node *node, struct node_event *event)
 }
 
 /* On an NNG thread. */
-static void stream_received(void *closure, struct node_id peer, enum stream_channel channel,
+static void stream_received(void *closure, struct candor_node_id peer, enum stream_channel channel,
                             struct slice bytes)
 {
     (void)channel;
@@ -55,7 +55,7 @@ static void stream_received(void *closure, struct node_id peer, enum stream_chan
         event_free(node, event);
 }
 
-static void stream_connected(void *closure, struct node_id peer, bool up)
+static void stream_connected(void *closure, struct candor_node_id peer, bool up)
 {
     struct node *node = closure;
     if (up)

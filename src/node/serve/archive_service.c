@@ -43,7 +43,7 @@ static void reply(const struct call_job *job, const ProtobufCMessage *response)
     struct core_view view;
     struct reply_room room;
     view_read_without_peers(&job->node->view, &view);
-    reply_freshness(job->call, &view, view.applied, &(struct pos){0}, &room);
+    reply_freshness(job->call, &view, view.applied, &(struct candor_pos){0}, &room);
     job->reply(response, job->call);
 }
 
@@ -111,7 +111,7 @@ void cluster_rollback_list(Candor__V1__Cluster_Service *service,
 /* One record with its ops, owning copies: what archive_read() shows lasts only while it shows it. */
 struct shown {
     Candor__V1__RollbackRecord record;
-    struct pos at; /* the message's owner points into it */
+    struct candor_pos at; /* the message's owner points into it */
     struct wire_pos pos;
     Candor__V1__RequestId request_id;
     uint8_t client[16];
@@ -141,7 +141,7 @@ static void add_record(struct show *show, const struct record *record)
     struct shown *shown = memory_zeroed(1, sizeof *shown);
     Candor__V1__RollbackRecord *message = &shown->record;
     candor__v1__rollback_record__init(message);
-    shown->at = (struct pos){record->epoch, record->seq};
+    shown->at = (struct candor_pos){record->epoch, record->seq};
     message->pos = wire_pos(&shown->at, &shown->pos);
     message->wall_ms = record->wall_ms;
     message->ack = wire_string(ack_level_name(record->ack));

@@ -112,7 +112,7 @@ static void count_batch(struct count *count, const struct batch *batch)
         }
         count->records++;
         count->last_seq = record.seq;
-        if (record.type == RECORD_WRITE && record.ack == ACK_LOCAL)
+        if (record.type == RECORD_WRITE && record.ack == CANDOR_ACK_LOCAL)
             count_local(count, &record);
         else if (record.type == RECORD_WRITE)
             count->waiting++;
@@ -148,7 +148,7 @@ static enum candor_code count_records(struct node *node, uint64_t last, struct c
 }
 
 /* Whether this log has the very record at `pos`, and with it all below (R11). */
-static bool holds(struct node *node, struct pos pos)
+static bool holds(struct node *node, struct candor_pos pos)
 {
     struct buffer bytes = {0};
     struct candor_error err;
@@ -185,7 +185,7 @@ static void respond(const struct call_job *job, const struct core_view *view, st
         response.oldest_case = CANDOR__V1__AT_RISK_RESPONSE__OLDEST_OLDEST_AGE_MS;
         response.oldest_age_ms = saturating_sub(clock_wall_ms(), count->oldest_wall_ms);
     }
-    reply_freshness(job->call, view, view->applied, &(struct pos){0}, &room);
+    reply_freshness(job->call, view, view->applied, &(struct candor_pos){0}, &room);
     job->reply(&response.base, job->call);
     free(keys);
 }
@@ -194,7 +194,7 @@ static void serve(const struct call_job *job)
 {
     const Candor__V1__AtRiskRequest *request = (const Candor__V1__AtRiskRequest *)job->request;
     uint64_t limit = request->limit != 0 ? request->limit : LIMIT_AT_RISK_KEYS;
-    struct pos above;
+    struct candor_pos above;
     struct core_view view;
     struct candor_error err = {0};
     if (wire_read_pos(request->above, "above", &above, &err) != CANDOR_OK) {

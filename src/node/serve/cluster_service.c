@@ -98,7 +98,7 @@ static void status(Candor__V1__Cluster_Service *service, const Candor__V1__Statu
     struct scrub_report scrub;
     scrub_status(node, &scrub);
     fill_status(node, &view, &position, &scrub, now_ns, &response);
-    struct pos last = {view.applied_epoch, view.applied};
+    struct candor_pos last = {view.applied_epoch, view.applied};
     response.last = wire_pos(&last, &last_room);
     for (uint32_t i = 0; i < view.peer_count; i++) {
         fill_peer(&view, &view.peers[i], now_ns, &peers[i]);
@@ -132,7 +132,7 @@ static void health(Candor__V1__Cluster_Service *service, const Candor__V1__Healt
     struct core_view view;
     struct reply_room room;
     view_read_without_peers(&node->view, &view);
-    reply_freshness(closure_data, &view, view.applied, &(struct pos){0}, &room);
+    reply_freshness(closure_data, &view, view.applied, &(struct candor_pos){0}, &room);
     Candor__V1__HealthResponse response = CANDOR__V1__HEALTH_RESPONSE__INIT;
     response.status = health_of(request->service, room.fresh.state);
     closure(&response, closure_data);

@@ -98,6 +98,6 @@ void cluster_failover_report(Candor__V1__Cluster_Service *service,
     Candor__V1__FailoverReportResponse response = CANDOR__V1__FAILOVER_REPORT_RESPONSE__INIT;
     response.n_failovers = count;
     response.failovers = pointers;
-    reply_freshness(closure_data, &view, view.applied, &(struct pos){0}, &room);
+    reply_freshness(closure_data, &view, view.applied, &(struct candor_pos){0}, &room);
     closure(&response, closure_data);
 }

@@ -88,7 +88,7 @@ static void run_lost(struct job *job)
     lost_reply(&of->ticket, of->ticket.event.core.wait.token.pos);
 }
 
-static void wait_until(struct read_call *of, enum core_wait kind, struct token token,
+static void wait_until(struct read_call *of, enum core_wait kind, struct candor_token token,
                        uint64_t deadline_ns)
 {
     struct core_event *event = &of->ticket.event.core;
@@ -102,14 +102,15 @@ static void wait_until(struct read_call *of, enum core_wait kind, struct token t
     reply_fail_busy(of->ticket.node, of->ticket.call);
 }
 
-static void wait_for(const struct reading *reading, enum core_wait kind, struct token token)
+static void wait_for(const struct reading *reading, enum core_wait kind, struct candor_token token)
 {
     wait_until(reading->of, kind, token, reply_deadline_ns(reading->call));
 }
 
 /* What was read is kept open for a moment only, and by few: the pages that it holds cannot be used again meanwhile, and
  * views are counted. */
-static void wait_for_commit(const struct reading *reading, struct pos pos, struct state_view *data)
+static void wait_for_commit(const struct reading *reading, struct candor_pos pos,
+                            struct state_view *data)
 {
     struct node *node = reading->node;
     uint64_t until_ns = reply_deadline_ns(reading->call);
@@ -120,7 +121,7 @@ static void wait_for_commit(const struct reading *reading, struct pos pos, struc
         atomic_fetch_sub(&node->held_views, 1);
         state_view_end(data);
     }
-    wait_until(reading->of, CORE_WAIT_COMMIT, (struct token){pos, 0}, until_ns);
+    wait_until(reading->of, CORE_WAIT_COMMIT, (struct candor_token){.pos = pos}, until_ns);
 }
 
 /* Not committed within that moment: goes on waiting without the data, and reads again afterwards. Committed by then is
@@ -196,7 +197,7 @@ static struct core_read_decision decide(const struct reading *reading, const str
 }
 
 static void conclude(struct reading *reading, struct core_read_decision decision,
-                     const struct pos *applied)
+                     const struct candor_pos *applied)
 {
     if (decision.decision == CORE_SERVE) {
         struct reply_room room;
@@ -234,7 +235,7 @@ static const struct core_read_decision served = {CORE_SERVE, CANDOR_OK, CANDOR_R
 /* Without another question; ends `data`. */
 static void answer_from(struct reading *reading, struct state_view *data)
 {
-    struct pos applied = state_view_applied(data);
+    struct candor_pos applied = state_view_applied(data);
     if (read_data(reading, data))
         conclude(reading, served, &applied);
     finish_reading(reading, data);
@@ -245,7 +246,7 @@ static void answer_from(struct reading *reading, struct state_view *data)
 static void serve_confirmed(struct reading *reading, struct state_view *data)
 {
     bool speaks_of_it = reading->view.rewinds == state_view_rewinds(data);
-    struct pos applied = state_view_applied(data);
+    struct candor_pos applied = state_view_applied(data);
     if (speaks_of_it && reading->view.commit >= applied.seq)
         answer_from(reading, data);
     else
@@ -255,7 +256,7 @@ static void serve_confirmed(struct reading *reading, struct state_view *data)
 static void serve_or_refuse(struct reading *reading, const struct core_read *read,
                             struct core_read_decision decision, struct state_view *data)
 {
-    struct pos applied = state_view_applied(data);
+    struct candor_pos applied = state_view_applied(data);
     bool answer = true;
     if (decision.decision == CORE_SERVE) {
         answer = read_data(reading, data);
@@ -272,7 +273,7 @@ static void serve(struct reading *reading)
     const struct read_call *of = reading->of;
     struct state_view *data = open_data(reading->node, &reading->view);
     struct core_read read = of->read;
-    bool linearizable = read.level == CORE_READ_LINEARIZABLE;
+    bool linearizable = read.level == CANDOR_READ_LINEARIZABLE;
     bool still_true = of->waited && of->rewinds == state_view_rewinds(data);
     if (linearizable && still_true) {
         serve_confirmed(reading, data);
@@ -294,29 +295,17 @@ static void serve(struct reading *reading)
 static enum candor_code read_options(const Candor__V1__ReadOptions *options, struct core_read *out,
                                      struct candor_error *err)
 {
-    *out = (struct core_read){.level = CORE_READ_EVENTUAL};
+    *out = (struct core_read){.level = CANDOR_READ_EVENTUAL};
     if (options == NULL)
         return CANDOR_OK;
-    switch (options->level) {
-    case CANDOR__V1__READ_LEVEL__READ_LEVEL_DEFAULT:
-    case CANDOR__V1__READ_LEVEL__READ_LEVEL_EVENTUAL:
-        break;
-    case CANDOR__V1__READ_LEVEL__READ_LEVEL_BOUNDED:
-        out->level = CORE_READ_BOUNDED;
-        break;
-    case CANDOR__V1__READ_LEVEL__READ_LEVEL_SESSION:
-        out->level = CORE_READ_SESSION;
-        break;
-    case CANDOR__V1__READ_LEVEL__READ_LEVEL_LINEARIZABLE:
-        out->level = CORE_READ_LINEARIZABLE;
-        break;
-    default:
+    if ((unsigned)options->level > CANDOR_READ_LINEARIZABLE)
         return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                                 "options.level: unknown value %d", (int)options->level);
-    }
+    if (options->level != CANDOR__V1__READ_LEVEL__READ_LEVEL_DEFAULT)
+        out->level = (enum candor_read_level)options->level;
     out->max_staleness_ms = options->max_staleness_ms;
     out->allow_syncing = options->allow_syncing;
-    return wire_read_token(options->token, &out->token, &out->token_cluster_id, err);
+    return wire_read_token(options->token, &out->token, err);
 }
 
 /* Checks what all reads have in common. NULL: the call was failed. */

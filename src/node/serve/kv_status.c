@@ -23,7 +23,7 @@ struct status {
     struct core_view view;
     struct state_view *data;
     Candor__V1__TxnState state;
-    struct pos pos; /* seq 0: unknown */
+    struct candor_pos pos; /* seq 0: unknown */
     uint32_t parts;
 };
 
@@ -45,7 +45,7 @@ static void judge_request(struct status *status, const struct request_id *id)
 
 /* The first epoch of the history that is newer than `epoch`; NULL: none is. */
 static const struct epoch_start *newer_epoch(const struct epoch_history *history,
-                                             struct epoch epoch)
+                                             struct candor_epoch epoch)
 {
     for (uint32_t i = 0; i < history->count; i++)
         if (epoch_compare(history->starts[i].epoch, epoch) > 0)
@@ -54,7 +54,7 @@ static const struct epoch_start *newer_epoch(const struct epoch_history *history
 }
 
 /* Equal positions mean equal logs: the epoch that stands at the seq decides. */
-static void judge_pos(struct status *status, const struct pos *pos,
+static void judge_pos(struct status *status, const struct candor_pos *pos,
                       const struct epoch_history *history)
 {
     const struct epoch_start *newer = newer_epoch(history, pos->epoch);
@@ -72,7 +72,7 @@ static void judge_pos(struct status *status, const struct pos *pos,
 
 static void respond(const struct status *status, ProtobufCClosure reply)
 {
-    struct pos applied = state_view_applied(status->data);
+    struct candor_pos applied = state_view_applied(status->data);
     struct reply_room room;
     struct wire_pos pos_room;
     Candor__V1__TxnStatusResponse response = CANDOR__V1__TXN_STATUS_RESPONSE__INIT;
@@ -114,7 +114,7 @@ static bool open_data(struct status *status)
 static bool may_answer(struct status *status)
 {
     struct core_freshness fresh;
-    struct core_read read = {.level = CORE_READ_EVENTUAL, .allow_syncing = true};
+    struct core_read read = {.level = CANDOR_READ_EVENTUAL, .allow_syncing = true};
     core_view_freshness(&status->view, state_view_applied(status->data).seq, clock_boot_ns(),
                         &fresh);
     struct core_read_decision decision = core_decide_read(&status->view, &fresh, &read);
@@ -136,7 +136,7 @@ static void serve_request(struct status *status, const struct request_id *id,
     state_view_end(status->data);
 }
 
-static void serve_pos(struct status *status, const struct pos *pos, ProtobufCClosure reply)
+static void serve_pos(struct status *status, const struct candor_pos *pos, ProtobufCClosure reply)
 {
     struct epoch_history history;
     if (!open_data(status))
@@ -157,7 +157,7 @@ static void serve(const struct call_job *asked)
         (const Candor__V1__TxnStatusRequest *)asked->request;
     struct status status = {.node = asked->node, .call = asked->call};
     struct request_id id;
-    struct pos pos;
+    struct candor_pos pos;
     struct candor_error err;
     switch (request->of_case) {
     case CANDOR__V1__TXN_STATUS_REQUEST__OF_REQUEST_ID:

@@ -123,10 +123,10 @@ static void finished(struct ticket *ticket, const struct outcome *outcome)
 
 /* ---- Requests --------------------------------------------------------------------------------------------------- */
 
-static enum candor_code read_ack(const Candor__V1__WriteOptions *options, enum ack_level *out,
+static enum candor_code read_ack(const Candor__V1__WriteOptions *options, enum candor_ack *out,
                                  struct candor_error *err)
 {
-    *out = ACK_LOCAL;
+    *out = CANDOR_ACK_LOCAL;
     if (options == NULL)
         return CANDOR_OK;
     switch (options->ack) {
@@ -134,10 +134,10 @@ static enum candor_code read_ack(const Candor__V1__WriteOptions *options, enum a
     case CANDOR__V1__ACK_LEVEL__ACK_LEVEL_LOCAL:
         return CANDOR_OK;
     case CANDOR__V1__ACK_LEVEL__ACK_LEVEL_MAJORITY:
-        *out = ACK_MAJORITY;
+        *out = CANDOR_ACK_MAJORITY;
         return CANDOR_OK;
     case CANDOR__V1__ACK_LEVEL__ACK_LEVEL_ALL:
-        *out = ACK_ALL;
+        *out = CANDOR_ACK_ALL;
         return CANDOR_OK;
     default:
         return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
@@ -147,18 +147,17 @@ static enum candor_code read_ack(const Candor__V1__WriteOptions *options, enum a
 
 /* What the session has seen; the core judges it (I8). */
 static bool read_token(struct node *node, struct rpc_call *call,
-                       const Candor__V1__WriteOptions *options, struct token *out)
+                       const Candor__V1__WriteOptions *options, struct candor_token *out)
 {
-    uint64_t cluster_id;
     struct candor_error err = {0};
-    *out = (struct token){0};
+    *out = (struct candor_token){0};
     if (options == NULL || options->token == NULL)
         return true;
-    if (wire_read_token(options->token, out, &cluster_id, &err) != CANDOR_OK)
+    if (wire_read_token(options->token, out, &err) != CANDOR_OK)
         return kv_fail(node, call, &err);
     struct core_view view;
     view_read_without_peers(&node->view, &view);
-    if (cluster_id == 0 || cluster_id == view.cluster_id)
+    if (out->cluster_id == 0 || out->cluster_id == view.cluster_id)
         return true;
     candor_error_set(&err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_FOREIGN_CLUSTER,
                      "options.token: it is of another cluster");
@@ -169,9 +168,9 @@ struct write *kv_write_new(struct node *node, struct rpc_call *call, size_t op_c
                            const Candor__V1__WriteOptions *options, ProtobufCClosure reply)
 {
     struct candor_error err = {0};
-    enum ack_level ack;
+    enum candor_ack ack;
     struct request_id request;
-    struct token token;
+    struct candor_token token;
     if (read_ack(options, &ack, &err) != CANDOR_OK) {
         kv_fail(node, call, &err);
         return NULL;
@@ -245,7 +244,7 @@ void kv_write_submit(struct write *write)
     size_t bytes = write->bytes;
     if (write->request_id.number != 0)
         write->digest = eval_digest(method_of(call), write->ops, write->op_count);
-    ticket->cancellable = write->ack != ACK_LOCAL; /* the disk answers soon */
+    ticket->cancellable = write->ack != CANDOR_ACK_LOCAL; /* the disk answers soon */
     ticket->event.core.type = CORE_EVENT_WRITE;
     ticket->event.core.write.ack = write->ack;
     ticket->event.core.write.records = write->op_count;

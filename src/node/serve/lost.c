@@ -20,19 +20,19 @@
 
 struct lost {
     struct rpc_call *call;
-    struct pos token;
+    struct candor_pos token;
     const uint8_t *client; /* 16 bytes; NULL: the request names none */
     struct archive_summary archive;
     uint64_t records;
     Candor__V1__LostSession message;
     struct lost_write {
         Candor__V1__LostWrite write;
-        struct pos at;
+        struct candor_pos at;
         struct wire_pos pos;
     } * writes; /* in the call's memory, as is the list */
 };
 
-static bool covers(const struct archive_summary *archive, struct pos token)
+static bool covers(const struct archive_summary *archive, struct candor_pos token)
 {
     return !archive->damaged && archive->from.seq <= token.seq && token.seq <= archive->to.seq &&
            epoch_compare(archive->from.epoch, token.epoch) <= 0 &&
@@ -77,7 +77,7 @@ static bool take_write(const struct record *record, uint32_t op_index, const str
     }
     struct lost_write *write = &lost->writes[message->n_writes];
     candor__v1__lost_write__init(&write->write);
-    write->at = (struct pos){record->epoch, record->seq};
+    write->at = (struct candor_pos){record->epoch, record->seq};
     write->write.number = record->request.number;
     write->write.pos = wire_pos(&write->at, &write->pos);
     message->writes[message->n_writes++] = &write->write;
@@ -113,7 +113,7 @@ static void name_archive(struct ticket *ticket, struct lost *lost)
              "; archive %s of %s has it", lost->archive.id, ticket->node->self->id.text);
 }
 
-void lost_reply(struct ticket *ticket, struct pos token)
+void lost_reply(struct ticket *ticket, struct candor_pos token)
 {
     struct lost *lost = rpc_call_alloc(ticket->call, sizeof *lost);
     if (lost != NULL) {

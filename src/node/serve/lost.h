@@ -5,6 +5,6 @@
 #include "node/shared/ticket.h"
 
 /* (slow) Fails the ticket of a session whose token was rolled back, and names the archive that has it. */
-void lost_reply(struct ticket *ticket, struct pos token);
+void lost_reply(struct ticket *ticket, struct candor_pos token);
 
 #endif

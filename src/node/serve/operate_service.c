@@ -29,7 +29,7 @@ static bool succeeded(struct ticket *ticket, const struct outcome *outcome, stru
         return false;
     }
     view_read_without_peers(&ticket->node->view, &answer->view);
-    reply_freshness(ticket->call, &answer->view, answer->view.applied, &(struct pos){0},
+    reply_freshness(ticket->call, &answer->view, answer->view.applied, &(struct candor_pos){0},
                     &answer->room);
     return true;
 }
@@ -59,7 +59,7 @@ static void submit(struct ticket *ticket)
 
 /* False: the call was failed. */
 static bool read_node(struct node *node, struct rpc_call *call, const char *field, const char *text,
-                      struct node_id *out)
+                      struct candor_node_id *out)
 {
     char message[CANDOR_ERROR_MESSAGE_BYTES];
     if (node_id_parse(text, strlen(text), out) && topology_find(node->topology, *out) != NULL)
@@ -136,7 +136,7 @@ void cluster_transfer(Candor__V1__Cluster_Service *service,
                       const Candor__V1__TransferRequest *request,
                       Candor__V1__TransferResponse_Closure closure, void *closure_data)
 {
-    struct node_id to;
+    struct candor_node_id to;
     if (!read_node(node_of(service), closure_data, "to", request->to, &to))
         return;
     struct ticket *ticket = order(node_of(service), closure_data, (ProtobufCClosure)closure,
@@ -165,7 +165,7 @@ void cluster_set_voter(Candor__V1__Cluster_Service *service,
                        const Candor__V1__SetVoterRequest *request,
                        Candor__V1__SetVoterResponse_Closure closure, void *closure_data)
 {
-    struct node_id id;
+    struct candor_node_id id;
     if (!read_node(node_of(service), closure_data, "node", request->node, &id))
         return;
     struct ticket *ticket = order(node_of(service), closure_data, (ProtobufCClosure)closure,

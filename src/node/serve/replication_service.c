@@ -32,7 +32,7 @@ static void answered(struct ticket *ticket, const struct core_msg *msg)
     struct reply_room reply_room;
     struct wire_room room;
     view_read_without_peers(&ticket->node->view, &view);
-    reply_freshness(ticket->call, &view, view.applied, &(struct pos){0}, &reply_room);
+    reply_freshness(ticket->call, &view, view.applied, &(struct candor_pos){0}, &reply_room);
     ticket->reply(wire_message(msg, &room), ticket->call);
     wire_room_free(&room);
 }
@@ -179,7 +179,7 @@ static void serve_fetch(const struct call_job *job)
     answer.fetch_answer.batches = buffer_slice(&batches);
     struct reply_room reply_room;
     struct wire_room room;
-    reply_freshness(job->call, &view, view.applied, &(struct pos){0}, &reply_room);
+    reply_freshness(job->call, &view, view.applied, &(struct candor_pos){0}, &reply_room);
     job->reply(wire_message(&answer, &room), job->call);
     wire_room_free(&room);
     buffer_free(&batches);

@@ -27,14 +27,13 @@ uint64_t reply_deadline_ns(const struct rpc_call *call)
 }
 
 void reply_freshness(struct rpc_call *call, const struct core_view *view, uint64_t applied,
-                     const struct pos *token, struct reply_room *room)
+                     const struct candor_pos *token, struct reply_room *room)
 {
     core_view_freshness(view, applied, clock_boot_ns(), &room->fresh); /* R38 */
-    room->token = (struct token){*token, 0};
+    room->token = (struct candor_token){.cluster_id = view->cluster_id, .pos = *token};
     if (epoch_equal(token->epoch, view->applied_epoch))
         room->token.origin = view->applied_origin;
-    rpc_call_reply(call)->freshness =
-        wire_freshness(&room->fresh, &room->token, view->cluster_id, &room->freshness);
+    rpc_call_reply(call)->freshness = wire_freshness(&room->fresh, &room->token, &room->freshness);
 }
 
 /* ---- Failing ----------------------------------------------------------------------------------------------- */
@@ -121,7 +120,7 @@ static void direct(const struct node *node, const struct core_view *view, struct
 }
 
 static void fail_with_token(struct node *node, struct rpc_call *call, const struct core_view *view,
-                            struct candor_error *error, const struct pos *token)
+                            struct candor_error *error, const struct candor_pos *token)
 {
     struct reply_room room;
     direct(node, view, call, error, &room);
@@ -139,7 +138,7 @@ void reply_fail(struct node *node, struct rpc_call *call, const struct core_view
 {
     struct candor_error error = {.code = code, .reason = reason};
     snprintf(error.message, sizeof error.message, "%s", text);
-    fail_with_token(node, call, view, &error, &(struct pos){0});
+    fail_with_token(node, call, view, &error, &(struct candor_pos){0});
 }
 
 void reply_fail_now(struct node *node, struct rpc_call *call, enum candor_code code,
@@ -167,7 +166,7 @@ void reply_outcome_failed(struct ticket *ticket, const struct outcome *outcome)
     /* R44: where the histories part is what a lost session can go on from. */
     bool lost = outcome->reason == CANDOR_REASON_SESSION_LOST;
     fail_with_token(ticket->node, ticket->call, &view, &error,
-                    lost ? &outcome->pos : &(struct pos){0});
+                    lost ? &outcome->pos : &(struct candor_pos){0});
 }
 
 void reply_server_freshness(void *closure, struct rpc_call *call)
@@ -179,7 +178,7 @@ void reply_server_freshness(void *closure, struct rpc_call *call)
     if (room == NULL)
         return;
     view_read_without_peers(&node->view, &view);
-    reply_freshness(call, &view, view.applied, &(struct pos){0}, room);
+    reply_freshness(call, &view, view.applied, &(struct candor_pos){0}, room);
 }
 
 /* ---- Hops (R45) ------------------------------------------------------------------------------------------------ */
@@ -188,7 +187,7 @@ static void describe_trail(const Candor__V1__RpcRequest *envelope, char *text, s
 {
     size_t used = (size_t)snprintf(text, bytes, "redirected too often: ");
     for (size_t i = 0; i < envelope->n_hops && used < bytes; i++) {
-        struct node_id id;
+        struct candor_node_id id;
         bool sane = node_id_parse(envelope->hops[i], strlen(envelope->hops[i]), &id);
         int wrote =
             snprintf(text + used, bytes - used, "%s%s", i > 0 ? " > " : "", sane ? id.text : "?");

@@ -9,14 +9,14 @@
 #include "wire/wire.h"
 
 struct reply_room {
-    struct token token;
+    struct candor_token token;
     struct core_freshness fresh;
     struct wire_freshness freshness;
     Candor__V1__RetryHint retry;
 };
 /* Fills the reply's freshness; `room` lives until the reply is packed. token->seq 0: no token. */
 void reply_freshness(struct rpc_call *call, const struct core_view *view, uint64_t applied,
-                     const struct pos *token, struct reply_room *room);
+                     const struct candor_pos *token, struct reply_room *room);
 /* Fails the call with freshness, and with a hint where a retry elsewhere or later helps. An empty text is made up. */
 void reply_fail(struct node *node, struct rpc_call *call, const struct core_view *view,
                 enum candor_code code, enum candor_reason reason, const char *text);

@@ -67,7 +67,7 @@ static void serve_chunk(const struct call_job *job)
         response.ok = response.preparing = true;
     }
     struct reply_room room;
-    reply_freshness(job->call, &view, view.applied, &(struct pos){0}, &room);
+    reply_freshness(job->call, &view, view.applied, &(struct candor_pos){0}, &room);
     job->reply(&response.base, job->call);
     free(chunk);
 }
@@ -81,7 +81,7 @@ static void refuse(struct node *node, const struct core_view *view, ProtobufCClo
     Candor__V1__SnapshotResponse response = CANDOR__V1__SNAPSHOT_RESPONSE__INIT;
     node_header(node, view, &header);
     response.header = wire_header(&header, &room);
-    reply_freshness(call, view, view->applied, &(struct pos){0}, &reply_room);
+    reply_freshness(call, view, view->applied, &(struct candor_pos){0}, &reply_room);
     reply(&response.base, call);
 }
 

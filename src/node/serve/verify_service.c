@@ -83,7 +83,7 @@ static void piece_free(struct piece *piece)
     free(piece->list);
 }
 
-static void send(const struct call_job *job, struct piece *piece, struct pos applied)
+static void send(const struct call_job *job, struct piece *piece, struct candor_pos applied)
 {
     struct core_view view;
     struct reply_room room;
@@ -98,7 +98,7 @@ static void send(const struct call_job *job, struct piece *piece, struct pos app
     response.n_listed = piece->listed != NULL ? piece->entries : 0;
     response.listed = piece->list;
     view_read_without_peers(&job->node->view, &view);
-    reply_freshness(job->call, &view, applied.seq, &(struct pos){0}, &room);
+    reply_freshness(job->call, &view, applied.seq, &(struct candor_pos){0}, &room);
     job->reply(&response.base, job->call);
 }
 
@@ -113,7 +113,7 @@ static void serve(const struct call_job *job)
                               .end = binary_slice(request->end)};
     struct state_view *view = state_view_begin(job->node->state);
     state_scan(view, &scan, add_entry, &piece);
-    struct pos applied = state_view_applied(view);
+    struct candor_pos applied = state_view_applied(view);
     enum candor_code code = state_view_check(view, &err);
     state_view_end(view);
     if (code == CANDOR_OK) {

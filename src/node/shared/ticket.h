@@ -12,8 +12,8 @@
 struct outcome { /* of a FINISH action */
     enum candor_code code;
     enum candor_reason reason;
-    struct pos pos;
-    enum ack_level ack;
+    struct candor_pos pos;
+    enum candor_ack ack;
     char text[CORE_TEXT_BYTES];
 };
 

@@ -33,8 +33,8 @@ enum { CHUNK_DEADLINE_MS = 2000, PAUSE_MS = 100 };
 
 struct transfer {
     uint64_t number;
-    struct node_id peer;
-    struct epoch epoch;
+    struct candor_node_id peer;
+    struct candor_epoch epoch;
     uint64_t least_seq;
     struct rpc_client *client;
     struct state_incoming *incoming;
@@ -43,14 +43,14 @@ struct transfer {
     uint64_t digest;
     uint64_t total;
     uint64_t offset;
-    struct pos pos;
+    struct candor_pos pos;
     uint32_t failures; /* in a row */
     uint64_t logged_ns;
 };
 
 /* ---- Orders from the node thread ------------------------------------------------------------------------------- */
 
-uint64_t download_fetch(struct node *node, struct node_id peer, struct epoch epoch,
+uint64_t download_fetch(struct node *node, struct candor_node_id peer, struct candor_epoch epoch,
                         uint64_t least_seq)
 {
     struct download *d = node->download;
@@ -151,7 +151,7 @@ static Candor__V1__SnapshotResponse *ask(struct node *node, struct transfer *t, 
 /* The first chunk names the snapshot; the later ones must be of the same. */
 static bool same_snapshot(struct transfer *t, const Candor__V1__SnapshotResponse *response)
 {
-    struct pos pos;
+    struct candor_pos pos;
     struct candor_error err;
     bool sane = wire_read_pos(response->pos, "pos", &pos, &err) == CANDOR_OK && pos.seq > 0 &&
                 strlen(response->snapshot) < sizeof t->name && response->snapshot[0] != '\0' &&
@@ -248,7 +248,7 @@ static enum candor_code finish_snapshot(struct transfer *t, struct node_event *e
     return CANDOR_OK;
 }
 
-static const struct topology_node *peer_of(struct node *node, struct node_id id)
+static const struct topology_node *peer_of(struct node *node, struct candor_node_id id)
 {
     const struct topology_node *peer = topology_find(node->topology, id);
     ASSERT(peer != NULL); /* the core knows only nodes of the topology */

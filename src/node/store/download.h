@@ -13,8 +13,8 @@ struct download {
     struct side_thread side;
     uint64_t number; /* of the newest FETCH or DROP: an older download is over */
     bool wanted;     /* `number` is a FETCH that was not begun */
-    struct node_id peer;
-    struct epoch epoch;
+    struct candor_node_id peer;
+    struct candor_epoch epoch;
     uint64_t least_seq;
     struct state_incoming *discard[4];
     uint32_t discard_count;
@@ -25,7 +25,7 @@ void download_free(struct download *download);
 enum candor_code download_start(struct node *node, struct candor_error *err);
 void download_stop(struct node *node);
 /* (node thread) Its number. */
-uint64_t download_fetch(struct node *node, struct node_id peer, struct epoch epoch,
+uint64_t download_fetch(struct node *node, struct candor_node_id peer, struct candor_epoch epoch,
                         uint64_t least_seq);
 void download_drop(struct node *node);
 /* Takes what was downloaded, and is not wanted. */

@@ -59,7 +59,7 @@ static enum candor_code store(struct node *node, struct slice batches, struct ca
 }
 
 void group_answer(struct node *node, struct node_event *event, const struct candor_error *result,
-                  struct epoch epoch, uint64_t first_seq, uint64_t last_seq)
+                  struct candor_epoch epoch, uint64_t first_seq, uint64_t last_seq)
 {
     event->core.type = CORE_EVENT_APPENDED;
     event->core.appended.code = result->code;
@@ -81,8 +81,8 @@ struct span {
     bool ok; /* decodes, and is contiguous in itself */
     uint64_t first_seq;
     uint64_t last_seq;
-    struct epoch first_epoch;
-    struct epoch last_epoch;
+    struct candor_epoch first_epoch;
+    struct candor_epoch last_epoch;
     struct chain before; /* what it follows */
     struct chain chain;  /* at its last record */
 };
@@ -180,7 +180,7 @@ static bool meta_fits(const struct node *node, const struct work *work)
 }
 
 /* A forced epoch was not promised before (R28): where the log is not synced at once its EPOCH_START alone would not keep it. */
-static bool hard_state_reaches(struct node *node, struct epoch epoch)
+static bool hard_state_reaches(struct node *node, struct candor_epoch epoch)
 {
     struct hard_state *hard = &node->writer->hard;
     if (epoch_compare(epoch, hard->epoch) <= 0)

@@ -11,6 +11,6 @@ void group_note_stored(struct node *node, size_t bytes);
 /* A log must not hold what the state cannot take: the records go again, unacknowledged. */
 void group_take_back(struct node *node, uint64_t last_before);
 void group_answer(struct node *node, struct node_event *event, const struct candor_error *result,
-                  struct epoch epoch, uint64_t first_seq, uint64_t last_seq);
+                  struct candor_epoch epoch, uint64_t first_seq, uint64_t last_seq);
 
 #endif

@@ -14,7 +14,7 @@
 #include "topology/topology.h"
 
 /* Names of clusters have the shape of node ids (docs/topology.md). */
-static struct node_id cluster_name(const struct node *node)
+static struct candor_node_id cluster_name(const struct node *node)
 {
     return node_id_of(node->topology->cluster);
 }

@@ -84,7 +84,7 @@ static enum candor_code find_local(struct node *node, uint64_t commit, struct se
             code = batch_decode(&rest, &batch, err);
             size_t cursor = 0;
             while (code == CANDOR_OK && batch_next(&batch, &cursor, &record))
-                if (record.type == RECORD_WRITE && record.ack == ACK_LOCAL)
+                if (record.type == RECORD_WRITE && record.ack == CANDOR_ACK_LOCAL)
                     seq_bits_add(out, record.seq);
             if (code == CANDOR_OK)
                 from = batch_last_seq(&batch) + 1;

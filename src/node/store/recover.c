@@ -33,8 +33,8 @@ static enum log_durability durability_of(const struct topology_node *self)
 
 /* An install leaves a checkpoint of its state, so that it may be ahead of a log that is not reset yet.
  * RESOURCE_EXHAUSTED: it could not be looked at. */
-static enum candor_code is_installed(const struct node *node, struct pos applied, bool *installed,
-                                     struct candor_error *err)
+static enum candor_code is_installed(const struct node *node, struct candor_pos applied,
+                                     bool *installed, struct candor_error *err)
 {
     struct state_checkpoint checkpoint;
     enum candor_code code = state_checkpoint_find(node->state_dir, &checkpoint, err);
@@ -127,7 +127,7 @@ static enum candor_code contradiction(struct candor_error *err, const char *what
                             what, a, b);
 }
 
-static enum candor_code epoch_of_record(struct node *node, uint64_t seq, struct epoch *out,
+static enum candor_code epoch_of_record(struct node *node, uint64_t seq, struct candor_epoch *out,
                                         struct candor_error *err)
 {
     struct buffer bytes = {0};
@@ -149,9 +149,9 @@ static enum candor_code log_continues(struct node *node, const struct state_posi
 {
     uint64_t first = log_first(node->log);
     uint64_t last = log_last(node->log);
-    struct pos applied = position->applied;
+    struct candor_pos applied = position->applied;
     struct chain chain = {0};
-    struct epoch epoch = {0};
+    struct candor_epoch epoch = {0};
     enum candor_code code = CANDOR_OK;
     *continues = applied.seq <= last;
     if (!*continues)
@@ -173,7 +173,7 @@ static enum candor_code join_log(struct node *node, struct candor_error *err)
 {
     struct state_position position;
     state_position(node->state, &position);
-    struct pos applied = position.applied;
+    struct candor_pos applied = position.applied;
     uint64_t first = log_first(node->log);
     uint64_t last = log_last(node->log);
     bool continues = false;

@@ -65,7 +65,8 @@ static enum candor_code add_records(struct node *node, struct archive_writer *ar
     return code;
 }
 
-static enum candor_code archive_above(struct node *node, uint64_t seq, struct epoch superseded_by,
+static enum candor_code archive_above(struct node *node, uint64_t seq,
+                                      struct candor_epoch superseded_by,
                                       struct archive_summary *summary, struct candor_error *err)
 {
     struct archive_writer *archive;
@@ -82,7 +83,7 @@ static enum candor_code archive_above(struct node *node, uint64_t seq, struct ep
 
 /* Saves the log's records above `seq` (R40); those that came with a snapshot are their primary's to save. False: shutting
  * down. */
-static bool keep_discarded(struct node *node, uint64_t seq, struct epoch superseded_by)
+static bool keep_discarded(struct node *node, uint64_t seq, struct candor_epoch superseded_by)
 {
     if (log_last(node->log) < max_u64(seq + 1, log_first(node->log)))
         return true;

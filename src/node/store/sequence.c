@@ -29,7 +29,7 @@ struct group {
     struct state_group *state;
     struct buffer *out;
     struct batch_writer batch; /* count 0: none is open */
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t next_seq;
     uint64_t wall_ms;
     size_t answer_bytes;
@@ -85,7 +85,7 @@ static void run_op(struct group *group, struct write *write, uint32_t part)
         .part = (uint16_t)part,
         .digest = write->digest,
     };
-    result->last = (struct pos){group->epoch, group->next_seq};
+    result->last = (struct candor_pos){group->epoch, group->next_seq};
     if (result->first.seq == 0)
         result->first = result->last;
     add_record(group, &record, eval->ops, eval->op_count);
@@ -163,12 +163,12 @@ static void run_write(struct group *group, struct write *write)
         run_op(group, write, part);
     /* R34: without effect, it waits for the commit of what it may have read. */
     if (result->last.seq == 0)
-        result->first = result->last = (struct pos){group->epoch, group->next_seq - 1};
+        result->first = result->last = (struct candor_pos){group->epoch, group->next_seq - 1};
 }
 
 /* ---- A group ---------------------------------------------------------------------------------------------- */
 
-static bool joins(const struct work *work, struct epoch epoch)
+static bool joins(const struct work *work, struct candor_epoch epoch)
 {
     return work->type == CORE_ACTION_WRITE && !work->drain && epoch_equal(work->epoch, epoch);
 }

@@ -43,7 +43,7 @@ static void stop_serving(struct snapshots *s)
 }
 
 /* Of the epoch that reigns, and followed by the log. */
-static bool is_usable(struct node *node, struct pos pos, struct epoch epoch)
+static bool is_usable(struct node *node, struct candor_pos pos, struct candor_epoch epoch)
 {
     return epoch_equal(pos.epoch, epoch) && pos.seq + 1 >= log_first(node->log);
 }
@@ -291,7 +291,7 @@ uint64_t snapshots_trim_limit(struct node *node)
 /* ---- For those who serve it ------------------------------------------------------------------------------------ */
 
 struct snapshot_source snapshots_source(struct node *node, const char *name, uint64_t least_seq,
-                                        struct epoch epoch)
+                                        struct candor_epoch epoch)
 {
     struct snapshots *s = node->snapshots;
     struct snapshot_source source = {.fd = -1};

@@ -21,7 +21,7 @@ struct snapshots {
     _Atomic uint64_t newest_seq;  /* the newest checkpoint's; 0: none */
     /* What is served: an open file, which a newer checkpoint does not take away. */
     int fd; /* -1: none */
-    struct pos pos;
+    struct candor_pos pos;
     uint64_t bytes;
     uint64_t digest;
     char name[POS_TEXT_BYTES + 24];
@@ -58,7 +58,7 @@ uint64_t snapshots_trim_limit(struct node *node); /* the log is needed above it 
  * takes, too. */
 struct snapshot_source {
     int fd; /* -1: nothing usable is served; else the caller closes it */
-    struct pos pos;
+    struct candor_pos pos;
     uint64_t bytes;
     uint64_t digest;
     char name[sizeof((struct snapshots *)0)->name];
@@ -66,7 +66,7 @@ struct snapshot_source {
 
 /* Any thread: that of the name; without one, any of the epoch that reaches `least_seq`. */
 struct snapshot_source snapshots_source(struct node *node, const char *name, uint64_t least_seq,
-                                        struct epoch epoch);
+                                        struct candor_epoch epoch);
 /* It could not be read: it is served no more. */
 void snapshots_withdraw(struct node *node, const char *name);
 /* A replica waits for one. */

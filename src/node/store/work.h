@@ -13,7 +13,7 @@ struct work {
     enum core_action_type type;
     bool drain;          /* not the core's: answer with a `drained` event */
     struct write *write; /* WRITE: the work is part of it */
-    struct epoch epoch;
+    struct candor_epoch epoch;
     uint64_t seq;
     uint64_t cluster_id;
     struct buffer bytes;             /* APPEND; RENEW: why, as text */

@@ -13,15 +13,15 @@
 struct write_result {
     enum candor_code code; /* not OK: evaluated, and without effect */
     enum candor_reason reason;
-    bool replayed;    /* its request id was executed before */
-    struct pos first; /* of its records; without any: of the data that it read */
-    struct pos last;
+    bool replayed;           /* its request id was executed before */
+    struct candor_pos first; /* of its records; without any: of the data that it read */
+    struct candor_pos last;
     struct buffer answers; /* one an operation (eval/answer.h); freed with the reply */
 };
 
 struct write {
     struct ticket ticket; /* first: the core's ticket is the whole */
-    enum ack_level ack;
+    enum candor_ack ack;
     struct request_id request_id;
     uint64_t digest;   /* of the operations; 0 without a request id */
     uint32_t op_count; /* of a Batch; else 1 */

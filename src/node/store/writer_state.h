@@ -22,7 +22,7 @@ struct writer {
     /* (writer thread) */
     struct watched *watched;
     struct hard_state hard;
-    struct epoch tail_epoch; /* of the log's newest record */
+    struct candor_epoch tail_epoch; /* of the log's newest record */
     uint64_t commit;
     struct buffer group;
     struct eval eval;

@@ -101,7 +101,7 @@ static void direct(const struct core_view *view, enum candor_code *code, enum ca
 }
 
 void say_error(struct transcript *transcript, const struct operation *operation,
-               enum candor_code code, enum candor_reason reason, struct pos pos)
+               enum candor_code code, enum candor_reason reason, struct candor_pos pos)
 {
     const struct node *node = &transcript->world->nodes[operation->node];
     const struct core_view *view = &node->view;

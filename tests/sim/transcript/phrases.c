@@ -144,7 +144,7 @@ static void add_attach(char out[PHRASE_BYTES], const struct core_msg *msg)
 {
     char pos[POS_TEXT_BYTES];
     const struct epoch_history *history = &msg->attach.history;
-    struct pos last = {epoch_history_at(history, msg->attach.last), msg->attach.last};
+    struct candor_pos last = {epoch_history_at(history, msg->attach.last), msg->attach.last};
     add(out, "Attach, %s", last.seq > 0 ? pos_text(last, pos) : "blank");
 }
 

@@ -22,7 +22,7 @@ static void read_answered(struct transcript *transcript, struct operation *opera
         snprintf(text, sizeof text, "%s is absent  (%s)", transcript->keys[operation->key],
                  phrase_freshness(fresh, freshness));
     say_answer(transcript, operation, text);
-    struct pos pos = {read->epoch->epoch, read->applied};
+    struct candor_pos pos = {read->epoch->epoch, read->applied};
     if (read->client < SIM_CLIENTS && pos_compare(pos, client->token) > 0) {
         client->token = pos;
         client->token_cluster_id = node->view.cluster_id;
@@ -30,7 +30,7 @@ static void read_answered(struct transcript *transcript, struct operation *opera
 }
 
 static void read_waits(struct transcript *transcript, struct operation *operation,
-                       enum core_wait kind, struct pos pos)
+                       enum core_wait kind, struct candor_pos pos)
 {
     struct world *world = transcript->world;
     struct node *node = &world->nodes[operation->node];
@@ -52,7 +52,7 @@ static void serve_linearizable(struct transcript *transcript, struct operation *
     const struct read *read = operation->read;
     if (node->view.commit < read->applied) {
         read_waits(transcript, operation, CORE_WAIT_COMMIT,
-                   (struct pos){read->epoch->epoch, read->applied});
+                   (struct candor_pos){read->epoch->epoch, read->applied});
         return;
     }
     check_linearizable_read(transcript->world, node, read);
@@ -69,7 +69,7 @@ static void decide_read(struct transcript *transcript, struct operation *operati
     if (confirmed)
         ask.token.pos.seq = 0; /* the core said so */
     struct core_read_decision decision = core_decide_read(view, fresh, &ask);
-    bool linearizable = ask.level == CORE_READ_LINEARIZABLE;
+    bool linearizable = ask.level == CANDOR_READ_LINEARIZABLE;
     if (decision.decision == CORE_WAIT && linearizable && confirmed) {
         serve_linearizable(transcript, operation, fresh);
     } else if (decision.decision == CORE_WAIT) {
@@ -79,7 +79,7 @@ static void decide_read(struct transcript *transcript, struct operation *operati
         read_answered(transcript, operation, fresh);
     } else {
         operation->open = false;
-        say_error(transcript, operation, decision.code, decision.reason, (struct pos){0});
+        say_error(transcript, operation, decision.code, decision.reason, (struct candor_pos){0});
     }
 }
 
@@ -135,12 +135,15 @@ void read_finished(struct transcript *transcript, struct operation *operation, s
 
 static void say_read(struct transcript *transcript, const struct operation *operation)
 {
-    static const char *const levels[] = {"EVENTUAL", "BOUNDED", "SESSION", "LINEARIZABLE"};
+    static const char *const levels[] = {[CANDOR_READ_EVENTUAL] = "EVENTUAL",
+                                         [CANDOR_READ_BOUNDED] = "BOUNDED",
+                                         [CANDOR_READ_SESSION] = "SESSION",
+                                         [CANDOR_READ_LINEARIZABLE] = "LINEARIZABLE"};
     const struct read *read = operation->read;
     const struct node *node = &transcript->world->nodes[operation->node];
     char more[LINE_BYTES] = "";
     char pos[POS_TEXT_BYTES];
-    if (read->ask.level == CORE_READ_BOUNDED)
+    if (read->ask.level == CANDOR_READ_BOUNDED)
         snprintf(more, sizeof more, ", at most %" PRIu64 " ms old", read->ask.max_staleness_ms);
     if (read->ask.token.pos.seq != 0)
         snprintf(more, sizeof more, ", my session saw %s", pos_text(read->ask.token.pos, pos));
@@ -151,20 +154,21 @@ static void say_read(struct transcript *transcript, const struct operation *oper
 /* What is asked for, but for the key. */
 static struct read *read_wanted(struct transcript *transcript, struct words *words)
 {
-    static const char *const levels[] = {"eventual", "bounded", "session", "linearizable", NULL};
+    static const char *const levels[] = {"default", "eventual",     "bounded",
+                                         "session", "linearizable", NULL};
     struct world *world = transcript->world;
     struct read *read = world_alloc(world, sizeof *read);
     const char *level = words_option(words, "level");
     const char *most = words_option(words, "max_staleness");
-    read->ask.level = level == NULL ? CORE_READ_EVENTUAL : words_choice(words, level, levels);
+    read->ask.level = level == NULL ? CANDOR_READ_EVENTUAL : words_choice(words, level, levels);
     read->client = session_named(transcript, words);
-    if (read->ask.level == CORE_READ_BOUNDED && most == NULL)
+    if (read->ask.level == CANDOR_READ_BOUNDED && most == NULL)
         words_wrong(words, "a bounded read needs max_staleness=DURATION");
     if (most != NULL)
         read->ask.max_staleness_ms = words_duration_ns(words, most) / NS_PER_MS;
-    if (read->ask.level == CORE_READ_SESSION) {
+    if (read->ask.level == CANDOR_READ_SESSION) {
         read->ask.token.pos = world->clients[read->client].token;
-        read->ask.token_cluster_id = world->clients[read->client].token_cluster_id;
+        read->ask.token.cluster_id = world->clients[read->client].token_cluster_id;
     }
     return read;
 }

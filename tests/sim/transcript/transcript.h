@@ -66,12 +66,12 @@ struct operation {
     struct request *request; /* WRITE */
     char text[NAME_BYTES];   /* WRITE: the value */
     struct read *read;
-    uint32_t key;         /* READ */
-    uint64_t deadline_ns; /* READ: on the node's clock */
-    uint64_t value;       /* READ: the number of the write that it shows; 0: there is none */
-    uint64_t count;       /* FILL: how many there are */
-    uint64_t left;        /* and are not answered yet */
-    struct pos last;      /* FILL: the newest that was answered */
+    uint32_t key;           /* READ */
+    uint64_t deadline_ns;   /* READ: on the node's clock */
+    uint64_t value;         /* READ: the number of the write that it shows; 0: there is none */
+    uint64_t count;         /* FILL: how many there are */
+    uint64_t left;          /* and are not answered yet */
+    struct candor_pos last; /* FILL: the newest that was answered */
 };
 
 struct seen { /* of a node, in the lines so far */
@@ -79,10 +79,10 @@ struct seen { /* of a node, in the lines so far */
     enum candor_state state;
     bool accepts_writes;
     bool admitted;
-    struct epoch saved;
+    struct candor_epoch saved;
     uint64_t stored;
     uint64_t answered; /* of a group of writes, which one line shows: up to which write */
-    struct node_id successor;
+    struct candor_node_id successor;
     uint64_t differs[SIM_NODES]; /* as its heartbeats say: since where; 0: they do not */
 };
 
@@ -131,7 +131,7 @@ struct node *node_up(struct transcript *transcript, struct words *words, uint32_
 struct node *node_awake(struct transcript *transcript, struct words *words, uint32_t index);
 void say_answer(struct transcript *transcript, const struct operation *operation, const char *text);
 void say_error(struct transcript *transcript, const struct operation *operation,
-               enum candor_code code, enum candor_reason reason, struct pos pos);
+               enum candor_code code, enum candor_reason reason, struct candor_pos pos);
 /* What was just asked for takes place; and is waited for, unless the command ended with "&". */
 void finish_command(struct transcript *transcript, const struct operation *operation, bool later);
 void operation_wait(struct transcript *transcript, struct words *words);

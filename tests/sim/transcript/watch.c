@@ -264,7 +264,7 @@ static void publishes(struct transcript *transcript, const struct node *node,
         sends(transcript, node, "*", msg);
     if (msg->type != CORE_MSG_HEARTBEAT)
         return;
-    struct node_id successor = msg->heartbeat.successor;
+    struct candor_node_id successor = msg->heartbeat.successor;
     if (!node_id_equal(successor, seen->successor) && !node_id_empty(successor))
         say_to(transcript, (const char *[2]){node->id.text, "*"}, "Heartbeat: %s shall take over",
                successor.text);

@@ -4,11 +4,12 @@
 
 static const char *const level_names[] = {"local", "majority", "all", NULL};
 
-static enum ack_level level_wanted(struct words *words, enum ack_level otherwise)
+static enum candor_ack level_wanted(struct words *words, enum candor_ack otherwise)
 {
     const char *name = words_option(words, "ack");
-    return name == NULL ? otherwise
-                        : (enum ack_level)(ACK_LOCAL + words_choice(words, name, level_names));
+    return name == NULL
+               ? otherwise
+               : (enum candor_ack)(CANDOR_ACK_LOCAL + words_choice(words, name, level_names));
 }
 
 static void name_value(struct transcript *transcript, struct words *words,
@@ -22,7 +23,7 @@ static void name_value(struct transcript *transcript, struct words *words,
 }
 
 static struct request *new_request(struct transcript *transcript, uint32_t client, uint32_t key,
-                                   enum ack_level ack)
+                                   enum candor_ack ack)
 {
     struct world *world = transcript->world;
     struct request *request = world_alloc(world, sizeof *request);
@@ -52,7 +53,7 @@ static void send_write(struct transcript *transcript, struct operation *operatio
     struct world *world = transcript->world;
     struct node *node = &world->nodes[operation->node];
     const struct request *request = operation->request;
-    const struct pos token = world->clients[request->client].token;
+    const struct candor_pos token = world->clients[request->client].token;
     bool deletes = request->ops[0].deletes;
     char pos[POS_TEXT_BYTES];
     say_to(transcript, (const char *[2]){operation->name, node->id.text}, "%s %s%s%s, %s%s%s%s%s",
@@ -67,7 +68,7 @@ void operation_put(struct transcript *transcript, struct words *words, bool dele
     bool later = words_flag(words, "&");
     const struct node *node = node_up(transcript, words, node_at(transcript, words));
     uint32_t client = session_named(transcript, words);
-    enum ack_level ack = level_wanted(words, ACK_MAJORITY);
+    enum candor_ack ack = level_wanted(words, CANDOR_ACK_MAJORITY);
     uint32_t key = key_named(transcript, words, words_next(words, "the key"));
     struct operation *operation = operation_new(transcript, words, OPERATION_WRITE, node->index);
     name_value(transcript, words, operation, deletes ? "" : words_next(words, "the value"));
@@ -130,7 +131,7 @@ void operation_fill(struct transcript *transcript, struct words *words)
 {
     bool later = words_flag(words, "&");
     struct node *node = node_awake(transcript, words, node_at(transcript, words));
-    enum ack_level ack = level_wanted(words, ACK_MAJORITY);
+    enum candor_ack ack = level_wanted(words, CANDOR_ACK_MAJORITY);
     uint64_t count = words_number(words, words_next(words, "how many"));
     uint32_t key = key_named(transcript, words, words_next(words, "the key"));
     words_end(words);
