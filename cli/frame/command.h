@@ -1,7 +1,7 @@
 /* What a kvctl command is, and what the framework does for it.
  *
- * A command lives in cli/cmd_<name>.c as one `const struct command command_<name>` and is listed in
- * cli/commands.c. The framework parses options (the common ones for every command), prints --help, and
+ * A command lives in cli/<group>/cmd_<name>.c as one `const struct command command_<name>` and is listed in
+ * cli/frame/commands.def. The framework parses options (the common ones for every command), prints --help, and
  * turns errors into messages and exit statuses; the command gets its operands alone.
  *
  * Rules for a command:
@@ -169,7 +169,9 @@ void table_free(struct table *table);
 
 /* All print `kvctl: <command>: <what>; <what to do>` to stderr and return the exit status. Under -o json, instead, one line
  * {"error":{"command","code","reason","message","hint","primary","endpoint","freshness"}} is printed when the command has
- * ended: the first error, with those that followed in a list "more". `mend` (what to do) may be NULL. */
+ * ended: the first error, with those that followed in a list "more". It stands beside the document on stdout where a part of the
+ * command was done. An answer that broke a promise adds "violation": with no error {"violation"} is the whole line, and the exit
+ * status that of the command. `mend` (what to do) may be NULL. */
 __attribute__((format(printf, 3, 4))) int report_usage(struct command_context *ctx,
                                                        const char *mend, const char *format,
                                                        ...); /* EXIT_USAGE */
