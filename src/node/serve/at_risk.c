@@ -147,7 +147,8 @@ static enum candor_code count_records(struct node *node, uint64_t last, struct c
     return code;
 }
 
-/* Whether this log has the very record at `pos`, and with it all below (R11). */
+/* Whether this log has the very record at `pos`, and with it all below (R11), as far as epochs tell: of two copies of a primary's
+ * disk that acted in one epoch (R56) the one's records would be taken for the other's, and too few be counted. */
 static bool holds(struct node *node, struct candor_pos pos)
 {
     struct buffer bytes = {0};

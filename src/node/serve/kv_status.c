@@ -53,7 +53,8 @@ static const struct epoch_start *newer_epoch(const struct epoch_history *history
     return NULL;
 }
 
-/* Equal positions mean equal logs: the epoch that stands at the seq decides. */
+/* The epoch that stands at the seq decides. Limit: where two copies of a primary's disk acted in one epoch, either's record
+ * may stand here (R56), and a position does not say which was meant; a request's id does. */
 static void judge_pos(struct status *status, const struct candor_pos *pos,
                       const struct epoch_history *history)
 {
