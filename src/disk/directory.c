@@ -74,10 +74,11 @@ static enum candor_code make_missing(const char *path, unsigned mode, struct can
     bool made = false;
     char parent[LIMIT_PATH_BYTES];
     parent_of(path, parent);
-    int parent_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (parent_fd < 0)
-        return disk_failed(err, errno, "make the directory", path);
-    int failed = make_dir(path, mode, &made);
+    int parent_fd;
+    int failed = disk_open_at(AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, &parent_fd);
+    if (failed != 0)
+        return disk_failed(err, failed, "make the directory", path);
+    failed = make_dir(path, mode, &made);
     int not_synced = made ? disk_sync_dir(parent_fd) : 0;
     close(parent_fd);
     if (failed != 0)
@@ -158,10 +159,11 @@ static void leave_pid(int fd, const char *path)
 
 enum candor_code disk_lock(int dir_fd, const char *path, int *out_fd, struct candor_error *err)
 {
-    int fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, DISK_FILE_MODE);
-    if (fd < 0)
-        return disk_failed(err, errno, "open the lock file of", path);
-    int failed = disk_try_lock(fd);
+    int fd;
+    int failed = disk_open_at(dir_fd, "lock", O_RDWR | O_CREAT, &fd);
+    if (failed != 0)
+        return disk_failed(err, failed, "open the lock file of", path);
+    failed = disk_try_lock(fd);
     if (failed != 0) {
         enum candor_code code = failed == EWOULDBLOCK ? lock_is_held(fd, path, err)
                                                       : disk_failed(err, failed, "lock", path);

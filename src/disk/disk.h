@@ -1,5 +1,5 @@
-/* Files and directories: the only place that knows EINTR, short writes and what an errno means. Every operation is
- * complete, or says why it is not.
+/* Files and directories: what an errno means is known here alone, and callers meet neither EINTR nor short reads and
+ * writes. Every operation is complete, or says why it is not.
  *
  * Functions that return int give 0 or an errno; the others fill `err`. `name` is a name in the directory `dir_fd`, or a path
  * beside AT_FDCWD.
@@ -41,11 +41,14 @@ enum candor_code disk_sync_failed(struct candor_error *err, int error_number, co
 
 /* ---- The bytes of an open file (file.c) ---------------------------------------------------------------- */
 
-/* Every new file is for the node's user, and for its group to read. */
+/* A new file is for the node's user, and for its group to read. LMDB gives its copies a mode of its own; they stand in
+ * directories that are not for others. */
 #define DISK_FILE_MODE 0640
 
 /* open(2) with O_CLOEXEC. What is missing is NOT_FOUND. */
 enum candor_code disk_open(const char *path, int flags, int *out_fd, struct candor_error *err);
+/* Likewise by openat(2), and with the bare errno. */
+int disk_open_at(int dir_fd, const char *name, int flags, int *out_fd);
 
 int disk_write_all(int fd, struct slice bytes, uint64_t at);
 /* Both parts, one behind the other, with one system call in the usual case. */

@@ -7,12 +7,18 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum candor_code disk_open(const char *path, int flags, int *out_fd, struct candor_error *err)
+int disk_open_at(int dir_fd, const char *name, int flags, int *out_fd)
 {
     do
-        *out_fd = open(path, flags | O_CLOEXEC, DISK_FILE_MODE);
+        *out_fd = openat(dir_fd, name, flags | O_CLOEXEC, DISK_FILE_MODE);
     while (*out_fd < 0 && errno == EINTR);
-    return *out_fd >= 0 ? CANDOR_OK : disk_find_failed(err, errno, "open", path);
+    return *out_fd >= 0 ? 0 : errno;
+}
+
+enum candor_code disk_open(const char *path, int flags, int *out_fd, struct candor_error *err)
+{
+    int failed = disk_open_at(AT_FDCWD, path, flags, out_fd);
+    return failed == 0 ? CANDOR_OK : disk_find_failed(err, failed, "open", path);
 }
 
 /* `at` is NULL where the descriptor itself knows the place. */

@@ -26,12 +26,13 @@ enum candor_code disk_sync(const char *path, struct candor_error *err)
 enum candor_code disk_write(int dir_fd, const char *name, struct slice bytes,
                             struct candor_error *err)
 {
-    int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, DISK_FILE_MODE);
-    if (fd < 0)
-        return disk_failed(err, errno, "create", name);
+    int fd;
+    int failed = disk_open_at(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC, &fd);
+    if (failed != 0)
+        return disk_failed(err, failed, "create", name);
 
     enum candor_code code = CANDOR_OK;
-    int failed = disk_write_all(fd, bytes, 0);
+    failed = disk_write_all(fd, bytes, 0);
     if (failed != 0)
         code = disk_failed(err, failed, "write", name);
     else
@@ -90,11 +91,12 @@ enum candor_code disk_replace_shared(const char *path, struct slice bytes, struc
 static enum candor_code write_spare(int dir_fd, const char *spare, struct slice bytes,
                                     struct candor_error *err)
 {
-    int fd = openat(dir_fd, spare, O_WRONLY | O_CREAT | O_CLOEXEC, DISK_FILE_MODE);
-    if (fd < 0)
-        return disk_failed(err, errno, "open", spare);
+    int fd;
+    int failed = disk_open_at(dir_fd, spare, O_WRONLY | O_CREAT, &fd);
+    if (failed != 0)
+        return disk_failed(err, failed, "open", spare);
     enum candor_code code = CANDOR_OK;
-    int failed = disk_write_all(fd, bytes, 0);
+    failed = disk_write_all(fd, bytes, 0);
     if (failed == 0 && ftruncate(fd, (off_t)bytes.length) != 0)
         failed = errno;
     if (failed != 0)
@@ -142,16 +144,17 @@ enum candor_code disk_take_turns(int dir_fd, const char *name, struct slice byte
 enum candor_code disk_load(int dir_fd, const char *name, size_t most_bytes, struct buffer *out,
                            struct candor_error *err)
 {
-    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
+    int fd;
+    int failed = disk_open_at(dir_fd, name, O_RDONLY, &fd);
+    if (failed == ENOENT)
         return candor_error_set(err, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "there is no %s", name);
-    if (fd < 0)
-        return disk_failed(err, errno, "open", name);
+    if (failed != 0)
+        return disk_failed(err, failed, "open", name);
 
     enum candor_code code = CANDOR_OK;
     uint64_t bytes = 0;
     size_t got = 0;
-    int failed = disk_size(fd, &bytes);
+    failed = disk_size(fd, &bytes);
     if (failed == 0 && bytes > most_bytes)
         code = candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_MALFORMED,
                                 "%s is damaged: it is too long", name);

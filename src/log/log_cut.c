@@ -135,9 +135,10 @@ static enum candor_code cut_segment(int dir_fd, const struct cut *cut, uint64_t 
 {
     char name[SEGMENT_NAME_BYTES];
     segment_name(cut->segment, name);
-    int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        return disk_failed(err, errno, "open log segment", name);
+    int fd;
+    int failed = disk_open_at(dir_fd, name, O_RDWR, &fd);
+    if (failed != 0)
+        return disk_failed(err, failed, "open log segment", name);
     enum candor_code code = cut_file(fd, cut, segment_bytes, err);
     close(fd);
     return code;
@@ -262,11 +263,11 @@ static enum candor_code make_plan(const struct log *log, uint64_t to_seq, struct
     plan->chain = segment->before;
     plan->fd = segment->fd;
     if (plan->fd < 0) {
-        plan->fd = openat(log->dir_fd, segment->name, O_RDWR | O_CLOEXEC);
-        plan->opened = plan->fd >= 0;
+        int failed = disk_open_at(log->dir_fd, segment->name, O_RDWR, &plan->fd);
+        plan->opened = failed == 0;
+        if (failed != 0)
+            return disk_failed(err, failed, "open log segment", segment->name);
     }
-    if (plan->fd < 0)
-        return disk_failed(err, errno, "open log segment", segment->name);
     if (segment->first_seq == to_seq + 1)
         return CANDOR_OK;
     enum candor_code code = plan_end(segment, plan->fd, to_seq, plan, err);

@@ -41,13 +41,13 @@ static enum candor_code open_view(const struct log *log, const struct view *view
     *fd = view->segment->fd;
     if (*fd >= 0)
         return CANDOR_OK;
-    *fd = openat(log->dir_fd, view->segment->name, O_RDONLY | O_CLOEXEC);
-    if (*fd >= 0)
+    int failed = disk_open_at(log->dir_fd, view->segment->name, O_RDONLY, fd);
+    if (failed == 0)
         return CANDOR_OK;
-    if (errno == ENOENT)
+    if (failed == ENOENT)
         return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE, "log segment %s is gone",
                                 view->segment->name);
-    return disk_failed(err, errno, "open log segment", view->segment->name);
+    return disk_failed(err, failed, "open log segment", view->segment->name);
 }
 
 static void close_view(const struct view *view, int fd)

@@ -43,9 +43,11 @@ enum candor_code log_list(int dir_fd, uint64_t **out, uint32_t *count, struct ca
     *out = NULL;
     *count = 0;
     /* Its own descriptor: closedir() closes it. */
-    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    int failed = dir == NULL ? errno : read_names(dir, out, count);
+    int fd;
+    int failed = disk_open_at(dir_fd, ".", O_RDONLY | O_DIRECTORY, &fd);
+    DIR *dir = failed == 0 ? fdopendir(fd) : NULL;
+    if (failed == 0)
+        failed = dir == NULL ? errno : read_names(dir, out, count);
     if (dir != NULL)
         closedir(dir);
     else if (fd >= 0)

@@ -143,9 +143,9 @@ static enum candor_code prepare(int dir_fd, uint64_t first_seq, struct chain bef
     segment->last_seq = first_seq - 1;
 
     enum candor_code code = CANDOR_OK;
-    segment->fd = openat(dir_fd, TEMPORARY_NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    if (segment->fd < 0)
-        code = disk_failed(err, errno, "create log segment", segment->name);
+    int failed = disk_open_at(dir_fd, TEMPORARY_NAME, O_RDWR | O_CREAT | O_TRUNC, &segment->fd);
+    if (failed != 0)
+        code = disk_failed(err, failed, "create log segment", segment->name);
     else
         code = write_new(segment, file_bytes, err);
     if (code != CANDOR_OK) {
@@ -215,9 +215,9 @@ enum candor_code segment_open(int dir_fd, uint64_t first_seq, struct segment **o
 {
     struct segment *segment = segment_new(first_seq);
     enum candor_code code = CANDOR_OK;
-    segment->fd = openat(dir_fd, segment->name, O_RDWR | O_CLOEXEC);
-    if (segment->fd < 0)
-        code = disk_failed(err, errno, "open log segment", segment->name);
+    int failed = disk_open_at(dir_fd, segment->name, O_RDWR, &segment->fd);
+    if (failed != 0)
+        code = disk_failed(err, failed, "open log segment", segment->name);
     else
         code = read_existing(segment, err);
     if (code != CANDOR_OK) {

@@ -171,7 +171,7 @@ enum candor_code env_open(const char *dir, uint64_t map_bytes, unsigned flags, s
     if (rc == 0)
         rc = mdb_env_set_mapsize(env->mdb, map_bytes + LIMIT_STATE_RESERVE_BYTES);
     if (rc == 0)
-        rc = mdb_env_open(env->mdb, dir, flags | MDB_NOTLS, 0644);
+        rc = mdb_env_open(env->mdb, dir, flags | MDB_NOTLS, DISK_FILE_MODE);
     if (rc == 0)
         map_fault_watch(env->mdb, dir);
     code = rc == 0 ? open_tables(env, dir, (flags & MDB_RDONLY) != 0, err)

@@ -16,6 +16,7 @@
 #include "base/exit_status.h"
 #include "base/limits.h"
 #include "base/types.h"
+#include "disk/disk.h"
 
 enum {
     /* The state, one that replaces it, and those that are looked into for a moment. */
@@ -52,7 +53,7 @@ static void say(const char *text)
 _Noreturn static void end(const struct watched *watched, const char *what)
 {
     if (watched->suspect[0] != '\0') {
-        int fd = open(watched->suspect, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        int fd = open(watched->suspect, O_WRONLY | O_CREAT | O_CLOEXEC, DISK_FILE_MODE);
         if (fd >= 0)
             (void)fsync(fd);
     }

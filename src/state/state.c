@@ -92,8 +92,8 @@ void state_mark_suspect(const char *dir)
     char path[LIMIT_PATH_BYTES];
     if (disk_path(path, dir, SUSPECT_NAME, NULL) != CANDOR_OK)
         return;
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0)
+    int fd;
+    if (disk_open(path, O_WRONLY | O_CREAT, &fd, NULL) != CANDOR_OK)
         return;
     (void)fsync(fd);
     close(fd);

@@ -2,7 +2,6 @@
  * kept open for replicas that download one (R14). */
 #include "node/store/snapshot.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -94,8 +93,8 @@ enum candor_code snapshot_verify(struct node *node, const struct pace *pace,
     enum candor_code code = state_checkpoint_find(node->state_dir, &before, err);
     if (code != CANDOR_OK)
         return code;
-    int fd = open(before.path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    int fd;
+    if (disk_open(before.path, O_RDONLY, &fd, NULL) != CANDOR_OK)
         return CANDOR_OK; /* gone meanwhile, or a shortage: another time */
     code = digest_file(fd, &before, &digest, pace, err);
     close(fd);
@@ -120,10 +119,10 @@ static bool serve(struct node *node, const struct state_checkpoint *checkpoint)
     struct snapshots *s = node->snapshots;
     struct candor_error err = {0};
     uint64_t digest = 0;
-    int fd = open(checkpoint->path, O_RDONLY | O_CLOEXEC);
-    enum candor_code code = fd < 0 ? candor_error_set(&err, CANDOR_INTERNAL, CANDOR_REASON_NONE,
-                                                      "%s: %s", checkpoint->path, strerror(errno))
-                                   : digest_file(fd, checkpoint, &digest, NULL, &err);
+    int fd = -1;
+    enum candor_code code = disk_open(checkpoint->path, O_RDONLY, &fd, &err);
+    if (code == CANDOR_OK)
+        code = digest_file(fd, checkpoint, &digest, NULL, &err);
     if (code == CANDOR_OK && digest != checkpoint->digest)
         code = not_as_written(checkpoint, &err);
     if (code != CANDOR_OK) {
