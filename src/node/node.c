@@ -126,7 +126,6 @@ static struct node *node_new(const struct topology *topology, const struct topol
 /* When all threads have ended. */
 static void node_free(struct node *node)
 {
-    loop_discard_rest(node);
     queue_free(node->events);
     pool_free(&node->readers);
     pool_free(&node->lenders);

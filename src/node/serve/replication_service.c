@@ -119,9 +119,7 @@ static void known_life(Candor__V1__Replication_Service *service,
     ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
 }
 
-/* ---- What reads the log ------------------------------------------------------------------------------------------- */
-
-/* ---- Attach ------------------------------------------------------------------------------------------------------- */
+/* ---- Attach: reads the log before it asks the core ---------------------------------------------------------------- */
 
 static void serve_attach(const struct call_job *job)
 {

@@ -1,4 +1,5 @@
-/* Recovery of a data directory (docs/architecture.md): lock, identity, log, state, and the two made to agree. */
+/* A data directory, opened and closed: its paths and lock, what recovery (recover.h) finds there handed to the core, the mark of a
+ * clean stop. */
 #include "node/store/open.h"
 
 #include <fcntl.h>
