@@ -16,7 +16,8 @@
 #include "topology/topology.h"
 
 #define LANES_MAX 32
-#define LINE_BYTES_MAX ((size_t)2 * LIMIT_VALUE_BYTES_MAX) /* base64 of the largest value fits */
+/* The largest key and value fit when JSON takes six bytes (\u0001) for each of theirs. */
+#define LINE_BYTES_MAX ((size_t)6 * (LIMIT_VALUE_BYTES_MAX + LIMIT_KEY_BYTES) + 1024)
 #define PROGRESS_NS (200 * NS_PER_MS)
 #define OVERHEAD_BYTES 32 /* of one operation in a message, at most */
 
@@ -224,17 +225,24 @@ static void end_lanes(struct import *import, bool flush)
 
 /* ---- Lines ---- */
 
-/* Without its newline. 1: a line; 0: the end; -1: too long. */
-static int read_line(FILE *file, struct buffer *line)
+enum line_end {
+    LINE_WHOLE,
+    LINE_CUT, /* the file ends without a newline */
+    LINE_TOO_LONG,
+    LINE_NONE,
+};
+
+/* Without its newline. */
+static enum line_end read_line(FILE *file, struct buffer *line)
 {
     buffer_clear(line);
     int c;
     while ((c = getc_unlocked(file)) != EOF && c != '\n') {
         if (line->length == LINE_BYTES_MAX)
-            return -1;
+            return LINE_TOO_LONG;
         buffer_put_u8(line, (uint8_t)c);
     }
-    return c == '\n' || line->length > 0;
+    return c == '\n' ? LINE_WHOLE : line->length > 0 ? LINE_CUT : LINE_NONE;
 }
 
 /* Some editors write U+FEFF in front of UTF-8. */
@@ -384,11 +392,16 @@ static const char *take_tsv(struct import *import, struct buffer *line)
     return take_pair(import, key, value);
 }
 
-static const char *take_line(struct import *import, struct buffer *line)
+static const char *take_line(struct import *import, struct buffer *line, enum line_end end)
 {
     struct candor_bytes key;
+    if (end == LINE_TOO_LONG)
+        return "it is longer than the largest key and value";
     if (line->length == 0)
         return NULL;
+    /* Of JSON a part is no object; of text it would be a key with half a value. */
+    if (end == LINE_CUT && import->format != IMPORT_JSONL)
+        return "no newline ends it, so it may be cut";
     if (import->format == IMPORT_JSONL)
         return take_json(import, line);
     if (import->format == IMPORT_TSV)
@@ -425,12 +438,12 @@ static const char *read_lines(struct import *import, FILE *file)
     struct buffer line = {0};
     const char *problem = NULL;
     uint64_t acknowledged;
-    int got;
+    enum line_end end;
     while (problem == NULL && !has_failed(import, &acknowledged) &&
-           (got = read_line(file, &line)) != 0) {
+           (end = read_line(file, &line)) != LINE_NONE) {
         if (import->line++ == 0)
             skip_byte_order_mark(&line);
-        problem = got < 0 ? "it is longer than 32 MiB" : take_line(import, &line);
+        problem = take_line(import, &line, end);
         if (import->line % 256 == 0)
             show_progress(import, acknowledged);
     }
@@ -612,7 +625,8 @@ const struct command command_import = {
         "Puts the keys of FILE (- is standard input) in batches, several in flight. Writes "
         "of the same key keep their order. It stops at the first line or batch that fails, "
         "names it, and says how many operations were acknowledged; importing the file again "
-        "does no harm. Empty lines are skipped.",
+        "does no harm. Empty lines are skipped. In tsv and lines the last line needs its newline, "
+        "too: without one the file may be cut.",
     .examples =
         "kvctl import all.jsonl\twhat `kvctl export` wrote\n"
         "kvctl import UnicodeData.txt --separator ';' --key-prefix u:\tthe first field is the key\n"

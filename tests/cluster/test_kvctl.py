@@ -11,6 +11,23 @@ import unittest
 from harness import KVCTL, Cluster, Refused, main, on_a_terminal, until
 
 
+class LargeValues(unittest.TestCase):
+    def test_what_export_writes_in_six_bytes_for_one_import_reads(self):
+        with Cluster({"a": "voter"}, limits={"value": "16MiB", "message": "64MiB"}) as c:
+            c.up().wait_fresh()
+            value, exported = os.path.join(c.dir, "value"), os.path.join(c.dir, "all.jsonl")
+            with open(value, "wb") as f:
+                f.write(b"\x01" * (9 << 20))
+            c.kvctl("put", "control", "--value-file", value)
+            before = c.get("control")["value"]
+            with open(exported, "w", encoding="utf-8") as f:
+                f.write(c.kvctl("export")[0])
+            self.assertGreater(os.path.getsize(exported), 6 * (9 << 20))
+            c.kvctl("put", "control", "other")
+            c.kvctl("import", exported)
+            self.assertTrue(c.get("control")["value"] == before)  # no difference of 9 MiB is printed
+
+
 class Kvctl(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -127,6 +144,10 @@ class Kvctl(unittest.TestCase):
         self.c.kvctl("del", "ex:bytes")
         self.c.kvctl("import", "-", "--format", "jsonl", input="\ufeff" + first)  # as some editors save it
         self.assertEqual(self.c.kvctl("export", "--prefix", "ex:")[0], first)
+
+    def test_a_json_line_needs_no_newline_at_the_files_end(self):
+        self.c.kvctl("import", "-", input='{"key": "no-newline", "value": "v"}')
+        self.assertEqual(self.c.get("no-newline")["value"], "v")
 
     def test_what_scan_prints_import_reads(self):
         odd = {"tsv:plain": b"v1", "tsv:empty": b"", "tsv:bytes": bytes(range(256)), "tsv:path": b"C:\\new\\table",

@@ -309,6 +309,18 @@ class NodesDown(Usage):
         self.assertEqual(done.returncode, 2, done)
         self.assertIn("it has no such field", done.stderr)
         self.refuses("import", "/nonexistent.jsonl", "--topology", self.topology, says="No such file")
+        done = self.run_on("import", "/dev/zero")
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("/dev/zero:1: it is longer than the largest key and value;", done.stderr)
+
+    def test_import_takes_no_last_line_that_is_cut(self):
+        """Of JSON a line that is cut is none; of a value that is cut nothing else shows it."""
+        for form, text in (("tsv", "key\thalf a val"), ("lines", "key\thalf a val"), ("tsv", "\ufeffkey\tv")):
+            with self.subTest(form):
+                done = self.run_on("import", "-", "--format", form, input=text)
+                self.assertEqual(done.returncode, 2, done)
+                self.assertIn("-:1: no newline ends it, so it may be cut", done.stderr)
+                self.assertIn("0 operations were acknowledged", done.stderr)
 
     def test_a_session_file_that_is_none_is_refused_and_kept(self):
         path = os.path.join(self.dir.name, "session")
