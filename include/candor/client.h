@@ -378,9 +378,10 @@ enum candor_txn_state {
     CANDOR_TXN_PENDING = 3,     /* not decided yet: ask again */
 };
 
-/* What became of a write: by its request (result->request of its call) or, when that is NULL, by its position, which
- * speaks of whatever record stands there (struct candor_pos). Begins with the primary, as far as it is known; another node's UNKNOWN says less (result->freshness.role, .stale). result->last: where
- * the write stands. */
+/* What became of a write: by its request (result->request of its call) or, when that is NULL, by its
+ * position, which speaks of whatever record stands there (struct candor_pos). Begins with the
+ * primary, as far as it is known; another node's UNKNOWN says less (result->freshness.role, .stale).
+ * result->last: where the write stands. */
 enum candor_code candor_txn_status(struct candor_client *client,
                                    const struct candor_request_id *request,
                                    const struct candor_pos *pos, uint32_t deadline_ms,

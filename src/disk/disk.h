@@ -1,5 +1,6 @@
-/* Files and directories: what an errno means is known here alone, and callers meet neither EINTR nor short reads and
- * writes. Every operation is complete, or says why it is not.
+/* Files and directories. Every operation is complete, or says why it is not: callers see no short
+ * reads and writes, and EINTR from disk_wait_lock() alone. What an errno means for what is stored
+ * is decided here (error.c).
  *
  * Functions that return int give 0 or an errno; the others fill `err`. `name` is a name in the directory `dir_fd`, or a path
  * beside AT_FDCWD.
@@ -41,8 +42,8 @@ enum candor_code disk_sync_failed(struct candor_error *err, int error_number, co
 
 /* ---- The bytes of an open file (file.c) ---------------------------------------------------------------- */
 
-/* A new file is for the node's user, and for its group to read. LMDB gives its copies a mode of its own; they stand in
- * directories that are not for others. */
+/* The mode of new files: for the node's user, and for its group to read. LMDB chooses that of
+ * checkpoints itself; they stand in the data directory, which is for the node's user alone. */
 #define DISK_FILE_MODE 0640
 
 /* open(2) with O_CLOEXEC. What is missing is NOT_FOUND. */
