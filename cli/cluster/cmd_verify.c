@@ -19,6 +19,8 @@
 #define LIST_ENTRIES 256
 #define SPLIT 16
 #define SETTLE_TRIES 30
+/* Of all keys together: a node that is cut off may lack a million. */
+#define SETTLE_TRIES_ALL 300
 #define SETTLE_PAUSE_MS 100
 #define DEFAULT_MAX_KEYS 100
 
@@ -31,7 +33,8 @@ struct verify {
     uint64_t max_keys;
     uint64_t entries; /* compared, as the first node holds them */
     uint64_t differing;
-    uint64_t unsettled;
+    uint64_t unsettled; /* keys that could not be compared */
+    int tries_left;     /* of SETTLE_TRIES_ALL */
     json_t *keys;
     json_t *failed;
     struct table *table;
@@ -207,23 +210,6 @@ static bool look_at(struct verify *verify, struct slice key, struct held *held)
     return whole;
 }
 
-/* Two nodes may just stand at different positions: they are asked again until they agree, or cannot any more. */
-static void settle(struct verify *verify, struct slice key)
-{
-    struct held held[LIMIT_NODES] = {0};
-    for (int tries = 0; tries < SETTLE_TRIES && verify->count > 1; tries++) {
-        enum finding finding = NOT_SETTLED;
-        if (look_at(verify, key, held))
-            finding = judge(held, verify->count);
-        if (finding == DIFFERENT)
-            report_key(verify, key, held);
-        if (finding != NOT_SETTLED)
-            return;
-        nanosleep(&(struct timespec){.tv_nsec = SETTLE_PAUSE_MS * (long)NS_PER_MS}, NULL);
-    }
-    verify->unsettled++;
-}
-
 /* ---- A list of keys ---- */
 
 static int compare_slices(const void *a, const void *b)
@@ -245,13 +231,50 @@ static const Candor__V1__EntryDigest *entry_of(const Candor__V1__RangeDigestResp
     return NULL;
 }
 
+/* What the list of one node says of a key that it reaches to. */
+static struct held listed_of(const Candor__V1__RangeDigestResponse *answer, struct slice key)
+{
+    const Candor__V1__EntryDigest *entry = entry_of(answer, key);
+    struct held held = {.applied = answer->applied != NULL ? answer->applied->seq : 0};
+    if (entry != NULL) {
+        held.present = true;
+        held.mod_seq = entry->mod_seq;
+        held.check = entry->check;
+    }
+    return held;
+}
+
+/* Two nodes may just stand at different positions: they are asked again until they agree, or cannot any more. The lists count as
+ * the first answer: what contradicts there is found even when no try is left. */
+static void settle(struct verify *verify, const struct node_answer *answers, size_t count,
+                   struct slice key)
+{
+    struct held held[LIMIT_NODES] = {0};
+    enum finding finding = NOT_SETTLED;
+    bool same_nodes = count == verify->count; /* none was left out since they were listed */
+    for (size_t i = 0; same_nodes && i < count; i++)
+        held[i] = listed_of(answer_of(&answers[i]), key);
+    if (same_nodes)
+        finding = judge(held, count);
+    for (int tries = 0; finding == NOT_SETTLED && tries < SETTLE_TRIES && verify->tries_left > 0 &&
+                        verify->count > 1;
+         tries++, verify->tries_left--) {
+        if (tries > 0)
+            nanosleep(&(struct timespec){.tv_nsec = SETTLE_PAUSE_MS * (long)NS_PER_MS}, NULL);
+        if (look_at(verify, key, held))
+            finding = judge(held, verify->count);
+    }
+    if (finding == DIFFERENT)
+        report_key(verify, key, held);
+    verify->unsettled += finding == NOT_SETTLED;
+}
+
 static bool all_hold_the_same(const struct node_answer *answers, size_t count, struct slice key)
 {
-    const Candor__V1__EntryDigest *first = entry_of(answer_of(&answers[0]), key);
+    struct held first = listed_of(answer_of(&answers[0]), key);
     for (size_t i = 1; i < count; i++) {
-        const Candor__V1__EntryDigest *other = entry_of(answer_of(&answers[i]), key);
-        if ((first == NULL) != (other == NULL) ||
-            (first != NULL && (first->mod_seq != other->mod_seq || first->check != other->check)))
+        struct held other = listed_of(answer_of(&answers[i]), key);
+        if (!is_equal(&first, &other))
             return false;
     }
     return true;
@@ -286,7 +309,7 @@ static void settle_listed(struct verify *verify, const struct node_answer *answe
         bool again = i > 0 && slice_equal(keys[i], keys[i - 1]);
         bool beyond = end.length > 0 && slice_compare(keys[i], end) >= 0;
         if (!again && !beyond && !all_hold_the_same(answers, count, keys[i]))
-            settle(verify, keys[i]);
+            settle(verify, answers, count, keys[i]);
     }
     free(keys);
 }
@@ -414,7 +437,10 @@ static void print_text(struct verify *verify)
     printf("%llu entries compared at", (number)verify->entries);
     for (size_t i = 0; i < verify->count; i++)
         printf("%s %s", i > 0 ? "," : "", verify->targets[i].id);
-    printf(": %llu keys differ\n", (number)verify->differing);
+    printf(": %llu keys differ", (number)verify->differing);
+    if (verify->unsettled > 0)
+        printf(", %llu could not be compared", (number)verify->unsettled);
+    putchar('\n');
     if (verify->differing > verify->max_keys)
         output_note(verify->ctx, "verify: %llu of %llu keys are shown; --max-keys shows more",
                     (number)verify->max_keys, (number)verify->differing);
@@ -443,7 +469,10 @@ static int run_verify(struct command_context *ctx, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    struct verify verify = {.ctx = ctx, .max_keys = DEFAULT_MAX_KEYS, .status = EXIT_DONE};
+    struct verify verify = {.ctx = ctx,
+                            .max_keys = DEFAULT_MAX_KEYS,
+                            .tries_left = SETTLE_TRIES_ALL,
+                            .status = EXIT_DONE};
     if (!option_number(ctx, "max-keys", 1, 100000, &verify.max_keys))
         return EXIT_USAGE;
     int status = EXIT_DONE;
@@ -466,7 +495,9 @@ static int run_verify(struct command_context *ctx, int argc, char **argv)
     table_free(verify.table);
     json_decref(verify.keys);
     json_decref(verify.failed);
-    return verify.differing > 0 ? EXIT_INTEGRITY : verify.status;
+    if (verify.differing > 0)
+        return EXIT_INTEGRITY;
+    return verify.status == EXIT_DONE && verify.unsettled > 0 ? EXIT_UNAVAILABLE : verify.status;
 }
 
 static const struct option_spec verify_options[] = {
@@ -489,9 +520,9 @@ const struct command command_verify = {
         "whose bytes are damaged says so, and makes its state anew. Nodes compare a digest of "
         "their "
         "states with every heartbeat anyway; this command reads the bytes.\n\n"
-        "Exit status 3: keys differ, or a node holds damaged bytes; 5: a node did not answer, and "
-        "the "
-        "others were compared; with fewer than two that answer nothing is.",
+        "Exit status 3: keys differ, or a node holds damaged bytes; 5: a node did not answer, or "
+        "keys could not be compared, because a node lags or they change all the time: all else was "
+        "compared. With fewer than two nodes that answer nothing is.",
     .examples = "kvctl verify\nkvctl verify -o json | jq .differing\n",
     .options = verify_options,
     .min_args = 0,

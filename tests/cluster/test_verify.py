@@ -88,6 +88,23 @@ class Verify(unittest.TestCase):
             self.assertEqual((out["nodes"], out["failed"][0]["node"]), (["a", "b"], "c"))
             self.assertIn("nothing to compare", c.kvctl("verify", "--node", "a", status=2)[1])
 
+    def test_what_a_cut_off_replica_lacks_was_not_compared(self):
+        with Cluster(fault_proxy=True) as c:
+            c.up().wait_fresh()
+            c.put("before", "v", "--ack", "all")
+            c.isolate("c")
+            c.put("missing-1", "v", "--ack", "majority")
+            c.put("missing-2", "v", "--ack", "majority")
+            out = verify(c, status=5)
+            self.assertEqual((out["entries"], out["differing"], out["unsettled"]), (3, 0, 2))
+            c.import_lines(3000)  # each is not waited for as long as the first ones
+            text, notes = c.kvctl("verify", status=5)
+            self.assertIn("compared at a, b, c: 0 keys differ, 3002 could not be compared\n", text)
+            self.assertIn("verify: 3002 keys changed all the time, or a node lags: they were not compared", notes)
+            c.heal()
+            c.wait_equal()
+            self.assertEqual(verify(c)["unsettled"], 0)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
