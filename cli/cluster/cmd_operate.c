@@ -42,8 +42,10 @@ static int show_forecast(struct command_context *ctx, const char *node)
         output_json(ctx, forecast_json(&forecast, node));
     else
         forecast_print(&forecast, node, stdout);
+    bool safe = forecast.target != NULL && forecast.primary == forecast.target;
+    bool known = forecast.target != NULL && (safe || forecast.at_risk != NULL);
     forecast_free(&forecast);
-    return EXIT_DONE;
+    return known ? EXIT_DONE : EXIT_UNAVAILABLE;
 }
 
 static bool confirm_force(struct command_context *ctx, const char *node, int *status)
@@ -121,7 +123,8 @@ const struct command command_promote = {
         "asks.\n\n--dry-run shows this and does nothing: how many acknowledged LOCAL writes "
         "NODE lacks, of how many clients, their keys and the age of the oldest, counted in "
         "the log of the primary. If the primary does not answer, they are counted in the "
-        "newest log of the others; what the primary alone holds is not known then.",
+        "newest log of the others; what the primary alone holds is not known then. Exit status "
+        "5: NODE does not answer, or nobody that could count.",
     .examples = "kvctl promote b\n"
                 "kvctl promote b --dry-run\twhat it would cost\n"
                 "kvctl promote b --force --yes\tfrom a script\n",

@@ -210,6 +210,22 @@ class Forecast(unittest.TestCase):
             self.assertIn("No primary answers", text)
             c.resume(old)
 
+    def test_dry_run_is_status_5_when_it_cannot_tell(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            new = other_than(c, old)
+            third = other_than(c, old, new)
+            c.kvctl("promote", old, "--dry-run")  # nothing is at risk
+            c.kill(new)
+            out, _ = c.kvctl("promote", new, "--dry-run", status=5)
+            self.assertIn(f"{new} does not answer: it cannot be promoted now.", out)
+            self.assertFalse(c.json("promote", new, "--dry-run", status=5)["reachable"])
+            c.kill(old)
+            out, _ = c.kvctl("promote", third, "--dry-run", status=5)
+            self.assertIn("What is at risk could not be counted", out)
+            self.assertIsNone(c.json("promote", third, "--dry-run", status=5)["at_risk"])
+
 
 class Replay(unittest.TestCase):
     def test_replay_restores_what_was_not_overwritten_and_reports_the_rest(self):
