@@ -87,7 +87,7 @@ def cut(cluster, primary):
     cluster.isolate(primary)
 
 
-def mend(cluster, primary, fault):
+def fix(cluster, primary, fault):
     """Everybody is back and writes flow, so that trials do not meet."""
     if fault is kill:
         cluster.start(primary)
@@ -113,7 +113,7 @@ def trial(cluster, shared, fault, waiting):
     took_ms = 1000 * (shared.wait_newer(epoch) - started)
     for crowd in crowds:
         crowd.close()
-    mend(cluster, epoch[2], fault)
+    fix(cluster, epoch[2], fault)
     return took_ms
 
 

@@ -12,8 +12,8 @@ find_library(LMDB_LIBRARY lmdb REQUIRED)                             # the state
 add_library(lmdb INTERFACE)
 target_link_libraries(lmdb INTERFACE ${LMDB_LIBRARY})
 
-# NNG: REQ/REP and PUB/SUB. Linked statically, because its fatal bugs are mended at link time
-# (src/rpc/nng_mend.c). libnng.a brings TLS, hence mbedtls.
+# NNG: REQ/REP and PUB/SUB. Linked statically, because its fatal bugs are fixed at link time
+# (src/rpc/nng_fixes.c). libnng.a brings TLS, hence mbedtls.
 find_library(NNG_STATIC NAMES libnng.a REQUIRED)
 add_library(nng_static INTERFACE)
 target_compile_definitions(nng_static INTERFACE NNG_STATIC_LIB)

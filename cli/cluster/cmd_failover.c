@@ -16,7 +16,7 @@ typedef unsigned long long number;
 
 /* ---- Gathering -------------------------------------------------------------------------------------------- */
 
-/* What one node saw of one change of reign. */
+/* What one node saw of one failover. */
 struct sighting {
     const char *node;
     const Candor__V1__Failover *seen;
@@ -28,7 +28,7 @@ struct discarded {
     const Candor__V1__RollbackArchive *archive;
 };
 
-/* One change of reign. */
+/* One failover. */
 struct incident {
     struct candor_epoch epoch;
     struct candor_epoch previous;  /* term 0: nobody knows */
@@ -70,7 +70,7 @@ static void add_sighting(struct report *report, const char *node, const Candor__
     struct incident *incident = incident_of(report, &epoch);
     for (size_t i = 0; i < incident->sighting_count; i++)
         if (strcmp(incident->sightings[i].node, node) == 0)
-            return; /* hostile: a node sees a reign begin once */
+            return; /* hostile: a node sees an epoch begin once */
     if (incident->sighting_count < LIMIT_NODES)
         incident->sightings[incident->sighting_count++] = (struct sighting){node, seen};
 }
@@ -363,12 +363,12 @@ static void print_gap(const struct incident *incident, const struct sighting *si
 static void print_gaps(const struct incident *incident)
 {
     char age[AGE_TEXT_BYTES];
-    bool reigned_on = strcmp(incident->previous.owner.text, incident->epoch.owner.text) == 0;
+    bool led_on = strcmp(incident->previous.owner.text, incident->epoch.owner.text) == 0;
     if (has_gap(incident->opener))
         output_line(stdout, "  no writes   at %s for %s: from %s to its first record on disk",
                     incident->opener->node, age_text(incident->opener->seen->gap_ms, age),
-                    reigned_on ? "its first refusal"
-                               : "the last heartbeat of the old primary that it heard");
+                    led_on ? "its first refusal"
+                           : "the last heartbeat of the old primary that it heard");
     else
         output_line(stdout, "  no writes   at %s for a time that was not measured",
                     incident->epoch.owner.text);

@@ -171,14 +171,14 @@ void table_free(struct table *table);
  * {"error":{"command","code","reason","message","hint","primary","endpoint","freshness"}} is printed when the command has
  * ended: the first error, with those that followed in a list "more". It stands beside the document on stdout where a part of the
  * command was done. An answer that broke a promise adds "violation": with no error {"violation"} is the whole line, and the exit
- * status that of the command. `mend` (what to do) may be NULL. */
+ * status that of the command. `hint` (what to do) may be NULL. */
 __attribute__((format(printf, 3, 4))) int report_usage(struct command_context *ctx,
-                                                       const char *mend, const char *format,
+                                                       const char *hint, const char *format,
                                                        ...); /* EXIT_USAGE */
-int report_error(struct command_context *ctx, const struct candor_error *error, const char *mend);
+int report_error(struct command_context *ctx, const struct candor_error *error, const char *hint);
 /* With what the reply said: the redirect and Freshness. */
 int report_result(struct command_context *ctx, const struct candor_error *error,
-                  const struct candor_result *result, const char *mend);
+                  const struct candor_result *result, const char *hint);
 int status_of(const struct candor_error *error);
 /* Prints now what -o json has put off. */
 void report_flush(struct command_context *ctx);

@@ -117,12 +117,12 @@ static const char *find_node(struct command_context *ctx, const struct topology 
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i == 0 ? "" : ", ",
                  words[i]);
     const char *near = nearest_word(node, words);
-    char mend[256];
+    char hint[256];
     if (near != NULL)
-        snprintf(mend, sizeof mend, "did you mean '%s'?", near);
+        snprintf(hint, sizeof hint, "did you mean '%s'?", near);
     else
-        snprintf(mend, sizeof mend, "the nodes are %s", list);
-    *status = report_usage(ctx, mend, "no node '%s' in %s", node, ctx->topology_path);
+        snprintf(hint, sizeof hint, "the nodes are %s", list);
+    *status = report_usage(ctx, hint, "no node '%s' in %s", node, ctx->topology_path);
     return NULL;
 }
 

@@ -110,9 +110,9 @@ static bool take_option(struct command_context *ctx, const struct option_spec *s
                         const char *value)
 {
     if (spec->argument != NULL && value[0] == '\0' && !may_be_empty(spec->argument)) {
-        char mend[160];
-        snprintf(mend, sizeof mend, "write --%s %s", spec->name, spec->argument);
-        report_usage(ctx, mend, "--%s is empty", spec->name);
+        char hint[160];
+        snprintf(hint, sizeof hint, "write --%s %s", spec->name, spec->argument);
+        report_usage(ctx, hint, "--%s is empty", spec->name);
         return false;
     }
     if (is_choice(spec->argument) && !choice_holds(spec->argument, value)) {
@@ -182,8 +182,8 @@ static void report_unknown_long(struct command_context *ctx, const struct gramma
                                 const char *word)
 {
     char near[96];
-    const char *mend = nearest_option(grammar, word + strspn(word, "-"), near, sizeof near);
-    report_usage(ctx, mend != NULL ? mend : dash, "unknown option %.*s", (int)strcspn(word, "="),
+    const char *hint = nearest_option(grammar, word + strspn(word, "-"), near, sizeof near);
+    report_usage(ctx, hint != NULL ? hint : dash, "unknown option %.*s", (int)strcspn(word, "="),
                  word);
 }
 
@@ -204,13 +204,13 @@ static void report_unknown(struct command_context *ctx, const struct grammar *gr
 static void report_missing_value(struct command_context *ctx, const struct grammar *grammar,
                                  const struct option_spec *spec, const char *word)
 {
-    char mend[160];
+    char hint[160];
     if (strncmp(word, "--", 2) == 0 && !is_whole(spec, word)) {
         report_unknown_long(ctx, grammar, word);
         return;
     }
-    snprintf(mend, sizeof mend, "write --%s %s", spec->name, spec->argument);
-    report_usage(ctx, mend, "--%s needs a value", spec->name);
+    snprintf(hint, sizeof hint, "write --%s %s", spec->name, spec->argument);
+    report_usage(ctx, hint, "--%s needs a value", spec->name);
 }
 
 void context_look_for_output(struct command_context *ctx, int argc, char **argv)

@@ -6,7 +6,7 @@
 
 #define MESSAGE_BYTES 1024
 
-static void print_error(struct command_context *ctx, const char *what, const char *mend)
+static void print_error(struct command_context *ctx, const char *what, const char *hint)
 {
     if (ctx->json)
         return; /* the JSON line says it all */
@@ -14,14 +14,14 @@ static void print_error(struct command_context *ctx, const char *what, const cha
     bool question = what[0] != '\0' && what[strlen(what) - 1] == '?';
     output_line(stderr, "kvctl: %s%s%s%s%s", ctx->command != NULL ? ctx->command->name : "",
                 ctx->command != NULL ? ": " : "", what,
-                mend == NULL ? ""
+                hint == NULL ? ""
                 : question   ? " "
                              : "; ",
-                mend != NULL ? mend : "");
+                hint != NULL ? hint : "");
 }
 
 static void add_json(struct command_context *ctx, const struct candor_error *error,
-                     const struct candor_result *result, const char *mend)
+                     const struct candor_result *result, const char *hint)
 {
     json_t *inner = json_object();
     json_object_set_new(inner, "command",
@@ -29,8 +29,8 @@ static void add_json(struct command_context *ctx, const struct candor_error *err
     json_object_set_new(inner, "code", json_string(candor_code_name(error->code)));
     json_object_set_new(inner, "reason", json_string(candor_reason_name(error->reason)));
     json_set_bytes(inner, "message", error->message, strlen(error->message));
-    if (mend != NULL)
-        json_set_bytes(inner, "hint", mend, strlen(mend));
+    if (hint != NULL)
+        json_set_bytes(inner, "hint", hint, strlen(hint));
     else
         json_object_set_new(inner, "hint", json_null());
     bool primary = result != NULL && result->primary[0] != '\0';
@@ -70,26 +70,26 @@ void report_flush(struct command_context *ctx)
     ctx->errors = NULL;
 }
 
-int report_usage(struct command_context *ctx, const char *mend, const char *format, ...)
+int report_usage(struct command_context *ctx, const char *hint, const char *format, ...)
 {
     struct candor_error error = {.code = CANDOR_INVALID_ARGUMENT};
-    char hint[320];
+    char text[320];
     va_list list;
     va_start(list, format);
     vsnprintf(error.message, sizeof error.message, format, list);
     va_end(list);
-    if (mend == NULL && ctx->command != NULL)
-        snprintf(hint, sizeof hint, "see `kvctl help %s`", ctx->command->name);
+    if (hint == NULL && ctx->command != NULL)
+        snprintf(text, sizeof text, "see `kvctl help %s`", ctx->command->name);
     else
-        snprintf(hint, sizeof hint, "%s", mend != NULL ? mend : "see `kvctl --help`");
-    print_error(ctx, error.message, hint);
+        snprintf(text, sizeof text, "%s", hint != NULL ? hint : "see `kvctl --help`");
+    print_error(ctx, error.message, text);
     if (ctx->json)
-        add_json(ctx, &error, NULL, hint);
+        add_json(ctx, &error, NULL, text);
     return EXIT_USAGE;
 }
 
 /* What usually helps. */
-static const char *mend_for(const struct command_context *ctx, const struct candor_error *error)
+static const char *hint_for(const struct command_context *ctx, const struct candor_error *error)
 {
     switch (error->reason) {
     case CANDOR_REASON_NO_PRIMARY:
@@ -176,13 +176,13 @@ int status_of(const struct candor_error *error)
     return EXIT_OTHER;
 }
 
-int report_error(struct command_context *ctx, const struct candor_error *error, const char *mend)
+int report_error(struct command_context *ctx, const struct candor_error *error, const char *hint)
 {
-    return report_result(ctx, error, NULL, mend);
+    return report_result(ctx, error, NULL, hint);
 }
 
 int report_result(struct command_context *ctx, const struct candor_error *error,
-                  const struct candor_result *result, const char *mend)
+                  const struct candor_result *result, const char *hint)
 {
     char what[MESSAGE_BYTES];
     char redirect[320];
@@ -191,18 +191,18 @@ int report_result(struct command_context *ctx, const struct candor_error *error,
              error->reason != CANDOR_REASON_NONE ? candor_reason_name(error->reason) : "",
              error->message);
     int status = status_of(error);
-    if (mend == NULL && status == EXIT_REDIRECTED && result != NULL &&
+    if (hint == NULL && status == EXIT_REDIRECTED && result != NULL &&
         result->endpoint[0] != '\0') {
         snprintf(redirect, sizeof redirect,
                  "the primary is %s at %s: ask it, or leave out --no-redirect",
                  result->primary[0] != '\0' ? result->primary : "(unnamed)", result->endpoint);
-        mend = redirect;
+        hint = redirect;
     }
     if (status == EXIT_REDIRECTED && (result == NULL || result->endpoint[0] == '\0'))
         status = EXIT_UNAVAILABLE; /* nobody to send the caller to */
-    mend = mend != NULL ? mend : mend_for(ctx, error);
-    print_error(ctx, what, mend);
+    hint = hint != NULL ? hint : hint_for(ctx, error);
+    print_error(ctx, what, hint);
     if (ctx->json)
-        add_json(ctx, error, result, mend);
+        add_json(ctx, error, result, hint);
     return status;
 }

@@ -180,18 +180,18 @@ static const char *nearest_command(const char *family, const char *word, char ou
 static int report_unknown(struct command_context *ctx, const char *family, const char *word)
 {
     char room[NAME_BYTES];
-    char mend[160];
+    char hint[160];
     const char *foreign = family == NULL ? foreign_hint(word) : NULL;
     const char *near = foreign == NULL ? nearest_command(family, word, room) : NULL;
     if (foreign != NULL)
-        snprintf(mend, sizeof mend, "%s", foreign);
+        snprintf(hint, sizeof hint, "%s", foreign);
     else if (near != NULL)
-        snprintf(mend, sizeof mend, "did you mean `kvctl %s%s%s`?", family != NULL ? family : "",
+        snprintf(hint, sizeof hint, "did you mean `kvctl %s%s%s`?", family != NULL ? family : "",
                  family != NULL ? " " : "", near);
     else
-        snprintf(mend, sizeof mend, "`kvctl help%s%s` lists the commands",
+        snprintf(hint, sizeof hint, "`kvctl help%s%s` lists the commands",
                  family != NULL ? " " : "", family != NULL ? family : "");
-    return report_usage(ctx, mend, "unknown command '%s%s%s'", family != NULL ? family : "",
+    return report_usage(ctx, hint, "unknown command '%s%s%s'", family != NULL ? family : "",
                         family != NULL ? " " : "", word);
 }
 

@@ -1,6 +1,6 @@
 /* kvctl import: many writes, in batches, several in flight.
  *
- * Operations go into lanes by the hash of their key; a lane has one batch in flight. So two writes of one key keep the
+ * Operations go into senders by the hash of their key; a sender has one batch in flight. So two writes of one key keep the
  * order of the file, and different keys do not wait for each other. */
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "cli/keys/reading.h"
 #include "topology/topology.h"
 
-#define LANES_MAX 32
+#define SENDERS_MAX 32
 /* The largest key and value fit when JSON takes six bytes (\u0001) for each of theirs. */
 #define LINE_BYTES_MAX ((size_t)6 * (LIMIT_VALUE_BYTES_MAX + LIMIT_KEY_BYTES) + 1024)
 #define PROGRESS_NS (200 * NS_PER_MS)
@@ -46,7 +46,7 @@ enum import_format {
 
 struct import;
 
-struct lane {
+struct sender {
     struct import *import;
     pthread_t thread;
     bool started;
@@ -59,8 +59,8 @@ struct import {
     struct command_context *ctx;
     struct candor_client *client;
     struct candor_write_options options;
-    size_t lane_count;
-    struct lane lanes[LANES_MAX];
+    size_t sender_count;
+    struct sender senders[SENDERS_MAX];
     size_t batch_ops;
     size_t batch_bytes;
 
@@ -117,22 +117,22 @@ static void send_load(struct import *import, const struct load *load)
     pthread_mutex_unlock(&import->lock);
 }
 
-static void *run_lane(void *argument)
+static void *run_sender(void *argument)
 {
-    struct lane *lane = argument;
-    struct import *import = lane->import;
+    struct sender *sender = argument;
+    struct import *import = sender->import;
     pthread_mutex_lock(&import->lock);
     for (;;) {
-        while (!lane->full && !import->ending)
+        while (!sender->full && !import->ending)
             pthread_cond_wait(&import->changed, &import->lock);
-        if (!lane->full)
+        if (!sender->full)
             break;
         bool dropped = import->failed; /* nothing is sent behind a failure */
         pthread_mutex_unlock(&import->lock);
         if (!dropped)
-            send_load(import, lane->sending);
+            send_load(import, sender->sending);
         pthread_mutex_lock(&import->lock);
-        lane->full = false;
+        sender->full = false;
         pthread_cond_broadcast(&import->changed);
     }
     pthread_mutex_unlock(&import->lock);
@@ -145,33 +145,34 @@ static void clear_load(struct load *load)
     load->count = 0;
 }
 
-/* Hands what is filled to the lane's thread, once that is idle. */
-static void hand_over(struct lane *lane)
+/* Hands what is filled to the sender's thread, once that is idle. */
+static void hand_over(struct sender *sender)
 {
-    struct import *import = lane->import;
-    if (lane->filling->count == 0)
+    struct import *import = sender->import;
+    if (sender->filling->count == 0)
         return;
     pthread_mutex_lock(&import->lock);
-    while (lane->full)
+    while (sender->full)
         pthread_cond_wait(&import->changed, &import->lock);
-    struct load *idle = lane->sending;
-    lane->sending = lane->filling;
-    lane->filling = idle;
-    lane->full = true;
+    struct load *idle = sender->sending;
+    sender->sending = sender->filling;
+    sender->filling = idle;
+    sender->full = true;
     pthread_cond_broadcast(&import->changed);
     pthread_mutex_unlock(&import->lock);
-    clear_load(lane->filling);
+    clear_load(sender->filling);
 }
 
 static void add_op(struct import *import, struct candor_bytes key, struct candor_bytes value)
 {
-    struct lane *lane = &import->lanes[crc32c(0, key.data, key.length) % import->lane_count];
+    struct sender *sender =
+        &import->senders[crc32c(0, key.data, key.length) % import->sender_count];
     size_t wanted = key.length + value.length + OVERHEAD_BYTES;
-    size_t used = lane->filling->bytes.length + lane->filling->count * OVERHEAD_BYTES;
-    if (lane->filling->count == import->batch_ops ||
-        (lane->filling->count > 0 && used + wanted > import->batch_bytes))
-        hand_over(lane);
-    struct load *load = lane->filling;
+    size_t used = sender->filling->bytes.length + sender->filling->count * OVERHEAD_BYTES;
+    if (sender->filling->count == import->batch_ops ||
+        (sender->filling->count > 0 && used + wanted > import->batch_bytes))
+        hand_over(sender);
+    struct load *load = sender->filling;
     size_t n = load->count++;
     load->keys[n] = (struct span){load->bytes.length, key.length};
     buffer_put(&load->bytes, key.data, key.length);
@@ -182,42 +183,42 @@ static void add_op(struct import *import, struct candor_bytes key, struct candor
     load->last_line = import->line;
 }
 
-static bool start_lanes(struct import *import)
+static bool start_senders(struct import *import)
 {
     pthread_mutex_init(&import->lock, NULL);
     pthread_cond_init(&import->changed, NULL);
-    for (size_t i = 0; i < import->lane_count; i++) {
-        struct lane *lane = &import->lanes[i];
-        lane->import = import;
-        lane->filling = calloc(1, sizeof *lane->filling);
-        lane->sending = calloc(1, sizeof *lane->sending);
-        ASSERT(lane->filling != NULL && lane->sending != NULL);
-        lane->started = pthread_create(&lane->thread, NULL, run_lane, lane) == 0;
-        if (!lane->started)
+    for (size_t i = 0; i < import->sender_count; i++) {
+        struct sender *sender = &import->senders[i];
+        sender->import = import;
+        sender->filling = calloc(1, sizeof *sender->filling);
+        sender->sending = calloc(1, sizeof *sender->sending);
+        ASSERT(sender->filling != NULL && sender->sending != NULL);
+        sender->started = pthread_create(&sender->thread, NULL, run_sender, sender) == 0;
+        if (!sender->started)
             return false;
     }
     return true;
 }
 
 /* Sends what is left (not after a bad line), waits for all, frees. */
-static void end_lanes(struct import *import, bool flush)
+static void end_senders(struct import *import, bool flush)
 {
-    for (size_t i = 0; flush && i < import->lane_count; i++)
-        hand_over(&import->lanes[i]);
+    for (size_t i = 0; flush && i < import->sender_count; i++)
+        hand_over(&import->senders[i]);
     pthread_mutex_lock(&import->lock);
     import->ending = true;
     pthread_cond_broadcast(&import->changed);
     pthread_mutex_unlock(&import->lock);
-    for (size_t i = 0; i < import->lane_count; i++) {
-        struct lane *lane = &import->lanes[i];
-        if (lane->started)
-            pthread_join(lane->thread, NULL);
-        if (lane->filling != NULL)
-            buffer_free(&lane->filling->bytes);
-        if (lane->sending != NULL)
-            buffer_free(&lane->sending->bytes);
-        free(lane->filling);
-        free(lane->sending);
+    for (size_t i = 0; i < import->sender_count; i++) {
+        struct sender *sender = &import->senders[i];
+        if (sender->started)
+            pthread_join(sender->thread, NULL);
+        if (sender->filling != NULL)
+            buffer_free(&sender->filling->bytes);
+        if (sender->sending != NULL)
+            buffer_free(&sender->sending->bytes);
+        free(sender->filling);
+        free(sender->sending);
     }
     pthread_cond_destroy(&import->changed);
     pthread_mutex_destroy(&import->lock);
@@ -499,13 +500,13 @@ static int import_file(struct import *import, FILE *file)
 {
     const char *problem = NULL;
     import->started_ns = clock_boot_ns();
-    if (!start_lanes(import)) {
-        end_lanes(import, false);
-        return report_usage(import->ctx, "ask for fewer --parallel", "no threads for %zu lanes",
-                            import->lane_count);
+    if (!start_senders(import)) {
+        end_senders(import, false);
+        return report_usage(import->ctx, "ask for fewer --parallel", "no threads for %zu senders",
+                            import->sender_count);
     }
     problem = read_lines(import, file);
-    end_lanes(import, true); /* what stands before a bad line is imported */
+    end_senders(import, true); /* what stands before a bad line is imported */
     if (import->shown_ns != 0)
         fprintf(stderr, "\r\033[K");
     return problem != NULL || import->failed ? report_failure(import, problem)
@@ -541,10 +542,10 @@ static bool take_options(struct import *import)
 {
     struct command_context *ctx = import->ctx;
     uint64_t ops = 512;
-    uint64_t lanes = 4;
+    uint64_t senders = 4;
     bool fields = option_given(ctx, "key-field") || option_given(ctx, "separator");
     if (!option_number(ctx, "batch", 1, CANDOR_BATCH_OPS_MAX, &ops) ||
-        !option_number(ctx, "parallel", 1, LANES_MAX, &lanes) ||
+        !option_number(ctx, "parallel", 1, SENDERS_MAX, &senders) ||
         !option_number(ctx, "key-field", 1, UINT32_MAX, &import->key_field))
         return false;
     import->format = format_of(ctx, import->path, fields);
@@ -560,7 +561,7 @@ static bool take_options(struct import *import)
     const char *prefix = option_text(ctx, "key-prefix");
     import->key_prefix = prefix != NULL ? prefix : "";
     import->batch_ops = ops;
-    import->lane_count = lanes;
+    import->sender_count = senders;
     return true;
 }
 

@@ -52,12 +52,12 @@ static json_t *node_json(const struct local_cluster *cluster, const struct local
 /* ---- Signals ---- */
 
 static int report_state(struct command_context *ctx, const struct local_node *node,
-                        enum process_state state, const char *mend)
+                        enum process_state state, const char *hint)
 {
     struct candor_error error;
     candor_error_set(&error, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE, "%s %s", node->id,
                      state_text(state));
-    return report_error(ctx, &error, mend);
+    return report_error(ctx, &error, hint);
 }
 
 static int signal_node(struct command_context *ctx, struct local_node *node, const struct act *act,

@@ -34,14 +34,14 @@ static const struct option_spec up_options[] = {
 
 /* What runs already does not allow it. */
 __attribute__((format(printf, 3, 4))) static int
-report_in_the_way(struct command_context *ctx, const char *mend, const char *format, ...)
+report_in_the_way(struct command_context *ctx, const char *hint, const char *format, ...)
 {
     struct candor_error error = {.code = CANDOR_FAILED_PRECONDITION};
     va_list list;
     va_start(list, format);
     vsnprintf(error.message, sizeof error.message, format, list);
     va_end(list);
-    return report_error(ctx, &error, mend);
+    return report_error(ctx, &error, hint);
 }
 
 /* The nodes of the topology, with the processes that are known of an earlier `up`. */

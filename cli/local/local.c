@@ -312,12 +312,12 @@ struct local_node *local_find_node(struct command_context *ctx, struct local_clu
         if (strcmp(words[i], id) == 0)
             return &cluster->nodes[i];
     }
-    char mend[128];
+    char hint[128];
     const char *near = nearest_word(id, words);
     if (near != NULL)
-        snprintf(mend, sizeof mend, "did you mean '%s'?", near);
+        snprintf(hint, sizeof hint, "did you mean '%s'?", near);
     else
-        snprintf(mend, sizeof mend, "`kvctl node ls` lists the nodes");
-    *status = report_usage(ctx, mend, "no node '%s' in cluster %s", id, cluster->cluster);
+        snprintf(hint, sizeof hint, "`kvctl node ls` lists the nodes");
+    *status = report_usage(ctx, hint, "no node '%s' in cluster %s", id, cluster->cluster);
     return NULL;
 }

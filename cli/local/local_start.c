@@ -152,9 +152,9 @@ static int report_failure(struct command_context *ctx, const struct starting *on
     struct candor_error error;
     char exit[PROCESS_EXIT_TEXT_BYTES];
     char age[AGE_TEXT_BYTES];
-    char mend[LOCAL_PATH_BYTES + 32];
+    char hint[LOCAL_PATH_BYTES + 32];
     int status;
-    snprintf(mend, sizeof mend, "its log is %s", one->log);
+    snprintf(hint, sizeof hint, "its log is %s", one->log);
     process_exit_text(one->process, exit);
     if (one->ended)
         candor_error_set(&error, CANDOR_UNKNOWN, CANDOR_REASON_NONE, "%s did not start%s%s%s",
@@ -165,7 +165,7 @@ static int report_failure(struct command_context *ctx, const struct starting *on
     else
         candor_error_set(&error, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
                          "%s is not ready after %s", one->name, age_text(wait_ms, age));
-    status = report_error(ctx, &error, mend);
+    status = report_error(ctx, &error, hint);
     if (!context_json(ctx))
         print_tail(one->log, one->began);
     return status;

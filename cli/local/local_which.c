@@ -122,22 +122,22 @@ static int report_none(struct command_context *ctx, const struct known *list, si
                        const struct wanted *wanted)
 {
     char names[512];
-    char mend[640] = "`kvctl up FILE` starts one";
+    char hint[640] = "`kvctl up FILE` starts one";
     struct candor_error error;
     known_names(list, count, names, sizeof names);
     if (count > 0 && !wanted->said) {
-        snprintf(mend, sizeof mend, "up: %s; name one by --cluster NAME or --topology FILE", names);
-        return report_usage(ctx, mend, "which cluster?");
+        snprintf(hint, sizeof hint, "up: %s; name one by --cluster NAME or --topology FILE", names);
+        return report_usage(ctx, hint, "which cluster?");
     }
     if (count > 0)
-        snprintf(mend, sizeof mend, "up: %s; one that has a --run-dir is named by it", names);
+        snprintf(hint, sizeof hint, "up: %s; one that has a --run-dir is named by it", names);
     if (!wanted->said)
         candor_error_set(&error, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "no cluster is up here");
     else
         candor_error_set(&error, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "no cluster %s%s is up",
                          wanted->name != NULL ? "" : "of ",
                          wanted->name != NULL ? wanted->name : wanted->topology);
-    return report_error(ctx, &error, mend);
+    return report_error(ctx, &error, hint);
 }
 
 /* `ends`: what nobody has named is ended only where it is the only one. */
@@ -160,11 +160,11 @@ static bool find_usual_dir(struct command_context *ctx, const char *name, bool e
         *status = report_none(ctx, list, count, &wanted);
     } else if (ends && !wanted.said && count > 1) {
         char names[512];
-        char mend[640];
+        char hint[640];
         known_names(list, count, names, sizeof names);
-        snprintf(mend, sizeof mend, "up: %s; name one, as in `kvctl %s %s`", names,
+        snprintf(hint, sizeof hint, "up: %s; name one, as in `kvctl %s %s`", names,
                  context_command(ctx)->name, found->cluster);
-        *status = report_usage(ctx, mend, "%zu clusters are up", count);
+        *status = report_usage(ctx, hint, "%zu clusters are up", count);
     } else {
         memcpy(out, found->dir, RUN_PATH_BYTES);
         good = true;

@@ -115,14 +115,14 @@ static const struct dynamic_method *find_method(struct command_context *ctx,
     for (size_t i = 0; i < count; i++)
         words[i] = after_slash(dynamic_method_at(schema, i)->path);
     const char *near = nearest_word(after_dot(after_slash(name)), words);
-    char mend[384] = "`kvctl rpc --list` lists the methods";
+    char hint[384] = "`kvctl rpc --list` lists the methods";
     for (size_t i = 0; i < count && near != NULL; i++) {
         if (words[i] != near)
             continue;
-        snprintf(mend, sizeof mend, "did you mean '%s'?", dynamic_method_at(schema, i)->path);
+        snprintf(hint, sizeof hint, "did you mean '%s'?", dynamic_method_at(schema, i)->path);
     }
     free(words);
-    *status = report_usage(ctx, mend, "no method '%s', or several that end so", name);
+    *status = report_usage(ctx, hint, "no method '%s', or several that end so", name);
     return NULL;
 }
 
@@ -470,9 +470,9 @@ static int encode_and_call(struct command_context *ctx, const struct peer *peer,
     if (request == NULL)
         return status;
     if (dynamic_encode(method->input, request, &body, &error) != CANDOR_OK) {
-        char mend[320];
-        snprintf(mend, sizeof mend, "`kvctl rpc --describe %s` shows what it takes", method->path);
-        status = report_usage(ctx, mend, "%s", error.message);
+        char hint[320];
+        snprintf(hint, sizeof hint, "`kvctl rpc --describe %s` shows what it takes", method->path);
+        status = report_usage(ctx, hint, "%s", error.message);
     } else {
         status = call(ctx, peer, method, &body);
     }

@@ -44,10 +44,10 @@ static int set_node(struct shell *shell, const struct topology *topology, const 
         shell->defaults.node = shell->node;
         return EXIT_DONE;
     }
-    char mend[96];
+    char hint[96];
     const char *near = nearest_word(node, words);
-    snprintf(mend, sizeof mend, "did you mean '%s'?", near != NULL ? near : "");
-    return report_usage(shell->ctx, near != NULL ? mend : "`status` lists the nodes",
+    snprintf(hint, sizeof hint, "did you mean '%s'?", near != NULL ? near : "");
+    return report_usage(shell->ctx, near != NULL ? hint : "`status` lists the nodes",
                         "no node '%s' in cluster %s", node, topology->cluster);
 }
 

@@ -15,7 +15,7 @@ static json_t *problem_json(const struct topology_problem *problem)
     json_object_set_new(out, "column",
                         problem->column > 0 ? json_u64(problem->column) : json_null());
     json_set_bytes(out, "what", problem->what, strlen(problem->what));
-    json_set_bytes(out, "hint", problem->mend, strlen(problem->mend));
+    json_set_bytes(out, "hint", problem->hint, strlen(problem->hint));
     return out;
 }
 

@@ -222,7 +222,7 @@ _Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS < LIMIT_RPC_CALLS / 4 
 #define LIMIT_ROLLBACK_SHOW_RECORDS 1000     /* of one RollbackShow reply; more = true beyond */
 #define LIMIT_ROLLBACK_SHOW_BYTES (1u << 20) /* likewise */
 #define LIMIT_FAILOVERS                                                                            \
-    16 /* changes of reign that a node remembers: one incident's worth for people; the oldest goes first */
+    16 /* failovers that a node remembers: one incident's worth for people; the oldest goes first */
 #define LIMIT_AT_RISK_RECORDS 100000    /* records that one AtRisk reads; beyond: more_records */
 #define LIMIT_AT_RISK_BYTES (64u << 20) /* likewise bytes of log */
 #define LIMIT_AT_RISK_KEYS 1000         /* keys of one AtRisk reply; beyond: more_keys */

@@ -26,7 +26,7 @@ struct progress {
     size_t hop_count;  /* redirects in a row */
     char hops[LIMIT_HOPS + 1][LIMIT_NODE_ID_BYTES]; /* who gave them, oldest first (R45) */
     char *hop_list[LIMIT_HOPS + 1];
-    struct lane *lane; /* of a write */
+    struct identity *identity; /* of a write */
     bool has_request_id;
     bool one_of_many; /* of a session read: the client writes under other ids, too */
     uint8_t client_id[CANDOR_CLIENT_ID_BYTES]; /* likewise */
@@ -87,21 +87,22 @@ static bool draw_request_id(struct candor_client *client, struct progress *progr
 {
     Candor__V1__RequestId *id = &progress->request_id;
     candor__v1__request_id__init(id);
-    progress->lane = client_draw_number(client, &id->number);
-    if (progress->lane == NULL)
+    progress->identity = client_draw_number(client, &id->number);
+    if (progress->identity == NULL)
         return false;
     progress->has_request_id = true;
-    id->client_id.data = progress->lane->id;
-    id->client_id.len = sizeof progress->lane->id;
+    id->client_id.data = progress->identity->id;
+    id->client_id.len = sizeof progress->identity->id;
     return true;
 }
 
 static void tell_request_id(struct candor_client *client, struct progress *progress,
                             struct candor_result *result)
 {
-    memcpy(result->request.client_id, progress->lane->id, sizeof result->request.client_id);
+    memcpy(result->request.client_id, progress->identity->id, sizeof result->request.client_id);
     result->request.number = progress->request_id.number;
-    client_end_number(client, progress->lane, progress->request_id.number, result->error.reason);
+    client_end_number(client, progress->identity, progress->request_id.number,
+                      result->error.reason);
 }
 
 static uint32_t left_ms(const struct progress *progress)

@@ -25,96 +25,97 @@ static enum candor_code check_options(const struct candor_client_options *option
 
 /* ---- Request ids ---- */
 
-static struct lane *lane_new(struct candor_client *client)
+static struct identity *identity_new(struct candor_client *client)
 {
-    struct lane *lane = calloc(1, sizeof *lane);
-    if (lane == NULL)
+    struct identity *identity = calloc(1, sizeof *identity);
+    if (identity == NULL)
         return NULL;
-    random_bytes(lane->id, sizeof lane->id);
-    lane->oldest = 1;
+    random_bytes(identity->id, sizeof identity->id);
+    identity->oldest = 1;
     client->ids_drawn++;
-    return lane;
+    return identity;
 }
 
-static bool has_room(const struct lane *lane)
+static bool has_room(const struct identity *identity)
 {
-    return !lane->retired && lane->newest + 1 - lane->oldest < LANE_WINDOW;
+    return !identity->retired && identity->newest + 1 - identity->oldest < LANE_WINDOW;
 }
 
-static bool is_spent(const struct lane *lane)
+static bool is_spent(const struct identity *identity)
 {
-    return lane->retired && lane->oldest > lane->newest;
+    return identity->retired && identity->oldest > identity->newest;
 }
 
 /* Under the lock. The first that has room, so that as few as possible are used. NULL: there is no memory for another. */
-static struct lane *find_lane(struct candor_client *client)
+static struct identity *find_identity(struct candor_client *client)
 {
-    struct lane **at = &client->lanes;
+    struct identity **at = &client->identities;
     while (*at != NULL && !has_room(*at)) {
-        struct lane *lane = *at;
-        if (!is_spent(lane)) {
-            at = &lane->next;
+        struct identity *identity = *at;
+        if (!is_spent(identity)) {
+            at = &identity->next;
             continue;
         }
-        *at = lane->next;
-        free(lane);
+        *at = identity->next;
+        free(identity);
     }
     if (*at == NULL)
-        *at = lane_new(client);
+        *at = identity_new(client);
     return *at;
 }
 
 bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES], bool *others)
 {
     pthread_mutex_lock(&client->lock);
-    const struct lane *lane = find_lane(client);
-    if (lane != NULL)
-        memcpy(out, lane->id, CANDOR_CLIENT_ID_BYTES);
+    const struct identity *identity = find_identity(client);
+    if (identity != NULL)
+        memcpy(out, identity->id, CANDOR_CLIENT_ID_BYTES);
     *others = client->ids_drawn > 1;
     pthread_mutex_unlock(&client->lock);
-    return lane != NULL;
+    return identity != NULL;
 }
 
-struct lane *client_draw_number(struct candor_client *client, uint64_t *number)
+struct identity *client_draw_number(struct candor_client *client, uint64_t *number)
 {
     pthread_mutex_lock(&client->lock);
-    struct lane *lane = find_lane(client);
-    if (lane != NULL) {
-        *number = ++lane->newest;
-        lane->ended[*number % LANE_WINDOW] = false;
+    struct identity *identity = find_identity(client);
+    if (identity != NULL) {
+        *number = ++identity->newest;
+        identity->ended[*number % LANE_WINDOW] = false;
     }
     pthread_mutex_unlock(&client->lock);
-    return lane;
+    return identity;
 }
 
 void client_retire_ids(struct candor_client *client)
 {
-    for (struct lane *lane = client->lanes; lane != NULL; lane = lane->next)
-        lane->retired = true;
+    for (struct identity *identity = client->identities; identity != NULL;
+         identity = identity->next)
+        identity->retired = true;
 }
 
-static void remove_lane(struct candor_client *client, struct lane *lane)
+static void remove_identity(struct candor_client *client, struct identity *identity)
 {
-    struct lane **at = &client->lanes;
-    while (*at != lane)
+    struct identity **at = &client->identities;
+    while (*at != identity)
         at = &(*at)->next;
-    *at = lane->next;
-    free(lane);
+    *at = identity->next;
+    free(identity);
 }
 
-void client_end_number(struct candor_client *client, struct lane *lane, uint64_t number,
+void client_end_number(struct candor_client *client, struct identity *identity, uint64_t number,
                        enum candor_reason reason)
 {
     pthread_mutex_lock(&client->lock);
-    ASSERT(number >= lane->oldest && number <= lane->newest);
-    lane->ended[number % LANE_WINDOW] = true;
-    while (lane->oldest <= lane->newest && lane->ended[lane->oldest % LANE_WINDOW])
-        lane->oldest++;
+    ASSERT(number >= identity->oldest && number <= identity->newest);
+    identity->ended[number % LANE_WINDOW] = true;
+    while (identity->oldest <= identity->newest && identity->ended[identity->oldest % LANE_WINDOW])
+        identity->oldest++;
     if (reason == CANDOR_REASON_REQUEST_ID_REUSED)
         client_retire_ids(client);
-    lane->retired = lane->retired || reason == CANDOR_REASON_OUTCOME_UNKNOWN;
-    if (is_spent(lane))
-        remove_lane(client, lane);
+    identity->retired = identity->retired || reason == CANDOR_REASON_OUTCOME_UNKNOWN;
+    if (is_spent(identity))
+        remove_identity(client, identity);
     pthread_mutex_unlock(&client->lock);
 }
 
@@ -135,13 +136,13 @@ static struct candor_client *client_new(const struct candor_client_options *opti
     client->closure = options->closure;
     client->primary = CONNECTIONS_MAX;
     rng_seed(&client->rng, random_u64_nonzero());
-    client->lanes = lane_new(client);
-    if (client->lanes == NULL || !fork_watch(client)) {
+    client->identities = identity_new(client);
+    if (client->identities == NULL || !fork_watch(client)) {
         candor_client_close(client);
         return NULL;
     }
     if (options->client_id != NULL)
-        memcpy(client->lanes->id, options->client_id, sizeof client->lanes->id);
+        memcpy(client->identities->id, options->client_id, sizeof client->identities->id);
     return client;
 }
 
@@ -186,10 +187,10 @@ void candor_client_close(struct candor_client *client)
         if (client->connections[i].rpc != NULL)
             rpc_client_close(client->connections[i].rpc);
     }
-    while (client->lanes != NULL) {
-        struct lane *lane = client->lanes;
-        client->lanes = lane->next;
-        free(lane);
+    while (client->identities != NULL) {
+        struct identity *identity = client->identities;
+        client->identities = identity->next;
+        free(identity);
     }
     pthread_mutex_destroy(&client->lock);
     free(client);

@@ -45,15 +45,15 @@ struct promise {
  * long it takes and however many others go on meanwhile. */
 #define LANE_WINDOW (LIMIT_REQUESTS_PER_CLIENT / 2)
 
-/* Request ids with one client id. Callers at once share a lane; one that is held up by a slow write is passed by in
- * another. A write whose outcome stayed unknown ends its lane, so that its id can still be asked for. */
-struct lane {
+/* Request ids with one client id. Callers at once share a identity; one that is held up by a slow write is passed by in
+ * another. A write whose outcome stayed unknown ends its identity, so that its id can still be asked for. */
+struct identity {
     uint8_t id[CANDOR_CLIENT_ID_BYTES];
     uint64_t newest; /* number drawn last */
     uint64_t oldest; /* lowest in flight; newest + 1: none is */
     bool ended[LANE_WINDOW];
     bool retired; /* draws no more; goes when none is in flight */
-    struct lane *next;
+    struct identity *next;
 };
 
 struct candor_client {
@@ -70,9 +70,9 @@ struct candor_client {
     size_t connection_count;
     uint64_t uses; /* of connections, counted up */
     struct connection connections[CONNECTIONS_MAX];
-    size_t nearest;     /* endpoint that reads begin with */
-    size_t primary;     /* connection that writes begin with; CONNECTIONS_MAX: unknown */
-    struct lane *lanes; /* those that draw come before those that were drawn later */
+    size_t nearest;              /* endpoint that reads begin with */
+    size_t primary;              /* connection that writes begin with; CONNECTIONS_MAX: unknown */
+    struct identity *identities; /* those that draw come before those that were drawn later */
     uint64_t ids_drawn;
     struct rng rng;
     struct candor_token token;
@@ -126,11 +126,11 @@ bool operation_take_written(const Candor__V1__Pos *first, const Candor__V1__Pos 
 struct candor_item operation_item(const Candor__V1__KeyValue *from);
 
 /* client.c */
-/* Draws the next number of a lane that has room. NULL: there is no memory for a lane. */
-struct lane *client_draw_number(struct candor_client *client, uint64_t *number);
+/* Draws the next number of a identity that has room. NULL: there is no memory for a identity. */
+struct identity *client_draw_number(struct candor_client *client, uint64_t *number);
 /* The write has ended. OUTCOME_UNKNOWN: nobody could say how; REQUEST_ID_REUSED: its id was used by somebody else. The
- * lane may be gone afterwards. */
-void client_end_number(struct candor_client *client, struct lane *lane, uint64_t number,
+ * identity may be gone afterwards. */
+void client_end_number(struct candor_client *client, struct identity *identity, uint64_t number,
                        enum candor_reason reason);
 /* The id that the next write would have, and whether there were others. False: there is no memory for one. */
 bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES], bool *others);

@@ -5,8 +5,8 @@
 
 #include "core/act.h"
 #include "core/doubt.h"
+#include "core/failover.h"
 #include "core/follow.h"
-#include "core/reign.h"
 #include "core/stand.h"
 #include "core/transfer.h"
 #include "core/voters.h"
@@ -24,7 +24,7 @@ static void forget_progress(struct core *core)
         peer->answered_hb = 0;
         peer->sample_count = 0;
         peer->has_echo = false;
-        peer->echo_ts_ns = peer->told_ts_ns = peer->recorded_ts_ns = 0;
+        peer->echo_ts_ns = peer->announced_ts_ns = peer->recorded_ts_ns = 0;
     }
     core->lead = (struct lead){0};
 }
@@ -40,7 +40,7 @@ void become_follower(struct core *core, const char *why)
     ASSERT(core->phase >= PHASE_OPENING);
     act_log(core, LOG_LEVEL_WARN, "stepped_down why=\"%s\"", why);
     if (core->phase == PHASE_PRIMARY)
-        reign_closed(core);
+        failover_closed(core);
     core->phase = PHASE_FOLLOWER;
     deposed(core, core->epoch);
     /* Those with the writer are finished when it answers (R19); those with the voters now (R21). */
@@ -94,7 +94,7 @@ void become_primary(struct core *core, uint64_t first_seq)
     char text[EPOCH_TEXT_BYTES];
     act_log(core, LOG_LEVEL_INFO, "primary epoch=%s first_seq=%" PRIu64,
             epoch_text(core->epoch, text), core->lead.epoch_first);
-    reign_opened(core);
+    failover_opened(core);
     doubt_opened(core);
     stand_opened(core);
 }

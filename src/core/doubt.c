@@ -143,34 +143,34 @@ static void heal(struct core *core)
             core->epoch.owner.text, core->log.last);
 }
 
-static void take_verdict(struct core *core, const struct core_state_verdict *told)
+static void take_verdict(struct core *core, const struct core_state_verdict *verdict)
 {
     struct doubt *doubt = &core->doubt;
-    bool differs = told->differs_seq != 0;
+    bool differs = verdict->differs_seq != 0;
     if (differs && !doubt->doubtful)
         act_log(core, LOG_LEVEL_ERROR,
                 "doubtful equal_at=%" PRIu64 " differs_at=%" PRIu64
                 " why=\"its data are not the primary's: it serves nothing\" way_out=\"%s\"",
-                told->equal_seq, told->differs_seq,
-                told->vouched ? "it takes the primary's, which most voters hold"
-                              : "no majority says which are right: compare with `kvctl status`; "
-                                "then move its data directory away, or promote it by force");
+                verdict->equal_seq, verdict->differs_seq,
+                verdict->vouched ? "it takes the primary's, which most voters hold"
+                                 : "no majority says which are right: compare with `kvctl status`; "
+                                   "then move its data directory away, or promote it by force");
     else if (!differs && doubt->doubtful)
-        act_log(core, LOG_LEVEL_WARN, "doubtful_no_more seq=%" PRIu64, told->equal_seq);
+        act_log(core, LOG_LEVEL_WARN, "doubtful_no_more seq=%" PRIu64, verdict->equal_seq);
     doubt->doubtful = differs;
-    doubt->outvoted = differs && told->vouched;
-    doubt->equal_seq = told->equal_seq;
-    doubt->differs_seq = told->differs_seq;
+    doubt->outvoted = differs && verdict->vouched;
+    doubt->equal_seq = verdict->equal_seq;
+    doubt->differs_seq = verdict->differs_seq;
     if (doubt->outvoted)
         heal(core);
 }
 
-void doubt_told(struct core *core, const struct core_verdicts *verdicts)
+void doubt_verdict(struct core *core, const struct core_verdicts *verdicts)
 {
     for (uint32_t i = 0; i < verdicts->count; i++) {
-        const struct core_state_verdict *told = &verdicts->list[i];
-        if (node_id_equal(told->node, core->config.self) && told->store_id == core->store_id &&
-            told->rewinds == core->log.rewinds)
-            take_verdict(core, told);
+        const struct core_state_verdict *verdict = &verdicts->list[i];
+        if (node_id_equal(verdict->node, core->config.self) &&
+            verdict->store_id == core->store_id && verdict->rewinds == core->log.rewinds)
+            take_verdict(core, verdict);
     }
 }

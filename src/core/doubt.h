@@ -9,6 +9,6 @@
 void doubt_opened(struct core *core);
 bool doubt_status(struct core *core, struct peer *peer, const struct core_msg *msg);
 void doubt_tell(const struct core *core, struct core_verdicts *out);
-void doubt_told(struct core *core, const struct core_verdicts *verdicts);
+void doubt_verdict(struct core *core, const struct core_verdicts *verdicts);
 
 #endif

@@ -32,9 +32,9 @@ enum core_event_type {
     CORE_EVENT_WAIT,           /* a read that must wait, or have its token judged: ticket, wait */
     CORE_EVENT_PROMOTE,        /* ticket, promote */
     CORE_EVENT_ACCEPT_HISTORY, /* ticket */
-    CORE_EVENT_TRANSFER,       /* the primary hands its reign to a voter (R26): ticket, transfer */
-    CORE_EVENT_SET_VOTER,      /* a member becomes a voter, or a reader (R29): ticket, set_voter */
-    CORE_EVENT_TRIMMED,        /* the log now begins at log_first */
+    CORE_EVENT_TRANSFER,  /* the primary hands its leadership to a voter (R26): ticket, transfer */
+    CORE_EVENT_SET_VOTER, /* a member becomes a voter, or a reader (R29): ticket, set_voter */
+    CORE_EVENT_TRIMMED,   /* the log now begins at log_first */
     /* Nobody waits any more for what a WRITE or a WAIT with this ticket asked (R51): ticket. It is
      * finished at once when it only waits, else when the writer has answered. A ticket that is not
      * open is ignored: its FINISH and this may have crossed. */
@@ -152,29 +152,29 @@ enum core_action_type {
     CORE_ACTION_FINISH, /* `ticket` is done: code, reason, pos, ack, text */
     /* people */
     CORE_ACTION_LOG, /* a line for the node's log: text is "event key=value ..."; level in `seq`: enum log_level */
-    CORE_ACTION_REIGN, /* another reign began, as this node saw it: reign */
+    CORE_ACTION_FAILOVER, /* another epoch began, as this node saw it: failover */
 };
 
-/* How a reign came to be: known to the node that opened it. */
-enum core_reign_cause {
-    CORE_REIGN_OF_ANOTHER, /* seen from outside: this node follows it */
-    CORE_REIGN_FOUNDING,   /* the cluster's first */
-    CORE_REIGN_ELECTION,   /* by the timer, or the hint of a closed connection (R22) */
-    CORE_REIGN_PROMOTION,  /* an operator asked for a vote (R27) */
-    CORE_REIGN_TRANSFER,   /* the old primary asked for it (R26) */
-    CORE_REIGN_FORCED,     /* an operator, without votes (R28) */
-    CORE_REIGN_RESUMED, /* its primary was restarted, or had stepped down, and stood again (R5) */
+/* How an epoch began: known to the node that opened it. */
+enum core_failover_cause {
+    CORE_FAILOVER_SEEN,      /* seen from outside: this node follows it */
+    CORE_FAILOVER_FOUNDING,  /* the cluster's first */
+    CORE_FAILOVER_ELECTION,  /* by the timer, or the hint of a closed connection (R22) */
+    CORE_FAILOVER_PROMOTION, /* an operator asked for a vote (R27) */
+    CORE_FAILOVER_TRANSFER,  /* the old primary asked for it (R26) */
+    CORE_FAILOVER_FORCED,    /* an operator, without votes (R28) */
+    CORE_FAILOVER_RESUMED, /* its primary was restarted, or had stepped down, and stood again (R5) */
 };
 
-/* A change of reign, measured on this node's clock alone (R35). Whoever opened it measures up to its EPOCH_START being stored, any
+/* A failover, measured on this node's clock alone (R35). Whoever opened it measures up to its EPOCH_START being stored, any
  * other up to the new primary's first heartbeat. */
-struct core_reign {
-    enum core_reign_cause cause;
+struct core_failover {
+    enum core_failover_cause cause;
     struct candor_epoch epoch;
     struct candor_epoch
-        previous; /* the reign before, as far as this node knows; none: it knows of none */
-    bool has_gap; /* this node took part in the reign before: since this process began */
-    /* Since the newest heartbeat of the reign before; of the own reign: since this node refused writes. */
+        previous; /* the epoch before, as far as this node knows; none: it knows of none */
+    bool has_gap; /* this node took part in the epoch before: since this process began */
+    /* Since the newest heartbeat of the epoch before; of the own epoch: since this node refused writes. */
     uint64_t gap_ns;
 };
 
@@ -187,11 +187,11 @@ struct core_action {
     struct candor_node_id peer;
     struct candor_epoch epoch;
     uint64_t seq;
-    uint64_t cluster_id;            /* SAVE, EPOCH_START, MEMBERS */
-    const struct core_msg *msg;     /* PUBLISH, CALL, ANSWER */
-    struct slice batches;           /* APPEND */
-    const struct members *members;  /* EPOCH_START, MEMBERS */
-    const struct core_reign *reign; /* REIGN */
+    uint64_t cluster_id;                  /* SAVE, EPOCH_START, MEMBERS */
+    const struct core_msg *msg;           /* PUBLISH, CALL, ANSWER */
+    struct slice batches;                 /* APPEND */
+    const struct members *members;        /* EPOCH_START, MEMBERS */
+    const struct core_failover *failover; /* FAILOVER */
     /* FINISH */
     enum candor_code code;
     enum candor_reason reason;

@@ -3,8 +3,8 @@
 
 #include "core/act.h"
 #include "core/evidence.h"
+#include "core/failover.h"
 #include "core/lease.h"
-#include "core/reign.h"
 #include "core/stand.h"
 #include "core/who.h"
 
@@ -56,7 +56,7 @@ void follow_fork(struct core *core, uint64_t common)
  * left after it. */
 void follow_heard(struct core *core)
 {
-    reign_heard(core);
+    failover_heard(core);
     core->follow.heard = core->hearing.contacted = true;
     core->follow.suspect = false;
     core->hearing.heartbeat_ns = core->hearing.contact_ns = core->hearing.live_ns = core->now_ns;

@@ -53,7 +53,7 @@ static bool has_news(struct core *core)
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
         choose_echo(core, &core->peers[i]);
-        news = news || peer->echo_ts_ns > peer->told_ts_ns;
+        news = news || peer->echo_ts_ns > peer->announced_ts_ns;
     }
     return news;
 }
@@ -110,7 +110,7 @@ static void publish_heartbeat(struct core *core)
         choose_echo(core, peer);
         if (peer->has_echo)
             add_echo(peer, &msg->heartbeat.echoes);
-        peer->told_ts_ns = peer->echo_ts_ns;
+        peer->announced_ts_ns = peer->echo_ts_ns;
     }
     act_publish(core, msg);
 }
@@ -161,8 +161,8 @@ static void follow_up(struct core *core)
         (all_have_answered(core, core->lead.follow_hb) || core->now_ns >= follow_by_ns(core))) {
         send_heartbeat(core);
     } else if (core->lead.follow_hb == 0 && core->lead.confirmed_hb == core->lead.hb_id &&
-               core->now_ns - core->lead.told_ns >= pause_ns && has_news(core)) {
-        core->lead.told_ns = core->now_ns;
+               core->now_ns - core->lead.echoes_sent_ns >= pause_ns && has_news(core)) {
+        core->lead.echoes_sent_ns = core->now_ns;
         publish_heartbeat(core);
     }
 }

@@ -106,14 +106,14 @@ void lives_request(struct core *core, struct peer *peer, uint64_t ticket,
 {
     struct core_msg *reply = act_message(core, CORE_MSG_LIFE_ANSWER);
     if (peer != NULL) {
-        struct core_life_answer *told = &reply->life_answer;
-        told->ok = true;
+        struct core_life_answer *answer = &reply->life_answer;
+        answer->ok = true;
         if (peer->life.store_id == msg->header.store_id)
-            told->lasted = peer->life;
+            answer->lasted = peer->life;
         if (remembers(core, peer))
-            told->newest = present_life(peer);
-        told->speaks = peer->heard && core->now_ns - peer->heard_ns < who_silence_ns(core);
-        note_older(core, peer, &msg->header, &told->lasted);
+            answer->newest = present_life(peer);
+        answer->speaks = peer->heard && core->now_ns - peer->heard_ns < who_silence_ns(core);
+        note_older(core, peer, &msg->header, &answer->lasted);
     }
     act_answer(core, ticket, reply);
 }
@@ -201,21 +201,21 @@ static void renew(struct core *core, const struct peer *peer, const struct core_
 
 static void judge(struct core *core, struct peer *peer, const struct core_msg *msg)
 {
-    const struct core_life_answer *told = &msg->life_answer;
-    bool older = is_older_copy(core, &told->lasted);
-    core->lives.known = core->lives.known || is_this_life(core, &told->newest);
+    const struct core_life_answer *answer = &msg->life_answer;
+    bool older = is_older_copy(core, &answer->lasted);
+    core->lives.known = core->lives.known || is_this_life(core, &answer->newest);
     peer->others_heard = another_speaks(core, msg) ? peer->others_heard + 1 : 0;
     /* A number that came once may be forged: this node keeps still until it is forgotten (R8). */
-    peer->life_open = !older && is_older_copy(core, &told->newest);
-    peer->life_told = !peer->life_open;
+    peer->life_open = !older && is_older_copy(core, &answer->newest);
+    peer->life_answered = !peer->life_open;
     bool overtaken =
-        older && core->lives.known && boot_count(told->lasted.boot) > boot_count(core->boot);
+        older && core->lives.known && boot_count(answer->lasted.boot) > boot_count(core->boot);
     if (peer->others_heard >= LIMIT_OTHER_LIFE_ANSWERS)
-        stop(core, peer, &told->newest);
+        stop(core, peer, &answer->newest);
     else if (overtaken) /* it began while this one ran */
-        stop(core, peer, &told->lasted);
+        stop(core, peer, &answer->lasted);
     else if (older)
-        renew(core, peer, &told->lasted);
+        renew(core, peer, &answer->lasted);
     else if (peer->life_open)
         ask_again_soon(core, peer);
     else if (peer->others_heard > 0)
@@ -232,7 +232,7 @@ void lives_answer(struct core *core, struct peer *peer, uint64_t nonce, const st
     else if (!core->lives.over && !mutated(core, OLDER_COPY_TAKEN))
         judge(core, peer, msg);
     else
-        peer->life_told = true;
+        peer->life_answered = true;
 }
 
 /* ---- Keeping still (R63) ---------------------------------------------------------------------------------------- */
@@ -245,16 +245,16 @@ static uint64_t patience_end_ns(const struct core *core)
 /* Every voter has said what it knows; or so much time has passed that those who are silent are down. */
 bool lives_sure(const struct core *core)
 {
-    bool all_told = true;
+    bool all_answered = true;
     if (core->lives.over)
         return false;
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
         if (peer->life_open)
             return false;
-        all_told = all_told && (peer->life_told || !who_peer_votes(core, peer));
+        all_answered = all_answered && (peer->life_answered || !who_peer_votes(core, peer));
     }
-    return all_told || core->now_ns >= patience_end_ns(core) || mutated(core, STARTS_UNASKED);
+    return all_answered || core->now_ns >= patience_end_ns(core) || mutated(core, STARTS_UNASKED);
 }
 
 void lives_tick(struct core *core)

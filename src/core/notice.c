@@ -45,11 +45,11 @@ static void tell_state(struct core *core, const struct core_view *view,
     act_log(core, level_of(fresh->state),
             "state_changed from=%s to=%s role=%s primary=%s heartbeat_age_ms=%s bound_ms=%s "
             "applied=%" PRIu64 " changes=%" PRIu64,
-            candor_state_name(core->notice.told), candor_state_name(fresh->state),
+            candor_state_name(core->notice.logged), candor_state_name(fresh->state),
             candor_role_name(fresh->role),
             node_id_empty(view->primary) ? "none" : view->primary.text, age, bound, view->applied,
             core->notice.changes);
-    core->notice.told = fresh->state;
+    core->notice.logged = fresh->state;
     core->notice.changes = 0;
 }
 
@@ -65,7 +65,7 @@ void notice_tick(struct core *core)
     if (fresh.state != core->notice.seen)
         core->notice.changes++;
     core->notice.seen = fresh.state;
-    if (fresh.state != core->notice.told && may_speak(core))
+    if (fresh.state != core->notice.logged && may_speak(core))
         tell_state(core, &view, &fresh);
 }
 

@@ -29,7 +29,7 @@ struct peer {
     /* Which life of this node does it know? */
     uint64_t life_nonce; /* of the question under way; 0: none */
     uint64_t life_due_ns;
-    bool life_told;
+    bool life_answered;
     bool life_open;        /* it knows a newer one, which may be forged */
     uint32_t others_heard; /* answers in a row that another life than this one speaks */
     /* The newest that its own stream has named; what it answers to a call may be older, or newer. */
@@ -55,7 +55,7 @@ struct peer {
     bool has_echo;
     uint64_t echo_ts_ns;
     /* The newest echo that heartbeats, and that records have carried to it. */
-    uint64_t told_ts_ns;
+    uint64_t announced_ts_ns;
     uint64_t recorded_ts_ns;
     /* In a campaign. */
     uint64_t campaign_nonce;

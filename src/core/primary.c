@@ -13,7 +13,7 @@
 #include "core/voters.h"
 #include "core/writes.h"
 
-/* EPOCH_START and MEMBERS of the reign under way. */
+/* EPOCH_START and MEMBERS of the epoch under way. */
 void primary_appended(struct core *core, const struct core_event *event)
 {
     if (event->appended.code != CANDOR_OK) {
@@ -67,7 +67,7 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
     commit_advance(core);
 }
 
-/* More records of this very reign than this core knows can only have come from its own disk, by Fetch or in a snapshot: the
+/* More records of this very epoch than this core knows can only have come from its own disk, by Fetch or in a snapshot: the
  * writer's answer is on its way. To cut them off would archive what is about to be committed. */
 static bool is_ahead_of_core(const struct core *core, const struct epoch_history *history,
                              uint64_t last)
@@ -96,7 +96,7 @@ void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
     act_answer(core, ticket, reply);
 }
 
-/* ---- Whether it still reigns, and what is due ------------------------------------------------------- */
+/* ---- Whether it still leads, and what is due ------------------------------------------------------- */
 
 static bool writer_stalled(const struct core *core)
 {
@@ -108,7 +108,7 @@ static bool writer_stalled(const struct core *core)
 static bool leadership_lapsed(const struct core *core)
 {
     uint64_t since_ns = max_u64(core->lead.confirmed_ns, core->lead.opened_ns);
-    return core->config.automatic_failover && !mutated(core, REIGNS_UNCONFIRMED) &&
+    return core->config.automatic_failover && !mutated(core, LEADS_UNCONFIRMED) &&
            saturating_sub(core->now_ns, since_ns) > core->config.election_timeout_ns;
 }
 
@@ -116,7 +116,7 @@ void primary_tick(struct core *core)
 {
     if (core->phase < PHASE_OPENING)
         return;
-    if (writer_stalled(core) && !mutated(core, STALLED_REIGNS)) {
+    if (writer_stalled(core) && !mutated(core, STALLED_LEADS)) {
         become_follower(core, "the writer stalls"); /* R6 */
         stand_plan(core);
         return;

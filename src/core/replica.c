@@ -48,7 +48,7 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
     core->follow.primary_rpc[sizeof core->follow.primary_rpc - 1] = '\0';
     if (chain_parted(core, msg))
         leave_other_log(core);
-    doubt_told(core, &msg->heartbeat.verdicts);
+    doubt_verdict(core, &msg->heartbeat.verdicts);
     commit_learn(core, msg->heartbeat.commit);
     evidence_read(core, &msg->heartbeat.echoes);
     core->hearing.status_owed = true;

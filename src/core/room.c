@@ -14,7 +14,7 @@ enum { ROOM_PAUSE_ELECTIONS = 5 };
 void room_note(struct core *core, bool no_room)
 {
     if (no_room && !core->room.lacking)
-        core->room.told = false;
+        core->room.logged = false;
     core->room.lacking = no_room;
 }
 
@@ -43,9 +43,9 @@ static uint64_t soonest_ns(const struct core *core)
 /* Manual mode: an operator has to do it. Said once for each time that the disk is full. */
 static void tell_operator(struct core *core, const struct peer *to)
 {
-    if (core->room.told)
+    if (core->room.logged)
         return;
-    core->room.told = true;
+    core->room.logged = true;
     act_log(core, LOG_LEVEL_ERROR,
             "primary_without_room way_out=\"make room, or: kvctl transfer %s\"", to->id.text);
 }
@@ -53,7 +53,7 @@ static void tell_operator(struct core *core, const struct peer *to)
 static bool may_hand_over(const struct core *core)
 {
     return core->phase == PHASE_PRIMARY && core->room.lacking && core->transfer.ticket == 0 &&
-           !mutated(core, FULL_DISK_REIGNS);
+           !mutated(core, FULL_DISK_LEADS);
 }
 
 void room_tick(struct core *core)

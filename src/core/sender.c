@@ -81,7 +81,7 @@ static void peer_reborn(struct core *core, struct peer *peer, const struct core_
     peer->equal_seq = peer->differs_seq = 0;
     peer->sample_count = 0;
     peer->has_echo = false;
-    peer->echo_ts_ns = peer->told_ts_ns = peer->recorded_ts_ns = 0;
+    peer->echo_ts_ns = peer->announced_ts_ns = peer->recorded_ts_ns = 0;
 }
 
 static void note_impostor(struct core *core, struct peer *at, const struct core_header *header)

@@ -8,7 +8,7 @@
  *   act        actions and messages          work       the writer's work
  *   chain      whether two logs are equal    digests    the own states, by position
  *   risk       what was only LOCAL           lease      leader leases
- *   reign      what was seen of changes      lives      older copies, second processes
+ *   failover   what was seen of changes      lives      older copies, second processes
  *   waiting    the table of waiting reads    session    what became of a session
  *   view       what readers see, and the read contract
  *   notice     lines of the log              status     what a replica says of itself
@@ -189,7 +189,7 @@ struct lead {
     uint64_t heartbeat_due_ns;
     /* The heartbeat of this interval that a second one is to follow once it is answered; 0: none. */
     uint64_t follow_hb;
-    uint64_t told_ns;        /* when echoes were last sent for their own sake */
+    uint64_t echoes_sent_ns; /* when echoes were last sent for their own sake */
     uint64_t confirmed_hb;   /* newest heartbeat that a majority has answered; 0: none */
     uint64_t confirmed_ns;   /* its send time: s_conf (R31); 0: none */
     uint64_t confirmed_last; /* what it announced: all that was acknowledged before s_conf */
@@ -245,9 +245,9 @@ struct voter_order {
 
 /* Lines of the log about states. */
 struct notice {
-    enum candor_state seen; /* when it was last looked at */
-    enum candor_state told; /* by the newest line of the log */
-    uint64_t changes;       /* since then */
+    enum candor_state seen;   /* when it was last looked at */
+    enum candor_state logged; /* by the newest line of the log */
+    uint64_t changes;         /* since then */
     uint64_t looked_ns;
     uint64_t spent;      /* lines that were not earned again yet */
     uint64_t earned_ns;  /* up to when they were */
@@ -293,7 +293,7 @@ struct core {
     struct writer_work writer;
     struct {
         bool lacking;      /* the newest append found the disk full */
-        bool told;         /* the operator knows */
+        bool logged;       /* the operator knows */
         uint64_t tried_ns; /* when it last handed over for that */
     } room;
 
@@ -326,8 +326,8 @@ struct core {
         /* The epoch that this node took part in last, and until when it did; none: in none since it started. */
         struct candor_epoch before;
         uint64_t before_ns;
-        struct core_reign newest; /* of this step's REIGN action */
-    } reigns;
+        struct core_failover newest; /* of this step's FAILOVER action */
+    } failovers;
     struct notice notice;
 
     struct read_waits reads;

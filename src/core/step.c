@@ -162,7 +162,7 @@ static void members_stored(struct core *core)
         stand_plan(core); /* whoever is admitted only now may stand from now on */
 }
 
-/* The own EPOCH_START and MEMBERS are in the log, whatever has become of the reign that wrote them. */
+/* The own EPOCH_START and MEMBERS are in the log, whatever has become of the epoch that wrote them. */
 static void own_meta_stored(struct core *core, enum core_action_type work,
                             const struct core_event *event)
 {
@@ -172,7 +172,7 @@ static void own_meta_stored(struct core *core, enum core_action_type work,
                              &(struct epoch_start){event->appended.epoch, event->appended.first_seq,
                                                    event->appended.end.chain});
         core->stand.founding =
-            false; /* it is founded, even if the reign ended before this was stored */
+            false; /* it is founded, even if the epoch ended before this was stored */
     }
     if (work == CORE_ACTION_EPOCH_START || work == CORE_ACTION_MEMBERS)
         core->log.members = core->members_proposed;
@@ -201,12 +201,12 @@ static void on_appended(struct core *core, const struct core_event *event)
     bool opens = work == CORE_ACTION_EPOCH_START;
     if (opens && stored && epoch_equal(event->appended.epoch, core->epoch))
         core->hard.stored_epoch = core->epoch; /* a forced epoch comes with its EPOCH_START (R28) */
-    bool reigns = core->phase >= PHASE_OPENING && epoch_equal(event->appended.epoch, core->epoch);
+    bool leads = core->phase >= PHASE_OPENING && epoch_equal(event->appended.epoch, core->epoch);
     if (work == CORE_ACTION_WRITE)
         writes_answered(core, event);
     else if (work == CORE_ACTION_APPEND)
         records_appended(core, event);
-    else if (reigns)
+    else if (leads)
         primary_appended(core, event);
     if (opens && !stored && epoch_equal(event->appended.epoch, core->epoch))
         core->epoch = core->hard.stored_epoch; /* it is nowhere */

@@ -1,4 +1,4 @@
-/* The primary hands its reign to a voter (R26). */
+/* The primary hands its leadership to a voter (R26). */
 #include "core/transfer.h"
 
 #include "core/act.h"

@@ -1,4 +1,4 @@
-/* The primary hands its reign to a voter (R26). */
+/* The primary hands its leadership to a voter (R26). */
 #ifndef CORE_TRANSFER_H
 #define CORE_TRANSFER_H
 

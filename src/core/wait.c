@@ -69,7 +69,7 @@ void wait_cancel(struct core *core, uint32_t slot)
 
 /* ---- Linearizable reads at the primary (R32) -------------------------------------------------------- */
 
-/* Notes what must be confirmed. Again after a change of reign: the old promise is void. */
+/* Notes what must be confirmed. Again after a failover: the old confirmation is void. */
 static void ask_here(struct core *core, uint32_t slot)
 {
     struct pending_read *read = &core->reads.slots[slot];

@@ -291,11 +291,11 @@ void writes_answered(struct core *core, const struct core_event *event)
     core->writes.records_with_writer -= write.records;
     write.last_seq = event->appended.last_seq;
     risk_note(core, event->appended.batches);
-    bool reigns = core->phase == PHASE_PRIMARY && epoch_equal(event->appended.epoch, core->epoch);
-    if (reigns)
+    bool leads = core->phase == PHASE_PRIMARY && epoch_equal(event->appended.epoch, core->epoch);
+    if (leads)
         heartbeat_publish_records(core, event->appended.batches);
     else
-        reigns = mutated(core, ACK_OLD_EPOCH);
+        leads = mutated(core, ACK_OLD_EPOCH);
 
     if (write.ack == CANDOR_ACK_NONE)
         ; /* acknowledged already: a mutation */
@@ -304,7 +304,7 @@ void writes_answered(struct core *core, const struct core_event *event)
     else if (event->appended.code != CANDOR_OK)
         act_finish_text(core, write.ticket, event->appended.code, CANDOR_REASON_NONE,
                         (struct candor_pos){0}, "the write was not stored");
-    else if (!reigns) /* R19 */
+    else if (!leads) /* R19 */
         finish_unknown(core, &write, CANDOR_UNKNOWN, "the primary was deposed");
     else if (write.ack == CANDOR_ACK_LOCAL)
         finish_write(core, &write, CANDOR_ACK_LOCAL);

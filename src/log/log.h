@@ -34,7 +34,7 @@ struct log_options {
     uint64_t durable_seq;
 };
 
-/* What log_open() found and mended. */
+/* What log_open() found and fixed. */
 struct log_recovery {
     uint64_t torn_bytes;   /* cut from the tail; 0: a clean tail */
     char torn_segment[64]; /* name of the segment that was cut */

@@ -1,4 +1,4 @@
-/* log_open(): what a crash left is mended, what a crash cannot have done is refused (R3, R65). */
+/* log_open(): what a crash left is fixed, what a crash cannot have done is refused (R3, R65). */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

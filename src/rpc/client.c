@@ -436,7 +436,7 @@ static nng_msg *pack_request(struct rpc_client *client, const char *method,
 }
 
 /* Only asks: whoever calls is not kept (rpc/dialed.h). */
-static void mend_connection(struct rpc_client *client)
+static void fix_connection(struct rpc_client *client)
 {
     uint32_t doubted = (uint32_t)atomic_exchange(&client->doubted_pipe, 0);
     if (doubted != 0)
@@ -466,7 +466,7 @@ static void call_begin(struct rpc_client *client, const char *method, struct env
         slot_release(slot);
         return;
     }
-    mend_connection(client);
+    fix_connection(client);
     uint_fast64_t answered = 0;
     atomic_compare_exchange_strong(&client->unanswered_ns, &answered, slot->begun_ns);
     nng_aio_set_msg(slot->aio, message);

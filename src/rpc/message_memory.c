@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "rpc/nng_mend.h"
+#include "rpc/nng_fixes.h"
 
 #define BUCKETS 1024
 #define COUNTED_BYTES ((size_t)16 << 10)
@@ -194,7 +194,7 @@ int __wrap_nni_msg_alloc(nng_msg **out, size_t bytes)
     struct purpose outer = purpose;
     uint32_t socket;
     uint32_t pipe;
-    if (nng_mend_receiving(&socket, &pipe))
+    if (nng_fixes_receiving(&socket, &pipe))
         purpose = (struct purpose){.budget = budget_of(socket), .pipe = pipe};
     int error = __real_nni_msg_alloc(out, bytes);
     purpose = outer;

@@ -1,4 +1,4 @@
-/* rpc/names.h in the place of NNG's resolver, at link time (-Wl,--wrap=nni_resolv_ip; see nng_mend.c).
+/* rpc/names.h in the place of NNG's resolver, at link time (-Wl,--wrap=nni_resolv_ip; see nng_fixes.c).
  *
  * A dialer asks before each of its attempts, and leaves in `out` what it was told the last time: so each dialer goes through
  * the addresses of its host in turn, without a memory of its own here. */

@@ -14,11 +14,11 @@
 #define SCHEMES "write tcp://host:port or ipc:///path"
 
 static bool wrong(struct topology_problem *why, const char *text, const char *what,
-                  const char *mend)
+                  const char *hint)
 {
     char quoted[QUOTE_BYTES];
     say(why->what, "%s %s", quote(text, strlen(text), quoted), what);
-    say(why->mend, "%s", mend);
+    say(why->hint, "%s", hint);
     return false;
 }
 
@@ -232,10 +232,10 @@ bool address_beside(const char *address, uint32_t step, const char *name,
                          : from.port + step <= UINT16_MAX;
     if (!fits || kept + strlen(tail) >= LIMIT_ADDRESS_BYTES) {
         char what[64];
-        char mend[64];
+        char hint[64];
         snprintf(what, sizeof what, "gives no %s address", name);
-        snprintf(mend, sizeof mend, "write '%s' as well", name);
-        return wrong(why, address, what, mend);
+        snprintf(hint, sizeof hint, "write '%s' as well", name);
+        return wrong(why, address, what, hint);
     }
     memcpy(out, address, kept);
     memcpy(out + kept, tail, strlen(tail));

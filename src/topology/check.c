@@ -90,7 +90,7 @@ static void derive_address(struct draft *draft, uint32_t node, const char *from,
         return;
     struct topology_problem *problem = report(draft, *given);
     memcpy(problem->what, why.what, sizeof why.what);
-    memcpy(problem->mend, why.mend, sizeof why.mend);
+    memcpy(problem->hint, why.hint, sizeof why.hint);
     derived->given = GIVEN_BADLY;
 }
 
@@ -134,10 +134,10 @@ static void at_least(struct topology_problem *problem, const char *key, uint64_t
 {
     char text[UNIT_TEXT_BYTES];
     if (least_ms > key_find(SECTION_CLUSTER, key)->max)
-        say(problem->mend, "send heartbeats more often: %s may be at most %s", key,
+        say(problem->hint, "send heartbeats more often: %s may be at most %s", key,
             duration_text(key_find(SECTION_CLUSTER, key)->max, text));
     else
-        say(problem->mend, "raise %s to at least %s, or send heartbeats more often", key,
+        say(problem->hint, "raise %s to at least %s, or send heartbeats more often", key,
             duration_text(least_ms, text));
 }
 
@@ -194,7 +194,7 @@ static void check_reject_after(struct draft *draft)
     say(problem->what,
         "reject_after is not longer than stale_after: a replica would refuse before it may say "
         "that it is stale");
-    say(problem->mend, "write never, or more than %s", duration_text(t->stale_after_ms, text));
+    say(problem->hint, "write never, or more than %s", duration_text(t->stale_after_ms, text));
 }
 
 /* R30: who switches leases on has looked at the clocks, and at what their lease is shortened by. */
@@ -207,7 +207,7 @@ static void check_leases(struct draft *draft)
         return;
     struct topology_problem *problem = report(draft, *leases);
     say(problem->what, "leases are on without a stated bound of the clocks' drift");
-    say(problem->mend, "add 'clock_drift_ppm:' and how far any two of the clocks may run apart, or "
+    say(problem->hint, "add 'clock_drift_ppm:' and how far any two of the clocks may run apart, or "
                        "switch leases off");
 }
 
@@ -223,7 +223,7 @@ static void check_message(struct draft *draft)
     struct topology_problem *problem = report(draft, blame(draft, message, value));
     say(problem->what,
         "a value of the size that limits.value allows does not fit into limits.message");
-    say(problem->mend, "raise limits.message to at least %s", size_text(least, text));
+    say(problem->hint, "raise limits.message to at least %s", size_text(least, text));
 }
 
 /* ---- nodes ---- */
@@ -243,7 +243,7 @@ static void check_even_voters(struct draft *draft, uint32_t voters)
     struct topology_problem *problem = warn(draft, *setting(draft, "nodes"));
     say(problem->what, "%" PRIu32 " voters survive no more failures than %" PRIu32, voters,
         voters - 1);
-    say(problem->mend, "make one a reader, or add a voter");
+    say(problem->hint, "make one a reader, or add a voter");
 }
 
 static void check_automatic_failover(struct draft *draft, uint32_t voters)
@@ -255,7 +255,7 @@ static void check_automatic_failover(struct draft *draft, uint32_t voters)
         "automatic failover with %" PRIu32
         " voter%s: when one is lost, no majority is left to elect",
         voters, voters == 1 ? "" : "s");
-    say(problem->mend, "use 3 voters, or 'failover: manual'");
+    say(problem->hint, "use 3 voters, or 'failover: manual'");
 }
 
 static void check_voters(struct draft *draft)
@@ -267,7 +267,7 @@ static void check_voters(struct draft *draft)
         bool none = draft->topology->node_count == 0;
         struct topology_problem *problem = report(draft, *setting(draft, "nodes"));
         say(problem->what, none ? "there are no nodes" : "no node is a voter");
-        say(problem->mend, none ? "list at least one" : "write 'role: voter' at one node at least");
+        say(problem->hint, none ? "list at least one" : "write 'role: voter' at one node at least");
         return;
     }
     check_even_voters(draft, voters);
@@ -284,11 +284,11 @@ static void check_initial_primary(struct draft *draft)
     if (node == NULL) {
         struct topology_problem *problem = report(draft, *place);
         say(problem->what, "initial_primary '%s' is not a node", t->initial_primary.text);
-        say(problem->mend, "name one of the voters");
+        say(problem->hint, "name one of the voters");
     } else if (!node->voter && nodes_clear(draft, "role")) {
         struct topology_problem *problem = report(draft, *place);
         say(problem->what, "initial_primary '%s' is a reader", t->initial_primary.text);
-        say(problem->mend, "name one of the voters, or make '%s' one", t->initial_primary.text);
+        say(problem->hint, "name one of the voters, or make '%s' one", t->initial_primary.text);
     }
 }
 
@@ -302,7 +302,7 @@ static void check_ids(struct draft *draft, uint32_t one, uint32_t other)
         return;
     struct topology_problem *problem = report(draft, *second);
     say(problem->what, "duplicate node id '%s'", t->nodes[other].id.text);
-    say(problem->mend, "give each node its own; the first is at %" PRIu32 ":%" PRIu32, first->line,
+    say(problem->hint, "give each node its own; the first is at %" PRIu32 ":%" PRIu32, first->line,
         first->column);
 }
 
@@ -339,7 +339,7 @@ static void check_data(struct draft *draft, uint32_t one, uint32_t other)
         : path_within(second, first) ? "lies in"
                                      : "contains",
         node_name(draft, one), same ? " already" : "", linked ? ", by a symbolic link" : "");
-    say(problem->mend, "give each node its own");
+    say(problem->hint, "give each node its own");
 }
 
 static void check_pairs(struct draft *draft)
@@ -390,7 +390,7 @@ static void report_clash(struct draft *draft, const struct socket *first,
     say(problem->what, "%s, the %s address of '%s', is the %s address of '%s' already",
         quote(second->text, strlen(second->text), quoted), second->channel,
         node_name(draft, second->node), first->channel, node_name(draft, first->node));
-    say(problem->mend, "give each socket an address of its own");
+    say(problem->hint, "give each socket an address of its own");
 }
 
 /* An address that follows from another one is told with it: it has its place. */
@@ -408,7 +408,7 @@ static void check_relative_ipc(struct draft *draft, const struct socket *socket)
     struct topology_problem *problem = warn(draft, socket->at);
     say(problem->what, "%s is relative to the folder that each process starts in",
         quote(socket->text, strlen(socket->text), quoted));
-    say(problem->mend, "write ipc:///path, from the root");
+    say(problem->hint, "write ipc:///path, from the root");
 }
 
 static void check_addresses(struct draft *draft)

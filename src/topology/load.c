@@ -19,14 +19,14 @@ static enum candor_code verdict(const struct draft *draft, struct candor_error *
     return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
                             "%zu error%s in the topology; the first, in line %" PRIu32 ": %s; %s",
                             draft->error_count, draft->error_count == 1 ? "" : "s", first->line,
-                            first->what, first->mend);
+                            first->what, first->hint);
 }
 
 static void too_large(struct draft *draft)
 {
     struct topology_problem *problem = report(draft, draft->whole);
     say(problem->what, "the file is too large");
-    say(problem->mend, "a topology has at most %u bytes", LIMIT_TOPOLOGY_FILE_BYTES);
+    say(problem->hint, "a topology has at most %u bytes", LIMIT_TOPOLOGY_FILE_BYTES);
 }
 
 enum candor_code topology_parse(const char *bytes, size_t length, const char *folder,

@@ -100,14 +100,14 @@ static bool read_scalar(struct scope *scope, const struct key *key, const yaml_n
     if (has_nul(node)) {
         struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
         say(problem->what, "the value of '%s' has a NUL byte in it", key->name);
-        say(problem->mend, "write it without");
+        say(problem->hint, "write it without");
         return false;
     }
     if (value_read(key, text_of(node), scope->draft->folder, scope->base, &why))
         return true;
     struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
     memcpy(problem->what, why.what, sizeof why.what);
-    memcpy(problem->mend, why.mend, sizeof why.mend);
+    memcpy(problem->hint, why.hint, sizeof why.hint);
     return false;
 }
 
@@ -138,7 +138,7 @@ static void load_node(struct scope *outer, const yaml_node_t *item)
     }
     struct topology_problem *problem = report(outer->draft, outer->draft->node[i]);
     say(problem->what, "a node is a mapping, this is %s", type_name(item));
-    say(problem->mend, "write '- id: NAME' and its other keys below");
+    say(problem->hint, "write '- id: NAME' and its other keys below");
 }
 
 static bool load_nodes(struct scope *scope, const yaml_node_t *list)
@@ -149,7 +149,7 @@ static bool load_nodes(struct scope *scope, const yaml_node_t *list)
         if (scope->draft->topology->node_count == LIMIT_NODES) {
             struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
             say(problem->what, "too many nodes");
-            say(problem->mend, "a cluster has at most %d", LIMIT_NODES);
+            say(problem->hint, "a cluster has at most %d", LIMIT_NODES);
             return false;
         }
         load_node(scope, node);
@@ -162,7 +162,7 @@ static bool load_value(struct scope *scope, const struct key *key, const yaml_no
     if (node->type != yaml_type(key->kind) || is_nothing(node)) {
         struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
         say(problem->what, "'%s' is %s", key->name, type_name(node));
-        say(problem->mend, "it must be %s", wanted_type(key->kind));
+        say(problem->hint, "it must be %s", wanted_type(key->kind));
         return false;
     }
     if (key->kind == KIND_SECTION)
@@ -204,14 +204,14 @@ static void unknown_key(const struct scope *scope, const yaml_node_t *node)
     struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
     say(problem->what, "unknown key %s", quote(name, node->data.scalar.length, quoted));
     if (home == SECTION_CLUSTER) {
-        say(problem->mend, "it belongs at the top of the file");
+        say(problem->hint, "it belongs at the top of the file");
     } else if (home < SECTION_COUNT) {
-        say(problem->mend, "it belongs in '%s'", section_title((enum section)home));
+        say(problem->hint, "it belongs in '%s'", section_title((enum section)home));
     } else if (nearest != NULL) {
-        say(problem->mend, "did you mean '%s'?", nearest->name);
+        say(problem->hint, "did you mean '%s'?", nearest->name);
     } else {
-        say(problem->mend, "known here: ");
-        list_keys(scope->section, problem->mend);
+        say(problem->hint, "known here: ");
+        list_keys(scope->section, problem->hint);
     }
 }
 
@@ -222,7 +222,7 @@ static bool key_is_word(const struct scope *scope, const yaml_node_t *node)
     struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
     say(problem->what, "a key is %s",
         node->type == YAML_SCALAR_NODE ? "text with a NUL byte" : type_name(node));
-    say(problem->mend, "it must be a word");
+    say(problem->hint, "it must be a word");
     return false;
 }
 
@@ -239,7 +239,7 @@ static void load_pair(struct scope *scope, const yaml_node_t *name, const yaml_n
     if (place->given != GIVEN_NOT) {
         struct topology_problem *problem = report(scope->draft, place_of(name->start_mark));
         say(problem->what, "duplicate key '%s'", key->name);
-        say(problem->mend, "remove one; the first value is at %" PRIu32 ":%" PRIu32, place->line,
+        say(problem->hint, "remove one; the first value is at %" PRIu32 ":%" PRIu32, place->line,
             place->column);
         return;
     }
@@ -273,7 +273,7 @@ static void require_keys(struct scope *scope, const yaml_node_t *mapping)
         struct topology_problem *problem = report(scope->draft, place_of(mapping->start_mark));
         say(problem->what, "%s has no '%s'",
             scope->section == SECTION_NODE ? "the node" : "the topology", key->name);
-        say(problem->mend, "add '%s:' and %s", key->name, example_of(key));
+        say(problem->hint, "add '%s:' and %s", key->name, example_of(key));
     }
 }
 
@@ -316,5 +316,5 @@ void draft_load(struct draft *draft, yaml_document_t *document)
         say(problem->what, "the file says nothing");
     else
         say(problem->what, "the topology is %s, not a mapping", type_name(root));
-    say(problem->mend, "write at least 'cluster: NAME' and 'nodes:'");
+    say(problem->hint, "write at least 'cluster: NAME' and 'nodes:'");
 }

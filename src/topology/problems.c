@@ -74,7 +74,7 @@ void topology_problems_print(const struct topology_problems *problems, const cha
         if (problem->line != 0)
             fprintf(to, "%" PRIu32 ":%" PRIu32 ":", problem->line, problem->column);
         fprintf(to, " %s: %s%s%s\n", problem->warning ? "warning" : "error", problem->what,
-                problem->mend[0] == '\0' ? "" : "; ", problem->mend);
+                problem->hint[0] == '\0' ? "" : "; ", problem->hint);
     }
     if (problems->count == LIMIT_TOPOLOGY_PROBLEMS)
         fprintf(to, "%s: no more than %d problems are shown; correct these first\n", path,

@@ -82,7 +82,7 @@ struct topology_problem {
     uint32_t line;
     uint32_t column;
     char what[256]; /* "unknown key 'hartbeat_interval'" */
-    char mend[256]; /* "did you mean 'heartbeat_interval'?" */
+    char hint[256]; /* "did you mean 'heartbeat_interval'?" */
 };
 
 struct topology_problems {
@@ -99,7 +99,7 @@ enum candor_code topology_parse(const char *bytes, size_t length, const char *fo
                                 struct topology *out, struct topology_problems *problems,
                                 struct candor_error *err);
 void topology_problems_free(struct topology_problems *problems);
-/* `file:line:column: error: what; mend` (or `warning:`), a line each; without line and column when they are 0. */
+/* `file:line:column: error: what; hint` (or `warning:`), a line each; without line and column when they are 0. */
 void topology_problems_print(const struct topology_problems *problems, const char *path, FILE *to);
 
 const struct topology_node *topology_find(const struct topology *topology,

@@ -20,7 +20,7 @@ static bool read_name(const char *text, void *field, struct topology_problem *wh
     struct candor_node_id id;
     if (!node_id_parse(text, strlen(text), &id)) {
         say(why->what, "%s is not a name", quote(text, strlen(text), quoted));
-        say(why->mend, "a name has 1 to %d of the characters A-Z a-z 0-9 . _ -",
+        say(why->hint, "a name has 1 to %d of the characters A-Z a-z 0-9 . _ -",
             LIMIT_NODE_ID_BYTES - 1);
         return false;
     }
@@ -51,7 +51,7 @@ static bool in_range(const struct key *key, const char *text, uint64_t value,
     if (value >= key->min && value <= key->max)
         return true;
     say(why->what, "%s is out of range", quote(text, strlen(text), quoted));
-    say(why->mend, "'%s' is %s", key->name, range_text(key, range));
+    say(why->hint, "'%s' is %s", key->name, range_text(key, range));
     return false;
 }
 
@@ -67,9 +67,9 @@ static void no_unit(const struct key *key, const char *text, uint64_t number,
     size ? size_text(number, larger) : duration_text(number, larger);
     say(why->what, "%.24s has no unit", text);
     if (strcmp(smallest, larger) == 0)
-        say(why->mend, "write %s", smallest);
+        say(why->hint, "write %s", smallest);
     else
-        say(why->mend, "write %s or %s", smallest, larger);
+        say(why->hint, "write %s or %s", smallest, larger);
 }
 
 static bool malformed(const struct key *key, const char *text, struct topology_problem *why)
@@ -85,10 +85,10 @@ static bool malformed(const struct key *key, const char *text, struct topology_p
     say(why->what, "%s is not a %s", quote(text, strlen(text), quoted), size ? "size" : "duration");
     if (digits > 0 && digits <= 16 && size && strchr("kKMGT", text[digits]) != NULL &&
         text[digits] != '\0')
-        say(why->mend, "write %.*s%ciB (units are B, KiB, MiB, GiB, TiB)", (int)digits, text,
+        say(why->hint, "write %.*s%ciB (units are B, KiB, MiB, GiB, TiB)", (int)digits, text,
             text[digits] == 'k' ? 'K' : text[digits]);
     else
-        say(why->mend, size ? "write it like 512B, 64KiB, 1.5MiB or 16GiB"
+        say(why->hint, size ? "write it like 512B, 64KiB, 1.5MiB or 16GiB"
                             : "write it like 500ms, 1.5s, 2m or 1h");
     return false;
 }
@@ -129,7 +129,7 @@ static bool read_count(const struct key *key, const char *text, uint64_t *field,
     uint64_t value;
     if (!whole_number(text, &value)) {
         say(why->what, "%s is not a whole number", quote(text, strlen(text), quoted));
-        say(why->mend, "write digits alone, such as %s", key->fallback);
+        say(why->hint, "write digits alone, such as %s", key->fallback);
         return false;
     }
     if (!in_range(key, text, value, why))
@@ -182,9 +182,9 @@ static bool read_choice(const struct key *key, const char *text, void *field,
     list_choices(key->choices, choices);
     say(why->what, "%s is no choice for '%s'", quote(text, strlen(text), quoted), key->name);
     if (nearest != NULL)
-        say(why->mend, "did you mean '%s'?", nearest);
+        say(why->hint, "did you mean '%s'?", nearest);
     else
-        say(why->mend, "write %s", choices);
+        say(why->hint, "write %s", choices);
     return false;
 }
 
@@ -203,25 +203,25 @@ static bool read_path(const char *text, const char *folder, char *field,
     char quoted[QUOTE_BYTES];
     if (text[0] == '\0') {
         say(why->what, "the path is empty");
-        say(why->mend, "write the node's data folder, such as /var/lib/candor/a");
+        say(why->hint, "write the node's data folder, such as /var/lib/candor/a");
         return false;
     }
     if (text[0] == '~') { /* a shell's abbreviation: here it would name a folder "~" */
         say(why->what, "the path %s begins with '~', which only a shell replaces",
             quote(text, strlen(text), quoted));
-        say(why->mend, "write the whole path, such as /home/me/candor/a");
+        say(why->hint, "write the whole path, such as /home/me/candor/a");
         return false;
     }
     if (!path_resolve(folder, text, field)) {
         say(why->what, "the path %s is too long", quote(text, strlen(text), quoted));
-        say(why->mend, "with the topology file's folder it may have %d bytes",
+        say(why->hint, "with the topology file's folder it may have %d bytes",
             LIMIT_PATH_BYTES - 1);
         return false;
     }
     if (!text_printable(field)) {
         say(why->what, "the path %s has characters that cannot be printed",
             quote(field, strlen(field), quoted));
-        say(why->mend, "name the folder in plain UTF-8");
+        say(why->hint, "name the folder in plain UTF-8");
         return false;
     }
     return true;

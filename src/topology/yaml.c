@@ -30,14 +30,14 @@ static void syntax_problem(struct draft *draft, const yaml_parser_t *parser, con
     say(problem->what, "not YAML: %.120s",
         parser->problem == NULL ? "out of memory" : parser->problem);
     if (unreadable)
-        say(problem->mend, "write plain UTF-8");
+        say(problem->hint, "write plain UTF-8");
     else if (offset < length && bytes[offset] == '\t')
-        say(problem->mend, "indent with spaces, not with tabs");
+        say(problem->hint, "indent with spaces, not with tabs");
     else if (parser->context != NULL)
-        say(problem->mend, "%.120s that begins at %zu:%zu", parser->context,
+        say(problem->hint, "%.120s that begins at %zu:%zu", parser->context,
             parser->context_mark.line + 1, parser->context_mark.column + 1);
     else
-        say(problem->mend, "look at the indentation of this line and the one before");
+        say(problem->hint, "look at the indentation of this line and the one before");
 }
 
 static void parser_open(yaml_parser_t *parser, const char *bytes, size_t length)
@@ -57,11 +57,11 @@ struct screening {
 };
 
 static void refuse(struct screening *screening, const yaml_event_t *event, const char *what,
-                   const char *mend)
+                   const char *hint)
 {
     struct topology_problem *problem = report(screening->draft, place_of(event->start_mark));
     say(problem->what, "%s", what);
-    say(problem->mend, "%s", mend);
+    say(problem->hint, "%s", hint);
     screening->fatal = true;
 }
 

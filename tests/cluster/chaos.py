@@ -112,7 +112,7 @@ def summary(shared, nemesis):
     controls = nemesis.cluster.controls.values()
     print(f"slow fsyncs: {sum(c.slow_syncs for c in controls)}; writes that found the disk full: "
           f"{sum(c.refused_writes for c in controls)}")
-    print(f"failovers: {max(0, len(shared.reigns) - 1)}")
+    print(f"failovers: {max(0, len(shared.epochs) - 1)}")
 
 
 def run(cluster, args, directory):

@@ -40,7 +40,7 @@ class Shared:
         self.halt = threading.Event()
         self.started = time.monotonic()
         self.epochs = set()  # (generation, term, owner), of any answer
-        self.reigns = set()  # those in which a write was acknowledged
+        self.epochs = set()  # those in which a write was acknowledged
         self.acked_majority = 0
         self.outcomes = {}  # (operation, outcome) -> count
         self.conditional = False  # the nodes serve CompareAndSwap, Increment and TxnStatus
@@ -188,7 +188,7 @@ class Caller(candor_client.Client):
         done = self.execute(f"/candor.v1.KV/{method}", request, response_type, True)
         if done.outcome == "ok":
             more["pos"] = pos_json(done.response.pos)
-            self.shared.reigns.add(candor_client.pos_order(done.response.pos)[:3])
+            self.shared.epochs.add(candor_client.pos_order(done.response.pos)[:3])
             if op == "cas":
                 more["swapped"] = done.response.succeeded
                 if not done.response.succeeded:

@@ -137,7 +137,7 @@ static void follow_redirect(struct world *world, const struct node *node, struct
         primary != NULL && chance(world, 800000) ? primary->index : any_node(world)->index;
 }
 
-static void told_lost(struct world *world, struct candor_pos pos)
+static void reported_lost(struct world *world, struct candor_pos pos)
 {
     memory_grow(world->losses, world->loss_capacity, world->loss_count + 1);
     world->losses[world->loss_count++].pos = pos;
@@ -164,7 +164,7 @@ static void write_finished(struct world *world, struct node *node, const struct 
         check_answered(world, node, ticket->request, action->pos);
     }
     if (action->reason == CANDOR_REASON_SESSION_LOST)
-        told_lost(world, ticket->token);
+        reported_lost(world, ticket->token);
     if (!is_current(world, ticket->client, ticket->operation))
         return;
     bool newer = client->token_cluster_id != node->view.cluster_id ||
@@ -355,7 +355,7 @@ static void wait_finished(struct world *world, struct node *node, const struct t
     struct read *read = ticket->read;
     bool lost = action->reason == CANDOR_REASON_SESSION_LOST && !read->foreign;
     if (lost)
-        told_lost(world, read->ask.token.pos);
+        reported_lost(world, read->ask.token.pos);
     if (!is_current(world, ticket->client, ticket->operation))
         return;
     bool commit = read->wait == CORE_WAIT_COMMIT;
@@ -373,7 +373,7 @@ static void wait_finished(struct world *world, struct node *node, const struct t
     } else {
         read->waited = true;
         read->waited_rewinds = node->view.rewinds;
-        read->reign = node->view.epoch;
+        read->confirmed_in = node->view.epoch;
         open_again(world, node, read, 1000);
     }
 }

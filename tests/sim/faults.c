@@ -1,6 +1,6 @@
 #include "sim.h"
 
-/* What goes wrong, one thing after another, until the plan's time is over; then everything is mended, and the cluster
+/* What goes wrong, one thing after another, until the plan's time is over; then everything is fixed, and the cluster
  * must become of one mind within a bounded time (I12). */
 
 /* How long a healed cluster may take, in election timeouts: elections, back-off, attach, downloads. */
@@ -400,11 +400,11 @@ static void judge(struct world *world, struct event *event)
     schedule(world, world->now_ns + world->plan.beat_ns / 2, judge);
 }
 
-static void mend(struct world *world, struct event *event)
+static void fix(struct world *world, struct event *event)
 {
     (void)event;
     if (world->now_ns < world->quiet_until_ns) { /* what is to be found would be forgotten */
-        schedule(world, world->quiet_until_ns, mend);
+        schedule(world, world->quiet_until_ns, fix);
         return;
     }
     TRACE(world, NULL, "faults end");
@@ -432,7 +432,7 @@ static void mend(struct world *world, struct event *event)
 
 void faults_start(struct world *world)
 {
-    uint64_t first_ns = world->now_ns + world->plan.calm_ns;
+    uint64_t first_ns = world->now_ns + world->plan.quiet_ns;
     schedule(world, first_ns, next_fault);
-    schedule(world, first_ns + world->plan.faults_ns, mend);
+    schedule(world, first_ns + world->plan.faults_ns, fix);
 }

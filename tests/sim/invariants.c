@@ -132,7 +132,7 @@ void check_commit(struct world *world, struct node *node, uint64_t seq)
                 node->id.text, pos_text(disk_pos(disk, shared), pos),
                 epoch_text(committed->epoch->epoch, epoch), committed->seq);
     }
-    /* Its own reign's, even if it stepped down in the same step. */
+    /* Its own, even if it stepped down in the same step. */
     bool made_here = epoch_equal(disk_pos(disk, seq).epoch, node->view.epoch) &&
                      node_id_equal(node->view.epoch.owner, node->id);
     if (!made_here || (seq <= committed->seq && !may_lose(world)))
@@ -209,7 +209,7 @@ void check_step(struct world *world, struct node *node)
     check_commit_grows(world, node);
     bool is_primary = node->view.role == CANDOR_ROLE_PRIMARY;
     if (is_primary && !node->was_primary) {
-        node->reign_ns = world->now_ns;
+        node->leads_since_ns = world->now_ns;
         check_new_primary(world, node);
     }
     node->was_primary = is_primary;
@@ -457,7 +457,7 @@ static void note_acknowledged(struct world *world, uint64_t number, enum candor_
     world->acked[world->acked_count++] = number;
 }
 
-/* By the reign that acknowledges it, or by one of an older generation: a retry's record may be as old as that. */
+/* By the epoch that acknowledges it, or by one of an older generation: a retry's record may be as old as that. */
 static bool was_committed(const struct world *world, struct candor_pos pos,
                           uint64_t newest_generation)
 {
@@ -587,7 +587,7 @@ static void check_bound(struct world *world, struct node *node, const struct cor
     }
 }
 
-/* Those who were a majority before a change of the members confirmed the reign until then. */
+/* Those who were a majority before a change of the members confirmed the primary until then. */
 bool members_changed_since(const struct node *node, uint64_t since_ns)
 {
     uint64_t seq = newest_members(&node->disk);
@@ -650,7 +650,7 @@ static void note_served(struct world *world, uint64_t generation, uint64_t seq)
 
 static void check_sees_acknowledged(struct world *world, struct node *node, const struct read *read)
 {
-    struct epoch_log *reign = registry_epoch(world, read->reign);
+    struct epoch_log *confirmed = registry_epoch(world, read->confirmed_in);
     char pos[POS_TEXT_BYTES];
     for (uint64_t i = 0; i < world->acked_count; i++) {
         const struct write *write = &world->writes[world->acked[i]];
@@ -658,7 +658,7 @@ static void check_sees_acknowledged(struct world *world, struct node *node, cons
             break;
         bool held =
             write->seq <= read->applied && registry_branch(read->epoch, write->seq) == write->epoch;
-        if (!held && !is_excused(world, write, reign))
+        if (!held && !is_excused(world, write, confirmed))
             violate(world, "I7",
                     "node %s answers a linearizable read at seq %" PRIu64 " without write %" PRIu64
                     " at %s, acknowledged %.3f ms before it began",
@@ -682,7 +682,7 @@ static bool is_committed(const struct world *world, struct candor_pos pos)
 
 void check_linearizable_read(struct world *world, struct node *node, const struct read *read)
 {
-    uint64_t generation = read->reign.generation;
+    uint64_t generation = read->confirmed_in.generation;
     if (may_lose(world) || committed_of(world, generation)->tainted)
         return;
     if (world->plan.leases && world->plan.beyond_drift)
@@ -794,7 +794,7 @@ static void check_kept(struct world *world, const struct disk *disk, uint64_t nu
             majority ? "not in the log" : "neither in the state nor in an archive");
 }
 
-static void check_told_lost(struct world *world, const struct disk *disk)
+static void check_reported_lost(struct world *world, const struct disk *disk)
 {
     char pos[POS_TEXT_BYTES];
     if (world->forced || may_lose(world))
@@ -813,7 +813,7 @@ void check_end(struct world *world)
         check_state(world, &world->nodes[i]);
     for (uint64_t i = 0; i < world->acked_count; i++)
         check_kept(world, &primary->disk, world->acked[i]);
-    check_told_lost(world, &primary->disk);
+    check_reported_lost(world, &primary->disk);
     register_check(world);
     check_log_once(world, primary);
 }

@@ -106,8 +106,8 @@ static bool any_forked(const struct world *world)
     return false;
 }
 
-/* When all is mended nobody needs to hurry: those who stand by themselves have their chance first. */
-static void mend(struct world *world)
+/* When all is fixed nobody needs to hurry: those who stand by themselves have their chance first. */
+static void fix(struct world *world)
 {
     bool none = find_primary(world) == NULL;
     if (none && (any_forked(world) || world->forced) && chance(world, 100000))
@@ -127,7 +127,7 @@ static void look(struct world *world, struct event *event)
     uint64_t next_ns = world->plan.election_ns * 2;
     schedule(world, world->now_ns + between(world, next_ns / 2, next_ns), look);
     if (world->healing)
-        mend(world);
+        fix(world);
     else if (find_primary(world) == NULL && world->epoch_count > 0 && chance(world, 200000))
         promote_somebody(world);
 }

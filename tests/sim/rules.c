@@ -69,7 +69,7 @@ void rules_acknowledged(struct world *world, const struct node *node)
     uint64_t allowed_ns = world->plan.election_ns + slack_ns;
     uint64_t since_ns = saturating_sub(world->now_ns, allowed_ns);
     bool paused = node->sleeps_until_ns + slack_ns > world->now_ns;
-    if (!world->plan.automatic || paused || node->reign_ns > since_ns ||
+    if (!world->plan.automatic || paused || node->leads_since_ns > since_ns ||
         members_changed_since(node, since_ns) || heard_since(world, node, since_ns))
         return;
     violate(world, "R25", "primary %s acknowledges a write, no majority was heard for %.3f s",
@@ -191,7 +191,7 @@ void rules_room(struct world *world, struct node *node)
         node->hands_over_ns = world->now_ns;
     if (node->idle_room_ns == 0)
         return;
-    uint64_t tried_ns = max_u64(node->reign_ns, node->hands_over_ns);
+    uint64_t tried_ns = max_u64(node->leads_since_ns, node->hands_over_ns);
     uint64_t due_ns = max_u64(node->idle_room_ns, tried_ns == 0 ? 0 : tried_ns + 5 * t_ns);
     uint64_t slack_ns = t_ns / 2 + 3 * world->plan.beat_ns;
     if (world->now_ns > due_ns + slack_ns)

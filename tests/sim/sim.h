@@ -138,7 +138,7 @@ struct plan {
     uint32_t slow_fsync_ppm;
     uint64_t fault_every_ns;
     uint32_t weight[FAULT_COUNT];
-    uint64_t calm_ns;   /* before the first fault */
+    uint64_t quiet_ns;  /* before the first fault */
     uint64_t faults_ns; /* how long things go wrong */
     uint32_t clients;
     uint64_t think_ns;
@@ -360,9 +360,9 @@ struct read {
     /* SESSION: the core said that the token's position is here, and since then nothing was taken back. */
     bool waited;
     uint64_t waited_rewinds;
-    bool holds;                /* COMMIT: what was read is still open */
-    struct candor_epoch reign; /* LINEARIZABLE: confirmed in this epoch */
-    enum core_wait wait;       /* the newest */
+    bool holds;                       /* COMMIT: what was read is still open */
+    struct candor_epoch confirmed_in; /* LINEARIZABLE */
+    enum core_wait wait;              /* the newest */
 };
 
 struct served { /* a linearizable read that was answered */
@@ -451,17 +451,17 @@ struct node {
     uint64_t heard_at_ns[SIM_NODES]; /* global time: of the newest status of each */
     uint64_t hinted_ns;              /* own clock: when a connection was last lost */
     uint64_t
-        live_ns; /* own clock: arrival of the newest heartbeat, of any epoch; 0: none since it reigned */
+        live_ns; /* own clock: arrival of the newest heartbeat, of any epoch; 0: none since it led */
     struct candor_node_id live_owner; /* whose */
     bool was_full;                    /* its disk has refused something, in this life */
     bool
         asked_to_lead; /* an operator, or a full primary, has wanted a transfer to it, in any life */
-    uint64_t reign_ns; /* global time: when its present reign began */
+    uint64_t leads_since_ns; /* global time: when it began to lead */
     uint64_t
         refused_ns; /* global time: since when its disk stores nothing for want of room; 0: it has */
     uint64_t hands_over_ns; /* global time: when it last refused writes to hand over */
     uint64_t
-        idle_room_ns; /* since when it reigns so although another could take over; 0: it does not */
+        idle_room_ns; /* since when it leads so although another could take over; 0: it does not */
     uint64_t last_before; /* seq: where the core's log ended before the present step */
     bool was_primary;
 };
@@ -579,7 +579,7 @@ struct world {
     struct buffer scratch;
     uint64_t avoided_side; /* nodes that no client writes to, until then */
     uint64_t avoided_until_ns;
-    uint32_t doubted;        /* who reigns there, or did: until then it is asked often */
+    uint32_t doubted;        /* who leads there, or did: until then it is asked often */
     bool healing;            /* the faults are over */
     uint64_t quiet_until_ns; /* until then nothing new goes wrong: an older copy is to be found */
     uint64_t healed_ns;

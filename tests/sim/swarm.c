@@ -97,7 +97,7 @@ static void draw_faults(struct world *world)
         plan->weight[FAULT_USURP] = (uint32_t)between(world, 4, 12);
     }
     plan->fault_every_ns = between(world, 2, 15) * plan->beat_ns;
-    plan->calm_ns = chance(world, 300000) ? 0 : between(world, 5, 20) * plan->beat_ns;
+    plan->quiet_ns = chance(world, 300000) ? 0 : between(world, 5, 20) * plan->beat_ns;
     plan->faults_ns = between(world, 20, 120) * plan->beat_ns;
 }
 

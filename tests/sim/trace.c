@@ -144,7 +144,7 @@ static const char *action_name(enum core_action_type type)
         [CORE_ACTION_DROP_SNAPSHOT] = "drop_snapshot",
         [CORE_ACTION_FINISH] = "finish",
         [CORE_ACTION_LOG] = "log",
-        [CORE_ACTION_REIGN] = "reign",
+        [CORE_ACTION_FAILOVER] = "failover",
     };
     return type < sizeof names / sizeof names[0] && names[type] != NULL ? names[type] : "?";
 }

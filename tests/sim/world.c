@@ -309,7 +309,7 @@ static void perform(struct world *world, struct node *node, const struct core_ac
                 action->text);
         break;
     case CORE_ACTION_LOG:
-    case CORE_ACTION_REIGN:
+    case CORE_ACTION_FAILOVER:
         break;
     }
 }

@@ -134,8 +134,8 @@ static void step(struct node *node)
         work_truncate(node);
         return;
     }
-    if (!reigns("a") && chance(30))
-        work_reign(node);
+    if (!leads("a") && chance(30))
+        work_lead(node);
     else if (chance(3))
         work_install(node);
     else if (chance(4))
@@ -166,7 +166,7 @@ void live(bool last)
     struct node *node = open_node();
     crash_forget_unsynced(); /* log_open has synced what it found */
     check_opened(node);
-    if (reigns("a"))
+    if (leads("a"))
         world->term++; /* R5 */
     for (uint64_t i = between(3, 30); i > 0; i--)
         step(node);

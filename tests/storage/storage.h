@@ -193,7 +193,7 @@ _Noreturn void end_with_integrity(const struct candor_error *err);
 
 /* works.c */
 void work_writes(struct node *node);
-void work_reign(struct node *node); /* EPOCH_START of an own epoch */
+void work_lead(struct node *node); /* EPOCH_START of an own epoch */
 void work_members(struct node *node);
 void work_follow(struct node *node); /* records of another's epoch, as a replica takes them */
 void work_commit(struct node *node);
@@ -201,7 +201,7 @@ void work_truncate(struct node *node);
 void work_install(struct node *node);
 void work_checkpoint(struct node *node);
 struct candor_epoch tail_epoch(const struct branch *log);
-bool reigns(const char *owner); /* the log ends in its epoch, and no newer one is known */
+bool leads(const char *owner); /* the log ends in its epoch, and no newer one is known */
 void members_of(struct members *out);
 
 /* requests.c */

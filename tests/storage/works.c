@@ -18,7 +18,7 @@ struct candor_epoch tail_epoch(const struct branch *log)
     return log->last == 0 ? (struct candor_epoch){0} : log->records[log->last - 1].record.epoch;
 }
 
-bool reigns(const char *owner)
+bool leads(const char *owner)
 {
     struct candor_epoch epoch = tail_epoch(&world->log);
     return world->log.last > 0 && epoch.term == world->term &&
@@ -250,7 +250,7 @@ void work_writes(struct node *node)
 {
     static struct given list[GROUP];
     struct work *works[GROUP];
-    if (!reigns("a"))
+    if (!leads("a"))
         return;
     uint32_t count = (uint32_t)between(1, GROUP);
     TRACE("writes %u\n", count);
@@ -306,17 +306,17 @@ static void work_meta(struct node *node, enum core_action_type type, struct cand
     world->pending = PENDING_NONE;
 }
 
-void work_reign(struct node *node)
+void work_lead(struct node *node)
 {
     struct candor_epoch epoch = epoch_of(++world->term, "a");
-    TRACE("reign term %" PRIu64 " after seq %" PRIu64 "\n", world->term, world->log.last);
+    TRACE("lead term %" PRIu64 " after seq %" PRIu64 "\n", world->term, world->log.last);
     save(node, epoch, node->writer->commit);
     work_meta(node, CORE_ACTION_EPOCH_START, epoch);
 }
 
 void work_members(struct node *node)
 {
-    if (!reigns("a"))
+    if (!leads("a"))
         return;
     TRACE("members\n");
     work_meta(node, CORE_ACTION_MEMBERS, tail_epoch(&world->log));
@@ -443,7 +443,7 @@ void work_follow(struct node *node)
 {
     static struct model_state state;
     struct work *works[3];
-    bool opens = !reigns("b") || chance(10);
+    bool opens = !leads("b") || chance(10);
     struct candor_epoch epoch = opens ? epoch_of(++world->term, "b") : tail_epoch(&world->log);
     struct buffer all = {0};
     struct end end = {world->log.last, model_chain(&world->log, world->log.last)};
@@ -497,7 +497,7 @@ static void must(enum candor_code code, const struct candor_error *err)
         violate("peer", "%s", err->message);
 }
 
-/* Another history: the own one up to some record, then another reign's. */
+/* Another history: the own one up to some record, then another epoch's. */
 static void branch_off(uint64_t common)
 {
     static struct model_state state;

@@ -1,4 +1,4 @@
-/* What test_nng_mend.c and test_nng_unmended.c share: programs that NNG does not survive unmended.
+/* What test_nng_fixes.c and test_nng_unfixed.c share: programs that NNG does not survive unfixed.
  *
  * A victim is a forked child that uses NNG; the parent never does (a fork would not copy NNG's threads), it only
  * attacks over plain sockets and looks. Everything waits for a condition with a deadline. */
@@ -26,7 +26,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "base/types.h"
-#include "rpc/nng_mend.h"
+#include "rpc/nng_fixes.h"
 #include "rpc/rpc.h"
 
 #include "sp_socket.h"

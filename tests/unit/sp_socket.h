@@ -19,7 +19,7 @@
 
 #define PATIENCE_NS (60 * NS_PER_S) /* under sanitizers, on a machine that has other things to do */
 
-/* A known leak of NNG 1.5.2 and 1.10.1, not mended (docs/architecture.md): a dialer or listener that is closed in the instant in which a
+/* A known leak of NNG 1.5.2 and 1.10.1, not fixed (docs/architecture.md): a dialer or listener that is closed in the instant in which a
  * handshake ends keeps itself and that connection. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)

@@ -30,14 +30,14 @@ static void discard_some(struct fixture *f, struct archive_summary *summary)
     buffer_free(&bytes);
 }
 
-struct told {
+struct answers_given {
     char text[256];
 };
 
 static bool tell(const struct record *record, uint32_t op_index, const struct archive_op *op,
                  void *closure)
 {
-    struct told *told = closure;
+    struct answers_given *told = closure;
     size_t used = strlen(told->text);
     static const char *const olds[] = {"=", "absent", "unknown"};
     snprintf(told->text + used, sizeof told->text - used, "%d.%u %s %.*s %.*s %s%.*s|",
@@ -71,7 +71,7 @@ static void archive_tells_what_was_discarded_and_what_it_replaced(void **state)
     assert_int_equal(list[0].superseded_by.term, 2);
     free(list);
 
-    struct told told = {0};
+    struct answers_given told = {0};
     assert_int_equal(archive_read(f->archives, summary.id, 0, NULL, tell, &told, NULL), CANDOR_OK);
     assert_string_equal(told.text, "4.0 put kept new =old|5.0 put fresh value absent|"
                                    "6.0 delete gone  =was here|7.0 delete never  absent|");

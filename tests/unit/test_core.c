@@ -40,10 +40,10 @@ struct host {
     enum candor_reason reason;
     char text[CORE_TEXT_BYTES];
     struct candor_pos pos;
-    struct core_reign reign; /* what REIGN said last */
-    uint32_t heartbeats;     /* published */
+    struct core_failover failover; /* what FAILOVER said last */
+    uint32_t heartbeats;           /* published */
     uint32_t statuses;
-    uint32_t told_to_transfer; /* by a line of the log */
+    uint32_t asked_to_transfer; /* by a line of the log */
     uint32_t state_lines;
     char state_line[CORE_TEXT_BYTES]; /* the newest */
     uint32_t unknown_lines;
@@ -275,15 +275,15 @@ static void perform(struct cluster *c, int node, const struct core_action *actio
         host->pos = action->pos;
         break;
     case CORE_ACTION_LOG:
-        host->told_to_transfer += strstr(action->text, "kvctl transfer") != NULL;
+        host->asked_to_transfer += strstr(action->text, "kvctl transfer") != NULL;
         host->unknown_lines += strncmp(action->text, "unknown_node node=z", 19) == 0;
         if (strncmp(action->text, "state_changed", 13) == 0) {
             host->state_lines++;
             memcpy(host->state_line, action->text, sizeof host->state_line);
         }
         break;
-    case CORE_ACTION_REIGN:
-        host->reign = *action->reign;
+    case CORE_ACTION_FAILOVER:
+        host->failover = *action->failover;
         break;
     case CORE_ACTION_FETCH_SNAPSHOT:
         host->snapshots_wanted++;
@@ -657,7 +657,7 @@ static void only_local_records_are_at_risk(void **state)
     write_at(c, 0, 6, CANDOR_ACK_LOCAL);
     write_at(c, 0, 7, CANDOR_ACK_LOCAL);
     assert_int_equal(view_of(c, 0).at_risk, 2);
-    /* By force b opens a reign that is committed by nobody yet: its EPOCH_START is at no risk. */
+    /* By force b opens an epoch that is committed by nobody yet: its EPOCH_START is at no risk. */
     promote(c, 1, 8, true);
     run_ms(c, 200);
     assert_int_equal(view_of(c, 1).role, CANDOR_ROLE_PRIMARY);
@@ -769,7 +769,7 @@ static void in_manual_mode_a_full_disk_is_left_to_the_operator(void **state)
     run_ms(c, 20000);
     assert_int_equal(primary_of(c), 0);
     assert_true(view_of(c, 0).no_room);
-    assert_int_equal(c->hosts[0].told_to_transfer, 1); /* once, not each time */
+    assert_int_equal(c->hosts[0].asked_to_transfer, 1); /* once, not each time */
     cluster_free(c);
 }
 
@@ -948,7 +948,7 @@ static void automatic_failover_elects_a_new_primary(void **state)
     cluster_free(c);
 }
 
-/* ---- What nodes say of a change of reign ---- */
+/* ---- What nodes say of a failover ---- */
 
 static int primary_besides(struct cluster *c, int old)
 {
@@ -959,17 +959,17 @@ static int primary_besides(struct cluster *c, int old)
     return -1;
 }
 
-static void first_reign_is_told_as_founding(void **state)
+static void the_first_epoch_is_reported_as_founding(void **state)
 {
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
-    assert_int_equal(c->hosts[0].reign.cause, CORE_REIGN_FOUNDING);
-    assert_true(epoch_equal(c->hosts[0].reign.epoch, view_of(c, 0).epoch));
-    assert_true(epoch_none(c->hosts[0].reign.previous));
-    assert_false(c->hosts[0].reign.has_gap);
+    assert_int_equal(c->hosts[0].failover.cause, CORE_FAILOVER_FOUNDING);
+    assert_true(epoch_equal(c->hosts[0].failover.epoch, view_of(c, 0).epoch));
+    assert_true(epoch_none(c->hosts[0].failover.previous));
+    assert_false(c->hosts[0].failover.has_gap);
     /* Those who follow it saw no other before. */
-    assert_true(epoch_none(c->hosts[1].reign.epoch));
+    assert_true(epoch_none(c->hosts[1].failover.epoch));
     cluster_free(c);
 }
 
@@ -985,21 +985,21 @@ static void election_is_told_with_the_silence_before_it(void **state)
     run_ms(c, 4000);
     int new = primary_besides(c, old);
     int other = 3 - old - new;
-    const struct core_reign *reign = &c->hosts[new].reign;
-    assert_int_equal(reign->cause, CORE_REIGN_ELECTION);
-    assert_true(epoch_equal(reign->previous, before));
-    assert_true(reign->has_gap);
-    assert_in_range(reign->gap_ns, NS_PER_S, c->now_ns - cut_ns + 100 * NS_PER_MS);
-    assert_int_equal(c->hosts[other].reign.cause, CORE_REIGN_OF_ANOTHER);
-    assert_true(epoch_equal(c->hosts[other].reign.epoch, reign->epoch));
-    assert_in_range(c->hosts[other].reign.gap_ns, reign->gap_ns, reign->gap_ns + NS_PER_S);
+    const struct core_failover *failover = &c->hosts[new].failover;
+    assert_int_equal(failover->cause, CORE_FAILOVER_ELECTION);
+    assert_true(epoch_equal(failover->previous, before));
+    assert_true(failover->has_gap);
+    assert_in_range(failover->gap_ns, NS_PER_S, c->now_ns - cut_ns + 100 * NS_PER_MS);
+    assert_int_equal(c->hosts[other].failover.cause, CORE_FAILOVER_SEEN);
+    assert_true(epoch_equal(c->hosts[other].failover.epoch, failover->epoch));
+    assert_in_range(c->hosts[other].failover.gap_ns, failover->gap_ns, failover->gap_ns + NS_PER_S);
 
     /* The deposed one refused writes since it had stepped down (R25). */
     c->hosts[old].cut = false;
     run_ms(c, 1000);
-    assert_true(epoch_equal(c->hosts[old].reign.epoch, reign->epoch));
-    assert_true(epoch_equal(c->hosts[old].reign.previous, before));
-    assert_in_range(c->hosts[old].reign.gap_ns, 2 * NS_PER_S, c->now_ns - cut_ns - NS_PER_S);
+    assert_true(epoch_equal(c->hosts[old].failover.epoch, failover->epoch));
+    assert_true(epoch_equal(c->hosts[old].failover.previous, before));
+    assert_in_range(c->hosts[old].failover.gap_ns, 2 * NS_PER_S, c->now_ns - cut_ns - NS_PER_S);
     cluster_free(c);
 }
 
@@ -1022,9 +1022,9 @@ static void transfer_is_told_with_the_refusals_of_the_old_primary(void **state)
     c->hosts[1].cut = false;
     run_ms(c, 1000);
     assert_int_equal(view_of(c, 1).role, CANDOR_ROLE_PRIMARY);
-    assert_int_equal(c->hosts[1].reign.cause, CORE_REIGN_TRANSFER);
-    assert_in_range(c->hosts[0].reign.gap_ns, 700 * NS_PER_MS, 1700 * NS_PER_MS);
-    assert_true(c->hosts[1].reign.gap_ns < c->hosts[0].reign.gap_ns);
+    assert_int_equal(c->hosts[1].failover.cause, CORE_FAILOVER_TRANSFER);
+    assert_in_range(c->hosts[0].failover.gap_ns, 700 * NS_PER_MS, 1700 * NS_PER_MS);
+    assert_true(c->hosts[1].failover.gap_ns < c->hosts[0].failover.gap_ns);
     cluster_free(c);
 }
 
@@ -1039,8 +1039,9 @@ static void promotions_are_told_apart_from_elections(void **state)
         promote(c, 1, 20, force != 0);
         run_ms(c, 500);
         assert_int_equal(view_of(c, 1).role, CANDOR_ROLE_PRIMARY);
-        assert_int_equal(c->hosts[1].reign.cause, force ? CORE_REIGN_FORCED : CORE_REIGN_PROMOTION);
-        assert_in_range(c->hosts[1].reign.gap_ns, 1400 * NS_PER_MS, 2000 * NS_PER_MS);
+        assert_int_equal(c->hosts[1].failover.cause,
+                         force ? CORE_FAILOVER_FORCED : CORE_FAILOVER_PROMOTION);
+        assert_in_range(c->hosts[1].failover.gap_ns, 1400 * NS_PER_MS, 2000 * NS_PER_MS);
         cluster_free(c);
     }
 }
@@ -1075,10 +1076,10 @@ static void restarted_primary_knows_its_predecessor_from_the_log_alone(void **st
     start(c, 0, false);
     run_ms(c, 1500);
     assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_PRIMARY);
-    assert_int_equal(c->hosts[0].reign.cause, CORE_REIGN_RESUMED);
-    assert_true(epoch_equal(c->hosts[0].reign.previous, before));
-    assert_false(c->hosts[0].reign.has_gap);
-    assert_true(c->hosts[1].reign.has_gap);
+    assert_int_equal(c->hosts[0].failover.cause, CORE_FAILOVER_RESUMED);
+    assert_true(epoch_equal(c->hosts[0].failover.previous, before));
+    assert_false(c->hosts[0].failover.has_gap);
+    assert_true(c->hosts[1].failover.has_gap);
     cluster_free(c);
 }
 
@@ -1156,7 +1157,7 @@ static void a_session_writes_only_where_its_position_survived(void **state)
     cluster_free(c);
 }
 
-static void transfer_hands_the_reign_over_and_loses_nothing(void **state)
+static void transfer_hands_leadership_over_and_loses_nothing(void **state)
 {
     (void)state;
     struct cluster *c = cluster_new(false);
@@ -2049,7 +2050,7 @@ int main(void)
         cmocka_unit_test(promotion_is_told_of_a_voter_whose_disk_does_not_count),
         cmocka_unit_test(forced_promotion_wins_everywhere_after_healing),
         cmocka_unit_test(automatic_failover_elects_a_new_primary),
-        cmocka_unit_test(first_reign_is_told_as_founding),
+        cmocka_unit_test(the_first_epoch_is_reported_as_founding),
         cmocka_unit_test(election_is_told_with_the_silence_before_it),
         cmocka_unit_test(transfer_is_told_with_the_refusals_of_the_old_primary),
         cmocka_unit_test(promotions_are_told_apart_from_elections),
@@ -2063,7 +2064,7 @@ int main(void)
         cmocka_unit_test(session_read_waits_for_its_position),
         cmocka_unit_test(lost_session_is_told_before_the_new_log_is_as_long),
         cmocka_unit_test(a_session_writes_only_where_its_position_survived),
-        cmocka_unit_test(transfer_hands_the_reign_over_and_loses_nothing),
+        cmocka_unit_test(transfer_hands_leadership_over_and_loses_nothing),
         cmocka_unit_test(transfer_to_an_unreachable_node_leaves_the_old_primary),
         cmocka_unit_test(an_older_copy_of_a_disk_is_told_from_the_disk),
         cmocka_unit_test(an_older_copy_of_the_same_life_is_found_by_what_it_lacks),

@@ -344,7 +344,7 @@ static void a_missing_or_wrong_header_is_refused(void **state)
     fetch->from_seq = 1;
     struct core_msg out;
     assert_int_equal(wire_read(&fetch->base, &out, NULL),
-                     CANDOR_OK); /* mended: the cases above had one fault */
+                     CANDOR_OK); /* fixed: the cases above had one fault */
 }
 
 static void counts_over_their_limits_are_refused(void **state)

@@ -209,8 +209,8 @@ void actions_perform(struct node *node, const struct core_action *action)
     case CORE_ACTION_LOG:
         write_log_line(action);
         break;
-    case CORE_ACTION_REIGN:
-        failovers_note(node, action->reign);
+    case CORE_ACTION_FAILOVER:
+        failovers_note(node, action->failover);
         break;
     }
 }

@@ -1,4 +1,4 @@
-/* FailoverReport: what this node saw of changes of reign, as operators see it. */
+/* FailoverReport: what this node saw of failovers, as operators see it. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -20,28 +20,28 @@ struct failover_message {
     Candor__V1__ClientCounts clients;
 };
 
-static Candor__V1__FailoverCause cause_of(enum core_reign_cause cause)
+static Candor__V1__FailoverCause cause_of(enum core_failover_cause cause)
 {
     switch (cause) {
-    case CORE_REIGN_FOUNDING:
+    case CORE_FAILOVER_FOUNDING:
         return CANDOR__V1__FAILOVER_CAUSE__FAILOVER_CAUSE_FOUNDING;
-    case CORE_REIGN_ELECTION:
+    case CORE_FAILOVER_ELECTION:
         return CANDOR__V1__FAILOVER_CAUSE__FAILOVER_CAUSE_ELECTION;
-    case CORE_REIGN_PROMOTION:
+    case CORE_FAILOVER_PROMOTION:
         return CANDOR__V1__FAILOVER_CAUSE__FAILOVER_CAUSE_PROMOTION;
-    case CORE_REIGN_TRANSFER:
+    case CORE_FAILOVER_TRANSFER:
         return CANDOR__V1__FAILOVER_CAUSE__FAILOVER_CAUSE_TRANSFER;
-    case CORE_REIGN_FORCED:
+    case CORE_FAILOVER_FORCED:
         return CANDOR__V1__FAILOVER_CAUSE__FAILOVER_CAUSE_FORCED;
-    case CORE_REIGN_RESUMED:
+    case CORE_FAILOVER_RESUMED:
         return CANDOR__V1__FAILOVER_CAUSE__FAILOVER_CAUSE_RESUMED;
-    case CORE_REIGN_OF_ANOTHER:
+    case CORE_FAILOVER_SEEN:
         break;
     }
     return CANDOR__V1__FAILOVER_CAUSE__FAILOVER_CAUSE_UNKNOWN;
 }
 
-static void fill_counts(const struct told *before, const struct told *after,
+static void fill_counts(const struct answers_given *before, const struct answers_given *after,
                         Candor__V1__ClientCounts *out)
 {
     candor__v1__client_counts__init(out);
@@ -51,23 +51,23 @@ static void fill_counts(const struct told *before, const struct told *after,
     out->redirects = after->redirects - before->redirects;
 }
 
-static void fill_failover(const struct failover *from, const struct told *after,
+static void fill_failover(const struct failover *from, const struct answers_given *after,
                           struct failover_message *out)
 {
-    const struct core_reign *reign = &from->reign;
+    const struct core_failover *seen = &from->seen;
     candor__v1__failover__init(&out->failover);
-    wire_epoch(&reign->epoch, &out->epoch);
+    wire_epoch(&seen->epoch, &out->epoch);
     out->failover.epoch = &out->epoch;
-    if (!epoch_none(reign->previous)) {
-        wire_epoch(&reign->previous, &out->previous);
+    if (!epoch_none(seen->previous)) {
+        wire_epoch(&seen->previous, &out->previous);
         out->failover.previous = &out->previous;
     }
-    out->failover.opened_here = reign->cause != CORE_REIGN_OF_ANOTHER;
-    out->failover.cause = cause_of(reign->cause);
+    out->failover.opened_here = seen->cause != CORE_FAILOVER_SEEN;
+    out->failover.cause = cause_of(seen->cause);
     out->failover.wall_ms = from->wall_ms;
-    if (reign->has_gap) {
+    if (seen->has_gap) {
         out->failover.gap_case = CANDOR__V1__FAILOVER__GAP_GAP_MS;
-        out->failover.gap_ms = ns_to_ms_up(reign->gap_ns);
+        out->failover.gap_ms = ns_to_ms_up(seen->gap_ns);
     }
     fill_counts(&from->before, after, &out->clients);
     out->failover.clients = &out->clients;
@@ -87,7 +87,7 @@ void cluster_failover_report(Candor__V1__Cluster_Service *service,
     uint32_t count = failovers->count;
     memcpy(list, failovers->list, count * sizeof list[0]);
     pthread_mutex_unlock(&failovers->lock);
-    struct told now = failovers_told(failovers);
+    struct answers_given now = failovers_answers(failovers);
     for (uint32_t i = 0; i < count; i++) {
         fill_failover(&list[i], i + 1 < count ? &list[i + 1].before : &now, &messages[i]);
         pointers[i] = &messages[i].failover;

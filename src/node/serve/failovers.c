@@ -1,4 +1,4 @@
-/* What this node saw of changes of reign, and what it told clients meanwhile. */
+/* What this node saw of failovers, and what it told clients meanwhile. */
 #include "node/serve/failovers.h"
 
 #include <stdlib.h>
@@ -10,14 +10,14 @@
 #include "core/core.h"
 #include "node/shared/node_state.h"
 
-struct told failovers_told(const struct failovers *failovers)
+struct answers_given failovers_answers(const struct failovers *failovers)
 {
-    return (struct told){
-        .not_primary = atomic_load_explicit(&failovers->told.not_primary, memory_order_relaxed),
-        .no_primary = atomic_load_explicit(&failovers->told.no_primary, memory_order_relaxed),
+    return (struct answers_given){
+        .not_primary = atomic_load_explicit(&failovers->answers.not_primary, memory_order_relaxed),
+        .no_primary = atomic_load_explicit(&failovers->answers.no_primary, memory_order_relaxed),
         .outcome_unknown =
-            atomic_load_explicit(&failovers->told.outcome_unknown, memory_order_relaxed),
-        .redirects = atomic_load_explicit(&failovers->told.redirects, memory_order_relaxed),
+            atomic_load_explicit(&failovers->answers.outcome_unknown, memory_order_relaxed),
+        .redirects = atomic_load_explicit(&failovers->answers.redirects, memory_order_relaxed),
     };
 }
 
@@ -30,13 +30,13 @@ void failovers_tell(struct node *node, enum candor_reason reason, bool redirect)
 {
     struct failovers *failovers = node->failovers;
     if (reason == CANDOR_REASON_NOT_PRIMARY)
-        count_one(&failovers->told.not_primary);
+        count_one(&failovers->answers.not_primary);
     else if (reason == CANDOR_REASON_NO_PRIMARY)
-        count_one(&failovers->told.no_primary);
+        count_one(&failovers->answers.no_primary);
     else if (reason == CANDOR_REASON_OUTCOME_UNKNOWN)
-        count_one(&failovers->told.outcome_unknown);
+        count_one(&failovers->answers.outcome_unknown);
     if (redirect)
-        count_one(&failovers->told.redirects);
+        count_one(&failovers->answers.redirects);
 }
 
 /* A primary that takes writes, or a heartbeat: what is told later may belong to the next failover. */
@@ -44,11 +44,11 @@ void failovers_see(struct node *node, const struct core_view *view)
 {
     struct failovers *failovers = node->failovers;
     failovers->leads = view->role == CANDOR_ROLE_PRIMARY && view->accepts_writes;
-    bool calm = view->role == CANDOR_ROLE_PRIMARY ? view->accepts_writes : view->heard;
-    if (!calm || view->heartbeat_ns == failovers->calm_ns)
+    bool healthy = view->role == CANDOR_ROLE_PRIMARY ? view->accepts_writes : view->heard;
+    if (!healthy || view->heartbeat_ns == failovers->healthy_ns)
         return;
-    failovers->calm_ns = view->heartbeat_ns;
-    failovers->calm = failovers_told(failovers);
+    failovers->healthy_ns = view->heartbeat_ns;
+    failovers->healthy = failovers_answers(failovers);
 }
 
 /* What a primary has told since its view was published belongs to the time in which it led, also
@@ -56,14 +56,14 @@ void failovers_see(struct node *node, const struct core_view *view)
 void failovers_before_events(struct node *node)
 {
     if (node->failovers->leads)
-        node->failovers->calm = failovers_told(node->failovers);
+        node->failovers->healthy = failovers_answers(node->failovers);
 }
 
-void failovers_note(struct node *node, const struct core_reign *reign)
+void failovers_note(struct node *node, const struct core_failover *seen)
 {
     struct failovers *failovers = node->failovers;
     struct failover failover = {
-        .reign = *reign, .wall_ms = clock_wall_ms(), .before = failovers->calm};
+        .seen = *seen, .wall_ms = clock_wall_ms(), .before = failovers->healthy};
     pthread_mutex_lock(&failovers->lock);
     if (failovers->count == LIMIT_FAILOVERS) {
         failovers->count--;

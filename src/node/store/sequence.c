@@ -242,7 +242,7 @@ static void answer_group(struct group *group, struct work **works, size_t count,
     }
 }
 
-/* A write of an epoch that the log is not in: its reign is over, or never began here. */
+/* A write of an epoch that the log is not in: it is over, or never began here. */
 static size_t refuse_write(struct node *node, struct work *work, const struct candor_error *why)
 {
     answer_write(node, work->write, why, (struct buffer){0});

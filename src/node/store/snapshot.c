@@ -41,7 +41,7 @@ static void stop_serving(struct snapshots *s)
     s->name[0] = '\0';
 }
 
-/* Of the epoch that reigns, and followed by the log. */
+/* Of the present epoch, and followed by the log. */
 static bool is_usable(struct node *node, struct candor_pos pos, struct candor_epoch epoch)
 {
     return epoch_equal(pos.epoch, epoch) && pos.seq + 1 >= log_first(node->log);

@@ -126,7 +126,7 @@ void read_finished(struct transcript *transcript, struct operation *operation, s
     if (!is_open) {
         read->waited = true;
         read->waited_rewinds = node->view.rewinds;
-        read->reign = node->view.epoch;
+        read->confirmed_in = node->view.epoch;
     }
     /* In a step of its own: the one under way has actions left. */
     schedule_at_node(world, node, world->now_ns, is_open ? answer_read : open_read)->data =

@@ -287,19 +287,19 @@ void watch_served(struct world *world, struct node *node, uint32_t caller,
 }
 
 static void opened(struct transcript *transcript, const struct node *node,
-                   const struct core_reign *reign)
+                   const struct core_failover *failover)
 {
     static const char *const causes[] = {
-        [CORE_REIGN_FOUNDING] = "the founding",     [CORE_REIGN_ELECTION] = "an election",
-        [CORE_REIGN_PROMOTION] = "a promotion",     [CORE_REIGN_TRANSFER] = "a transfer",
-        [CORE_REIGN_FORCED] = "a forced promotion", [CORE_REIGN_RESUMED] = "its own return",
+        [CORE_FAILOVER_FOUNDING] = "the founding",     [CORE_FAILOVER_ELECTION] = "an election",
+        [CORE_FAILOVER_PROMOTION] = "a promotion",     [CORE_FAILOVER_TRANSFER] = "a transfer",
+        [CORE_FAILOVER_FORCED] = "a forced promotion", [CORE_FAILOVER_RESUMED] = "its own return",
     };
     char epoch[EPOCH_TEXT_BYTES];
-    if (reign->cause == CORE_REIGN_OF_ANOTHER)
-        say(transcript, node->id.text, "follows %s", epoch_text(reign->epoch, epoch));
+    if (failover->cause == CORE_FAILOVER_SEEN)
+        say(transcript, node->id.text, "follows %s", epoch_text(failover->epoch, epoch));
     else
-        say(transcript, node->id.text, "%s began with %s", epoch_text(reign->epoch, epoch),
-            causes[reign->cause]);
+        say(transcript, node->id.text, "%s began with %s", epoch_text(failover->epoch, epoch),
+            causes[failover->cause]);
 }
 
 void watch_acts(struct world *world, struct node *node, const struct core_action *action)
@@ -331,8 +331,8 @@ void watch_acts(struct world *world, struct node *node, const struct core_action
     case CORE_ACTION_STOP:
         say(transcript, node->id.text, "stops: %s", action->text);
         break;
-    case CORE_ACTION_REIGN:
-        opened(transcript, node, action->reign);
+    case CORE_ACTION_FAILOVER:
+        opened(transcript, node, action->failover);
         break;
     case CORE_ACTION_LOG:
         if ((transcript->shown & SHOW_LOG) != 0)

@@ -1,5 +1,5 @@
 /* links: rpc */
-/* NNG with its mend (docs/architecture.md) under what it does not survive without: see test_nng_unmended.c. */
+/* NNG with its fix (docs/architecture.md) under what it does not survive without: see test_nng_unfixed.c. */
 
 #include <setjmp.h>
 #include <stdarg.h>

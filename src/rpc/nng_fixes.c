@@ -1,4 +1,4 @@
-#include "rpc/nng_mend.h"
+#include "rpc/nng_fixes.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -28,7 +28,7 @@
 #error                                                                                             \
     "NNG 1.5.2 or newer is needed: older ones call back themselves what they refuse (2, 3), and would finish it twice"
 #endif
-#if defined(NNG_UNMENDED) /* tests/unit/test_nng_unmended.c shows what they do */
+#if defined(NNG_UNFIXED) /* tests/unit/test_nng_unfixed.c shows what they do */
 #define MENDS false
 #else
 #define MENDS (NNG_MAJOR_VERSION == 1)
@@ -78,10 +78,10 @@ struct submission {
 static _Thread_local struct submission submission;
 static _Thread_local nng_aio *last_result;
 
-struct nng_mend_counts nng_mend_counts(void)
+struct nng_fixes_counts nng_fixes_counts(void)
 {
-    return (struct nng_mend_counts){atomic_load(&broken_pipes), atomic_load(&lost_operations),
-                                    atomic_load(&lost_messages)};
+    return (struct nng_fixes_counts){atomic_load(&broken_pipes), atomic_load(&lost_operations),
+                                     atomic_load(&lost_messages)};
 }
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
@@ -168,7 +168,7 @@ static void tell_whose(nng_aio *aio)
     nni_aio_set_input(aio, INPUT_PIPE, (void *)(uintptr_t)nni_pipe_id(receiving));
 }
 
-bool nng_mend_receiving(uint32_t *socket, uint32_t *pipe)
+bool nng_fixes_receiving(uint32_t *socket, uint32_t *pipe)
 {
     if (last_result == NULL)
         return false;

@@ -1,5 +1,5 @@
 /* links: rpc */
-/* The same attacks as in test_nng_mend.c on NNG as it is: the bugs of its version must show, else the mend is tested by
+/* The same attacks as in test_nng_fixes.c on NNG as it is: the bugs of its version must show, else the fix is tested by
  * nothing. */
 
 #include <setjmp.h>
@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#define NNG_UNMENDED
-#include "../../src/rpc/nng_mend.c"
+#define NNG_UNFIXED
+#include "../../src/rpc/nng_fixes.c"
 
 #include "nng_attack.h"
 

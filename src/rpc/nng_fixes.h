@@ -1,21 +1,21 @@
-/* The mend of fatal bugs of NNG 1 (docs/architecture.md) and of a leak, at link time, each where the version has it. */
-#ifndef RPC_NNG_MEND_H
-#define RPC_NNG_MEND_H
+/* Fixes for fatal bugs of NNG 1 (docs/architecture.md) and of a leak, at link time, each where the version has it. */
+#ifndef RPC_NNG_FIXES_H
+#define RPC_NNG_FIXES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct nng_mend_counts {
+struct nng_fixes_counts {
     uint64_t broken_pipes;    /* EPIPE told as ECONNRESET */
     uint64_t lost_operations; /* finished here, because nobody else would have */
     uint64_t lost_messages;   /* freed here, likewise */
 };
 
 /* How often each would have struck since the start of the process. Any thread. */
-struct nng_mend_counts nng_mend_counts(void);
+struct nng_fixes_counts nng_fixes_counts(void);
 
 /* Within NNG's callback for bytes that a connection has brought: whose. False elsewhere, and while a connection is made.
  * Only there: what it looks at may be gone later. */
-bool nng_mend_receiving(uint32_t *socket, uint32_t *pipe);
+bool nng_fixes_receiving(uint32_t *socket, uint32_t *pipe);
 
 #endif
