@@ -2,8 +2,8 @@
  *
  *     candor-echo --address tcp://127.0.0.1:7000 --callers 64 --size 128 --seconds 5 --json
  *
- * A server process sends each message back from one of its contexts; this process keeps one request in flight per
- * caller. With --role serve or load it is only one of the two. */
+ * A server process sends each message back from one of its contexts; this process keeps one request
+ * in flight per caller. With --role serve or load it is only one of the two. */
 #include <argp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -39,7 +39,7 @@ struct settings {
     bool json;
 };
 
-/* ---- Server ------------------------------------------------------------------------------------------- */
+/* ---- Server ---------------------------------------------------------------------------------- */
 
 struct echo {
     nng_ctx context;
@@ -113,7 +113,7 @@ static pid_t serve_in_child(const struct settings *settings)
     return pid;
 }
 
-/* ---- Load ---------------------------------------------------------------------------------------------- */
+/* ---- Load ------------------------------------------------------------------------------------ */
 
 /* Latencies, in buckets that grow by a 64th. */
 static atomic_uint_fast64_t histogram[BUCKETS];
@@ -262,7 +262,7 @@ static int load_run(const struct settings *settings)
     return atomic_load(&error_count) == 0 ? 0 : 1;
 }
 
-/* ---- Command line --------------------------------------------------------------------------------------- */
+/* ---- Command line ---------------------------------------------------------------------------- */
 
 enum { KEY_JSON = 256 };
 

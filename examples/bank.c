@@ -1,11 +1,13 @@
 /* A bank: money is neither made nor lost, and nobody pays what he does not have.
  *
- *     example-bank --right --seconds 10 --endpoint tcp://127.0.0.1:7000 --endpoint ... (one for each node)
+ *     example-bank --right --seconds 10 --endpoint tcp://127.0.0.1:7000 --endpoint ... (one for
+ *     each node)
  *
- * --right: tellers transfer concurrently, each by a LINEARIZABLE read and a Txn acknowledged MAJORITY, which compares the
- * mod_seq of both accounts. All the while the total is audited; in the end each account must hold exactly what the
- * acknowledged transfers say. --wrong: EVENTUAL reads and LOCAL puts, over a partition and a failover, and the steps that
- * broke the total. Exit status 0: kept; 1: broken, with the reason. */
+ * --right: tellers transfer concurrently, each by a LINEARIZABLE read and a Txn acknowledged
+ * MAJORITY, which compares the mod_seq of both accounts. All the while the total is audited; in the
+ * end each account must hold exactly what the acknowledged transfers say. --wrong: EVENTUAL reads
+ * and LOCAL puts, over a partition and a failover, and the steps that broke the total. Exit status
+ * 0: kept; 1: broken, with the reason. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -69,7 +71,7 @@ static int64_t count_money(struct bank *bank, int64_t balances[ACCOUNTS])
     return total;
 }
 
-/* ---- Right -------------------------------------------------------------------------------------------- */
+/* ---- Right ----------------------------------------------------------------------------------- */
 
 enum outcome { DONE, POOR, RACED, FAILED, OUTCOMES };
 
@@ -89,8 +91,8 @@ struct transfer {
     int64_t amount;
 };
 
-/* Puts both balances if nobody has touched either account since `items` were read: no update is lost, and the balance
- * that was enough is the balance that is debited. */
+/* Puts both balances if nobody has touched either account since `items` were read: no update is
+ * lost, and the balance that was enough is the balance that is debited. */
 static enum outcome commit_transfer(struct teller *teller, const struct transfer *transfer,
                                     const struct candor_item items[2])
 {
@@ -238,7 +240,7 @@ static int run_right(struct bank *bank)
     return sound ? STORY_KEPT : STORY_BROKEN;
 }
 
-/* ---- Wrong -------------------------------------------------------------------------------------------- */
+/* ---- Wrong ----------------------------------------------------------------------------------- */
 
 struct reading {
     int64_t balance;
@@ -263,7 +265,8 @@ struct journal {
     struct entry entries[WRITES_MAX];
 };
 
-/* EVENTUAL: whatever the node has. Its age is in the answer; these tellers only write it into the journal. */
+/* EVENTUAL: whatever the node has. Its age is in the answer; these tellers only write it into the
+ * journal. */
 static struct reading look(struct candor_client *client, size_t account)
 {
     struct reading reading;
@@ -303,7 +306,8 @@ static void set(struct journal *journal, const char *teller, struct candor_clien
     note(journal, teller, account, read, balance, &result);
 }
 
-/* A replica is cut off. One teller spends ann's money; another looks at the replica, and spends it again. */
+/* A replica is cut off. One teller spends ann's money; another looks at the replica, and spends it
+ * again. */
 static void spend_twice(struct journal *journal)
 {
     struct story *story = &journal->bank->story;
@@ -322,7 +326,8 @@ static void spend_twice(struct journal *journal)
     story_heal(story, NULL);
 }
 
-/* The primary is cut off between a teller's two writes, and dies: the debit was on its disk alone. */
+/* The primary is cut off between a teller's two writes, and dies: the debit was on its disk
+ * alone. */
 static void pay_and_fail_over(struct journal *journal)
 {
     struct story *story = &journal->bank->story;

@@ -1,10 +1,13 @@
-/* A shop: whoever put something into the cart finds it there, at any node, and nothing is sold that is not in stock.
+/* A shop: whoever put something into the cart finds it there, at any node, and nothing is sold that
+ * is not in stock.
  *
- *     example-cart --right --seconds 10 --endpoint tcp://127.0.0.1:7000 --endpoint ... (one for each node)
+ *     example-cart --right --seconds 10 --endpoint tcp://127.0.0.1:7000 --endpoint ... (one for
+ *     each node)
  *
- * --right: a shopper adds on the phone and looks on the laptop, at another node, with SESSION reads. Adding is LOCAL, hence
- * fast; when a failover takes it back the session is told, and the shop adds it again. Stock is taken with Increment, min 0,
- * acknowledged MAJORITY. --wrong: EVENTUAL reads, and stock by read-then-put. Exit status 0: kept; 1: broken. */
+ * --right: a shopper adds on the phone and looks on the laptop, at another node, with SESSION
+ * reads. Adding is LOCAL, hence fast; when a failover takes it back the session is told, and the
+ * shop adds it again. Stock is taken with Increment, min 0, acknowledged MAJORITY. --wrong:
+ * EVENTUAL reads, and stock by read-then-put. Exit status 0: kept; 1: broken. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -47,7 +50,7 @@ static int64_t read_stock(struct candor_client *client, enum candor_read_level l
     return stock;
 }
 
-/* ---- Right -------------------------------------------------------------------------------------------- */
+/* ---- Right ----------------------------------------------------------------------------------- */
 
 struct shopper {
     struct shop *shop;
@@ -111,8 +114,9 @@ static void hand_session_over(struct shopper *shopper)
 
 enum sight { COMPLETE, LOST, MISSING, UNANSWERED };
 
-/* A node that is behind waits for half of the deadline before it sends the client on, so this one is short.
- * SESSION: the laptop sees at least what the phone wrote, or is told that it was rolled back. */
+/* A node that is behind waits for half of the deadline before it sends the client on, so this one
+ * is short. SESSION: the laptop sees at least what the phone wrote, or is told that it was rolled
+ * back. */
 static enum sight look_into_cart(struct shopper *shopper)
 {
     char prefix[64];
@@ -271,7 +275,7 @@ static int run_right(struct shop *shop)
     return sound ? STORY_KEPT : STORY_BROKEN;
 }
 
-/* ---- Wrong -------------------------------------------------------------------------------------------- */
+/* ---- Wrong ----------------------------------------------------------------------------------- */
 
 static bool sees(struct candor_client *client, const char *key,
                  const struct candor_read_options *options, char age[STORY_TEXT_BYTES])
@@ -319,7 +323,8 @@ static bool miss_an_item(struct shop *shop, struct story_node *replica)
     return missed;
 }
 
-/* Reads, and sells if there is one: the put comes later, as any code between the two would have it. */
+/* Reads, and sells if there is one: the put comes later, as any code between the two would have
+ * it. */
 static bool wants_to_sell(struct candor_client *client, const char *till)
 {
     char age[STORY_TEXT_BYTES];

@@ -1,10 +1,12 @@
 /* A feed: an old timeline may be shown, but never as if it were new.
  *
- *     example-feed --right --seconds 10 --endpoint tcp://127.0.0.1:7000 --endpoint ... (one for each node)
+ *     example-feed --right --seconds 10 --endpoint tcp://127.0.0.1:7000 --endpoint ... (one for
+ *     each node)
  *
- * --right: an author posts (MAJORITY); at each node a reader asks EVENTUAL and labels what it shows with the answer's age,
- * and asks BOUNDED, which sends it on when this node is too old. Each label is checked against what the author had been
- * acknowledged. --wrong: EVENTUAL without a look at `stale`, over a partition and a failover. Exit 0: kept; 1: broken. */
+ * --right: an author posts (MAJORITY); at each node a reader asks EVENTUAL and labels what it shows
+ * with the answer's age, and asks BOUNDED, which sends it on when this node is too old. Each label
+ * is checked against what the author had been acknowledged. --wrong: EVENTUAL without a look at
+ * `stale`, over a partition and a failover. Exit 0: kept; 1: broken. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -64,7 +66,7 @@ static enum candor_code read_top(const struct feed *feed, struct candor_client *
     return candor_scan(client, &range, options, result);
 }
 
-/* ---- Right -------------------------------------------------------------------------------------------- */
+/* ---- Right ----------------------------------------------------------------------------------- */
 
 struct tally {
     uint64_t answers;
@@ -86,14 +88,15 @@ struct reader {
     struct tally bounded;
 };
 
-/* No post acknowledged longer ago than the bound may be missing. `before` is when the call began: the bound reaches at
- * least as far back from there (R36). */
+/* No post acknowledged longer ago than the bound may be missing. `before` is when the call began:
+ * the bound reaches at least as far back from there (R36). */
 static bool label_is_true(struct feed *feed, const struct candor_result *result, uint64_t before)
 {
     const struct candor_freshness *freshness = &result->freshness;
     uint64_t top = top_of(feed, result);
+    /* unknown age, and it says so */
     if (!freshness->has_staleness_bound)
-        return freshness->stale; /* unknown age, and it says so */
+        return freshness->stale;
     if (top >= POSTS_MAX || freshness->staleness_bound_ms > before)
         return true;
     uint64_t missed_ms = atomic_load(&feed->acked_ms[top + 1]);
@@ -246,7 +249,7 @@ static int run_right(struct feed *feed)
     return sound ? STORY_KEPT : STORY_BROKEN;
 }
 
-/* ---- Wrong -------------------------------------------------------------------------------------------- */
+/* ---- Wrong ----------------------------------------------------------------------------------- */
 
 /* Shows the top as the newest there is. The answer says how old it is; this reader drops that. */
 static uint64_t show(const struct feed *feed, struct candor_client *client, const char *where)

@@ -59,7 +59,7 @@ bool story_over(const struct story *story)
     return stopped != 0 || (story->end_ms != 0 && story_now_ms() >= story->end_ms);
 }
 
-/* ---- Arguments and clients ---------------------------------------------------------------------------- */
+/* ---- Arguments and clients ------------------------------------------------------------------- */
 
 static struct candor_client *open_client(const struct candor_client_options *options)
 {
@@ -186,7 +186,7 @@ void story_close(struct story *story)
     candor_client_close(story->client);
 }
 
-/* ---- Faults ------------------------------------------------------------------------------------------- */
+/* ---- Faults ---------------------------------------------------------------------------------- */
 
 static struct story_node *find_primary(struct story *story, const struct story_node *except)
 {
@@ -284,7 +284,7 @@ void story_heal(struct story *story, const struct story_node *dead)
     wait_together(story);
 }
 
-/* ---- Answers ------------------------------------------------------------------------------------------ */
+/* ---- Answers --------------------------------------------------------------------------------- */
 
 void story_age(const struct candor_result *result, char out[STORY_TEXT_BYTES])
 {
@@ -316,8 +316,8 @@ bool story_took_effect(struct candor_client *client, const struct candor_request
         struct candor_result result;
         enum candor_code code =
             candor_txn_status(client, request, NULL, STORY_CALL_MS, &state, &result);
-        bool knows = result.freshness.role == CANDOR_ROLE_PRIMARY &&
-                     !result.freshness.stale; /* a deposed one knows less (R21) */
+        /* a deposed one knows less (R21) */
+        bool knows = result.freshness.role == CANDOR_ROLE_PRIMARY && !result.freshness.stale;
         candor_result_free(&result);
         if (code == CANDOR_OK && state == CANDOR_TXN_COMMITTED)
             return true;

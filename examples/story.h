@@ -1,8 +1,9 @@
-/* What the three examples share: their arguments, the cluster as clients see it, and the faults that a story needs.
+/* What the three examples share: their arguments, the cluster as clients see it, and the faults
+ * that a story needs.
  *
- * A story asks for a fault by printing the command, `$ kvctl fault cut a b`, and waits until the nodes themselves say that
- * it has happened. Whoever watches (a person in another terminal, or examples/run) runs the command. So a story breaks by
- * its order of steps, never by luck.
+ * A story asks for a fault by printing the command, `$ kvctl fault cut a b`, and waits until the
+ * nodes themselves say that it has happened. Whoever watches (a person in another terminal, or
+ * examples/run) runs the command. So a story breaks by its order of steps, never by luck.
  *
  * Every wait has a deadline; what goes wrong with the example itself ends it with status 2. */
 #ifndef EXAMPLES_STORY_H
@@ -37,7 +38,8 @@ struct story {
     struct candor_client *client; /* asks any node */
 };
 
-/* Takes --right or --wrong, --seconds N, and an --endpoint for each node. Waits until all nodes are together. */
+/* Takes --right or --wrong, --seconds N, and an --endpoint for each node. Waits until all nodes are
+ * together. */
 void story_open(struct story *story, int argc, char **argv);
 void story_close(struct story *story);
 
@@ -56,8 +58,9 @@ struct story_node *story_other_than(struct story *story, const struct story_node
 
 /* Cuts a node off from all others, and waits until it knows. */
 void story_isolate(struct story *story, const struct story_node *node);
-/* Cuts the primary off and writes there, LOCAL, within `client`'s session: acknowledged, and on no other disk. Soon a
- * primary without a majority refuses to write (R25); when that came first the scene is set anew. Returns that primary. */
+/* Cuts the primary off and writes there, LOCAL, within `client`'s session: acknowledged, and on no
+ * other disk. Soon a primary without a majority refuses to write (R25); when that came first the
+ * scene is set anew. Returns that primary. */
 struct story_node *story_write_alone(struct story *story, struct candor_client *client,
                                      struct candor_bytes key, struct candor_bytes value,
                                      struct candor_result *result);
@@ -66,12 +69,14 @@ struct story_node *story_kill(struct story *story, const struct story_node *node
 /* Mends the network, starts `dead` (NULL: nobody died), and waits until all nodes are equal. */
 void story_heal(struct story *story, const struct story_node *dead);
 
-/* "STALE at c (replica, epoch 1), primary heard 812 ms ago, at most 1012 ms old": an answer's age, from the answer. */
+/* "STALE at c (replica, epoch 1), primary heard 812 ms ago, at most 1012 ms old": an answer's age,
+ * from the answer. */
 void story_age(const struct candor_result *result, char out[STORY_TEXT_BYTES]);
 /* "epoch 1 seq 12, LOCAL": where a write stands. */
 void story_written(const struct candor_result *result, char out[STORY_TEXT_BYTES]);
 
-/* What became of a write whose call ended with OUTCOME_UNKNOWN: asks until a primary with its majority knows. */
+/* What became of a write whose call ended with OUTCOME_UNKNOWN: asks until a primary with its
+ * majority knows. */
 bool story_took_effect(struct candor_client *client, const struct candor_request_id *request);
 
 /* Numbers are kept as decimal text. An absent or malformed one ends the example. */

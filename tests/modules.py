@@ -1,10 +1,12 @@
-"""Who includes whom: checks that the modules stand in the order of docs/architecture.md, each including only what stands above
+"""The shape of the code. Lines have at most 100 columns, comments included. Who includes whom: checks that the modules stand in the order of docs/architecture.md, each including only what stands above
 it and some nothing but what is named here, and gives the picture of them (docs/pictures/draw.py): tests/modules.py [--dot]."""
 import collections
 import os
 import re
+import subprocess
 import sys
 
+COLUMNS = 100
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Of the table "The folders"; those of one line do not include each other.
 ORDER = ["include", "base", "disk", "record", "topology", "log", "state", "eval", "core", "wire", "rpc", "stream", "client",
@@ -145,6 +147,17 @@ def dot(found):
     return "\n".join(lines + ["}", ""])
 
 
+def too_wide():
+    """Lines of code and comments alike; git knows which files are ours."""
+    patterns = ("*.c", "*.h", "*.proto")
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", *patterns], capture_output=True, text=True, check=False).stdout.split()
+    for path in listed:
+        with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+            for number, line in enumerate(f, 1):
+                if len(line.rstrip("\n")) > COLUMNS:
+                    yield f"{path}:{number}: more than {COLUMNS} columns"
+
+
 def main():
     found = edges()
     if "--dot" in sys.argv:
@@ -155,6 +168,7 @@ def main():
         around = circle(file_arrows(module))
         if around:
             problems.append(f"src/{module}: files in a circle: {' -> '.join(around)}")
+    problems += too_wide()
     for problem in problems:
         print(problem)
     return 1 if problems or len(found) < len(ORDER) else 0

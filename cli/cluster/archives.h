@@ -18,8 +18,8 @@ Candor__V1__RollbackListResponse *archives_of(struct command_context *ctx,
 /* The one node that holds archive `id`. False after a report. */
 bool archive_find(struct command_context *ctx, const char *id, struct node_target *out,
                   int *status);
-/* Shows every record of an archive, page by page, in order. The records and `archive` last during the call of `each`, which
- * returns false to stop. The status; not EXIT_DONE after a report. */
+/* Shows every record of an archive, page by page, in order. The records and `archive` last during
+ * the call of `each`, which returns false to stop. The status; not EXIT_DONE after a report. */
 int archive_show(struct command_context *ctx, const struct node_target *target, char *id,
                  bool (*each)(void *closure, const Candor__V1__RollbackArchive *archive,
                               const Candor__V1__RollbackRecord *record),

@@ -1,4 +1,5 @@
-/* kvctl failover last, ls: what changes of primary have cost, put together from what every node saw. */
+/* kvctl failover last, ls: what changes of primary have cost, put together from what every node
+ * saw. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@
 
 typedef unsigned long long number;
 
-/* ---- Gathering -------------------------------------------------------------------------------------------- */
+/* ---- Gathering ------------------------------------------------------------------------------- */
 
 /* What one node saw of one failover. */
 struct sighting {
@@ -68,9 +69,10 @@ static void add_sighting(struct report *report, const char *node, const Candor__
     if (!message_epoch(seen->epoch, &epoch) || epoch.term == 0)
         return;
     struct incident *incident = incident_of(report, &epoch);
+    /* hostile: a node sees an epoch begin once */
     for (size_t i = 0; i < incident->sighting_count; i++)
         if (strcmp(incident->sightings[i].node, node) == 0)
-            return; /* hostile: a node sees an epoch begin once */
+            return;
     if (incident->sighting_count < LIMIT_NODES)
         incident->sightings[incident->sighting_count++] = (struct sighting){node, seen};
 }
@@ -164,7 +166,7 @@ static void report_free(struct report *report)
     free(report->incidents);
 }
 
-/* ---- What can be said ------------------------------------------------------------------------------------- */
+/* ---- What can be said ------------------------------------------------------------------------ */
 
 static const char *cause_text(const struct incident *incident)
 {
@@ -213,7 +215,8 @@ static const struct sighting *seen_by(const struct incident *incident, const cha
     return NULL;
 }
 
-/* The old primary is elsewhere and has not said that it follows: what it holds alone may still be discarded. */
+/* The old primary is elsewhere and has not said that it follows: what it holds alone may still be
+ * discarded. */
 static bool old_primary_is_out(const struct incident *incident)
 {
     return incident->previous.term != 0 &&
@@ -221,7 +224,7 @@ static bool old_primary_is_out(const struct incident *incident)
            seen_by(incident, incident->previous.owner.text) == NULL;
 }
 
-/* ---- As JSON ---------------------------------------------------------------------------------------------- */
+/* ---- As JSON --------------------------------------------------------------------------------- */
 
 static void set_epoch(json_t *object, const struct candor_epoch *epoch)
 {
@@ -308,7 +311,7 @@ static json_t *json_incident(const struct report *report, const struct incident 
     return out;
 }
 
-/* ---- last ------------------------------------------------------------------------------------------------- */
+/* ---- last ------------------------------------------------------------------------------------ */
 
 /* How it came about, as the end of a sentence. */
 static const char *cause_sentence(const struct incident *incident)
@@ -481,7 +484,7 @@ const struct command command_failover_last = {
     .run = run_last,
 };
 
-/* ---- ls --------------------------------------------------------------------------------------------------- */
+/* ---- ls -------------------------------------------------------------------------------------- */
 
 static void add_row(struct table *table, const struct incident *incident)
 {

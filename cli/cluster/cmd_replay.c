@@ -1,4 +1,5 @@
-/* kvctl rollback replay: an archive's writes, done again where nothing newer would be overwritten (R40). */
+/* kvctl rollback replay: an archive's writes, done again where nothing newer would be overwritten
+ * (R40). */
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ struct replay {
     int status; /* not EXIT_DONE: reported */
 };
 
-/* ---- Keys ------------------------------------------------------------------------------------------------- */
+/* ---- Keys ------------------------------------------------------------------------------------ */
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -93,7 +94,8 @@ static bool is_put(const Candor__V1__RollbackOp *op)
     return op->kind == CANDOR__V1__ROLLBACK_OP__KIND__KIND_PUT;
 }
 
-/* The first pass: how the archive leaves each key, so that a replay that was cut short can be repeated. */
+/* The first pass: how the archive leaves each key, so that a replay that was cut short can be
+ * repeated. */
 static bool note_keys(void *closure, const Candor__V1__RollbackArchive *archive,
                       const Candor__V1__RollbackRecord *record)
 {
@@ -107,7 +109,7 @@ static bool note_keys(void *closure, const Candor__V1__RollbackArchive *archive,
     return true;
 }
 
-/* ---- One write -------------------------------------------------------------------------------------------- */
+/* ---- One write ------------------------------------------------------------------------------- */
 
 static struct candor_bytes bytes_of(ProtobufCBinaryData from)
 {
@@ -181,7 +183,8 @@ static void judge_mismatch(struct replay *replay, const struct key *key,
         add_conflict(replay, record, op, present);
 }
 
-/* What must still be there: the replay's own earlier write, or what the archived write overwrote. */
+/* What must still be there: the replay's own earlier write, or what the archived write
+ * overwrote. */
 static struct candor_compare expectation(const struct key *key, const Candor__V1__RollbackOp *op)
 {
     struct candor_compare compare = {.key = {key->bytes, key->length}};
@@ -240,7 +243,8 @@ static bool is_as_overwritten(const struct candor_item *present, const Candor__V
     return !op->old_unknown && holds(present, existed, op->old_value.data, op->old_value.len);
 }
 
-/* Reads alone; also where an archived write cannot be compared, since what it overwrote is not known. */
+/* Reads alone; also where an archived write cannot be compared, since what it overwrote is not
+ * known. */
 static void look_at(struct replay *replay, struct key *key,
                     const Candor__V1__RollbackRecord *record, const Candor__V1__RollbackOp *op)
 {
@@ -287,7 +291,7 @@ static bool replay_record(void *closure, const Candor__V1__RollbackArchive *arch
     return replay->status == EXIT_DONE;
 }
 
-/* ---- The command ------------------------------------------------------------------------------------------ */
+/* ---- The command ----------------------------------------------------------------------------- */
 
 static void tell(const struct replay *replay, const char *node, const char *id)
 {

@@ -1,6 +1,6 @@
-/* kvctl verify: do all nodes hold the same? (R60) Each reads its own bytes; ranges whose digests differ are split until the
- * keys are known. The nodes go on meanwhile, each at its own position: a key counts as different only when its entries
- * cannot be those of one history. */
+/* kvctl verify: do all nodes hold the same? (R60) Each reads its own bytes; ranges whose digests
+ * differ are split until the keys are known. The nodes go on meanwhile, each at its own position: a
+ * key counts as different only when its entries cannot be those of one history. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -50,7 +50,8 @@ struct range {
 
 /* ---- Asking ---- */
 
-/* A node that has found damage says so, and makes its state anew; one that does not answer is left out. */
+/* A node that has found damage says so, and makes its state anew; one that does not answer is left
+ * out. */
 static void leave_out(struct verify *verify, size_t i, const struct candor_result *result)
 {
     const struct node_target *target = &verify->targets[i];
@@ -80,8 +81,8 @@ static const Candor__V1__RangeDigestResponse *answer_of(const struct node_answer
     return (const Candor__V1__RangeDigestResponse *)answer->message;
 }
 
-/* Asks the first `most` of them at once. False: one was left out; those that are left have to be asked again. The answers are freed by
- * node_answers_free() in both cases. */
+/* Asks the first `most` of them at once. False: one was left out; those that are left have to be
+ * asked again. The answers are freed by node_answers_free() in both cases. */
 static bool ask(struct verify *verify, size_t most, struct range range, uint32_t entries, bool list,
                 struct node_answer *answers, size_t *asked)
 {
@@ -130,7 +131,8 @@ static bool is_equal(const struct held *a, const struct held *b)
            (!a->present || (a->mod_seq == b->mod_seq && a->check == b->check));
 }
 
-/* Whether no history leads to both: the one that lags must have come as far as the other's write. */
+/* Whether no history leads to both: the one that lags must have come as far as the other's
+ * write. */
 static bool contradict(const struct held *a, const struct held *b)
 {
     if (is_equal(a, b))
@@ -139,8 +141,9 @@ static bool contradict(const struct held *a, const struct held *b)
         return true;
     const struct held *newer = a->present && (!b->present || a->mod_seq > b->mod_seq) ? a : b;
     const struct held *other = newer == a ? b : a;
+    /* on its way */
     if (other->applied < newer->mod_seq)
-        return false; /* on its way */
+        return false;
     /* It may have been deleted since: then whoever stands there, too, must not have it any more. */
     return other->present || newer->applied >= other->applied;
 }
@@ -244,8 +247,9 @@ static struct held listed_of(const Candor__V1__RangeDigestResponse *answer, stru
     return held;
 }
 
-/* Two nodes may just stand at different positions: they are asked again until they agree, or cannot any more. The lists count as
- * the first answer: what contradicts there is found even when no try is left. */
+/* Two nodes may just stand at different positions: they are asked again until they agree, or cannot
+ * any more. The lists count as the first answer: what contradicts there is found even when no try
+ * is left. */
 static void settle(struct verify *verify, const struct node_answer *answers, size_t count,
                    struct slice key)
 {
@@ -371,8 +375,8 @@ static void show_progress(struct verify *verify)
             (number)verify->differing);
 }
 
-/* Takes `most` entries at a time, as the first node holds them; those whose digests differ are split. Recursion: each level has a
- * SPLITth of the entries of the one above. */
+/* Takes `most` entries at a time, as the first node holds them; those whose digests differ are
+ * split. Recursion: each level has a SPLITth of the entries of the one above. */
 static void compare_range(struct verify *verify, struct range range, uint32_t most)
 {
     struct buffer start = {0};
@@ -396,8 +400,9 @@ static void compare_range(struct verify *verify, struct range range, uint32_t mo
         node_answers_free(&first, asked);
         struct range piece = {buffer_slice(&start), buffer_slice(&end)};
         bool agree = false;
+        /* with those that are left */
         if (!answered || !compare_whole(verify, piece, &agree))
-            continue; /* with those that are left */
+            continue;
         if (!agree && entries <= LIST_ENTRIES)
             compare_lists(verify, piece);
         else if (!agree)

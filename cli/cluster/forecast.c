@@ -16,7 +16,7 @@ static bool answered(const struct node_row *row)
     return row->result.error.code == CANDOR_OK && row->result.has_freshness;
 }
 
-/* ---- Weighing --------------------------------------------------------------------------------------------- */
+/* ---- Weighing -------------------------------------------------------------------------------- */
 
 static uint64_t beyond(uint64_t seq, uint64_t own)
 {
@@ -110,7 +110,7 @@ void forecast_free(struct forecast *forecast)
     free(forecast->rows);
 }
 
-/* ---- As text ---------------------------------------------------------------------------------------------- */
+/* ---- As text --------------------------------------------------------------------------------- */
 
 static void print_nodes(const struct forecast *forecast, const char *target, FILE *to)
 {
@@ -152,8 +152,8 @@ static void print_at_risk(const struct forecast *forecast, const char *target, F
     const Candor__V1__AtRiskResponse *at_risk = forecast->at_risk;
     const char *witness = forecast->witness->target.id;
     char age[AGE_TEXT_BYTES];
-    bool silent =
-        forecast->target == NULL; /* what it holds is not known: all that is not committed counts */
+    /* what it holds is not known: all that is not committed counts */
+    bool silent = forecast->target == NULL;
     fprintf(to, "At risk, by the log of %s%s: %s%llu acknowledged LOCAL write%s that %s%s", witness,
             forecast->primary == NULL ? ", which is not the primary" : "",
             at_risk->more_records ? "at least " : "", (number)at_risk->local,
@@ -195,7 +195,7 @@ void forecast_print(const struct forecast *forecast, const char *target, FILE *t
         output_line(to, "What is at risk could not be counted: no node that could tell answers.");
 }
 
-/* ---- As JSON ---------------------------------------------------------------------------------------------- */
+/* ---- As JSON --------------------------------------------------------------------------------- */
 
 static json_t *json_keys(const Candor__V1__AtRiskResponse *at_risk)
 {

@@ -10,8 +10,8 @@ struct forecast {
     struct node_row *rows;
     const struct node_row *target;  /* NULL: it does not answer */
     const struct node_row *primary; /* of the newest epoch that is known; NULL: none answers */
-    const struct node_row
-        *witness; /* whose log was counted: the primary's, else the newest there is; NULL: none */
+    /* whose log was counted: the primary's, else the newest there is; NULL: none */
+    const struct node_row *witness;
     Candor__V1__AtRiskResponse *at_risk; /* what the witness counted; NULL: it could not be asked */
     uint64_t beyond;    /* most records that another node holds beyond the target's last */
     uint64_t committed; /* of them: those that are committed */

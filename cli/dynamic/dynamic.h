@@ -1,13 +1,17 @@
-/* Messages by description: JSON to protobuf bytes and back, for any method that a node describes (`kvctl rpc`).
+/* Messages by description: JSON to protobuf bytes and back, for any method that a node describes
+ * (`kvctl rpc`).
  *
- * The schema comes from a node's reflection service, so it is as hostile as any bytes: names are checked, depth and size
- * are bounded. JSON follows the proto3 mapping: bytes as base64, enums by name (numbers are taken too), field names as in
- * the .proto file (lowerCamelCase is taken too). Integers are numbers, as in all of kvctl's JSON; those of 64 bits may be
- * strings in the input, as proto3 writes them, and are strings in the output where a JSON integer cannot hold them or they
- * are bit patterns (fixed64). Output holds every field, unset ones with their defaults, except members of oneofs and messages that are absent. Maps, groups and extensions are not served:
+ * The schema comes from a node's reflection service, so it is as hostile as any bytes: names are
+ * checked, depth and size are bounded. JSON follows the proto3 mapping: bytes as base64, enums by
+ * name (numbers are taken too), field names as in the .proto file (lowerCamelCase is taken too).
+ * Integers are numbers, as in all of kvctl's JSON; those of 64 bits may be strings in the input, as
+ * proto3 writes them, and are strings in the output where a JSON integer cannot hold them or they
+ * are bit patterns (fixed64). Output holds every field, unset ones with their defaults, except
+ * members of oneofs and messages that are absent. Maps, groups and extensions are not served:
  * protoc-c has none.
  *
- * Ownership: all that a schema's structs point to lives as long as the schema. Threads: read-only after opening. */
+ * Ownership: all that a schema's structs point to lives as long as the schema. Threads: read-only
+ * after opening. */
 #ifndef CLI_DYNAMIC_H
 #define CLI_DYNAMIC_H
 
@@ -85,8 +89,8 @@ struct dynamic_method {
     const struct dynamic_message *output;
 };
 
-/* From a serialized google.protobuf.FileDescriptorSet. INTERNAL / MALFORMED, or RESOURCE_EXHAUSTED / TOO_LARGE over
- * LIMIT_DYNAMIC_SCHEMA_BYTES or what that may unfold to. */
+/* From a serialized google.protobuf.FileDescriptorSet. INTERNAL / MALFORMED, or RESOURCE_EXHAUSTED
+ * / TOO_LARGE over LIMIT_DYNAMIC_SCHEMA_BYTES or what that may unfold to. */
 enum candor_code dynamic_schema_open(struct slice descriptors, struct dynamic_schema **out,
                                      struct candor_error *err);
 void dynamic_schema_close(struct dynamic_schema *schema);
@@ -94,19 +98,22 @@ void dynamic_schema_close(struct dynamic_schema *schema);
 /* Methods in the order of the .proto files. */
 size_t dynamic_method_count(const struct dynamic_schema *schema);
 const struct dynamic_method *dynamic_method_at(const struct dynamic_schema *schema, size_t n);
-/* By path, or by an end of it that only one method has: "KV/Get", "KV.Get", "Get". NULL: none, or several. */
+/* By path, or by an end of it that only one method has: "KV/Get", "KV.Get", "Get". NULL: none, or
+ * several. */
 const struct dynamic_method *dynamic_method_find(const struct dynamic_schema *schema,
                                                  const char *name);
 /* By full name without a dot in front; NULL: none. */
 const struct dynamic_message *dynamic_message_find(const struct dynamic_schema *schema,
                                                    const char *name);
 
-/* Appends the message that `json` describes to `out`. INVALID_ARGUMENT names the member at fault ("ops[2].put.key: ...")
- * and, for an unknown one, the nearest that is known; `out` then holds what was written before. */
+/* Appends the message that `json` describes to `out`. INVALID_ARGUMENT names the member at fault
+ * ("ops[2].put.key: ...") and, for an unknown one, the nearest that is known; `out` then holds what
+ * was written before. */
 enum candor_code dynamic_encode(const struct dynamic_message *message, json_t *json,
                                 struct buffer *out, struct candor_error *err);
-/* The caller drops *out. INTERNAL / MALFORMED for bytes that are not such a message; TOO_LARGE over LIMIT_DYNAMIC_DEPTH
- * or LIMIT_DYNAMIC_VALUES. Fields that the schema does not know are left out. */
+/* The caller drops *out. INTERNAL / MALFORMED for bytes that are not such a message; TOO_LARGE over
+ * LIMIT_DYNAMIC_DEPTH or LIMIT_DYNAMIC_VALUES. Fields that the schema does not know are left
+ * out. */
 enum candor_code dynamic_decode(const struct dynamic_message *message, struct slice bytes,
                                 json_t **out, struct candor_error *err);
 

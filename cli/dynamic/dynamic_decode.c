@@ -38,8 +38,9 @@ static bool count_values(struct decoder *decoder, size_t more)
 
 /* ---- Values ---- */
 
-/* Counts, positions and times are numbers, as everywhere in kvctl: one beyond those of JSON as jansson has them is text, as all of
- * 64 bits are in proto3's own JSON. What is a bit pattern, and not counted (fixed64: ids and digests), is text always. */
+/* Counts, positions and times are numbers, as everywhere in kvctl: one beyond those of JSON as
+ * jansson has them is text, as all of 64 bits are in proto3's own JSON. What is a bit pattern, and
+ * not counted (fixed64: ids and digests), is text always. */
 static json_t *unsigned_text(uint64_t value)
 {
     char text[24];
@@ -124,8 +125,9 @@ static json_t *bytes_of(struct decoder *decoder, const struct dynamic_field *fie
     const uint8_t *at = bytes.length > 0 ? bytes.bytes : nothing;
     if (field->type == DYNAMIC_STRING) {
         json_t *text = json_stringn((const char *)at, bytes.length);
+        /* not UTF-8 */
         if (text == NULL)
-            malformed(decoder, field->name); /* not UTF-8 */
+            malformed(decoder, field->name);
         return text;
     }
     char *encoded = base64_encode(at, bytes.length);
@@ -206,8 +208,9 @@ static bool decode_field(struct decoder *decoder, const struct dynamic_message *
     enum wire_type type = dynamic_wire_type(field->type);
     if (wire->type == WIRE_BYTES && type != WIRE_BYTES && field->repeated)
         return decode_packed(decoder, field, wire->bytes, into);
+    /* as an unknown field */
     if (wire->type != type)
-        return true; /* as an unknown field */
+        return true;
     if (!count_values(decoder, 1))
         return false;
     if (field->type == DYNAMIC_MESSAGE)

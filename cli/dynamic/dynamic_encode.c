@@ -206,8 +206,9 @@ static uint8_t *decode_base64(json_t *json, size_t *out_length)
         else if (*p == '_')
             *p = '/';
     }
+    /* where it is there already, the decoder refuses */
     for (size_t begun = length; begun % 4 != 0; begun++)
-        plain[length++] = '='; /* where it is there already, the decoder refuses */
+        plain[length++] = '=';
     plain[length] = '\0';
     uint8_t *bytes = strlen(plain) == length && strpbrk(plain, " \r\n") == NULL
                          ? base64_decode(plain, out_length)
@@ -407,8 +408,9 @@ static bool encode_member(struct encoder *encoder, const struct dynamic_message 
     const struct dynamic_field *field = find_field(message, name);
     if (field == NULL)
         return refuse_unknown(encoder, message, name);
+    /* as if it were not there */
     if (json_is_null(value))
-        return true; /* as if it were not there */
+        return true;
     if (!check_once(encoder, message, json, field, name))
         return false;
     size_t length = strlen(encoder->path);

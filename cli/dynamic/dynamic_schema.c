@@ -22,8 +22,8 @@ typedef Google__Protobuf__MethodDescriptorProto Method;
 typedef Google__Protobuf__SourceCodeInfo__Location Location;
 
 #define PATH_NUMBERS (2 * LIMIT_DYNAMIC_DEPTH + 8)
-#define INDEX_FACTOR                                                                               \
-    16 /* the index may take so many times the descriptors' bytes, beside what they unfold to */
+/* the index may take so many times the descriptors' bytes, beside what they unfold to */
+#define INDEX_FACTOR 16
 #define NAME_BYTES_MAX 256
 #define POINTER_BYTES sizeof(void *) /* of an element of a list of pointers */
 
@@ -523,7 +523,8 @@ static bool add_services(struct builder *builder, const File *file)
 
 /* ---- The whole ---- */
 
-/* Messages nest in DescriptorProto alone, and protobuf-c unpacks by recursion: depth is bounded before it sees them. */
+/* Messages nest in DescriptorProto alone, and protobuf-c unpacks by recursion: depth is bounded
+ * before it sees them. */
 static bool check_depth(struct slice bytes, int level)
 {
     struct reader reader = reader_of(bytes);

@@ -23,8 +23,8 @@ struct wire_field {
     struct slice bytes; /* of BYTES */
 };
 
-/* The next field; reader->ok turns false at bytes that are none. Groups are skipped as a whole, as an unknown field of
- * type WIRE_GROUP_BEGIN. */
+/* The next field; reader->ok turns false at bytes that are none. Groups are skipped as a whole, as
+ * an unknown field of type WIRE_GROUP_BEGIN. */
 struct wire_field wire_read(struct reader *reader);
 uint64_t wire_read_varint(struct reader *reader);
 void wire_put_varint(struct buffer *buffer, uint64_t value);

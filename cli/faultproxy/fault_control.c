@@ -295,7 +295,8 @@ static void buffer_cut(struct buffer *buffer, size_t front)
     buffer->length -= front;
 }
 
-/* One request at a time: the next waits until its answer is taken, so `out` holds one answer at most. */
+/* One request at a time: the next waits until its answer is taken, so `out` holds one answer at
+ * most. */
 static void control_answer(struct fault_proxy *proxy, struct control *control)
 {
     if (control->closing || control->out.length > 0 || control->in.length == 0)

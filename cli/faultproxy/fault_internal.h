@@ -16,7 +16,8 @@ struct socket_address {
     struct sockaddr_storage bytes;
 };
 
-/* A descriptor in epoll. It leaves epoll while nothing is wanted of it: EPOLLHUP cannot be masked. */
+/* A descriptor in epoll. It leaves epoll while nothing is wanted of it: EPOLLHUP cannot be
+ * masked. */
 enum watch_kind { WATCH_STOP, WATCH_ROUTE, WATCH_LINK, WATCH_CONTROL_LISTENER, WATCH_CONTROL };
 struct watch {
     enum watch_kind kind;
@@ -60,7 +61,8 @@ struct flow {
     bool closed; /* and its destination was told */
 };
 
-/* A connection: side 0 is the dialer (route->from), side 1 the listener (route->to). Flow s comes from side s. */
+/* A connection: side 0 is the dialer (route->from), side 1 the listener (route->to). Flow s comes
+ * from side s. */
 struct link {
     struct link *next;
     struct link *previous;

@@ -37,7 +37,8 @@ static void flow_drop(struct flow *flow)
     flow->held_bytes = 0;
 }
 
-/* A connection that did not end on both sides is reset, so that neither takes what it got for the whole. */
+/* A connection that did not end on both sides is reset, so that neither takes what it got for the
+ * whole. */
 static void link_reset(const struct link *link)
 {
     static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -58,7 +59,8 @@ void link_close(struct link *link)
     link->dead = true;
 }
 
-/* `side` has reset its connection: news that travels from it, and is lost with the rest while that is cut. */
+/* `side` has reset its connection: news that travels from it, and is lost with the rest while that
+ * is cut. */
 static void side_lost(struct link *link, int side)
 {
     link->gone[side] = true;
@@ -222,8 +224,9 @@ static void connected(struct link *link)
 {
     int error = 0;
     socklen_t length = sizeof error;
+    /* the dialer is reset: nearest to a refusal, its connection being up */
     if (getsockopt(link->side[1].fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0 || error != 0)
-        link_close(link); /* the dialer is reset: nearest to a refusal, its connection being up */
+        link_close(link);
     else
         link->connecting = false;
 }
@@ -310,13 +313,15 @@ static void dial(struct route *route, int dialer)
 void route_accept(struct route *route)
 {
     struct fault_proxy *proxy = route->proxy;
+    /* cut by an earlier event of this round */
     if (route->listener.armed == 0)
-        return; /* cut by an earlier event of this round */
+        return;
     int fd = accept4(route->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0)
         dial(route, fd);
+    /* learned: there is room for no more */
     else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-        proxy->link_limit = proxy->link_count; /* learned: there is room for no more */
+        proxy->link_limit = proxy->link_count;
     if (proxy->link_count >= proxy->link_limit)
         paths_changed(proxy);
 }

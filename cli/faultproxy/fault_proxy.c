@@ -1,4 +1,5 @@
-/* The fault proxy: its sockets and its loop. Connections are in fault_link.c, control in fault_control.c. */
+/* The fault proxy: its sockets and its loop. Connections are in fault_link.c, control in
+ * fault_control.c. */
 #include "cli/faultproxy/fault_internal.h"
 
 #include <arpa/inet.h>
@@ -59,7 +60,8 @@ static bool resolve_ipc(const char *path, struct socket_address *out)
     return true;
 }
 
-/* "host" and "port" of scheme://host:port, the host without brackets. Checked by topology_load() already. */
+/* "host" and "port" of scheme://host:port, the host without brackets. Checked by topology_load()
+ * already. */
 static void split_host(const char *address, char host[LIMIT_ADDRESS_BYTES], char port[8])
 {
     const char *begin = strstr(address, "://");
@@ -135,7 +137,8 @@ static int listen_tcp_once(uint16_t *port)
     return -1;
 }
 
-/* A port of the topology that the kernel hands out is held until another one was found: it would come again. */
+/* A port of the topology that the kernel hands out is held until another one was found: it would
+ * come again. */
 static int listen_tcp(struct route *route, const char *real)
 {
     int held[PORT_ATTEMPTS];
@@ -210,7 +213,8 @@ static enum candor_code open_routes(struct fault_proxy *proxy, struct candor_err
 
 /* ---- Paths ---- */
 
-/* While a path is cut the listener's queue has room for one: later dials get no answer at all, as their packets would. */
+/* While a path is cut the listener's queue has room for one: later dials get no answer at all, as
+ * their packets would. */
 static void refresh_listener(struct route *route)
 {
     struct fault_proxy *proxy = route->proxy;

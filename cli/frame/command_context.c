@@ -26,7 +26,8 @@ uint64_t context_deadline_ms(const struct command_context *ctx, uint64_t otherwi
     return ctx->deadline_ms != 0 ? ctx->deadline_ms : otherwise;
 }
 
-/* What the command line gives comes first; where it names a place, the defaults' other place does not count. */
+/* What the command line gives comes first; where it names a place, the defaults' other place does
+ * not count. */
 const char *context_node(const struct command_context *ctx)
 {
     if (ctx->command == NULL || ctx->command->local)

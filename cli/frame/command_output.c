@@ -67,7 +67,8 @@ int output_columns(FILE *stream)
     return size.ws_col;
 }
 
-/* Columns that a text takes on a terminal: UTF-8 continuation bytes and escape sequences take none. */
+/* Columns that a text takes on a terminal: UTF-8 continuation bytes and escape sequences take
+ * none. */
 static int shown_width(const char *text, size_t length)
 {
     int width = 0;
@@ -130,8 +131,9 @@ void json_set_bytes(json_t *object, const char *name, const void *bytes, size_t 
     json_t *text = NULL;
     if (length == 0)
         text = json_string("");
+    /* NULL: not UTF-8 */
     else if (memchr(bytes, '\0', length) == NULL)
-        text = json_stringn(bytes, length); /* NULL: not UTF-8 */
+        text = json_stringn(bytes, length);
     if (text != NULL) {
         json_object_set_new(object, name, text);
         return;

@@ -139,7 +139,8 @@ static const char *typed_word(char *const *words)
     return words[optind - (apart ? 2 : 1)];
 }
 
-/* getopt_long takes any beginning of a name for the name: what a script means by it would change with the next option. */
+/* getopt_long takes any beginning of a name for the name: what a script means by it would change
+ * with the next option. */
 static bool is_whole(const struct option_spec *spec, const char *word)
 {
     size_t length = strlen(spec->name);

@@ -8,8 +8,9 @@
 
 static void print_error(struct command_context *ctx, const char *what, const char *hint)
 {
+    /* the JSON line says it all */
     if (ctx->json)
-        return; /* the JSON line says it all */
+        return;
     fflush(stdout);
     bool question = what[0] != '\0' && what[strlen(what) - 1] == '?';
     output_line(stderr, "kvctl: %s%s%s%s%s", ctx->command != NULL ? ctx->command->name : "",
@@ -198,8 +199,9 @@ int report_result(struct command_context *ctx, const struct candor_error *error,
                  result->primary[0] != '\0' ? result->primary : "(unnamed)", result->endpoint);
         hint = redirect;
     }
+    /* nobody to send the caller to */
     if (status == EXIT_REDIRECTED && (result == NULL || result->endpoint[0] == '\0'))
-        status = EXIT_UNAVAILABLE; /* nobody to send the caller to */
+        status = EXIT_UNAVAILABLE;
     hint = hint != NULL ? hint : hint_for(ctx, error);
     print_error(ctx, what, hint);
     if (ctx->json)

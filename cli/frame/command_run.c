@@ -67,7 +67,8 @@ static bool takes_next_word(const char *family, const char *option)
     return false;
 }
 
-/* `kvctl rollback -o json ls`: moves a family's second word, where options stand before it, to its place. */
+/* `kvctl rollback -o json ls`: moves a family's second word, where options stand before it, to its
+ * place. */
 static void gather_name(int argc, char **argv)
 {
     if (argc < 3 || argv[1][0] != '-' || !is_family(argv[0]))
@@ -150,8 +151,8 @@ static const char *foreign_hint(const char *word)
     return NULL;
 }
 
-/* The command that was probably meant: the n-th words of those that begin with `family`. Never one that ends or discards
- * something. */
+/* The command that was probably meant: the n-th words of those that begin with `family`. Never one
+ * that ends or discards something. */
 static const char *nearest_command(const char *family, const char *word, char out[NAME_BYTES])
 {
     const char *words[COMMANDS_MAX + 1] = {NULL};

@@ -33,9 +33,11 @@ struct command_context {
     struct candor_client *client;
 };
 
-/* Whether argv asks for -o json or --quiet, before anything of it is checked: errors are printed the way that was asked for. */
+/* Whether argv asks for -o json or --quiet, before anything of it is checked: errors are printed
+ * the way that was asked for. */
 void context_look_for_output(struct command_context *ctx, int argc, char **argv);
-/* Parses options out of argv; operands are moved to the front and *argc becomes their number. False after a report. */
+/* Parses options out of argv; operands are moved to the front and *argc becomes their number. False
+ * after a report. */
 bool context_parse(struct command_context *ctx, int *argc, char **argv);
 /* Whether the common option applies to the command. */
 bool common_applies(const struct command *command, const struct option_spec *spec);

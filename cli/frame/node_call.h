@@ -7,9 +7,9 @@
 
 #include "cli/frame/command.h"
 
-/* Calls `method` ("/candor.v1.Cluster/Promote") at `address`. The response, which the caller frees with
- * protobuf_c_message_free_unpacked(); NULL after a failure. `result` gets the error, Freshness and redirect; nothing is
- * reported. Any thread. */
+/* Calls `method` ("/candor.v1.Cluster/Promote") at `address`. The response, which the caller frees
+ * with protobuf_c_message_free_unpacked(); NULL after a failure. `result` gets the error, Freshness
+ * and redirect; nothing is reported. Any thread. */
 ProtobufCMessage *node_call(const char *address, const char *method,
                             const ProtobufCMessage *request,
                             const ProtobufCMessageDescriptor *response, uint32_t deadline_ms,
@@ -22,14 +22,15 @@ struct node_target {
     bool voter;
 };
 
-/* What --node, --endpoint and the topology name: one, or all. Returns how many; 0 after a report. `out` has room for
- * LIMIT_NODES. */
+/* What --node, --endpoint and the topology name: one, or all. Returns how many; 0 after a report.
+ * `out` has room for LIMIT_NODES. */
 size_t node_targets(struct command_context *ctx, struct node_target *out, int *status);
 /* Of one operand; false after a report. */
 bool node_target_named(struct command_context *ctx, const char *id, struct node_target *out,
                        int *status);
 
-/* The same question to all targets at the same time. `answers` has room for `count`; node_answers_free() when done. */
+/* The same question to all targets at the same time. `answers` has room for `count`;
+ * node_answers_free() when done. */
 struct node_answer {
     struct node_target target; /* its id is filled from the answer where it was not known */
     ProtobufCMessage *message; /* NULL: result.error says why */

@@ -1,7 +1,7 @@
 /* kvctl import: many writes, in batches, several in flight.
  *
- * Operations go into senders by the hash of their key; a sender has one batch in flight. So two writes of one key keep the
- * order of the file, and different keys do not wait for each other. */
+ * Operations go into senders by the hash of their key; a sender has one batch in flight. So two
+ * writes of one key keep the order of the file, and different keys do not wait for each other. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -344,7 +344,8 @@ static int hex_digit(uint8_t c)
                                   : -1;
 }
 
-/* One escape of print_escaped(), without its backslash. Returns how many bytes it takes; 0: it is none. */
+/* One escape of print_escaped(), without its backslash. Returns how many bytes it takes; 0: it is
+ * none. */
 static size_t read_escape(const uint8_t *at, size_t left, uint8_t *out)
 {
     if (left == 0)
@@ -433,7 +434,8 @@ static void show_progress(struct import *import, uint64_t acknowledged)
             (double)acknowledged / seconds);
 }
 
-/* Reads to the end or to the first failure. Returns what is wrong with line import->line; NULL: nothing. */
+/* Reads to the end or to the first failure. Returns what is wrong with line import->line; NULL:
+ * nothing. */
 static const char *read_lines(struct import *import, FILE *file)
 {
     struct buffer line = {0};

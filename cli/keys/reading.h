@@ -22,7 +22,8 @@
 /* From the options. False after a report. */
 bool read_options(struct command_context *ctx, struct candor_read_options *out, int *status);
 
-/* One line on stderr: who answered, and how old it may be. Nothing under --quiet or -o json. Warns of lost writes. */
+/* One line on stderr: who answered, and how old it may be. Nothing under --quiet or -o json. Warns
+ * of lost writes. */
 void note_freshness(struct command_context *ctx, const struct candor_result *result);
 
 /* {"key","value","found","mod_seq"}; without a value member under keys_only. */
@@ -32,11 +33,12 @@ json_t *json_pos(const struct candor_pos *pos);
 /* Adds "freshness", and "session_lost" and "violation" where there are any. */
 void json_set_answer(json_t *object, const struct candor_result *result);
 
-/* Text that fits a line: control bytes, backslashes and bytes that are not UTF-8 as \t, \n, \\ or \xNN. */
+/* Text that fits a line: control bytes, backslashes and bytes that are not UTF-8 as \t, \n, \\ or
+ * \xNN. */
 void print_escaped(struct candor_bytes bytes, FILE *to);
 
-/* An operand as a key: as it is, or decoded under --key-b64 (the result is then *owned; free it). False after a
- * report. */
+/* An operand as a key: as it is, or decoded under --key-b64 (the result is then *owned; free it).
+ * False after a report. */
 bool key_operand(struct command_context *ctx, const char *text, struct candor_bytes *key,
                  uint8_t **owned, int *status);
 #define KEY_OPTION                                                                                 \

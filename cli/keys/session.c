@@ -24,8 +24,8 @@ static int report_write_failed(struct command_context *ctx, const struct session
     return EXIT_SESSION;
 }
 
-/* A new file has a line at once, so that an empty one is one that was emptied, and a full disk is noticed before anything is
- * done. */
+/* A new file has a line at once, so that an empty one is one that was emptied, and a full disk is
+ * noticed before anything is done. */
 static bool open_file(struct command_context *ctx, struct session *session, int *status)
 {
     session->fd = open(session->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -18,11 +18,12 @@ struct session {
     const char *path;
 };
 
-/* Locks the file of --session, if given, and joins the client to its token. False after a report. */
+/* Locks the file of --session, if given, and joins the client to its token. False after a
+ * report. */
 bool session_begin(struct command_context *ctx, struct candor_client *client,
                    struct session *session, int *status);
-/* Writes the client's newest token and unlocks. When the file cannot be written, says so behind what became of the command;
- * EXIT_SESSION when that was done, else `status`. */
+/* Writes the client's newest token and unlocks. When the file cannot be written, says so behind
+ * what became of the command; EXIT_SESSION when that was done, else `status`. */
 int session_end(struct command_context *ctx, struct candor_client *client, struct session *session,
                 int status);
 

@@ -24,7 +24,7 @@
 #include "state/map_fault.h"
 #include "topology/topology.h"
 
-/* ---- Topology ----------------------------------------------------------------------------------------- */
+/* ---- Topology -------------------------------------------------------------------------------- */
 
 static bool load_topology(const struct kvd_arguments *arguments, struct topology *topology)
 {
@@ -32,8 +32,9 @@ static bool load_topology(const struct kvd_arguments *arguments, struct topology
     struct candor_error err = {0};
     enum candor_code code = topology_load(arguments->topology, topology, &problems, &err);
     topology_problems_print(&problems, arguments->topology, stderr);
+    /* it names the file */
     if (code != CANDOR_OK && problems.count == 0)
-        fprintf(stderr, "kvd: --topology: %s\n", err.message); /* it names the file */
+        fprintf(stderr, "kvd: --topology: %s\n", err.message);
     topology_problems_free(&problems);
     return code == CANDOR_OK;
 }
@@ -51,11 +52,11 @@ static bool find_self(const struct kvd_arguments *arguments, const struct topolo
     return false;
 }
 
-/* ---- The process -------------------------------------------------------------------------------------- */
+/* ---- The process ----------------------------------------------------------------------------- */
 
-/* Threads that carry requests do not preempt who woke them: on a busy processor every put would cost several
- * switches more (bench/README.md). They inherit it from here. The node thread, which keeps the time, does without
- * (node_thread_start), and so do those that are started before. */
+/* Threads that carry requests do not preempt who woke them: on a busy processor every put would
+ * cost several switches more (bench/README.md). They inherit it from here. The node thread, which
+ * keeps the time, does without (node_thread_start), and so do those that are started before. */
 static void prefer_throughput(void)
 {
     struct sched_param param = {0};
@@ -84,7 +85,7 @@ static int start_process(const struct kvd_arguments *arguments, struct candor_no
     return NODE_EXIT_SHORTAGE;
 }
 
-/* ---- Running ------------------------------------------------------------------------------------------ */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 static int refuse_start(const struct candor_error *err)
 {
@@ -94,7 +95,8 @@ static int refuse_start(const struct candor_error *err)
     return exit_status_of(err);
 }
 
-/* Damage that checkpoint and log cannot make good, while a majority goes on without this node (R67). */
+/* Damage that checkpoint and log cannot make good, while a majority goes on without this node
+ * (R67). */
 static bool rejoins(const struct kvd_arguments *arguments, const struct topology *topology,
                     struct candor_node_id self, const struct candor_error *err)
 {
@@ -139,8 +141,9 @@ static int run(const struct kvd_arguments *arguments, const struct topology *top
     return NODE_EXIT_CLEAN;
 }
 
-/* What one large request has taken goes back to the system when it is freed, and is not kept in an arena of the thread that
- * happened to answer it. Without the first, glibc raises the threshold to the largest block that was ever freed. */
+/* What one large request has taken goes back to the system when it is freed, and is not kept in an
+ * arena of the thread that happened to answer it. Without the first, glibc raises the threshold to
+ * the largest block that was ever freed. */
 static void memory_return_early(void)
 {
     mallopt(M_MMAP_THRESHOLD, LIMIT_MALLOC_MMAP_BYTES);

@@ -38,7 +38,8 @@ void kvd_restart_on_damage(void *closure, const struct candor_error *err)
     bool damaged = err->code == CANDOR_DATA_LOSS && err->reason == CANDOR_REASON_STATE_DAMAGED;
     if (!damaged && err->reason != CANDOR_REASON_OLDER_COPY)
         return;
-    /* Damage again and again is a matter for a person: memory or a disk that gives back what nobody wrote. */
+    /* Damage again and again is a matter for a person: memory or a disk that gives back what nobody
+     * wrote. */
     bool again = getenv(AGAIN) != NULL;
     if (again && clock_boot_ns() - started_ns < LIMIT_RESTART_AFTER_MS * NS_PER_MS)
         return;

@@ -1,5 +1,6 @@
-/* A node whose state is damaged is started again, so that it is made anew from its checkpoint and its log: by this process
- * itself, which becomes a new kvd under the same number, so that it happens with and without a supervisor. */
+/* A node whose state is damaged is started again, so that it is made anew from its checkpoint and
+ * its log: by this process itself, which becomes a new kvd under the same number, so that it
+ * happens with and without a supervisor. */
 #ifndef CLI_KVD_RESTART_H
 #define CLI_KVD_RESTART_H
 

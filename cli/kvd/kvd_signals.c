@@ -13,7 +13,8 @@
 #include "base/logging.h"
 #include "base/stacks.h"
 
-/* A stop's time is counted in these, each as one: a process that is paused for an hour has spent one of them. */
+/* A stop's time is counted in these, each as one: a process that is paused for an hour has spent
+ * one of them. */
 #define SLICE_MS 100
 
 static struct {

@@ -69,8 +69,9 @@ static int signal_node(struct command_context *ctx, struct local_node *node, con
         return report_state(ctx, node, PROCESS_ENDED, "`kvctl node start` starts it");
     if (error.code != CANDOR_OK)
         return report_error(ctx, &error, NULL);
+    /* paused, it could not end */
     if (act->signal == SIGTERM)
-        process_signal(&node->process, SIGCONT, &error); /* paused, it could not end */
+        process_signal(&node->process, SIGCONT, &error);
     bool good = act->after == PROCESS_ENDED
                     ? process_wait_end(&node->process, until_ns)
                     : process_wait_state(&node->process, act->after, until_ns);

@@ -207,8 +207,9 @@ static int up(struct command_context *ctx, struct local_cluster *cluster,
         status = local_start(ctx, cluster, chosen, count, wait_ms, results);
     if (status == EXIT_DONE && fresh)
         status = local_wait_fresh(ctx, topology, chosen, count, until_ns);
+    /* nothing is up */
     if (status != EXIT_DONE && !any_runs(cluster))
-        local_remove(cluster); /* nothing is up */
+        local_remove(cluster);
     print_up(ctx, cluster, results, fresh, status);
     json_decref(results);
     return status;

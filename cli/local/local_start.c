@@ -106,8 +106,9 @@ static bool look_for_ready(struct starting *one)
                 return true;
         }
         size_t whole = (size_t)(line - text);
+        /* the rest of the line comes later */
         if (whole == 0 && length < sizeof text - 1)
-            return false; /* the rest of the line comes later */
+            return false;
         one->scanned += (off_t)(whole > 0 ? whole : length);
     }
     return false;
@@ -115,8 +116,8 @@ static bool look_for_ready(struct starting *one)
 
 static bool settle(struct command_context *ctx, struct starting *one, uint64_t began_ns)
 {
-    bool ended =
-        process_look(one->process) == PROCESS_ENDED; /* looked at first: its last words count */
+    /* looked at first: its last words count */
+    bool ended = process_look(one->process) == PROCESS_ENDED;
     one->ready = look_for_ready(one) && !ended;
     one->ended = ended;
     if (!one->ready && !one->ended)

@@ -23,8 +23,9 @@
 
 /* ---- Looking ---- */
 
-/* False: there is no such process, or it has ended and waits to be reaped. A first thread that is a zombie beside others is no
- * end: those still hold the files, and the lock of the data directory. */
+/* False: there is no such process, or it has ended and waits to be reaped. A first thread that is a
+ * zombie beside others is no end: those still hold the files, and the lock of the data
+ * directory. */
 static bool read_stat(pid_t pid, char *state, uint64_t *start_ticks)
 {
     char path[64];
@@ -171,7 +172,8 @@ bool process_wait_state(const struct process *process, enum process_state state,
 
 /* ---- Starting ---- */
 
-/* In the child: only calls that are safe after a fork. The parent reads errno, or the end of the file. */
+/* In the child: only calls that are safe after a fork. The parent reads errno, or the end of the
+ * file. */
 _Noreturn static void become(char *const argv[], int log, int failure)
 {
     int nothing = open("/dev/null", O_RDONLY);
@@ -216,8 +218,9 @@ static enum candor_code fork_and_execute(char *const argv[], int log, struct pro
                                 CANDOR_REASON_NONE, "%s: %s", argv[0], strerror(why));
     }
     *out = (struct process){.pid = pid};
+    /* it has ended already; it keeps no number that another could have */
     if (!read_stat(pid, &state, &out->start_ticks) && out->start_ticks == 0)
-        reap(out); /* it has ended already; it keeps no number that another could have */
+        reap(out);
     return CANDOR_OK;
 }
 

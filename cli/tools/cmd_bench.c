@@ -1,6 +1,6 @@
-/* kvctl bench: N callers, each with one request in flight; a caller's next request is sent by the closure of its last
- * one, so there is no thread a caller. A caller that failed waits for the main thread, which lets it go on a little
- * later: a failing node is not asked in a tight loop. */
+/* kvctl bench: N callers, each with one request in flight; a caller's next request is sent by the
+ * closure of its last one, so there is no thread a caller. A caller that failed waits for the main
+ * thread, which lets it go on a little later: a failing node is not asked in a tight loop. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -204,8 +204,9 @@ static uint64_t drive(struct bench *bench)
     interrupt_end();
     atomic_store(&bench->stopping, true);
     uint64_t took = clock_boot_ns() - begun;
+    /* each ends by its deadline */
     while (atomic_load(&bench->busy) > 0)
-        pause_ns(NS_PER_MS); /* each ends by its deadline */
+        pause_ns(NS_PER_MS);
     return took;
 }
 

@@ -153,8 +153,9 @@ static int script_line(struct shell *shell, struct script *script, bool last)
     switch (shell_split((const char *)script->text.bytes, &words)) {
     case SHELL_SPLIT_OPEN:
         script->text.length--;
+        /* the next line belongs to it */
         if (!last)
-            return EXIT_DONE; /* the next line belongs to it */
+            return EXIT_DONE;
         status = script_refuse(shell, script->begin, "a quote is not closed");
         break;
     case SHELL_SPLIT_TOO_LONG:

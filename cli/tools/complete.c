@@ -163,7 +163,8 @@ static bool is_named(const struct option_spec *spec, const char *word)
     return spec->letter != '\0' && word[0] == '-' && word[1] == spec->letter && word[2] == '\0';
 }
 
-/* Of a command and those that every one takes; NULL: no such option, or `word` holds its value already. */
+/* Of a command and those that every one takes; NULL: no such option, or `word` holds its value
+ * already. */
 static const struct option_spec *find_option(const struct command *command, const char *word)
 {
     const struct option_spec *lists[] = {command->options, common_options};
@@ -233,7 +234,8 @@ static void find_command(struct seen *seen)
     seen->command = command_find(seen->second != NULL ? 2 : 1, words, &used);
 }
 
-/* Options may stand between the two words of a family's name: any of its commands tells what they take. */
+/* Options may stand between the two words of a family's name: any of its commands tells what they
+ * take. */
 static const struct option_spec *option_of(const struct seen *seen, const char *word)
 {
     if (seen->command != NULL)

@@ -26,12 +26,13 @@ struct shell_words {
 };
 enum shell_split { SHELL_SPLIT_DONE, SHELL_SPLIT_OPEN, SHELL_SPLIT_TOO_LONG };
 
-/* Quotes as in sh: '...', "...", \x. A word that begins with # ends the line. OPEN: a quote is not closed, or the
- * last byte is a backslash: the next line belongs to it. */
+/* Quotes as in sh: '...', "...", \x. A word that begins with # ends the line. OPEN: a quote is not
+ * closed, or the last byte is a backslash: the next line belongs to it. */
 enum shell_split shell_split(const char *line, struct shell_words *out);
 void shell_words_free(struct shell_words *words);
 
-/* The topology that commands use at this moment: `up` may have changed it. False: none, or it cannot be used. */
+/* The topology that commands use at this moment: `up` may have changed it. False: none, or it
+ * cannot be used. */
 bool shell_topology(const struct shell *shell, struct topology *out);
 
 /* Runs one command line; its status. */

@@ -36,7 +36,8 @@ struct terminal {
     bool interrupted;  /* the line at hand, by ^C */
 };
 
-/* ^C: by a pipe, since it may come at any moment, and to any thread, while the editor is about to read. */
+/* ^C: by a pipe, since it may come at any moment, and to any thread, while the editor is about to
+ * read. */
 static int interrupts[2] = {-1, -1};
 
 static void on_interrupt(int number)
@@ -163,7 +164,8 @@ static void open_history(struct terminal *terminal)
         history(terminal->history, &event, H_LOAD, terminal->history_path);
 }
 
-/* A line that begins with a blank is not kept: a way to keep a value out. Values may be secrets: nobody else reads. */
+/* A line that begins with a blank is not kept: a way to keep a value out. Values may be secrets:
+ * nobody else reads. */
 static void remember(struct terminal *terminal, const char *line)
 {
     HistEvent event;
@@ -244,8 +246,9 @@ static unsigned char offer(EditLine *edit, const struct completion *found, const
     size_t common = common_length(found);
     bool whole = found->count == 1;
     bool folder = whole && common > 0 && found->list[0][common - 1] == '/';
+    /* ~ was replaced */
     if (strncmp(found->list[0], prefix, typed) != 0)
-        return CC_REFRESH_BEEP; /* ~ was replaced */
+        return CC_REFRESH_BEEP;
     insert(edit, found->list[0] + typed, common - typed);
     if (whole && !folder)
         el_insertstr(edit, " ");
@@ -314,8 +317,9 @@ static int read_character(EditLine *edit, wchar_t *out)
     el_get(edit, EL_CLIENTDATA, &terminal);
     while (read_byte(terminal, &byte)) {
         size_t used = mbrtowc(out, &byte, 1, &terminal->partial);
+        /* more bytes of it follow */
         if (used == (size_t)-2)
-            continue; /* more bytes of it follow */
+            continue;
         if (used != (size_t)-1)
             return 1;
         memset(&terminal->partial, 0, sizeof terminal->partial); /* no character: it is left out */
@@ -386,8 +390,8 @@ static bool read_and_run(struct terminal *terminal)
 int shell_interactive(struct shell *shell)
 {
     struct terminal terminal = {.shell = shell};
-    struct sigaction action = {.sa_handler =
-                                   on_interrupt}; /* no SA_RESTART: a wait of a command ends */
+    /* no SA_RESTART: a wait of a command ends */
+    struct sigaction action = {.sa_handler = on_interrupt};
     struct sigaction former;
     sigemptyset(&action.sa_mask);
     ASSERT(pipe2(interrupts, O_CLOEXEC | O_NONBLOCK) == 0);

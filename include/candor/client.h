@@ -9,7 +9,8 @@
  *
  *     struct candor_result result;
  *     struct candor_read_options bounded = {.level = CANDOR_READ_BOUNDED, .max_staleness_ms = 500};
- *     if (candor_get(client, candor_text("greeting"), &bounded, &result) == CANDOR_OK && result.items[0].found)
+ *     if (candor_get(client, candor_text("greeting"), &bounded, &result) == CANDOR_OK &&
+ *         result.items[0].found)
  *         printf("%.*s, from %s, at most %" PRIu64 " ms old\n", (int)result.items[0].value.length,
  *                (const char *)result.items[0].value.data, result.freshness.node,
  *                result.freshness.staleness_bound_ms);
@@ -17,33 +18,39 @@
  *     candor_client_close(client);
  *
  * What a client does by itself, in every call, until the call's deadline:
- * - it looks for the primary among its endpoints and follows redirects, at most 8 in a row (UNAVAILABLE/MAX_HOPS
- *   beyond, with the trail in the message);
+ * - it looks for the primary among its endpoints and follows redirects, at most 8 in a row
+ *   (UNAVAILABLE/MAX_HOPS beyond, with the trail in the message);
  * - it backs off, with jitter, when nobody can answer now;
  * - it keeps the session token: the newest position that this client wrote or read;
- * - it adds to the staleness bound the time that has passed on its own clock since it sent the request;
+ * - it adds to the staleness bound the time that has passed on its own clock since it sent the
+ *   request;
  * - it checks that no node goes back on what it promised earlier, and reports it (`violation`).
  *
- * Retries. Reads and writes alike are repeated until the call's deadline, at whatever node may answer. A write keeps its
- * request id over its attempts, and the nodes execute an id once: when a connection dies after a write was sent, or a
- * primary falls, the next attempt either does it or is answered with what it did (`replayed`). When the deadline comes
- * before any node could say, the call ends with reason OUTCOME_UNKNOWN: candor_txn_status() tells later what became of it. A
- * condition (cas, increment, txn) that failed had no effect and is not remembered: a later attempt compares again.
- * OUTCOME_UNKNOWN with ack LOCAL has one more meaning: what the node that fell had alone may be rolled back.
+ * Retries. Reads and writes alike are repeated until the call's deadline, at whatever node may
+ * answer. A write keeps its request id over its attempts, and the nodes execute an id once: when a
+ * connection dies after a write was sent, or a primary falls, the next attempt either does it or is
+ * answered with what it did (`replayed`). When the deadline comes before any node could say, the
+ * call ends with reason OUTCOME_UNKNOWN: candor_txn_status() tells later what became of it. A
+ * condition (cas, increment, txn) that failed had no effect and is not remembered: a later attempt
+ * compares again. OUTCOME_UNKNOWN with ack LOCAL has one more meaning: what the node that fell had
+ * alone may be rolled back.
  *
- * Threads: any thread may use a client at any time, except while it is being closed. Calls block. A result belongs to
- * the thread that made the call.
+ * Threads: any thread may use a client at any time, except while it is being closed. Calls block. A
+ * result belongs to the thread that made the call.
  *
- * fork(): fork before the first call. A child may then use the client that it inherited, which draws a client id of its own
- * there, or open others. Once a client of the process has made a call, its connections and the library's threads are the parent's
- * alone: in a child every call, and candor_client_open(), gives FAILED_PRECONDITION at once; candor_client_close() gives back
- * memory and leaves the connections to the parent; exec() is always fine.
+ * fork(): fork before the first call. A child may then use the client that it inherited, which
+ * draws a client id of its own there, or open others. Once a client of the process has made a call,
+ * its connections and the library's threads are the parent's alone: in a child every call, and
+ * candor_client_open(), gives FAILED_PRECONDITION at once; candor_client_close() gives back memory
+ * and leaves the connections to the parent; exec() is always fine.
  *
- * Copies: when somebody else uses the client's id nevertheless (the machine was restored from a snapshot, a process was copied),
- * a write gets INVALID_ARGUMENT with reason REQUEST_ID_REUSED. It was not executed; the client goes on under a new id, and the
- * caller decides whether to write again.
+ * Copies: when somebody else uses the client's id nevertheless (the machine was restored from a
+ * snapshot, a process was copied), a write gets INVALID_ARGUMENT with reason REQUEST_ID_REUSED. It
+ * was not executed; the client goes on under a new id, and the caller decides whether to write
+ * again.
  *
- * Memory: a call that finds none ends with RESOURCE_EXHAUSTED; of a write that was sent, with reason OUTCOME_UNKNOWN. */
+ * Memory: a call that finds none ends with RESOURCE_EXHAUSTED; of a write that was sent, with
+ * reason OUTCOME_UNKNOWN. */
 #ifndef CANDOR_CLIENT_H
 #define CANDOR_CLIENT_H
 
@@ -81,7 +88,7 @@ static inline struct candor_bytes candor_text(const char *text)
     return bytes;
 }
 
-/* ---- What an answer says about its age ---------------------------------------------------------------- */
+/* ---- What an answer says about its age ------------------------------------------------------- */
 
 int candor_epoch_compare(const struct candor_epoch *a, const struct candor_epoch *b);
 int candor_pos_compare(const struct candor_pos *a, const struct candor_pos *b);
@@ -96,27 +103,28 @@ struct candor_freshness {
     uint64_t heartbeat_age_ms;
     bool stale;               /* state is not FRESH */
     bool has_staleness_bound; /* false: nothing proves how old the data are */
-    /* No write acknowledged longer ago than this, counted back from the return of the call, is missing. The time since
-     * the request was sent is already added. */
+    /* No write acknowledged longer ago than this, counted back from the return of the call, is
+     * missing. The time since the request was sent is already added. */
     uint64_t staleness_bound_ms;
     uint64_t applied_seq; /* newest record in the data that were read */
     uint64_t primary_seq; /* newest record that the primary announced */
     uint64_t commit_seq;  /* newest record known to be committed */
 };
 
-/* To keep a token: at most CANDOR_TOKEN_BYTES_MAX bytes (a candor.v1.SessionToken). Returns the length; 0: empty. */
+/* To keep a token: at most CANDOR_TOKEN_BYTES_MAX bytes (a candor.v1.SessionToken). Returns the
+ * length; 0: empty. */
 size_t candor_token_export(const struct candor_token *token, uint8_t out[CANDOR_TOKEN_BYTES_MAX]);
 /* INVALID_ARGUMENT/MALFORMED when the bytes are not a token. No bytes: the empty token. */
 enum candor_code candor_token_import(struct candor_bytes bytes, struct candor_token *out,
                                      struct candor_error *err);
 
-/* ---- A client ----------------------------------------------------------------------------------------- */
+/* ---- A client -------------------------------------------------------------------------------- */
 
 struct candor_client;
 
 struct candor_client_options {
-    /* NNG addresses ("tcp://host:port", "ipc:///path"), the nearest first: reads stay with the first that answers,
-     * writes go to the primary wherever it is. Copied. */
+    /* NNG addresses ("tcp://host:port", "ipc:///path"), the nearest first: reads stay with the
+     * first that answers, writes go to the primary wherever it is. Copied. */
     const char *const *endpoints;
     size_t endpoint_count;
     /* A redirect ends the call: FAILED_PRECONDITION, with `primary` and `endpoint` set. */
@@ -124,34 +132,37 @@ struct candor_client_options {
     uint32_t deadline_ms; /* of a call that names none; 0: 5000 */
     /* Largest message sent or taken; 0: 4 MiB. Set it to the topology's limits.message. */
     size_t message_bytes;
-    /* CANDOR_CLIENT_ID_BYTES, to begin with; NULL: drawn. Never of two clients, nor of one and a later one: the second's
-     * writes would be refused, or taken for the first's. */
+    /* CANDOR_CLIENT_ID_BYTES, to begin with; NULL: drawn. Never of two clients, nor of one and a
+     * later one: the second's writes would be refused, or taken for the first's. */
     const uint8_t *client_id;
-    /* Told of each violation, from the thread whose call found it, before that call returns. May be NULL. */
+    /* Told of each violation, from the thread whose call found it, before that call returns. May be
+     * NULL. */
     void (*violation)(void *closure, const char *text);
     void *closure;
 };
 
-/* Returns at once: connections are made when they are needed. INVALID_ARGUMENT for no endpoint, too many or a malformed one. */
+/* Returns at once: connections are made when they are needed. INVALID_ARGUMENT for no endpoint, too
+ * many or a malformed one. */
 enum candor_code candor_client_open(const struct candor_client_options *options,
                                     struct candor_client **out, struct candor_error *err);
 /* No call may be running. NULL is fine. */
 void candor_client_close(struct candor_client *client);
 
-/* The session: the newest position that this client wrote or read. It never goes back; a position of another epoch is taken only
- * from the answer to a SESSION read or a write, for which the node has looked whether the session's position survived (R43). */
+/* The session: the newest position that this client wrote or read. It never goes back; a position
+ * of another epoch is taken only from the answer to a SESSION read or a write, for which the node
+ * has looked whether the session's position survived (R43). */
 void candor_client_token(struct candor_client *client, struct candor_token *out);
 /* Goes on with a session of earlier or elsewhere. Takes the newer of `token` and its own;
  * INVALID_ARGUMENT/FOREIGN_CLUSTER when they are of two clusters. */
 enum candor_code candor_client_join(struct candor_client *client, const struct candor_token *token,
                                     struct candor_error *err);
-/* Begins the session anew, from `token` (NULL: from nothing). After SESSION_LOST, result.token is where to go on;
- * this call is how a caller says that it has understood what was lost. */
+/* Begins the session anew, from `token` (NULL: from nothing). After SESSION_LOST, result.token is
+ * where to go on; this call is how a caller says that it has understood what was lost. */
 void candor_client_restart_session(struct candor_client *client, const struct candor_token *token);
 /* How many violations this client has seen. */
 uint64_t candor_client_violations(struct candor_client *client);
 
-/* ---- Results ------------------------------------------------------------------------------------------ */
+/* ---- Results --------------------------------------------------------------------------------- */
 
 struct candor_item {
     struct candor_bytes key;
@@ -173,28 +184,32 @@ struct candor_lost_write {
     struct candor_pos pos; /* where it had been */
 };
 
-/* What a call gave. Every call fills all of it, whatever it returns; candor_result_free() afterwards. */
+/* What a call gave. Every call fills all of it, whatever it returns; candor_result_free()
+ * afterwards. */
 struct candor_result {
     struct candor_error error; /* its code is what the call returned */
     bool has_freshness;        /* false: no node answered */
     struct candor_freshness freshness;
     struct candor_token token; /* position of this answer; empty when it has none */
-    char primary
-        [CANDOR_NODE_ID_BYTES]; /* of a redirect or refusal: the primary, as far as the node knew; "" */
+    /* of a redirect or refusal: the primary, as far as the node knew; "" */
+    char primary[CANDOR_NODE_ID_BYTES];
     char endpoint[CANDOR_ADDRESS_BYTES]; /* where it is reached; "" */
     uint32_t retry_after_ms;
     uint32_t redirects; /* followed by this call */
     uint32_t attempts;  /* requests sent for this call */
-    /* Of a write: part of what its session saw was rolled back. The node refused the write (SESSION_LOST), the session goes on from
-     * result.token of that answer, and the write was sent once more; this result is of that. Told by each call that was under way
-     * with the lost position. A SESSION read ends with the error instead. */
+    /* Of a write: part of what its session saw was rolled back. The node refused the write
+     * (SESSION_LOST), the session goes on from result.token of that answer, and the write was sent
+     * once more; this result is of that. Told by each call that was under way with the lost
+     * position. A SESSION read ends with the error instead. */
     bool session_lost;
-    /* Of SESSION_LOST, when the node that told it holds what was rolled back: the id of its rollback archive ("":
-     * another node may hold it; `freshness.node` is the one that does), and which writes of this client are in it. */
+    /* Of SESSION_LOST, when the node that told it holds what was rolled back: the id of its
+     * rollback archive ("": another node may hold it; `freshness.node` is the one that does), and
+     * which writes of this client are in it. */
     char lost_archive[CANDOR_ARCHIVE_ID_BYTES];
     size_t lost_write_count;
     struct candor_lost_write *lost_writes; /* oldest first */
-    /* There may be others: the search stopped at a limit, or many threads have written at once, under as many ids. */
+    /* There may be others: the search stopped at a limit, or many threads have written at once,
+     * under as many ids. */
     bool more_lost_writes;
     char violation[256]; /* what the node went back on; "" (the usual case): nothing */
 
@@ -207,12 +222,13 @@ struct candor_result {
     struct candor_request_id request; /* under which it was sent, whatever became of it */
     /* OK and not set: it had no effect (a failed cas, a txn that executed gets alone). */
     bool wrote;
-    struct candor_pos
-        first; /* position of the first operation; the n-th has first.seq + n. Without effect: of what was read */
+    /* position of the first operation; the n-th has first.seq + n. Without effect: of what was
+     * read */
+    struct candor_pos first;
     struct candor_pos last;
     enum candor_ack ack; /* level that `last` has reached */
-    bool
-        replayed; /* an earlier attempt had done it: the answer is of then. Batch: some of it, or all */
+    /* an earlier attempt had done it: the answer is of then. Batch: some of it, or all */
+    bool replayed;
     size_t found_count; /* delete: 1; batch and txn: one an operation */
     bool *found;        /* whether the key existed before it */
     bool succeeded; /* cas, txn: the condition held; increment: the number is within its bounds */
@@ -224,7 +240,7 @@ struct candor_result {
 
 void candor_result_free(struct candor_result *result); /* may be called again */
 
-/* ---- Reads -------------------------------------------------------------------------------------------- */
+/* ---- Reads ----------------------------------------------------------------------------------- */
 
 struct candor_read_options {
     enum candor_read_level level;
@@ -234,7 +250,8 @@ struct candor_read_options {
     uint32_t deadline_ms; /* 0: the client's */
 };
 
-/* `options` may be NULL everywhere. All give the error's code. OK and item.found = false: there is no such key. */
+/* `options` may be NULL everywhere. All give the error's code. OK and item.found = false: there is
+ * no such key. */
 enum candor_code candor_get(struct candor_client *client, struct candor_bytes key,
                             const struct candor_read_options *options,
                             struct candor_result *result);
@@ -253,12 +270,13 @@ struct candor_range {
     bool keys_only;
 };
 
-/* One page: while result->more, ask again with range.after = the last item's key. Pages are separate reads. */
+/* One page: while result->more, ask again with range.after = the last item's key. Pages are
+ * separate reads. */
 enum candor_code candor_scan(struct candor_client *client, const struct candor_range *range,
                              const struct candor_read_options *options,
                              struct candor_result *result);
 
-/* ---- Writes ------------------------------------------------------------------------------------------- */
+/* ---- Writes ---------------------------------------------------------------------------------- */
 
 struct candor_write_options {
     enum candor_ack ack;
@@ -283,16 +301,17 @@ enum candor_code candor_batch(struct candor_client *client, const struct candor_
                               size_t count, const struct candor_write_options *options,
                               struct candor_result *result);
 
-/* ---- Conditional writes ------------------------------------------------------------------------------- */
+/* ---- Conditional writes ---------------------------------------------------------------------- */
 
-/* Each is one atomic record, decided at the primary. With ack MAJORITY a failed condition, too, is answered only when
- * what it saw is committed. */
+/* Each is one atomic record, decided at the primary. With ack MAJORITY a failed condition, too, is
+ * answered only when what it saw is committed. */
 
 enum candor_expect_kind {
     CANDOR_EXPECT_VALUE = 1, /* the key exists and has `value` */
     CANDOR_EXPECT_ABSENT,    /* there is no such key */
     CANDOR_EXPECT_EXISTS,    /* there is one */
-    CANDOR_EXPECT_MOD_SEQ, /* it was written last by the record `mod_seq`; 0: there is no such key */
+    /* it was written last by the record `mod_seq`; 0: there is no such key */
+    CANDOR_EXPECT_MOD_SEQ,
 };
 
 struct candor_expect {
@@ -301,8 +320,8 @@ struct candor_expect {
     uint64_t mod_seq;
 };
 
-/* Writes `value` if the key is as expected. OK either way: result->succeeded tells; if not, result->items[0] is what is
- * there instead (found = false: nothing). */
+/* Writes `value` if the key is as expected. OK either way: result->succeeded tells; if not,
+ * result->items[0] is what is there instead (found = false: nothing). */
 enum candor_code candor_cas(struct candor_client *client, struct candor_bytes key,
                             const struct candor_expect *expect, struct candor_bytes value,
                             const struct candor_write_options *options,
@@ -316,9 +335,10 @@ struct candor_bounds {
     int64_t initial; /* what an absent key counts as */
 };
 
-/* Adds to a number, whose value is its decimal text. `bounds` NULL: those of 64 bits, initial 0. result->number is the new
- * one. OUT_OF_RANGE: it would leave its bounds; nothing was done, result->number is the present one.
- * FAILED_PRECONDITION with reason NONE: the value is not a number. */
+/* Adds to a number, whose value is its decimal text. `bounds` NULL: those of 64 bits, initial 0.
+ * result->number is the new one. OUT_OF_RANGE: it would leave its bounds; nothing was done,
+ * result->number is the present one. FAILED_PRECONDITION with reason NONE: the value is not a
+ * number. */
 enum candor_code candor_increment(struct candor_client *client, struct candor_bytes key,
                                   int64_t delta, const struct candor_bounds *bounds,
                                   const struct candor_write_options *options,
@@ -364,30 +384,32 @@ struct candor_txn {
     size_t else_count;
 };
 
-/* result->succeeded: the compares held. items: one for each operation of the list that was executed, in order: of a get
- * what it read (it sees what the operations before it did), of a put or delete the key alone, with found = it existed. */
+/* result->succeeded: the compares held. items: one for each operation of the list that was
+ * executed, in order: of a get what it read (it sees what the operations before it did), of a put
+ * or delete the key alone, with found = it existed. */
 enum candor_code candor_txn(struct candor_client *client, const struct candor_txn *txn,
                             const struct candor_write_options *options,
                             struct candor_result *result);
 
 enum candor_txn_state {
-    CANDOR_TXN_UNKNOWN =
-        0, /* by request: it had no effect there, was rolled back, or was forgotten; by position: not reached */
+    /* by request: it had no effect there, was rolled back, or was forgotten; by position: not
+     * reached */
+    CANDOR_TXN_UNKNOWN = 0,
     CANDOR_TXN_COMMITTED = 1,
     CANDOR_TXN_ROLLED_BACK = 2, /* by position only */
     CANDOR_TXN_PENDING = 3,     /* not decided yet: ask again */
 };
 
-/* What became of a write: by its request (result->request of its call) or, when that is NULL, by its
- * position, which speaks of whatever record stands there (struct candor_pos). Begins with the
- * primary, as far as it is known; another node's UNKNOWN says less (result->freshness.role, .stale).
- * result->last: where the write stands. */
+/* What became of a write: by its request (result->request of its call) or, when that is NULL, by
+ * its position, which speaks of whatever record stands there (struct candor_pos). Begins with the
+ * primary, as far as it is known; another node's UNKNOWN says less (result->freshness.role,
+ * .stale). result->last: where the write stands. */
 enum candor_code candor_txn_status(struct candor_client *client,
                                    const struct candor_request_id *request,
                                    const struct candor_pos *pos, uint32_t deadline_ms,
                                    enum candor_txn_state *out, struct candor_result *result);
 
-/* ---- Status ------------------------------------------------------------------------------------------- */
+/* ---- Status ---------------------------------------------------------------------------------- */
 
 /* One node, as it sees itself. Freshness is in the result. */
 struct candor_status {
@@ -412,13 +434,15 @@ struct candor_status {
     uint64_t rollback_count;
     uint64_t keys;
     bool admitted;
-    /* Of its data, 128 bits in hexadecimal: equal at two nodes that stand at one position, or one of them is wrong. */
+    /* Of its data, 128 bits in hexadecimal: equal at two nodes that stand at one position, or one
+     * of them is wrong. */
     char digest[36];
-    /* DOUBTFUL: the newest position where its data were the others' (0: not known), and since where they are not; else 0. */
+    /* DOUBTFUL: the newest position where its data were the others' (0: not known), and since where
+     * they are not; else 0. */
     uint64_t equal_seq;
     uint64_t differs_seq;
-    bool
-        has_scrubbed_age; /* false: not all of what it stores was read and checked since it was started */
+    /* false: not all of what it stores was read and checked since it was started */
+    bool has_scrubbed_age;
     uint64_t scrubbed_age_ms;
     uint64_t scrub_findings;
     char scrub_finding[256]; /* rot in log, checkpoint or archives that is still there; "": none */

@@ -23,8 +23,9 @@ struct candor_epoch {
     struct candor_node_id owner; /* the primary of this epoch */
 };
 
-/* A position in the log. Equal positions of two logs mean equal logs up to them, where both have the epoch from the same
- * primary: a copied disk may have written another log in its name (docs/protocol.md R55, R56). */
+/* A position in the log. Equal positions of two logs mean equal logs up to them, where both have
+ * the epoch from the same primary: a copied disk may have written another log in its name
+ * (docs/protocol.md R55, R56). */
 struct candor_pos {
     struct candor_epoch epoch;
     uint64_t seq; /* 0: before the first record */
@@ -34,8 +35,8 @@ struct candor_pos {
 struct candor_token {
     uint64_t cluster_id; /* 0: the token is empty */
     struct candor_pos pos;
-    uint64_t
-        origin; /* the low half of the hash chain at the first record of that epoch (R56); 0: not said */
+    /* the low half of the hash chain at the first record of that epoch (R56); 0: not said */
+    uint64_t origin;
 };
 
 /* How safe a write is asked to be, or has become (docs/consistency.md). */

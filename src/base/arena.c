@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* A call that waits keeps its first block: a small request with all that its call needs fits, and takes none. Later ones
- * double, so that a large request takes few. */
+/* A call that waits keeps its first block: a small request with all that its call needs fits, and
+ * takes none. Later ones double, so that a large request takes few. */
 #define BLOCK_BYTES_FIRST ((size_t)2 << 10)
 #define BLOCK_BYTES_MOST ((size_t)16 << 10)
 #define ALIGNMENT ((size_t)16)

@@ -1,4 +1,5 @@
-/* A broken invariant stops the process, in release builds too (docs/consistency.md: integrity in doubt). */
+/* A broken invariant stops the process, in release builds too (docs/consistency.md: integrity in
+ * doubt). */
 #ifndef BASE_ASSERT_H
 #define BASE_ASSERT_H
 

@@ -18,7 +18,8 @@ static void *allocate(void *closure, size_t bytes)
     return memory;
 }
 
-/* Not given back to the bound: what is freed while a message is decoded was replaced by something larger. */
+/* Not given back to the bound: what is freed while a message is decoded was replaced by something
+ * larger. */
 static void release(void *closure, void *at)
 {
     (void)closure;

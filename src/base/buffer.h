@@ -1,5 +1,6 @@
 /* A growable byte buffer, and little-endian coding into and out of bytes.
- * Ownership: buffer_free() by whoever holds the struct. Without memory the process ends (base/memory.h). */
+ * Ownership: buffer_free() by whoever holds the struct. Without memory the process ends
+ * (base/memory.h). */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 
@@ -33,7 +34,8 @@ uint64_t get_u64(const uint8_t *p);
 void put_u32(uint8_t *p, uint32_t value);
 void put_u64(uint8_t *p, uint64_t value);
 
-/* Reads hostile bytes: after the first read past the end `ok` is false and every read gives zero. */
+/* Reads hostile bytes: after the first read past the end `ok` is false and every read gives
+ * zero. */
 struct reader {
     const uint8_t *at;
     const uint8_t *end;
@@ -46,7 +48,8 @@ uint16_t read_u16(struct reader *reader);
 uint32_t read_u32(struct reader *reader);
 uint64_t read_u64(struct reader *reader);
 struct slice read_bytes(struct reader *reader, size_t length); /* points into the reader's bytes */
-/* An id, or nobody, as it is stored: LIMIT_NODE_ID_BYTES, its text and then zeros. False: it is none, or cut short. */
+/* An id, or nobody, as it is stored: LIMIT_NODE_ID_BYTES, its text and then zeros. False: it is
+ * none, or cut short. */
 bool read_node_id(struct reader *reader, struct candor_node_id *out);
 /* Generation, term and owner; and the seq. False as above. */
 bool read_epoch(struct reader *reader, struct candor_epoch *out);

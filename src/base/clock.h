@@ -12,8 +12,8 @@
 uint64_t clock_boot_ns(void);
 uint64_t clock_wall_ms(void);
 
-/* Which boot of the machine this is: CLOCK_BOOTTIME, and the start times of processes, mean nothing in another. Zeros to
- * the end of `out`. False, and "", when it is not known. */
+/* Which boot of the machine this is: CLOCK_BOOTTIME, and the start times of processes, mean nothing
+ * in another. Zeros to the end of `out`. False, and "", when it is not known. */
 #define CLOCK_BOOT_ID_BYTES 40
 bool clock_boot_id(char out[CLOCK_BOOT_ID_BYTES]);
 

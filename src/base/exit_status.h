@@ -1,5 +1,5 @@
-/* How a node's process ends: the table of docs/operations.md. A supervisor may restart a node after 5, 6
- * and 7 at once; 2 and 3 need a person, and 4 whatever is in the way to go. */
+/* How a node's process ends: the table of docs/operations.md. A supervisor may restart a node after
+ * 5, 6 and 7 at once; 2 and 3 need a person, and 4 whatever is in the way to go. */
 #ifndef BASE_EXIT_STATUS_H
 #define BASE_EXIT_STATUS_H
 
@@ -19,7 +19,8 @@ enum {
     NODE_EXIT_HUNG = 5,
     /* The orderly stop took too long. */
     NODE_EXIT_STOP_FORCED = 6,
-    /* No room, memory, thread or descriptor was to be had: nothing is damaged, and later there may be. */
+    /* No room, memory, thread or descriptor was to be had: nothing is damaged, and later there may
+     * be. */
     NODE_EXIT_SHORTAGE = 7,
 };
 

@@ -1,5 +1,6 @@
-/* A heap of numbered items, the least key first. An item is in it at most once, and can be taken out
- * wherever it stands: what waits for a position or a time is found, and given up, without a search.
+/* A heap of numbered items, the least key first. An item is in it at most once, and can be taken
+ * out wherever it stands: what waits for a position or a time is found, and given up, without a
+ * search.
  *
  * Item numbers should be dense (indices of a table): memory grows with the largest, and is kept.
  * Threads: the caller's. Ends the process when out of memory (base/memory.h). */

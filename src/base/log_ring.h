@@ -1,5 +1,5 @@
-/* Log lines on their way to the thread that writes them: a ring of bytes that holds whole lines only, and counts
- * those that found no room. Not locked: its owner does that. */
+/* Log lines on their way to the thread that writes them: a ring of bytes that holds whole lines
+ * only, and counts those that found no room. Not locked: its owner does that. */
 #ifndef BASE_LOG_RING_H
 #define BASE_LOG_RING_H
 
@@ -14,14 +14,16 @@ struct log_ring {
     /* Counted from the beginning of time; their difference is what is in the ring. */
     uint64_t put_bytes;
     uint64_t taken_bytes;
-    /* Lines without room since this was last taken, and where in the stream the first of them is missing. */
+    /* Lines without room since this was last taken, and where in the stream the first of them is
+     * missing. */
     uint64_t dropped;
     uint64_t dropped_at;
 };
 
 /* `line` ends with its only '\n'. False: no room, and it is counted. */
 bool log_ring_put(struct log_ring *ring, const char *line, size_t length);
-/* Moves as many whole lines into `out` as fit in, but none from behind a gap. 0: there are none before it. */
+/* Moves as many whole lines into `out` as fit in, but none from behind a gap. 0: there are none
+ * before it. */
 size_t log_ring_take(struct log_ring *ring, char *out, size_t room);
 /* How many lines are missing right here; the next call gives 0. */
 uint64_t log_ring_take_dropped(struct log_ring *ring);

@@ -14,7 +14,8 @@
 #include "base/log_ring.h"
 #include "base/logging.h"
 
-/* What one write(2) carries: a pipe takes it in one piece, so that lines of several processes do not mix. */
+/* What one write(2) carries: a pipe takes it in one piece, so that lines of several processes do
+ * not mix. */
 enum { CHUNK_BYTES = 4096, PRINT_BYTES = 512 };
 
 /* The lock is held for as long as it takes to copy a line, never over a system call. */

@@ -1,4 +1,5 @@
-/* The thread that writes log lines, so that no other waits for their reader (logging.h is what others use). */
+/* The thread that writes log lines, so that no other waits for their reader (logging.h is what
+ * others use). */
 #ifndef BASE_LOG_WRITER_H
 #define BASE_LOG_WRITER_H
 
@@ -16,7 +17,8 @@ __attribute__((format(printf, 4, 5))) size_t logging_format(char out[LIMIT_LOG_L
 
 bool log_writer_start(void);
 bool log_writer_runs(void);
-/* A line with its '\n'; never waits for a reader. For stdout: the newest counts, as there is but one. */
+/* A line with its '\n'; never waits for a reader. For stdout: the newest counts, as there is but
+ * one. */
 void log_writer_put(const char *line, size_t length);
 void log_writer_print(const char *line, size_t length);
 /* For signal handlers: nothing waits to be written. */
@@ -28,7 +30,8 @@ void log_writer_reopen(const char *path);
 
 /* Opens `path` to append to and puts it in stderr's place. */
 bool log_file_open(const char *path);
-/* All of it; waits for room even where the descriptor does not block. False: it cannot be written. */
+/* All of it; waits for room even where the descriptor does not block. False: it cannot be
+ * written. */
 bool log_write_all(int fd, const char *bytes, size_t length);
 
 #endif

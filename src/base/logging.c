@@ -27,7 +27,8 @@ void logging_set_node(const char *node)
 
 /* ---- Lines ---- */
 
-/* Ends what was printed into a line's bytes, `wanted` of them, as one line; what is beyond is cut. */
+/* Ends what was printed into a line's bytes, `wanted` of them, as one line; what is beyond is
+ * cut. */
 static size_t end_line(char line[LIMIT_LOG_LINE_BYTES], size_t wanted)
 {
     size_t used = wanted < LIMIT_LOG_LINE_BYTES - 1 ? wanted : LIMIT_LOG_LINE_BYTES - 1;
@@ -113,7 +114,8 @@ void logging_exit(int status)
     _exit(status);
 }
 
-/* Waits for the thread that writes, then lets the signal do what it does by default: it comes again when this returns. */
+/* Waits for the thread that writes, then lets the signal do what it does by default: it comes again
+ * when this returns. */
 static void crashed(int number)
 {
     const struct timespec pause = {.tv_nsec = (long)NS_PER_MS};

@@ -1,8 +1,9 @@
 /* Memory without which there is no going on: an event that was promised, a queue's place.
  *
- * Lack of it is a passing shortage and no broken invariant. These functions give memory or end the process with one
- * log line, which says who wanted how much, and NODE_EXIT_SHORTAGE: never by abort(), whose core file and SIGABRT
- * say "a bug", and never as damage. What can refuse the request instead calls malloc() and refuses.
+ * Lack of it is a passing shortage and no broken invariant. These functions give memory or end the
+ * process with one log line, which says who wanted how much, and NODE_EXIT_SHORTAGE: never by
+ * abort(), whose core file and SIGABRT say "a bug", and never as damage. What can refuse the
+ * request instead calls malloc() and refuses.
  *
  * Not for libcandor: a library does not end its caller's process. Any thread. */
 #ifndef BASE_MEMORY_H
@@ -17,9 +18,9 @@
 #define memory_zeroed(count, each) memory_zeroed_for(__func__, count, each)
 /* As realloc(): `old` may be NULL, and is no longer valid. */
 #define memory_resize(old, count, each) memory_resize_for(__func__, old, count, each)
-/* Room for `wanted` things in an array that grows: `list` and `capacity` (of an unsigned type) are the caller's variables,
- * NULL and 0 at first. The capacity doubles, so that one more costs little however many there are. What is new is not
- * cleared. */
+/* Room for `wanted` things in an array that grows: `list` and `capacity` (of an unsigned type) are
+ * the caller's variables, NULL and 0 at first. The capacity doubles, so that one more costs little
+ * however many there are. What is new is not cleared. */
 #define memory_grow(list, capacity, wanted)                                                        \
     do {                                                                                           \
         if ((wanted) > (capacity)) {                                                               \

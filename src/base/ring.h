@@ -1,5 +1,6 @@
-/* A queue of things of one size for one thread: pushed at the end, taken from the beginning, and found between by number, for
- * each that is pushed gets the next number. It grows, and keeps its memory; who pushes bounds it.
+/* A queue of things of one size for one thread: pushed at the end, taken from the beginning, and
+ * found between by number, for each that is pushed gets the next number. It grows, and keeps its
+ * memory; who pushes bounds it.
  *
  * Threads: the caller's. Ends the process when out of memory (base/memory.h). */
 #ifndef BASE_RING_H
@@ -18,7 +19,8 @@ struct ring {
 };
 
 void ring_free(struct ring *ring);
-/* The place of the new one, not cleared, for the caller to fill. It is valid, as that of ring_at(), until the next push. */
+/* The place of the new one, not cleared, for the caller to fill. It is valid, as that of ring_at(),
+ * until the next push. */
 void *ring_push(struct ring *ring);
 /* The one with this number, which is in the ring. */
 void *ring_at(const struct ring *ring, uint64_t number);

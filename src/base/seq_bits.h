@@ -1,4 +1,5 @@
-/* A set of seqs above a floor: a ring of bits that grows with the distance between floor and highest member. One thread. */
+/* A set of seqs above a floor: a ring of bits that grows with the distance between floor and
+ * highest member. One thread. */
 #ifndef BASE_SEQ_BITS_H
 #define BASE_SEQ_BITS_H
 

@@ -1,5 +1,5 @@
-/* From a serial number to what bears it. Serial numbers are given once and never again, so one that comes late finds
- * nothing: unlike a pointer, which may belong to something else by then.
+/* From a serial number to what bears it. Serial numbers are given once and never again, so one that
+ * comes late finds nothing: unlike a pointer, which may belong to something else by then.
  *
  * Threads: the caller's. Ends the process when out of memory (base/memory.h). */
 #ifndef BASE_SERIALS_H

@@ -180,8 +180,8 @@ const struct epoch_start *epoch_history_find(const struct epoch_history *history
     return NULL;
 }
 
-/* Two primaries of one epoch begin it with two records: an older copy of a disk may stand again for an epoch
- * that the disk had won (R56). */
+/* Two primaries of one epoch begin it with two records: an older copy of a disk may stand again for
+ * an epoch that the disk had won (R56). */
 static bool same_start(const struct epoch_start *a, const struct epoch_start *b)
 {
     return a->first_seq == b->first_seq && chain_equal(a->chain, b->chain);

@@ -1,5 +1,5 @@
-/* The words of docs/protocol.md §1 as C types, beside those that clients share (candor/types.h). Plain values: copy them freely,
- * any thread. */
+/* The words of docs/protocol.md §1 as C types, beside those that clients share (candor/types.h).
+ * Plain values: copy them freely, any thread. */
 #ifndef BASE_TYPES_H
 #define BASE_TYPES_H
 
@@ -25,13 +25,13 @@ int slice_compare(struct slice a, struct slice b); /* bytewise, shorter first */
 
 /* False when `text` is empty, too long, or has a byte outside [A-Za-z0-9._-]; `out` is then "". */
 bool node_id_parse(const char *text, size_t length, struct candor_node_id *out);
-struct candor_node_id
-node_id_of(const char *text); /* ASSERTs that it parses; for literals and tests */
+/* ASSERTs that it parses; for literals and tests */
+struct candor_node_id node_id_of(const char *text);
 bool node_id_equal(struct candor_node_id a, struct candor_node_id b);
 bool node_id_empty(struct candor_node_id id);
 
-/* The number of a life (R8, R62): how often the directory was started, and behind that chance, so that a disk and a copy of it
- * are not at the same number. It grows with each start. */
+/* The number of a life (R8, R62): how often the directory was started, and behind that chance, so
+ * that a disk and a copy of it are not at the same number. It grows with each start. */
 #define BOOT_CHANCE_BITS 24
 uint64_t boot_next(uint64_t boot, uint64_t random);
 uint64_t boot_count(uint64_t boot);
@@ -106,7 +106,8 @@ struct epoch_history {
 void epoch_history_init(struct epoch_history *history);
 void epoch_history_free(struct epoch_history *history);
 void epoch_history_copy(struct epoch_history *to, const struct epoch_history *from);
-/* Appends a start; the newest one must be lower in epoch and in first_seq. Forgets the oldest at the limit. */
+/* Appends a start; the newest one must be lower in epoch and in first_seq. Forgets the oldest at
+ * the limit. */
 void epoch_history_append(struct epoch_history *history, const struct epoch_start *start);
 /* Forgets the epochs that begin above `seq`. */
 void epoch_history_truncate(struct epoch_history *history, uint64_t seq);
@@ -115,9 +116,9 @@ struct candor_epoch epoch_history_at(const struct epoch_history *history, uint64
 /* NULL: the history does not hold it. */
 const struct epoch_start *epoch_history_find(const struct epoch_history *history,
                                              struct candor_epoch epoch);
-/* Highest seq up to which two logs (histories and last seqs) hold records of the same epochs, begun by the
- * same records; 0 when none (R11). Whether the newest of those epochs holds the same records in both, their
- * chains tell. */
+/* Highest seq up to which two logs (histories and last seqs) hold records of the same epochs, begun
+ * by the same records; 0 when none (R11). Whether the newest of those epochs holds the same records
+ * in both, their chains tell. */
 uint64_t epoch_history_common(const struct epoch_history *a, uint64_t a_last,
                               const struct epoch_history *b, uint64_t b_last);
 

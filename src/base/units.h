@@ -1,5 +1,6 @@
-/* Durations ("500ms", "5s", "2m", "1h", "0") and sizes ("64KiB", "1MiB", "16GiB", "512B") as people write them.
- * A bare number other than 0 is refused: it has no unit. Fractions are taken ("1.5s"). Any thread. */
+/* Durations ("500ms", "5s", "2m", "1h", "0") and sizes ("64KiB", "1MiB", "16GiB", "512B") as people
+ * write them. A bare number other than 0 is refused: it has no unit. Fractions are taken ("1.5s").
+ * Any thread. */
 #ifndef BASE_UNITS_H
 #define BASE_UNITS_H
 

@@ -1,21 +1,25 @@
-/* Ends a process one of whose threads hangs, so that a supervisor can start it again: a node that hangs holds its
- * data directory, its addresses and its vote, and helps nobody.
+/* Ends a process one of whose threads hangs, so that a supervisor can start it again: a node that
+ * hangs holds its data directory, its addresses and its vote, and helps nobody.
  *
- * A watched thread says watchdog_step() each time round its loop, at least every LIMIT_WATCHDOG_WAKE_MS when it has
- * nothing to do. One that has not for the stated time is hung: `hung`, the stacks of all threads, NODE_EXIT_HUNG.
+ * A watched thread says watchdog_step() each time round its loop, at least every
+ * LIMIT_WATCHDOG_WAKE_MS when it has nothing to do. One that has not for the stated time is hung:
+ * `hung`, the stacks of all threads, NODE_EXIT_HUNG.
  *
  * What counts as that time is what the thread could have used:
- * - The watchdog counts its own turns, each as one, however long it slept: in a process that was stopped, in a machine
- *   that was suspended or starved, they are few.
- * - A thread that sleeps is charged the turn. One that runs, or waits for a processor, is charged what it used of it.
+ * - The watchdog counts its own turns, each as one, however long it slept: in a process that was
+ *   stopped, in a machine that was suspended or starved, they are few.
+ * - A thread that sleeps is charged the turn. One that runs, or waits for a processor, is charged
+ *   what it used of it.
  * - One that the kernel holds in the disk (paging, too), or a debugger, is charged nothing.
- * - A thread of the disk (the writer) is charged for waits on locks alone, and not while another thread waits for the
- *   disk: a disk that hangs is R6's affair, and the node can still be read. Running without end counts a tenth.
- *   Where it says whose work on the disk it may wait for, it is not charged while that thread has the lock and is at
- *   work: runs, or waits for anything but a lock of its own.
- * A thread that is silent for long and not charged is reported: `no_progress`, with its stack.
+ * - A thread of the disk (the writer) is charged for waits on locks alone, and not while another
+ *   thread waits for the disk: a disk that hangs is R6's affair, and the node can still be read.
+ *   Running without end counts a tenth. Where it says whose work on the disk it may wait for, it is
+ *   not charged while that thread has the lock and is at work: runs, or waits for anything but a
+ *   lock of its own. A thread that is silent for long and not charged is reported: `no_progress`,
+ *   with its stack.
  *
- * One of these a process, as with the log; without watchdog_start() steps are only counted. Threads: as said. */
+ * One of these a process, as with the log; without watchdog_start() steps are only counted.
+ * Threads: as said. */
 #ifndef BASE_WATCHDOG_H
 #define BASE_WATCHDOG_H
 
@@ -35,12 +39,13 @@ struct watched;
 /* False: no thread is to be had. Once. */
 bool watchdog_start(uint64_t limit_ms);
 
-/* The calling thread, from here on. NULL when LIMIT_WATCHED_THREADS are: it is not watched. `name` is kept. */
+/* The calling thread, from here on. NULL when LIMIT_WATCHED_THREADS are: it is not watched. `name`
+ * is kept. */
 struct watched *watchdog_enter(const char *name, enum watch_kind kind);
 void watchdog_leave(struct watched *watched);
 void watchdog_step(struct watched *watched);
-/* From here on, until NULL: a lock that is waited for may be held for long by the task that `holder`
- * names; 0: nobody has it. */
+/* From here on, until NULL: a lock that is waited for may be held for long by the task that
+ * `holder` names; 0: nobody has it. */
 void watchdog_expect_wait(struct watched *watched, const _Atomic pid_t *holder);
 
 /* ---- How it judges, for tests ---- */

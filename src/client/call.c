@@ -1,4 +1,5 @@
-/* The client contract of docs/consistency.md: one call, over as many attempts as its deadline allows. */
+/* The client contract of docs/consistency.md: one call, over as many attempts as its deadline
+ * allows. */
 #include "client/internal.h"
 
 #include <errno.h>
@@ -72,7 +73,8 @@ static size_t first_target(struct candor_client *client, const struct call *call
     return target;
 }
 
-/* Without a number it names who asks: a session read learns which of the writes under this id were lost (R44). */
+/* Without a number it names who asks: a session read learns which of the writes under this id were
+ * lost (R44). */
 static void name_client(struct candor_client *client, struct progress *progress)
 {
     Candor__V1__RequestId *id = &progress->request_id;
@@ -124,8 +126,9 @@ static uint32_t attempt_ms(const struct candor_client *client, const struct call
 static void clear_attempt(struct candor_result *result)
 {
     struct candor_result before = *result;
+    /* kept */
     if (before.session_lost)
-        result->lost_writes = NULL; /* kept */
+        result->lost_writes = NULL;
     candor_result_free(result);
     memset(result, 0, sizeof *result);
     result->attempts = before.attempts;
@@ -139,7 +142,8 @@ static void clear_attempt(struct candor_result *result)
     result->more_lost_writes = before.more_lost_writes;
 }
 
-/* Without memory for the answer to a write that was executed, its details are lost: candor_txn_status() tells them later. */
+/* Without memory for the answer to a write that was executed, its details are lost:
+ * candor_txn_status() tells them later. */
 static void not_taken(const struct call *call, struct candor_result *result)
 {
     if (result->no_memory) {
@@ -152,8 +156,8 @@ static void not_taken(const struct call *call, struct candor_result *result)
                      result->has_freshness ? result->freshness.node : "(unnamed)", call->method);
 }
 
-/* R46: what no attempt of this call may have done was done by another process with this client's ids, for a write with the
- * very same content; this one's was not executed. */
+/* R46: what no attempt of this call may have done was done by another process with this client's
+ * ids, for a write with the very same content; this one's was not executed. */
 static void not_ours(struct candor_result *result)
 {
     candor_error_set(&result->error, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_REQUEST_ID_REUSED,
@@ -259,8 +263,9 @@ static bool worth_a_retry(const struct candor_error *error)
     }
 }
 
-/* A write that was refused because its session had lost what it saw: the loss is told with the answer, and the write goes again
- * from where the session can go on. False: this was told before, or the node names no such place. */
+/* A write that was refused because its session had lost what it saw: the loss is told with the
+ * answer, and the write goes again from where the session can go on. False: this was told before,
+ * or the node names no such place. */
 static bool renew_session(struct candor_client *client, struct call *call,
                           struct candor_result *result)
 {
@@ -283,12 +288,14 @@ static enum next judge(struct candor_client *client, struct call *call, struct p
     const struct candor_error *error = &result->error;
     if (renew_session(client, call, result))
         return NEXT_AGAIN;
+    /* a read has no outcome but its answer */
     if (!call->write && error->reason == CANDOR_REASON_OUTCOME_UNKNOWN)
-        result->error.reason = CANDOR_REASON_NONE; /* a read has no outcome but its answer */
+        result->error.reason = CANDOR_REASON_NONE;
     if (!worth_a_retry(error) || call->single)
         return NEXT_RETURN;
+    /* its id keeps it from being executed twice (R46) */
     if (call->write && !surely_refused(error, answered))
-        progress->uncertain = true; /* its id keeps it from being executed twice (R46) */
+        progress->uncertain = true;
     if (error->code == CANDOR_FAILED_PRECONDITION && client->no_redirect)
         return NEXT_RETURN;
     if (error->code == CANDOR_FAILED_PRECONDITION && result->endpoint[0] != '\0')
@@ -359,8 +366,8 @@ static void sleep_ns(uint64_t ns)
         ;
 }
 
-/* No endpoint is an address of a node, as far as can be seen: waiting does not change it. `why` is of
- * the last one. */
+/* No endpoint is an address of a node, as far as can be seen: waiting does not change it. `why` is
+ * of the last one. */
 static bool hopeless(struct candor_client *client, char *why, size_t size)
 {
     bool hope = false;
@@ -373,8 +380,8 @@ static bool hopeless(struct candor_client *client, char *why, size_t size)
     return !hope;
 }
 
-/* Goes to the next endpoint after a pause. False: the deadline comes first, or there is nobody to ask;
- * that may have been found only after the attempt had failed for want of an answer. */
+/* Goes to the next endpoint after a pause. False: the deadline comes first, or there is nobody to
+ * ask; that may have been found only after the attempt had failed for want of an answer. */
 static bool back_off(struct candor_client *client, struct progress *progress,
                      struct candor_result *result)
 {
@@ -420,7 +427,8 @@ static void remember(struct candor_client *client, const struct call *call,
     pthread_mutex_unlock(&client->lock);
 }
 
-/* Keeps what a node said of itself when it refused: it tells more than the silence of the node it named. */
+/* Keeps what a node said of itself when it refused: it tells more than the silence of the node it
+ * named. */
 static void keep_refusal(struct progress *progress, const struct candor_result *result)
 {
     if (!result->has_freshness)
@@ -447,7 +455,8 @@ static void explain(const struct progress *progress, struct candor_result *resul
     memcpy(result->endpoint, refusal->endpoint, sizeof result->endpoint);
 }
 
-/* Says the time that passed, and why not the whole deadline was used: the node asked for a pause that reaches beyond it. */
+/* Says the time that passed, and why not the whole deadline was used: the node asked for a pause
+ * that reaches beyond it. */
 static void gave_up(const struct progress *progress, struct candor_result *result)
 {
     explain(progress, result);

@@ -41,7 +41,7 @@ void candor_channel_close(struct candor_channel *channel)
     free(channel);
 }
 
-/* ---- Calls --------------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 /* Lives as long as the exchange. */
 struct request {
@@ -120,7 +120,7 @@ void candor_answer_free(struct candor_answer *answer)
     memset(answer->memory, 0, sizeof answer->memory);
 }
 
-/* ---- Calls that nobody waits for ------------------------------------------------------------------------- */
+/* ---- Calls that nobody waits for ------------------------------------------------------------- */
 
 struct sending {
     struct request request; /* first: its exchange is what comes back */
@@ -128,8 +128,9 @@ struct sending {
     void *closure;
 };
 
-/* What this thread is about to send. A call that is refused ends before rpc_client_call() returns: its caller is told by the
- * code and not by a callback, which might send again, be refused again, and so on down the stack. */
+/* What this thread is about to send. A call that is refused ends before rpc_client_call() returns:
+ * its caller is told by the code and not by a callback, which might send again, be refused again,
+ * and so on down the stack. */
 static _Thread_local struct {
     const struct sending *sending;
     bool refused;

@@ -46,7 +46,8 @@ static bool is_spent(const struct identity *identity)
     return identity->retired && identity->oldest > identity->newest;
 }
 
-/* Under the lock. The first that has room, so that as few as possible are used. NULL: there is no memory for another. */
+/* Under the lock. The first that has room, so that as few as possible are used. NULL: there is no
+ * memory for another. */
 static struct identity *find_identity(struct candor_client *client)
 {
     struct identity **at = &client->identities;
@@ -240,8 +241,8 @@ static struct connection *longest_unused(struct candor_client *client)
     return found;
 }
 
-/* Under the lock. A new place, or that of an address that is forgotten for it, whose connection `*former` is for the caller to
- * close. False: there is none. */
+/* Under the lock. A new place, or that of an address that is forgotten for it, whose connection
+ * `*former` is for the caller to close. False: there is none. */
 static bool find_place(struct candor_client *client, size_t *index, struct rpc_client **former)
 {
     *former = NULL;
@@ -306,8 +307,9 @@ bool client_connect(struct candor_client *client, const char *address, size_t *i
     if (good)
         client_take(client, *index);
     pthread_mutex_unlock(&client->lock);
+    /* no call uses it */
     if (former != NULL)
-        rpc_client_close(former); /* no call uses it */
+        rpc_client_close(former);
     if (!good)
         candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
                          "calls are under way at %zu different addresses: no room for %s",
@@ -333,8 +335,9 @@ static bool token_equal(const struct candor_token *a, const struct candor_token 
     return a->cluster_id == b->cluster_id && candor_pos_compare(&a->pos, &b->pos) == 0;
 }
 
-/* R43: the newest position that the session wrote or read. It never goes back, and a position of another epoch takes its place only
- * where the answering node has judged it: else nobody knows whether that epoch's history holds what the session saw (I8). */
+/* R43: the newest position that the session wrote or read. It never goes back, and a position of
+ * another epoch takes its place only where the answering node has judged it: else nobody knows
+ * whether that epoch's history holds what the session saw (I8). */
 void client_see_token(struct candor_client *client, const struct candor_token *asked,
                       const struct candor_token *token)
 {

@@ -44,7 +44,8 @@ static bool token_from(const Candor__V1__SessionToken *from, struct candor_token
     return convert_pos(from->pos, &to->pos);
 }
 
-/* A node that names itself, its epoch or its token badly counts as having said nothing of its age. */
+/* A node that names itself, its epoch or its token badly counts as having said nothing of its
+ * age. */
 void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *result)
 {
     struct candor_freshness *to = &result->freshness;

@@ -1,4 +1,5 @@
-/* Wire messages to and from the public structs of candor/client.h. Everything received is hostile. Any thread. */
+/* Wire messages to and from the public structs of candor/client.h. Everything received is hostile.
+ * Any thread. */
 #ifndef CLIENT_CONVERT_H
 #define CLIENT_CONVERT_H
 
@@ -6,7 +7,8 @@
 
 #include "candor/v1/rpc.pb-c.h"
 
-/* Fills freshness and token of the result; without Freshness (NULL, or a malformed one) it has none. */
+/* Fills freshness and token of the result; without Freshness (NULL, or a malformed one) it has
+ * none. */
 void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *result);
 bool convert_epoch(const Candor__V1__Epoch *from,
                    struct candor_epoch *to); /* NULL: all zero; false: a bad owner */

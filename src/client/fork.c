@@ -1,11 +1,13 @@
-/* fork(): a child has a copy of each client, with the same client ids, and none of the threads that NNG runs.
+/* fork(): a child has a copy of each client, with the same client ids, and none of the threads that
+ * NNG runs.
  *
- * Ids: both processes would use the same ones for different writes, so a child draws its own (R46). Connections: those of the
- * parent cannot be used in a child, nor can NNG be started there once it ran in the parent; such a child is told so at once
- * instead of waiting for threads that are not there.
+ * Ids: both processes would use the same ones for different writes, so a child draws its own (R46).
+ * Connections: those of the parent cannot be used in a child, nor can NNG be started there once it
+ * ran in the parent; such a child is told so at once instead of waiting for threads that are not
+ * there.
  *
- * Locks: the list's, then those of the clients in the list's order; all are held while the process forks, so that a child finds
- * no client half changed. */
+ * Locks: the list's, then those of the clients in the list's order; all are held while the process
+ * forks, so that a child finds no client half changed. */
 #include "client/internal.h"
 
 #include <stdatomic.h>

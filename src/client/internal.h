@@ -1,6 +1,7 @@
-/* The inside of the client. client.c: connections and the session; call.c: the retry loop; promise.c: what nodes
- * promised; fork.c: a child's clients; convert.c: wire messages to and from the public structs; operations.c, transactions.c: the calls;
- * channel.c: one node, without all that. */
+/* The inside of the client. client.c: connections and the session; call.c: the retry loop;
+ * promise.c: what nodes promised; fork.c: a child's clients; convert.c: wire messages to and from
+ * the public structs; operations.c, transactions.c: the calls; channel.c: one node, without all
+ * that. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 
@@ -15,8 +16,9 @@
 #include "client/convert.h"
 #include "rpc/rpc.h"
 
-/* Addresses known at a time: endpoints, and nodes that redirects have named. At it, the one that was used longest ago makes room; a
- * redirect is not followed only while calls are under way at all others. */
+/* Addresses known at a time: endpoints, and nodes that redirects have named. At it, the one that
+ * was used longest ago makes room; a redirect is not followed only while calls are under way at all
+ * others. */
 #define CONNECTIONS_MAX ((size_t)2 * LIMIT_NODES)
 
 #define BACKOFF_FIRST_MS 10
@@ -41,12 +43,13 @@ struct promise {
     uint64_t horizon_at_ns; /* when the reply that proved it came */
 };
 
-/* Numbers in flight under one id: half of what the nodes remember of it (R46), so that no write falls out of that, however
- * long it takes and however many others go on meanwhile. */
+/* Numbers in flight under one id: half of what the nodes remember of it (R46), so that no write
+ * falls out of that, however long it takes and however many others go on meanwhile. */
 #define LANE_WINDOW (LIMIT_REQUESTS_PER_CLIENT / 2)
 
-/* Request ids with one client id. Callers at once share a identity; one that is held up by a slow write is passed by in
- * another. A write whose outcome stayed unknown ends its identity, so that its id can still be asked for. */
+/* Request ids with one client id. Callers at once share a identity; one that is held up by a slow
+ * write is passed by in another. A write whose outcome stayed unknown ends its identity, so that
+ * its id can still be asked for. */
 struct identity {
     uint8_t id[CANDOR_CLIENT_ID_BYTES];
     uint64_t newest; /* number drawn last */
@@ -108,10 +111,12 @@ enum candor_code client_call(struct candor_client *client, struct call *call,
 
 /* operations.c */
 ProtobufCBinaryData operation_binary(struct candor_bytes bytes);
-/* malloc'd. NULL: there is no memory, which `result` remembers until the call ends (operation_out_of_memory). */
+/* malloc'd. NULL: there is no memory, which `result` remembers until the call ends
+ * (operation_out_of_memory). */
 void *operation_zeroed(size_t count, size_t size, struct candor_result *result);
 enum candor_code operation_out_of_memory(struct candor_error *error);
-/* The response that `body` holds, kept in result->memory; NULL: it does not decode, or there is no memory. */
+/* The response that `body` holds, kept in result->memory; NULL: it does not decode, or there is no
+ * memory. */
 void *operation_unpack(const ProtobufCMessageDescriptor *type, struct slice body,
                        struct candor_result *result);
 enum candor_code operation_call(struct candor_client *client, struct call *call,
@@ -128,19 +133,22 @@ struct candor_item operation_item(const Candor__V1__KeyValue *from);
 /* client.c */
 /* Draws the next number of a identity that has room. NULL: there is no memory for a identity. */
 struct identity *client_draw_number(struct candor_client *client, uint64_t *number);
-/* The write has ended. OUTCOME_UNKNOWN: nobody could say how; REQUEST_ID_REUSED: its id was used by somebody else. The
- * identity may be gone afterwards. */
+/* The write has ended. OUTCOME_UNKNOWN: nobody could say how; REQUEST_ID_REUSED: its id was used by
+ * somebody else. The identity may be gone afterwards. */
 void client_end_number(struct candor_client *client, struct identity *identity, uint64_t number,
                        enum candor_reason reason);
-/* The id that the next write would have, and whether there were others. False: there is no memory for one. */
+/* The id that the next write would have, and whether there were others. False: there is no memory
+ * for one. */
 bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BYTES], bool *others);
-/* Under the lock: whoever has the ids drawn so far is not this client alone. The next write draws another. */
+/* Under the lock: whoever has the ids drawn so far is not this client alone. The next write draws
+ * another. */
 void client_retire_ids(struct candor_client *client);
-/* Takes the place of `address` among the connections, added if missing; client_release() gives it back. False: too many in
- * use, or a malformed address. */
+/* Takes the place of `address` among the connections, added if missing; client_release() gives it
+ * back. False: too many in use, or a malformed address. */
 bool client_connect(struct candor_client *client, const char *address, size_t *index,
                     struct candor_error *err);
-/* What can be seen of an address without a socket: NNG looks at the rest when the connection is made. */
+/* What can be seen of an address without a socket: NNG looks at the rest when the connection is
+ * made. */
 bool client_check_address(const char *address, struct candor_error *err);
 /* Under the lock: takes a place; gives the one at *index back for another one. */
 void client_take(struct candor_client *client, size_t index);
@@ -151,7 +159,8 @@ struct rpc_client *client_rpc(struct candor_client *client, size_t index, struct
 /* The session has seen `token` in the answer to a call that brought `asked`. */
 void client_see_token(struct candor_client *client, const struct candor_token *asked,
                       const struct candor_token *token);
-/* `lost` was rolled back and the user is told: the session goes on from `token`, unless it has moved on already. */
+/* `lost` was rolled back and the user is told: the session goes on from `token`, unless it has
+ * moved on already. */
 void client_lose_token(struct candor_client *client, const struct candor_token *lost,
                        const struct candor_token *token);
 
@@ -165,7 +174,8 @@ void fork_note_connected(void); /* before NNG is used */
 bool fork_stranded(struct candor_error *error);
 
 /* promise.c */
-/* Compares a reply with what the node and the call were promised, and remembers what it promises now. */
+/* Compares a reply with what the node and the call were promised, and remembers what it promises
+ * now. */
 void promise_check(struct candor_client *client, const struct call *call, uint64_t sent_ns,
                    uint64_t received_ns, struct candor_result *result);
 

@@ -126,8 +126,9 @@ static bool take_scan(const struct call *call, struct slice body, struct candor_
     (void)call;
     const Candor__V1__ScanResponse *response =
         operation_unpack(&candor__v1__scan_response__descriptor, body, result);
+    /* a page without an item could never be resumed */
     if (response == NULL || (response->more && response->n_items == 0))
-        return false; /* a page without an item could never be resumed */
+        return false;
     result->more = response->more;
     return take_items(response->items, response->n_items, result);
 }

@@ -1,7 +1,8 @@
-/* Every client is a probe (docs/consistency.md): what a node said earlier is held against what it says now.
+/* Every client is a probe (docs/consistency.md): what a node said earlier is held against what it
+ * says now.
  *
- * Calls run concurrently and replies overtake each other, so a reply is only compared with what was known when its
- * request was sent. */
+ * Calls run concurrently and replies overtake each other, so a reply is only compared with what was
+ * known when its request was sent. */
 #include "client/internal.h"
 
 #include <inttypes.h>
@@ -10,16 +11,17 @@
 
 #include "base/clock.h"
 
-/* What clocks may differ by before a bound that grew faster than time counts as a broken promise: their rates (the
- * drift of R36 is far below 1%) and the roundings to milliseconds and ticks. */
+/* What clocks may differ by before a bound that grew faster than time counts as a broken promise:
+ * their rates (the drift of R36 is far below 1%) and the roundings to milliseconds and ticks. */
 #define RATE_SLACK_PERCENT 1
 #define SLACK_NS (20 * NS_PER_MS)
 
 __attribute__((format(printf, 2, 3))) static void broken(struct candor_result *result,
                                                          const char *format, ...)
 {
+    /* the first one tells enough */
     if (result->violation[0] != '\0')
-        return; /* the first one tells enough */
+        return;
     va_list list;
     va_start(list, format);
     vsnprintf(result->violation, sizeof result->violation, format, list);
@@ -48,7 +50,8 @@ static void check_bounded(const struct call *call, uint64_t took_ns, struct cand
         result->error.code != CANDOR_OK)
         return;
     const struct candor_freshness *freshness = &result->freshness;
-    /* The node decided before it packed the reply: the bound may have grown in between, by less than the call took. */
+    /* The node decided before it packed the reply: the bound may have grown in between, by less
+     * than the call took. */
     uint64_t slack_ms = ns_to_ms_up(took_ns + SLACK_NS);
     if (!freshness->has_staleness_bound)
         broken(result, "node %s answered a bounded read without a bound", freshness->node);
@@ -68,8 +71,9 @@ static void check_flag(struct candor_result *result)
                candor_state_name(freshness->state), freshness->stale ? "true" : "false");
 }
 
-/* Nor does a write of the session come before what it has seen (I8: monotonic writes, writes follow reads). One that
- * wrote nothing, as a comparison that failed, answers with the position of what it read: that may be the very one. */
+/* Nor does a write of the session come before what it has seen (I8: monotonic writes, writes follow
+ * reads). One that wrote nothing, as a comparison that failed, answers with the position of what it
+ * read: that may be the very one. */
 static void check_write(const struct call *call, struct candor_result *result)
 {
     const struct candor_token *session = &call->asked;
@@ -91,8 +95,9 @@ static struct promise *promise_of(struct candor_client *client, const char *node
         if (strcmp(client->promises[i].node.text, node) == 0)
             return &client->promises[i];
     }
+    /* more ids than a cluster has: nothing to hold them to */
     if (client->promise_count == LIMIT_NODES)
-        return NULL; /* more ids than a cluster has: nothing to hold them to */
+        return NULL;
     struct promise *promise = &client->promises[client->promise_count++];
     memset(promise, 0, sizeof *promise);
     convert_text(node, promise->node.text, sizeof promise->node.text);
@@ -104,8 +109,9 @@ static void check_epoch(struct promise *promise, uint64_t sent_ns, uint64_t rece
                         struct candor_result *result)
 {
     const struct candor_epoch *now = &result->freshness.epoch;
+    /* none yet: a blank data directory under a known id (R4) */
     if (now->term == 0)
-        return; /* none yet: a blank data directory under a known id (R4) */
+        return;
     int order = candor_epoch_compare(now, &promise->epoch);
     if (order > 0) {
         promise->epoch = *now;
@@ -121,7 +127,8 @@ static void check_epoch(struct promise *promise, uint64_t sent_ns, uint64_t rece
     }
 }
 
-/* A bound of b ms at time t says: nothing acknowledged before t - b is missing. That moment never moves back (R36). */
+/* A bound of b ms at time t says: nothing acknowledged before t - b is missing. That moment never
+ * moves back (R36). */
 static void check_horizon(struct promise *promise, uint64_t sent_ns, uint64_t received_ns,
                           struct candor_result *result)
 {

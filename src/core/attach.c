@@ -110,8 +110,8 @@ void attach_truncated(struct core *core, const struct core_event *event)
 {
     ASSERT_U64(event->truncated.last, <=, core->log.last);
     core->log.last = core->log.durable = event->truncated.last;
-    core->log.first =
-        min_u64(core->log.first, core->log.last + 1); /* it may have begun with a snapshot above */
+    /* it may have begun with a snapshot above */
+    core->log.first = min_u64(core->log.first, core->log.last + 1);
     core->log.rewinds = event->truncated.rewinds;
     digests_restart(core, core->log.last, event->truncated.digest);
     chain_note(core, core->log.last, event->truncated.chain);

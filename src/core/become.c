@@ -1,4 +1,5 @@
-/* Changes of role, and of the epoch: follower, primary, deposed. What belonged to the old one is forgotten here. */
+/* Changes of role, and of the epoch: follower, primary, deposed. What belonged to the old one is
+ * forgotten here. */
 #include <stdio.h>
 
 #include "core/become.h"

@@ -20,7 +20,7 @@ static void retry_later(struct core *core)
         stand_plan(core);
 }
 
-/* ---- Asking ----------------------------------------------------------------------------------------- */
+/* ---- Asking ---------------------------------------------------------------------------------- */
 
 static const struct members *electorate(const struct core *core)
 {
@@ -55,7 +55,8 @@ static void ask_all(struct core *core, enum core_msg_type type)
     }
 }
 
-/* Its own stream says that it has adopted the epoch now: whoever could not answer before can do it now (R23). */
+/* Its own stream says that it has adopted the epoch now: whoever could not answer before can do it
+ * now (R23). */
 void campaign_heard(struct core *core, struct peer *peer)
 {
     bool missing = peer->unheard || peer->failed;
@@ -64,7 +65,7 @@ void campaign_heard(struct core *core, struct peer *peer)
         ask(core, peer, CORE_MSG_VOTE);
 }
 
-/* ---- Counting --------------------------------------------------------------------------------------- */
+/* ---- Counting -------------------------------------------------------------------------------- */
 
 struct tally {
     uint32_t voters;
@@ -92,8 +93,9 @@ static struct tally count_votes(const struct core *core)
     return tally;
 }
 
-/* The cluster is founded only when every node is there and blank. A reader that does not answer may hold the cluster already: it may
- * have become a voter since the topology was written, and this node's own disk may be the lost one. */
+/* The cluster is founded only when every node is there and blank. A reader that does not answer may
+ * hold the cluster already: it may have become a voter since the topology was written, and this
+ * node's own disk may be the lost one. */
 static bool all_blank(const struct core *core, bool *open, bool *taken)
 {
     bool blank = true;
@@ -189,10 +191,10 @@ static void round_failed(struct core *core)
     retry_later(core);
 }
 
-/* ---- The steps of a round --------------------------------------------------------------------------- */
+/* ---- The steps of a round -------------------------------------------------------------------- */
 
-/* Our own epoch, durable before anybody is asked for it (R22, R24). While the others were asked a primary may have been
- * heard, and its records or a rollback be on their way to the disk. */
+/* Our own epoch, durable before anybody is asked for it (R22, R24). While the others were asked a
+ * primary may have been heard, and its records or a rollback be on their way to the disk. */
 static void promise(struct core *core)
 {
     if (!stand_may(core)) {
@@ -204,16 +206,18 @@ static void promise(struct core *core)
         core->cluster_id = core->config.new_cluster_id;
     follow_reset(core);
     core->phase = PHASE_PROMISING;
-    /* R28: A forced epoch is stored with its EPOCH_START. Told before, it would leave the others in a generation of which nobody
-     * holds anything, and in which nobody may be elected, should this node end now. */
+    /* R28: A forced epoch is stored with its EPOCH_START. Told before, it would leave the others in
+     * a generation of which nobody holds anything, and in which nobody may be elected, should this
+     * node end now. */
     if (!core->stand.forcing)
         work_save_hard_state(core);
     campaign_saved(core);
 }
 
-/* Founding: who answered the question whether it is blank said which disk it has. By force: those who speak now, with the disks that
- * they have now. Where the disks of a majority are lost nothing could be committed any more by those that the log names, and no
- * other disk admitted (R4); a new generation asks nobody and owes the old one's votes nothing (R28). */
+/* Founding: who answered the question whether it is blank said which disk it has. By force: those
+ * who speak now, with the disks that they have now. Where the disks of a majority are lost nothing
+ * could be committed any more by those that the log names, and no other disk admitted (R4); a new
+ * generation asks nobody and owes the old one's votes nothing (R28). */
 static void propose_own_members(struct core *core)
 {
     struct members *members = &core->members_proposed;
@@ -310,9 +314,8 @@ static void start_round(struct core *core)
         .term = core->epoch.term + 1,
         .owner = core->config.self,
     };
-    if (core->stand.forcing ||
-        core->stand
-            .transferring) { /* R28: without votes; R26: the primary has asked, no need to probe */
+    /* R28: without votes; R26: the primary has asked, no need to probe */
+    if (core->stand.forcing || core->stand.transferring) {
         promise(core);
         return;
     }
@@ -321,7 +324,8 @@ static void start_round(struct core *core)
     weigh(core);
 }
 
-/* The writer works in order: what it was given before the promise is as durable as the promise (R24). */
+/* The writer works in order: what it was given before the promise is as durable as the promise
+ * (R24). */
 static bool promise_durable(const struct core *core)
 {
     return who_hard_state_durable(core) || mutated(core, ASKS_BEFORE_DURABLE);
@@ -337,19 +341,20 @@ void campaign_saved(struct core *core)
         return;
     }
     core->phase = PHASE_VOTING;
-    status_publish(
-        core); /* before it asks: who has not heard it from our stream cannot vote (R23) */
+    /* before it asks: who has not heard it from our stream cannot vote (R23) */
+    status_publish(core);
     ask_all(core, CORE_MSG_VOTE);
     weigh(core);
 }
 
-/* ---- Answers ---------------------------------------------------------------------------------------- */
+/* ---- Answers --------------------------------------------------------------------------------- */
 
 void campaign_answer(struct core *core, struct peer *peer, uint64_t nonce,
                      const struct core_msg *msg)
 {
+    /* R8: of another attempt */
     if (!stand_under_way(core) || nonce == 0 || nonce != peer->campaign_nonce || peer->answered)
-        return; /* R8: of another attempt */
+        return;
     peer->answered = true;
     peer->granted = msg->vote_answer.granted;
     peer->blank = msg->vote_answer.blank;
@@ -375,7 +380,7 @@ bool campaign_call_failed(struct core *core, uint64_t nonce)
     return false;
 }
 
-/* ---- Operators, hints, time -------------------------------------------------------------------------- */
+/* ---- Operators, hints, time ------------------------------------------------------------------ */
 
 void campaign_peer_lost(struct core *core, struct candor_node_id peer)
 {

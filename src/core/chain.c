@@ -1,5 +1,6 @@
-/* Whether two logs hold the same records: the hash chain of a log stands for all of them (R55-R57). An epoch that two
- * primaries had, from two copies of one disk, shows here; positions alone would not tell. */
+/* Whether two logs hold the same records: the hash chain of a log stands for all of them (R55-R57).
+ * An epoch that two primaries had, from two copies of one disk, shows here; positions alone would
+ * not tell. */
 #include "core/chain.h"
 
 void chain_note(struct core *core, uint64_t seq, struct chain chain)
@@ -40,10 +41,11 @@ bool chain_is_other(const struct core *core, const struct candor_token *token)
     return token->origin != 0 && start != NULL && start->chain.low != token->origin;
 }
 
-/* ---- At the primary ------------------------------------------------------------------------------------ */
+/* ---- At the primary -------------------------------------------------------------------------- */
 
-/* The replica's last record is of an epoch that both hold, but it came to it by other records. Where in the epoch they
- * part nobody knows: what the replica holds as committed stands, if it can; the epoch's first record is the same. */
+/* The replica's last record is of an epoch that both hold, but it came to it by other records.
+ * Where in the epoch they part nobody knows: what the replica holds as committed stands, if it can;
+ * the epoch's first record is the same. */
 static uint64_t before_the_split(const struct core *core, const struct core_msg *attach)
 {
     struct candor_epoch epoch = epoch_history_at(&attach->attach.history, attach->attach.last);
@@ -58,9 +60,10 @@ bool chain_common(const struct core *core, const struct core_msg *attach, uint64
     uint64_t last = attach->attach.last;
     *common =
         epoch_history_common(&core->log.history, core->log.durable, &attach->attach.history, last);
+    /* it must go back first; or there is nothing to compare any more */
     if (*common < last || last == 0 || last + 1 < core->log.first ||
         mutated(core, ATTACH_CHAIN_UNCHECKED))
-        return true; /* it must go back first; or there is nothing to compare any more */
+        return true;
     const struct chain_at *here = &attach->attach.here;
     if (here->seq != last)
         return false;

@@ -1,5 +1,6 @@
-/* Whether two logs hold the same records: the hash chain of a log stands for all of them (R55-R57). An epoch that two
- * primaries had, from two copies of one disk, shows here; positions alone would not tell. */
+/* Whether two logs hold the same records: the hash chain of a log stands for all of them (R55-R57).
+ * An epoch that two primaries had, from two copies of one disk, shows here; positions alone would
+ * not tell. */
 #ifndef CORE_CHAIN_H
 #define CORE_CHAIN_H
 

@@ -12,9 +12,10 @@ void core_check(const struct core *core)
     ASSERT_U64(core->log.local.floor, >=, core->log.commit); /* R42 */
     if (core->phase < PHASE_OPENING)
         ASSERT_U64(core->follow.match, <=, core->log.last);
+    /* R15 */
     if (core->follow.attach != ATTACH_DONE && !any_mutation(core))
-        ASSERT_U64(core->follow.match, ==, 0); /* R15 */
-    if (core->phase >= PHASE_PROMISING) {      /* I1 */
+        ASSERT_U64(core->follow.match, ==, 0);
+    if (core->phase >= PHASE_PROMISING) { /* I1 */
         ASSERT(node_id_equal(core->epoch.owner, core->config.self));
         ASSERT(core->follow.attach == ATTACH_NONE);
     }

@@ -1,4 +1,5 @@
-/* What a majority of the voters has reached: the confirmed heartbeat, and the commit (docs/protocol.md §5, §7). */
+/* What a majority of the voters has reached: the confirmed heartbeat, and the commit
+ * (docs/protocol.md §5, §7). */
 #include "core/commit.h"
 
 #include "core/act.h"
@@ -6,9 +7,10 @@
 #include "core/risk.h"
 #include "core/who.h"
 
-/* ---- Confirmed leadership (R31) --------------------------------------------------------------------- */
+/* ---- Confirmed leadership (R31) -------------------------------------------------------------- */
 
-/* Gathers one figure of every voter: the own one, and `of` of each peer whose store is admitted (R4). */
+/* Gathers one figure of every voter: the own one, and `of` of each peer whose store is admitted
+ * (R4). */
 static uint64_t of_majority(const struct core *core, uint64_t own,
                             uint64_t (*of)(const struct core *core, const struct peer *peer))
 {
@@ -70,7 +72,7 @@ void commit_confirm(struct core *core)
     core->lead.confirmed_last = core->lead.hb_sent[confirmed % LIMIT_HEARTBEATS_IN_FLIGHT].last;
 }
 
-/* ---- Commit (R16) ----------------------------------------------------------------------------------- */
+/* ---- Commit (R16) ---------------------------------------------------------------------------- */
 
 static uint64_t match_of(const struct core *core, const struct peer *peer)
 {
@@ -119,8 +121,9 @@ void commit_learn(struct core *core, uint64_t announced)
     uint64_t known =
         min_u64(core->follow.announced_commit, unverified ? core->log.durable : core->follow.match);
     known = min_u64(known, core->log.durable);
+    /* late or repeated */
     if (known <= core->log.commit)
-        return; /* late or repeated */
+        return;
     core->log.commit = known;
     risk_committed(core);
     act_new(core, CORE_ACTION_COMMIT)->seq = known;

@@ -1,4 +1,5 @@
-/* What a majority of the voters has reached: the confirmed heartbeat, and the commit (docs/protocol.md §5, §7). */
+/* What a majority of the voters has reached: the confirmed heartbeat, and the commit
+ * (docs/protocol.md §5, §7). */
 #ifndef CORE_COMMIT_H
 #define CORE_COMMIT_H
 

@@ -1,4 +1,5 @@
-/* What a core is told at its birth: how it is configured, what its disk said, what is known of the others' lives. Plain data. */
+/* What a core is told at its birth: how it is configured, what its disk said, what is known of the
+ * others' lives. Plain data. */
 #ifndef CORE_CONFIG_H
 #define CORE_CONFIG_H
 
@@ -8,8 +9,8 @@
 struct core_config {
     struct candor_node_id self;
     uint64_t config_hash; /* messages with another one are dropped */
-    struct members
-        configured; /* as in the topology, store ids 0: what a founded cluster begins with */
+    /* as in the topology, store ids 0: what a founded cluster begins with */
+    struct members configured;
     struct candor_node_id initial_primary; /* founds the cluster when all are blank */
     char rpc[LIMIT_ADDRESS_BYTES];         /* where clients reach this node */
     bool automatic_failover;               /* R22; else R27: manual, no timers */
@@ -29,20 +30,21 @@ struct core_config {
 #endif
 };
 
-/* What is known of one life of a node (R62): its process, from one start to its end, on one disk. */
+/* What is known of one life of a node (R62): its process, from one start to its end, on one
+ * disk. */
 struct core_life {
     struct candor_node_id node;
     uint64_t store_id; /* 0: nothing is known */
     uint64_t boot;
-    struct candor_pos
-        held; /* the newest that it declared committed, or acknowledged; seq 0: nothing */
+    /* the newest that it declared committed, or acknowledged; seq 0: nothing */
+    struct candor_pos held;
 };
 
 /* Of the node that asks. */
 struct core_life_answer {
     bool ok; /* false: not to a node of another cluster */
-    struct core_life
-        lasted; /* the newest on the disk that it names that spoke for an election timeout; store_id 0: none */
+    /* the newest on the disk that it names that spoke for an election timeout; store_id 0: none */
+    struct core_life lasted;
     struct core_life newest; /* heard last, of whichever disk, however short; store_id 0: none */
     bool speaks;             /* `newest` was heard just now */
 };
@@ -73,7 +75,7 @@ struct core_boot {
     bool tail_may_lack;
 };
 
-/* ---- Mutations: one rule left out, for the tests that show its absence is noticed ------------------- */
+/* ---- Mutations: one rule left out, for the tests that show its absence is noticed ------------ */
 
 #ifdef CORE_MUTABLE /* the simulator's build; what nodes run has no way to leave a rule out */
 enum core_mutation {

@@ -60,7 +60,8 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     core->stand.founding = who_is_blank(core) &&
                            node_id_equal(config->self, config->initial_primary) &&
                            who_is_voter(core);
-    /* R5: a primary that restarts does not go on in its epoch; in manual mode it stands for a new one. */
+    /* R5: a primary that restarts does not go on in its epoch; in manual mode it stands for a new
+     * one. */
     core->stand.resuming = !config->automatic_failover && who_is_admitted(core) &&
                            node_id_equal(core->epoch.owner, config->self);
     core->hearing.status_due_ns = now_ns;

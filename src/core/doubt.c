@@ -1,5 +1,6 @@
-/* Whether nodes that stand at the same position hold the same data (R58, R59). A position stands for one state: the primary
- * compares the digests that statuses bring with its own, and says in its heartbeats who differs. */
+/* Whether nodes that stand at the same position hold the same data (R58, R59). A position stands
+ * for one state: the primary compares the digests that statuses bring with its own, and says in its
+ * heartbeats who differs. */
 #include "core/doubt.h"
 
 #include "core/act.h"
@@ -8,7 +9,7 @@
 #include "core/resync.h"
 #include "core/who.h"
 
-/* ---- At the primary --------------------------------------------------------------------------------------- */
+/* ---- At the primary -------------------------------------------------------------------------- */
 
 static void note_verdict(struct core *core, struct peer *peer, bool equal)
 {
@@ -92,8 +93,9 @@ bool doubt_status(struct core *core, struct peer *peer, const struct core_msg *m
     peer->shown = msg->status.digest;
     peer->shown_rewinds = msg->status.rewinds;
     struct digest_at own = digests_at(core, peer->shown.seq);
+    /* not a position that this node has stopped at */
     if (own.seq != peer->shown.seq && !mutated(core, DIGEST_OF_ANY_POSITION))
-        return false; /* not a position that this node has stopped at */
+        return false;
     note_verdict(core, peer, state_digest_equal(own.digest, peer->shown.digest));
     if (peer->differs_seq == 0)
         return false;
@@ -101,9 +103,10 @@ bool doubt_status(struct core *core, struct peer *peer, const struct core_msg *m
     return doubt_oneself(core, peer);
 }
 
-/* Those who differ are told, once every voter that is there has been compared and no more of them differ than agree: a
- * primary whose own data are wrong must not send the others away. And those who still say it of themselves. Where no
- * majority vouches for the primary's data, they may stand for election all the same: it may be the primary that is wrong. */
+/* Those who differ are told, once every voter that is there has been compared and no more of them
+ * differ than agree: a primary whose own data are wrong must not send the others away. And those
+ * who still say it of themselves. Where no majority vouches for the primary's data, they may stand
+ * for election all the same: it may be the primary that is wrong. */
 void doubt_tell(const struct core *core, struct core_verdicts *out)
 {
     uint64_t first = first_difference(core);
@@ -124,10 +127,10 @@ void doubt_tell(const struct core *core, struct core_verdicts *out)
     }
 }
 
-/* ---- At a replica ------------------------------------------------------------------------------------------ */
+/* ---- At a replica ---------------------------------------------------------------------------- */
 
-/* R67. Most voters hold other data, and the primary has them: they take the place of this node's. Not again at once: data that
- * differ anew are of a machine that a person should look at. */
+/* R67. Most voters hold other data, and the primary has them: they take the place of this node's.
+ * Not again at once: data that differ anew are of a machine that a person should look at. */
 static void heal(struct core *core)
 {
     struct doubt *doubt = &core->doubt;

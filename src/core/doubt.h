@@ -1,5 +1,6 @@
-/* Whether nodes that stand at the same position hold the same data (R58, R59). A position stands for one state: the primary
- * compares the digests that statuses bring with its own, and says in its heartbeats who differs. */
+/* Whether nodes that stand at the same position hold the same data (R58, R59). A position stands
+ * for one state: the primary compares the digests that statuses bring with its own, and says in its
+ * heartbeats who differs. */
 #ifndef CORE_DOUBT_H
 #define CORE_DOUBT_H
 

@@ -1,5 +1,6 @@
-/* What happens to a core, and what it wants done. Slices in an event are read during core_take() alone; those in actions point
- * into that event or into the core, and are valid until the next core_take() or core_flush(). */
+/* What happens to a core, and what it wants done. Slices in an event are read during core_take()
+ * alone; those in actions point into that event or into the core, and are valid until the next
+ * core_take() or core_flush(). */
 #ifndef CORE_EVENT_H
 #define CORE_EVENT_H
 
@@ -7,13 +8,14 @@
 
 #include "core/message.h"
 
-/* ---- Events: what happened ------------------------------------------------------------------------- */
+/* ---- Events: what happened ------------------------------------------------------------------- */
 
 enum core_event_type {
     CORE_EVENT_NONE = 0, /* what concerns the shell alone: never taken by a core */
     /* A RECORDS, HEARTBEAT or STATUS came: msg; peer: whose address was dialled for it (R49). */
     CORE_EVENT_STREAM,
-    /* Somebody asks, nobody knows who: ticket, msg; an ANSWER action with the ticket follows, now or later. */
+    /* Somebody asks, nobody knows who: ticket, msg; an ANSWER action with the ticket follows, now
+     * or later. */
     CORE_EVENT_REQUEST,
     /* The answer to our CALL: nonce, msg; peer: who was called (R49). */
     CORE_EVENT_REPLY,
@@ -43,9 +45,12 @@ enum core_event_type {
 
 /* What a read waits for. */
 enum core_wait {
-    CORE_WAIT_SESSION,      /* the position is applied (R43) */
-    CORE_WAIT_LINEARIZABLE, /* leadership was confirmed after the read arrived, and what was committed then is applied here (R32, R33) */
-    CORE_WAIT_COMMIT, /* this node knows that pos is committed: what a view at it shows cannot be rolled back */
+    CORE_WAIT_SESSION, /* the position is applied (R43) */
+    /* leadership was confirmed after the read arrived, and what was committed then is applied here
+     * (R32, R33) */
+    CORE_WAIT_LINEARIZABLE,
+    /* this node knows that pos is committed: what a view at it shows cannot be rolled back */
+    CORE_WAIT_COMMIT,
 };
 
 struct core_event {
@@ -57,14 +62,16 @@ struct core_event {
     const struct core_msg *msg;
     union {
         struct {
-            enum candor_code
-                code; /* OK; RESOURCE_EXHAUSTED (a shortage: nothing stored); ABORTED (did not fit the log's end: nothing stored) */
+            /* OK; RESOURCE_EXHAUSTED (a shortage: nothing stored); ABORTED (did not fit the log's
+             * end: nothing stored) */
+            enum candor_code code;
             enum candor_reason reason; /* of a shortage: DISK_FULL, STATE_FULL, or none of them */
             struct candor_epoch epoch; /* of the records */
             uint64_t first_seq;        /* of what was stored */
             uint64_t last_seq;         /* the log's end now */
-            /* One WRITE action each makes one APPENDED event; a group commit gives several with one fsync. At a
-             * primary the first event of a group carries the bytes of the whole group, which are published; the others none. */
+            /* One WRITE action each makes one APPENDED event; a group commit gives several with one
+             * fsync. At a primary the first event of a group carries the bytes of the whole group,
+             * which are published; the others none. */
             struct slice batches;
             uint64_t ticket;         /* of a WRITE; else 0 */
             struct digest_at digest; /* of the state, where it stands at last_seq; else seq 0 */
@@ -75,8 +82,8 @@ struct core_event {
             uint64_t rewinds;
             struct state_digest digest;
             struct chain chain; /* of the log at `last` */
-            const struct members
-                *members; /* as of last, from the state; count 0 before the first EPOCH_START */
+            /* as of last, from the state; count 0 before the first EPOCH_START */
+            const struct members *members;
         } truncated;
         struct {
             enum candor_code code;
@@ -119,39 +126,47 @@ struct core_event {
     };
 };
 
-/* ---- Actions: what is to be done ------------------------------------------------------------------- */
+/* ---- Actions: what is to be done ------------------------------------------------------------- */
 
 enum core_action_type {
     /* transport */
-    CORE_ACTION_PUBLISH =
-        1,              /* msg: RECORDS on the records channel, HEARTBEAT and STATUS on the other */
-    CORE_ACTION_CALL,   /* send msg to `peer`; its REPLY or CALL_FAILED carries the nonce */
-    CORE_ACTION_ANSWER, /* answer the REQUEST `ticket` with msg */
+    /* msg: RECORDS on the records channel, HEARTBEAT and STATUS on the other */
+    CORE_ACTION_PUBLISH = 1,
+    CORE_ACTION_CALL,       /* send msg to `peer`; its REPLY or CALL_FAILED carries the nonce */
+    CORE_ACTION_ANSWER,     /* answer the REQUEST `ticket` with msg */
     CORE_ACTION_RESET_PEER, /* `peer` was not heard for too long: re-connect */
     /* writer, in order */
     CORE_ACTION_SAVE,   /* hard state: cluster_id, epoch, commit -> SAVED */
     CORE_ACTION_APPEND, /* a replica's batches -> APPENDED */
-    CORE_ACTION_WRITE, /* a client's write `ticket` in `epoch`: sequence it after the log's end -> APPENDED */
-    /* The record that opens `epoch`, with members and cluster_id; then, where `epoch` is higher, the hard state's epoch -> APPENDED */
+    /* a client's write `ticket` in `epoch`: sequence it after the log's end -> APPENDED */
+    CORE_ACTION_WRITE,
+    /* The record that opens `epoch`, with members and cluster_id; then, where `epoch` is higher,
+     * the hard state's epoch -> APPENDED */
     CORE_ACTION_EPOCH_START,
     CORE_ACTION_MEMBERS, /* a membership record in `epoch` -> APPENDED */
-    CORE_ACTION_TRUNCATE, /* archive, undo and cut what lies after `seq`; superseded by `epoch` -> TRUNCATED */
-    CORE_ACTION_INSTALL, /* make the downloaded snapshot the state; first archive own records above `seq` -> INSTALLED */
-    /* What is known of the others' lives has changed: core_lives() is to be kept. No event answers it. */
+    /* archive, undo and cut what lies after `seq`; superseded by `epoch` -> TRUNCATED */
+    CORE_ACTION_TRUNCATE,
+    /* make the downloaded snapshot the state; first archive own records above `seq` -> INSTALLED */
+    CORE_ACTION_INSTALL,
+    /* What is known of the others' lives has changed: core_lives() is to be kept. No event answers
+     * it. */
     CORE_ACTION_KEEP_LIVES,
-    /* This directory is an older copy of itself (R62): it takes a new store_id, and the process starts again with it. The core
-     * promises nothing any more. text: why */
+    /* This directory is an older copy of itself (R62): it takes a new store_id, and the process
+     * starts again with it. The core promises nothing any more. text: why */
     CORE_ACTION_RENEW,
     /* Another process runs as this node (R64): this one ends. text: why */
     CORE_ACTION_STOP,
     CORE_ACTION_COMMIT, /* known commit is `seq`: undo up to it can go. No event answers it */
     /* snapshot download, by the shell */
-    CORE_ACTION_FETCH_SNAPSHOT, /* from `peer`, of `epoch`, at `seq` or later -> SNAPSHOT_READY or SNAPSHOT_FAILED */
-    CORE_ACTION_DROP_SNAPSHOT, /* cancel the download or discard what is ready; no event follows any more */
+    /* from `peer`, of `epoch`, at `seq` or later -> SNAPSHOT_READY or SNAPSHOT_FAILED */
+    CORE_ACTION_FETCH_SNAPSHOT,
+    /* cancel the download or discard what is ready; no event follows any more */
+    CORE_ACTION_DROP_SNAPSHOT,
     /* clients */
     CORE_ACTION_FINISH, /* `ticket` is done: code, reason, pos, ack, text */
     /* people */
-    CORE_ACTION_LOG, /* a line for the node's log: text is "event key=value ..."; level in `seq`: enum log_level */
+    /* a line for the node's log: text is "event key=value ..."; level in `seq`: enum log_level */
+    CORE_ACTION_LOG,
     CORE_ACTION_FAILOVER, /* another epoch began, as this node saw it: failover */
 };
 
@@ -163,18 +178,20 @@ enum core_failover_cause {
     CORE_FAILOVER_PROMOTION, /* an operator asked for a vote (R27) */
     CORE_FAILOVER_TRANSFER,  /* the old primary asked for it (R26) */
     CORE_FAILOVER_FORCED,    /* an operator, without votes (R28) */
-    CORE_FAILOVER_RESUMED, /* its primary was restarted, or had stepped down, and stood again (R5) */
+    /* its primary was restarted, or had stepped down, and stood again (R5) */
+    CORE_FAILOVER_RESUMED,
 };
 
-/* A failover, measured on this node's clock alone (R35). Whoever opened it measures up to its EPOCH_START being stored, any
- * other up to the new primary's first heartbeat. */
+/* A failover, measured on this node's clock alone (R35). Whoever opened it measures up to its
+ * EPOCH_START being stored, any other up to the new primary's first heartbeat. */
 struct core_failover {
     enum core_failover_cause cause;
     struct candor_epoch epoch;
-    struct candor_epoch
-        previous; /* the epoch before, as far as this node knows; none: it knows of none */
+    /* the epoch before, as far as this node knows; none: it knows of none */
+    struct candor_epoch previous;
     bool has_gap; /* this node took part in the epoch before: since this process began */
-    /* Since the newest heartbeat of the epoch before; of the own epoch: since this node refused writes. */
+    /* Since the newest heartbeat of the epoch before; of the own epoch: since this node refused
+     * writes. */
     uint64_t gap_ns;
 };
 

@@ -8,7 +8,8 @@ void evidence_forget(struct core *core)
     core->proof = (struct proof){0};
 }
 
-/* The data hold everything acknowledged before ts once this replica has applied, and verified, what the heartbeat announced. */
+/* The data hold everything acknowledged before ts once this replica has applied, and verified, what
+ * the heartbeat announced. */
 static bool evidence_holds(const struct core *core, const struct evidence *evidence)
 {
     return core->follow.attach == ATTACH_DONE && core->follow.match >= evidence->last &&

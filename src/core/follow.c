@@ -41,7 +41,8 @@ void follow_retry(struct core *core)
         core->now_ns + min_u64(delay_ns, 10 * core->config.heartbeat_interval_ns);
 }
 
-/* R28: what is committed here is kept, whatever the forced primary's log says, until an operator gives it up. */
+/* R28: what is committed here is kept, whatever the forced primary's log says, until an operator
+ * gives it up. */
 void follow_fork(struct core *core, uint64_t common)
 {
     core->fork.forked = true;
@@ -52,8 +53,8 @@ void follow_fork(struct core *core, uint64_t common)
             common, core->log.commit);
 }
 
-/* The primary has said something newer than all that was heard of it. Records that name a heartbeat count as that heartbeat: they
- * left after it. */
+/* The primary has said something newer than all that was heard of it. Records that name a heartbeat
+ * count as that heartbeat: they left after it. */
 void follow_heard(struct core *core)
 {
     failover_heard(core);

@@ -1,4 +1,5 @@
-/* What the primary sends by itself: heartbeats, and with them and with records the evidence of freshness (R9, R36). */
+/* What the primary sends by itself: heartbeats, and with them and with records the evidence of
+ * freshness (R9, R36). */
 #include "core/heartbeat.h"
 
 #include "core/act.h"
@@ -8,15 +9,15 @@
 #include "core/transfer.h"
 #include "core/who.h"
 
-/* ---- What replicas said, and when ------------------------------------------------------------------- */
+/* ---- What replicas said, and when ------------------------------------------------------------ */
 
 static uint64_t sent_ns(const struct core *core, uint64_t heartbeat)
 {
     return core->lead.hb_sent[heartbeat % LIMIT_HEARTBEATS_IN_FLIGHT].ns;
 }
 
-/* s_conf is always the moment of a heartbeat, so of all that arrives between two of them the newest will
- * do. When there is no room for more the oldest stay: s_conf reaches them first. */
+/* s_conf is always the moment of a heartbeat, so of all that arrives between two of them the newest
+ * will do. When there is no room for more the oldest stay: s_conf reaches them first. */
 void heartbeat_sample(struct core *core, struct peer *peer, uint64_t ts_ns)
 {
     if (peer->sample_count > 0) {
@@ -64,14 +65,14 @@ static void add_echo(const struct peer *peer, struct core_echoes *out)
         (struct core_echo){peer->id, peer->boot, peer->echo_ts_ns, peer->store_id};
 }
 
-/* What was acknowledged before an echoed status was sent was stored here before the status came, and
- * so before s_conf: the data that were announced then hold it (R36). */
+/* What was acknowledged before an echoed status was sent was stored here before the status came,
+ * and so before s_conf: the data that were announced then hold it (R36). */
 static uint64_t echoes_last(const struct core *core)
 {
     return mutated(core, ECHO_OF_ANY_DATA) ? 1 : core->lead.confirmed_last;
 }
 
-/* ---- Sending ---------------------------------------------------------------------------------------- */
+/* ---- Sending --------------------------------------------------------------------------------- */
 
 /* Records may get through where heartbeats do not: each echo is in one of them, too. */
 void heartbeat_publish_records(struct core *core, struct slice batches)
@@ -127,7 +128,7 @@ static void send_heartbeat(struct core *core)
     publish_heartbeat(core);
 }
 
-/* ---- Evidence without waiting for the next interval (R36) ------------------------------------------- */
+/* ---- Evidence without waiting for the next interval (R36) ------------------------------------ */
 
 static bool all_have_answered(const struct core *core, uint64_t heartbeat)
 {
@@ -151,9 +152,9 @@ static bool may_follow(const struct core *core)
     return core->lead.follow_hb != 0 && core->lead.confirmed_hb >= core->lead.follow_hb;
 }
 
-/* A heartbeat that was answered is followed by a second one, which all those answers precede: once a
- * majority has answered that, too, they are evidence, and are told. So evidence is two round trips old
- * when it comes, not two intervals. At most one of each an interval. */
+/* A heartbeat that was answered is followed by a second one, which all those answers precede: once
+ * a majority has answered that, too, they are evidence, and are told. So evidence is two round
+ * trips old when it comes, not two intervals. At most one of each an interval. */
 static void follow_up(struct core *core)
 {
     uint64_t pause_ns = core->config.heartbeat_interval_ns / 2;
@@ -167,7 +168,7 @@ static void follow_up(struct core *core)
     }
 }
 
-/* ---- When ------------------------------------------------------------------------------------------- */
+/* ---- When ------------------------------------------------------------------------------------ */
 
 void heartbeat_tick(struct core *core)
 {

@@ -1,4 +1,5 @@
-/* What the primary sends by itself: heartbeats, and with them and with records the evidence of freshness (R9, R36). */
+/* What the primary sends by itself: heartbeats, and with them and with records the evidence of
+ * freshness (R9, R36). */
 #ifndef CORE_HEARTBEAT_H
 #define CORE_HEARTBEAT_H
 

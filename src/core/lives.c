@@ -1,7 +1,8 @@
-/* Whether this node's disk is the newest of its kind (R62-R64). A directory that is put back from a backup, or copied, knows
- * less than this node has promised: its vote would be a second one, and what it acknowledged would be gone. Only the others can
- * tell: they remember of each node the newest life that they have heard for a while, and how far it had come. So who starts
- * asks them, and keeps still until they have answered. */
+/* Whether this node's disk is the newest of its kind (R62-R64). A directory that is put back from a
+ * backup, or copied, knows less than this node has promised: its vote would be a second one, and
+ * what it acknowledged would be gone. Only the others can tell: they remember of each node the
+ * newest life that they have heard for a while, and how far it had come. So who starts asks them,
+ * and keeps still until they have answered. */
 #include <stdio.h>
 
 #include "core/lives.h"
@@ -10,7 +11,7 @@
 #include "core/view.h"
 #include "core/who.h"
 
-/* ---- What this node knows of the others ---------------------------------------------------------------------- */
+/* ---- What this node knows of the others ------------------------------------------------------ */
 
 static struct core_life present_life(const struct peer *peer)
 {
@@ -33,7 +34,8 @@ static void keep_lives(struct core *core)
     act_new(core, CORE_ACTION_KEEP_LIVES);
 }
 
-/* What it holds for the cluster: the primary what it has declared committed, others what they have acknowledged. */
+/* What it holds for the cluster: the primary what it has declared committed, others what they have
+ * acknowledged. */
 static struct candor_pos position_of(const struct core_msg *msg)
 {
     struct candor_pos pos = {.epoch = msg->header.epoch};
@@ -61,7 +63,8 @@ void lives_heard(struct core *core, struct peer *peer, const struct core_msg *ms
         keep_lives(core);
 }
 
-/* A life below one that lasted never counts again, unlike one below a number that was heard once (R8). */
+/* A life below one that lasted never counts again, unlike one below a number that was heard once
+ * (R8). */
 bool lives_is_over(const struct core *core, const struct peer *peer,
                    const struct core_header *header)
 {
@@ -77,7 +80,7 @@ void core_lives(const struct core *core, struct core_lives *out)
             out->list[out->count++] = core->peers[i].life;
 }
 
-/* ---- Telling -------------------------------------------------------------------------------------------------- */
+/* ---- Telling --------------------------------------------------------------------------------- */
 
 static void note_older(struct core *core, struct peer *peer, const struct core_header *asks,
                        const struct core_life *known)
@@ -118,7 +121,7 @@ void lives_request(struct core *core, struct peer *peer, uint64_t ticket,
     act_answer(core, ticket, reply);
 }
 
-/* ---- Asking --------------------------------------------------------------------------------------------------- */
+/* ---- Asking ---------------------------------------------------------------------------------- */
 
 static void ask(struct core *core, struct peer *peer)
 {
@@ -145,15 +148,15 @@ bool lives_call_failed(struct core *core, uint64_t nonce)
     return false;
 }
 
-/* ---- Judging -------------------------------------------------------------------------------------------------- */
+/* ---- Judging --------------------------------------------------------------------------------- */
 
 static bool is_this_life(const struct core *core, const struct core_life *life)
 {
     return life->store_id == core->store_id && life->boot == core->boot;
 }
 
-/* What this life knew when it began, against what was heard of former ones: there was a later one, or an earlier one that
- * held more. */
+/* What this life knew when it began, against what was heard of former ones: there was a later one,
+ * or an earlier one that held more. */
 static bool is_older_copy(const struct core *core, const struct core_life *known)
 {
     const struct lives *lives = &core->lives;
@@ -166,8 +169,9 @@ static bool is_older_copy(const struct core *core, const struct core_life *known
     return known->held.seq > 0 && (order > 0 || shorter);
 }
 
-/* Another life is heard, again and again, while this one runs: of the same directory, before a copy was made of it or after;
- * or of another disk. For long: what was on its way when this life began has arrived. */
+/* Another life is heard, again and again, while this one runs: of the same directory, before a copy
+ * was made of it or after; or of another disk. For long: what was on its way when this life began
+ * has arrived. */
 static bool another_speaks(const struct core *core, const struct core_msg *msg)
 {
     uint64_t long_ns = LIMIT_FORMER_LIFE_BEATS * core->config.heartbeat_interval_ns;
@@ -224,25 +228,28 @@ static void judge(struct core *core, struct peer *peer, const struct core_msg *m
 
 void lives_answer(struct core *core, struct peer *peer, uint64_t nonce, const struct core_msg *msg)
 {
+    /* R8: of another attempt */
     if (nonce == 0 || nonce != peer->life_nonce)
-        return; /* R8: of another attempt */
+        return;
     peer->life_nonce = 0;
+    /* it takes this node for another cluster's, which may pass */
     if (!msg->life_answer.ok)
-        ask_again_soon(core, peer); /* it takes this node for another cluster's, which may pass */
+        ask_again_soon(core, peer);
     else if (!core->lives.over && !mutated(core, OLDER_COPY_TAKEN))
         judge(core, peer, msg);
     else
         peer->life_answered = true;
 }
 
-/* ---- Keeping still (R63) ---------------------------------------------------------------------------------------- */
+/* ---- Keeping still (R63) --------------------------------------------------------------------- */
 
 static uint64_t patience_end_ns(const struct core *core)
 {
     return core->born_ns + core->config.election_timeout_ns;
 }
 
-/* Every voter has said what it knows; or so much time has passed that those who are silent are down. */
+/* Every voter has said what it knows; or so much time has passed that those who are silent are
+ * down. */
 bool lives_sure(const struct core *core)
 {
     bool all_answered = true;
@@ -277,7 +284,7 @@ uint64_t lives_wake_ns(const struct core *core)
     return core->now_ns < patience_end_ns(core) ? min_u64(wake_ns, patience_end_ns(core)) : wake_ns;
 }
 
-/* ---- Birth ------------------------------------------------------------------------------------------------------ */
+/* ---- Birth ----------------------------------------------------------------------------------- */
 
 void lives_born(struct core *core, const struct core_boot *boot)
 {

@@ -1,7 +1,8 @@
-/* Whether this node's disk is the newest of its kind (R62-R64). A directory that is put back from a backup, or copied, knows
- * less than this node has promised: its vote would be a second one, and what it acknowledged would be gone. Only the others can
- * tell: they remember of each node the newest life that they have heard for a while, and how far it had come. So who starts
- * asks them, and keeps still until they have answered. */
+/* Whether this node's disk is the newest of its kind (R62-R64). A directory that is put back from a
+ * backup, or copied, knows less than this node has promised: its vote would be a second one, and
+ * what it acknowledged would be gone. Only the others can tell: they remember of each node the
+ * newest life that they have heard for a while, and how far it had come. So who starts asks them,
+ * and keeps still until they have answered. */
 #ifndef CORE_LIVES_H
 #define CORE_LIVES_H
 

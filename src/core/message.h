@@ -1,4 +1,5 @@
-/* What cores say to each other (docs/protocol.md §3): our own structs, which src/wire packs. Plain data. */
+/* What cores say to each other (docs/protocol.md §3): our own structs, which src/wire packs. Plain
+ * data. */
 #ifndef CORE_MESSAGE_H
 #define CORE_MESSAGE_H
 
@@ -21,14 +22,16 @@ struct core_echo {
     uint64_t store_id; /* with boot: which life's clock ts_ns is of */
 };
 
-/* What the primary has heard of replicas before s_conf (R36): it speaks of data that hold `last`. */
+/* What the primary has heard of replicas before s_conf (R36): it speaks of data that hold
+ * `last`. */
 struct core_echoes {
     uint64_t last;
     uint32_t count;
     struct core_echo list[LIMIT_NODES];
 };
 
-/* What the primary found of a replica's data (R58): where they were last equal, and since where they differ; 0: they do not. */
+/* What the primary found of a replica's data (R58): where they were last equal, and since where
+ * they differ; 0: they do not. */
 struct core_state_verdict {
     struct candor_node_id node;
     uint64_t store_id;
@@ -60,7 +63,8 @@ enum core_msg_type {
     CORE_MSG_READ_INDEX_ANSWER,
     CORE_MSG_LIFE, /* which life of the sender does the receiver know? (R62) */
     CORE_MSG_LIFE_ANSWER,
-    CORE_MSG_TRANSFER, /* the primary asks the receiver to stand at once (R26); answered by a VOTE_ANSWER */
+    /* the primary asks the receiver to stand at once (R26); answered by a VOTE_ANSWER */
+    CORE_MSG_TRANSFER,
 };
 
 enum core_verdict { CORE_REFUSED, CORE_CONTINUE, CORE_TRUNCATE_TO, CORE_SNAPSHOT };
@@ -101,14 +105,15 @@ struct core_msg {
             bool no_room;            /* its disk is full */
             struct digest_at digest; /* of its state (R58); seq 0: not known at `durable` */
             uint64_t rewinds;        /* how often that state went back or was replaced */
-            uint64_t
-                promise_ns; /* it elects nobody else for so long after that heartbeat (R30); 0: no promise */
+            /* it elects nobody else for so long after that heartbeat (R30); 0: no promise */
+            uint64_t promise_ns;
         } status;
         struct {
             uint64_t last;
             uint64_t commit;    /* what the sender knows as committed */
             struct chain chain; /* of its log at `last` */
-            /* In an event: the shell looks up the chain of its own log at `last`; seq 0 where it holds none. */
+            /* In an event: the shell looks up the chain of its own log at `last`; seq 0 where it
+             * holds none. */
             struct chain_at here;
             /* In an event: the sender's; in an action: the core's own. */
             struct epoch_history history;
@@ -133,7 +138,8 @@ struct core_msg {
         struct {
             bool granted;
             bool blank;
-            /* A refusal that may pass: it has not heard the candidate's stream, or not of the epoch. */
+            /* A refusal that may pass: it has not heard the candidate's stream, or not of the
+             * epoch. */
             bool unheard;
             char refusal[CORE_REFUSAL_BYTES];
         } vote_answer;

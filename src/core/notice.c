@@ -1,6 +1,6 @@
-/* Lines of the log about what an operator watches for: that this node's state changes (FRESH, STALE ...), and with it that its
- * primary is lost or found, and that nodes do not know each other. Few lines, whatever happens: a node that flaps says so in one of
- * them, with how often. */
+/* Lines of the log about what an operator watches for: that this node's state changes (FRESH, STALE
+ * ...), and with it that its primary is lost or found, and that nodes do not know each other. Few
+ * lines, whatever happens: a node that flaps says so in one of them, with how often. */
 #include <stdio.h>
 
 #include "core/notice.h"
@@ -55,8 +55,9 @@ static void tell_state(struct core *core, const struct core_view *view,
 
 void notice_tick(struct core *core)
 {
+    /* a view is not for every step */
     if (core->now_ns - core->notice.looked_ns < core->config.heartbeat_interval_ns / 2)
-        return; /* a view is not for every step */
+        return;
     core->notice.looked_ns = core->now_ns;
     struct core_view view;
     struct core_freshness fresh;

@@ -1,6 +1,6 @@
-/* Lines of the log about what an operator watches for: that this node's state changes (FRESH, STALE ...), and with it that its
- * primary is lost or found, and that nodes do not know each other. Few lines, whatever happens: a node that flaps says so in one of
- * them, with how often. */
+/* Lines of the log about what an operator watches for: that this node's state changes (FRESH, STALE
+ * ...), and with it that its primary is lost or found, and that nodes do not know each other. Few
+ * lines, whatever happens: a node that flaps says so in one of them, with how often. */
 #ifndef CORE_NOTICE_H
 #define CORE_NOTICE_H
 

@@ -32,7 +32,8 @@ struct peer {
     bool life_answered;
     bool life_open;        /* it knows a newer one, which may be forged */
     uint32_t others_heard; /* answers in a row that another life than this one speaks */
-    /* The newest that its own stream has named; what it answers to a call may be older, or newer. */
+    /* The newest that its own stream has named; what it answers to a call may be older, or
+     * newer. */
     struct candor_epoch epoch;
     uint64_t reset_ns; /* when its connection was last dropped */
     enum candor_state state;
@@ -40,11 +41,11 @@ struct peer {
     bool foreign_logged;
     bool impostor_logged;
     bool epoch_logged; /* one that it named and that was not adopted */
+    /* its former disks, and their newest life: what they said may still be on its way */
     struct {
         uint64_t store_id;
         uint64_t boot;
-    } lost
-        [LOST_DISKS]; /* its former disks, and their newest life: what they said may still be on its way */
+    } lost[LOST_DISKS];
     uint32_t lost_count;
     /* At the primary, within its epoch and for the peer's present boot and store. */
     uint64_t match;       /* verified and durable there (R16) */
@@ -61,7 +62,8 @@ struct peer {
     uint64_t campaign_nonce;
     bool answered;
     bool granted;
-    /* It has not heard our stream, or not of the epoch: it is asked again when its own stream names it (R23). */
+    /* It has not heard our stream, or not of the epoch: it is asked again when its own stream names
+     * it (R23). */
     bool unheard;
     bool blank;
     bool failed;

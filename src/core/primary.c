@@ -35,7 +35,7 @@ void primary_appended(struct core *core, const struct core_event *event)
     commit_advance(core);
 }
 
-/* ---- Replicas, as the primary sees them -------------------------------------------------------------- */
+/* ---- Replicas, as the primary sees them ------------------------------------------------------ */
 
 static void note_answer(const struct core *core, struct peer *peer, uint64_t hb_id)
 {
@@ -45,16 +45,18 @@ static void note_answer(const struct core *core, struct peer *peer, uint64_t hb_
 
 void primary_status(struct core *core, struct peer *peer, const struct core_msg *msg)
 {
+    /* R7 */
     if (!epoch_equal(msg->header.epoch, core->epoch))
-        return; /* R7 */
+        return;
     note_answer(core, peer, msg->status.hb_id);
     peer->promise_ns = msg->status.promise_ns;
     peer->no_room = msg->status.no_room;
     heartbeat_sample(core, peer, msg->status.ts_ns);
     uint64_t match = min_u64(msg->status.match, msg->status.durable);
+    /* nobody can match what is not here: hostile */
     if (!mutated(core, MATCH_UNATTACHED) && !mutated(core, COMMIT_WITHOUT_SELF) &&
         !mutated(core, OLD_BOOT_ACCEPTED))
-        match = min_u64(match, core->log.durable); /* nobody can match what is not here: hostile */
+        match = min_u64(match, core->log.durable);
     if (doubt_status(core, peer, msg)) {
         become_follower(core, "most voters hold other data than this node");
         return;
@@ -67,8 +69,9 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
     commit_advance(core);
 }
 
-/* More records of this very epoch than this core knows can only have come from its own disk, by Fetch or in a snapshot: the
- * writer's answer is on its way. To cut them off would archive what is about to be committed. */
+/* More records of this very epoch than this core knows can only have come from its own disk, by
+ * Fetch or in a snapshot: the writer's answer is on its way. To cut them off would archive what is
+ * about to be committed. */
 static bool is_ahead_of_core(const struct core *core, const struct epoch_history *history,
                              uint64_t last)
 {
@@ -96,7 +99,7 @@ void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
     act_answer(core, ticket, reply);
 }
 
-/* ---- Whether it still leads, and what is due ------------------------------------------------------- */
+/* ---- Whether it still leads, and what is due ------------------------------------------------- */
 
 static bool writer_stalled(const struct core *core)
 {

@@ -7,7 +7,8 @@
 #include "core/stand.h"
 #include "core/who.h"
 
-/* A forced EPOCH_START that named disks which are lost, because the new ones were not heard yet, can never be committed. */
+/* A forced EPOCH_START that named disks which are lost, because the new ones were not heard yet,
+ * can never be committed. */
 static bool names_lost_disks(const struct core *core)
 {
     if (core->phase != PHASE_PRIMARY || core->log.commit >= core->lead.epoch_first)

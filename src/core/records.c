@@ -110,8 +110,9 @@ static enum taken take_batches(struct core *core, struct slice batches)
 
 void records_take(struct core *core, const struct core_msg *msg)
 {
+    /* R11 */
     if (core->follow.attach != ATTACH_DONE && !mutated(core, NO_ATTACH))
-        return; /* R11 */
+        return;
     switch (take_batches(core, msg->records.batches)) {
     case GAP:
         records_fetch(core);
@@ -154,8 +155,9 @@ void records_fetched(struct core *core, const struct core_msg *msg)
         core->hearing.fetch_retry_ns = core->now_ns + core->config.heartbeat_interval_ns;
 }
 
-/* Nothing of the failed work was stored: forget that it was accepted; it is fetched again later. What is under way behind it will fail,
- * too; until then nothing new is taken, or it would be forgotten with that. */
+/* Nothing of the failed work was stored: forget that it was accepted; it is fetched again later.
+ * What is under way behind it will fail, too; until then nothing new is taken, or it would be
+ * forgotten with that. */
 static void append_failed(struct core *core, const struct core_event *event)
 {
     enum candor_code code = event->appended.code;
@@ -181,8 +183,9 @@ void records_appended(struct core *core, const struct core_event *event)
     }
     if (event->appended.end.seq == core->log.end.seq)
         ASSERT(chain_equal(event->appended.end.chain, core->log.end.chain));
+    /* of an epoch that is over: it counts for nothing (R19) */
     if (core->follow.attach != ATTACH_DONE)
-        return; /* of an epoch that is over: it counts for nothing (R19) */
+        return;
     core->follow.match = max_u64(core->follow.match, core->log.durable);
     commit_learn(core, core->follow.announced_commit);
     evidence_weigh(core);

@@ -12,10 +12,10 @@
 #include "core/status.h"
 #include "core/who.h"
 
-/* ---- Another log (R57) ------------------------------------------------------------------------------ */
+/* ---- Another log (R57) ----------------------------------------------------------------------- */
 
-/* The primary's log is not the one that this node attached to, though it ends where this one does: another copy of its disk
- * speaks in its place. */
+/* The primary's log is not the one that this node attached to, though it ends where this one does:
+ * another copy of its disk speaks in its place. */
 static void leave_other_log(struct core *core)
 {
     act_log(core, LOG_LEVEL_ERROR,
@@ -26,15 +26,15 @@ static void leave_other_log(struct core *core)
     follow_retry(core);
 }
 
-/* ---- Heartbeats and statuses ------------------------------------------------------------------------ */
+/* ---- Heartbeats and statuses ----------------------------------------------------------------- */
 
 void replica_heartbeat(struct core *core, const struct core_msg *msg)
 {
     if (core->follow.heard && msg->heartbeat.hb_id <= core->follow.hb_id) {
         /* Repeated, or late: no sign of life. What it proves stays proven. */
+        /* records that name it may have overtaken it */
         if (msg->heartbeat.hb_id == core->follow.hb_id)
-            core->hearing.successor =
-                msg->heartbeat.successor; /* records that name it may have overtaken it */
+            core->hearing.successor = msg->heartbeat.successor;
         commit_learn(core, msg->heartbeat.commit);
         evidence_read(core, &msg->heartbeat.echoes);
         return;
@@ -58,8 +58,9 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
         records_fetch(core);
 }
 
-/* One status answers all heartbeats and records that came together. What is owed waits for its epoch to be stored: the answer to
- * the heartbeat that brought it, or to the candidate that named it (R7, R23). */
+/* One status answers all heartbeats and records that came together. What is owed waits for its
+ * epoch to be stored: the answer to the heartbeat that brought it, or to the candidate that named
+ * it (R7, R23). */
 static void say_how_it_stands(struct core *core)
 {
     bool owed = core->hearing.status_owed && status_may(core);

@@ -32,15 +32,17 @@ bool resync_take(struct core *core)
 
 void resync_ready(struct core *core, const struct core_event *event)
 {
+    /* dropped already */
     if (core->follow.attach != ATTACH_DOWNLOADING)
-        return; /* dropped already */
+        return;
     struct candor_pos pos = event->snapshot.pos;
     bool cut_here = epoch_equal(pos.epoch, core->epoch) || mutated(core, SNAPSHOT_ANY_EPOCH);
     uint64_t common =
         epoch_history_common(&core->log.history, core->log.last, event->snapshot.history, pos.seq);
     /* Two branches of one epoch look alike in their histories (R56). */
     common = min_u64(common, core->fork.shared_seq);
-    /* An old one: the own log goes beyond it. Or holds just that, and is to be replaced all the same (R67). */
+    /* An old one: the own log goes beyond it. Or holds just that, and is to be replaced all the
+     * same (R67). */
     bool held_already = core->log.last > 0 && common == pos.seq &&
                         !(core->doubt.healing && pos.seq == core->log.last);
     if (!cut_here || held_already || pos.seq < core->follow.match || !who_settled(core)) {

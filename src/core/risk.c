@@ -1,5 +1,6 @@
-/* Which records above the commit say LOCAL: what a failover may take back although a client was told that it is done (R42). It goes by
- * what the log says, so records of a former primary count as one's own, and a count of the log agrees with this one. */
+/* Which records above the commit say LOCAL: what a failover may take back although a client was
+ * told that it is done (R42). It goes by what the log says, so records of a former primary count as
+ * one's own, and a count of the log agrees with this one. */
 #include "core/risk.h"
 
 void risk_note(struct core *core, struct slice batches)

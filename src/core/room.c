@@ -1,7 +1,9 @@
-/* A primary whose disk has no room hands over to a voter that has (R52): it can store nothing, others can.
+/* A primary whose disk has no room hands over to a voter that has (R52): it can store nothing,
+ * others can.
  *
- * Its next attempt, and whoever comes after it, waits ROOM_PAUSE_ELECTIONS election timeouts from the beginning of the epoch: where
- * all disks are full, leadership stays where it is nearly all the time instead of going round. */
+ * Its next attempt, and whoever comes after it, waits ROOM_PAUSE_ELECTIONS election timeouts from
+ * the beginning of the epoch: where all disks are full, leadership stays where it is nearly all the
+ * time instead of going round. */
 #include "core/room.h"
 
 #include "core/act.h"
@@ -10,7 +12,8 @@
 
 enum { ROOM_PAUSE_ELECTIONS = 5 };
 
-/* What the newest append says of the disk. A truncate or a snapshot may have made room: then nothing is known. */
+/* What the newest append says of the disk. A truncate or a snapshot may have made room: then
+ * nothing is known. */
 void room_note(struct core *core, bool no_room)
 {
     if (no_room && !core->room.lacking)

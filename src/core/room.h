@@ -1,7 +1,9 @@
-/* A primary whose disk has no room hands over to a voter that has (R52): it can store nothing, others can.
+/* A primary whose disk has no room hands over to a voter that has (R52): it can store nothing,
+ * others can.
  *
- * Its next attempt, and whoever comes after it, waits ROOM_PAUSE_ELECTIONS election timeouts from the beginning of the epoch: where
- * all disks are full, leadership stays where it is nearly all the time instead of going round. */
+ * Its next attempt, and whoever comes after it, waits ROOM_PAUSE_ELECTIONS election timeouts from
+ * the beginning of the epoch: where all disks are full, leadership stays where it is nearly all the
+ * time instead of going round. */
 #ifndef CORE_ROOM_H
 #define CORE_ROOM_H
 

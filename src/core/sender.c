@@ -33,8 +33,8 @@ static bool is_lost_disk(const struct peer *peer, const struct core_header *head
     return false;
 }
 
-/* Since when the peer could be heard and was not. Who slept (a machine that was paused) finds old and new messages waiting,
- * in whatever order: of its own silence nothing follows. */
+/* Since when the peer could be heard and was not. Who slept (a machine that was paused) finds old
+ * and new messages waiting, in whatever order: of its own silence nothing follows. */
 static uint64_t silent_ns(const struct core *core, const struct peer *peer)
 {
     return core->now_ns - max_u64(peer->heard_ns, core->woke_ns);
@@ -46,9 +46,10 @@ static bool long_silent(const struct core *core, const struct peer *peer)
     return silent_ns(core, peer) > long_ns && !mutated(core, LIFE_FOR_EVER);
 }
 
-/* A late message of an earlier life, or of a disk that another has replaced. Which of two disks is the newer no message can
- * tell: the one that speaks all the time is the present one. The same holds for a boot number, once no message can be on its way any
- * more: somebody who sat at the peer's address may have invented it. */
+/* A late message of an earlier life, or of a disk that another has replaced. Which of two disks is
+ * the newer no message can tell: the one that speaks all the time is the present one. The same
+ * holds for a boot number, once no message can be on its way any more: somebody who sat at the
+ * peer's address may have invented it. */
 static bool of_former_life(const struct core *core, const struct peer *peer,
                            const struct core_header *header)
 {
@@ -95,7 +96,8 @@ static void note_impostor(struct core *core, struct peer *at, const struct core_
             at->id.text, header->node.text);
 }
 
-/* R49: who speaks is who was dialled, and says so itself; what it says of who it is settles nothing. NULL drops the message. */
+/* R49: who speaks is who was dialled, and says so itself; what it says of who it is settles
+ * nothing. NULL drops the message. */
 struct peer *sender_known(struct core *core, struct candor_node_id dialled,
                           const struct core_header *header)
 {
@@ -117,15 +119,16 @@ struct peer *sender_known(struct core *core, struct candor_node_id dialled,
         return NULL;
     if (!old_life && (peer->store_id != header->store_id || peer->boot != header->boot))
         peer_reborn(core, peer, header);
+    /* it lasts while it is heard all the time (R62) */
     if (!peer->heard || core->now_ns - peer->heard_ns >= who_silence_ns(core))
-        peer->life_since_ns = core->now_ns; /* it lasts while it is heard all the time (R62) */
+        peer->life_since_ns = core->now_ns;
     peer->heard = true;
     peer->heard_ns = core->now_ns;
     return peer;
 }
 
-/* Whom the header of a request names. Nobody knows who sent it, so nothing that it says is noted (R50): what is true of it the
- * node's own stream says, too. NULL: it is refused. */
+/* Whom the header of a request names. Nobody knows who sent it, so nothing that it says is noted
+ * (R50): what is true of it the node's own stream says, too. NULL: it is refused. */
 struct peer *sender_named(struct core *core, const struct core_header *header)
 {
     if (mutated(core, REQUEST_TEACHES))

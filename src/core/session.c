@@ -4,8 +4,8 @@
 #include "core/act.h"
 #include "core/chain.h"
 
-/* The seq at which this log leaves every log that holds the token's record, by a newer epoch, or by another beginning of the
- * same one (R56); UINT64_MAX: it does not. */
+/* The seq at which this log leaves every log that holds the token's record, by a newer epoch, or by
+ * another beginning of the same one (R56); UINT64_MAX: it does not. */
 static uint64_t leaves_at(const struct core *core, const struct candor_token *token)
 {
     struct candor_pos pos = token->pos;
@@ -19,8 +19,9 @@ static uint64_t leaves_at(const struct core *core, const struct candor_token *to
     return UINT64_MAX;
 }
 
-/* Where a newer epoch begins at or below the token's seq and is committed, the token's record can never come back, however short
- * the log still is; where it is not committed, or an older epoch stands there, this node itself may be the one that rolls back. */
+/* Where a newer epoch begins at or below the token's seq and is committed, the token's record can
+ * never come back, however short the log still is; where it is not committed, or an older epoch
+ * stands there, this node itself may be the one that rolls back. */
 enum verdict session_judge(const struct core *core, struct candor_token token)
 {
     if (mutated(core, SESSION_UNJUDGED))

@@ -54,16 +54,17 @@ void stand_settle(struct core *core)
         core->stand.due_ns = stand_timer_ns(core);
 }
 
-/* R28: a forced promotion left the history of those who hold nothing of its generation. By the members that they know they
- * might elect each other, or themselves, over it; they wait for its primary, or for another forced promotion. */
+/* R28: a forced promotion left the history of those who hold nothing of its generation. By the
+ * members that they know they might elect each other, or themselves, over it; they wait for its
+ * primary, or for another forced promotion. */
 bool stand_is_of_generation(const struct core *core)
 {
     return who_durable_pos(core).epoch.generation == core->epoch.generation ||
            node_id_equal(core->epoch.owner, core->config.self);
 }
 
-/* R24: the own log is durable, and nothing is about to change it; R63: the others were asked whether this disk is the
- * newest; R59: no majority holds other data. */
+/* R24: the own log is durable, and nothing is about to change it; R63: the others were asked
+ * whether this disk is the newest; R59: no majority holds other data. */
 bool stand_may(const struct core *core)
 {
     if (core->writer.owed.count > 0 || core->follow.attach == ATTACH_TRUNCATING ||
@@ -78,8 +79,8 @@ bool stand_may(const struct core *core)
     return who_is_admitted(core) && who_is_voter(core) && stand_is_of_generation(core);
 }
 
-/* When the round that is planned may begin: not while another node's lease runs, unless it is asked for by that node, or asks
- * nobody (R30). */
+/* When the round that is planned may begin: not while another node's lease runs, unless it is asked
+ * for by that node, or asks nobody (R30). */
 uint64_t stand_begins_ns(const struct core *core)
 {
     if (core->stand.forcing || core->stand.transferring || core->stand.founding)

@@ -1,7 +1,7 @@
 /* Inside the core: its state. Nobody outside src/core includes this.
  *
- * Each file has one subject and a header of its own, and calls only files above it in this list (tests/modules.py looks
- * at that): a change that needs an arrow upwards wants another cut.
+ * Each file has one subject and a header of its own, and calls only files above it in this list
+ * (tests/modules.py looks at that): a change that needs an arrow upwards wants another cut.
  *
  *   who        who is who, and how this node stands
  *   majority   the arithmetic of majorities
@@ -78,7 +78,8 @@ struct pending_answer { /* a granted vote, until the hard state is saved (R1) */
     struct candor_epoch epoch;
 };
 
-/* Positions whose digests are remembered: replicas stop where the primary's groups end, this many of them ago at most. */
+/* Positions whose digests are remembered: replicas stop where the primary's groups end, this many
+ * of them ago at most. */
 #define DIGESTS_KEPT 1024
 
 struct doubt {
@@ -152,8 +153,8 @@ struct follow {
 /* What was heard of primaries, whatever their epochs. */
 struct hearing {
     uint64_t heartbeat_ns; /* arrival of the newest heartbeat of the present epoch */
-    /* The newest heartbeat of any epoch, and whose: who adopts an epoch does not forget that a primary lives (R23).
-     * 0: none, or its connection closed since. */
+    /* The newest heartbeat of any epoch, and whose: who adopts an epoch does not forget that a
+     * primary lives (R23). 0: none, or its connection closed since. */
     uint64_t live_ns;
     struct candor_node_id live_owner;
     struct candor_node_id successor; /* whom it named to take over (R26); "": nobody */
@@ -164,7 +165,8 @@ struct hearing {
     struct candor_node_id promised_to;
     uint64_t fetch_retry_ns;
     uint64_t status_due_ns;
-    /* Somebody waits for it: whose heartbeat or records were taken, or whose epoch was adopted. The next flush sends it. */
+    /* Somebody waits for it: whose heartbeat or records were taken, or whose epoch was adopted. The
+     * next flush sends it. */
     bool status_owed;
 };
 
@@ -187,7 +189,8 @@ struct lead {
         struct chain chain;
     } hb_sent[LIMIT_HEARTBEATS_IN_FLIGHT];
     uint64_t heartbeat_due_ns;
-    /* The heartbeat of this interval that a second one is to follow once it is answered; 0: none. */
+    /* The heartbeat of this interval that a second one is to follow once it is answered; 0:
+     * none. */
     uint64_t follow_hb;
     uint64_t echoes_sent_ns; /* when echoes were last sent for their own sake */
     uint64_t confirmed_hb;   /* newest heartbeat that a majority has answered; 0: none */
@@ -281,7 +284,8 @@ struct core {
     struct {
         uint64_t version; /* counts SAVE actions */
         uint64_t saved;   /* counts SAVED events */
-        /* The newest epoch that is known to be stored: what this node calls its own towards others (R7). */
+        /* The newest epoch that is known to be stored: what this node calls its own towards others
+         * (R7). */
         struct candor_epoch stored_epoch;
     } hard;
     struct {
@@ -300,8 +304,8 @@ struct core {
     enum phase phase;
     struct {
         bool forked;
-        uint64_t
-            shared_seq; /* by the newest Attach the logs agree up to here at most; UINT64_MAX: no word of it */
+        /* by the newest Attach the logs agree up to here at most; UINT64_MAX: no word of it */
+        uint64_t shared_seq;
         bool accepting; /* the operator gave the own branch up (R28) */
         uint64_t ticket;
     } fork;
@@ -323,7 +327,8 @@ struct core {
 
     struct stand stand;
     struct {
-        /* The epoch that this node took part in last, and until when it did; none: in none since it started. */
+        /* The epoch that this node took part in last, and until when it did; none: in none since it
+         * started. */
         struct candor_epoch before;
         uint64_t before_ns;
         struct core_failover newest; /* of this step's FAILOVER action */

@@ -29,8 +29,9 @@ void status_publish(struct core *core)
     bool verified = core->follow.attach == ATTACH_DONE;
     if (mutated(core, MATCH_UNATTACHED))
         msg->status.match = core->log.last;
+    /* R15 */
     else
-        msg->status.match = verified ? min_u64(core->follow.match, core->log.durable) : 0; /* R15 */
+        msg->status.match = verified ? min_u64(core->follow.match, core->log.durable) : 0;
     msg->status.applied = core->log.durable;
     msg->status.state = fresh.state;
     msg->status.no_room = core->room.lacking;

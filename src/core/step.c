@@ -158,11 +158,13 @@ static void members_stored(struct core *core)
     memmove(core->log.pending_members, core->log.pending_members + i,
             (core->log.pending_member_count - i) * sizeof core->log.pending_members[0]);
     core->log.pending_member_count -= i;
+    /* whoever is admitted only now may stand from now on */
     if (i > 0 && core->stand.due_ns == UINT64_MAX)
-        stand_plan(core); /* whoever is admitted only now may stand from now on */
+        stand_plan(core);
 }
 
-/* The own EPOCH_START and MEMBERS are in the log, whatever has become of the epoch that wrote them. */
+/* The own EPOCH_START and MEMBERS are in the log, whatever has become of the epoch that wrote
+ * them. */
 static void own_meta_stored(struct core *core, enum core_action_type work,
                             const struct core_event *event)
 {
@@ -171,8 +173,8 @@ static void own_meta_stored(struct core *core, enum core_action_type work,
         epoch_history_append(&core->log.history,
                              &(struct epoch_start){event->appended.epoch, event->appended.first_seq,
                                                    event->appended.end.chain});
-        core->stand.founding =
-            false; /* it is founded, even if the epoch ended before this was stored */
+        /* it is founded, even if the epoch ended before this was stored */
+        core->stand.founding = false;
     }
     if (work == CORE_ACTION_EPOCH_START || work == CORE_ACTION_MEMBERS)
         core->log.members = core->members_proposed;
@@ -199,8 +201,9 @@ static void on_appended(struct core *core, const struct core_event *event)
     else if (stored)
         room_note(core, false);
     bool opens = work == CORE_ACTION_EPOCH_START;
+    /* a forced epoch comes with its EPOCH_START (R28) */
     if (opens && stored && epoch_equal(event->appended.epoch, core->epoch))
-        core->hard.stored_epoch = core->epoch; /* a forced epoch comes with its EPOCH_START (R28) */
+        core->hard.stored_epoch = core->epoch;
     bool leads = core->phase >= PHASE_OPENING && epoch_equal(event->appended.epoch, core->epoch);
     if (work == CORE_ACTION_WRITE)
         writes_answered(core, event);
@@ -208,8 +211,9 @@ static void on_appended(struct core *core, const struct core_event *event)
         records_appended(core, event);
     else if (leads)
         primary_appended(core, event);
+    /* it is nowhere */
     if (opens && !stored && epoch_equal(event->appended.epoch, core->epoch))
-        core->epoch = core->hard.stored_epoch; /* it is nowhere */
+        core->epoch = core->hard.stored_epoch;
 }
 
 /* R51. A ticket that is not open was finished meanwhile. */

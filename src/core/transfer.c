@@ -65,7 +65,8 @@ struct candor_node_id transfer_successor(const struct core *core)
     return core->transfer.named_hb != 0 ? core->transfer.to : (struct candor_node_id){0};
 }
 
-/* The voters believe what the primary's own stream says, not who asks them in its name: the successor is named there first. */
+/* The voters believe what the primary's own stream says, not who asks them in its name: the
+ * successor is named there first. */
 static void name_successor(struct core *core)
 {
     core->lead.lease_given_up = true; /* who hears the name may vote against it from now on (R30) */

@@ -25,9 +25,10 @@ static void view_primary(const struct core *core, struct core_view *view)
 static void view_freshness(const struct core *core, struct core_view *view)
 {
     bool leads = core->phase == PHASE_PRIMARY;
+    /* R39 */
     uint64_t lag = mutated(core, LAG_WRAPS)
                        ? core->follow.announced - core->log.durable
-                       : saturating_sub(core->follow.announced, core->log.durable); /* R39 */
+                       : saturating_sub(core->follow.announced, core->log.durable);
     view->attached = leads || core->follow.attach == ATTACH_DONE;
     view->catching_up = !leads && (core->follow.attach == ATTACH_TRUNCATING ||
                                    core->follow.attach == ATTACH_DOWNLOADING ||
@@ -115,7 +116,7 @@ void core_history(const struct core *core, struct epoch_history *out)
     epoch_history_copy(out, &core->log.history);
 }
 
-/* ---- Freshness -------------------------------------------------------------------------------------- */
+/* ---- Freshness ------------------------------------------------------------------------------- */
 
 /* R36: an age on this clock, made long enough for what the clock may have lost, and one tick. */
 static uint64_t bound_ns(const struct core_view *view, uint64_t now_ns)
@@ -138,8 +139,9 @@ static enum candor_state state_of(const struct core_view *view, bool has_bound, 
     if (view->reject_after_ns != 0 &&
         (!view->contacted || saturating_sub(now_ns, view->contact_ns) > view->reject_after_ns))
         return CANDOR_STATE_EXPIRED;
+    /* blank: there is nothing to answer with */
     if (view->applied == 0)
-        return CANDOR_STATE_SYNCING; /* blank: there is nothing to answer with */
+        return CANDOR_STATE_SYNCING;
     if (!view->heard || saturating_sub(now_ns, view->heartbeat_ns) > view->stale_after_ns)
         return CANDOR_STATE_STALE;
     if (!view->attached || view->catching_up)
@@ -157,8 +159,9 @@ void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_
     out->role = view->role;
     out->epoch = view->shown_epoch;
     out->has_heartbeat_age = view->heard;
+    /* R38 */
     if (view->role != CANDOR_ROLE_PRIMARY && view->heard)
-        out->heartbeat_age_ms = ns_to_ms_up(saturating_sub(now_ns, view->heartbeat_ns)); /* R38 */
+        out->heartbeat_age_ms = ns_to_ms_up(saturating_sub(now_ns, view->heartbeat_ns));
     /* Evidence speaks of data that hold evidence_seq: older data are not covered by it. */
     out->has_bound = view->proven && applied >= view->evidence_seq;
     uint64_t bound = out->has_bound ? bound_ns(view, now_ns) : 0;
@@ -170,7 +173,7 @@ void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_
     out->commit_seq = view->commit;
 }
 
-/* ---- The read contract (docs/consistency.md) ------------------------------------------------------------------ */
+/* ---- The read contract (docs/consistency.md) ------------------------------------------------- */
 
 static struct core_read_decision serve(void)
 {
@@ -195,8 +198,9 @@ static struct core_read_decision decide_session(const struct core_view *view,
                                                 const struct core_read *read)
 {
     const struct candor_token *token = &read->token;
+    /* R44 */
     if (token->cluster_id != 0 && token->cluster_id != view->cluster_id)
-        return refuse(CANDOR_INVALID_ARGUMENT, CANDOR_REASON_FOREIGN_CLUSTER); /* R44 */
+        return refuse(CANDOR_INVALID_ARGUMENT, CANDOR_REASON_FOREIGN_CLUSTER);
     if (token->pos.seq == 0)
         return serve();
     /* The common case without asking the core: a position of the newest epoch here. */

@@ -1,5 +1,5 @@
-/* What readers and operators see of a core, and the read contract (docs/consistency.md): pure, on a copy of the view, any
- * thread. */
+/* What readers and operators see of a core, and the read contract (docs/consistency.md): pure, on a
+ * copy of the view, any thread. */
 #ifndef CORE_VIEW_H
 #define CORE_VIEW_H
 
@@ -73,8 +73,9 @@ void core_lives(const struct core *core, struct core_lives *out);
 /* Copies the epoch history (the caller's is initialised). */
 void core_history(const struct core *core, struct epoch_history *out);
 
-/* The freshness of an answer whose data stand at `applied` (docs/consistency.md, R36-R38). Pure; any thread with its copy of a view.
- * Call it when the reply is packed, after the data were read. When the view is older than the data it may prove less, never more. */
+/* The freshness of an answer whose data stand at `applied` (docs/consistency.md, R36-R38). Pure;
+ * any thread with its copy of a view. Call it when the reply is packed, after the data were read.
+ * When the view is older than the data it may prove less, never more. */
 struct core_freshness {
     struct candor_node_id node;
     enum candor_role role;
@@ -95,8 +96,9 @@ void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_
 
 /* The read contract's table (docs/consistency.md).
  *
- * A LINEARIZABLE read is three steps: WAIT LINEARIZABLE; then open a view of the state, at `applied`; when the core's commit is below
- * it, WAIT COMMIT for it with the view kept open; then answer from that view. */
+ * A LINEARIZABLE read is three steps: WAIT LINEARIZABLE; then open a view of the state, at
+ * `applied`; when the core's commit is below it, WAIT COMMIT for it with the view kept open; then
+ * answer from that view. */
 struct core_read {
     enum candor_read_level level;
     uint64_t max_staleness_ms; /* BOUNDED */
@@ -108,7 +110,9 @@ enum core_decision {
     CORE_SERVE,    /* answer with the data that were read */
     CORE_REDIRECT, /* FAILED_PRECONDITION with reason; the hint names the primary */
     CORE_REFUSE,   /* code and reason; nobody else is named */
-    CORE_WAIT, /* SESSION, LINEARIZABLE: give the core a WAIT event; when it is finished OK, read again and serve */
+    /* SESSION, LINEARIZABLE: give the core a WAIT event; when it is finished OK, read again and
+     * serve */
+    CORE_WAIT,
 };
 
 struct core_read_decision {
@@ -117,13 +121,15 @@ struct core_read_decision {
     enum candor_reason reason;
 };
 
-/* Decides about data read at `fresh->applied_seq`. Pure. A redirect is decided only when view->primary is known and not
- * this node (R45); otherwise it is a refusal UNAVAILABLE with the same reason. */
+/* Decides about data read at `fresh->applied_seq`. Pure. A redirect is decided only when
+ * view->primary is known and not this node (R45); otherwise it is a refusal UNAVAILABLE with the
+ * same reason. */
 struct core_read_decision core_decide_read(const struct core_view *view,
                                            const struct core_freshness *fresh,
                                            const struct core_read *read);
 
-/* Whether a Fetch of a peer that stands in `epoch` may be served, and up to which seq (R13). Pure. */
+/* Whether a Fetch of a peer that stands in `epoch` may be served, and up to which seq (R13).
+ * Pure. */
 bool core_view_may_fetch(const struct core_view *view, const struct core_header *from,
                          uint64_t *upto_seq);
 

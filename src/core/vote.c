@@ -19,7 +19,8 @@ static bool hears_live_primary(const struct core *core, const struct peer *candi
            !node_id_equal(core->hearing.live_owner, candidate->id);
 }
 
-/* Who is not heard could neither be voted for nor followed: its epoch would be opened for nothing. */
+/* Who is not heard could neither be voted for nor followed: its epoch would be opened for
+ * nothing. */
 static bool hears_stream_of(const struct core *core, const struct peer *candidate)
 {
     return candidate->heard && core->now_ns - candidate->heard_ns < who_silence_ns(core);
@@ -31,9 +32,9 @@ static bool is_successor(const struct core *core, struct candor_node_id node)
     return node_id_equal(core->hearing.successor, node) || mutated(core, TRANSFER_UNNAMED);
 }
 
-/* Why not; NULL: the vote is given. A disk that is not admitted, or a reader, may say yes, since it may be a voter without
- * knowing it yet: the candidate counts only the disks and voters that its own log has admitted, and such a log holds all that
- * a lost disk had acknowledged (R4, R29). */
+/* Why not; NULL: the vote is given. A disk that is not admitted, or a reader, may say yes, since it
+ * may be a voter without knowing it yet: the candidate counts only the disks and voters that its
+ * own log has admitted, and such a log holds all that a lost disk had acknowledged (R4, R29). */
 static const char *refusal(struct core *core, const struct peer *candidate,
                            const struct core_msg *msg, bool *unheard, char text[CORE_REFUSAL_BYTES])
 {
@@ -48,14 +49,16 @@ static const char *refusal(struct core *core, const struct peer *candidate,
     *unheard = !lives_sure(core); /* R63 */
     if (*unheard)
         return "it has just started, and does not know yet whether its disk is the newest";
-    /* A FORKED node votes, but never stands: its log is of an older generation than any that it can help to win. */
+    /* A FORKED node votes, but never stands: its log is of an older generation than any that it can
+     * help to win. */
     int order = epoch_compare(msg->vote.epoch, core->epoch);
     if (order < 0 || (order == 0 && msg->type == CORE_MSG_PRE_VOTE)) {
         snprintf(text, CORE_REFUSAL_BYTES, "it knows epoch %s",
                  epoch_text(who_shown_epoch(core), mine));
         return text;
     }
-    /* The request may be anybody's; what the candidate's stream says is the candidate's (R49, R50). */
+    /* The request may be anybody's; what the candidate's stream says is the candidate's (R49,
+     * R50). */
     *unheard = msg->type == CORE_MSG_VOTE ? order > 0 : !hears_stream_of(core, candidate);
     if (*unheard)
         return msg->type == CORE_MSG_VOTE ? "it has not heard of that epoch from a stream yet"
@@ -131,7 +134,8 @@ void vote_saved(struct core *core)
     core->votes.count = kept;
 }
 
-/* R26. It says yes when it can stand at once; whether it wins the old primary learns from its epoch. */
+/* R26. It says yes when it can stand at once; whether it wins the old primary learns from its
+ * epoch. */
 void vote_transfer_request(struct core *core, struct peer *peer, uint64_t ticket,
                            const struct core_msg *msg)
 {

@@ -15,10 +15,11 @@ static void propose_members(struct core *core, const struct members *members)
     action->members = &core->members_proposed;
 }
 
-/* The members with `peer`'s present disk, or one step nearer to it. A majority with a new disk need share nobody with a
- * majority with the lost one, which may have promised a higher epoch: where the voters are odd the lost disk is struck out first,
- * by a majority without it, and only then the new one entered (R4, R29). Where they are even any two majorities still meet.
- * Who is new to the cluster replicates, but does not vote. */
+/* The members with `peer`'s present disk, or one step nearer to it. A majority with a new disk need
+ * share nobody with a majority with the lost one, which may have promised a higher epoch: where the
+ * voters are odd the lost disk is struck out first, by a majority without it, and only then the new
+ * one entered (R4, R29). Where they are even any two majorities still meet. Who is new to the
+ * cluster replicates, but does not vote. */
 static bool members_with(const struct core *core, const struct peer *peer, struct members *out)
 {
     *out = core->log.members;
@@ -36,7 +37,8 @@ static bool members_with(const struct core *core, const struct peer *peer, struc
     return true;
 }
 
-/* R29: one change at a time, and only when the last one and a record of this epoch are committed. */
+/* R29: one change at a time, and only when the last one and a record of this epoch are
+ * committed. */
 static bool may_change(const struct core *core)
 {
     bool committed =
@@ -76,7 +78,8 @@ static const char *why_not_set_voter(const struct core *core, const struct core_
     return NULL;
 }
 
-/* The change and all that comes after it will need a majority of the new voters: it must be there. */
+/* The change and all that comes after it will need a majority of the new voters: it must be
+ * there. */
 static bool majority_follows(const struct core *core, const struct members *members)
 {
     uint32_t following = 0;

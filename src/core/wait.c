@@ -8,7 +8,7 @@
 #include "core/waiting.h"
 #include "core/who.h"
 
-/* ---- The end of a wait ------------------------------------------------------------------------------ */
+/* ---- The end of a wait ----------------------------------------------------------------------- */
 
 static void too_late(struct core *core, const struct pending_read *read)
 {
@@ -67,7 +67,7 @@ void wait_cancel(struct core *core, uint32_t slot)
                         who_durable_pos(core), "nobody waits for the answer any more");
 }
 
-/* ---- Linearizable reads at the primary (R32) -------------------------------------------------------- */
+/* ---- Linearizable reads at the primary (R32) ------------------------------------------------- */
 
 /* Notes what must be confirmed. Again after a failover: the old confirmation is void. */
 static void ask_here(struct core *core, uint32_t slot)
@@ -89,7 +89,8 @@ static bool confirmed_here(const struct core *core, const struct pending_read *r
     return confirmed && committed;
 }
 
-/* Heartbeats and indices only grow within an epoch, so the first of a list is the first to be ready. */
+/* Heartbeats and indices only grow within an epoch, so the first of a list is the first to be
+ * ready. */
 static void progress_here(struct core *core, enum read_list list)
 {
     for (;;) {
@@ -100,7 +101,7 @@ static void progress_here(struct core *core, enum read_list list)
     }
 }
 
-/* ---- Linearizable reads at a replica (R33) ---------------------------------------------------------- */
+/* ---- Linearizable reads at a replica (R33) --------------------------------------------------- */
 
 /* A replica's reads share calls: one that arrives while a call is under way waits for the next. */
 static void ask_index(struct core *core)
@@ -118,8 +119,9 @@ static void ask_index(struct core *core)
 void wait_index_answer(struct core *core, uint64_t nonce, const struct core_msg *msg)
 {
     bool awaited = nonce == core->reads.index_nonce || mutated(core, LATE_ANSWER_TAKEN);
+    /* R8: of another attempt */
     if (nonce == 0 || !awaited)
-        return; /* R8: of another attempt */
+        return;
     core->reads.index_nonce = 0;
     if (!msg->read_index_answer.ok || !epoch_equal(msg->header.epoch, core->epoch)) {
         core->reads.index_retry_ns =
@@ -158,7 +160,7 @@ static void progress_indexed(struct core *core)
     }
 }
 
-/* ---- Changes of role -------------------------------------------------------------------------------- */
+/* ---- Changes of role ------------------------------------------------------------------------- */
 
 static void ask_all_here(struct core *core, enum read_list list)
 {
@@ -216,7 +218,7 @@ static void progress_linearizable(struct core *core)
     }
 }
 
-/* ---- Sessions that wait (R43, R44) ------------------------------------------------------------------ */
+/* ---- Sessions that wait (R43, R44) ----------------------------------------------------------- */
 
 static struct session_stamp session_stamp(const struct core *core)
 {
@@ -238,7 +240,8 @@ static bool stamp_equal(const struct session_stamp *a, const struct session_stam
            epoch_equal(a->newest.epoch, b->newest.epoch);
 }
 
-/* Concludes it, or puts it where its turn will come: when its position is stored, or with the next stamp. */
+/* Concludes it, or puts it where its turn will come: when its position is stored, or with the next
+ * stamp. */
 static void judge_waiting_session(struct core *core, uint32_t slot)
 {
     struct read_waits *reads = &core->reads;
@@ -278,7 +281,7 @@ static void progress_sessions(struct core *core)
     }
 }
 
-/* ---- What was read must be committed (R32) ---------------------------------------------------------- */
+/* ---- What was read must be committed (R32) --------------------------------------------------- */
 
 /* It can no longer be taken back; LOST: it was. */
 static enum verdict judge_commit(const struct core *core, struct candor_pos pos)
@@ -301,7 +304,7 @@ static void progress_commits(struct core *core)
     }
 }
 
-/* ---- Waiting ---------------------------------------------------------------------------------------- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
 
 static void begin_waiting(struct core *core, uint32_t slot)
 {

@@ -1,11 +1,12 @@
-/* The table of waiting reads, their lists and heaps; and who bears which ticket. No rule is kept here. */
+/* The table of waiting reads, their lists and heaps; and who bears which ticket. No rule is kept
+ * here. */
 #include <stdlib.h>
 
 #include "core/waiting.h"
 
 enum { FIRST_CAPACITY = 64, KIND_SHIFT = 62 };
 
-/* ---- Tickets ---------------------------------------------------------------------------------------- */
+/* ---- Tickets --------------------------------------------------------------------------------- */
 
 void waiter_add(struct core *core, uint64_t ticket, enum waiter waiter, uint64_t number)
 {
@@ -29,7 +30,7 @@ bool waiter_find(const struct core *core, uint64_t ticket, enum waiter *waiter, 
     return true;
 }
 
-/* ---- Lists ------------------------------------------------------------------------------------------ */
+/* ---- Lists ----------------------------------------------------------------------------------- */
 
 static void link_last(struct read_waits *reads, uint32_t slot, enum read_list list)
 {
@@ -85,7 +86,7 @@ void reads_move_all(struct core *core, enum read_list from, enum read_list to)
     slots[from].next = slots[from].previous = (uint32_t)from;
 }
 
-/* ---- The table -------------------------------------------------------------------------------------- */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 void reads_init(struct core *core)
 {

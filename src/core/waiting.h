@@ -1,4 +1,5 @@
-/* The table of waiting reads, their lists and heaps; and who bears which ticket. No rule is kept here. */
+/* The table of waiting reads, their lists and heaps; and who bears which ticket. No rule is kept
+ * here. */
 #ifndef CORE_WAITING_H
 #define CORE_WAITING_H
 

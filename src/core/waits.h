@@ -11,7 +11,8 @@ enum waiter { WAITER_READ, WAITER_WITH_WRITER, WAITER_WITH_VOTERS };
 
 enum verdict { STILL_WAITING, READY, LOST, TOO_LATE };
 
-/* A client's write: with the writer in a ring, then, MAJORITY and ALL, in a slot of `struct voter_waits`. */
+/* A client's write: with the writer in a ring, then, MAJORITY and ALL, in a slot of `struct
+ * voter_waits`. */
 struct pending_write {
     uint64_t ticket;
     enum candor_ack ack;
@@ -23,7 +24,8 @@ struct pending_write {
     uint32_t next_free;
 };
 
-/* Writes that are stored and wait for voters. A step looks at those that are due, never at all of them. */
+/* Writes that are stored and wait for voters. A step looks at those that are due, never at all of
+ * them. */
 struct voter_waits {
     struct pending_write *slots;
     uint32_t capacity;
@@ -65,8 +67,8 @@ struct pending_read {
     uint32_t previous;
 };
 
-/* What a session's fate depends on besides how much is stored: while it is as it was, a session that was judged
- * stays judged. */
+/* What a session's fate depends on besides how much is stored: while it is as it was, a session
+ * that was judged stays judged. */
 struct session_stamp {
     uint64_t rewinds;
     uint32_t epochs;
@@ -74,10 +76,11 @@ struct session_stamp {
     struct epoch_start newest;
 };
 
-/* All reads that wait. A step looks at those whose turn has come, never at all of them; a change of role looks at the
- * linearizable ones, a new epoch at the sessions. */
+/* All reads that wait. A step looks at those whose turn has come, never at all of them; a change of
+ * role looks at the linearizable ones, a new epoch at the sessions. */
 struct read_waits {
-    /* The first READ_LISTS slots are the lists' heads, so that a read leaves its list without knowing which. */
+    /* The first READ_LISTS slots are the lists' heads, so that a read leaves its list without
+     * knowing which. */
     struct pending_read *slots;
     uint32_t capacity;
     uint32_t used;

@@ -56,7 +56,8 @@ uint64_t who_jitter_ns(struct core *core, uint64_t base_ns)
     return base_ns / 2 + rng_below(&core->rng, base_ns + 1);
 }
 
-/* A peer that was not heard for too long has a dead connection, or a partition has healed behind it. */
+/* A peer that was not heard for too long has a dead connection, or a partition has healed behind
+ * it. */
 uint64_t who_silence_ns(const struct core *core)
 {
     return max_u64(core->config.stale_after_ns, 5 * core->config.heartbeat_interval_ns);

@@ -13,7 +13,7 @@
 #include "core/who.h"
 #include "core/work.h"
 
-/* ---- With the writer: in order ----------------------------------------------------------------------- */
+/* ---- With the writer: in order --------------------------------------------------------------- */
 
 static void writer_push(struct core *core, const struct pending_write *write)
 {
@@ -30,7 +30,7 @@ static struct pending_write writer_pop(struct core *core)
     return write;
 }
 
-/* ---- With the voters: the least seq is the first to be acknowledged ------------------------------------ */
+/* ---- With the voters: the least seq is the first to be acknowledged -------------------------- */
 
 static void voters_add(struct core *core, const struct pending_write *write)
 {
@@ -86,10 +86,10 @@ void writes_free(struct core *core)
     heap_free(&waits->deadlines);
 }
 
-/* ---- Acknowledgement -------------------------------------------------------------------------------- */
+/* ---- Acknowledgement ------------------------------------------------------------------------- */
 
-/* Its epoch need not be the present one: of a retry it is the first execution's position (R46), and what was
- * stored while the node adopted another epoch stands in the one before (R19). */
+/* Its epoch need not be the present one: of a retry it is the first execution's position (R46), and
+ * what was stored while the node adopted another epoch stands in the one before (R19). */
 static struct candor_pos position_of(const struct core *core, const struct pending_write *write)
 {
     return (struct candor_pos){epoch_history_at(&core->log.history, write->last_seq),
@@ -153,8 +153,8 @@ void writes_release(struct core *core)
     }
 }
 
-/* R51: what is with the writer is stored, or not, all the same; it only waits for nobody then. The write is never taken
- * back: whether it survives its caller does not know. */
+/* R51: what is with the writer is stored, or not, all the same; it only waits for nobody then. The
+ * write is never taken back: whether it survives its caller does not know. */
 static void finish_cancelled(struct core *core, const struct pending_write *write)
 {
     if (mutated(core, CANCEL_IS_REFUSED))
@@ -175,10 +175,10 @@ void writes_cancel(struct core *core, enum waiter waiter, uint64_t number)
     write->cancelled = true;
 }
 
-/* ---- From the client to the writer and back --------------------------------------------------------- */
+/* ---- From the client to the writer and back -------------------------------------------------- */
 
-/* R43, I8: what a session writes comes after all that it has seen, or not at all. A token of this epoch was given by this primary,
- * or by another copy of its disk. */
+/* R43, I8: what a session writes comes after all that it has seen, or not at all. A token of this
+ * epoch was given by this primary, or by another copy of its disk. */
 static bool refuse_session(struct core *core, uint64_t ticket, struct candor_token token)
 {
     char text[POS_TEXT_BYTES];
@@ -223,8 +223,9 @@ static bool refuse_write(struct core *core, const struct core_event *event)
     }
     uint64_t uncommitted =
         saturating_sub(core->log.durable, core->log.commit) + core->writes.records_with_writer;
+    /* R20 */
     if (uncommitted + event->write.records > core->config.max_uncommitted &&
-        !mutated(core, UNCOMMITTED_UNBOUNDED)) { /* R20 */
+        !mutated(core, UNCOMMITTED_UNBOUNDED)) {
         act_finish_text(
             core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, none,
             "%" PRIu64 " records are not committed yet, limits.max_uncommitted is %" PRIu64
@@ -297,8 +298,9 @@ void writes_answered(struct core *core, const struct core_event *event)
     else
         leads = mutated(core, ACK_OLD_EPOCH);
 
+    /* acknowledged already: a mutation */
     if (write.ack == CANDOR_ACK_NONE)
-        ; /* acknowledged already: a mutation */
+        ;
     else if (event->appended.code == CANDOR_RESOURCE_EXHAUSTED)
         finish_short(core, write.ticket, event->appended.reason);
     else if (event->appended.code != CANDOR_OK)

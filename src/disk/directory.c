@@ -12,7 +12,7 @@
 
 #include "base/logging.h"
 
-/* ---- Directories --------------------------------------------------------------------------------------- */
+/* ---- Directories ----------------------------------------------------------------------------- */
 
 enum candor_code disk_path(char out[LIMIT_PATH_BYTES], const char *dir, const char *name,
                            struct candor_error *err)
@@ -44,8 +44,9 @@ static void parent_of(const char *path, char out[LIMIT_PATH_BYTES])
     char *slash = strrchr(out, '/');
     if (slash == NULL)
         snprintf(out, LIMIT_PATH_BYTES, ".");
+    /* "/x" stands in "/" */
     else
-        slash[slash == out ? 1 : 0] = '\0'; /* "/x" stands in "/" */
+        slash[slash == out ? 1 : 0] = '\0';
 }
 
 enum candor_code disk_open_parent(const char *path, int *out_fd, struct candor_error *err)
@@ -67,8 +68,9 @@ static int make_dir(const char *path, unsigned mode, bool *made)
     return there ? 0 : failed;
 }
 
-/* A new directory lasts only when its parent's entry for it does. The parent is opened first: a directory that was
- * made, but could not be synced for want of a descriptor, would pass for an old one the next time. */
+/* A new directory lasts only when its parent's entry for it does. The parent is opened first: a
+ * directory that was made, but could not be synced for want of a descriptor, would pass for an old
+ * one the next time. */
 static enum candor_code make_missing(const char *path, unsigned mode, struct candor_error *err)
 {
     bool made = false;
@@ -116,7 +118,7 @@ enum candor_code disk_open_dir(const char *path, int *out_fd, struct candor_erro
     return code == CANDOR_OK ? disk_open(path, O_RDONLY | O_DIRECTORY, out_fd, err) : code;
 }
 
-/* ---- Locks --------------------------------------------------------------------------------------------- */
+/* ---- Locks ----------------------------------------------------------------------------------- */
 
 int disk_try_lock(int fd)
 {
@@ -146,8 +148,8 @@ static enum candor_code lock_is_held(int fd, const char *path, struct candor_err
                             "data directory %s is locked by another process", path);
 }
 
-/* For people only: a full disk must not keep the node from its data. The spaces cover a longer number without cutting
- * the file, whose room might not be had again. */
+/* For people only: a full disk must not keep the node from its data. The spaces cover a longer
+ * number without cutting the file, whose room might not be had again. */
 static void leave_pid(int fd, const char *path)
 {
     char text[24];

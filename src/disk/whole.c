@@ -21,7 +21,7 @@ enum candor_code disk_sync(const char *path, struct candor_error *err)
     return code;
 }
 
-/* ---- Writing ----------------------------------------------------------------------------------------- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 enum candor_code disk_write(int dir_fd, const char *name, struct slice bytes,
                             struct candor_error *err)
@@ -134,7 +134,8 @@ enum candor_code disk_take_turns(int dir_fd, const char *name, struct slice byte
     failed = disk_sync_dir(dir_fd);
     if (failed != 0)
         return disk_sync_failed(err, failed, name);
-    /* A new one while there is room; without, the next save tries again. Its failed sync is the disk's all the same. */
+    /* A new one while there is room; without, the next save tries again. Its failed sync is the
+     * disk's all the same. */
     struct candor_error no_spare = {0};
     if (used_up && write_spare(dir_fd, spare, bytes, &no_spare) == CANDOR_DATA_LOSS)
         return candor_error_set(err, CANDOR_DATA_LOSS, no_spare.reason, "%s", no_spare.message);
@@ -169,7 +170,7 @@ enum candor_code disk_load(int dir_fd, const char *name, size_t most_bytes, stru
     return code;
 }
 
-/* ---- Copying and exchanging ---------------------------------------------------------------------------- */
+/* ---- Copying and exchanging ------------------------------------------------------------------ */
 
 static enum candor_code copy_bytes(int in, const char *from, int out, const char *to,
                                    struct candor_error *err)

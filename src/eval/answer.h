@@ -2,8 +2,9 @@
  *
  *   PUT, DELETE  u8 kind, u8 existed
  *   CAS          u8 kind, u8 succeeded, and if not an item: what is there
- *   INCREMENT    u8 kind, u8 succeeded, u64 the number's bits: the new one, or if it failed the present one
- *   TXN          u8 kind, u8 succeeded, u16 steps, each: u8 kind of step; PUT, DELETE: u8 existed; GET: an item
+ *   INCREMENT    u8 kind, u8 succeeded, u64 the number's bits: the new one; failed: the present one
+ *   TXN          u8 kind, u8 succeeded, u16 steps, each: u8 kind; then PUT, DELETE:
+ *                u8 existed; GET: an item
  *   an item      u8 found, and if so u64 mod_seq, u64 version, u32 length, value
  *
  * Pure; any thread. What is read may be hostile: it came with a record. */
@@ -31,7 +32,8 @@ struct eval_step_answer {
     struct eval_item item;
 };
 
-/* Reads the answer that `*bytes` begins with and moves behind it (a Batch has one an operation). False: there is none. */
+/* Reads the answer that `*bytes` begins with and moves behind it (a Batch has one an operation).
+ * False: there is none. */
 bool eval_answer_read(struct slice *bytes, struct eval_answer *out);
 /* The next of answer->step_count steps; they were checked by eval_answer_read(). */
 void eval_answer_step(struct eval_answer *answer, struct eval_step_answer *out);

@@ -1,7 +1,9 @@
-/* Fields of fixed width, and lengths before bytes: two different requests never give the same input to the hash. */
+/* Fields of fixed width, and lengths before bytes: two different requests never give the same input
+ * to the hash. */
 #include "eval/digest.h"
 
-#define XXH_INLINE_ALL /* the state lies on the stack, whatever version of the library is installed */
+/* the state lies on the stack, whatever version of the library is installed */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/buffer.h"

@@ -39,7 +39,7 @@ static enum candor_code failed(struct eval *eval, enum candor_code code, enum ca
     return code;
 }
 
-/* ---- Conditions ----------------------------------------------------------------------------------------- */
+/* ---- Conditions ------------------------------------------------------------------------------ */
 
 static bool related(int order, enum eval_relation relation)
 {
@@ -78,7 +78,7 @@ static bool holds(const struct eval_compare *compare, bool found, const struct e
     return false;
 }
 
-/* ---- One key -------------------------------------------------------------------------------------------- */
+/* ---- One key --------------------------------------------------------------------------------- */
 
 static bool get(const struct eval_reader *reader, struct slice key, struct eval_item *out)
 {
@@ -155,7 +155,7 @@ static enum candor_code run_increment(struct eval *eval, const struct eval_op *o
     return CANDOR_OK;
 }
 
-/* ---- Txn ------------------------------------------------------------------------------------------------ */
+/* ---- Txn ------------------------------------------------------------------------------------- */
 
 struct txn {
     struct eval *eval;

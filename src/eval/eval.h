@@ -1,11 +1,13 @@
-/* Evaluating an operation against what is there: which puts and deletes it comes to, and what it answers (R47).
+/* Evaluating an operation against what is there: which puts and deletes it comes to, and what it
+ * answers (R47).
  *
- * Decided once, at the primary, and kept in one record: effects, never conditions. An operation without effect makes no
- * record; repeated, it is evaluated again. The answer (answer.h) is bytes, kept in the record too (R46).
+ * Decided once, at the primary, and kept in one record: effects, never conditions. An operation
+ * without effect makes no record; repeated, it is evaluated again. The answer (answer.h) is bytes,
+ * kept in the record too (R46).
  *
  * Pure: no clock, no randomness, no I/O but the reader it is given.
- * Threads: an evaluation belongs to one thread. Ownership: eval_free(); slices in an operation must live as long as the
- * outcome is used. */
+ * Threads: an evaluation belongs to one thread. Ownership: eval_free(); slices in an operation must
+ * live as long as the outcome is used. */
 #ifndef EVAL_EVAL_H
 #define EVAL_EVAL_H
 
@@ -14,7 +16,7 @@
 #include "base/buffer.h"
 #include "record/batch.h"
 
-/* ---- Operations ----------------------------------------------------------------------------------------- */
+/* ---- Operations ------------------------------------------------------------------------------ */
 
 enum eval_kind {
     EVAL_PUT = 1,
@@ -27,7 +29,8 @@ enum eval_kind {
 enum eval_target { EVAL_EXISTS, EVAL_VALUE, EVAL_MOD_SEQ, EVAL_VERSION };
 enum eval_relation { EVAL_EQUAL, EVAL_NOT_EQUAL, EVAL_LESS, EVAL_GREATER }; /* present to given */
 
-/* An absent key has mod_seq 0 and version 0; no comparison with its value holds, whatever the relation. */
+/* An absent key has mod_seq 0 and version 0; no comparison with its value holds, whatever the
+ * relation. */
 struct eval_compare {
     struct slice key;
     enum eval_target target;
@@ -55,7 +58,8 @@ struct eval_op {
     struct slice key;           /* not of TXN */
     struct slice value;         /* PUT, CAS */
     struct eval_compare expect; /* CAS; of the same key */
-    /* INCREMENT: new = present + delta must be within [min, max]; an absent key counts as `initial` */
+    /* INCREMENT: new = present + delta must be within [min, max]; an absent key counts as
+     * `initial` */
     int64_t delta;
     int64_t min;
     int64_t max;
@@ -67,7 +71,7 @@ struct eval_op {
     struct eval_steps else_steps;
 };
 
-/* ---- What is there -------------------------------------------------------------------------------------- */
+/* ---- What is there --------------------------------------------------------------------------- */
 
 struct eval_item {
     struct slice value; /* good until the next call of the reader */
@@ -80,7 +84,7 @@ struct eval_reader {
     void *closure;
 };
 
-/* ---- Evaluating ----------------------------------------------------------------------------------------- */
+/* ---- Evaluating ------------------------------------------------------------------------------ */
 
 struct eval_overlay;
 
@@ -99,13 +103,15 @@ struct eval {
 
 void eval_free(struct eval *eval);
 
-/* Evaluates `op`, whose record would stand at `seq`: gets of a TXN see its own earlier steps, with that mod_seq.
+/* Evaluates `op`, whose record would stand at `seq`: gets of a TXN see its own earlier steps, with
+ * that mod_seq.
  *
  * OK                           the answer says whether a condition held
- * OUT_OF_RANGE                 INCREMENT: a bound would be crossed, or 64 bits; the answer holds the present number
+ * OUT_OF_RANGE                 INCREMENT: a bound would be crossed, or 64 bits; the answer holds
+ *                              the present number
  * FAILED_PRECONDITION          INCREMENT: the value is not a number
- * RESOURCE_EXHAUSTED/TOO_LARGE TXN: its gets read more than LIMIT_RESULT_BYTES beside effects, or LIMIT_TXN_READ_BYTES
- * In all but the first there is no effect. Returns the code. */
+ * RESOURCE_EXHAUSTED/TOO_LARGE TXN: its gets read more than LIMIT_RESULT_BYTES beside effects, or
+ * LIMIT_TXN_READ_BYTES In all but the first there is no effect. Returns the code. */
 enum candor_code eval_run(struct eval *eval, const struct eval_op *op, uint64_t seq,
                           const struct eval_reader *reader);
 

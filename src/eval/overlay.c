@@ -1,4 +1,5 @@
-/* A hash table, so that a Txn of many steps stays linear. Open addressing; never more than half full. */
+/* A hash table, so that a Txn of many steps stays linear. Open addressing; never more than half
+ * full. */
 #include "eval/overlay.h"
 
 #include <stdlib.h>

@@ -12,7 +12,8 @@
 #define HARD_STATE_MAGIC UINT32_C(0x31534843) /* "CHS1" */
 #define HARD_STATE_VERSION 2
 
-/* u32 magic, u32 crc32c of what follows, u32 version, node, cluster_name, then the fields in the struct's order, u8 clean, u64 end_seq, os_boot_id. */
+/* u32 magic, u32 crc32c of what follows, u32 version, node, cluster_name, then the fields in the
+ * struct's order, u8 clean, u64 end_seq, os_boot_id. */
 #define HARD_STATE_BYTES                                                                           \
     (12 + 2 * LIMIT_NODE_ID_BYTES + 5 * 8 + LIMIT_NODE_ID_BYTES + 8 + 1 + 8 + 40)
 _Static_assert(HARD_STATE_BYTES < 512, "within one sector: it cannot be torn");

@@ -164,8 +164,8 @@ int log_no_room_injected(struct log *log)
     return fault->error_number;
 }
 
-/* The full segment ends where its records end, durably, before another may follow it: only the newest segment
- * can have a torn tail. */
+/* The full segment ends where its records end, durably, before another may follow it: only the
+ * newest segment can have a torn tail. */
 static enum candor_code seal_newest(struct log *log, struct candor_error *err)
 {
     struct segment *segment = log_newest(log);
@@ -251,7 +251,8 @@ static int write_append(struct log *log, const uint8_t *mark, struct slice batch
     return failed;
 }
 
-/* What was half written must not be found later. Durable before the error is told: the caller goes on. */
+/* What was half written must not be found later. Durable before the error is told: the caller goes
+ * on. */
 static enum candor_code undo_append(struct log *log, int error_number, struct candor_error *err)
 {
     struct segment *segment = log_newest(log);
@@ -379,8 +380,9 @@ void log_close(struct log *log)
     free(log->segments);
     pthread_mutex_destroy(&log->index);
     pthread_rwlock_destroy(&log->files);
+    /* gives the lock back */
     if (log->lock_fd >= 0)
-        close(log->lock_fd); /* gives the lock back */
+        close(log->lock_fd);
     if (log->dir_fd >= 0)
         close(log->dir_fd);
     free(log);

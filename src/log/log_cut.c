@@ -1,8 +1,9 @@
 /* Cutting the log: truncate, reset, trim.
  *
- * A truncation or reset touches several files. It is first written down whole in `cut`, by one rename; from then
- * on it will be finished, by the next log_open() if need be; before, it has not happened. Each step can be
- * repeated. `cut` is removed, durably, before anything is appended: else it would be repeated then. */
+ * A truncation or reset touches several files. It is first written down whole in `cut`, by one
+ * rename; from then on it will be finished, by the next log_open() if need be; before, it has not
+ * happened. Each step can be repeated. `cut` is removed, durably, before anything is appended: else
+ * it would be repeated then. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -206,8 +207,8 @@ static enum candor_code write_down(struct log *log, const struct cut *cut, struc
 
 /* ---- truncate ---- */
 
-/* Where the log is to end. `kept` owns cut->bytes. Whatever needs a descriptor is opened with the plan: once a cut is
- * written down there is no way back. */
+/* Where the log is to end. `kept` owns cut->bytes. Whatever needs a descriptor is opened with the
+ * plan: once a cut is written down there is no way back. */
 struct plan {
     uint32_t segment; /* in the table */
     int fd;           /* of that segment; its own where `opened`, else the segment's */
@@ -308,8 +309,9 @@ static void begin_cut(struct log *log)
     pthread_mutex_lock(&log->index);
 }
 
-/* A cut that is written down but not finished is finished at the next start: until then nothing works, and the
- * table may be in pieces, so that readers must see `broken` before they see it. A shortage is no damage even then. */
+/* A cut that is written down but not finished is finished at the next start: until then nothing
+ * works, and the table may be in pieces, so that readers must see `broken` before they see it. A
+ * shortage is no damage even then. */
 static enum candor_code end_cut(struct log *log, enum candor_code code, struct candor_error *err)
 {
     if (code == CANDOR_OK) {
@@ -318,16 +320,17 @@ static enum candor_code end_cut(struct log *log, enum candor_code code, struct c
     } else {
         code = code == CANDOR_RESOURCE_EXHAUSTED ? CANDOR_INTERNAL : CANDOR_DATA_LOSS;
         atomic_store(&log->broken, code);
+        /* the reason stays: what lacks may be had at the next start */
         if (err != NULL)
-            err->code = code; /* the reason stays: what lacks may be had at the next start */
+            err->code = code;
     }
     pthread_mutex_unlock(&log->index);
     pthread_rwlock_unlock(&log->files);
     return code;
 }
 
-/* The newest append may be found torn at any byte, whatever was synced: it need not be written down that it goes. So it can be
- * taken back on a full disk. */
+/* The newest append may be found torn at any byte, whatever was synced: it need not be written down
+ * that it goes. So it can be taken back on a full disk. */
 static bool is_newest_append(const struct log *log, const struct plan *plan)
 {
     return plan->cut.next_seq == log->newest_append_seq && plan->segment + 1 == log->segment_count;

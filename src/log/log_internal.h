@@ -1,11 +1,13 @@
 /* What the files of the log share.
  *
  * Locks, in this order: `files`, then `index`.
- *   files  read: held by readers for as long as they use segments and their bytes; write: to cut, trim, or close
- *          a file. The writer thread appends without it: what it writes is behind every tail that readers know.
+ *   files  read: held by readers for as long as they use segments and their bytes; write: to cut,
+ *   trim, or close
+ *          a file. The writer thread appends without it: what it writes is behind every tail that
+ *          readers know.
  *   index  short: the segment table, and each segment's tail, last_seq and index.
- * Only the writer thread changes any of these, except that readers add index entries of older segments;
- * so the writer thread reads them without a lock. */
+ * Only the writer thread changes any of these, except that readers add index entries of older
+ * segments; so the writer thread reads them without a lock. */
 #ifndef LOG_LOG_INTERNAL_H
 #define LOG_LOG_INTERNAL_H
 
@@ -15,8 +17,8 @@
 #include "log/log.h"
 #include "log/segment.h"
 
-#define LOG_STAGED_ENTRIES                                                                         \
-    256 /* index entries of one append; beyond them reads there scan a little more */
+/* index entries of one append; beyond them reads there scan a little more */
+#define LOG_STAGED_ENTRIES 256
 
 struct log_fault { /* set by any thread */
     _Atomic uint64_t after_bytes;
@@ -47,12 +49,12 @@ struct log {
     struct chain chain;        /* at the last record */
     uint64_t synced_seq;       /* known durable */
     uint64_t known_durable;    /* before the log was opened (R65) */
-    uint64_t
-        newest_append_seq; /* first of the newest append; 0: not known, it was cut or is of a former life */
+    /* first of the newest append; 0: not known, it was cut or is of a former life */
+    uint64_t newest_append_seq;
     struct log_fault fault;
     _Atomic uint64_t faults_met; /* times that it was found without room for a file */
-    struct index_entry
-        staged[LOG_STAGED_ENTRIES]; /* of the append at hand, relative to its batches */
+    /* of the append at hand, relative to its batches */
+    struct index_entry staged[LOG_STAGED_ENTRIES];
     uint32_t staged_count;
 };
 
@@ -65,11 +67,13 @@ static inline struct segment *log_newest(const struct log *log)
 enum candor_code log_check(const struct log *log, struct candor_error *err);
 /* Marks it broken when `code` is DATA_LOSS; returns `code`. */
 enum candor_code log_judge(struct log *log, enum candor_code code);
-/* DATA_LOSS that names the place. `proof`: why it cannot be a torn tail; "" where none is thought of. */
+/* DATA_LOSS that names the place. `proof`: why it cannot be a torn tail; "" where none is thought
+ * of. */
 enum candor_code log_damaged(const char *segment, uint64_t at, const char *why, const char *proof,
                              struct candor_error *err);
 
-/* errno of the fault that a test asked for, when there is to be no room for another file; 0: there is. */
+/* errno of the fault that a test asked for, when there is to be no room for another file; 0: there
+ * is. */
 int log_no_room_injected(struct log *log);
 
 /* fdatasync of the newest segment. */

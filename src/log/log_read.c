@@ -34,7 +34,8 @@ static struct view find_view(struct log *log, uint64_t seq)
     return view;
 }
 
-/* Older segments are opened for each read: a node may hold more of them than it may hold descriptors. */
+/* Older segments are opened for each read: a node may hold more of them than it may hold
+ * descriptors. */
 static enum candor_code open_view(const struct log *log, const struct view *view, int *fd,
                                   struct candor_error *err)
 {
@@ -60,8 +61,9 @@ static void close_view(const struct view *view, int fd)
 static void remember(struct log *log, const struct view *view, const struct segment_scan *scan,
                      const struct batch *batch)
 {
+    /* the writer keeps that one's index */
     if (view->newest)
-        return; /* the writer keeps that one's index */
+        return;
     pthread_mutex_lock(&log->index);
     segment_index_add(view->segment, (struct index_entry){batch->first_seq, scan->batch_at});
     pthread_mutex_unlock(&log->index);
@@ -125,8 +127,9 @@ static void take_part(struct request *request, const struct batch *batch)
 static bool take(struct request *request, const struct batch *batch)
 {
     uint64_t last = batch_last_seq(batch);
+    /* before what was asked for */
     if (last < request->next_seq)
-        return true; /* before what was asked for */
+        return true;
     if (batch->first_seq > request->upto_seq || !fits(request, batch->bytes.length))
         return false;
     if (batch->first_seq >= request->next_seq && last <= request->upto_seq)
@@ -137,8 +140,8 @@ static bool take(struct request *request, const struct batch *batch)
     return request->next_seq <= request->upto_seq;
 }
 
-/* Shows the batches of the segment that holds `seq`, from the one that holds it or one before, to `visit` until that says
- * no. */
+/* Shows the batches of the segment that holds `seq`, from the one that holds it or one before, to
+ * `visit` until that says no. */
 static enum candor_code visit_segment(struct log *log, uint64_t seq,
                                       bool (*visit)(void *closure, const struct batch *batch),
                                       void *closure, struct candor_error *err)
@@ -275,7 +278,8 @@ struct end {
     struct chain chain;
 };
 
-/* Scans the segment that holds `*seq` from its beginning; `*seq` becomes the one behind its last. */
+/* Scans the segment that holds `*seq` from its beginning; `*seq` becomes the one behind its
+ * last. */
 static enum candor_code verify_segment(struct log *log, uint64_t *seq, struct end *end,
                                        struct candor_error *err)
 {

@@ -67,7 +67,8 @@ enum candor_code log_list(int dir_fd, uint64_t **out, uint32_t *count, struct ca
 #define RECORDS_FOLLOW "valid records follow it"
 #define WAS_DURABLE "the node knows that it was durable"
 
-/* `older` ended where `newer` says: nothing is missing between them, and nothing was cut from `older`. */
+/* `older` ended where `newer` says: nothing is missing between them, and nothing was cut from
+ * `older`. */
 static enum candor_code check_link(const struct segment *older, const struct segment *newer,
                                    struct candor_error *err)
 {
@@ -121,8 +122,8 @@ static enum candor_code open_segments(struct log *log, struct candor_error *err)
 
 /* ---- the newest segment ---- */
 
-/* After a failed sync the page cache may show bytes that the disk never took: they are dropped, so that the
- * scan sees what the disk has. */
+/* After a failed sync the page cache may show bytes that the disk never took: they are dropped, so
+ * that the scan sees what the disk has. */
 static enum candor_code distrust_cache(const struct segment *segment, struct candor_error *err)
 {
     enum candor_code code = disk_sync_file(segment->fd, segment->name, err);

@@ -115,7 +115,8 @@ static enum candor_code write_new(struct segment *segment, uint64_t file_bytes,
     return disk_sync_file(segment->fd, segment->name, err);
 }
 
-/* The rename is what makes it a segment: a crash before leaves a temporary file that nobody reads. */
+/* The rename is what makes it a segment: a crash before leaves a temporary file that nobody
+ * reads. */
 static enum candor_code publish(int dir_fd, const struct segment *segment, struct candor_error *err)
 {
     return disk_rename(dir_fd, TEMPORARY_NAME, segment->name, err);
@@ -355,12 +356,13 @@ static int fill(struct segment_scan *scan, size_t need)
     scan->chunk_at = scan->at;
     size_t got = 0;
     int failed = disk_read(scan->fd, scan->chunk.bytes, wanted, scan->at, &got);
-    scan->chunk.length =
-        got; /* a file that is shorter than it should be shows as an incomplete batch */
+    /* a file that is shorter than it should be shows as an incomplete batch */
+    scan->chunk.length = got;
     return failed;
 }
 
-/* A batch's length stands at offset 8 (record/batch.h); what is no batch at all asks for no more. */
+/* A batch's length stands at offset 8 (record/batch.h); what is no batch at all asks for no
+ * more. */
 static size_t length_wanted(const struct segment_scan *scan)
 {
     struct slice rest = chunk_rest(scan);
@@ -424,8 +426,9 @@ enum scan_result segment_scan_next(struct segment_scan *scan, struct batch *out)
     if (scan->error_number != 0)
         return SCAN_FAILED;
     enum scan_result result = take_batch(scan, out);
+    /* a mark without its batch belongs to the damage */
     if (result != SCAN_BATCH)
-        scan->at = mark_at; /* a mark without its batch belongs to the damage */
+        scan->at = mark_at;
     return result;
 }
 

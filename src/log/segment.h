@@ -1,12 +1,12 @@
 /* One segment file of the log: header, marks, record batches, zeros.
  *
- * Header, 4 KiB: u32 magic "CSG1", u32 crc32c of what follows, u32 version, u32 zero, u64 first_seq,
- * u64 previous segment's first_seq (0: none), u64 previous segment's bytes, u64 salt,
- * u64 chain.high, u64 chain.low of the record before first_seq (R55), zeros.
- * A mark opens every append: u32 magic "CMK1", u32 crc32c of what follows, u64 salt, u64 synced_seq,
- * u64 first_seq of the append. synced_seq is what was known durable before the append: a valid mark behind
- * damage tells a record that was once durable (synced_seq reaches it) from a torn tail (it does not).
- * The salt is drawn for each file, so that neither a value that looks like a mark nor bytes of another
+ * Header, 4 KiB: u32 magic "CSG1", u32 crc32c of what follows, u32 version, u32 zero, u64
+ * first_seq, u64 previous segment's first_seq (0: none), u64 previous segment's bytes, u64 salt,
+ * u64 chain.high, u64 chain.low of the record before first_seq (R55), zeros. A mark opens every
+ * append: u32 magic "CMK1", u32 crc32c of what follows, u64 salt, u64 synced_seq, u64 first_seq of
+ * the append. synced_seq is what was known durable before the append: a valid mark behind damage
+ * tells a record that was once durable (synced_seq reaches it) from a torn tail (it does not). The
+ * salt is drawn for each file, so that neither a value that looks like a mark nor bytes of another
  * file are taken for one.
  *
  * Threads: see log_internal.h. Ownership: segment_free() closes the file. */
@@ -22,8 +22,8 @@
 #define SEGMENT_HEADER_BYTES 4096
 #define SEGMENT_MARK_BYTES 32
 #define SEGMENT_NAME_BYTES 32
-#define SEGMENT_INDEX_STRIDE_BYTES                                                                 \
-    (32u << 10) /* a read decodes at most so much before what it wants */
+/* a read decodes at most so much before what it wants */
+#define SEGMENT_INDEX_STRIDE_BYTES (32u << 10)
 
 /* At `at` begins a batch, or the mark before it, whose first record is `seq`. */
 struct index_entry {
@@ -57,15 +57,17 @@ void segment_name(uint64_t first_seq, char out[SEGMENT_NAME_BYTES]);
 enum candor_code segment_create(int dir_fd, uint64_t first_seq, struct chain before,
                                 const struct segment *prev, uint64_t file_bytes,
                                 struct segment **out, struct candor_error *err);
-/* The two halves of segment_create(), for who must not need a descriptor or room any more once it has begun: a
- * temporary file that nobody reads, durable, with room for its header alone; and the rename that makes it a segment,
- * after which it gets room for `file_bytes`, if there is any. segment_drop_prepared() takes the first half back. */
+/* The two halves of segment_create(), for who must not need a descriptor or room any more once it
+ * has begun: a temporary file that nobody reads, durable, with room for its header alone; and the
+ * rename that makes it a segment, after which it gets room for `file_bytes`, if there is any.
+ * segment_drop_prepared() takes the first half back. */
 enum candor_code segment_prepare(int dir_fd, uint64_t first_seq, struct chain before,
                                  struct segment **out, struct candor_error *err);
 enum candor_code segment_publish(int dir_fd, struct segment *segment, uint64_t file_bytes,
                                  struct candor_error *err);
 void segment_drop_prepared(int dir_fd, struct segment *segment);
-/* Opens an existing file and checks its header. Its tail is taken to be its end, last_seq is not known (0). */
+/* Opens an existing file and checks its header. Its tail is taken to be its end, last_seq is not
+ * known (0). */
 enum candor_code segment_open(int dir_fd, uint64_t first_seq, struct segment **out,
                               struct candor_error *err);
 void segment_close_file(struct segment *segment);
@@ -76,8 +78,8 @@ static inline bool segment_empty(const struct segment *segment)
     return segment->tail == SEGMENT_HEADER_BYTES;
 }
 
-/* Makes everything from `tail` on zero, with room up to `file_bytes` where the disk has it. Not synced.
- * `*now_bytes` is the length it has then. */
+/* Makes everything from `tail` on zero, with room up to `file_bytes` where the disk has it. Not
+ * synced. `*now_bytes` is the length it has then. */
 int segment_zero_from(int fd, uint64_t tail, uint64_t file_bytes, uint64_t *now_bytes);
 
 void segment_put_mark(uint8_t out[SEGMENT_MARK_BYTES], const struct segment *segment,
@@ -122,8 +124,9 @@ struct segment_scan segment_scan_begin(const struct segment *segment, int fd,
 enum scan_result segment_scan_next(struct segment_scan *scan, struct batch *out);
 void segment_scan_free(struct segment_scan *scan);
 
-/* Looks from `at` to the end of the file: `*last_nonzero` is the offset behind the last byte that is not zero
- * (`at` when all are), `*proof` whether a mark there says that `seq` was once durable. Gives an errno. */
+/* Looks from `at` to the end of the file: `*last_nonzero` is the offset behind the last byte that
+ * is not zero (`at` when all are), `*proof` whether a mark there says that `seq` was once durable.
+ * Gives an errno. */
 int segment_look_behind(const struct segment *segment, uint64_t at, uint64_t seq,
                         uint64_t *last_nonzero, bool *proof);
 

@@ -36,7 +36,7 @@
 /* Two each, so that one long job does not hold up the next short one. */
 enum { LENDER_THREADS = 2, SLOW_THREADS = 2, NNG_THREADS_MOST = 16 };
 
-/* ---- The doors ------------------------------------------------------------------------------------------------------ */
+/* ---- The doors ------------------------------------------------------------------------------- */
 
 /* For clients and operators. */
 static enum candor_code open_front(struct node *node, struct candor_error *err)
@@ -73,7 +73,7 @@ static enum candor_code open_peer_door(struct node *node, struct candor_error *e
     return rpc_server_open(&options, &node->peer_door, err);
 }
 
-/* ---- Birth ---------------------------------------------------------------------------------------------------------- */
+/* ---- Birth ----------------------------------------------------------------------------------- */
 
 static void fill_config(const struct node *node, struct core_config *config)
 {
@@ -188,8 +188,8 @@ static enum candor_code await_own_addresses(const struct node *node, struct cand
     return code;
 }
 
-/* A reader may wait for a page from the disk, so there are twice as many as cores; those that sleep cost nothing. NNG
- * has two threads a core, at most 16: half of them may serve short reads. */
+/* A reader may wait for a page from the disk, so there are twice as many as cores; those that sleep
+ * cost nothing. NNG has two threads a core, at most 16: half of them may serve short reads. */
 static enum candor_code start_readers(struct node *node, struct candor_error *err)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -210,7 +210,8 @@ static enum candor_code start_pools(struct node *node, struct candor_error *err)
 
 enum candor_code node_run(struct node *node, struct candor_error *err)
 {
-    /* Addresses first: they are what fails. Until the node thread runs, events wait in its queue. */
+    /* Addresses first: they are what fails. Until the node thread runs, events wait in its
+     * queue. */
     enum candor_code code = await_own_addresses(node, err);
     if (code == CANDOR_OK)
         code = streams_open(node, err);
@@ -235,7 +236,7 @@ enum candor_code node_run(struct node *node, struct candor_error *err)
     return code;
 }
 
-/* ---- End ------------------------------------------------------------------------------------------------------------ */
+/* ---- End ------------------------------------------------------------------------------------- */
 
 /* The node thread and the writer go on until every call has its reply. */
 static void end_calls(struct node *node)

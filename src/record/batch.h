@@ -13,11 +13,12 @@
  *  40  u8  owner[32]    zero-padded, terminated
  *  72  u8  type         enum record_type
  *  73  u8  reserved[7]  zero
- *  80  u64 chain.high   of the record before the first one (record/chain.h): with it each batch names its
- *  88  u64 chain.low    predecessor, and so one history
+ *  80  u64 chain.high   of the record before the first one (record/chain.h): with it
+ *  88  u64 chain.low    each batch names its predecessor, and so one history
  *  96  records          each: u32 length, then its body
  *
- * Body of a WRITE: u8 ack, u64 wall_ms, u8 client[16], u64 number, u64 digest, u16 result_length, result, u16 part, u32 op_count,
+ * Body of a WRITE: u8 ack, u64 wall_ms, u8 client[16], u64 number, u64 digest, u16 result_length,
+ * result, u16 part, u32 op_count,
  *   then per op: u8 kind, u16 key_length, u32 value_length, key, value (a DELETE has no value).
  * Body of EPOCH_START and MEMBERS (always alone in their batch): u64 wall_ms, u64 cluster_id,
  *   u32 member_count, then per member: u8 id[32], u64 store_id, u8 voter.
@@ -115,8 +116,9 @@ void batch_newest(const struct batch_writer *writer, struct record *out);
 size_t batch_write_bytes(const struct record_write *write, const struct record_op *ops,
                          uint32_t op_count);
 
-/* Decodes and checks the batch that `*bytes` begins with (magic, length, crc, every record's shape and
- * the key and value limits), and moves `*bytes` behind it. CANDOR_DATA_LOSS with reason MALFORMED otherwise. */
+/* Decodes and checks the batch that `*bytes` begins with (magic, length, crc, every record's shape
+ * and the key and value limits), and moves `*bytes` behind it. CANDOR_DATA_LOSS with reason
+ * MALFORMED otherwise. */
 enum candor_code batch_decode(struct slice *bytes, struct batch *out, struct candor_error *err);
 
 /* Walks the records of a decoded batch: `*cursor` starts as 0. False at the end. */

@@ -16,7 +16,7 @@
 
 #define FRESHNESS_BYTES 4096 /* arena room kept for the freshness callback */
 
-/* ---- Contexts ---------------------------------------------------------------------------------- */
+/* ---- Contexts -------------------------------------------------------------------------------- */
 
 static void call_event(void *closure);
 
@@ -94,8 +94,9 @@ static struct rpc_call *take_idle(struct rpc_server *server)
             server->idle_least = server->idle_count;
     } else {
         call = call_new(server);
+        /* no memory: the next call that ends receives instead */
         if (call == NULL)
-            return NULL; /* no memory: the next call that ends receives instead */
+            return NULL;
         call->next_of_all = server->all;
         if (server->all != NULL)
             server->all->previous_of_all = call;
@@ -119,7 +120,8 @@ void calls_receive(struct rpc_server *server)
     }
 }
 
-/* The end of a round: the call receives again, or rests while enough others receive. `left`: it had arrived. */
+/* The end of a round: the call receives again, or rests while enough others receive. `left`: it had
+ * arrived. */
 static void call_again(struct rpc_call *call, bool left)
 {
     struct rpc_server *server = call->server;
@@ -142,7 +144,7 @@ static void call_again(struct rpc_call *call, bool left)
         receive(call);
 }
 
-/* ---- A reply ----------------------------------------------------------------------------------- */
+/* ---- A reply --------------------------------------------------------------------------------- */
 
 static void fill_freshness(struct rpc_call *call)
 {
@@ -252,7 +254,7 @@ static void sent(struct rpc_call *call, int error)
     call_again(call, true);
 }
 
-/* ---- A request --------------------------------------------------------------------------------- */
+/* ---- A request ------------------------------------------------------------------------------- */
 
 static void call_reset(struct rpc_call *call)
 {
@@ -339,7 +341,7 @@ static void call_event(void *closure)
     ASSERT(!"an event in RECEIVING or SENDING only");
 }
 
-/* ---- What handlers ask of a call --------------------------------------------------------------- */
+/* ---- What handlers ask of a call ------------------------------------------------------------- */
 
 void *rpc_call_alloc(struct rpc_call *call, size_t bytes)
 {

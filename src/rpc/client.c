@@ -57,8 +57,8 @@ struct rpc_client {
     struct dialed dialed;
     size_t message_bytes;
     atomic_uint_fast32_t doubted_pipe; /* the next call drops it */
-    atomic_uint_fast64_t
-        unanswered_ns; /* begin of the first call since the newest reply; 0: none */
+    /* begin of the first call since the newest reply; 0: none */
+    atomic_uint_fast64_t unanswered_ns;
     atomic_bool closing;
     pthread_mutex_t lock; /* of all below; a leaf: NNG is not called under it */
     pthread_cond_t idle;
@@ -69,7 +69,7 @@ struct rpc_client {
     struct client_service *services;
 };
 
-/* ---- The end of a call ---------------------------------------------------------------------------- */
+/* ---- The end of a call ----------------------------------------------------------------------- */
 
 static void complete_failed(struct completion completion, struct rpc_exchange *exchange)
 {
@@ -171,7 +171,7 @@ static void take_reply(struct slot *slot, struct slice bytes)
     slot_release(slot);
 }
 
-/* ---- Sending and receiving ------------------------------------------------------------------------ */
+/* ---- Sending and receiving ------------------------------------------------------------------- */
 
 static int timeout_ms(uint64_t until_ns)
 {
@@ -179,8 +179,9 @@ static int timeout_ms(uint64_t until_ns)
     return (int)max_u64(ms, 1); /* zero would mean: do not wait at all, and NNG mishandles it */
 }
 
-/* Posts the next step unless the client closes. Under the slot's own lock, so that close cancels it or is seen here, and
- * so that this thread has left NNG before the call can end and its context be closed (slot_release). */
+/* Posts the next step unless the client closes. Under the slot's own lock, so that close cancels it
+ * or is seen here, and so that this thread has left NNG before the call can end and its context be
+ * closed (slot_release). */
 static bool post(struct slot *slot, enum slot_phase phase, uint64_t until_ns)
 {
     pthread_mutex_lock(&slot->posting);
@@ -211,8 +212,8 @@ static void free_message(struct slot *slot)
         nng_msg_free(message);
 }
 
-/* A message waits in the aio. In slices, because a connection may be lost or come at any time; in short ones while there is
- * none, so that a name that does not resolve is told soon. */
+/* A message waits in the aio. In slices, because a connection may be lost or come at any time; in
+ * short ones while there is none, so that a name that does not resolve is told soon. */
 static void send_request(struct slot *slot)
 {
     uint64_t since_ns;
@@ -225,8 +226,9 @@ static void send_request(struct slot *slot)
     fail_cancelled(slot, false);
 }
 
-/* A call timed out. Its connection, or the one it waited for, is the present one: a loss would have ended it before.
- * Any reply lifts the doubt, so that calls with short deadlines count together and a busy peer is left alone. */
+/* A call timed out. Its connection, or the one it waited for, is the present one: a loss would have
+ * ended it before. Any reply lifts the doubt, so that calls with short deadlines count together and
+ * a busy peer is left alone. */
 static void doubt_connection(struct rpc_client *client)
 {
     uint64_t since_ns;
@@ -337,7 +339,7 @@ static void slot_event(void *closure)
         received(slot, error);
 }
 
-/* ---- The beginning of a call ---------------------------------------------------------------------- */
+/* ---- The beginning of a call ----------------------------------------------------------------- */
 
 static struct slot *slot_new(struct rpc_client *client)
 {
@@ -515,7 +517,7 @@ void rpc_client_call(struct rpc_client *client, const char *method, struct slice
                (struct completion){.packed = closure}, exchange);
 }
 
-/* ---- Opening and closing -------------------------------------------------------------------------- */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 const char *rpc_client_address(const struct rpc_client *client)
 {
@@ -527,8 +529,8 @@ bool rpc_client_hopeless(struct rpc_client *client, char *why, size_t size)
     return dialed_obstacle(&client->dialed, why, size) == OBSTACLE_LASTING;
 }
 
-/* No call is under way. The aios go before the contexts and the socket, as in the server: freeing one waits until
- * NNG's timer thread has left its cancel function, which uses both. */
+/* No call is under way. The aios go before the contexts and the socket, as in the server: freeing
+ * one waits until NNG's timer thread has left its cancel function, which uses both. */
 static void client_free(struct rpc_client *client)
 {
     for (uint32_t i = 0; i < client->slot_count; i++)
@@ -595,8 +597,8 @@ enum candor_code rpc_client_open(const char *address, size_t message_bytes, stru
     }
     pthread_mutex_init(&client->lock, NULL);
     pthread_cond_init(&client->idle, NULL);
-    error =
-        nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE); /* R48 */
+    /* R48 */
+    error = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     if (error == 0)
         error =
             nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, message_bytes + SP_HEADER_BYTES);
@@ -613,8 +615,8 @@ enum candor_code rpc_client_open(const char *address, size_t message_bytes, stru
     return CANDOR_OK;
 }
 
-/* The aios are cancelled with no lock of the client held. No slot is added meanwhile: a new one is a busy one, whose
- * call sees `closing` and ends by itself. */
+/* The aios are cancelled with no lock of the client held. No slot is added meanwhile: a new one is
+ * a busy one, whose call sees `closing` and ends by itself. */
 static void cancel_calls(struct rpc_client *client)
 {
     pthread_mutex_lock(&client->lock);

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 
-/* ---- The table --------------------------------------------------------------------------------- */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 static struct connection **bucket_of(struct rpc_server *server, uint32_t pipe)
 {
@@ -69,7 +69,7 @@ static void release(struct connection *connection)
         free(connection);
 }
 
-/* ---- Who is gone ------------------------------------------------------------------------------- */
+/* ---- Who is gone ----------------------------------------------------------------------------- */
 
 static void list_call(struct rpc_call *call)
 {
@@ -98,7 +98,8 @@ static void unlist_call(struct rpc_call *call)
 /* The call that this thread is telling; NULL once that has been finished by who was told. */
 static _Thread_local struct rpc_call *telling;
 
-/* The call stays what it is meanwhile: connection_finished() waits, unless who is told finishes it. */
+/* The call stays what it is meanwhile: connection_finished() waits, unless who is told finishes
+ * it. */
 static void tell(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
@@ -165,12 +166,13 @@ bool connection_finished(struct rpc_call *call)
     return gone;
 }
 
-/* ---- What each holds --------------------------------------------------------------------------- */
+/* ---- What each holds ------------------------------------------------------------------------- */
 
-/* Three quarters of the limit are shared out: a connection may hold as many calls as there is room left beside all of
- * them, so one alone may take half, and n that take what they can leave a share of 1 / (n + 1). The last quarter is
- * kept for connections that have no call yet. There are fewer connections than that (LIMIT_RPC_CONNECTIONS), so each
- * can always have one call, whatever the others do. */
+/* Three quarters of the limit are shared out: a connection may hold as many calls as there is room
+ * left beside all of them, so one alone may take half, and n that take what they can leave a share
+ * of 1 / (n + 1). The last quarter is kept for connections that have no call yet. There are fewer
+ * connections than that (LIMIT_RPC_CONNECTIONS), so each can always have one call, whatever the
+ * others do. */
 static enum admission admit(const struct rpc_server *server, const struct connection *connection)
 {
     uint32_t limit = server->options.calls;
@@ -214,7 +216,7 @@ void connection_left(struct rpc_call *call)
     release(connection);
 }
 
-/* ---- Coming and going -------------------------------------------------------------------------- */
+/* ---- Coming and going ------------------------------------------------------------------------ */
 
 static void read_address(nng_pipe pipe, uint8_t out[16])
 {
@@ -247,7 +249,8 @@ static uint32_t count_of(const struct rpc_server *server, const uint8_t address[
     return count;
 }
 
-/* False: there is no room for a connection of that address. *evicted is to be closed for it, 0: none is. */
+/* False: there is no room for a connection of that address. *evicted is to be closed for it, 0:
+ * none is. */
 static bool make_room(struct rpc_server *server, const uint8_t address[16], uint32_t *evicted)
 {
     uint32_t limit = server->options.connections;
@@ -278,8 +281,9 @@ size_t connections_idle(struct rpc_server *server, uint64_t now_ns, size_t most,
         if (at->calls > 0 || at->leaving)
             continue;
         bool long_idle = saturating_sub(now_ns, at->used_ns) >= idle_ns;
+        /* they are in the order of their last use */
         if (!long_idle && most == 0)
-            break; /* they are in the order of their last use */
+            break;
         if (!long_idle)
             most--;
         at->leaving = true;

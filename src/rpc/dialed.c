@@ -56,8 +56,8 @@ static void pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *closure)
     dialed->removed = id;
     if (atomic_load(&dialed->pipe) == id)
         set_pipe(dialed, 0);
-    else if (atomic_load(&dialed->pipe) ==
-             0) /* greeted and was refused, or is seen as added soon */
+    /* greeted and was refused, or is seen as added soon */
+    else if (atomic_load(&dialed->pipe) == 0)
         atomic_fetch_add(&dialed->foreign, 1);
     pthread_mutex_unlock(&dialed->lock);
 }
@@ -71,7 +71,7 @@ static int dial(struct dialed *dialed)
     return error;
 }
 
-/* ---- What the keeper does --------------------------------------------------------------------------- */
+/* ---- What the keeper does -------------------------------------------------------------------- */
 
 static void drop(struct dialed *dialed, uint32_t pipe)
 {
@@ -79,7 +79,8 @@ static void drop(struct dialed *dialed, uint32_t pipe)
         return;
     if (nng_pipe_close((nng_pipe){.id = pipe}) != NNG_ENOENT)
         return;
-    /* Gone long ago: its two events came in the wrong order, with those of another one between them. */
+    /* Gone long ago: its two events came in the wrong order, with those of another one between
+     * them. */
     pthread_mutex_lock(&dialed->lock);
     if (atomic_load(&dialed->pipe) == pipe)
         set_pipe(dialed, 0);
@@ -122,7 +123,7 @@ static void keep(struct chore *chore)
         redial(dialed);
 }
 
-/* ---- Opening and closing ---------------------------------------------------------------------------- */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 static int set_options(struct dialed *dialed)
 {
@@ -171,7 +172,7 @@ void dialed_close(struct dialed *dialed)
     pthread_mutex_destroy(&dialed->lock);
 }
 
-/* ---- Asking ----------------------------------------------------------------------------------------- */
+/* ---- Asking ---------------------------------------------------------------------------------- */
 
 uint32_t dialed_pipe(struct dialed *dialed, uint64_t *since_ns)
 {

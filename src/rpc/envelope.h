@@ -1,4 +1,5 @@
-/* A message around a message, packed once: the body goes straight to its place in the NNG message. Any thread. */
+/* A message around a message, packed once: the body goes straight to its place in the NNG message.
+ * Any thread. */
 #ifndef RPC_ENVELOPE_H
 #define RPC_ENVELOPE_H
 
@@ -22,12 +23,13 @@ struct envelope_room {
     uint32_t pipe;
 };
 
-/* False: the bytes, which decode as an envelope with this `checksum`, were damaged on their way; or it has none (0), or has lost
- * it. */
+/* False: the bytes, which decode as an envelope with this `checksum`, were damaged on their way; or
+ * it has none (0), or has lost it. */
 bool envelope_is_sound(struct slice bytes, uint32_t checksum);
 
-/* `envelope` with its own body and checksum fields unset. Returns the size; *out is NULL when that is over `limit_bytes`, and when
- * there is no memory, or no room in `room` (NULL: nobody counts). */
+/* `envelope` with its own body and checksum fields unset. Returns the size; *out is NULL when that
+ * is over `limit_bytes`, and when there is no memory, or no room in `room` (NULL: nobody
+ * counts). */
 size_t envelope_pack(const ProtobufCMessage *envelope, uint32_t body_field,
                      struct envelope_body body, size_t limit_bytes,
                      const struct envelope_room *room, nng_msg **out);

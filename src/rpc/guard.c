@@ -30,13 +30,14 @@ static atomic_uint_fast64_t since_ns[LIMIT_DESCRIPTORS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* No connection has a descriptor from here on. */
 static int end_fd;
-/* By how much the newest connection, taken or refused, is over the line, less those that have been closed since. */
+/* By how much the newest connection, taken or refused, is over the line, less those that have been
+ * closed since. */
 static atomic_int excess;
 static atomic_uint_fast64_t refused_count;
 static atomic_uint_fast64_t silent_count;
 static atomic_uint_fast64_t logged_ns;
 
-/* ---- Limits ------------------------------------------------------------------------------------ */
+/* ---- Limits ---------------------------------------------------------------------------------- */
 
 static size_t soft_limit(void)
 {
@@ -84,7 +85,7 @@ struct guard_counts guard_counts(void)
     return (struct guard_counts){atomic_load(&refused_count), atomic_load(&silent_count)};
 }
 
-/* ---- Coming and going -------------------------------------------------------------------------- */
+/* ---- Coming and going ------------------------------------------------------------------------ */
 
 static void log_refused(const char *why)
 {
@@ -110,7 +111,8 @@ static void take(int fd)
     pthread_mutex_unlock(&lock);
 }
 
-/* As accept(), which has no way to say CLOEXEC. Who is refused looks to NNG like who has hung up meanwhile. */
+/* As accept(), which has no way to say CLOEXEC. Who is refused looks to NNG like who has hung up
+ * meanwhile. */
 int __wrap_accept(int listener, struct sockaddr *address, socklen_t *length)
 {
     int fd = accept4(listener, address, length, SOCK_CLOEXEC);
@@ -144,7 +146,7 @@ int __wrap_close(int fd)
     return __real_close(fd);
 }
 
-/* ---- Who does not speak ------------------------------------------------------------------------ */
+/* ---- Who does not speak ---------------------------------------------------------------------- */
 
 /* Not a TCP connection: settled. */
 static bool has_spoken(int fd)
@@ -155,8 +157,8 @@ static bool has_spoken(int fd)
            info.tcpi_bytes_received >= HANDSHAKE_BYTES;
 }
 
-/* The lock keeps the descriptor from being closed, and given to another file, meanwhile. NNG sees a connection that has
- * ended, and closes it. */
+/* The lock keeps the descriptor from being closed, and given to another file, meanwhile. NNG sees a
+ * connection that has ended, and closes it. */
 static void look_at(int fd, uint64_t age_ns, uint64_t allowed_ns)
 {
     if (has_spoken(fd)) {

@@ -7,7 +7,8 @@
 #include "base/thread.h"
 
 static struct {
-    /* Begins and ends the thread: held over its join, so never taken by the thread. Before `lock`. */
+    /* Begins and ends the thread: held over its join, so never taken by the thread. Before
+     * `lock`. */
     pthread_mutex_t users_lock;
     unsigned users;
     pthread_t thread;

@@ -22,7 +22,7 @@ int __wrap_nni_msg_alloc(nng_msg **out, size_t bytes);
 int __real_nng_msg_alloc(nng_msg **out, size_t bytes);
 int __wrap_nng_msg_alloc(nng_msg **out, size_t bytes);
 
-/* ---- Servers ----------------------------------------------------------------------------------- */
+/* ---- Servers --------------------------------------------------------------------------------- */
 
 /* A place is taken again once its server has ended and all of its memory has been freed. */
 static struct server_memory {
@@ -65,7 +65,7 @@ static struct budget *budget_of(uint32_t socket)
     return NULL;
 }
 
-/* ---- The table of bodies ----------------------------------------------------------------------- */
+/* ---- The table of bodies --------------------------------------------------------------------- */
 
 struct body {
     struct body *next;
@@ -129,7 +129,7 @@ size_t message_memory_stuck(const struct budget *budget, uint64_t now_ns, uint32
     return count;
 }
 
-/* ---- NNG's allocator --------------------------------------------------------------------------- */
+/* ---- NNG's allocator ------------------------------------------------------------------------- */
 
 /* For whom this thread allocates a message; no budget: for nobody that counts. */
 struct purpose {

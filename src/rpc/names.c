@@ -36,7 +36,7 @@ static struct {
     names_lookup lookup;
 } names = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, .lookup = look_up};
 
-/* ---- Addresses ------------------------------------------------------------------------------------ */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 bool names_numeric(const char *host, struct sockaddr_storage *out)
 {
@@ -119,7 +119,7 @@ static int look_up(const char *host, struct host_addresses *out)
     return out->count > 0 ? 0 : EAI_NONAME;
 }
 
-/* ---- The table. All under the lock ------------------------------------------------------------------ */
+/* ---- The table. All under the lock ----------------------------------------------------------- */
 
 static struct host *find(const char *name)
 {
@@ -129,7 +129,8 @@ static struct host *find(const char *name)
     return NULL;
 }
 
-/* In a free place, or that of the name which was asked for longest ago. NULL: all are being looked up. */
+/* In a free place, or that of the name which was asked for longest ago. NULL: all are being looked
+ * up. */
 static struct host *find_or_add(const char *name)
 {
     struct host *host = find(name);
@@ -176,7 +177,7 @@ static struct names_query *learn(struct host *host, int error,
     return waiting;
 }
 
-/* ---- Looking up ------------------------------------------------------------------------------------- */
+/* ---- Looking up ------------------------------------------------------------------------------ */
 
 static void answer(struct names_query *query, const struct host_addresses *known, int error)
 {
@@ -207,7 +208,8 @@ static void *lookup_thread(void *closure)
     return NULL;
 }
 
-/* Under the lock. One thread a name, and not more than LIMIT_LOOKUPS: whoever finds none asks again later. */
+/* Under the lock. One thread a name, and not more than LIMIT_LOOKUPS: whoever finds none asks again
+ * later. */
 static bool begin_lookup(struct host *host)
 {
     if (host->looking)
@@ -223,7 +225,8 @@ static bool begin_lookup(struct host *host)
     return false;
 }
 
-/* Under the lock. What is known is good for the moment, and is looked up again when it is not new. */
+/* Under the lock. What is known is good for the moment, and is looked up again when it is not
+ * new. */
 static bool known_at_once(struct host *host, struct host_addresses *known)
 {
     uint64_t now_ns = clock_boot_ns();
@@ -367,7 +370,7 @@ void names_replace_lookup(names_lookup lookup)
     pthread_mutex_unlock(&names.lock);
 }
 
-/* ---- Which of several -------------------------------------------------------------------------------- */
+/* ---- Which of several ------------------------------------------------------------------------ */
 
 static const struct sockaddr_storage *find_address(const struct host_addresses *addresses,
                                                    const struct sockaddr_storage *wanted)
@@ -408,7 +411,8 @@ const struct sockaddr_storage *names_choose(const char *name,
     const struct sockaddr_storage *before = last == NULL ? NULL : find_address(addresses, last);
     if (before != NULL)
         return &addresses->at[(uint32_t)(before - addresses->at + 1) % addresses->count];
-    /* Drawn: dialers that begin anew at the same time do not all come back to the one that hangs. */
+    /* Drawn: dialers that begin anew at the same time do not all come back to the one that
+     * hangs. */
     return &addresses->at[doubted ? random_u64_nonzero() % addresses->count : 0];
 }
 

@@ -1,12 +1,14 @@
 /* Names of hosts, and their numeric addresses.
  *
- * NNG looks names up on four threads for the whole process: four names that hang in DNS keep all others from being dialled,
- * and of a name with several addresses it knows the first. Here each name that is being looked up has a thread of its own
- * (one at most), so that it keeps nobody but itself; its addresses are kept and tried in turn; a numeric address needs
- * neither. What is known is used at once and looked up again behind it, so that a name server that fails later stops nothing.
- * rpc/nng_names.c puts this in the place of NNG's resolver.
+ * NNG looks names up on four threads for the whole process: four names that hang in DNS keep all
+ * others from being dialled, and of a name with several addresses it knows the first. Here each
+ * name that is being looked up has a thread of its own (one at most), so that it keeps nobody but
+ * itself; its addresses are kept and tried in turn; a numeric address needs neither. What is known
+ * is used at once and looked up again behind it, so that a name server that fails later stops
+ * nothing. rpc/nng_names.c puts this in the place of NNG's resolver.
  *
- * A host is its spelling: "a.example", "10.0.0.1", "::1". Threads: any. Callbacks run with no lock held. */
+ * A host is its spelling: "a.example", "10.0.0.1", "::1". Threads: any. Callbacks run with no lock
+ * held. */
 #ifndef RPC_NAMES_H
 #define RPC_NAMES_H
 
@@ -25,8 +27,9 @@ struct host_addresses {
 
 /* Waits for the host's addresses. 0 or EAI_*. */
 typedef int (*names_lookup)(const char *host, struct host_addresses *out);
-/* For tests, before the first use of a name: `lookup` is asked in place of getaddrinfo(3), from then on. What was known is
- * forgotten. NULL: getaddrinfo(3) again. Returns when no lookup is under way any more. */
+/* For tests, before the first use of a name: `lookup` is asked in place of getaddrinfo(3), from
+ * then on. What was known is forgotten. NULL: getaddrinfo(3) again. Returns when no lookup is under
+ * way any more. */
 void names_replace_lookup(names_lookup lookup);
 
 /* The address that `host` is, when it is a numeric one. */
@@ -35,28 +38,32 @@ bool names_numeric(const char *host, struct sockaddr_storage *out);
 /* A question, the asker's memory until `answered`. */
 struct names_query {
     const void *key; /* of names_forget(): no two questions at once have the same */
-    /* Under the lock, when the answer has to be waited for: false gives the question up. May be NULL. */
+    /* Under the lock, when the answer has to be waited for: false gives the question up. May be
+     * NULL. */
     bool (*waits)(struct names_query *query);
-    /* Once, unless it was given up or forgotten: 0 and at least one address, or EAI_*. On the asker's thread, or a lookup's. */
+    /* Once, unless it was given up or forgotten: 0 and at least one address, or EAI_*. On the
+     * asker's thread, or a lookup's. */
     void (*answered)(struct names_query *query, int error, const struct host_addresses *addresses);
     struct names_query *next; /* names.c's own */
 };
 
 /* False: `waits` gave it up. */
 bool names_ask(const char *host, struct names_query *query);
-/* The question that still waits under this key, no longer asked; NULL: it is answered, or about to be. */
+/* The question that still waits under this key, no longer asked; NULL: it is answered, or about to
+ * be. */
 struct names_query *names_forget(const void *key);
 
 /* Asks and waits so long: 0 and at least one address, or EAI_*; EAI_AGAIN when the time is over. */
 int names_within(const char *host, uint32_t ms, struct host_addresses *out);
 
-/* The last lookup that ended found nothing, and no address is known from before: 0 or EAI_*. Never waits. */
+/* The last lookup that ended found nothing, and no address is known from before: 0 or EAI_*. Never
+ * waits. */
 int names_failure(const char *host);
 /* No address of it is known, and its lookup is under way. Never waits. */
 bool names_pending(const char *host);
 
-/* Of several addresses, the one to try after `last` (NULL: none was tried yet): the one that worked, for
- * LIMIT_HOST_ATTEMPTS; then in turn. At least one. */
+/* Of several addresses, the one to try after `last` (NULL: none was tried yet): the one that
+ * worked, for LIMIT_HOST_ATTEMPTS; then in turn. At least one. */
 const struct sockaddr_storage *names_choose(const char *host,
                                             const struct host_addresses *addresses,
                                             const struct sockaddr_storage *last);

@@ -8,35 +8,39 @@
 
 #include <nng/nng.h>
 
-/* 1. A peer that connects, sends FIN and resets before the SP handshake: sendmsg() gives EPIPE, NNG makes it
- *    NNG_ECLOSED, and the listener takes that for its own closing: it never accepts again. ECONNRESET is told apart.
+/* 1. A peer that connects, sends FIN and resets before the SP handshake: sendmsg() gives EPIPE, NNG
+ *    makes it NNG_ECLOSED, and the listener takes that for its own closing: it never accepts again.
+ *    ECONNRESET is told apart.
  *
- * 2. A stream operation that is submitted again from its own callback (the rest of a message or of a handshake), on an
- *    aio that was closed meanwhile, is refused without a callback. The operation above it waits for ever: the pipe is
- *    never freed, its descriptors leak, nng_close() hangs. So the wrapper finishes such an aio itself. Only in that
- *    case: another refused operation is told by its caller, and would be finished twice. This thread is inside the
+ * 2. A stream operation that is submitted again from its own callback (the rest of a message or of
+ *    a handshake), on an aio that was closed meanwhile, is refused without a callback. The
+ *    operation above it waits for ever: the pipe is never freed, its descriptors leak, nng_close()
+ *    hangs. So the wrapper finishes such an aio itself. Only in that case: another refused
+ *    operation is told by its caller, and would be finished twice. This thread is inside the
  *    callback of an aio exactly when that aio's result was the last one it read.
  *
- * 3. A message that a socket gives to a pipe in the instant in which that closes is refused likewise, and stays in the
- *    pipe's aio, which is freed without it. Not fatal, but a leak each time.
+ * 3. A message that a socket gives to a pipe in the instant in which that closes is refused
+ *    likewise, and stays in the pipe's aio, which is freed without it. Not fatal, but a leak each
+ *    time.
  *
- * 4. nni_aio_stop(), nni_aio_close() and nni_aio_abort() call nni_task_abort() where an operation cannot be cancelled.
- *    That is so, too, in the instant in which another thread finishes it: the task counts as idle while its callback is
- *    still to come, nni_aio_stop() does not wait for it, and the aio is freed under the thread that finishes it. What has
- *    begun is always finished, so nothing needs to be aborted: 1.12 does not do it any more. */
+ * 4. nni_aio_stop(), nni_aio_close() and nni_aio_abort() call nni_task_abort() where an operation
+ *    cannot be cancelled. That is so, too, in the instant in which another thread finishes it: the
+ *    task counts as idle while its callback is still to come, nni_aio_stop() does not wait for it,
+ *    and the aio is freed under the thread that finishes it. What has begun is always finished, so
+ *    nothing needs to be aborted: 1.12 does not do it any more. */
 #if NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION * 100 + NNG_PATCH_VERSION < 502
-#error                                                                                             \
-    "NNG 1.5.2 or newer is needed: older ones call back themselves what they refuse (2, 3), and would finish it twice"
+#error "NNG 1.5.2 or newer is needed: older ones call back themselves what they refuse " \\
+    "(2, 3), and would finish it twice"
 #endif
 #if defined(NNG_UNFIXED) /* tests/unit/test_nng_unfixed.c shows what they do */
-#define MENDS false
+#define FIXES false
 #else
-#define MENDS (NNG_MAJOR_VERSION == 1)
+#define FIXES (NNG_MAJOR_VERSION == 1)
 #endif
-#define RESETS_END_LISTENERS (MENDS && NNG_MINOR_VERSION < 6)
-#define REFUSES_SILENTLY MENDS
-#define LOSES_MESSAGES (MENDS && NNG_MINOR_VERSION < 6)
-#define ABORTS_TASKS (MENDS && NNG_MINOR_VERSION >= 9 && NNG_MINOR_VERSION < 12)
+#define RESETS_END_LISTENERS (FIXES && NNG_MINOR_VERSION < 6)
+#define REFUSES_SILENTLY FIXES
+#define LOSES_MESSAGES (FIXES && NNG_MINOR_VERSION < 6)
+#define ABORTS_TASKS (FIXES && NNG_MINOR_VERSION >= 9 && NNG_MINOR_VERSION < 12)
 
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
@@ -150,7 +154,8 @@ static void submit_to_stream(void (*operation)(void *, nng_aio *), struct nng_st
     nni_aio_finish_error(aio, NNG_ECLOSED);
 }
 
-/* The stream's aio is told whose it is when its pipe first receives: transports do not use these inputs. */
+/* The stream's aio is told whose it is when its pipe first receives: transports do not use these
+ * inputs. */
 enum { INPUT_SOCKET = 2, INPUT_PIPE = 3 };
 static _Thread_local struct nni_pipe *receiving;
 

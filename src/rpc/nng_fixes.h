@@ -1,4 +1,5 @@
-/* Fixes for fatal bugs of NNG 1 (docs/architecture.md) and of a leak, at link time, each where the version has it. */
+/* Fixes for fatal bugs of NNG 1 (docs/architecture.md) and of a leak, at link time, each where the
+ * version has it. */
 #ifndef RPC_NNG_FIXES_H
 #define RPC_NNG_FIXES_H
 
@@ -14,8 +15,8 @@ struct nng_fixes_counts {
 /* How often each would have struck since the start of the process. Any thread. */
 struct nng_fixes_counts nng_fixes_counts(void);
 
-/* Within NNG's callback for bytes that a connection has brought: whose. False elsewhere, and while a connection is made.
- * Only there: what it looks at may be gone later. */
+/* Within NNG's callback for bytes that a connection has brought: whose. False elsewhere, and while
+ * a connection is made. Only there: what it looks at may be gone later. */
 bool nng_fixes_receiving(uint32_t *socket, uint32_t *pipe);
 
 #endif

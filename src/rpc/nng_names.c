@@ -1,7 +1,8 @@
-/* rpc/names.h in the place of NNG's resolver, at link time (-Wl,--wrap=nni_resolv_ip; see nng_fixes.c).
+/* rpc/names.h in the place of NNG's resolver, at link time (-Wl,--wrap=nni_resolv_ip; see
+ * nng_fixes.c).
  *
- * A dialer asks before each of its attempts, and leaves in `out` what it was told the last time: so each dialer goes through
- * the addresses of its host in turn, without a memory of its own here. */
+ * A dialer asks before each of its attempts, and leaves in `out` what it was told the last time: so
+ * each dialer goes through the addresses of its host in turn, without a memory of its own here. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -33,7 +34,7 @@ struct resolution {
     nng_sockaddr *out;
 };
 
-/* ---- Addresses as NNG has them -------------------------------------------------------------------- */
+/* ---- Addresses as NNG has them --------------------------------------------------------------- */
 
 static void to_nng(const struct sockaddr_storage *address, uint16_t port, nng_sockaddr *out)
 {
@@ -66,7 +67,7 @@ bool names_of_nng(const nng_sockaddr *address, struct sockaddr_storage *out)
     return out->ss_family != AF_UNSPEC;
 }
 
-/* ---- Choosing ---------------------------------------------------------------------------------------- */
+/* ---- Choosing -------------------------------------------------------------------------------- */
 
 static void keep_family(const struct host_addresses *addresses, int family,
                         struct host_addresses *out)
@@ -108,7 +109,7 @@ static const struct sockaddr_storage *choose(const struct resolution *resolution
     return names_choose(resolution->host, addresses, tried ? &last : NULL);
 }
 
-/* ---- Questions --------------------------------------------------------------------------------------- */
+/* ---- Questions ------------------------------------------------------------------------------- */
 
 static void answered(struct names_query *query, int error, const struct host_addresses *addresses)
 {

@@ -1,4 +1,5 @@
-/* Addresses of NNG as those of rpc/names.h. The rest of nng_names.c takes the place of NNG's resolver when it is linked. */
+/* Addresses of NNG as those of rpc/names.h. The rest of nng_names.c takes the place of NNG's
+ * resolver when it is linked. */
 #ifndef RPC_NNG_NAMES_H
 #define RPC_NNG_NAMES_H
 

@@ -1,12 +1,15 @@
-/* Options of the TCP sockets that NNG opens, at link time (-Wl,--wrap=nni_posix_pfd_init; see nng_fixes.c): every socket, dialled
- * or accepted, comes by nni_posix_pfd_init() before it is used, and NNG has no options for these.
+/* Options of the TCP sockets that NNG opens, at link time (-Wl,--wrap=nni_posix_pfd_init; see
+ * nng_fixes.c): every socket, dialled or accepted, comes by nni_posix_pfd_init() before it is used,
+ * and NNG has no options for these.
  *
- * A peer that vanished without a word (its machine died, a cable was cut) is noticed: keepalive, and a limit on how long
- * what was sent may stay unanswered. NNG itself has no limit, and TCP's own is a quarter of an hour.
+ * A peer that vanished without a word (its machine died, a cable was cut) is noticed: keepalive,
+ * and a limit on how long what was sent may stay unanswered. NNG itself has no limit, and TCP's own
+ * is a quarter of an hour.
  *
- * The port that the kernel draws for an outgoing connection may be one at which a node of this machine is about to listen,
- * even the one that is dialled: then the dialer meets itself. NNG drops that connection (its two ends speak the same half of a
- * protocol), but the port would stay taken for the minute of TIME_WAIT. With SO_REUSEADDR at both, who listens gets it. */
+ * The port that the kernel draws for an outgoing connection may be one at which a node of this
+ * machine is about to listen, even the one that is dialled: then the dialer meets itself. NNG drops
+ * that connection (its two ends speak the same half of a protocol), but the port would stay taken
+ * for the minute of TIME_WAIT. With SO_REUSEADDR at both, who listens gets it. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>

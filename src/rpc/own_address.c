@@ -35,8 +35,9 @@ static int try_to_bind(const struct sockaddr_storage *address, uint16_t port)
     else
         ((struct sockaddr_in6 *)&at)->sin6_port = htons(port);
     int fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* not known: the listener will see */
     if (fd < 0)
-        return 0;                                             /* not known: the listener will see */
+        return 0;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* as NNG does */
     int error = bind(fd, (const struct sockaddr *)&at, sizeof at) == 0 ? 0 : errno;
     close(fd);

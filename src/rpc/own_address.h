@@ -1,6 +1,7 @@
-/* What a process that will listen at an address waits for first, because waiting helps: its name may not resolve yet (a name
- * server, a container's network that starts after it), and the port may be held for a moment by the process that had it
- * before or by an outgoing connection (one to itself, if the kernel drew that very port). */
+/* What a process that will listen at an address waits for first, because waiting helps: its name
+ * may not resolve yet (a name server, a container's network that starts after it), and the port may
+ * be held for a moment by the process that had it before or by an outgoing connection (one to
+ * itself, if the kernel drew that very port). */
 #ifndef RPC_OWN_ADDRESS_H
 #define RPC_OWN_ADDRESS_H
 
@@ -14,9 +15,10 @@ struct own_address_wait {
     void *closure;
 };
 
-/* Returns when `address` could be bound a moment ago. CANCELLED: the wait was ended. UNAVAILABLE: it is in use or not this
- * machine's for LIMIT_ADDRESS_WAIT_MS, or may not be bound. A name that does not resolve is waited for without a limit. Both
- * are told in the log. What is no TCP address is not waited for. */
+/* Returns when `address` could be bound a moment ago. CANCELLED: the wait was ended. UNAVAILABLE:
+ * it is in use or not this machine's for LIMIT_ADDRESS_WAIT_MS, or may not be bound. A name that
+ * does not resolve is waited for without a limit. Both are told in the log. What is no TCP address
+ * is not waited for. */
 enum candor_code own_address_await(const char *address, const struct own_address_wait *wait,
                                    struct candor_error *err);
 

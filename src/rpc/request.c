@@ -14,7 +14,7 @@
 
 #define CLIENT_ID_BYTES 16
 
-/* ---- Answers ----------------------------------------------------------------------------------- */
+/* ---- Answers --------------------------------------------------------------------------------- */
 
 /* The ProtobufCClosure that handlers get. */
 static void respond(const ProtobufCMessage *response, void *closure_data)
@@ -63,7 +63,7 @@ void rpc_call_overloaded(struct rpc_call *call, const char *why)
     fail(call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, "%s", why);
 }
 
-/* ---- Envelope and request ---------------------------------------------------------------------- */
+/* ---- Envelope and request -------------------------------------------------------------------- */
 
 static void fail_unpack(struct rpc_call *call, enum unpack_result result, const char *name)
 {
@@ -123,7 +123,8 @@ static bool take_envelope(struct rpc_call *call, struct slice bytes)
     return true;
 }
 
-/* Its caller has stopped waiting: what the handler would do is lost work, and keeps others waiting. */
+/* Its caller has stopped waiting: what the handler would do is lost work, and keeps others
+ * waiting. */
 static bool expired(struct rpc_call *call)
 {
     uint64_t now_ns = clock_boot_ns();

@@ -8,8 +8,8 @@
 #include "base/limits.h"
 #include "base/types.h"
 
-/* As NNG counts them: tasks (two a processor, 16 at most), expiring aios (one a processor, 256 at most), four
- * resolvers, and one each that polls, reaps and keeps timers. */
+/* As NNG counts them: tasks (two a processor, 16 at most), expiring aios (one a processor, 256 at
+ * most), four resolvers, and one each that polls, reaps and keeps timers. */
 static uint32_t threads_of_library(void)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);

@@ -1,8 +1,10 @@
-/* RPC over NNG REQ/REP, gRPC-style: services are protobuf-c service descriptors (docs/architecture.md).
+/* RPC over NNG REQ/REP, gRPC-style: services are protobuf-c service descriptors
+ * (docs/architecture.md).
  *
- * A request is one message whose body is a candor.v1.RpcRequest, a reply one RpcReply. The server finds the
- * method by name in the descriptors it was given, unpacks the request into the call's arena, and invokes the
- * generated service; the client is a ProtobufCService whose invoke() sends, so callers use the generated stubs.
+ * A request is one message whose body is a candor.v1.RpcRequest, a reply one RpcReply. The server
+ * finds the method by name in the descriptors it was given, unpacks the request into the call's
+ * arena, and invokes the generated service; the client is a ProtobufCService whose invoke() sends,
+ * so callers use the generated stubs.
  *
  * This folder, with src/stream, is the only one that knows nng_*. */
 #ifndef RPC_RPC_H
@@ -14,7 +16,7 @@
 #include "base/types.h"
 #include "candor/v1/rpc.pb-c.h"
 
-/* ---- Server ---------------------------------------------------------------------------------------- */
+/* ---- Server ---------------------------------------------------------------------------------- */
 
 struct rpc_server;
 struct rpc_call; /* one request being answered */
@@ -28,26 +30,27 @@ struct rpc_server_options {
     bool checksums;
     /* Calls under way at once, those that wait included; 0: LIMIT_RPC_CALLS. Beyond: OVERLOADED. */
     uint32_t calls;
-    /* Connections, two thirds of them from one address; 0: LIMIT_RPC_CONNECTIONS. Beyond: the one that has been idle for
-     * longest is closed, or the new one. */
+    /* Connections, two thirds of them from one address; 0: LIMIT_RPC_CONNECTIONS. Beyond: the one
+     * that has been idle for longest is closed, or the new one. */
     uint32_t connections;
     /* A connection without a call for so long is closed; 0: LIMIT_RPC_IDLE_MS. */
     uint32_t idle_ms;
-    /* Memory of requests and replies together, those half received or not sent yet included; 0: the larger of
-     * LIMIT_RPC_MEMORY_BYTES and LIMIT_RPC_MEMORY_MESSAGES messages. Beyond: OVERLOADED, or the connection of a
-     * message that is half received is closed; small messages pass. */
+    /* Memory of requests and replies together, those half received or not sent yet included; 0: the
+     * larger of LIMIT_RPC_MEMORY_BYTES and LIMIT_RPC_MEMORY_MESSAGES messages. Beyond: OVERLOADED,
+     * or the connection of a message that is half received is closed; small messages pass. */
     size_t memory_bytes;
     /* Generated services; a method's last argument is a struct rpc_call *. */
     ProtobufCService **services;
     size_t service_count;
-    /* Fills freshness into a reply that its handler did not fill (malformed envelope, unknown method, errors), just
-     * before it is packed (R38), on the finishing thread. NULL: replies may go without. */
+    /* Fills freshness into a reply that its handler did not fill (malformed envelope, unknown
+     * method, errors), just before it is packed (R38), on the finishing thread. NULL: replies may
+     * go without. */
     void (*freshness)(void *closure, struct rpc_call *call);
     void *closure;
 };
 
-/* Binds and serves. UNAVAILABLE with the address in the message when it is in use or malformed. The reflection
- * service (rpc.proto) is served without being listed. */
+/* Binds and serves. UNAVAILABLE with the address in the message when it is in use or malformed. The
+ * reflection service (rpc.proto) is served without being listed. */
 enum candor_code rpc_server_open(const struct rpc_server_options *options, struct rpc_server **out,
                                  struct candor_error *err);
 struct rpc_server_stats {
@@ -63,25 +66,29 @@ struct rpc_server_stats {
 
 /* What the server holds now. Any thread. */
 void rpc_server_stats(struct rpc_server *server, struct rpc_server_stats *out);
-/* Stops taking requests; then waits until every call has been finished by its handler; then frees. Not from a handler. What waits
- * only for its caller to be gone is to be finished, too: behind a request that is not taken any more, nobody sees who leaves. */
+/* Stops taking requests; then waits until every call has been finished by its handler; then frees.
+ * Not from a handler. What waits only for its caller to be gone is to be finished, too: behind a
+ * request that is not taken any more, nobody sees who leaves. */
 void rpc_server_close(struct rpc_server *server);
 
-/* A handler is the generated method `void f(Service *, const Request *, Closure closure, void *closure_data)`.
- * It runs on an NNG thread and must not block on anything but a short read of the state; a call that has to wait is
- * handed to another thread, and costs its record until then (2.2 KiB), nothing that other calls need. closure_data
- * is the struct rpc_call *; the request lives until the call is finished. Every call is finished exactly once, by any
- * thread: closure(response, closure_data), which packs the response before it returns (so it may point to foreign
- * memory), or rpc_call_fail(), rpc_call_overloaded(). */
+/* A handler is the generated method `void f(Service *, const Request *, Closure closure, void
+ * *closure_data)`. It runs on an NNG thread and must not block on anything but a short read of the
+ * state; a call that has to wait is handed to another thread, and costs its record until then (2.2
+ * KiB), nothing that other calls need. closure_data is the struct rpc_call *; the request lives
+ * until the call is finished. Every call is finished exactly once, by any thread: closure(response,
+ * closure_data), which packs the response before it returns (so it may point to foreign memory), or
+ * rpc_call_fail(), rpc_call_overloaded(). */
 /* The error is copied; its message is made printable UTF-8, so it may quote the request. */
 void rpc_call_fail(struct rpc_call *call, const struct candor_error *error);
-/* RESOURCE_EXHAUSTED, OVERLOADED, with a time to come back (LIMIT_RPC_RETRY_AFTER_MS). Only for what had no effect. */
+/* RESOURCE_EXHAUSTED, OVERLOADED, with a time to come back (LIMIT_RPC_RETRY_AFTER_MS). Only for
+ * what had no effect. */
 void rpc_call_overloaded(struct rpc_call *call, const char *why);
 
-/* Tells once when the call's connection is gone: nobody reads the answer, so what waits may end. `gone` runs on an NNG
- * thread, and hands over only; at once, on this thread, when the connection is gone already. It never runs after the
- * call was finished: finishing waits until it has returned, so it must take no lock under which calls are finished.
- * It may finish the call itself; the reply goes nowhere then. At most once a call. */
+/* Tells once when the call's connection is gone: nobody reads the answer, so what waits may end.
+ * `gone` runs on an NNG thread, and hands over only; at once, on this thread, when the connection
+ * is gone already. It never runs after the call was finished: finishing waits until it has
+ * returned, so it must take no lock under which calls are finished. It may finish the call itself;
+ * the reply goes nowhere then. At most once a call. */
 void rpc_call_when_gone(struct rpc_call *call, void (*gone)(struct rpc_call *call, void *closure),
                         void *closure);
 /* Not after the call was finished. */
@@ -90,22 +97,25 @@ bool rpc_call_gone(const struct rpc_call *call);
 /* Room that lives as long as the call; NULL beyond LIMIT_RPC_CALL_ROOM_BYTES. */
 void *rpc_call_alloc(struct rpc_call *call, size_t bytes);
 char *rpc_call_string(struct rpc_call *call, const char *text);
-/* CLOCK_BOOTTIME at which the caller stops waiting, counted from the request's arrival. A call whose deadline has passed
- * before its handler would run is answered DEADLINE_EXCEEDED without it. */
+/* CLOCK_BOOTTIME at which the caller stops waiting, counted from the request's arrival. A call
+ * whose deadline has passed before its handler would run is answered DEADLINE_EXCEEDED without
+ * it. */
 uint64_t rpc_call_deadline_ns(const struct rpc_call *call);
-/* As the request gave it: request_id (NULL when absent; else its client_id has 16 bytes), hops (printable, each shorter
- * than LIMIT_NODE_ID_BYTES), credentials (printable). */
+/* As the request gave it: request_id (NULL when absent; else its client_id has 16 bytes), hops
+ * (printable, each shorter than LIMIT_NODE_ID_BYTES), credentials (printable). */
 const Candor__V1__RpcRequest *rpc_call_envelope(const struct rpc_call *call);
-/* The reply's envelope, initialised; the handler sets freshness and retry (memory from rpc_call_alloc or longer-lived). */
+/* The reply's envelope, initialised; the handler sets freshness and retry (memory from
+ * rpc_call_alloc or longer-lived). */
 Candor__V1__RpcReply *rpc_call_reply(struct rpc_call *call);
 
-/* ---- Client ---------------------------------------------------------------------------------------- */
+/* ---- Client ---------------------------------------------------------------------------------- */
 
-struct
-    rpc_client; /* one connection's worth: a REQ socket with one dialer, many contexts; any thread */
+/* one connection's worth: a REQ socket with one dialer, many contexts; any thread */
+struct rpc_client;
 
-/* Returns at once; connects and re-connects in the background. INVALID_ARGUMENT for a malformed address (and for
- * ws://, which only listens). Replies over `message_bytes` cost the connection; requests over it are not sent. */
+/* Returns at once; connects and re-connects in the background. INVALID_ARGUMENT for a malformed
+ * address (and for ws://, which only listens). Replies over `message_bytes` cost the connection;
+ * requests over it are not sent. */
 enum candor_code rpc_client_open(const char *address, size_t message_bytes, struct rpc_client **out,
                                  struct candor_error *err);
 /* Ends calls in flight with CANCELLED, waits for their closures, frees. Not from a closure. */
@@ -115,25 +125,31 @@ const char *rpc_client_address(const struct rpc_client *client);
  * socket answers there. `why` says which. */
 bool rpc_client_hopeless(struct rpc_client *client, char *why, size_t size);
 
-/* What becomes of a call that gets no reply. Nothing is ever sent twice (R48): retries are the caller's.
+/* What becomes of a call that gets no reply. Nothing is ever sent twice (R48): retries are the
+ * caller's.
  *
  *   never sent: another node may be asked at once, the request had no effect
- *     UNAVAILABLE, NONE               no connection within min(deadline, LIMIT_RPC_CONNECT_GRACE_MS) of the call or of
- *                                     the loss of the last connection, whichever is later: "nothing answers at ..."; sooner when
- *                                     the name does not resolve, or another kind of socket answers: it says so
+ *     UNAVAILABLE, NONE               no connection within min(deadline,
+ *                                     LIMIT_RPC_CONNECT_GRACE_MS) of the call or of the loss of the
+ *                                     last connection, whichever is later: "nothing answers at
+ *                                     ..."; sooner when the name does not resolve, or another kind
+ *                                     of socket answers: it says so
  *     DEADLINE_EXCEEDED, NONE         connected, but the peer took nothing more up to the deadline
- *     RESOURCE_EXHAUSTED, OVERLOADED  LIMIT_RPC_CLIENT_CALLS in flight; TOO_LARGE: the request is over message_bytes
+ *     RESOURCE_EXHAUSTED, OVERLOADED  LIMIT_RPC_CLIENT_CALLS in flight; TOO_LARGE: the request is
+ *     over message_bytes
  *   sent: it may have taken effect, or still will
  *     UNAVAILABLE, OUTCOME_UNKNOWN    the connection was lost; told at once, not at the deadline
  *     DEADLINE_EXCEEDED, OUTCOME_UNKNOWN
  *     INTERNAL, MALFORMED             a reply came that does not decode
  *   CANCELLED                         rpc_client_close(), sent or not
  *
- * When a call times out and the connection has answered nothing for a second since the first call after its newest reply
- * began, it is in doubt: the next call drops it and waits for a new one, so that a healed partition is not waited for
- * through TCP's doubling retries; what else was in flight ends as OUTCOME_UNKNOWN. So is a connect that hangs. */
+ * When a call times out and the connection has answered nothing for a second since the first call
+ * after its newest reply began, it is in doubt: the next call drops it and waits for a new one, so
+ * that a healed partition is not waited for through TCP's doubling retries; what else was in flight
+ * ends as OUTCOME_UNKNOWN. So is a connect that hangs. */
 
-/* Of one call, in and out. Passed as closure_data to a generated stub; must live until the closure has run. */
+/* Of one call, in and out. Passed as closure_data to a generated stub; must live until the closure
+ * has run. */
 struct rpc_exchange {
     /* in */
     uint32_t deadline_ms;                    /* 0: LIMIT_RPC_DEADLINE_MS_DEFAULT */
@@ -142,28 +158,30 @@ struct rpc_exchange {
     size_t hop_count;
     void *closure_data; /* the caller's own */
     /* out, valid while the closure runs */
-    struct candor_error
-        error; /* code OK when the reply's is; else the reply's, or one of the above */
+    /* code OK when the reply's is; else the reply's, or one of the above */
+    struct candor_error error;
     Candor__V1__RpcReply *reply; /* the envelope; NULL when none came */
 };
 
 /* The client's side of a service, for the generated stubs:
  *     ProtobufCService *kv = rpc_client_service(client, &candor__v1__kv__descriptor);
  *     candor__v1__kv__get(kv, &request, closure, &exchange);
- * The closure runs once, on an NNG thread (or the caller's, when sending failed at once), with the response
- * or NULL; it must not block or close the client. The request may be freed when the stub returns.
- * The service lives as long as the client. */
+ * The closure runs once, on an NNG thread (or the caller's, when sending failed at once), with the
+ * response or NULL; it must not block or close the client. The request may be freed when the stub
+ * returns. The service lives as long as the client. */
 ProtobufCService *rpc_client_service(struct rpc_client *client,
                                      const ProtobufCServiceDescriptor *descriptor);
 
-/* Any method by name with packed bytes; the closure gets the packed response (empty on error). For kvctl rpc and redirect-following callers. */
+/* Any method by name with packed bytes; the closure gets the packed response (empty on error). For
+ * kvctl rpc and redirect-following callers. */
 void rpc_client_call(struct rpc_client *client, const char *method, struct slice body,
                      void (*closure)(struct slice response, struct rpc_exchange *exchange),
                      struct rpc_exchange *exchange);
-/* Waits for it. `response` is malloc'd (caller frees; NULL unless the code is OK, or the reply has a body beside its
- * error); `reply` too when not NULL (free with
+/* Waits for it. `response` is malloc'd (caller frees; NULL unless the code is OK, or the reply has
+ * a body beside its error); `reply` too when not NULL (free with
  * candor__v1__rpc_reply__free_unpacked(reply, NULL)), without its body, NULL when no reply came.
- * Returns the code; `err` gets exchange->error. Not from a closure or a handler: they would wait for themselves. */
+ * Returns the code; `err` gets exchange->error. Not from a closure or a handler: they would wait
+ * for themselves. */
 enum candor_code rpc_client_call_wait(struct rpc_client *client, const char *method,
                                       struct slice body, struct rpc_exchange *exchange,
                                       uint8_t **response, size_t *response_bytes,

@@ -15,7 +15,7 @@
 #define MESSAGE_BYTES_LEAST 4096 /* a failure must fit */
 #define CANCEL_AGAIN_NS 10000000 /* between attempts to cancel the calls that receive */
 
-/* ---- Opening ----------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 /* No call is under way. The contexts go before the socket. */
 static void server_free(struct rpc_server *server)
@@ -104,9 +104,10 @@ enum candor_code rpc_server_open(const struct rpc_server_options *options, struc
     return CANDOR_OK;
 }
 
-/* ---- Closing ----------------------------------------------------------------------------------- */
+/* ---- Closing --------------------------------------------------------------------------------- */
 
-/* A thread may be about to receive when its call is cancelled: then the cancellation misses, and is tried again. */
+/* A thread may be about to receive when its call is cancelled: then the cancellation misses, and is
+ * tried again. */
 static void cancel_receiving(struct rpc_server *server)
 {
     for (struct rpc_call *call = server->all; call != NULL; call = call->next_of_all)
@@ -141,7 +142,7 @@ void rpc_server_close(struct rpc_server *server)
     server_free(server);
 }
 
-/* ---- What it holds ----------------------------------------------------------------------------- */
+/* ---- What it holds --------------------------------------------------------------------------- */
 
 void rpc_server_stats(struct rpc_server *server, struct rpc_server_stats *out)
 {

@@ -6,12 +6,13 @@
  *   connection.c  who is connected, what each holds, who is gone
  *   tend.c        what takes time to notice: idle connections, memory to give back
  *
- * A call takes one NNG context from its arrival until its reply is handed to the connection. LIMIT_RPC_RECEIVERS
- * contexts wait for requests at all times; one that is taken by a call that waits is replaced by a further one, so a
- * call that waits costs its own record and nothing that another call needs.
+ * A call takes one NNG context from its arrival until its reply is handed to the connection.
+ * LIMIT_RPC_RECEIVERS contexts wait for requests at all times; one that is taken by a call that
+ * waits is replaced by a further one, so a call that waits costs its own record and nothing that
+ * another call needs.
  *
- * Threads: everything below runs on NNG's threads, and on those that finish calls. rpc_server.lock guards what says
- * so; no thread enters NNG, nor a handler, while it holds it. */
+ * Threads: everything below runs on NNG's threads, and on those that finish calls. rpc_server.lock
+ * guards what says so; no thread enters NNG, nor a handler, while it holds it. */
 #ifndef RPC_SERVER_H
 #define RPC_SERVER_H
 
@@ -26,7 +27,8 @@
 
 #define CONNECTION_BUCKETS 1024
 
-/* A call goes round: RECEIVING, RUNNING, SENDING, and RECEIVING again, or IDLE while enough others receive. */
+/* A call goes round: RECEIVING, RUNNING, SENDING, and RECEIVING again, or IDLE while enough others
+ * receive. */
 enum call_state { CALL_IDLE, CALL_RECEIVING, CALL_RUNNING, CALL_SENDING };
 
 /* Whether a call is told that its caller is gone. Under the lock. */
@@ -48,7 +50,8 @@ struct connection {
     bool leaving;
     /* Calls that point here, and one until it is gone. */
     uint32_t references;
-    /* Contexts that calls of this connection take: running, waiting, or with a reply that is not sent yet. */
+    /* Contexts that calls of this connection take: running, waiting, or with a reply that is not
+     * sent yet. */
     uint32_t calls;
     /* Those not finished yet that have not been told that it is gone. */
     struct rpc_call *first;
@@ -127,12 +130,12 @@ struct rpc_server {
     size_t peak_bytes;
 };
 
-/* ---- call.c ------------------------------------------------------------------------------------ */
+/* ---- call.c ---------------------------------------------------------------------------------- */
 
 /* A call at rest, counted as idle; NULL: no memory. */
 struct rpc_call *call_new(struct rpc_server *server);
-/* Waits for the threads inside. The aio goes first: freeing it waits until NNG's timer thread has left its cancel
- * function, which uses the context and the socket. */
+/* Waits for the threads inside. The aio goes first: freeing it waits until NNG's timer thread has
+ * left its cancel function, which uses the context and the socket. */
 void call_free(struct rpc_call *call);
 /* Takes a call that rests out of the list of all. Under the lock. */
 void call_forget(struct rpc_call *call);
@@ -140,12 +143,12 @@ void call_forget(struct rpc_call *call);
 void calls_receive(struct rpc_server *server);
 void call_finish(struct rpc_call *call, const ProtobufCMessage *response);
 
-/* ---- request.c --------------------------------------------------------------------------------- */
+/* ---- request.c ------------------------------------------------------------------------------- */
 
 /* Unpacks the request, which it frees, and runs its handler, or fails the call. */
 void request_run(struct rpc_call *call, nng_msg *message);
 
-/* ---- connection.c ------------------------------------------------------------------------------ */
+/* ---- connection.c ---------------------------------------------------------------------------- */
 
 enum admission {
     ADMISSION_RUN,
@@ -159,8 +162,8 @@ int connections_watch(struct rpc_server *server);
 void connections_free(struct rpc_server *server);
 /* Counts a call that has arrived. Unless GONE, connection_left() must follow. Under the lock. */
 enum admission connection_arrived(struct rpc_call *call, uint32_t pipe);
-/* Connections without a call that have been idle for options.idle_ms, and the `most` longest idle ones of the others.
- * Returns how many, at most `room`. */
+/* Connections without a call that have been idle for options.idle_ms, and the `most` longest idle
+ * ones of the others. Returns how many, at most `room`. */
 size_t connections_idle(struct rpc_server *server, uint64_t now_ns, size_t most, uint32_t *out,
                         size_t room);
 /* No longer told that its caller is gone, once this returns. True: it is gone. */
@@ -168,10 +171,11 @@ bool connection_finished(struct rpc_call *call);
 /* The call has left its context. Under the lock. */
 void connection_left(struct rpc_call *call);
 
-/* ---- tend.c ------------------------------------------------------------------------------------ */
+/* ---- tend.c ---------------------------------------------------------------------------------- */
 
-/* A thread that looks every LIMIT_RPC_TEND_MS after what nobody else notices: idle and silent connections, messages that
- * do not get on, contexts and memory that are no longer needed. False: no thread is to be had. */
+/* A thread that looks every LIMIT_RPC_TEND_MS after what nobody else notices: idle and silent
+ * connections, messages that do not get on, contexts and memory that are no longer needed. False:
+ * no thread is to be had. */
 bool tend_begin(struct rpc_server *server);
 void tend_end(struct rpc_server *server);
 

@@ -17,7 +17,7 @@
 #define PEAK_BYTES ((size_t)8 << 20)
 #define CALL_BYTES ((size_t)4 << 10)
 
-/* ---- Connections ------------------------------------------------------------------------------- */
+/* ---- Connections ----------------------------------------------------------------------------- */
 
 static void close_idle(struct rpc_server *server, uint64_t now_ns)
 {
@@ -41,7 +41,7 @@ static void close_stuck(struct rpc_server *server, uint64_t now_ns)
     }
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------ */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 /* Half of those that nobody has needed since the last look. */
 static void free_idle_calls(struct rpc_server *server)
@@ -85,7 +85,7 @@ static void give_memory_back(struct rpc_server *server)
     malloc_trim(0);
 }
 
-/* ---- The thread -------------------------------------------------------------------------------- */
+/* ---- The thread ------------------------------------------------------------------------------ */
 
 static void tend(struct rpc_server *server)
 {

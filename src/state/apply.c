@@ -1,5 +1,5 @@
-/* Applying batches: one transaction for many records, their pre-images and the new position. What does not follow the state's
- * chain is not applied (R55). */
+/* Applying batches: one transaction for many records, their pre-images and the new position. What
+ * does not follow the state's chain is not applied (R55). */
 #include "state/env.h"
 
 #include "base/assert.h"

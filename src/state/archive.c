@@ -1,11 +1,14 @@
 /* Rollback archives. A file is a header and then frames:
  *
- *   header  256 bytes: "CARC", u32 crc32c of what follows in it, u32 version, u64 wall_ms, from, to, superseded_by,
- *           u64 records, writes, local; zeros to its end. Written last, so a file without it is not an archive yet.
+ *   header  256 bytes: "CARC", u32 crc32c of what follows in it, u32 version, u64 wall_ms, from,
+ *   to, superseded_by,
+ *           u64 records, writes, local; zeros to its end. Written last, so a file without it is not
+ *           an archive yet.
  *   frame   u32 length, u32 crc32c, u8 type, payload
  *             BATCH  a record batch
- *             OLD    for each op of the batch before it, in order: u8 enum archive_old, u32 length, bytes; in as many
- *                    frames as it takes, each of whole ops: a small batch may have overwritten gigabytes
+ *             OLD    for each op of the batch before it, in order: u8 enum archive_old, u32 length,
+ *                    bytes; in as many frames as it takes, each of whole ops: a small batch may
+ *                    have overwritten gigabytes
  */
 #include "state/archive.h"
 
@@ -52,7 +55,7 @@ struct archive_writer {
     struct buffer frame;
 };
 
-/* ---- Paths -------------------------------------------------------------------------------------------- */
+/* ---- Paths ----------------------------------------------------------------------------------- */
 
 /* "<digits>-<digits>-<8 hex>": what archive_finish makes, and all that is taken from outside. */
 static bool id_is_sound(const char *id)
@@ -80,7 +83,7 @@ static enum candor_code archive_path(const char *dir, const char *id, char out[L
     return disk_path(out, dir, name, err);
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------ */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 static enum candor_code write_all(struct archive_writer *writer, struct slice bytes,
                                   struct candor_error *err)
@@ -285,7 +288,7 @@ void archive_abort(struct archive_writer *writer)
     free(writer);
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------ */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static enum candor_code damaged(const char *path, const char *what, struct candor_error *err)
 {
@@ -493,7 +496,7 @@ enum candor_code archive_read(const char *dir, const char *id, uint64_t from_seq
     return code;
 }
 
-/* ---- Listing ------------------------------------------------------------------------------------------ */
+/* ---- Listing --------------------------------------------------------------------------------- */
 
 static int by_age(const void *a, const void *b)
 {
@@ -556,8 +559,9 @@ enum candor_code archive_list(const char *dir, struct archive_summary **out, siz
             code = CANDOR_OK;
             continue;
         }
+        /* it is there: a list without it would be wrong */
         if (code != CANDOR_OK)
-            break; /* it is there: a list without it would be wrong */
+            break;
         memory_grow(*out, capacity, *count + 1);
         (*out)[(*count)++] = summary;
     }

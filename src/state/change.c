@@ -1,11 +1,13 @@
-/* Every change of a table by a record goes through here: what the change overwrites is kept as a pre-image as long as
- * the record is not committed, so that one mechanism takes everything back that a record did (R12).
+/* Every change of a table by a record goes through here: what the change overwrites is kept as a
+ * pre-image as long as the record is not committed, so that one mechanism takes everything back
+ * that a record did (R12).
  *
- * A pre-image: u8 table, u8 kind, with FIRST in it where it is the first of its record: u64 high, u64 low of the chain
- * at the record before; u16 key_length, key, and
+ * A pre-image: u8 table, u8 kind, with FIRST in it where it is the first of its record: u64 high,
+ * u64 low of the chain at the record before; u16 key_length, key, and
  *   ABSENT  nothing: the key was not there
  *   WHOLE   the old value
- *   HEAD    u32 old length, the old value's first bytes; the rest of it begins the present value's rest
+ *   HEAD    u32 old length, the old value's first bytes; the rest of it begins the
+ *           present value's rest
  *   NOTHING nothing, and the key is empty: the record changed no table */
 #include "state/env.h"
 
@@ -52,7 +54,8 @@ bool image_decode(struct slice bytes, struct image *out)
            has_key == (kind != IMAGE_NOTHING);
 }
 
-/* Under the record's next index: the ops of a WRITE come first, so each has its own place (archive.c looks there). */
+/* Under the record's next index: the ops of a WRITE come first, so each has its own place
+ * (archive.c looks there). */
 static int image_keep(struct change *change)
 {
     uint8_t bytes[UNDO_KEY_BYTES];
@@ -184,7 +187,7 @@ int change_delete(struct change *change, enum table table, struct slice key)
     return change_delete_over(change, table, key, rc == 0 ? &old : NULL);
 }
 
-/* ---- A transaction of the writer ------------------------------------------------------------------------- */
+/* ---- A transaction of the writer ------------------------------------------------------------- */
 
 enum candor_code change_begin(struct change *change, struct state *state, uint64_t commit,
                               struct candor_error *err)

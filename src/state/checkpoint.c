@@ -1,4 +1,5 @@
-/* Checkpoints: consistent copies beside the state; and what begins again from one (docs/architecture.md). */
+/* Checkpoints: consistent copies beside the state; and what begins again from one
+ * (docs/architecture.md). */
 #include "state/env.h"
 
 #include <errno.h>
@@ -199,15 +200,16 @@ enum candor_code state_checkpoint_drop_above(struct state *state, uint64_t seq,
     enum candor_code code = state_checkpoint_find(state->dir, &checkpoint, err);
     if (code == CANDOR_NOT_FOUND || (code == CANDOR_OK && checkpoint.pos.seq <= seq))
         return CANDOR_OK;
+    /* it could not be looked at: that says nothing of it */
     if (code == CANDOR_RESOURCE_EXHAUSTED)
-        return code; /* it could not be looked at: that says nothing of it */
-    /* Above the cut, or damaged. The log below it may be gone, so a reboot needs one: the state as it is now, taken
-     * back already. */
+        return code;
+    /* Above the cut, or damaged. The log below it may be gone, so a reboot needs one: the state as
+     * it is now, taken back already. */
     ASSERT_U64(state->position.applied.seq, <=, seq);
     return checkpoint_as(state, REPLACED_NAME, &checkpoint, err);
 }
 
-/* ---- After a crash ------------------------------------------------------------------------------------ */
+/* ---- After a crash --------------------------------------------------------------------------- */
 
 enum candor_code checkpoint_settle(struct state *state, struct candor_error *err)
 {
@@ -219,7 +221,8 @@ enum candor_code checkpoint_settle(struct state *state, struct candor_error *err
     code = describe(dir, &found, err);
     if (code == CANDOR_RESOURCE_EXHAUSTED)
         return code;
-    /* Both were copied after the snapshot's rewinds went beyond the old state's, so they cannot agree by chance. */
+    /* Both were copied after the snapshot's rewinds went beyond the old state's, so they cannot
+     * agree by chance. */
     if (code == CANDOR_OK && found.rewinds == state->position.rewinds)
         return adopt_fresh(state->dir, dir, err);
     files_remove_dir(dir);

@@ -11,8 +11,8 @@
 #include "state/table.h"
 
 enum {
-    OWN_READERS =
-        8, /* slots that no view takes: a checkpoint's copy has a transaction of its own */
+    /* slots that no view takes: a checkpoint's copy has a transaction of its own */
+    OWN_READERS = 8,
 };
 
 /* LMDB's own codes that are negative. */
@@ -85,9 +85,10 @@ int env_commit(const struct env *env, MDB_txn *txn)
     return then == MDB_PANIC ? MDB_PANIC : rc;
 }
 
-/* ---- Opening ------------------------------------------------------------------------------------------ */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
-/* Made only where there is none yet: one whose name has rotted would else be replaced by an empty one. */
+/* Made only where there is none yet: one whose name has rotted would else be replaced by an empty
+ * one. */
 static int open_each(struct env *env, MDB_txn *txn, bool read_only)
 {
     static const char *const names[TABLE_COUNT] = {"data",     "epochs",  "meta",
@@ -141,8 +142,8 @@ static enum candor_code map_failed(int rc, const char *dir, uint64_t map_bytes, 
                                    struct candor_error *err)
 {
     char size[UNIT_TEXT_BYTES];
-    bool limited =
-        (flags & MDB_RDONLY) == 0; /* by limits.state; copies are opened by the default */
+    /* by limits.state; copies are opened by the default */
+    bool limited = (flags & MDB_RDONLY) == 0;
     if (rc != ENOMEM)
         return env_failed(rc, dir, "open the state", err);
     return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
@@ -202,7 +203,7 @@ void env_close(struct env *env)
     free(env);
 }
 
-/* ---- Position ----------------------------------------------------------------------------------------- */
+/* ---- Position -------------------------------------------------------------------------------- */
 
 static const struct slice position_key = {(const uint8_t *)"position", 8};
 const struct slice members_key = {(const uint8_t *)"members", 7};
@@ -357,7 +358,7 @@ enum candor_code position_read(const struct env *env, MDB_txn *txn, struct state
     return rc == 0 ? CANDOR_OK : env_failed(rc, "state", "read the members", err);
 }
 
-/* ---- Keys ---------------------------------------------------------------------------------------------- */
+/* ---- Keys ------------------------------------------------------------------------------------ */
 
 void be64(uint8_t out[8], uint64_t value)
 {

@@ -1,4 +1,5 @@
-/* Inside src/state: one LMDB environment, its tables and their codings. Nobody outside includes this.
+/* Inside src/state: one LMDB environment, its tables and their codings. Nobody outside includes
+ * this.
  *
  * Tables
  * Each value is stored behind a check (table.h). What stands in it:
@@ -7,10 +8,11 @@
  *   meta      "members" -> cluster_id and members; "position" -> the rest of the position
  *   requests, clients, ages   who wrote what lately (requests.c)
  *   undo      be64 seq, be32 index -> what the record's change number `index` overwrote (change.c)
- * All integers are little-endian but where the order of keys wants be64. Records change tables through change.c alone.
+ * All integers are little-endian but where the order of keys wants be64. Records change tables
+ * through change.c alone.
  *
- * Locks: state.lock guards the pointer to the present environment, the pools of views and the cached position;
- * held for a few instructions, never while LMDB works. */
+ * Locks: state.lock guards the pointer to the present environment, the pools of views and the
+ * cached position; held for a few instructions, never while LMDB works. */
 #ifndef STATE_ENV_H
 #define STATE_ENV_H
 
@@ -69,22 +71,25 @@ struct state_view {
     struct state_view *next;
 };
 
-/* ---- env.c ------------------------------------------------------------------------------------------- */
+/* ---- env.c ----------------------------------------------------------------------------------- */
 
-/* `flags` for mdb_env_open; MDB_RDONLY opens without making tables. A missing data file is made unless read-only. */
+/* `flags` for mdb_env_open; MDB_RDONLY opens without making tables. A missing data file is made
+ * unless read-only. */
 enum candor_code env_open(const char *dir, uint64_t map_bytes, unsigned flags, struct env **out,
                           struct candor_error *err);
 void env_close(struct env *env); /* nothing of it is in use */
 
-/* mdb_txn_commit(); MDB_PANIC when LMDB gave the environment up over it, whatever the reason was. */
+/* mdb_txn_commit(); MDB_PANIC when LMDB gave the environment up over it, whatever the reason
+ * was. */
 int env_commit(const struct env *env, MDB_txn *txn);
-/* LMDB says EIO for a write that was cut short, as a disk does that is nearly full. A true EIO comes with errno. So
- * errno is cleared before LMDB may write, and `rc` passed through env_write_result() afterwards: ENOSPC for a short write.
- * Nothing is lost if that is an error of the disk: the transaction is given up, and the next one meets it. */
+/* LMDB says EIO for a write that was cut short, as a disk does that is nearly full. A true EIO
+ * comes with errno. So errno is cleared before LMDB may write, and `rc` passed through
+ * env_write_result() afterwards: ENOSPC for a short write. Nothing is lost if that is an error of
+ * the disk: the transaction is given up, and the next one meets it. */
 void env_write_begin(void);
 int env_write_result(int rc);
-/* What an LMDB failure means. Shortages, MDB_MAP_FULL among them: RESOURCE_EXHAUSTED; damage: DATA_LOSS (R3); MDB_PANIC:
- * INTERNAL, the process must end. `what` was being done. */
+/* What an LMDB failure means. Shortages, MDB_MAP_FULL among them: RESOURCE_EXHAUSTED; damage:
+ * DATA_LOSS (R3); MDB_PANIC: INTERNAL, the process must end. `what` was being done. */
 enum candor_code env_failed(int rc, const char *dir, const char *what, struct candor_error *err);
 
 extern const struct slice members_key; /* in TABLE_META */
@@ -115,7 +120,7 @@ static inline struct slice slice_of_val(const MDB_val *v)
     return slice_of(v->mv_data, v->mv_size);
 }
 
-/* ---- change.c ---------------------------------------------------------------------------------------- */
+/* ---- change.c -------------------------------------------------------------------------------- */
 
 /* A transaction of the writer under way. */
 struct change {
@@ -131,8 +136,8 @@ struct change {
     uint64_t added_bytes; /* what was let in */
     uint64_t free_bytes;  /* of pages to be used again, where `free_known` */
     bool free_known;
-    MDB_cursor
-        *cursors[TABLE_COUNT]; /* opened when needed; LMDB closes them with the transaction */
+    /* opened when needed; LMDB closes them with the transaction */
+    MDB_cursor *cursors[TABLE_COUNT];
     struct buffer image;
     struct buffer grown;
 };
@@ -146,14 +151,16 @@ enum candor_code change_end(struct change *change, int rc, const char *what,
 /* Drops what commit has made final before. */
 enum candor_code change_end_applied(struct change *change, int rc, struct candor_error *err);
 
-/* The functions below return LMDB's codes. A value is head and tail, one behind the other. `old` is what change_get()
- * gave just before, NULL when it found nothing; a pointer into a table is good up to the next change. */
+/* The functions below return LMDB's codes. A value is head and tail, one behind the other. `old` is
+ * what change_get() gave just before, NULL when it found nothing; a pointer into a table is good up
+ * to the next change. */
 int change_get(struct change *change, enum table table, struct slice key, MDB_val *out);
 int change_put(struct change *change, enum table table, struct slice key, struct slice head,
                struct slice tail);
 int change_put_over(struct change *change, enum table table, struct slice key, const MDB_val *old,
                     struct slice head, struct slice tail);
-/* Replaces the old value's head by one as long, and adds `more` at its end; the pre-image is the old head alone. */
+/* Replaces the old value's head by one as long, and adds `more` at its end; the pre-image is the
+ * old head alone. */
 int change_grow(struct change *change, enum table table, struct slice key, const MDB_val *old,
                 struct slice head, struct slice more);
 /* Without a pre-image; the digest follows. Each of them is told of what goes before it goes. */
@@ -161,11 +168,12 @@ int change_put_counted(struct change *change, enum table table, struct slice key
                        struct slice tail);
 void change_count_gone(struct change *change, enum table table, struct slice key,
                        const MDB_val *old);
-/* For who changes a table through a cursor: keeps the pre-image, before the old value is gone; before or after a key was
- * added. */
+/* For who changes a table through a cursor: keeps the pre-image, before the old value is gone;
+ * before or after a key was added. */
 int change_keep(struct change *change, enum table table, struct slice key, const MDB_val *old);
 int change_keep_absent(struct change *change, enum table table, struct slice key);
-/* After a record was applied: its pre-images hold the chain before it, even where it changed nothing. */
+/* After a record was applied: its pre-images hold the chain before it, even where it changed
+ * nothing. */
 int change_keep_chain(struct change *change);
 int change_cursor(struct change *change, enum table table, MDB_cursor **out);
 int change_delete(struct change *change, enum table table, struct slice key);
@@ -187,61 +195,63 @@ struct image {
 
 bool image_decode(struct slice bytes, struct image *out);
 
-/* ---- room.c ------------------------------------------------------------------------------------------ */
+/* ---- room.c ---------------------------------------------------------------------------------- */
 
 /* Blocks ahead of the data file's end, as long as the disk has them. */
 void room_keep(struct env *env);
 /* Before mdb_env_open(). */
 enum candor_code room_for_lock_file(const char *dir, uint64_t readers, struct candor_error *err);
-/* Whether `bytes` more may be stored without touching what is kept for deletes. RESOURCE_EXHAUSTED / STATE_FULL or
- * DISK_FULL: not. */
+/* Whether `bytes` more may be stored without touching what is kept for deletes. RESOURCE_EXHAUSTED
+ * / STATE_FULL or DISK_FULL: not. */
 enum candor_code room_for(struct change *change, uint64_t bytes, struct candor_error *err);
-/* Near the end of either: few operations a transaction, so that one that does not fit takes no others with it. */
+/* Near the end of either: few operations a transaction, so that one that does not fit takes no
+ * others with it. */
 bool room_is_scarce(const struct change *change);
 
-/* ---- undo.c ------------------------------------------------------------------------------------------ */
+/* ---- undo.c ---------------------------------------------------------------------------------- */
 
 /* Drops at most `most` pre-images of records at or below `commit`. */
 int undo_drop(const struct env *env, MDB_txn *txn, uint64_t commit, uint32_t most);
 
-/* ---- apply.c ----------------------------------------------------------------------------------------- */
+/* ---- apply.c --------------------------------------------------------------------------------- */
 
 int apply_record(struct change *change, const struct record *record);
 
-/* ---- history.c --------------------------------------------------------------------------------------- */
+/* ---- history.c ------------------------------------------------------------------------------- */
 
 int history_append(struct change *change, const struct epoch_start *start);
 int history_read(const struct env *env, MDB_txn *txn, struct epoch_history *out);
 /* The epoch of the record at `seq`; none before all. */
 int history_at(const struct env *env, MDB_txn *txn, uint64_t seq, struct candor_epoch *out);
 
-/* ---- requests.c -------------------------------------------------------------------------------------- */
+/* ---- requests.c ------------------------------------------------------------------------------ */
 
 int requests_note(struct change *change, const struct record *record);
 int requests_find(const struct env *env, MDB_txn *txn, const struct request_id *id,
                   struct state_request *out, enum state_request_standing *standing);
 
-/* ---- verify.c ---------------------------------------------------------------------------------------- */
+/* ---- verify.c -------------------------------------------------------------------------------- */
 
 /* Of all entries, each compared with its check. */
 int digest_tables(const struct env *env, MDB_txn *txn, struct state_digest *out);
 
-/* ---- view.c ------------------------------------------------------------------------------------------ */
+/* ---- view.c ---------------------------------------------------------------------------------- */
 
 void item_decode(struct slice key, const MDB_val *value, struct state_item *out);
 
-/* ---- files.c ----------------------------------------------------------------------------------------- */
+/* ---- files.c --------------------------------------------------------------------------------- */
 
-/* Makes `from` stand at `to` by one rename, and removes what stood there; durable. `from` is gone afterwards. `parent` is
- * the directory of both, open already: once the names are exchanged nothing may fail for want of a descriptor. */
+/* Makes `from` stand at `to` by one rename, and removes what stood there; durable. `from` is gone
+ * afterwards. `parent` is the directory of both, open already: once the names are exchanged nothing
+ * may fail for want of a descriptor. */
 enum candor_code files_swap_dir(int parent, const char *from, const char *to,
                                 struct candor_error *err);
 /* With the data and lock files in it; quiet when there is none. */
 void files_remove_dir(const char *path);
 
-/* A seal stands beside a checkpoint's data file, is written behind it, and says what the file must be and what it stands
- * at: so a checkpoint that has a seal is whole, bit rot in it does not become the state, and nobody needs to map it to
- * know what it is. */
+/* A seal stands beside a checkpoint's data file, is written behind it, and says what the file must
+ * be and what it stands at: so a checkpoint that has a seal is whole, bit rot in it does not become
+ * the state, and nobody needs to map it to know what it is. */
 #define SEAL_NAME "seal"
 struct file_seal {
     uint64_t bytes;
@@ -256,18 +266,19 @@ enum candor_code files_seal_dir(const char *dir, const struct state_position *po
 /* NOT_FOUND: there is none. DATA_LOSS: it does not decode. */
 enum candor_code files_read_seal(const char *dir, struct file_seal *out, struct candor_error *err);
 
-/* ---- checkpoint.c ------------------------------------------------------------------------------------ */
+/* ---- checkpoint.c ---------------------------------------------------------------------------- */
 
 /* A snapshot's checkpoint, from before it is swapped in until after (incoming.c). */
 #define INSTALL_NAME "checkpoint.install"
 /* Makes what stands in `fresh` the checkpoint. `state_dir_fd`: the state's directory. */
 enum candor_code checkpoint_adopt(int state_dir_fd, const char *state_dir, const char *fresh,
                                   struct candor_error *err);
-/* Ends an install that a crash has cut: its checkpoint is taken if the state is its snapshot, else dropped. */
+/* Ends an install that a crash has cut: its checkpoint is taken if the state is its snapshot, else
+ * dropped. */
 enum candor_code checkpoint_settle(struct state *state, struct candor_error *err);
 
-/* Reads every entry of the environment in `dir`: DATA_LOSS when one is not what was put there, or when they are not those
- * that its position tells of. */
+/* Reads every entry of the environment in `dir`: DATA_LOSS when one is not what was put there, or
+ * when they are not those that its position tells of. */
 enum candor_code peek_verify(const char *dir, struct candor_error *err);
 /* What the environment in `dir` stands at, read without locks. */
 enum candor_code peek_position(const char *dir, struct state_position *out,

@@ -24,15 +24,16 @@ enum candor_code files_swap_dir(int parent, const char *from, const char *to,
                                 struct candor_error *err)
 {
     enum candor_code code = disk_swap(parent, from, to, err);
+    /* what stood at `to` */
     if (code == CANDOR_OK)
-        files_remove_dir(from); /* what stood at `to` */
+        files_remove_dir(from);
     return code;
 }
 
-/* ---- Seals --------------------------------------------------------------------------------------------- */
+/* ---- Seals ----------------------------------------------------------------------------------- */
 
-/* "candor-seal 2 <bytes> <digest, 16 hex digits> <generation> <term> <owner> <seq> <rewinds> <check, 16 hex digits>\n": of
- * the data file beside it; the check is of what stands before it. */
+/* "candor-seal 2 <bytes> <digest, 16 hex digits> <generation> <term> <owner> <seq> <rewinds>
+ * <check, 16 hex digits>\n": of the data file beside it; the check is of what stands before it. */
 enum { SEAL_BYTES = 256 };
 
 static void seal_text(const struct file_seal *seal, char out[SEAL_BYTES])

@@ -1,5 +1,5 @@
-/* A group: operations that are evaluated one after the other, each against the effects of those before it, and
- * become visible together. */
+/* A group: operations that are evaluated one after the other, each against the effects of those
+ * before it, and become visible together. */
 #include "state/env.h"
 
 #include <stdlib.h>

@@ -78,8 +78,9 @@ enum candor_code state_incoming_finish(struct state_incoming *incoming,
         code = peek_position(incoming->dir, position, history, &why);
     if (code == CANDOR_RESOURCE_EXHAUSTED)
         return candor_error_set(err, code, why.reason, "%s", why.message);
+    /* the peer's fault, not this disk's */
     if (code != CANDOR_OK)
-        return unusable(incoming, why.message, err); /* the peer's fault, not this disk's */
+        return unusable(incoming, why.message, err);
     if (position->applied.seq == 0 || history->count == 0)
         return unusable(incoming, "it holds no record", err);
     incoming->finished = true;
@@ -94,10 +95,11 @@ void state_incoming_discard(struct state_incoming *incoming)
     free(incoming);
 }
 
-/* ---- The swap ----------------------------------------------------------------------------------------- */
+/* ---- The swap -------------------------------------------------------------------------------- */
 
-/* Opens the snapshot and gives it a number of rewinds that neither state had: a view of the old one and one of the new
- * are never taken for one. Opened before the swap, so that nothing but renames can fail after it. */
+/* Opens the snapshot and gives it a number of rewinds that neither state had: a view of the old one
+ * and one of the new are never taken for one. Opened before the swap, so that nothing but renames
+ * can fail after it. */
 static enum candor_code open_counted(const struct state_incoming *incoming, struct env **out,
                                      struct state_position *position, struct candor_error *err)
 {
@@ -110,13 +112,15 @@ static enum candor_code open_counted(const struct state_incoming *incoming, stru
         code = position_read(*out, txn, position, err);
         position->rewinds = max_u64(position->rewinds, incoming->state->position.rewinds) + 1;
         rc = code == CANDOR_OK ? position_write(*out, txn, position) : 0;
+        /* synced: this environment is opened without NOSYNC */
         if (rc == 0 && code == CANDOR_OK)
-            rc = env_commit(*out, txn); /* synced: this environment is opened without NOSYNC */
+            rc = env_commit(*out, txn);
         else
             mdb_txn_abort(txn);
     }
+    /* from now on as any state */
     if (rc == 0)
-        rc = mdb_env_set_flags((*out)->mdb, MDB_NOSYNC, 1); /* from now on as any state */
+        rc = mdb_env_set_flags((*out)->mdb, MDB_NOSYNC, 1);
     if (rc != 0)
         code = env_failed(rc, incoming->dir, "count the install", err);
     if (code != CANDOR_OK) {
@@ -188,9 +192,10 @@ static enum candor_code adopt_checkpoint(struct state *state, int state_dir_fd, 
     return code;
 }
 
-/* The state goes first and its checkpoint second. A crash between the two: the next state_open() puts the checkpoint in
- * its place; or, the machine having gone down, state_rebuild() begins from the old checkpoint, which the log continues
- * until the caller resets it. The other way round, a checkpoint of another branch would stand beside the old state. */
+/* The state goes first and its checkpoint second. A crash between the two: the next state_open()
+ * puts the checkpoint in its place; or, the machine having gone down, state_rebuild() begins from
+ * the old checkpoint, which the log continues until the caller resets it. The other way round, a
+ * checkpoint of another branch would stand beside the old state. */
 enum candor_code state_install(struct state *state, struct state_incoming *incoming,
                                struct candor_error *err)
 {

@@ -39,7 +39,7 @@ static struct watched all[WATCHED_MOST];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of who changes `all` */
 static struct sigaction before[NSIG];
 
-/* ---- The end of the process: nothing but what a signal handler may do ------------------------------------ */
+/* ---- The end of the process: nothing but what a signal handler may do ------------------------ */
 
 static void say(const char *text)
 {
@@ -108,7 +108,7 @@ void map_fault_install(void)
     (void)sigaction(SIGSEGV, &action, &before[SIGSEGV]);
 }
 
-/* ---- What is watched ------------------------------------------------------------------------------------- */
+/* ---- What is watched ------------------------------------------------------------------------- */
 
 static bool is_watched(uintptr_t from)
 {

@@ -60,7 +60,8 @@ static bool take_units(uint64_t taken[UNITS_MOST / 64], size_t from, size_t coun
     return true;
 }
 
-/* LMDB moves what lies before a node that it removes: nodes must fill the room behind `upper`, once. */
+/* LMDB moves what lies before a node that it removes: nodes must fill the room behind `upper`,
+ * once. */
 static const char *check_nodes(struct page page, uint32_t count, uint16_t upper)
 {
     uint64_t taken[UNITS_MOST / 64];

@@ -1,4 +1,5 @@
-/* The walk over an LMDB data file: metas, the list of free pages, the table of tables, the tables (R54: LMDB trusts its pages). */
+/* The walk over an LMDB data file: metas, the list of free pages, the table of tables, the tables
+ * (R54: LMDB trusts its pages). */
 #include "state/pages.h"
 
 #include <fcntl.h>
@@ -62,7 +63,7 @@ struct walk {
     uint32_t table_count;
 };
 
-/* ---- Saying what is wrong ------------------------------------------------------------------------------- */
+/* ---- Saying what is wrong -------------------------------------------------------------------- */
 
 static enum candor_code damaged(const struct walk *walk, uint64_t page, const char *what)
 {
@@ -71,7 +72,7 @@ static enum candor_code damaged(const struct walk *walk, uint64_t page, const ch
         page, walk->name != NULL ? " of " : "", walk->name != NULL ? walk->name : "", what);
 }
 
-/* ---- Pages ---------------------------------------------------------------------------------------------- */
+/* ---- Pages ----------------------------------------------------------------------------------- */
 
 static enum candor_code read_at(const struct walk *walk, uint64_t at, uint8_t *out, size_t bytes)
 {
@@ -108,8 +109,8 @@ static enum candor_code read_page(struct walk *walk, uint64_t number, uint32_t l
     return read_at(walk, number * walk->page_bytes, bytes, walk->page_bytes);
 }
 
-/* The run of pages that a leaf's node names; longer than its value needs where a longer one of the same transaction stood
- * there before. Its first page is left in the last place of `pages`. */
+/* The run of pages that a leaf's node names; longer than its value needs where a longer one of the
+ * same transaction stood there before. Its first page is left in the last place of `pages`. */
 static enum candor_code read_overflow(struct walk *walk, const struct page_node *node,
                                       uint64_t *out)
 {
@@ -131,7 +132,7 @@ static enum candor_code read_overflow(struct walk *walk, const struct page_node 
     return code;
 }
 
-/* ---- Keys in order -------------------------------------------------------------------------------------- */
+/* ---- Keys in order --------------------------------------------------------------------------- */
 
 static int compare_keys(const struct walk *walk, struct slice one, struct slice other)
 {
@@ -160,7 +161,7 @@ static enum candor_code advance(struct walk *walk, uint64_t page, struct slice k
     return CANDOR_OK;
 }
 
-/* ---- What leaves hold ----------------------------------------------------------------------------------- */
+/* ---- What leaves hold ------------------------------------------------------------------------ */
 
 /* A list of free pages: how many, and their numbers. */
 static enum candor_code take_free(struct walk *walk, uint64_t page, struct slice list)
@@ -244,7 +245,7 @@ static enum candor_code take_leaf(struct walk *walk, uint64_t page, const struct
     return code;
 }
 
-/* ---- Trees ---------------------------------------------------------------------------------------------- */
+/* ---- Trees ----------------------------------------------------------------------------------- */
 
 static enum candor_code walk_page(struct walk *walk, uint64_t number, uint32_t level,
                                   uint32_t depth);
@@ -324,7 +325,7 @@ static enum candor_code walk_tree(struct walk *walk, enum tree_kind kind, const 
     return counts_agree ? CANDOR_OK : damaged(walk, tree->root, "its tree has other counts");
 }
 
-/* ---- The file ------------------------------------------------------------------------------------------- */
+/* ---- The file -------------------------------------------------------------------------------- */
 
 struct meta {
     struct tree free, names;

@@ -1,10 +1,13 @@
 /* Who wrote what lately (R46): what a repeated request is answered from.
  *
- * The tables follow from the log alone, record by record: the same on every node, undone with the record.
- *   requests  client, be64 number -> u64 first_seq, u64 last_seq, u32 parts, u64 digest, results of the parts one behind
+ * The tables follow from the log alone, record by record: the same on every node, undone with the
+ * record.
+ *   requests  client, be64 number -> u64 first_seq, u64 last_seq, u32 parts, u64 digest, results of
+ *   the parts one behind
  *             the other
  *   clients   client -> be64 seq under which it stands in `ages`
- *   ages      be64 seq, client -> nothing: the clients by their last writes, to within LIMIT_CLIENT_AGE_RECORDS */
+ *   ages      be64 seq, client -> nothing: the clients by their last writes, to within
+ *   LIMIT_CLIENT_AGE_RECORDS */
 #include "state/env.h"
 
 #include <string.h>
@@ -18,7 +21,8 @@ enum {
     REQUEST_KEY_BYTES = CLIENT_BYTES + 8,
     REQUEST_HEADER_BYTES = 8 + 8 + 4 + 8,
     AGE_KEY_BYTES = 8 + CLIENT_BYTES,
-    /* A client's old numbers are looked for once in so many of its numbers: a few more may be known than must be. */
+    /* A client's old numbers are looked for once in so many of its numbers: a few more may be known
+     * than must be. */
     NUMBERS_FORGOTTEN_AT_ONCE = 16,
 };
 
@@ -70,7 +74,7 @@ static int newest_number(const struct env *env, MDB_txn *txn, const uint8_t *cli
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* ---- Looking up ------------------------------------------------------------------------------------------ */
+/* ---- Looking up ------------------------------------------------------------------------------ */
 
 static int decode(const struct env *env, MDB_txn *txn, const MDB_val *value,
                   struct state_request *out)
@@ -108,7 +112,7 @@ int requests_find(const struct env *env, MDB_txn *txn, const struct request_id *
     return rc;
 }
 
-/* ---- Forgetting ------------------------------------------------------------------------------------------ */
+/* ---- Forgetting ------------------------------------------------------------------------------ */
 
 /* Forgets the client's numbers that are `most_kept` or more below `newest`; 0: all of them. */
 static int forget_numbers(struct change *change, const uint8_t *client, uint64_t newest,
@@ -163,7 +167,7 @@ static int forget_oldest_client(struct change *change)
     return rc == 0 ? forget_numbers(change, client, UINT64_MAX, 0) : rc;
 }
 
-/* ---- Noting ---------------------------------------------------------------------------------------------- */
+/* ---- Noting ---------------------------------------------------------------------------------- */
 
 static int stand_at(struct change *change, const uint8_t *client, uint64_t seq)
 {
@@ -187,7 +191,8 @@ static int note_new_client(struct change *change, const uint8_t *client, uint64_
     return rc;
 }
 
-/* Once in a block of LIMIT_CLIENT_AGE_RECORDS records: its place tells the block of its last write. */
+/* Once in a block of LIMIT_CLIENT_AGE_RECORDS records: its place tells the block of its last
+ * write. */
 static bool same_block(uint64_t seq, uint64_t other)
 {
     return seq / LIMIT_CLIENT_AGE_RECORDS == other / LIMIT_CLIENT_AGE_RECORDS;
@@ -220,8 +225,9 @@ static int keep_bounds(struct change *change, const struct record *record)
     return rc == 0 ? forget_numbers(change, client, newest, LIMIT_REQUESTS_PER_CLIENT) : rc;
 }
 
-/* The cursor stands at the record's entry. What the client's entry before it says is mostly enough: its place in the
- * order of age is of this block, and its old numbers were looked for not long ago. */
+/* The cursor stands at the record's entry. What the client's entry before it says is mostly enough:
+ * its place in the order of age is of this block, and its old numbers were looked for not long
+ * ago. */
 static int bounds_are_kept(MDB_cursor *cursor, const struct record *record, bool *kept)
 {
     MDB_val key;
@@ -238,7 +244,8 @@ static int bounds_are_kept(MDB_cursor *cursor, const struct record *record, bool
     return 0;
 }
 
-/* A further operation of a Batch whose beginning is known; or an id that is used again, which no primary does. */
+/* A further operation of a Batch whose beginning is known; or an id that is used again, which no
+ * primary does. */
 static int note_again(struct change *change, const struct record *record, struct slice key,
                       const MDB_val *old)
 {

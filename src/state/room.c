@@ -1,9 +1,9 @@
-/* Room for what frees room. A delete, and the record that opens an epoch, need some pages before they give any back: the
- * pre-image, and the pages on the way to the key. So that they are possible when all is full, what stores more is
- * refused a little earlier, twice over:
+/* Room for what frees room. A delete, and the record that opens an epoch, need some pages before
+ * they give any back: the pre-image, and the pages on the way to the key. So that they are possible
+ * when all is full, what stores more is refused a little earlier, twice over:
  *   limits.state  LMDB's map is larger than the limit by LIMIT_STATE_RESERVE_BYTES.
- *   the disk      blocks are allocated for the data file ahead of its end, LIMIT_STATE_SLACK_BYTES at least, for as
- *                 long as the disk has them. */
+ *   the disk      blocks are allocated for the data file ahead of its end, LIMIT_STATE_SLACK_BYTES
+ *                 at least, for as long as the disk has them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 
 #define TRY_AGAIN_NS (200 * NS_PER_MS)
 
-/* ---- The disk ----------------------------------------------------------------------------------------- */
+/* ---- The disk -------------------------------------------------------------------------------- */
 
 static uint64_t page_bytes(const struct env *env)
 {
@@ -62,7 +62,8 @@ void room_keep(struct env *env)
     env->allocated_bytes = failed == 0 ? used + 2 * LIMIT_STATE_SLACK_BYTES : UINT64_MAX;
 }
 
-/* The lock file is mapped and written as memory: without its blocks a full disk would be a SIGBUS. */
+/* The lock file is mapped and written as memory: without its blocks a full disk would be a
+ * SIGBUS. */
 enum candor_code room_for_lock_file(const char *dir, uint64_t readers, struct candor_error *err)
 {
     enum { HEAD_BYTES = 4096, READER_BYTES = 64 };
@@ -81,7 +82,7 @@ enum candor_code room_for_lock_file(const char *dir, uint64_t readers, struct ca
     return code;
 }
 
-/* ---- limits.state ------------------------------------------------------------------------------------- */
+/* ---- limits.state ---------------------------------------------------------------------------- */
 
 static int count_free_pages(MDB_txn *txn, uint64_t *out)
 {
@@ -102,8 +103,9 @@ static int count_free_pages(MDB_txn *txn, uint64_t *out)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* Of pages that were used and may be used again: each entry of LMDB's own table of them begins with their number. LMDB
- * shows it to read transactions alone. 0 when it cannot be read: then there is less room than there might be. */
+/* Of pages that were used and may be used again: each entry of LMDB's own table of them begins with
+ * their number. LMDB shows it to read transactions alone. 0 when it cannot be read: then there is
+ * less room than there might be. */
 static uint64_t free_bytes(const struct env *env)
 {
     MDB_txn *txn;

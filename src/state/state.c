@@ -13,8 +13,8 @@
 
 enum { ENV_FLAGS = MDB_NOSYNC };
 
-/* Before LMDB maps it. What is small is read whole: that takes some milliseconds. Of more only what would end the process
- * by SIGBUS is looked for; the rest awaits its reader, and the scrub. */
+/* Before LMDB maps it. What is small is read whole: that takes some milliseconds. Of more only what
+ * would end the process by SIGBUS is looked for; the rest awaits its reader, and the scrub. */
 static enum candor_code check_current(const struct state *state, const char *dir,
                                       struct candor_error *err)
 {

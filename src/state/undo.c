@@ -29,7 +29,7 @@ int undo_drop(const struct env *env, MDB_txn *txn, uint64_t commit, uint32_t mos
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* ---- Taking back -------------------------------------------------------------------------------------- */
+/* ---- Taking back ----------------------------------------------------------------------------- */
 
 /* The value before it was grown: the old head, and what of the rest was there. */
 static int restore_head(struct change *change, const struct image *image, const MDB_val *present)
@@ -68,8 +68,8 @@ static int restore(struct change *change, const struct image *image)
     return there ? table_delete(change->env, change->txn, image->table, image->key) : 0;
 }
 
-/* Takes back the newest pre-image, which must be of `seq`; `*first`: it was the first of its record. The image is
- * copied before: the page it lies on may be written while it is restored. */
+/* Takes back the newest pre-image, which must be of `seq`; `*first`: it was the first of its
+ * record. The image is copied before: the page it lies on may be written while it is restored. */
 static int restore_newest(struct change *change, uint64_t seq, bool *first)
 {
     MDB_cursor *cursor;

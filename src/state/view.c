@@ -70,9 +70,10 @@ struct state_view *state_view_begin(struct state *state)
     view->position.applied = (struct candor_pos){0};
     view->position.rewinds = 0;
     view->position.digest = (struct state_digest){0};
+    /* it was read when the state was opened */
     if (view->rc == 0 &&
         position_read_applied(view->env, view->txn, &view->position, &err) != CANDOR_OK)
-        view->rc = MDB_CORRUPTED; /* it was read when the state was opened */
+        view->rc = MDB_CORRUPTED;
     return view;
 }
 
@@ -151,14 +152,14 @@ bool state_get(struct state_view *view, struct slice key, struct state_item *out
     return true;
 }
 
-/* LMDB takes no key above its limit, but a bound may be longer: no key lies between it and its beginning so long,
- * except that one itself, which the caller compares with the whole bound. */
+/* LMDB takes no key above its limit, but a bound may be longer: no key lies between it and its
+ * beginning so long, except that one itself, which the caller compares with the whole bound. */
 static MDB_val seekable(struct slice bound)
 {
     return (MDB_val){min_u64(bound.length, LIMIT_KEY_BYTES), (void *)(uintptr_t)bound.bytes};
 }
 
-/* ---- Scanning ----------------------------------------------------------------------------------------- */
+/* ---- Scanning -------------------------------------------------------------------------------- */
 
 static int seek_up(MDB_cursor *cursor, const struct state_scan *scan, MDB_val *key, MDB_val *value)
 {

@@ -36,10 +36,11 @@ struct peer {
     struct subscription channels[CHANNELS];
 };
 
-/* A PUB socket queues up to `buffer_messages` for each subscriber: references to the newest ones, which all stuck subscribers
- * share. Large messages make that fewer, so that all of them together hold at most LIMIT_STREAM_BUFFER_BYTES, and each the one
- * message that it is in the midst of. The largest message is taken of this and the previous window
- * of as many publications as the longest queue has places: what is older is in no queue any more. */
+/* A PUB socket queues up to `buffer_messages` for each subscriber: references to the newest ones,
+ * which all stuck subscribers share. Large messages make that fewer, so that all of them together
+ * hold at most LIMIT_STREAM_BUFFER_BYTES, and each the one message that it is in the midst of. The
+ * largest message is taken of this and the previous window of as many publications as the longest
+ * queue has places: what is older is in no queue any more. */
 struct publisher {
     nng_socket socket;
     bool open;
@@ -60,7 +61,7 @@ struct stream {
     struct peer *peers[LIMIT_NODES];
 };
 
-/* ---- Publishing ----------------------------------------------------------------------------------- */
+/* ---- Publishing ------------------------------------------------------------------------------ */
 
 static int fitting_messages(size_t largest)
 {
@@ -100,12 +101,14 @@ void stream_publish(struct stream *stream, enum stream_channel channel, struct s
     struct publisher *publisher = &stream->publishers[channel];
     nng_msg *message;
     fit_buffer(publisher, bytes.length);
+    /* as if it was lost on its way */
     if (nng_msg_alloc(&message, bytes.length) != 0)
-        return; /* as if it was lost on its way */
+        return;
     if (bytes.length > 0)
         memcpy(nng_msg_body(message), bytes.bytes, bytes.length);
+    /* PUB refuses only when it is closed */
     if (nng_sendmsg(publisher->socket, message, NNG_FLAG_NONBLOCK) != 0)
-        nng_msg_free(message); /* PUB refuses only when it is closed */
+        nng_msg_free(message);
 }
 
 /* Closing it here is NNG's way to refuse it; it does not wait. */
@@ -162,7 +165,7 @@ static void publisher_close(struct publisher *publisher)
     pthread_mutex_destroy(&publisher->lock);
 }
 
-/* ---- Subscribing ---------------------------------------------------------------------------------- */
+/* ---- Subscribing ----------------------------------------------------------------------------- */
 
 static void received(void *closure)
 {
@@ -196,8 +199,9 @@ static void heartbeat_connection(void *closure, bool up)
 
 static void subscription_close(struct subscription *subscription)
 {
+    /* was never opened */
     if (subscription->aio == NULL)
-        return; /* was never opened */
+        return;
     nng_aio_stop(subscription->aio);
     dialed_close(&subscription->dialed);
     nng_aio_free(subscription->aio);
@@ -292,7 +296,7 @@ void stream_reset_peer(struct stream *stream, struct candor_node_id id)
     }
 }
 
-/* ---- Opening and closing -------------------------------------------------------------------------- */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 enum candor_code stream_open(const struct stream_options *options, struct stream **out,
                              struct candor_error *err)

@@ -1,5 +1,6 @@
-/* Who is connected to a publisher: how many in all, and from one address. A publisher queues for each of them, so that their
- * number bounds what they can cost; whoever never reads is closed by TCP after LIMIT_TCP_UNANSWERED_MS.
+/* Who is connected to a publisher: how many in all, and from one address. A publisher queues for
+ * each of them, so that their number bounds what they can cost; whoever never reads is closed by
+ * TCP after LIMIT_TCP_UNANSWERED_MS.
  *
  * Threads: any; the lock is a leaf. */
 #ifndef STREAM_SUBSCRIBERS_H

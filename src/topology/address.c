@@ -174,8 +174,8 @@ char *address_endpoint(const char *text, char out[ENDPOINT_BYTES])
         return out;
     }
     size_t length = strlen(address.host);
-    if (length > 1 &&
-        address.host[length - 1] == '.') /* DNS's way to say: this is the whole name */
+    /* DNS's way to say: this is the whole name */
+    if (length > 1 && address.host[length - 1] == '.')
         address.host[length - 1] = '\0';
     snprintf(out, ENDPOINT_BYTES, "tcp %s %" PRIu32, address.host, address.port);
     return out;

@@ -1,5 +1,5 @@
-/* What no single key can show: relations between settings, nodes and addresses. Each check speaks only of
- * values that were read well, so that one mistake is told once. */
+/* What no single key can show: relations between settings, nodes and addresses. Each check speaks
+ * only of values that were read well, so that one mistake is told once. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

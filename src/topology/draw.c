@@ -1,5 +1,5 @@
-/* A topology as a picture for people. Two passes over the same lines: one measures, one prints, so that the
- * boxes close in one column. */
+/* A topology as a picture for people. Two passes over the same lines: one measures, one prints, so
+ * that the boxes close in one column. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Shared by the files of this folder alone: the table of keys, a topology while it is being loaded, and
- * the texts of problems. One thread. */
+/* Shared by the files of this folder alone: the table of keys, a topology while it is being loaded,
+ * and the texts of problems. One thread. */
 #ifndef TOPOLOGY_INTERNAL_H
 #define TOPOLOGY_INTERNAL_H
 
@@ -100,24 +100,29 @@ void problems_sort(struct topology_problems *problems);
 #define SAY_BYTES 256
 __attribute__((format(printf, 2, 3))) void say(char out[SAY_BYTES], const char *format, ...);
 
-/* Foreign bytes between quotes, cut when long, with nothing in them that a terminal would obey. Returns `out`. */
+/* Foreign bytes between quotes, cut when long, with nothing in them that a terminal would obey.
+ * Returns `out`. */
 #define QUOTE_BYTES 96
 char *quote(const char *bytes, size_t length, char out[QUOTE_BYTES]);
-/* UTF-8 that a YAML file can hold in one line: no control characters, line ends or noncharacters. */
+/* UTF-8 that a YAML file can hold in one line: no control characters, line ends or
+ * noncharacters. */
 bool text_printable(const char *text);
 size_t text_columns(const char *text); /* characters of UTF-8 text */
 
 /* The key of `section` that `name` may have meant; NULL when none is near. */
 const struct key *nearest_key(enum section section, const char *name);
 
-/* Reads a scalar into key's field of `base`. False: `why` says what is wrong and what would be right. */
+/* Reads a scalar into key's field of `base`. False: `why` says what is wrong and what would be
+ * right. */
 bool value_read(const struct key *key, const char *text, const char *folder, void *base,
                 struct topology_problem *why);
 
-/* `text` below `folder` when it is relative; without "." , ".." and doubled slashes. False when too long. */
+/* `text` below `folder` when it is relative; without "." , ".." and doubled slashes. False when too
+ * long. */
 bool path_resolve(const char *folder, const char *text, char out[LIMIT_PATH_BYTES]);
 
-/* `path`, an absolute one that path_resolve() gave, with the symbolic links of its part that exists followed. */
+/* `path`, an absolute one that path_resolve() gave, with the symbolic links of its part that exists
+ * followed. */
 void path_follow(const char *path, char out[LIMIT_PATH_BYTES]);
 
 struct address {
@@ -151,7 +156,8 @@ void draft_defaults(struct draft *draft); /* outside nodes */
 void draft_read(struct draft *draft, const char *bytes,
                 size_t length); /* parses, then calls draft_load() */
 void draft_load(struct draft *draft, yaml_document_t *document); /* then derives and checks */
-/* Fills what the file left out and follows from the rest, then checks what no single key can show. */
+/* Fills what the file left out and follows from the rest, then checks what no single key can
+ * show. */
 void draft_derive(struct draft *draft);
 void draft_check(struct draft *draft);
 

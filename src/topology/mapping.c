@@ -1,5 +1,5 @@
-/* From a YAML document to struct topology: keys and values by the table. The table's three levels bound how deep
- * this goes, whatever the document holds. */
+/* From a YAML document to struct topology: keys and values by the table. The table's three levels
+ * bound how deep this goes, whatever the document holds. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,8 @@
 
 #include "topology/internal.h"
 
-/* Adds one part of a path; "." adds nothing, ".." takes the last one off. False when it does not fit. */
+/* Adds one part of a path; "." adds nothing, ".." takes the last one off. False when it does not
+ * fit. */
 static bool add_part(char *out, size_t *used, const char *part, size_t length)
 {
     if (length == 0 || (length == 1 && part[0] == '.'))

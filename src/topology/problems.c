@@ -16,8 +16,8 @@ void say(char out[SAY_BYTES], const char *format, ...)
     va_end(arguments);
 }
 
-/* A hostile file may have a problem a byte: beyond the limit they only count. Warnings take no more than
- * half of it, so that an error, where there is one, is always told. */
+/* A hostile file may have a problem a byte: beyond the limit they only count. Warnings take no more
+ * than half of it, so that an error, where there is one, is always told. */
 static struct topology_problem *add(struct draft *draft, struct place at, bool warning)
 {
     struct topology_problems *problems = draft->problems;

@@ -1,4 +1,5 @@
-/* A cluster as its YAML file describes it. docs/topology.md is the reference; the table in topology.c the truth.
+/* A cluster as its YAML file describes it. docs/topology.md is the reference; the table in
+ * topology.c the truth.
  *
  *   cluster: shop                    # name; nodes of another name are foreign
  *   failover: manual                 # manual | automatic
@@ -14,13 +15,13 @@
  *   clock_drift_ppm: 200             # R36
  *   leases: off                      # R30
  *   limits: {value: 1MiB, message: 4MiB, max_uncommitted: 1000000, state: 16GiB}
- *   retention: {log: 1GiB}           # log kept for replicas that are away, beyond what commit and checkpoint need
+ *   retention: {log: 1GiB}           # log kept for replicas that are away
  *   nodes:
  *     - id: a
  *       rpc: tcp://127.0.0.1:7000         # clients and operators
- *       peer: tcp://127.0.0.1:7003        # other nodes; default: rpc's port + 3, or its path + ".peer"
+ *       peer: tcp://127.0.0.1:7003        # other nodes; default: rpc's port + 3
  *       stream: tcp://127.0.0.1:7001
- *       heartbeat: tcp://127.0.0.1:7002   # default: the stream's port + 1, or its path + ".heartbeat"
+ *       heartbeat: tcp://127.0.0.1:7002   # default: the stream's port + 1
  *       data: /var/lib/candor/a           # relative: to the topology file
  *       role: voter                       # voter | reader
  *       zone: east                        # optional
@@ -90,16 +91,19 @@ struct topology_problems {
     size_t count;
 };
 
-/* Reads and checks everything, and reports every problem at once. INVALID_ARGUMENT when one is not a warning
- * (`out` is then unusable); NOT_FOUND when there is no such file. The caller frees `problems`. */
+/* Reads and checks everything, and reports every problem at once. INVALID_ARGUMENT when one is not
+ * a warning (`out` is then unusable); NOT_FOUND when there is no such file. The caller frees
+ * `problems`. */
 enum candor_code topology_load(const char *path, struct topology *out,
                                struct topology_problems *problems, struct candor_error *err);
-/* As topology_load, of bytes in memory; relative data paths are relative to `folder`, an absolute path. */
+/* As topology_load, of bytes in memory; relative data paths are relative to `folder`, an absolute
+ * path. */
 enum candor_code topology_parse(const char *bytes, size_t length, const char *folder,
                                 struct topology *out, struct topology_problems *problems,
                                 struct candor_error *err);
 void topology_problems_free(struct topology_problems *problems);
-/* `file:line:column: error: what; hint` (or `warning:`), a line each; without line and column when they are 0. */
+/* `file:line:column: error: what; hint` (or `warning:`), a line each; without line and column when
+ * they are 0. */
 void topology_problems_print(const struct topology_problems *problems, const char *path, FILE *to);
 
 const struct topology_node *topology_find(const struct topology *topology,
@@ -110,9 +114,11 @@ void topology_members(const struct topology *topology, struct members *out);
 uint64_t topology_hash(const struct topology *topology);
 /* Writes a complete YAML file that loads as the same topology. */
 void topology_write(const struct topology *topology, FILE *to);
-/* A picture for people: zones as boxes, their nodes, who begins as primary, what the timings mean. UTF-8. */
+/* A picture for people: zones as boxes, their nodes, who begins as primary, what the timings mean.
+ * UTF-8. */
 void topology_draw(const struct topology *topology, FILE *to);
-/* Every key with its type, default, range and meaning, as Markdown: the second half of docs/topology.md. */
+/* Every key with its type, default, range and meaning, as Markdown: the second half of
+ * docs/topology.md. */
 void topology_reference(FILE *to);
 
 #endif

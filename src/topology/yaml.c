@@ -1,5 +1,5 @@
-/* From bytes to a YAML document, by libyaml. A file may come from a hostile hand: its events are screened
- * before a document is built of them, so that what a document may cost is bounded. */
+/* From bytes to a YAML document, by libyaml. A file may come from a hostile hand: its events are
+ * screened before a document is built of them, so that what a document may cost is bounded. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -100,7 +100,8 @@ static bool screen_event(struct screening *screening, const yaml_event_t *event)
     return false;
 }
 
-/* Bounds what a document may cost before one is built, and finds syntax errors. False: build none. */
+/* Bounds what a document may cost before one is built, and finds syntax errors. False: build
+ * none. */
 static bool screen(struct draft *draft, const char *bytes, size_t length)
 {
     struct screening screening = {.draft = draft};

@@ -11,7 +11,7 @@
 #include "base/crc32c.h"
 #include "base/memory.h"
 
-/* ---- Out --------------------------------------------------------------------------------------------- */
+/* ---- Out ------------------------------------------------------------------------------------- */
 
 /* An AttachRequest's history: one allocation, since it is long and rare. */
 struct wire_history {
@@ -326,7 +326,7 @@ void wire_stream_pack(const struct core_msg *msg, struct buffer *out)
     wire_room_free(&room);
 }
 
-/* ---- In ---------------------------------------------------------------------------------------------- */
+/* ---- In -------------------------------------------------------------------------------------- */
 
 static struct slice slice_of_binary(ProtobufCBinaryData data)
 {

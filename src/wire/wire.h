@@ -1,8 +1,10 @@
-/* Between our own structs and protobuf: the messages of replication.proto, and the epochs, positions, tokens and
- * freshness of rpc.proto. Protobuf types end here (STYLE); what comes in is hostile and is checked here.
+/* Between our own structs and protobuf: the messages of replication.proto, and the epochs,
+ * positions, tokens and freshness of rpc.proto. Protobuf types end here (STYLE); what comes in is
+ * hostile and is checked here.
  *
- * Out: wire_message() fills a struct wire_room, usually on the caller's stack, with a protobuf message whose strings
- * and bytes point into what it was made from. In: wire_read() copies ids and numbers; slices point into the message.
+ * Out: wire_message() fills a struct wire_room, usually on the caller's stack, with a protobuf
+ * message whose strings and bytes point into what it was made from. In: wire_read() copies ids and
+ * numbers; slices point into the message.
  *
  * Threads: pure functions. Errors: INVALID_ARGUMENT / MALFORMED, the message names the field. */
 #ifndef WIRE_WIRE_H
@@ -16,11 +18,12 @@
 #include "candor/v1/rpc.pb-c.h"
 #include "core/core.h"
 
-/* Seqs, terms, boots and times from outside are below this, so that sums of them do not wrap. How far a term may go is
- * LIMIT_EPOCH_END, which is lower: the core sees those beyond it, and says who sent them. */
+/* Seqs, terms, boots and times from outside are below this, so that sums of them do not wrap. How
+ * far a term may go is LIMIT_EPOCH_END, which is lower: the core sees those beyond it, and says who
+ * sent them. */
 #define WIRE_NUMBER_END (UINT64_C(1) << 62)
 
-/* ---- Epochs, positions, tokens ---------------------------------------------------------------------- */
+/* ---- Epochs, positions, tokens --------------------------------------------------------------- */
 
 struct wire_pos {
     Candor__V1__Pos pos;
@@ -45,7 +48,7 @@ enum candor_code wire_read_pos(const Candor__V1__Pos *pos, const char *field,
 enum candor_code wire_read_token(const Candor__V1__SessionToken *token, struct candor_token *out,
                                  struct candor_error *err);
 
-/* ---- Freshness -------------------------------------------------------------------------------------- */
+/* ---- Freshness ------------------------------------------------------------------------------- */
 
 struct wire_freshness {
     Candor__V1__Freshness freshness;
@@ -60,7 +63,7 @@ Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh,
 enum candor_code wire_read_freshness(const Candor__V1__Freshness *freshness,
                                      struct core_freshness *out, struct candor_error *err);
 
-/* ---- Messages between nodes -------------------------------------------------------------------------- */
+/* ---- Messages between nodes ------------------------------------------------------------------ */
 
 struct wire_header {
     Candor__V1__PeerHeader header;
@@ -115,12 +118,14 @@ struct wire_room {
     bool has_history;
 };
 
-/* The message of replication.proto that `msg` is: a StreamMessage, a request or a response. Points into `msg` and `room`. */
+/* The message of replication.proto that `msg` is: a StreamMessage, a request or a response. Points
+ * into `msg` and `room`. */
 ProtobufCMessage *wire_message(const struct core_msg *msg, struct wire_room *room);
 void wire_room_free(struct wire_room *room);
 
-/* Checks a message of replication.proto and reads it; its slices point into `message`. A request or response becomes
- * the core_msg of its type. On OK the caller calls wire_msg_free(out) when done with it. */
+/* Checks a message of replication.proto and reads it; its slices point into `message`. A request or
+ * response becomes the core_msg of its type. On OK the caller calls wire_msg_free(out) when done
+ * with it. */
 enum candor_code wire_read(const ProtobufCMessage *message, struct core_msg *out,
                            struct candor_error *err);
 void wire_msg_free(struct core_msg *msg);

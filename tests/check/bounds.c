@@ -45,7 +45,8 @@ size_t judge_values(const struct history *history, FILE *out)
 
 /* ---- Bounds (I9) ---- */
 
-/* An acknowledged write that outlived everything, and the newest position of its key acknowledged up to then. */
+/* An acknowledged write that outlived everything, and the newest position of its key acknowledged
+ * up to then. */
 struct acknowledged {
     const struct history_op *op;
     const struct history_op *newest;
@@ -101,8 +102,9 @@ static const struct history_op *newest_before(const struct acknowledged *list, s
     return low > 0 && list[low - 1].op->key == key ? list[low - 1].newest : NULL;
 }
 
-/* The node computed the bound between invoke and complete, and acknowledged a write before its client heard of it: what was
- * heard of before invoke - bound was certainly acknowledged more than the bound before the answer. */
+/* The node computed the bound between invoke and complete, and acknowledged a write before its
+ * client heard of it: what was heard of before invoke - bound was certainly acknowledged more than
+ * the bound before the answer. */
 static uint64_t covered_before_ns(const struct history_op *read)
 {
     if (read->freshness.bound_ms > read->invoke_ns / 1000000)

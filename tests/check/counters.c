@@ -1,6 +1,7 @@
-/* Every increment adds the same delta, so the counter takes each multiple of it once. A value that no acknowledged increment
- * left, and that was passed, is the work of one of unknown outcome. Which one does not matter: unknown ones may end at any
- * time, so if any assignment works, the one by the order of their beginnings does. */
+/* Every increment adds the same delta, so the counter takes each multiple of it once. A value that
+ * no acknowledged increment left, and that was passed, is the work of one of unknown outcome. Which
+ * one does not matter: unknown ones may end at any time, so if any assignment works, the one by the
+ * order of their beginnings does. */
 #include "check/counters.h"
 
 #include <errno.h>
@@ -78,8 +79,9 @@ static int by_value(const void *a, const void *b)
     return (left->value > right->value) - (left->value < right->value);
 }
 
-/* Values that were passed and that no acknowledged increment left, given to those of unknown outcome in turn. `known` is by
- * value, and ends[i] the earliest end among known[i] and all above it. */
+/* Values that were passed and that no acknowledged increment left, given to those of unknown
+ * outcome in turn. `known` is by value, and ends[i] the earliest end among known[i] and all above
+ * it. */
 static void fill_gaps(struct counter *counter, const struct history_op *const *ops, size_t count,
                       const struct check_op *const *known, const uint64_t *ends, size_t known_count)
 {
@@ -100,8 +102,9 @@ static void fill_gaps(struct counter *counter, const struct history_op *const *o
         size_t from = at;
         while (from > 0 && known[from - 1]->value == value)
             from--;
+        /* nobody saw what it left: leave it out */
         if (value > counter->highest)
-            return; /* nobody saw what it left: leave it out */
+            return;
         struct check_op *op = add(counter, ops[i], CHECK_INCREMENT, value);
         op->complete_ns = max_u64(ends[from], op->invoke_ns);
     }

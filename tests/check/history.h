@@ -1,7 +1,9 @@
-/* A history: what clients asked of a cluster and what they were told, one JSON object a line (docs/histories.md).
+/* A history: what clients asked of a cluster and what they were told, one JSON object a line
+ * (docs/histories.md).
  *
- * Threads: no shared state. Ownership: history_free() by whoever holds the struct; operations point into it by number.
- * Errors: CANDOR_INVALID_ARGUMENT with "file:line: what is wrong". Out of memory stops the process. */
+ * Threads: no shared state. Ownership: history_free() by whoever holds the struct; operations point
+ * into it by number. Errors: CANDOR_INVALID_ARGUMENT with "file:line: what is wrong". Out of memory
+ * stops the process. */
 #ifndef CHECK_HISTORY_H
 #define CHECK_HISTORY_H
 

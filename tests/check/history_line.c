@@ -5,7 +5,8 @@
 
 #include <jansson.h>
 
-/* The object that is read. After the first problem every read gives nothing, so callers check once. */
+/* The object that is read. After the first problem every read gives nothing, so callers check
+ * once. */
 struct line {
     json_t *object;
     struct strings *strings;

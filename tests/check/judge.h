@@ -1,5 +1,5 @@
-/* What a history proves or refutes. Each check prints every violation with the lines concerned and one line of what it
- * checked, and returns how many violations it found.
+/* What a history proves or refutes. Each check prints every violation with the lines concerned and
+ * one line of what it checked, and returns how many violations it found.
  *
  * Threads: no shared state. The history is finished (history_finish) and outlives the call. */
 #ifndef CHECK_JUDGE_H
@@ -10,8 +10,9 @@
 /* Values: a read saw nothing that nobody wrote, nor what certainly was not executed. */
 size_t judge_values(const struct history *history, FILE *out);
 
-/* I7: LINEARIZABLE reads, MAJORITY and ALL writes, key by key; a search may visit `budget` configurations.
- * Input that cannot be judged (writes by other means to the same key) is CANDOR_INVALID_ARGUMENT. */
+/* I7: LINEARIZABLE reads, MAJORITY and ALL writes, key by key; a search may visit `budget`
+ * configurations. Input that cannot be judged (writes by other means to the same key) is
+ * CANDOR_INVALID_ARGUMENT. */
 enum candor_code judge_registers(const struct history *history, uint64_t budget, FILE *out,
                                  size_t *violations, struct candor_error *err);
 

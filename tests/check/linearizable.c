@@ -40,7 +40,7 @@ struct search {
     size_t stuck;
 };
 
-/* ---- The register ----------------------------------------------------------------------------------- */
+/* ---- The register ---------------------------------------------------------------------------- */
 
 static bool apply(const struct check_op *op, uint64_t *state)
 {
@@ -64,7 +64,7 @@ static bool apply(const struct check_op *op, uint64_t *state)
     return false;
 }
 
-/* ---- Configurations seen ---------------------------------------------------------------------------- */
+/* ---- Configurations seen --------------------------------------------------------------------- */
 
 static uint64_t hash_of(const struct search *search)
 {
@@ -120,7 +120,7 @@ static bool remember(struct search *search)
     return true;
 }
 
-/* ---- The list --------------------------------------------------------------------------------------- */
+/* ---- The list -------------------------------------------------------------------------------- */
 
 static int by_time(const void *a, const void *b)
 {
@@ -173,7 +173,7 @@ static void unlift(struct entry *call)
         call->next->previous = call;
 }
 
-/* ---- The search ------------------------------------------------------------------------------------- */
+/* ---- The search ------------------------------------------------------------------------------ */
 
 static void place(struct search *search, struct entry *call, uint64_t state_before)
 {

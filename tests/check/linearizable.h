@@ -1,6 +1,7 @@
-/* Is a history of operations on one key linearizable? Wing and Gong's search with Lowe's memory of visited
- * configurations ("Testing for linearizability", 2017): looks for an order of the operations that respects real time and that a
- * single register could have given. Keys are independent (Herlihy and Wing's locality), so a store is checked key by key.
+/* Is a history of operations on one key linearizable? Wing and Gong's search with Lowe's memory of
+ * visited configurations ("Testing for linearizability", 2017): looks for an order of the
+ * operations that respects real time and that a single register could have given. Keys are
+ * independent (Herlihy and Wing's locality), so a store is checked key by key.
  *
  * Threads: no shared state. */
 #ifndef CHECK_LINEARIZABLE_H
@@ -10,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The register holds a value's number (the caller numbers distinct values from 1) or CHECK_ABSENT. */
+/* The register holds a value's number (the caller numbers distinct values from 1) or
+ * CHECK_ABSENT. */
 #define CHECK_ABSENT 0
 #define CHECK_NEVER UINT64_MAX
 
@@ -28,15 +30,16 @@ struct check_op {
     uint64_t value;
     uint64_t expected;
     uint64_t invoke_ns;
-    uint64_t
-        complete_ns; /* CHECK_NEVER: the outcome is not known; it may have taken effect at any time, or never */
+    /* CHECK_NEVER: the outcome is not known; it may have taken effect at any time, or never */
+    uint64_t complete_ns;
     size_t line; /* of the caller's history, for the report */
 };
 
 enum check_verdict { CHECK_LINEARIZABLE, CHECK_VIOLATION, CHECK_TOO_HARD };
 
-/* `ops` in any order; begins with the register absent. CHECK_TOO_HARD after `budget` configurations.
- * On CHECK_VIOLATION `*stuck` is the index of an operation that could not be placed in the longest order found. */
+/* `ops` in any order; begins with the register absent. CHECK_TOO_HARD after `budget`
+ * configurations. On CHECK_VIOLATION `*stuck` is the index of an operation that could not be placed
+ * in the longest order found. */
 enum check_verdict check_linearizable(const struct check_op *ops, size_t count, uint64_t budget,
                                       size_t *stuck);
 

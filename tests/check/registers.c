@@ -1,5 +1,5 @@
-/* I7, key by key: turns operations into those of check/linearizable.h. A key is judged when it is read LINEARIZABLE, swapped
- * or incremented; blind writes alone are linearizable in any order. */
+/* I7, key by key: turns operations into those of check/linearizable.h. A key is judged when it is
+ * read LINEARIZABLE, swapped or incremented; blind writes alone are linearizable in any order. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,7 +90,8 @@ static uint64_t seen_before_ns(const struct history_op *const *ops, size_t count
     return end_ns;
 }
 
-/* Whether a swap may have needed `op`'s value to be there: it expected it, or it failed and does not say upon what. */
+/* Whether a swap may have needed `op`'s value to be there: it expected it, or it failed and does
+ * not say upon what. */
 static bool may_matter_to_swap(const struct history_op *const *ops, size_t count,
                                const struct history_op *op)
 {
@@ -105,8 +106,9 @@ static bool may_matter_to_swap(const struct history_op *const *ops, size_t count
     return false;
 }
 
-/* An operation of unknown outcome. When its value is its alone, it was there before the first that saw the value; and when
- * nobody did, leaving it out changes nothing. Both spare the search the doubt. False: left out. */
+/* An operation of unknown outcome. When its value is its alone, it was there before the first that
+ * saw the value; and when nobody did, leaving it out changes nothing. Both spare the search the
+ * doubt. False: left out. */
 static bool settle(const struct writes *writes, const struct history_op *const *ops, size_t count,
                    const struct history_op *op, struct check_op *out)
 {

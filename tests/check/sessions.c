@@ -1,5 +1,6 @@
-/* I8: what a session was promised. A session's operations follow each other; SESSION_LOST ends its promises, and it begins
- * anew. Only reads of level SESSION count: a session may read elsewhere as well, with no promise. */
+/* I8: what a session was promised. A session's operations follow each other; SESSION_LOST ends its
+ * promises, and it begins anew. Only reads of level SESSION count: a session may read elsewhere as
+ * well, with no promise. */
 #include <stdlib.h>
 
 #include "base/assert.h"

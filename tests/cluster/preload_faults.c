@@ -1,8 +1,8 @@
 /* Faults of one node's clock and disk, for tests: preloaded into kvd, told at run time by a file.
  *
- * $CANDOR_FAULTS names a directory. A process with `--node ID` among its arguments maps the file ID there and obeys it from
- * then on; where there is none it runs as ever, and so does kvctl, which only hands the environment on. node_faults.py
- * makes and writes the files.
+ * $CANDOR_FAULTS names a directory. A process with `--node ID` among its arguments maps the file ID
+ * there and obeys it from then on; where there is none it runs as ever, and so does kvctl, which
+ * only hands the environment on. node_faults.py makes and writes the files.
  *
  * Threads: any. */
 #include <dlfcn.h>
@@ -109,7 +109,8 @@ static void hang_when_told(const char *thread, uint64_t in_lock, uint64_t spins)
 
 /* ---- The clock ---- */
 
-/* What passes between two readings passes at the rate of the second: a new rate changes the slope, and nothing jumps. */
+/* What passes between two readings passes at the rate of the second: a new rate changes the slope,
+ * and nothing jumps. */
 static uint64_t own_time(uint64_t real_ns)
 {
     uint64_t passed = real_ns - control->real_ns;
@@ -176,9 +177,9 @@ int fdatasync(int fd)
 
 /* ---- A full disk ---- */
 
-/* Regular files other than the standard streams are the data directory's: a node writes no others. What overwrites the head of
- * a file passes, for that needs no room: LMDB has its two meta pages there, and does not go on after a failure to write
- * them. `end`: where the write would end. */
+/* Regular files other than the standard streams are the data directory's: a node writes no others.
+ * What overwrites the head of a file passes, for that needs no room: LMDB has its two meta pages
+ * there, and does not go on after a failure to write them. `end`: where the write would end. */
 static bool refused(int fd, uint64_t end)
 {
     struct stat st;

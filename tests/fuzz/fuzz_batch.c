@@ -7,7 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
-/* A batch as a hostile peer may send it: with a right checksum, so that what lies behind it is reached. */
+/* A batch as a hostile peer may send it: with a right checksum, so that what lies behind it is
+ * reached. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     if (length < BATCH_HEADER_BYTES)

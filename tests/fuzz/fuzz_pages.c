@@ -7,7 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
-/* A data file of LMDB as a hostile peer may send it. A state's own file makes a good first input. */
+/* A data file of LMDB as a hostile peer may send it. A state's own file makes a good first
+ * input. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     char path[64];

@@ -1,9 +1,9 @@
 
 #include "sim.h"
 
-/* Clients: each does one thing after another, at a node it believes in, and gives up on what takes too long. A write that
- * was not answered OK is tried again, as the same request (R46), at whoever is primary then. Each attempt has numbers of
- * its own, which are the values it puts. */
+/* Clients: each does one thing after another, at a node it believes in, and gives up on what takes
+ * too long. A write that was not answered OK is tried again, as the same request (R46), at whoever
+ * is primary then. Each attempt has numbers of its own, which are the values it puts. */
 
 static void act(struct world *world, struct event *event);
 
@@ -27,7 +27,7 @@ static bool is_current(const struct world *world, uint32_t client, uint64_t oper
     return world->clients[client].operation == operation;
 }
 
-/* ---- Writes --------------------------------------------------------------------------------------------- */
+/* ---- Writes ---------------------------------------------------------------------------------- */
 
 static uint64_t new_number(struct world *world, const struct ticket *ticket, uint32_t part)
 {
@@ -65,8 +65,9 @@ static struct request *new_request(struct world *world, uint32_t client, enum ca
     return request;
 }
 
-/* Now and then a client's process is copied, by fork() or with its machine, and both use one id for different requests. Told
- * by the number alone, so that the random numbers of older seeds stay what they were. */
+/* Now and then a client's process is copied, by fork() or with its machine, and both use one id for
+ * different requests. Told by the number alone, so that the random numbers of older seeds stay what
+ * they were. */
 static struct request *next_request(struct world *world, uint32_t client)
 {
     struct request *newest = world->clients[client].request;
@@ -143,7 +144,8 @@ static void reported_lost(struct world *world, struct candor_pos pos)
     world->losses[world->loss_count++].pos = pos;
 }
 
-/* What a session writes comes after all that it had seen when it sent the attempt that was executed (I8). */
+/* What a session writes comes after all that it had seen when it sent the attempt that was executed
+ * (I8). */
 static void check_session_write(struct world *world, const struct node *node, struct candor_pos pos)
 {
     char written[POS_TEXT_BYTES];
@@ -167,8 +169,9 @@ static void write_finished(struct world *world, struct node *node, const struct 
         reported_lost(world, ticket->token);
     if (!is_current(world, ticket->client, ticket->operation))
         return;
+    /* a retry's may be older */
     bool newer = client->token_cluster_id != node->view.cluster_id ||
-                 pos_compare(action->pos, client->token) > 0; /* a retry's may be older */
+                 pos_compare(action->pos, client->token) > 0;
     if (action->code == CANDOR_OK && newer) {
         client->token = action->pos;
         client->token_cluster_id = node->view.cluster_id;
@@ -183,7 +186,7 @@ static void write_finished(struct world *world, struct node *node, const struct 
     act_later(world, ticket->client);
 }
 
-/* ---- Reads ---------------------------------------------------------------------------------------------- */
+/* ---- Reads ----------------------------------------------------------------------------------- */
 
 static void open_read(struct world *world, struct event *event);
 
@@ -248,8 +251,8 @@ static void wait_for_commit(struct world *world, struct node *node, struct read 
     wait_for(world, node, read, CORE_WAIT_COMMIT, (struct candor_token){.pos = pos});
 }
 
-/* The second and third step of core.h: the data are open; they must be committed before they are shown. They stay open
- * for a while, or not at all when too many are: then they are read again. */
+/* The second and third step of core.h: the data are open; they must be committed before they are
+ * shown. They stay open for a while, or not at all when too many are: then they are read again. */
 static void pack_linearizable(struct world *world, struct node *node, struct read *read)
 {
     if (read->waited_rewinds != read->rewinds) {
@@ -269,8 +272,9 @@ static void pack_other(struct world *world, struct node *node, struct read *read
     struct core_freshness fresh;
     core_view_freshness(view, read->applied, local_ns(world, node), &fresh);
     struct core_read ask = read->ask;
+    /* the core said so */
     if (read->waited && read->waited_rewinds == read->rewinds)
-        ask.token.pos.seq = 0; /* the core said so */
+        ask.token.pos.seq = 0;
     struct core_read_decision decision = core_decide_read(view, &fresh, &ask);
     TRACE(world, node, "read level=%d applied=%" PRIu64 " %s bound=%s%" PRIu64 "ms decision=%d %s",
           read->ask.level, read->applied, candor_state_name(fresh.state),
@@ -410,9 +414,10 @@ static void begin_read(struct world *world, struct node *node, uint32_t client)
     schedule_at_node(world, node, at_ns, linearizable ? do_linearizable : open_read)->data = read;
 }
 
-/* ---- Callers that are gone (R51) ------------------------------------------------------------------------ */
+/* ---- Callers that are gone (R51) ------------------------------------------------------------- */
 
-/* The node learns that the connection closed. It may be late: the answer is on its way, or was given long ago. */
+/* The node learns that the connection closed. It may be late: the answer is on its way, or was
+ * given long ago. */
 static void connection_closed(struct world *world, struct event *event)
 {
     struct node *node = &world->nodes[event->node];
@@ -425,8 +430,8 @@ static void connection_closed(struct world *world, struct event *event)
         if (its)
             ids[count++] = ticket->id;
     }
-    uint64_t late =
-        between(world, 1, world->next_ticket + 1); /* was answered, or is nobody's yet */
+    /* was answered, or is nobody's yet */
+    uint64_t late = between(world, 1, world->next_ticket + 1);
     if (count == 0 && ticket_find(node, late) == NULL)
         ids[count++] = late;
     for (uint32_t i = 0; i < count; i++)
@@ -443,7 +448,7 @@ static void draw_closing(struct world *world, struct node *node, uint32_t client
     event->number = world->clients[client].operation;
 }
 
-/* ---- One thing after another ---------------------------------------------------------------------------- */
+/* ---- One thing after another ----------------------------------------------------------------- */
 
 static void give_up(struct world *world, struct event *event)
 {
@@ -462,8 +467,9 @@ static void act(struct world *world, struct event *event)
     struct client *client = &world->clients[index];
     if (world->healing || !is_current(world, index, event->number))
         return;
+    /* it will never know */
     if (chance(world, 50000))
-        client->unanswered = false; /* it will never know */
+        client->unanswered = false;
     bool writes = client->unanswered || between(world, 1, 100) <= world->plan.write_percent;
     struct node *node =
         writes && chance(world, 850000) ? &world->nodes[client->target] : any_node(world);
@@ -503,8 +509,9 @@ void clients_start(struct world *world)
 void client_finished(struct world *world, struct node *node, const struct ticket *ticket,
                      const struct core_action *action)
 {
+    /* the judge's own */
     if (ticket->client >= SIM_CLIENTS)
-        return; /* the judge's own */
+        return;
     if (ticket->kind == TICKET_WRITE)
         write_finished(world, node, ticket, action);
     else if (ticket->kind == TICKET_WAIT)

@@ -2,10 +2,10 @@
 
 #include "sim.h"
 
-/* Disks that are put back as they were some time ago (R62): a backup, a virtual machine's snapshot. What the node had promised
- * since is not on them, and only the others know of it. */
+/* Disks that are put back as they were some time ago (R62): a backup, a virtual machine's snapshot.
+ * What the node had promised since is not on them, and only the others know of it. */
 
-/* ---- What the others know --------------------------------------------------------------------------------- */
+/* ---- What the others know -------------------------------------------------------------------- */
 
 static const struct core_life *life_of(const struct core_lives *lives, struct candor_node_id id)
 {
@@ -35,8 +35,8 @@ static bool is_open(const struct world *world, uint32_t from, uint32_t to)
     return !link->blocked && !link->stuck && link->slow_until_ns <= world->now_ns;
 }
 
-/* All are there, hear each other, and know better: who is cut off from all that know may vote when its patience ends, which is the
- * limit that docs/consistency.md names. */
+/* All are there, hear each other, and know better: who is cut off from all that know may vote when
+ * its patience ends, which is the limit that docs/consistency.md names. */
 static bool will_be_found(struct world *world, const struct node *node)
 {
     for (uint32_t i = 0; i < world->node_count; i++) {
@@ -51,7 +51,7 @@ static bool will_be_found(struct world *world, const struct node *node)
     return world->node_count > 1;
 }
 
-/* ---- Putting back ----------------------------------------------------------------------------------------- */
+/* ---- Putting back ---------------------------------------------------------------------------- */
 
 static void copy_disk(const struct disk *from, struct disk *to)
 {
@@ -80,8 +80,9 @@ void copies_put_back(struct world *world, struct node *node)
     disk->shown = shown;
     disk->older = true;
     disk->wipes++;
+    /* who ends now forgets what it has heard */
     for (uint32_t i = 0; i < world->node_count; i++)
-        world->nodes[i].writer.fail_next = false; /* who ends now forgets what it has heard */
+        world->nodes[i].writer.fail_next = false;
     world->quiet_until_ns = world->now_ns + 4 * world->plan.election_ns;
     TRACE(world, node, "its disk is as it was at seq=%" PRIu64, disk->last);
 }
@@ -89,8 +90,9 @@ void copies_put_back(struct world *world, struct node *node)
 void copies_strike(struct world *world, struct node *node)
 {
     const struct disk *disk = &node->disk;
+    /* one kind of bad disk at a time, for most are to be good */
     if (!node->up || disk->cluster_id == 0 || disk->older || world->differed)
-        return; /* one kind of bad disk at a time, for most are to be good */
+        return;
     if (node->backup.store_id != disk->store_id) {
         copies_keep(node);
         return;
@@ -102,7 +104,7 @@ void copies_strike(struct world *world, struct node *node)
     faults_restart(world, node, between(world, 0, world->plan.beat_ns));
 }
 
-/* ---- Being found ------------------------------------------------------------------------------------------ */
+/* ---- Being found ----------------------------------------------------------------------------- */
 
 static void renew(struct world *world, struct event *event)
 {
@@ -119,7 +121,8 @@ static void renew(struct world *world, struct event *event)
 
 void copies_renew(struct world *world, struct node *node, const char *why)
 {
-    /* Who had to go back within an epoch looks like an older copy to those who remember; it loses nothing by it. */
+    /* Who had to go back within an epoch looks like an older copy to those who remember; it loses
+     * nothing by it. */
     if (!node->disk.older && !node->disk.went_back && !node->disk.posed)
         violate(world, "R62", "node %s takes its own disk for an older copy: %s", node->id.text,
                 why);

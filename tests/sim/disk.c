@@ -2,10 +2,10 @@
 
 #include "sim.h"
 
-/* A node's log, state and hard state. What the functions here do is durable when they return; the writer decides what
- * of its work under way a crash leaves. */
+/* A node's log, state and hard state. What the functions here do is durable when they return; the
+ * writer decides what of its work under way a crash leaves. */
 
-/* ---- The state ------------------------------------------------------------------------------------------ */
+/* ---- The state ------------------------------------------------------------------------------- */
 
 static void apply(struct state *state, uint64_t seq, const struct registered *what,
                   struct log_record *record)
@@ -35,7 +35,7 @@ void disk_replay(const struct disk *disk, struct state *out)
         apply(out, seq, record_what(disk, seq), &disk->records[seq - 1]);
 }
 
-/* ---- Asking --------------------------------------------------------------------------------------------- */
+/* ---- Asking ---------------------------------------------------------------------------------- */
 
 static const struct registered *newest_meta(const struct disk *disk, uint64_t seq)
 {
@@ -95,7 +95,7 @@ bool disk_holds(const struct disk *disk, uint64_t upto, struct candor_pos pos)
            epoch_equal(disk->records[pos.seq - 1].epoch->epoch, pos.epoch);
 }
 
-/* ---- Appending ------------------------------------------------------------------------------------------ */
+/* ---- Appending ------------------------------------------------------------------------------- */
 
 /* Equal logs make equal states: the simulator's state need not be hashed itself. */
 static uint64_t mixed(uint64_t before, const struct registered *what)
@@ -131,7 +131,8 @@ static void push_record(struct world *world, struct node *node, const struct bat
     disk->records[disk->last++] = stored;
 }
 
-/* Whole batches, contiguous with the log's end. ABORTED: they do not fit; nothing of them is stored. */
+/* Whole batches, contiguous with the log's end. ABORTED: they do not fit; nothing of them is
+ * stored. */
 enum candor_code disk_append(struct world *world, struct node *node, struct slice batches,
                              uint64_t most_batches)
 {
@@ -195,7 +196,7 @@ void disk_read(struct world *world, struct node *node, uint64_t from, uint64_t u
     }
 }
 
-/* ---- Going back (R12, R40) ------------------------------------------------------------------------------ */
+/* ---- Going back (R12, R40) ------------------------------------------------------------------- */
 
 static void archive(struct world *world, struct node *node, uint64_t seq, struct candor_epoch by)
 {
@@ -235,8 +236,9 @@ void disk_install(struct world *world, struct node *node, const struct snapshot 
     uint64_t count = snapshot->pos.seq;
     memory_grow(disk->records, disk->capacity, count);
     memcpy(disk->records, snapshot->records, count * sizeof *disk->records);
+    /* synced as a whole */
     for (uint64_t seq = 1; seq <= count; seq++)
-        disk->records[seq - 1].stored_ns = 0; /* synced as a whole */
+        disk->records[seq - 1].stored_ns = 0;
     disk->last = count;
     disk->others_from = 0;
     disk->first = count + 1;
@@ -256,7 +258,7 @@ void disk_install(struct world *world, struct node *node, const struct snapshot 
     check_state(world, node);
 }
 
-/* ---- Losing --------------------------------------------------------------------------------------------- */
+/* ---- Losing ---------------------------------------------------------------------------------- */
 
 static void excuse(struct world *world, const struct disk *disk, uint64_t seq)
 {

@@ -1,9 +1,10 @@
 #include "sim.h"
 
-/* What goes wrong, one thing after another, until the plan's time is over; then everything is fixed, and the cluster
- * must become of one mind within a bounded time (I12). */
+/* What goes wrong, one thing after another, until the plan's time is over; then everything is
+ * fixed, and the cluster must become of one mind within a bounded time (I12). */
 
-/* How long a healed cluster may take, in election timeouts: elections, back-off, attach, downloads. */
+/* How long a healed cluster may take, in election timeouts: elections, back-off, attach,
+ * downloads. */
 enum { HEAL_ELECTIONS = 60 };
 
 static struct node *any_node(struct world *world)
@@ -24,7 +25,7 @@ static uint64_t beats(struct world *world, uint64_t low, uint64_t high)
     return between(world, low * world->plan.beat_ns, high * world->plan.beat_ns);
 }
 
-/* ---- Death and return ----------------------------------------------------------------------------------- */
+/* ---- Death and return ------------------------------------------------------------------------ */
 
 static void start(struct world *world, struct event *event)
 {
@@ -58,7 +59,8 @@ static void crash_all(struct world *world)
             crash(world, &world->nodes[i]);
 }
 
-/* Whose disk is lost and not replaced yet: the committed members name another one than the node has now. */
+/* Whose disk is lost and not replaced yet: the committed members name another one than the node has
+ * now. */
 static uint32_t lost_disks(struct world *world, bool of_readers)
 {
     const struct members *members = &world->committed_members;
@@ -81,8 +83,9 @@ bool faults_may_wipe(struct world *world, const struct node *node)
         return false;
     if (world->plan.lossy) /* the record that admits the new disk may be lost with a tail */
         return false;
-    bool changing = primary == NULL || primary->view.commit != primary->view.last ||
-                    operator_waits_at(primary); /* there may be fewer voters in a moment */
+    /* there may be fewer voters in a moment */
+    bool changing =
+        primary == NULL || primary->view.commit != primary->view.last || operator_waits_at(primary);
     if (changing)
         return member != NULL && !member->voter && world->plan.weight[FAULT_SET_VOTER] == 0;
     if (member == NULL || !member->voter || member->store_id != node->disk.store_id)
@@ -112,7 +115,7 @@ static void pause_node(struct world *world, struct node *node)
     node->sleeps_until_ns = node->paused_until_ns;
 }
 
-/* ---- The network ---------------------------------------------------------------------------------------- */
+/* ---- The network ----------------------------------------------------------------------------- */
 
 /* A cut link comes back by itself, or only when somebody drops the dead connection. */
 static void heal_link(struct world *world, struct event *event)
@@ -203,7 +206,8 @@ static void spurious_loss(struct world *world, struct node *node)
     node_step(world, node, &(struct core_event){.type = CORE_EVENT_PEER_LOST, .peer = peer->id});
 }
 
-/* A state that silently is not what its log makes: of one node at a time, for any majority must agree on the right one. */
+/* A state that silently is not what its log makes: of one node at a time, for any majority must
+ * agree on the right one. */
 static void differ(struct world *world, struct node *node)
 {
     if (!node->up || world->forced || world->committed_members.count == 0)
@@ -224,14 +228,16 @@ static bool majority_is_sound(const struct world *world)
     for (uint32_t i = 0; i < world->node_count; i++) {
         const struct node *node = &world->nodes[i];
         const struct member *member = members_find(members, node->id);
+        /* not again within a minute; and a wiped disk may have copied what is wrong */
         if (node->healed || node->disk.wipes > 0)
-            return false; /* not again within a minute; and a wiped disk may have copied what is wrong */
+            return false;
         sound += member != NULL && member->voter && node->disk.skew == 0;
     }
     return sound >= members_voters(members) / 2 + 1;
 }
 
-/* The operator's way out: the state is made anew from the log. Those who were outvoted by wrong data are started anew, too. */
+/* The operator's way out: the state is made anew from the log. Those who were outvoted by wrong
+ * data are started anew, too. */
 static void make_sound(struct world *world)
 {
     for (uint32_t i = 0; i < world->node_count; i++) {
@@ -242,7 +248,7 @@ static void make_sound(struct world *world)
     }
 }
 
-/* ---- One fault after another ---------------------------------------------------------------------------- */
+/* ---- One fault after another ----------------------------------------------------------------- */
 
 static void strike(struct world *world, enum fault fault)
 {
@@ -377,7 +383,7 @@ static void next_fault(struct world *world, struct event *event)
     schedule(world, world->now_ns + between(world, 1, 2 * world->plan.fault_every_ns), next_fault);
 }
 
-/* ---- The end of it -------------------------------------------------------------------------------------- */
+/* ---- The end of it --------------------------------------------------------------------------- */
 
 /* Whoever is alone or old may need an operator: operators.c goes on looking. */
 static void judge(struct world *world, struct event *event)

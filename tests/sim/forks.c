@@ -1,15 +1,16 @@
 #include "base/crc32c.h"
 #include "sim.h"
 
-/* Logs that hold other records at the positions of the primary's (R55-R57): as two primaries of one epoch make them, from two
- * copies of one disk. Content and positions tell nobody; the chain does. */
+/* Logs that hold other records at the positions of the primary's (R55-R57): as two primaries of one
+ * epoch make them, from two copies of one disk. Content and positions tell nobody; the chain
+ * does. */
 
 static struct chain another(struct world *world)
 {
     return (struct chain){between(world, 1, UINT64_MAX), between(world, 1, UINT64_MAX)};
 }
 
-/* ---- At the primary's own address, in its name ------------------------------------------------------------ */
+/* ---- At the primary's own address, in its name ----------------------------------------------- */
 
 static void hear(struct world *world, struct node *node, const struct node *primary,
                  const struct core_msg *msg)
@@ -74,7 +75,7 @@ void forks_speak(struct world *world, struct node *node)
         hear_records(world, node, primary);
 }
 
-/* ---- On a disk -------------------------------------------------------------------------------------------- */
+/* ---- On a disk ------------------------------------------------------------------------------- */
 
 static bool is_reader(const struct world *world, const struct node *node)
 {
@@ -83,8 +84,8 @@ static bool is_reader(const struct world *world, const struct node *node)
     return member != NULL && !member->voter && stays;
 }
 
-/* The newest records of a reader are other ones: a voter's would have been counted. What it knows as committed stays, or it
- * would be FORKED until an operator comes (R12; test_core). */
+/* The newest records of a reader are other ones: a voter's would have been counted. What it knows
+ * as committed stays, or it would be FORKED until an operator comes (R12; test_core). */
 void forks_strike(struct world *world, struct node *node)
 {
     struct disk *disk = &node->disk;
@@ -102,7 +103,7 @@ void forks_strike(struct world *world, struct node *node)
     faults_restart(world, node, between(world, 0, world->plan.beat_ns));
 }
 
-/* ---- The rule --------------------------------------------------------------------------------------------- */
+/* ---- The rule -------------------------------------------------------------------------------- */
 
 /* Who is attached holds the primary's records, not others at their positions. */
 void rules_log(struct world *world, const struct node *node)

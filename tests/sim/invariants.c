@@ -2,8 +2,8 @@
 
 #include "sim.h"
 
-/* docs/protocol.md §12, and the rules that can be seen from outside a core, judged with what no node can know: all disks,
- * all acknowledgements, global time. */
+/* docs/protocol.md §12, and the rules that can be seen from outside a core, judged with what no
+ * node can know: all disks, all acknowledgements, global time. */
 
 void violate(struct world *world, const char *invariant, const char *format, ...)
 {
@@ -23,7 +23,7 @@ static bool may_lose(const struct world *world)
     return world->lost_tail;
 }
 
-/* ---- Commit (I3, I4, R16, R17) -------------------------------------------------------------------------- */
+/* ---- Commit (I3, I4, R16, R17) --------------------------------------------------------------- */
 
 static struct committed *committed_of(struct world *world, uint64_t generation)
 {
@@ -48,8 +48,9 @@ static void note_committed(struct world *world, const struct disk *disk, uint64_
 
 static bool voter_holds(const struct node *node, const struct member *member, struct candor_pos pos)
 {
+    /* it may have held it, and its acknowledgement may still be on its way */
     if (node->disk.wipes > 0)
-        return true; /* it may have held it, and its acknowledgement may still be on its way */
+        return true;
     return node->disk.store_id == member->store_id && disk_holds(&node->disk, node->disk.last, pos);
 }
 
@@ -102,8 +103,9 @@ static void check_majority(struct world *world, struct node *node, uint64_t seq)
     if (told < voters / 2 + 1)
         violate(world, "R8", "primary %s commits %s, which %u of %u voters acknowledged to it",
                 node->id.text, pos_text(pos, text), told, voters);
+    /* who acknowledged it may have had to discard it since */
     if (world->forced || may_lose(world))
-        return; /* who acknowledged it may have had to discard it since */
+        return;
     uint32_t holders = voters_that_hold(world, members, pos);
     if (holders < voters / 2 + 1)
         violate(world, "R17", "primary %s commits %s, which is on the disks of %u of %u voters",
@@ -121,8 +123,8 @@ void check_commit(struct world *world, struct node *node, uint64_t seq)
     uint64_t generation = node->view.epoch.generation;
     struct committed *committed = committed_of(world, generation);
     uint64_t shared = min_u64(seq, committed->seq);
-    bool carried =
-        disk_pos(disk, seq).epoch.generation < generation; /* what an older one committed */
+    /* what an older one committed */
+    bool carried = disk_pos(disk, seq).epoch.generation < generation;
     if (shared > 0 && !may_lose(world) && !committed->tainted && !carried &&
         registry_at(committed->epoch, shared) != record_what(disk, shared)) {
         char pos[POS_TEXT_BYTES];
@@ -153,8 +155,9 @@ static void check_commit_grows(struct world *world, struct node *node)
     node->commit_generation = generation;
 }
 
-/* A forced promotion opens its generation without votes. Two that do not know of each other open the same one, and
- * what either commits the other may discard: only FORKED is left to keep them apart (R12, R28). */
+/* A forced promotion opens its generation without votes. Two that do not know of each other open
+ * the same one, and what either commits the other may discard: only FORKED is left to keep them
+ * apart (R12, R28). */
 static void note_forced(const struct node *node, struct committed *committed)
 {
     const struct disk *disk = &node->disk;
@@ -162,9 +165,11 @@ static void note_forced(const struct node *node, struct committed *committed)
     uint64_t seq = disk->last;
     while (seq > 1 && disk->records[seq - 2].epoch->epoch.generation == generation)
         seq--;
+    /* the first generation is founded, not forced */
     if (seq < 2)
-        return; /* the first generation is founded, not forced */
-    /* Whoever goes on behind an opening that its owner did not live to tell of is of that opening. */
+        return;
+    /* Whoever goes on behind an opening that its owner did not live to tell of is of that
+     * opening. */
     struct candor_epoch opening = disk->records[seq - 1].epoch->epoch;
     bool first = epoch_none(committed->opening);
     committed->tainted |= first ? committed->seq > 0 : !epoch_equal(opening, committed->opening);
@@ -180,9 +185,9 @@ static void check_new_primary(struct world *world, struct node *node)
         return;
     char epoch[EPOCH_TEXT_BYTES];
     char pos[POS_TEXT_BYTES];
+    /* I3 speaks of later epochs */
     if (committed->seq == 0 || may_lose(world) ||
-        epoch_compare(node->view.epoch, committed->epoch->epoch) <
-            0) /* I3 speaks of later epochs */
+        epoch_compare(node->view.epoch, committed->epoch->epoch) < 0)
         return;
     struct epoch_log *there = registry_branch(committed->epoch, committed->seq);
     struct candor_pos head = {there->epoch, committed->seq};
@@ -191,7 +196,8 @@ static void check_new_primary(struct world *world, struct node *node)
                 epoch_text(node->view.epoch, epoch), pos_text(head, pos));
 }
 
-/* R53: no number of messages of a run moves a term so far, by steps that elections could have made. */
+/* R53: no number of messages of a run moves a term so far, by steps that elections could have
+ * made. */
 static void check_epoch(struct world *world, const struct node *node)
 {
     uint64_t far = UINT64_C(1) << 30;
@@ -225,7 +231,7 @@ void check_step(struct world *world, struct node *node)
         violate(world, "R12", "node %s is FORKED, but nobody forced a promotion", node->id.text);
 }
 
-/* ---- Messages (I5, R1, R6, R15) ------------------------------------------------------------------------- */
+/* ---- Messages (I5, R1, R6, R15) -------------------------------------------------------------- */
 
 static void check_status(struct world *world, struct node *node, const struct core_msg *msg)
 {
@@ -255,7 +261,8 @@ static void check_heartbeat(struct world *world, struct node *node, const struct
                 node->id.text, msg->heartbeat.last, node->disk.last);
 }
 
-/* R7: what a node calls its epoch, to peers or clients, is on its disk, so that no restart takes it back. */
+/* R7: what a node calls its epoch, to peers or clients, is on its disk, so that no restart takes it
+ * back. */
 void check_shown(struct world *world, struct node *node, struct candor_epoch shown)
 {
     char epoch[EPOCH_TEXT_BYTES];
@@ -382,8 +389,8 @@ void check_heard(struct world *world, struct node *node, const struct core_msg *
     note_heartbeat(world, node, msg);
 }
 
-/* A heartbeat of a higher epoch that the node must drop does not count: somebody at its sender's address had named a life that has not
- * come yet (R8). */
+/* A heartbeat of a higher epoch that the node must drop does not count: somebody at its sender's
+ * address had named a life that has not come yet (R8). */
 void check_dropped(struct node *node, const struct core_msg *msg)
 {
     if (msg->type == CORE_MSG_HEARTBEAT && epoch_equal(node->beat.epoch, msg->header.epoch) &&
@@ -391,7 +398,7 @@ void check_dropped(struct node *node, const struct core_msg *msg)
         node->beat = node->beat_before;
 }
 
-/* ---- Going back (I6, R12, R14) -------------------------------------------------------------------------- */
+/* ---- Going back (I6, R12, R14) --------------------------------------------------------------- */
 
 void check_truncate(struct world *world, struct node *node, uint64_t to)
 {
@@ -414,8 +421,9 @@ void check_install(struct world *world, struct node *node, const struct core_act
         violate(world, "R14", "node %s keeps records above its snapshot", node->id.text);
 }
 
-/* Who follows an older epoch than the one that committed a record may still give its own copy up: no majority counted it, and the
- * newer epoch's primary brings it back (I3 speaks of later epochs). */
+/* Who follows an older epoch than the one that committed a record may still give its own copy up:
+ * no majority counted it, and the newer epoch's primary brings it back (I3 speaks of later
+ * epochs). */
 void check_discarded(struct world *world, struct node *node, uint64_t seq, struct candor_epoch by)
 {
     const struct registered *what = record_what(&node->disk, seq);
@@ -440,7 +448,7 @@ void check_discarded(struct world *world, struct node *node, uint64_t seq, struc
                 pos_text(pos, text), ack_level_name(world->writes[what->number].ack));
 }
 
-/* ---- Acknowledgements (R1, R19) ------------------------------------------------------------------------- */
+/* ---- Acknowledgements (R1, R19) -------------------------------------------------------------- */
 
 static void note_acknowledged(struct world *world, uint64_t number, enum candor_ack ack,
                               struct epoch_log *epoch, uint64_t seq)
@@ -457,7 +465,8 @@ static void note_acknowledged(struct world *world, uint64_t number, enum candor_
     world->acked[world->acked_count++] = number;
 }
 
-/* By the epoch that acknowledges it, or by one of an older generation: a retry's record may be as old as that. */
+/* By the epoch that acknowledges it, or by one of an older generation: a retry's record may be as
+ * old as that. */
 static bool was_committed(const struct world *world, struct candor_pos pos,
                           uint64_t newest_generation)
 {
@@ -531,15 +540,16 @@ void check_acknowledged(struct world *world, struct node *node, const struct tic
     }
 }
 
-/* ---- Freshness (I9, I10, R37) --------------------------------------------------------------------------- */
+/* ---- Freshness (I9, I10, R37) ---------------------------------------------------------------- */
 
 static bool data_hold(const struct disk *disk, uint64_t applied, const struct write *write)
 {
     return write->seq <= applied && disk->records[write->seq - 1].epoch == write->epoch;
 }
 
-/* A missing write is excused when it was rolled back: when the log of the reply's epoch goes without it. A later
- * epoch of the same generation never is: the bound says that there was none by then (R31). */
+/* A missing write is excused when it was rolled back: when the log of the reply's epoch goes
+ * without it. A later epoch of the same generation never is: the bound says that there was none by
+ * then (R31). */
 static bool is_excused(struct world *world, const struct write *write, struct epoch_log *epoch)
 {
     if (committed_of(world, epoch->epoch.generation)->tainted)
@@ -548,8 +558,9 @@ static bool is_excused(struct world *world, const struct write *write, struct ep
     bool same_generation = write->epoch->epoch.generation == epoch->epoch.generation;
     if (order >= 0 && same_generation)
         return false;
+    /* of another generation: a forced promotion */
     if (order > 0)
-        return true; /* of another generation: a forced promotion */
+        return true;
     return registry_branch(epoch, write->seq) != write->epoch;
 }
 
@@ -640,7 +651,7 @@ void check_freshness(struct world *world, struct node *node, const struct core_f
         check_not_stale(world, node, fresh);
 }
 
-/* ---- Linearizable reads (I7, R32) ------------------------------------------------------------------------ */
+/* ---- Linearizable reads (I7, R32) ------------------------------------------------------------ */
 
 static void note_served(struct world *world, uint64_t generation, uint64_t seq)
 {
@@ -685,8 +696,9 @@ void check_linearizable_read(struct world *world, struct node *node, const struc
     uint64_t generation = read->confirmed_in.generation;
     if (may_lose(world) || committed_of(world, generation)->tainted)
         return;
+    /* a lease is worth what the bound of the clocks' drift is worth (R30) */
     if (world->plan.leases && world->plan.beyond_drift)
-        return; /* a lease is worth what the bound of the clocks' drift is worth (R30) */
+        return;
     struct candor_pos pos = {read->epoch->epoch, read->applied};
     char text[POS_TEXT_BYTES];
     if (!is_committed(world, pos))
@@ -702,11 +714,12 @@ void check_linearizable_read(struct world *world, struct node *node, const struc
                     node->id.text, read->applied, served->seq);
     }
     check_sees_acknowledged(world, node, read);
-    /* A forced promotion between its confirmation and its data: what it shows is of the new generation. */
+    /* A forced promotion between its confirmation and its data: what it shows is of the new
+     * generation. */
     note_served(world, max_u64(generation, pos.epoch.generation), read->applied);
 }
 
-/* ---- State (I13) ---------------------------------------------------------------------------------------- */
+/* ---- State (I13) ----------------------------------------------------------------------------- */
 
 static void replay(const struct disk *disk, struct state *out)
 {
@@ -730,7 +743,7 @@ void check_state(struct world *world, struct node *node)
                 node->id.text, node->disk.last);
 }
 
-/* ---- The end (I6, I8, I12) ------------------------------------------------------------------------------ */
+/* ---- The end (I6, I8, I12) ------------------------------------------------------------------- */
 
 static const char *not_settled(struct world *world, const struct node *node,
                                const struct node *primary)

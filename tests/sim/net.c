@@ -3,10 +3,10 @@
 #include "sim.h"
 #include "wire/wire.h"
 
-/* Stream messages go to every other node and are lost, doubled, late or out of order; calls are answered, or not, or
- * after the caller gave up. */
+/* Stream messages go to every other node and are lost, doubled, late or out of order; calls are
+ * answered, or not, or after the caller gave up. */
 
-/* ---- Letters: a message on its way, with what it points to ---------------------------------------------- */
+/* ---- Letters: a message on its way, with what it points to ----------------------------------- */
 
 static struct letter *letter_new(struct world *world, const struct core_msg *msg)
 {
@@ -42,7 +42,7 @@ void net_release(struct world *world, struct letter *letter)
     world->free_letters = letter;
 }
 
-/* ---- Links ---------------------------------------------------------------------------------------------- */
+/* ---- Links ----------------------------------------------------------------------------------- */
 
 bool net_open(const struct world *world, uint32_t from, uint32_t to)
 {
@@ -66,7 +66,7 @@ static uint64_t delay_ns(struct world *world, const struct link *link)
     return delay;
 }
 
-/* ---- The stream ----------------------------------------------------------------------------------------- */
+/* ---- The stream ------------------------------------------------------------------------------ */
 
 static void deliver_stream(struct world *world, struct event *event)
 {
@@ -84,8 +84,9 @@ static void deliver_stream(struct world *world, struct event *event)
     net_release(world, letter);
 }
 
-/* What is lost was sometimes damaged on its way: whoever gets it must see that. With random numbers of its own, so that it
- * changes nothing else; up to three bits, which CRC-32C always finds in messages of this size. */
+/* What is lost was sometimes damaged on its way: whoever gets it must see that. With random numbers
+ * of its own, so that it changes nothing else; up to three bits, which CRC-32C always finds in
+ * messages of this size. */
 static void flip_bits(struct world *world, const struct core_msg *msg)
 {
     enum { ONE_IN = 16, BITS_MOST = 3 };
@@ -144,7 +145,7 @@ void net_publish(struct world *world, struct node *node, const struct core_msg *
     net_release(world, letter);
 }
 
-/* ---- Calls ---------------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 static struct outgoing *find_call(struct node *node, uint64_t nonce)
 {
@@ -305,7 +306,7 @@ void net_call(struct world *world, struct node *node, const struct core_action *
     event->caller_life = node->life;
 }
 
-/* ---- Connections ---------------------------------------------------------------------------------------- */
+/* ---- Connections ----------------------------------------------------------------------------- */
 
 void net_reset_peer(struct world *world, struct node *node, struct candor_node_id peer)
 {

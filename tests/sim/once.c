@@ -2,8 +2,8 @@
 
 /* I11: a request id takes effect at most once in any one log. */
 
-/* A record stands where none stood: the log that it ends must not have had the same part before. All below it was
- * looked at when it was stored. */
+/* A record stands where none stood: the log that it ends must not have had the same part before.
+ * All below it was looked at when it was stored. */
 void check_once(struct world *world, const struct node *node, struct epoch_log *epoch, uint64_t seq,
                 const struct registered *what)
 {

@@ -1,7 +1,8 @@
 #include "sim.h"
 
-/* An operator looks at the cluster every now and then, and does what an operator does: promotes a voter when there is
- * no primary, forces one when that is drawn, gives up the branch of a FORKED node. */
+/* An operator looks at the cluster every now and then, and does what an operator does: promotes a
+ * voter when there is no primary, forces one when that is drawn, gives up the branch of a FORKED
+ * node. */
 
 static struct ticket *operator_ticket(struct world *world, struct node *node)
 {
@@ -73,7 +74,8 @@ static void promote_somebody(struct world *world)
         operator_promote(world, node, false);
 }
 
-/* Too many are FORKED for any majority: whoever is not, and has the newest log, leads them by force. */
+/* Too many are FORKED for any majority: whoever is not, and has the newest log, leads them by
+ * force. */
 static void force_newest(struct world *world)
 {
     struct node *newest = NULL;
@@ -106,7 +108,8 @@ static bool any_forked(const struct world *world)
     return false;
 }
 
-/* When all is fixed nobody needs to hurry: those who stand by themselves have their chance first. */
+/* When all is fixed nobody needs to hurry: those who stand by themselves have their chance
+ * first. */
 static void fix(struct world *world)
 {
     bool none = find_primary(world) == NULL;

@@ -3,9 +3,9 @@
 #include "check/linearizable.h"
 #include "sim.h"
 
-/* I7 once more, by the checker that judges real histories (Wing-Gong-Lowe): one key as a register, in the histories that
- * clients saw. Every write is in it that was not refused; one that was not acknowledged by a majority may have happened at any
- * time, or never. */
+/* I7 once more, by the checker that judges real histories (Wing-Gong-Lowe): one key as a register,
+ * in the histories that clients saw. Every write is in it that was not refused; one that was not
+ * acknowledged by a majority may have happened at any time, or never. */
 
 enum { REGISTER_KEY = 0, REGISTER_BUDGET = 20000 };
 

@@ -2,8 +2,9 @@
 
 #include "sim.h"
 
-/* Every record that ever reached a disk, by (epoch, seq). A log is named by its last epoch: what lies below that
- * epoch's EPOCH_START is the parent's. Two logs with an equal position are thus compared by one hash (I2). */
+/* Every record that ever reached a disk, by (epoch, seq). A log is named by its last epoch: what
+ * lies below that epoch's EPOCH_START is the parent's. Two logs with an equal position are thus
+ * compared by one hash (I2). */
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {

@@ -1,7 +1,8 @@
 #include "sim.h"
 
-/* The known requests (R46): of each client the newest SIM_REQUESTS numbers, each in the place of the one that it makes
- * too old. They follow from the log alone, and are taken back record by record. */
+/* The known requests (R46): of each client the newest SIM_REQUESTS numbers, each in the place of
+ * the one that it makes too old. They follow from the log alone, and are taken back record by
+ * record. */
 
 static const struct known *place_of(const struct requests *requests, const struct request *request)
 {

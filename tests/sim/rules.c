@@ -1,8 +1,9 @@
 #include "sim.h"
 
-/* Rules that the invariants of docs/protocol.md §12 do not speak of, but that can be seen from outside a core. */
+/* Rules that the invariants of docs/protocol.md §12 do not speak of, but that can be seen from
+ * outside a core. */
 
-/* ---- Writes (R20, R21, R25, R26) ------------------------------------------------------------------------ */
+/* ---- Writes (R20, R21, R25, R26) ------------------------------------------------------------- */
 
 void rules_write_taken(struct world *world, const struct node *node, const struct core_view *before,
                        const struct ticket *ticket)
@@ -62,7 +63,8 @@ static bool heard_since(struct world *world, const struct node *node, uint64_t s
     return heard >= members_voters(members) / 2 + 1;
 }
 
-/* A paused node may answer one write before it looks at the clock; a majority may have been another before a change of it. */
+/* A paused node may answer one write before it looks at the clock; a majority may have been another
+ * before a change of it. */
 void rules_acknowledged(struct world *world, const struct node *node)
 {
     uint64_t slack_ns = 2 * world->plan.beat_ns + world->plan.election_ns / 10;
@@ -76,7 +78,7 @@ void rules_acknowledged(struct world *world, const struct node *node)
             node->id.text, (double)allowed_ns / 1e9);
 }
 
-/* ---- Records (R13) -------------------------------------------------------------------------------------- */
+/* ---- Records (R13) --------------------------------------------------------------------------- */
 
 void rules_append(struct world *world, const struct node *node, struct slice batches)
 {
@@ -93,7 +95,7 @@ void rules_append(struct world *world, const struct node *node, struct slice bat
     }
 }
 
-/* ---- What a view says (R39, R42) ------------------------------------------------------------------------------ */
+/* ---- What a view says (R39, R42) ------------------------------------------------------------- */
 
 /* Counted in the log itself: what came with a snapshot is not in it. */
 static void check_at_risk(struct world *world, const struct node *node)
@@ -120,7 +122,7 @@ void rules_view(struct world *world, const struct node *node)
                 view->applied, view->primary_seq);
 }
 
-/* ---- Votes (R23) ---------------------------------------------------------------------------------------- */
+/* ---- Votes (R23) ----------------------------------------------------------------------------- */
 
 /* Another primary's heartbeat came within T, and no closed connection has been told of since. */
 bool rules_against_live(struct world *world, const struct node *node, const struct core_msg *vote)
@@ -153,7 +155,7 @@ void rules_hands_over(struct world *world, const struct node *node, const struct
                 node->id.text);
 }
 
-/* ---- A full disk (R52) ----------------------------------------------------------------------------------- */
+/* ---- A full disk (R52) ----------------------------------------------------------------------- */
 
 /* It has said so lately, has all records, and its disk takes more. */
 static bool could_take_over(struct world *world, const struct node *node, const struct node *other)
@@ -179,7 +181,8 @@ static bool somebody_could(struct world *world, const struct node *node)
     return false;
 }
 
-/* The stated pause is five election timeouts, from the beginning of its epoch and of its last attempt, which may take one. */
+/* The stated pause is five election timeouts, from the beginning of its epoch and of its last
+ * attempt, which may take one. */
 void rules_room(struct world *world, struct node *node)
 {
     uint64_t t_ns = world->plan.election_ns;
@@ -199,9 +202,10 @@ void rules_room(struct world *world, struct node *node)
                 node->id.text, (double)(world->now_ns - node->idle_room_ns) / 1e9);
 }
 
-/* ---- Handing over, and who counts (R26, R29) ------------------------------------------------------------ */
+/* ---- Handing over, and who counts (R26, R29) ------------------------------------------------- */
 
-/* A primary without room wants the successor that its own stream names (R52), whoever then asks that node to stand. */
+/* A primary without room wants the successor that its own stream names (R52), whoever then asks
+ * that node to stand. */
 void rules_beat(struct world *world, struct node *node, const struct core_msg *msg)
 {
     node->sent = (struct beat){msg->header.epoch, msg->heartbeat.hb_id, world->now_ns};
@@ -218,8 +222,9 @@ void rules_called(struct world *world, const struct node *node, const struct nod
         copies_must_keep_still(world, node, "stands for election");
     if (msg->type != CORE_MSG_TRANSFER || world->lost_tail || to->disk.wipes > 0)
         return;
+    /* it has moved on, and will not stand for this one */
     if (epoch_compare(to->disk.epoch, node->view.epoch) > 0)
-        return; /* it has moved on, and will not stand for this one */
+        return;
     char pos[POS_TEXT_BYTES];
     struct candor_pos head = disk_pos(disk, disk->last);
     if (!disk_holds(&to->disk, to->disk.last, head))
@@ -236,13 +241,14 @@ void rules_members(struct world *world, const struct node *node)
                 node->id.text, seq);
 }
 
-/* ---- Data that differ (R58, R59) ------------------------------------------------------------------------- */
+/* ---- Data that differ (R58, R59) ------------------------------------------------------------- */
 
-/* How many intervals a node may go on as FRESH whose digests have shown for so long that its data differ. Its statuses may be lost,
- * and it may stop where the primary has not. */
+/* How many intervals a node may go on as FRESH whose digests have shown for so long that its data
+ * differ. Its statuses may be lost, and it may stop where the primary has not. */
 enum { DIFFERENCE_BEATS = 60 };
 
-/* A snapshot spreads what is wrong: where more voters hold it than speak for the right data, nobody is told to be wrong. */
+/* A snapshot spreads what is wrong: where more voters hold it than speak for the right data, nobody
+ * is told to be wrong. */
 static bool most_are_sound(const struct world *world)
 {
     const struct members *members = &world->committed_members;
@@ -261,7 +267,8 @@ static bool most_are_sound(const struct world *world)
     return sound >= skewed;
 }
 
-/* The node it follows has sound data, and hears it: nobody has spoken in its name, so that it is not heard for a while (R8). */
+/* The node it follows has sound data, and hears it: nobody has spoken in its name, so that it is
+ * not heard for a while (R8). */
 static bool is_compared(struct world *world, const struct node *node)
 {
     const struct node *primary = find_node(world, node->view.epoch.owner);
@@ -285,8 +292,8 @@ void rules_shown(struct world *world, struct node *node, const struct digest_at 
         node->skew_shown_ns = world->now_ns;
 }
 
-/* How many intervals a node may keep data that the majority, its primary among them, has declared to differ: its statuses and a
- * download take their time, and may be lost. */
+/* How many intervals a node may keep data that the majority, its primary among them, has declared
+ * to differ: its statuses and a download take their time, and may be lost. */
 enum { HEAL_BEATS = 150 };
 
 /* R67: it takes the others' data without an operator; but not twice within a minute. */

@@ -1,6 +1,7 @@
 #include "sim.h"
 
-/* Paths that chance alone walks too seldom, made frequent: several faults in the order in which they hurt most. */
+/* Paths that chance alone walks too seldom, made frequent: several faults in the order in which
+ * they hurt most. */
 
 static uint64_t elections(struct world *world, uint64_t low_percent, uint64_t high_percent)
 {
@@ -29,9 +30,10 @@ static struct node *some_voter_off(struct world *world, uint64_t side)
     return awake && !on_side(side, node) ? node : NULL;
 }
 
-/* ---- A second primary, while the first one still has followers who believe it --------------------------- */
+/* ---- A second primary, while the first one still has followers who believe it ---------------- */
 
-/* One of the new primary's voters loses its disk, and comes back on the other side: what it promised is forgotten (R4). */
+/* One of the new primary's voters loses its disk, and comes back on the other side: what it
+ * promised is forgotten (R4). */
 static void desert(struct world *world, struct event *event)
 {
     uint64_t side = event->number;
@@ -136,7 +138,8 @@ static void usurp_in_haste(struct world *world, struct node *primary, uint64_t s
         schedule(world, world->now_ns + delay_ns, make_deaf)->number = side;
         return;
     }
-    /* Sometimes only when those who start have been told that their disks are the newest (R63), and no heartbeat yet. */
+    /* Sometimes only when those who start have been told that their disks are the newest (R63), and
+     * no heartbeat yet. */
     uint64_t told_ns = world->plan.beat_ns / 4 + 4 * world->plan.latency_ns;
     uint64_t later_ns =
         chance(world, 700000) ? between(world, 2 * world->plan.latency_ns, told_ns) : 0;
@@ -172,7 +175,7 @@ void scenario_usurp(struct world *world)
             side;
 }
 
-/* ---- A new life that is faster than what the former one said (R8) --------------------------------------- */
+/* ---- A new life that is faster than what the former one said (R8) ---------------------------- */
 
 static void be_reborn(struct world *world, struct event *event)
 {

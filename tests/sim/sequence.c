@@ -1,7 +1,7 @@
 #include "sim.h"
 
-/* As src/node/store/sequence.c: each write of a group is looked up among the known requests, those of the group before it
- * included; what is not known of it makes records. */
+/* As src/node/store/sequence.c: each write of a group is looked up among the known requests, those
+ * of the group before it included; what is not known of it makes records. */
 
 struct group {
     struct world *world;

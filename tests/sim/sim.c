@@ -10,7 +10,7 @@
 
 #include "sim.h"
 
-/* ---- What the workers share with who started them ------------------------------------------------------- */
+/* ---- What the workers share with who started them -------------------------------------------- */
 
 enum { MOST_JOBS = 64 };
 
@@ -33,7 +33,7 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* ---- One seed ------------------------------------------------------------------------------------------- */
+/* ---- One seed -------------------------------------------------------------------------------- */
 
 static const char *automatic_name(enum automatic automatic)
 {
@@ -80,7 +80,7 @@ static void run_seed(const struct options *options, uint64_t seed, struct result
     running = 0;
 }
 
-/* ---- Many seeds ----------------------------------------------------------------------------------------- */
+/* ---- Many seeds ------------------------------------------------------------------------------ */
 
 static void report_failure(const struct options *options, uint64_t seed,
                            const struct result *result)
@@ -189,7 +189,7 @@ static int run_seeds(const struct options *options)
     return ok ? 0 : 1;
 }
 
-/* ---- Determinism ---------------------------------------------------------------------------------------- */
+/* ---- Determinism ----------------------------------------------------------------------------- */
 
 static int run_twice(const struct options *options)
 {
@@ -210,7 +210,7 @@ static int run_twice(const struct options *options)
     return 0;
 }
 
-/* ---- The mutation gate: each rule is left out once, and must be missed ----------------------------------- */
+/* ---- The mutation gate: each rule is left out once, and must be missed ----------------------- */
 
 struct caught {
     bool caught;
@@ -279,7 +279,7 @@ static int run_mutations(const struct options *options)
     return all ? 0 : 1;
 }
 
-/* ---- The command line ----------------------------------------------------------------------------------- */
+/* ---- The command line ------------------------------------------------------------------------ */
 
 enum mode { MODE_SEEDS, MODE_MUTATIONS, MODE_TWICE, MODE_LIST };
 

@@ -1,4 +1,5 @@
-/* The deterministic simulator: whole clusters of the very core that kvd runs, from one seed (docs/protocol.md §13).
+/* The deterministic simulator: whole clusters of the very core that kvd runs, from one seed
+ * (docs/protocol.md §13).
  *
  *   sim.c         options, seeds, workers, the mutation gate
  *   swarm.c       draws a cluster and its faults from a seed
@@ -23,8 +24,9 @@
  *   trace.c       one line an event
  *   transcript/   scenarios that a person wrote, and what every node did
  *
- * Global time is simulated nanoseconds; each node has a clock of its own. Nothing here reads a clock, an address or
- * the system's randomness, so a seed gives the same run everywhere. One thread. */
+ * Global time is simulated nanoseconds; each node has a clock of its own. Nothing here reads a
+ * clock, an address or the system's randomness, so a seed gives the same run everywhere. One
+ * thread. */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
@@ -53,14 +55,14 @@ enum {
     SIM_DISKS = 4,  /* of one peer, remembered */
     SIM_GROUP = 16, /* writes of one group commit */
     SIM_PARTS = 3,  /* records of one write */
-    SIM_REQUESTS =
-        4, /* newest numbers of a client that are known (R46); few, so that some are too old */
+    /* newest numbers of a client that are known (R46); few, so that some are too old */
+    SIM_REQUESTS = 4,
     SIM_SPINS = 3,       /* what one TICK makes due another may do */
     SIM_EVENTS = 400000, /* of one run; a run has some thousands */
     SIM_VIOLATION_BYTES = 1024,
 };
 
-/* ---- Options ------------------------------------------------------------------------------------------ */
+/* ---- Options --------------------------------------------------------------------------------- */
 
 enum automatic { AUTOMATIC_NEVER, AUTOMATIC_SOME, AUTOMATIC_ALWAYS };
 
@@ -75,7 +77,7 @@ struct options {
     bool keep_going;
 };
 
-/* ---- What a seed drew --------------------------------------------------------------------------------- */
+/* ---- What a seed drew ------------------------------------------------------------------------ */
 
 enum fault {
     FAULT_CRASH,
@@ -145,7 +147,7 @@ struct plan {
     uint32_t write_percent, majority_percent;
 };
 
-/* ---- Records and logs --------------------------------------------------------------------------------- */
+/* ---- Records and logs ------------------------------------------------------------------------ */
 
 struct entry { /* a key's value: the number of the write that put it; 0: absent */
     uint64_t value;
@@ -160,8 +162,8 @@ struct known { /* a request that was executed; number 0: none */
     uint64_t content; /* of the request that was executed under it */
 };
 
-struct
-    requests { /* R46: what is known of each client's newest numbers; the last row is the judge's */
+/* R46: what is known of each client's newest numbers; the last row is the judge's */
+struct requests {
     struct known list[SIM_CLIENTS + 1][SIM_REQUESTS];
 };
 
@@ -227,11 +229,11 @@ struct log_record { /* one seq of a node's disk */
     struct known undo_known;
     uint64_t stored_ns;
     struct chain chain; /* of the log, at this record */
-    uint64_t
-        content; /* over all records up to this one: what the state's digest is made of (R58) */
+    /* over all records up to this one: what the state's digest is made of (R58) */
+    uint64_t content;
 };
 
-/* ---- A node's disk ------------------------------------------------------------------------------------ */
+/* ---- A node's disk --------------------------------------------------------------------------- */
 
 struct disk {
     uint64_t store_id; /* hard state */
@@ -239,8 +241,8 @@ struct disk {
     uint64_t cluster_id;
     struct candor_epoch epoch;
     uint64_t hard_commit;
-    struct log_record
-        *records; /* of seq 1..last; those below `first` are the simulator's memory only */
+    /* of seq 1..last; those below `first` are the simulator's memory only */
+    struct log_record *records;
     uint64_t last;
     uint64_t capacity;
     uint64_t first;
@@ -248,9 +250,9 @@ struct disk {
     uint64_t commit; /* of the newest COMMIT */
     uint64_t rewinds;
     struct state state;
-    struct candor_epoch
-        promised;  /* the simulator's memory: the highest epoch voted for with this disk */
-    uint64_t born; /* and the newest boot that began with it */
+    /* the simulator's memory: the highest epoch voted for with this disk */
+    struct candor_epoch promised;
+    uint64_t born;             /* and the newest boot that began with it */
     struct candor_epoch shown; /* and the highest epoch that left the node as its own */
     uint32_t wipes;            /* of this node */
     uint64_t skew; /* not 0: its state silently differs from what its log makes (FAULT_DIFFER) */
@@ -309,7 +311,7 @@ struct writer {
     struct answer *newest_answer;
 };
 
-/* ---- Clients ------------------------------------------------------------------------------------------- */
+/* ---- Clients --------------------------------------------------------------------------------- */
 
 struct write { /* by number: one part of one attempt; a retry has other numbers */
     struct request *request;
@@ -357,7 +359,8 @@ struct read {
     struct epoch_log *epoch; /* of the record at applied */
     uint64_t rewinds;
     bool foreign; /* SESSION: its token is of another log that has the same epoch (R56) */
-    /* SESSION: the core said that the token's position is here, and since then nothing was taken back. */
+    /* SESSION: the core said that the token's position is here, and since then nothing was taken
+     * back. */
     bool waited;
     uint64_t waited_rewinds;
     bool holds;                       /* COMMIT: what was read is still open */
@@ -381,7 +384,7 @@ struct client {
     uint64_t token_cluster_id;
 };
 
-/* ---- Nodes ---------------------------------------------------------------------------------------------- */
+/* ---- Nodes ----------------------------------------------------------------------------------- */
 
 struct clock_rate {
     uint64_t base_global_ns;
@@ -415,8 +418,8 @@ struct node {
     bool up;
     uint64_t life; /* counts starts; 0: never started */
     uint64_t paused_until_ns;
-    uint64_t
-        sleeps_until_ns; /* what came in a pause waits for its planned end, though the end of the faults cuts it short */
+    /* what came in a pause waits for its planned end, though the end of the faults cuts it short */
+    uint64_t sleeps_until_ns;
     struct clock_rate clock;
     struct core *core;
     struct core_actions actions;
@@ -450,18 +453,18 @@ struct node {
     struct heard heard[SIM_NODES][SIM_DISKS];
     uint64_t heard_at_ns[SIM_NODES]; /* global time: of the newest status of each */
     uint64_t hinted_ns;              /* own clock: when a connection was last lost */
-    uint64_t
-        live_ns; /* own clock: arrival of the newest heartbeat, of any epoch; 0: none since it led */
+    /* own clock: arrival of the newest heartbeat, of any epoch; 0: none since it led */
+    uint64_t live_ns;
     struct candor_node_id live_owner; /* whose */
     bool was_full;                    /* its disk has refused something, in this life */
-    bool
-        asked_to_lead; /* an operator, or a full primary, has wanted a transfer to it, in any life */
+    /* an operator, or a full primary, has wanted a transfer to it, in any life */
+    bool asked_to_lead;
     uint64_t leads_since_ns; /* global time: when it began to lead */
-    uint64_t
-        refused_ns; /* global time: since when its disk stores nothing for want of room; 0: it has */
+    /* global time: since when its disk stores nothing for want of room; 0: it has */
+    uint64_t refused_ns;
     uint64_t hands_over_ns; /* global time: when it last refused writes to hand over */
-    uint64_t
-        idle_room_ns; /* since when it leads so although another could take over; 0: it does not */
+    /* since when it leads so although another could take over; 0: it does not */
+    uint64_t idle_room_ns;
     uint64_t last_before; /* seq: where the core's log ended before the present step */
     bool was_primary;
 };
@@ -484,7 +487,7 @@ struct link {
     uint64_t arrival_ns[2]; /* newest, per channel: in order unless a message is reordered */
 };
 
-/* ---- What is to happen ----------------------------------------------------------------------------------- */
+/* ---- What is to happen ----------------------------------------------------------------------- */
 
 struct world;
 
@@ -522,7 +525,8 @@ struct committed { /* the highest commit of a generation */
 /* Who looks on while a script runs (transcript/), and takes the place of the clients. */
 struct watcher {
     void (*started)(struct world *world, struct node *node);
-    /* A node took an event, or was flushed (NULL); its view is new, and what it wants done is not done yet. */
+    /* A node took an event, or was flushed (NULL); its view is new, and what it wants done is not
+     * done yet. */
     void (*stepped)(struct world *world, struct node *node, const struct core_event *event);
     void (*acts)(struct world *world, struct node *node, const struct core_action *action);
     /* A Fetch is answered, beside the core. */
@@ -676,8 +680,8 @@ struct request_id requests_id(const struct request *request);
 
 /* sequence.c */
 struct sequenced {
-    enum candor_code
-        code;      /* OK; ABORTED: the request is too old to be known, or its id another's */
+    /* OK; ABORTED: the request is too old to be known, or its id another's */
+    enum candor_code code;
     bool replayed; /* nothing of it is new */
     uint64_t first_seq, last_seq;
 };
@@ -757,7 +761,8 @@ void scenario_reborn(struct world *world, struct node *node);
 /* registry.c */
 struct epoch_log *registry_epoch(struct world *world,
                                  struct candor_epoch epoch); /* found or made */
-/* A record stands on a disk behind `before` (NULL: at seq 1). Violates I2 when the position holds another. */
+/* A record stands on a disk behind `before` (NULL: at seq 1). Violates I2 when the position holds
+ * another. */
 struct epoch_log *registry_add(struct world *world, const struct node *node,
                                const struct log_record *before, const struct record *record);
 /* The record at `seq` of the log that ends with `epoch`; NULL when that log does not reach it. */

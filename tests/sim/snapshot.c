@@ -53,8 +53,9 @@ static void tell(struct world *world, struct node *node, struct snapshot *snapsh
 static void arrive(struct world *world, struct event *event)
 {
     struct node *node = &world->nodes[event->node];
+    /* dropped, or replaced by another */
     if (event->number != node->download)
-        return; /* dropped, or replaced by another */
+        return;
     bool whole = event->data != NULL && net_open(world, event->from, event->node);
     if (!whole)
         node->download = 0;

@@ -1,6 +1,7 @@
 #include "sim.h"
 
-/* Who is no node of the cluster and speaks all the same (docs/operations.md, "What a stranger on the network can still do"). */
+/* Who is no node of the cluster and speaks all the same (docs/operations.md, "What a stranger on
+ * the network can still do"). */
 
 static struct node *any_awake(struct world *world)
 {
@@ -8,7 +9,7 @@ static struct node *any_awake(struct world *world)
     return node->up && node->paused_until_ns <= world->now_ns ? node : NULL;
 }
 
-/* ---- At the address of one node, in the name of another (R49) -------------------------------------------- */
+/* ---- At the address of one node, in the name of another (R49) -------------------------------- */
 
 /* Proof, as it seems, that the victim's data are of this very moment. */
 static void forge_heartbeat(struct world *world, const struct node *victim, struct core_msg *msg)
@@ -60,7 +61,7 @@ void strangers_impersonate(struct world *world)
               &(struct core_event){.type = CORE_EVENT_STREAM, .peer = at->id, .msg = &msg});
 }
 
-/* ---- Requests (R50) -------------------------------------------------------------------------------------- */
+/* ---- Requests (R50) -------------------------------------------------------------------------- */
 
 static uint64_t any_counter(struct world *world, uint64_t near)
 {
@@ -148,7 +149,7 @@ static void ask(struct world *world, struct node *victim)
     must_have_learnt_nothing(world, victim, &before, &msg);
 }
 
-/* ---- At the address of a node that is down, in its name (R8, R53) ---------------------------------------- */
+/* ---- At the address of a node that is down, in its name (R8, R53) ---------------------------- */
 
 static struct node *any_down(struct world *world)
 {
@@ -161,7 +162,8 @@ static struct node *any_down(struct world *world)
     return NULL;
 }
 
-/* Of this generation: a new one would have to be forced by an operator, as if that node had been; or of one that is too far. */
+/* Of this generation: a new one would have to be forced by an operator, as if that node had been;
+ * or of one that is too far. */
 static struct candor_epoch posed_epoch(struct world *world, struct candor_epoch near)
 {
     static const uint64_t far[] = {UINT64_C(1) << 19, UINT64_C(1) << 40, (UINT64_C(1) << 62) - 1};
@@ -174,8 +176,9 @@ static struct candor_epoch posed_epoch(struct world *world, struct candor_epoch 
     return epoch;
 }
 
-/* It is believed, as far as that node could be: it holds nothing, but knows of lives, disks and epochs. Who holds nothing itself
- * believes any epoch, and has to be emptied again: that is not drawn. */
+/* It is believed, as far as that node could be: it holds nothing, but knows of lives, disks and
+ * epochs. Who holds nothing itself believes any epoch, and has to be emptied again: that is not
+ * drawn. */
 void strangers_pose(struct world *world)
 {
     struct node *name = any_down(world);

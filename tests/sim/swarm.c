@@ -1,7 +1,8 @@
 #include "sim.h"
 
-/* A seed's cluster, and which of the faults it meets how often. Most seeds leave most faults out, so that those that
- * are in get deep; what is rare in a data centre is frequent here (swarm testing). */
+/* A seed's cluster, and which of the faults it meets how often. Most seeds leave most faults out,
+ * so that those that are in get deep; what is rare in a data centre is frequent here (swarm
+ * testing). */
 
 static void draw_size(struct world *world)
 {
@@ -10,8 +11,9 @@ static void draw_size(struct world *world)
     struct plan *plan = &world->plan;
     plan->voters = voters[between(world, 0, 9)];
     plan->readers = readers[between(world, 0, 7)];
+    /* a run's cost grows with the square */
     if (plan->voters == 5 && plan->readers > 1)
-        plan->readers = 1; /* a run's cost grows with the square */
+        plan->readers = 1;
 }
 
 static void draw_times(struct world *world)
@@ -87,11 +89,12 @@ static void draw_faults(struct world *world)
         plan->weight[FAULT_FORCE] = 3;
         plan->weight[FAULT_ACCEPT] = 3;
     }
+    /* nobody else would */
     if (!plan->automatic)
-        plan->weight[FAULT_PROMOTE] = 6; /* nobody else would */
+        plan->weight[FAULT_PROMOTE] = 6;
+    /* its primary may forget the record that makes the other a reader */
     if (plan->lossy)
-        plan->weight[FAULT_SET_VOTER] =
-            0; /* its primary may forget the record that makes the other a reader */
+        plan->weight[FAULT_SET_VOTER] = 0;
     if (plan->leases) {
         plan->weight[FAULT_CLOCK_JUMP] = 0; /* a clock that jumps keeps to no bound of its drift */
         plan->weight[FAULT_USURP] = (uint32_t)between(world, 4, 12);

@@ -5,7 +5,7 @@
 
 enum { CONFIG_HASH = 42 }; /* of the topology that all have */
 
-/* ---- Chance --------------------------------------------------------------------------------------------- */
+/* ---- Chance ---------------------------------------------------------------------------------- */
 
 /* In a script the likelier thing happens, and everything takes as long as it may. */
 bool chance(struct world *world, uint32_t ppm)
@@ -22,7 +22,7 @@ uint64_t between(struct world *world, uint64_t low, uint64_t high)
     return low >= high ? low : low + rng_below(&world->rng, high - low + 1);
 }
 
-/* ---- Memory of one run ---------------------------------------------------------------------------------- */
+/* ---- Memory of one run ----------------------------------------------------------------------- */
 
 void *world_alloc(struct world *world, size_t bytes)
 {
@@ -41,7 +41,7 @@ void *world_copy(struct world *world, const void *bytes, size_t length)
     return at;
 }
 
-/* ---- The queue of what is to happen: a heap, ordered by time, then by when it was planned --------------- */
+/* ---- The queue of what is to happen: a heap, ordered by time, then by when it was planned ---- */
 
 static bool earlier(const struct event *a, const struct event *b)
 {
@@ -131,7 +131,7 @@ static void run_event(struct world *world, struct event *event)
     event->run(world, event);
 }
 
-/* ---- Clocks (R35) --------------------------------------------------------------------------------------- */
+/* ---- Clocks (R35) ---------------------------------------------------------------------------- */
 
 uint64_t local_ns(const struct world *world, const struct node *node)
 {
@@ -150,7 +150,8 @@ uint64_t global_of_local_ns(const struct node *node, uint64_t local)
     return clock->base_global_ns + (uint64_t)(elapsed_ns / rate) + 10;
 }
 
-/* A machine's CLOCK_BOOTTIME begins anew; the process sees any value, also one it has seen before. */
+/* A machine's CLOCK_BOOTTIME begins anew; the process sees any value, also one it has seen
+ * before. */
 static void clock_restart(struct world *world, struct node *node)
 {
     uint64_t local = local_ns(world, node);
@@ -160,7 +161,7 @@ static void clock_restart(struct world *world, struct node *node)
     node->clock.base_global_ns = world->now_ns;
 }
 
-/* ---- Tickets -------------------------------------------------------------------------------------------- */
+/* ---- Tickets --------------------------------------------------------------------------------- */
 
 struct ticket *ticket_new(struct world *world, struct node *node, enum ticket_kind kind)
 {
@@ -192,7 +193,7 @@ struct ticket ticket_take(struct world *world, struct node *node, uint64_t id)
             node->id.text, id);
 }
 
-/* ---- One step of a node --------------------------------------------------------------------------------- */
+/* ---- One step of a node ---------------------------------------------------------------------- */
 
 struct node *find_node(struct world *world, struct candor_node_id id)
 {
@@ -321,11 +322,12 @@ static void plan_tick(struct world *world, struct node *node)
     uint64_t wake_ns = core_next_wake_ns(node->core);
     if (wake_ns == UINT64_MAX)
         return;
-    uint64_t soonest_ns =
-        world->now_ns + world->plan.beat_ns / 1000; /* a thread takes time to wake */
+    /* a thread takes time to wake */
+    uint64_t soonest_ns = world->now_ns + world->plan.beat_ns / 1000;
     uint64_t at_ns = max_u64(global_of_local_ns(node, wake_ns), soonest_ns);
+    /* the one that is planned looks again */
     if (at_ns >= node->tick_ns)
-        return; /* the one that is planned looks again */
+        return;
     node->tick_ns = at_ns;
     schedule_at_node(world, node, at_ns, tick)->number = at_ns;
 }
@@ -362,7 +364,8 @@ static void flush_gathered(struct world *world, struct event *event)
     node->steps = false;
 }
 
-/* What comes in the next moments is taken together with what was just taken: the node thread was busy. */
+/* What comes in the next moments is taken together with what was just taken: the node thread was
+ * busy. */
 static bool gather(struct world *world, struct node *node)
 {
     if (!chance(world, world->plan.together_ppm))
@@ -391,11 +394,13 @@ void node_step(struct world *world, struct node *node, const struct core_event *
 static void tick(struct world *world, struct event *event)
 {
     struct node *node = &world->nodes[event->node];
+    /* an earlier one took its place */
     if (node->tick_ns != event->number)
-        return; /* an earlier one took its place */
+        return;
     node->tick_ns = UINT64_MAX;
+    /* the flush plans the next one */
     if (node->gathers)
-        return; /* the flush plans the next one */
+        return;
     if (local_ns(world, node) < core_next_wake_ns(node->core)) {
         plan_tick(world, node);
         return;
@@ -419,7 +424,7 @@ void clock_jump(struct world *world, struct node *node, uint64_t forward_ns)
         plan_tick(world, node);
 }
 
-/* ---- Birth and death ------------------------------------------------------------------------------------ */
+/* ---- Birth and death ------------------------------------------------------------------------- */
 
 static struct core_config config_of(struct world *world, const struct node *node)
 {
@@ -462,8 +467,8 @@ void node_start(struct world *world, struct node *node)
     node->tick_ns = UINT64_MAX;
     disk->boot = boot_next(disk->boot, rng_next(&world->rng));
     disk_replay(disk, &disk->state); /* the state is rebuilt from the log */
-    struct candor_epoch held =
-        disk_pos(disk, disk->last).epoch; /* of a forced EPOCH_START, perhaps (R28) */
+    /* of a forced EPOCH_START, perhaps (R28) */
+    struct candor_epoch held = disk_pos(disk, disk->last).epoch;
     if (epoch_compare(held, disk->epoch) > 0)
         disk->epoch = held;
     struct epoch_history history;
@@ -548,7 +553,7 @@ void node_crash(struct world *world, struct node *node, bool machine)
     net_node_died(world, node);
 }
 
-/* ---- A run ---------------------------------------------------------------------------------------------- */
+/* ---- A run ----------------------------------------------------------------------------------- */
 
 void world_init(struct world *world)
 {
@@ -681,7 +686,7 @@ void world_run(struct world *world, const struct options *options, uint64_t seed
         world_init(world);
 }
 
-/* ---- A script ------------------------------------------------------------------------------------------- */
+/* ---- A script -------------------------------------------------------------------------------- */
 
 void world_script(struct world *world, const struct plan *plan, struct watcher *watcher)
 {

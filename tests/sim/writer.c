@@ -2,7 +2,8 @@
 
 #include "sim.h"
 
-/* The FIFO of core.h: each piece of work is answered by one event, in order; consecutive WRITEs share an fsync. */
+/* The FIFO of core.h: each piece of work is answered by one event, in order; consecutive WRITEs
+ * share an fsync. */
 
 static struct work *work_at(const struct writer *writer, uint32_t i)
 {
@@ -30,7 +31,7 @@ void writer_free(struct writer *writer)
     free(writer->queue);
 }
 
-/* ---- Answers -------------------------------------------------------------------------------------------- */
+/* ---- Answers --------------------------------------------------------------------------------- */
 
 /* The oldest answer that waits: a pause must not change their order. */
 static void give_answer(struct world *world, struct event *event)
@@ -89,7 +90,7 @@ static struct answer *post_appended(struct world *world, struct node *node, cons
     return answer;
 }
 
-/* ---- What the disk is told ------------------------------------------------------------------------------ */
+/* ---- What the disk is told ------------------------------------------------------------------- */
 
 static bool disk_is_full(struct world *world, const struct node *node)
 {
@@ -229,7 +230,7 @@ static void commit(struct world *world, struct node *node, const struct work *wo
     schedule_at_node(world, node, world->now_ns, tell_trimmed)->number = first;
 }
 
-/* ---- The queue ------------------------------------------------------------------------------------------ */
+/* ---- The queue ------------------------------------------------------------------------------- */
 
 static void work_done(struct world *world, struct event *event);
 
@@ -309,8 +310,8 @@ static void work_done(struct world *world, struct event *event)
         schedule_at_node(world, node, writer->frozen_until_ns, work_done);
         return;
     }
-    if (writer
-            ->fail_next) { /* R3: the process ends; what of the work is on the disk is not known */
+    /* R3: the process ends; what of the work is on the disk is not known */
+    if (writer->fail_next) {
         writer->fail_next = false;
         TRACE(world, node, "fsync failed");
         node_crash(world, node, false);
@@ -354,7 +355,7 @@ void writer_give(struct world *world, struct node *node, const struct core_actio
         begin_work(world, node);
 }
 
-/* ---- A crash -------------------------------------------------------------------------------------------- */
+/* ---- A crash --------------------------------------------------------------------------------- */
 
 /* The work under way is on the disk, or not, or half. */
 static void interrupt(struct world *world, struct node *node)

@@ -2,7 +2,8 @@
 
 #include "storage.h"
 
-/* I15: an archive, replayed onto the state at its base, gives the discarded state; each old value is what it overwrote. */
+/* I15: an archive, replayed onto the state at its base, gives the discarded state; each old value
+ * is what it overwrote. */
 
 struct reading {
     const struct branch *log;
@@ -14,8 +15,9 @@ struct reading {
 static void check_old(const struct reading *reading, uint64_t seq, const struct archive_op *op)
 {
     const struct model_item *item = &reading->state->items[key_index(op->op.key)];
+    /* committed: its undo is gone */
     if (op->old == ARCHIVE_OLD_UNKNOWN && seq <= reading->undo_floor)
-        return; /* committed: its undo is gone */
+        return;
     bool right = item->there
                      ? op->old == ARCHIVE_OLD_VALUE && slice_equal(op->old_value, item->value)
                      : op->old == ARCHIVE_OLD_ABSENT;

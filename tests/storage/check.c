@@ -4,7 +4,7 @@
 
 /* The disk against the model. */
 
-/* ---- The log ---------------------------------------------------------------------------------------------- */
+/* ---- The log --------------------------------------------------------------------------------- */
 
 static void check_record(const struct record *record)
 {
@@ -48,7 +48,7 @@ void check_log(struct node *node)
     }
 }
 
-/* ---- The state (I13) -------------------------------------------------------------------------------------- */
+/* ---- The state (I13) ------------------------------------------------------------------------- */
 
 struct scan {
     const struct model_state *model;
@@ -123,8 +123,8 @@ static void check_known(const struct request_id *id, const struct state_request 
                 request->first_seq, request->last_seq, request->parts);
 }
 
-/* R46: the newest numbers are known; older ones are, or are too old; none is new that had its effect, and none is
- * known that had none. */
+/* R46: the newest numbers are known; older ones are, or are too old; none is new that had its
+ * effect, and none is known that had none. */
 static void check_request(struct state_view *view, const struct model_state *model,
                           const struct request_id *id)
 {

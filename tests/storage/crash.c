@@ -8,10 +8,11 @@
 
 #include "storage.h"
 
-/* The linker leads the code's system calls through here (--wrap), and a life can end before any of them, or in the
- * middle of a write. Bytes of the log that were written and not synced are remembered: a lost machine may take them. */
+/* The linker leads the code's system calls through here (--wrap), and a life can end before any of
+ * them, or in the middle of a write. Bytes of the log that were written and not synced are
+ * remembered: a lost machine may take them. */
 
-/* ---- Where a life ends ------------------------------------------------------------------------------------ */
+/* ---- Where a life ends ----------------------------------------------------------------------- */
 
 static bool is_due(void)
 {
@@ -36,7 +37,7 @@ static size_t part_of(size_t length)
     return length * between(0, 16) / 16;
 }
 
-/* ---- What fails ------------------------------------------------------------------------------------------- */
+/* ---- What fails ------------------------------------------------------------------------------ */
 
 static bool sync_fails(void)
 {
@@ -49,7 +50,7 @@ static bool sync_fails(void)
     return fails;
 }
 
-/* ---- What is not synced ----------------------------------------------------------------------------------- */
+/* ---- What is not synced ---------------------------------------------------------------------- */
 
 /* False: no file of the log. */
 static bool log_path(int fd, char out[160])
@@ -93,7 +94,7 @@ void crash_forget_unsynced(void)
     world->unsynced_count = 0;
 }
 
-/* ---- Calls ------------------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 /* A full disk takes a part, now and then. */
 static bool has_no_room(int fd)
@@ -131,7 +132,8 @@ WRAP(ssize_t, pwritev, int fd, const struct iovec *parts, int count, off_t at)
         errno = ENOSPC;
         return -1;
     }
-    if (due) /* a part of the first part; the second may be there without it, once the machine is lost */
+    /* a part of the first part; the second may be there without it, once the machine is lost */
+    if (due)
         cut.iov_len = part_of(cut.iov_len);
     ssize_t wrote =
         due && chance(50) ? __real_pwritev(fd, &cut, 1, at) : __real_pwritev(fd, parts, count, at);
@@ -215,11 +217,12 @@ WRAP(int, mdb_txn_commit, MDB_txn *txn)
     return MDB_MAP_FULL;
 }
 
-/* ---- A lost machine ----------------------------------------------------------------------------------------- */
+/* ---- A lost machine -------------------------------------------------------------------------- */
 
 enum { SECTOR = 512 };
 
-/* Written and not synced: there, gone, or there in part. Sectors that older bytes share are the disk's to keep. */
+/* Written and not synced: there, gone, or there in part. Sectors that older bytes share are the
+ * disk's to keep. */
 static void lose(const struct unsynced *unsynced)
 {
     static const uint8_t zeros[SECTOR];
@@ -263,8 +266,9 @@ void crash_lose_machine(void)
     struct candor_error err = {0};
     char path[256];
     TRACE("the machine is lost, %u places were not synced\n", world->unsynced_count);
+    /* it has not begun yet */
     if (hard_state_load(world->data, &hard, &err) != CANDOR_OK)
-        return; /* it has not begun yet */
+        return;
     for (uint32_t i = 0; i < world->unsynced_count; i++)
         lose(&world->unsynced[i]);
     world->unsynced_count = 0;

@@ -8,7 +8,7 @@
 
 /* One life of the node's disk: a process that opens it, works, and dies. */
 
-/* ---- Opening ---------------------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 _Noreturn void end_with_integrity(const struct candor_error *err)
 {
@@ -57,7 +57,7 @@ static struct node *open_node(void)
     return node;
 }
 
-/* ---- What a crash may have left --------------------------------------------------------------------------- */
+/* ---- What a crash may have left -------------------------------------------------------------- */
 
 static void adopt_records(struct node *node, uint64_t last)
 {
@@ -80,8 +80,8 @@ static void adopt_records(struct node *node, uint64_t last)
     buffer_free(&batches);
 }
 
-/* A truncate has happened, or not. Below the log's first record, where a snapshot brought what is taken back, it may also
- * have come as far as the log's own records. */
+/* A truncate has happened, or not. Below the log's first record, where a snapshot brought what is
+ * taken back, it may also have come as far as the log's own records. */
 static bool was_truncated(uint64_t last)
 {
     return world->pending == PENDING_TRUNCATE && last < world->log.last &&
@@ -121,7 +121,7 @@ static void check_opened(struct node *node)
     check_state(node);
 }
 
-/* ---- Living ----------------------------------------------------------------------------------------------- */
+/* ---- Living ---------------------------------------------------------------------------------- */
 
 static void step(struct node *node)
 {
@@ -166,8 +166,9 @@ void live(bool last)
     struct node *node = open_node();
     crash_forget_unsynced(); /* log_open has synced what it found */
     check_opened(node);
+    /* R5 */
     if (leads("a"))
-        world->term++; /* R5 */
+        world->term++;
     for (uint64_t i = between(3, 30); i > 0; i--)
         step(node);
     if (last || chance(20))
@@ -175,7 +176,8 @@ void live(bool last)
     say_goodbye(node, last || chance(30));
 }
 
-/* A byte was flipped. The integrity error is right, and so are the data; anything else is not (R3). */
+/* A byte was flipped. The integrity error is right, and so are the data; anything else is not
+ * (R3). */
 void live_with_rot(void)
 {
     struct node *node = open_node();

@@ -15,7 +15,7 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* ---- Many seeds --------------------------------------------------------------------------------------------- */
+/* ---- Many seeds ------------------------------------------------------------------------------ */
 
 static void report_failure(uint64_t seed)
 {
@@ -54,7 +54,7 @@ static int run_seeds(void)
     return failed == 0 ? 0 : 1;
 }
 
-/* ---- The mutation gate: each rule is left out once, and must be missed ---------------------------------------- */
+/* ---- The mutation gate: each rule is left out once, and must be missed ----------------------- */
 
 static bool hunt(uint32_t mutation)
 {
@@ -90,7 +90,7 @@ static int list_mutations(void)
     return 0;
 }
 
-/* ---- The command line ----------------------------------------------------------------------------------------- */
+/* ---- The command line ------------------------------------------------------------------------ */
 
 enum { OPT_FROM = 1, OPT_MUTATION, OPT_MUTATIONS, OPT_LIST, OPT_KEEP_GOING, OPT_TRACE };
 

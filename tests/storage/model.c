@@ -1,7 +1,7 @@
 #include "storage.h"
 
-/* What must be on the disk: records by seq, and the state that follows from them. Written from docs/protocol.md and the
- * headers, not from src/state. */
+/* What must be on the disk: records by seq, and the state that follows from them. Written from
+ * docs/protocol.md and the headers, not from src/state. */
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {

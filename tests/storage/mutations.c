@@ -41,7 +41,7 @@ bool mutated(enum mutation mutation)
     result __wrap_##name(__VA_ARGS__);                                                             \
     result __wrap_##name(__VA_ARGS__)
 
-/* ---- Undo ---------------------------------------------------------------------------------------------------- */
+/* ---- Undo ------------------------------------------------------------------------------------ */
 
 static bool undoing;
 static MDB_dbi request_tables[3];
@@ -108,7 +108,7 @@ WRAP(struct state_digest, entry_hash, enum table table, struct slice key, struct
                                              : __real_entry_hash(table, key, value);
 }
 
-/* ---- Requests ------------------------------------------------------------------------------------------------ */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 WRAP(int, requests_find, const struct env *env, MDB_txn *txn, const struct request_id *id,
      struct state_request *out, enum state_request_standing *standing)
@@ -120,7 +120,8 @@ WRAP(int, requests_find, const struct env *env, MDB_txn *txn, const struct reque
     return rc;
 }
 
-/* What is known is said to be of the very content that is asked for; the id is part of the write. */
+/* What is known is said to be of the very content that is asked for; the id is part of the
+ * write. */
 WRAP(enum state_request_standing, state_group_request, struct state_group *group,
      const struct request_id *id, struct state_request *out)
 {
@@ -131,7 +132,7 @@ WRAP(enum state_request_standing, state_group_request, struct state_group *group
     return standing;
 }
 
-/* ---- Rollback ------------------------------------------------------------------------------------------------ */
+/* ---- Rollback -------------------------------------------------------------------------------- */
 
 static struct archive_writer *held;
 
@@ -177,7 +178,7 @@ WRAP(enum candor_code, state_checkpoint_drop_above, struct state *state, uint64_
                : __real_state_checkpoint_drop_above(state, seq, err);
 }
 
-/* ---- The log ------------------------------------------------------------------------------------------------- */
+/* ---- The log --------------------------------------------------------------------------------- */
 
 WRAP(int, segment_look_behind, const struct segment *segment, uint64_t at, uint64_t seq,
      uint64_t *last_nonzero, bool *proof)

@@ -4,8 +4,8 @@
 
 #include "storage.h"
 
-/* Clients: one request at a time, tried again until it is answered; and what an operation does, said once more in few
- * words to compare src/eval with. */
+/* Clients: one request at a time, tried again until it is answered; and what an operation does,
+ * said once more in few words to compare src/eval with. */
 
 struct slice key_name(uint32_t key)
 {
@@ -75,9 +75,8 @@ struct client *client_next(void)
     struct client *client = &world->clients[between(0, CLIENTS - 1)];
     client->id.client[0] = (uint8_t)(client - world->clients + 1);
     bool first = client->id.number == 0;
-    if (!first &&
-        chance(
-            5)) { /* a twin, as after fork() or from a snapshot of the machine: the same id for something else */
+    /* a twin, as after fork() or from a snapshot of the machine: the same id for something else */
+    if (!first && chance(5)) {
         draw_content(client);
     } else if (!client->unanswered &&
                (first || !chance(15))) { /* else once more, as after a lost answer */

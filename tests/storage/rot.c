@@ -35,8 +35,9 @@ static bool flip(const char *path, bool at_end)
     return any;
 }
 
-/* One byte behind the check of a key's value, wherever a page holds it: of the present state and of older ones. Few of a
- * file's bytes are values; a byte drawn from all would mostly be of no page in use. */
+/* One byte behind the check of a key's value, wherever a page holds it: of the present state and of
+ * older ones. Few of a file's bytes are values; a byte drawn from all would mostly be of no page in
+ * use. */
 static bool flip_value(const char *path)
 {
     enum { CHECK = 8, LEAST_VALUE = 16 };
@@ -107,8 +108,8 @@ static bool flip_log(void)
     bool flipped = flip(path, chance(30));
     if (!flipped || chance(50))
         return flipped;
-    /* The log alone must tell, and what the last life said of its end (R65). After a crash the newest append is like a torn
-     * tail: nothing behind it says that it was durable. */
+    /* The log alone must tell, and what the last life said of its end (R65). After a crash the
+     * newest append is like a torn tail: nothing behind it says that it was durable. */
     crash_lose_machine();
     if (chance(50)) {
         forget_end();

@@ -9,7 +9,7 @@
 
 /* One seed: some lives of one disk, and what comes between them. */
 
-/* ---- Chance and memory, of all processes ------------------------------------------------------------------ */
+/* ---- Chance and memory, of all processes ----------------------------------------------------- */
 
 bool chance(uint32_t percent)
 {
@@ -37,7 +37,7 @@ struct slice arena_copy(struct slice bytes)
     return slice_of(at, bytes.length);
 }
 
-/* ---- Violations ------------------------------------------------------------------------------------------- */
+/* ---- Violations ------------------------------------------------------------------------------ */
 
 void note_violation(const char *format, ...)
 {
@@ -58,7 +58,7 @@ void violate(const char *invariant, const char *format, ...)
     _exit(EXIT_VIOLATION);
 }
 
-/* ---- Lives ------------------------------------------------------------------------------------------------ */
+/* ---- Lives ----------------------------------------------------------------------------------- */
 
 enum kind { LIFE, LAST_LIFE, ROTTEN_LIFE };
 
@@ -114,7 +114,7 @@ static void run_lives(void)
         live_once(ROTTEN_LIFE);
 }
 
-/* ---- A seed ----------------------------------------------------------------------------------------------- */
+/* ---- A seed ---------------------------------------------------------------------------------- */
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {

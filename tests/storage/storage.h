@@ -1,9 +1,10 @@
-/* The storage simulator: the random life of ONE node's real disk, from one number (docs/protocol.md §13).
+/* The storage simulator: the random life of ONE node's real disk, from one number (docs/protocol.md
+ * §13).
  *
- * The code under test is kvd's: src/log, src/state, src/eval, and the writer of src/node, which is given the works that
- * the core would give it, without threads. Each life is a process of its own, so that a crash is a real one: it ends
- * before some system call, or in the middle of a write. What must be on the disk is known to a model in memory that
- * outlives it.
+ * The code under test is kvd's: src/log, src/state, src/eval, and the writer of src/node, which is
+ * given the works that the core would give it, without threads. Each life is a process of its own,
+ * so that a crash is a real one: it ends before some system call, or in the middle of a write. What
+ * must be on the disk is known to a model in memory that outlives it.
  *
  *   main.c       options, seeds, the mutation gate
  *   seed.c       one seed: lives, what comes between them, the end
@@ -54,7 +55,7 @@ enum {
 /* How a life ends. */
 enum { EXIT_LIVED = 0, EXIT_CRASHED = 40, EXIT_VIOLATION = 41, EXIT_INTEGRITY = 42 };
 
-/* ---- The model ------------------------------------------------------------------------------------------ */
+/* ---- The model ------------------------------------------------------------------------------- */
 
 struct kept {             /* one record that must be in the log */
     struct record record; /* its slices are in the arena */
@@ -90,7 +91,7 @@ struct model_state {
     uint32_t request_count;
 };
 
-/* ---- Clients -------------------------------------------------------------------------------------------- */
+/* ---- Clients --------------------------------------------------------------------------------- */
 
 struct operation {
     enum eval_kind kind;
@@ -109,7 +110,7 @@ struct client {
     bool unanswered; /* it is tried again */
 };
 
-/* ---- One seed ------------------------------------------------------------------------------------------- */
+/* ---- One seed -------------------------------------------------------------------------------- */
 
 /* What was given to the disk and not answered: after a crash it may have happened. */
 enum pending { PENDING_NONE, PENDING_RECORDS, PENDING_TRUNCATE, PENDING_INSTALL };
@@ -206,8 +207,8 @@ void members_of(struct members *out);
 
 /* requests.c */
 uint64_t client_digest(const struct client *client); /* of its newest request's content */
-struct client *
-client_next(void); /* with a request to be tried: a new one, or one that was not answered */
+/* with a request to be tried: a new one, or one that was not answered */
+struct client *client_next(void);
 void operation_fill(const struct operation *operation, struct eval_op *out,
                     struct eval_compare *compare, struct eval_step steps[2]);
 /* What the operation does to the model's state, as the model sees it: at most 2. */

@@ -6,7 +6,7 @@
 
 /* Works of the writer, given as the core would give them, and what they must answer. */
 
-/* ---- Giving ----------------------------------------------------------------------------------------------- */
+/* ---- Giving ---------------------------------------------------------------------------------- */
 
 static struct candor_epoch epoch_of(uint64_t term, const char *owner)
 {
@@ -45,7 +45,8 @@ static void nothing_stored(struct node *node)
     check_state(node);
 }
 
-/* The answers in order; the records that were stored go to `stored`. False: there was no room, and nothing was stored. */
+/* The answers in order; the records that were stored go to `stored`. False: there was no room, and
+ * nothing was stored. */
 static bool take_answers(struct node *node, enum core_event_type type, struct buffer *stored)
 {
     void *item;
@@ -72,7 +73,7 @@ static bool take_answers(struct node *node, enum core_event_type type, struct bu
     return !full;
 }
 
-/* ---- The records of an answer ----------------------------------------------------------------------------- */
+/* ---- The records of an answer ---------------------------------------------------------------- */
 
 struct records {
     struct slice rest;
@@ -104,7 +105,7 @@ static void append_all(struct branch *log, struct slice batches)
         model_append(log, &record, first);
 }
 
-/* ---- Writes ----------------------------------------------------------------------------------------------- */
+/* ---- Writes ---------------------------------------------------------------------------------- */
 
 struct given {
     struct client *client;
@@ -154,7 +155,8 @@ static void check_record(const struct given *given, uint32_t part, const struct 
                 record->seq, part, given->asked.id.number, given->asked.id.client[0]);
 }
 
-/* Runs the rest of the request in the model, against the records that were stored. False: an answer is not known. */
+/* Runs the rest of the request in the model, against the records that were stored. False: an answer
+ * is not known. */
 static bool run_in_model(const struct given *given, uint32_t done, struct model_state *state,
                          struct records *records, struct buffer *answers)
 {
@@ -182,8 +184,9 @@ static void check_result(const struct given *given, const struct model_state *st
 {
     const struct write_result *result = &given->ticket->result;
     const struct model_request *request = model_request(state, &given->asked.id);
+    /* without effect */
     if (request == NULL)
-        return; /* without effect */
+        return;
     if (result->first.seq != request->first_seq || result->last.seq != request->last_seq)
         violate("R46",
                 "request %" PRIu64 " of client %u is answered with %" PRIu64 "..%" PRIu64
@@ -270,7 +273,7 @@ void work_writes(struct node *node)
     world->pending = PENDING_NONE;
 }
 
-/* ---- Epochs, members, commit ------------------------------------------------------------------------------ */
+/* ---- Epochs, members, commit ----------------------------------------------------------------- */
 
 void members_of(struct members *out)
 {
@@ -322,7 +325,8 @@ void work_members(struct node *node)
     work_meta(node, CORE_ACTION_MEMBERS, tail_epoch(&world->log));
 }
 
-/* No core goes back behind what it has saved, nor behind its log, which a start takes for saved (R28). */
+/* No core goes back behind what it has saved, nor behind its log, which a start takes for saved
+ * (R28). */
 static struct candor_epoch newest_epoch(const struct node *node)
 {
     struct candor_epoch own = epoch_of(world->term, "a");
@@ -350,7 +354,7 @@ void work_checkpoint(struct node *node)
         violate("checkpoint", "it could not be cut");
 }
 
-/* ---- Records of another ----------------------------------------------------------------------------------- */
+/* ---- Records of another ---------------------------------------------------------------------- */
 
 static bool read_model(void *closure, struct slice key, struct eval_item *out)
 {
@@ -377,10 +381,12 @@ static uint32_t run_elsewhere(struct batch_writer *batch, struct model_state *st
     const struct model_request *known = model_request(state, &client->id);
     uint32_t made = 0;
     uint64_t digest = client_digest(client);
+    /* not to be judged by this simulator */
     if (model_newest(state, &client->id) > client->id.number)
-        return 0; /* not to be judged by this simulator */
+        return 0;
+    /* refused */
     if (known != NULL && known->digest != digest)
-        return 0; /* refused */
+        return 0;
     for (uint32_t part = known != NULL ? known->parts : 0; part < client->count; part++) {
         struct eval_op op;
         struct eval_compare compare;
@@ -433,8 +439,9 @@ static void make_batch(struct buffer *out, struct model_state *state, struct can
     uint64_t last = end->last;
     for (uint64_t i = between(1, 4); i > 0; i--)
         last += run_elsewhere(&batch, state, last + 1);
+    /* nothing has an effect */
     if (last == end->last)
-        out->length = before; /* nothing has an effect */
+        out->length = before;
     else
         end_batch(&batch, end);
 }
@@ -469,7 +476,7 @@ void work_follow(struct node *node)
     world->pending = PENDING_NONE;
 }
 
-/* ---- Going back ------------------------------------------------------------------------------------------- */
+/* ---- Going back ------------------------------------------------------------------------------ */
 
 void work_truncate(struct node *node)
 {
@@ -489,7 +496,7 @@ void work_truncate(struct node *node)
     world->pending = PENDING_NONE;
 }
 
-/* ---- Snapshots -------------------------------------------------------------------------------------------- */
+/* ---- Snapshots ------------------------------------------------------------------------------- */
 
 static void must(enum candor_code code, const struct candor_error *err)
 {
@@ -570,8 +577,9 @@ void work_install(struct node *node)
     world->fail_in = 0; /* not the peer's */
     work->incoming = download(node);
     world->fail_in = fail_in;
+    /* there are more places to end at than anywhere else */
     if (chance(25))
-        world->crash_in = between(1, 80); /* there are more places to end at than anywhere else */
+        world->crash_in = between(1, 80);
     work->seq = common;
     work->epoch = tail_epoch(&world->other);
     give(node, PENDING_INSTALL, &work, 1);

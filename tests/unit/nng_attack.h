@@ -1,7 +1,8 @@
 /* What test_nng_fixes.c and test_nng_unfixed.c share: programs that NNG does not survive unfixed.
  *
- * A victim is a forked child that uses NNG; the parent never does (a fork would not copy NNG's threads), it only
- * attacks over plain sockets and looks. Everything waits for a condition with a deadline. */
+ * A victim is a forked child that uses NNG; the parent never does (a fork would not copy NNG's
+ * threads), it only attacks over plain sockets and looks. Everything waits for a condition with a
+ * deadline. */
 #ifndef NNG_ATTACK_H
 #define NNG_ATTACK_H
 
@@ -31,7 +32,7 @@
 
 #include "sp_socket.h"
 
-/* ---- Victims ---------------------------------------------------------------------------------------- */
+/* ---- Victims --------------------------------------------------------------------------------- */
 
 struct victim {
     pid_t pid;
@@ -39,7 +40,8 @@ struct victim {
     int from; /* what the victim says */
 };
 
-/* Runs `body` in a child; it says what it likes on `out`, ends when `in` is at its end, and returns its status. */
+/* Runs `body` in a child; it says what it likes on `out`, ends when `in` is at its end, and returns
+ * its status. */
 static inline struct victim victim_start(int (*body)(int in, int out, void *closure), void *closure)
 {
     int to[2];
@@ -96,7 +98,7 @@ static inline void await_end_of(int in)
         ;
 }
 
-/* ---- A server to be attacked ------------------------------------------------------------------------ */
+/* ---- A server to be attacked ----------------------------------------------------------------- */
 
 static inline int serve(int in, int out, void *closure)
 {
@@ -124,7 +126,7 @@ static inline struct victim server_start(int *port)
     return victim;
 }
 
-/* ---- Attacks -------------------------------------------------------------------------------------- */
+/* ---- Attacks --------------------------------------------------------------------------------- */
 
 /* One request as any stranger would send it. True when some reply came: the server lives. */
 static inline bool server_answers(int port)
@@ -158,7 +160,7 @@ static inline void attack_fin_and_reset(const struct victim *server, int port, i
     kill(server->pid, SIGCONT);
 }
 
-/* ---- Bug 2: a subscriber that drops its connections in mid-message ----------------------------------- */
+/* ---- Bug 2: a subscriber that drops its connections in mid-message --------------------------- */
 
 struct subscriber_report {
     int descriptors_before;
@@ -241,8 +243,9 @@ static inline int subscribe_and_drop(int in, int out, void *closure)
         nng_pipe_close((nng_pipe){.id = pipe});
         uint32_t next = next_pipe(pipe);
         report.received += drain(sub);
+        /* never reaped: its dialer waits for ever */
         if (next == pipe)
-            break; /* never reaped: its dialer waits for ever */
+            break;
         pipe = next;
         report.dropped++;
     }
@@ -256,7 +259,7 @@ static inline int subscribe_and_drop(int in, int out, void *closure)
     return 0;
 }
 
-/* ---- Operations of a closed aio, one by one ----------------------------------------------------------- */
+/* ---- Operations of a closed aio, one by one -------------------------------------------------- */
 
 void nni_aio_close(nng_aio *aio);
 int nni_aio_begin(nng_aio *aio);
@@ -303,7 +306,8 @@ static inline nng_stream *stream_to(int port)
     return stream;
 }
 
-/* Says how often the aio's callback has run once the aio is idle: 2, if the second operation was told that it failed. */
+/* Says how often the aio's callback has run once the aio is idle: 2, if the second operation was
+ * told that it failed. */
 static inline int resubmit_on_a_closed_aio(int in, int out, void *closure)
 {
     int port = free_port();
@@ -325,7 +329,8 @@ static inline int resubmit_on_a_closed_aio(int in, int out, void *closure)
 }
 
 #if NNG_MINOR_VERSION >= 9 /* bug 4 came with it */
-/* Says whether an operation that has begun, and that somebody tries to cancel, still counts as under way. */
+/* Says whether an operation that has begun, and that somebody tries to cancel, still counts as
+ * under way. */
 static inline int cancel_what_will_be_finished(int in, int out, void *closure)
 {
     nng_aio *aio;

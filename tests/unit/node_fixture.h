@@ -1,4 +1,5 @@
-/* Whole nodes in one process, over ipc:// in a temporary directory; and clients of them. For the tests of src/node. */
+/* Whole nodes in one process, over ipc:// in a temporary directory; and clients of them. For the
+ * tests of src/node. */
 #ifndef NODE_FIXTURE_H
 #define NODE_FIXTURE_H
 
@@ -35,7 +36,7 @@
 #define HELPER __attribute__((unused)) static /* not every test uses every one */
 #define DEADLINE_NS (60 * NS_PER_S)
 
-/* ---- A cluster ---------------------------------------------------------------------------------------- */
+/* ---- A cluster ------------------------------------------------------------------------------- */
 
 struct cluster {
     char dir[64];
@@ -51,7 +52,8 @@ HELPER void fatal(void *closure, const struct candor_error *err)
     abort();
 }
 
-/* `settings`: more lines of the topology. Node 0, "a", founds. `voters` come first, then readers. */
+/* `settings`: more lines of the topology. Node 0, "a", founds. `voters` come first, then
+ * readers. */
 HELPER struct cluster *cluster_new(uint32_t voters, uint32_t readers, const char *settings)
 {
     struct cluster *cluster = calloc(1, sizeof *cluster);
@@ -132,7 +134,7 @@ HELPER void cluster_free(struct cluster *cluster)
     free(cluster);
 }
 
-/* ---- Clients ------------------------------------------------------------------------------------------ */
+/* ---- Clients --------------------------------------------------------------------------------- */
 
 /* A client of one node, which follows nothing. */
 HELPER struct candor_client *client_of(struct cluster *cluster, uint32_t i)
@@ -179,7 +181,8 @@ HELPER void must_put(struct candor_client *client, const char *key, const char *
     candor_result_free(&result);
 }
 
-/* Whether the node has `key` with `value` (NULL: has it not). False as well when it does not answer. */
+/* Whether the node has `key` with `value` (NULL: has it not). False as well when it does not
+ * answer. */
 HELPER bool has(struct candor_client *client, const char *key, const char *value)
 {
     struct candor_result result;
@@ -232,7 +235,7 @@ HELPER bool is_primary(struct candor_client *client)
     return freshness_of(client).role == CANDOR_ROLE_PRIMARY;
 }
 
-/* ---- Calls that libcandor does not make ----------------------------------------------------------------- */
+/* ---- Calls that libcandor does not make ------------------------------------------------------ */
 
 HELPER enum candor_code call_at(const char *address, const char *method,
                                 const ProtobufCMessage *request, struct rpc_exchange *exchange,

@@ -1,4 +1,5 @@
-/* A publisher over plain TCP that speaks SP's handshake and no more: what subscribers dial in tests. */
+/* A publisher over plain TCP that speaks SP's handshake and no more: what subscribers dial in
+ * tests. */
 #ifndef PUBLISHER_H
 #define PUBLISHER_H
 
@@ -13,7 +14,8 @@
 struct publisher {
     int port;
     int listener;
-    /* Connections are kept: the newest until the next. Else each is greeted slowly and is soon gone. */
+    /* Connections are kept: the newest until the next. Else each is greeted slowly and is soon
+     * gone. */
     atomic_bool stays;
     int kept;
     pthread_t thread;

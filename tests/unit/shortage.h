@@ -1,4 +1,5 @@
-/* Shortages of this process, for tests: no descriptor, or no room in files, until they are ended. */
+/* Shortages of this process, for tests: no descriptor, or no room in files, until they are
+ * ended. */
 #ifndef SHORTAGE_H
 #define SHORTAGE_H
 
@@ -43,7 +44,8 @@ SHORTAGE_HELPER struct shortage shortage_of_descriptors(int left)
     return shortage_begin(RLIMIT_NOFILE, (rlim_t)first_refused);
 }
 
-/* No file may grow beyond `bytes`: what crosses the limit is cut short, what begins behind it is refused (EFBIG). */
+/* No file may grow beyond `bytes`: what crosses the limit is cut short, what begins behind it is
+ * refused (EFBIG). */
 SHORTAGE_HELPER struct shortage shortage_of_room(uint64_t bytes)
 {
     signal(SIGXFSZ, SIG_IGN);

@@ -19,8 +19,8 @@
 
 #define PATIENCE_NS (60 * NS_PER_S) /* under sanitizers, on a machine that has other things to do */
 
-/* A known leak of NNG 1.5.2 and 1.10.1, not fixed (docs/architecture.md): a dialer or listener that is closed in the instant in which a
- * handshake ends keeps itself and that connection. */
+/* A known leak of NNG 1.5.2 and 1.10.1, not fixed (docs/architecture.md): a dialer or listener that
+ * is closed in the instant in which a handshake ends keeps itself and that connection. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -28,10 +28,10 @@ const char *__lsan_default_suppressions(void)
            "leak:tcptran_listener_init\nleak:tcptran_accept_cb\n";
 }
 
-/* ---- Ports, waiting, descriptors ---------------------------------------------------------------- */
+/* ---- Ports, waiting, descriptors ------------------------------------------------------------- */
 
-/* Drawn below the range that the kernel gives to outgoing connections: nobody takes it by chance while it is free, and
- * a dialer that finds no listener does not meet itself. */
+/* Drawn below the range that the kernel gives to outgoing connections: nobody takes it by chance
+ * while it is free, and a dialer that finds no listener does not meet itself. */
 static inline int free_port(void)
 {
     for (;;) {
@@ -82,7 +82,7 @@ static inline int descriptors_at_most(pid_t pid, int most)
     return count;
 }
 
-/* ---- Connections --------------------------------------------------------------------------------- */
+/* ---- Connections ----------------------------------------------------------------------------- */
 
 static const uint8_t HANDSHAKE_REQ[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
 
@@ -183,7 +183,8 @@ static inline bool sp_send(int fd, uint32_t id, const void *bytes, size_t length
     return send_all(fd, head, sizeof head) && (length == 0 || send_all(fd, bytes, length));
 }
 
-/* Returns the length of the next message's body, at most `capacity`; -1: none came, or a longer one. */
+/* Returns the length of the next message's body, at most `capacity`; -1: none came, or a longer
+ * one. */
 static inline long sp_receive(int fd, uint32_t *id, uint8_t *out, size_t capacity)
 {
     uint8_t head[12];

@@ -4,7 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The discarded tail of a history: put over an old value, put of a new key, delete, delete of nothing. */
+/* The discarded tail of a history: put over an old value, put of a new key, delete, delete of
+ * nothing. */
 static void discard_some(struct fixture *f, struct archive_summary *summary)
 {
     apply_epoch_start(f, 1, 1);
@@ -168,8 +169,9 @@ static void damaged_archives_are_told_of_and_do_no_harm(void **state)
     struct rng rng;
     rng_seed(&rng, 3);
     for (off_t at = 0; at < st.st_size; at += 1 + (off_t)rng_below(&rng, 3)) {
+        /* zeros behind the header's fields are covered below by its checksum */
         if (at >= 220 && at < 256)
-            continue; /* zeros behind the header's fields are covered below by its checksum */
+            continue;
         FILE *file = fopen(path, "r+b");
         fseek(file, at, SEEK_SET);
         int byte = fgetc(file);

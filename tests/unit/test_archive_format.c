@@ -1,5 +1,6 @@
 /* links: state record */
-/* What an archive file holds and how it is read back when it is large, alike another, or damaged. */
+/* What an archive file holds and how it is read back when it is large, alike another, or
+ * damaged. */
 #include "state_fixture.h"
 
 #include <unistd.h>

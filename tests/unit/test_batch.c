@@ -247,7 +247,8 @@ static void a_write_without_operations_is_a_record(void **state)
     buffer_free(&buffer);
 }
 
-/* R46: a result over its limit is refused when it comes, too: what is kept per request is bounded. */
+/* R46: a result over its limit is refused when it comes, too: what is kept per request is
+ * bounded. */
 static void a_result_has_its_limit(void **state)
 {
     (void)state;
@@ -635,7 +636,7 @@ static void whole_tails_and_heads_are_the_same_bytes_and_are_appended(void **sta
     buffer_free(&buffer);
 }
 
-/* ---- The chain (R55) --------------------------------------------------------------------------------- */
+/* ---- The chain (R55) ------------------------------------------------------------------------- */
 
 static struct chain chain_of_patch(const struct buffer *good, size_t at)
 {

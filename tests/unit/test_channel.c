@@ -25,7 +25,7 @@
 
 #define GET "/candor.v1.KV/Get"
 
-/* ---- A node ------------------------------------------------------------------------------------------------ */
+/* ---- A node ---------------------------------------------------------------------------------- */
 
 /* What it answers: by the key that is asked for. */
 #define KEY_REDIRECT "elsewhere"
@@ -131,7 +131,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- Asking ------------------------------------------------------------------------------------------------ */
+/* ---- Asking ---------------------------------------------------------------------------------- */
 
 static struct candor_bytes get_request(const char *key, uint8_t room[64])
 {
@@ -152,7 +152,7 @@ static void assert_response_is(struct candor_bytes bytes, const char *value)
     candor__v1__get_response__free_unpacked(response, NULL);
 }
 
-/* ---- Tests ------------------------------------------------------------------------------------------------- */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 static void a_call_gives_response_freshness_and_the_envelope_without_its_body(void **state)
 {
@@ -326,7 +326,8 @@ static void send_once_more(void *closure, const struct candor_answer *answer)
     atomic_fetch_add(&eager->done, 1);
 }
 
-/* Whoever sends on from its callback is told no by the code: a callback within a callback would have no end. */
+/* Whoever sends on from its callback is told no by the code: a callback within a callback would
+ * have no end. */
 static void what_is_too_much_is_refused_without_a_callback(void **state)
 {
     (void)state;

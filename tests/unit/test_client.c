@@ -28,7 +28,7 @@
 /* Of calls that have none of their own. */
 #define CLIENT_DEADLINE_MS 60000
 
-/* ---- Nodes that answer what a script says ----------------------------------------------------------- */
+/* ---- Nodes that answer what a script says ---------------------------------------------------- */
 
 struct node;
 
@@ -333,7 +333,8 @@ static void script(struct node *node, size_t count, const struct reply *replies)
     script((node), sizeof((struct reply[]){__VA_ARGS__}) / sizeof(struct reply),                   \
            (struct reply[]){__VA_ARGS__})
 
-/* However slow the machine is: what the test counts begins with a connection. Nodes have no Status. */
+/* However slow the machine is: what the test counts begins with a connection. Nodes have no
+ * Status. */
 static void connect_to(struct candor_client *client, const struct node *node)
 {
     enum candor_code code = CANDOR_OK;
@@ -414,7 +415,7 @@ static enum candor_code get_refused(struct candor_client *client, struct candor_
     return code;
 }
 
-/* ---- Finding the primary ---------------------------------------------------------------------------- */
+/* ---- Finding the primary --------------------------------------------------------------------- */
 
 static void redirect_is_followed_and_names_its_hops(void **state)
 {
@@ -423,8 +424,8 @@ static void redirect_is_followed_and_names_its_hops(void **state)
                           .reason = CANDOR_REASON_NOT_PRIMARY,
                           .redirect = &f->nodes[1]});
     SCRIPT(&f->nodes[1], {.seq = 9});
-    struct candor_client *client =
-        open_client(f, 1, false); /* b is known from the redirect alone */
+    /* b is known from the redirect alone */
+    struct candor_client *client = open_client(f, 1, false);
     struct candor_result result;
     EXPECT(put(client, &result), CANDOR_OK, result);
     assert_string_equal(result.freshness.node, "b");
@@ -586,7 +587,7 @@ static void refusal_is_told_when_the_node_it_names_is_gone(void **state)
     candor_result_free(&result);
 }
 
-/* ---- Writes ----------------------------------------------------------------------------------------- */
+/* ---- Writes ---------------------------------------------------------------------------------- */
 
 static void refused_write_is_repeated_with_its_request_id(void **state)
 {
@@ -660,7 +661,8 @@ static void silent_node_does_not_use_up_a_writes_deadline(void **state)
     candor_result_free(&result);
 }
 
-/* The client gives up at such a refusal, not at its deadline: nothing depends on the machine's speed. */
+/* The client gives up at such a refusal, not at its deadline: nothing depends on the machine's
+ * speed. */
 #define COME_BACK_LATER                                                                            \
     {                                                                                              \
         .code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_NO_PRIMARY, .retry_after_ms = 3600000  \
@@ -755,9 +757,10 @@ static void slow_write_is_passed_by_under_another_client_id(void **state)
     while (with_slow < WRITES && same_client(node, 0, with_slow))
         with_slow++;
     assert_in_range(with_slow, 2, LIMIT_REQUESTS_PER_CLIENT - 1);
+    /* and all of them under one */
     for (size_t i = with_slow; i <= WRITES; i++)
-        assert_true(same_client(node, with_slow, i)); /* and all of them under one */
-    assert_true(same_client(node, 0, WRITES + 1));    /* the slow one again */
+        assert_true(same_client(node, with_slow, i));
+    assert_true(same_client(node, 0, WRITES + 1)); /* the slow one again */
     assert_int_equal(node->numbers[WRITES + 1], node->numbers[0]);
 }
 
@@ -783,7 +786,8 @@ static void unknown_outcome_ends_its_client_id(void **state)
     assert_int_equal(node->numbers[next], 1);
 }
 
-/* REQUEST_ID_REUSED, or an answer to what no attempt of the call has done: the process was copied, with its ids. */
+/* REQUEST_ID_REUSED, or an answer to what no attempt of the call has done: the process was copied,
+ * with its ids. */
 static void id_that_somebody_else_uses_is_told_and_given_up(void **state)
 {
     struct fixture *f = *state;
@@ -853,7 +857,8 @@ static void answer_that_does_not_decode_is_an_error(void **state)
     candor_result_free(&result);
 }
 
-/* Two bytes on the wire are some hundred in memory: a node that is none could fill that of its clients. */
+/* Two bytes on the wire are some hundred in memory: a node that is none could fill that of its
+ * clients. */
 static void answer_unfolds_to_a_bounded_size(void **state)
 {
     struct fixture *f = *state;
@@ -874,7 +879,7 @@ static void answer_unfolds_to_a_bounded_size(void **state)
     free(keys);
 }
 
-/* ---- Sessions --------------------------------------------------------------------------------------- */
+/* ---- Sessions -------------------------------------------------------------------------------- */
 
 static void session_token_never_goes_back(void **state)
 {
@@ -1005,7 +1010,7 @@ static void tokens_survive_export_and_foreign_ones_are_refused(void **state)
     assert_int_equal(candor_token_export(&(struct candor_token){0}, bytes), 0);
 }
 
-/* ---- Promises --------------------------------------------------------------------------------------- */
+/* ---- Promises -------------------------------------------------------------------------------- */
 
 static void bound_grows_by_the_time_since_the_request_was_sent(void **state)
 {
@@ -1123,7 +1128,8 @@ static enum candor_code put_or_get(struct candor_client *client, struct candor_r
     return candor_txn(client, &txn, NULL, result);
 }
 
-/* Without effect, an answer has the position of what was read: that may be what the session has seen, but nothing older. */
+/* Without effect, an answer has the position of what was read: that may be what the session has
+ * seen, but nothing older. */
 static void only_what_was_written_stands_behind_what_the_session_saw(void **state)
 {
     struct fixture *f = *state;
@@ -1159,7 +1165,7 @@ static void only_what_was_written_stands_behind_what_the_session_saw(void **stat
     }
 }
 
-/* ---- Threads, options ------------------------------------------------------------------------------- */
+/* ---- Threads, options ------------------------------------------------------------------------ */
 
 /* Returns NULL when every call went well: a failure in this thread could not end the test. */
 static void *many_calls(void *argument)
@@ -1170,8 +1176,8 @@ static void *many_calls(void *argument)
         struct candor_result result;
         bool write = i % 4 == 0;
         enum candor_code code = write ? put(client, &result) : get(client, &result);
-        bool broken =
-            !write && result.violation[0] != '\0'; /* the script's writes do not move on */
+        /* the script's writes do not move on */
+        bool broken = !write && result.violation[0] != '\0';
         wrong = wrong || code != CANDOR_OK || broken;
         candor_result_free(&result);
     }

@@ -1,5 +1,6 @@
 /* links: client */
-/* fork() around a client. The node that answers is a process of its own: NNG in this one would keep children from using it. */
+/* fork() around a client. The node that answers is a process of its own: NNG in this one would keep
+ * children from using it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -40,10 +41,10 @@ struct fixture {
     pid_t node;
 };
 
-static struct fixture
-    fixture; /* of all tests: a node is forked before this process makes a call, or never */
+/* of all tests: a node is forked before this process makes a call, or never */
+static struct fixture fixture;
 
-/* ---- The node ----------------------------------------------------------------------------------------- */
+/* ---- The node -------------------------------------------------------------------------------- */
 
 static void kv_put(Candor__V1__KV_Service *service, const Candor__V1__PutRequest *request,
                    Candor__V1__PutResponse_Closure closure, void *closure_data)
@@ -109,7 +110,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- Clients ------------------------------------------------------------------------------------------ */
+/* ---- Clients --------------------------------------------------------------------------------- */
 
 static struct candor_client *open_client(const struct fixture *f)
 {

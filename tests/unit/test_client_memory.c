@@ -1,6 +1,7 @@
 /* links: client */
-/* libcandor without memory: a call says so, and the caller's process goes on. malloc() and calloc() are wrapped by the linker
- * and fail as the test says: the n-th of this thread, all from the n-th on, or those of one size in any thread. */
+/* libcandor without memory: a call says so, and the caller's process goes on. malloc() and calloc()
+ * are wrapped by the linker and fail as the test says: the n-th of this thread, all from the n-th
+ * on, or those of one size in any thread. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -19,7 +20,7 @@
 #include "candor/v1/kv.pb-c.h"
 #include "rpc/rpc.h"
 
-/* ---- Failing allocators ------------------------------------------------------------------------------- */
+/* ---- Failing allocators ---------------------------------------------------------------------- */
 
 static _Thread_local int countdown; /* 0: not armed */
 static _Thread_local bool goes_on;  /* after the first failure */
@@ -88,7 +89,7 @@ static bool disarm(void)
     return failures > 0;
 }
 
-/* ---- A node ------------------------------------------------------------------------------------------- */
+/* ---- A node ---------------------------------------------------------------------------------- */
 
 enum { VALUE_BYTES = 20011 };
 
@@ -232,7 +233,7 @@ static enum candor_code open_client(struct fixture *f, struct candor_error *err)
     return candor_client_open(&options, &f->client, err);
 }
 
-/* ---- Calls -------------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 static enum candor_code get(struct candor_client *client, struct candor_result *result)
 {
@@ -272,9 +273,9 @@ static enum candor_code (*const calls[])(struct candor_client *,
                                          struct candor_result *) = {get, mget, put, batch, txn};
 enum { CALL_COUNT = sizeof calls / sizeof calls[0], MOST_ALLOCATIONS = 10000 };
 
-/* The call with its n-th allocation failing, for each n, until it needs no more; then it goes on. `connected`: by a call
- * before. Else its first call connects, and NNG's own allocations are spared: while it opens a socket, 1.5.2 does not
- * survive to have none (req0_sock_fini). */
+/* The call with its n-th allocation failing, for each n, until it needs no more; then it goes on.
+ * `connected`: by a call before. Else its first call connects, and NNG's own allocations are
+ * spared: while it opens a socket, 1.5.2 does not survive to have none (req0_sock_fini). */
 static void fail_each(struct fixture *f, size_t i, bool connected, bool all_after)
 {
     bool failed = true;

@@ -16,7 +16,7 @@
 #include "core/core.h"
 #include "record/batch.h"
 
-/* ---- A cluster in one thread: the writer and the network answer at once, in order ------------------- */
+/* ---- A cluster in one thread: the writer and the network answer at once, in order ------------ */
 
 enum { NODES = 3, QUEUE = 4096, WRITES = 900 };
 
@@ -521,7 +521,7 @@ static void promote(struct cluster *c, int node, uint64_t ticket, bool force)
     pump(c);
 }
 
-/* ---- Tests ------------------------------------------------------------------------------------------ */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 static void blank_nodes_found_a_cluster_and_become_fresh(void **state)
 {
@@ -583,7 +583,8 @@ static int by_size(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* The median of what b's bound says, millisecond after millisecond; every `write_ms` something is written (0: never). */
+/* The median of what b's bound says, millisecond after millisecond; every `write_ms` something is
+ * written (0: never). */
 static uint64_t median_bound_ms(struct cluster *c, uint64_t write_ms)
 {
     enum { SAMPLES = 5000 };
@@ -608,7 +609,8 @@ static void healthy_replica_is_proven_within_an_interval_and_a_half(void **state
     uint32_t heartbeats = c->hosts[0].heartbeats;
     uint32_t statuses = c->hosts[1].statuses;
     assert_in_range(median_bound_ms(c, 0), 1, 150);
-    /* 50 intervals: each has its heartbeat, the one that follows, and what they proved; a replica answers two of them. */
+    /* 50 intervals: each has its heartbeat, the one that follows, and what they proved; a replica
+     * answers two of them. */
     assert_in_range(c->hosts[0].heartbeats - heartbeats, 50, 3 * 50 + 3);
     assert_in_range(c->hosts[1].statuses - statuses, 50, 2 * 50 + 2);
     assert_in_range(median_bound_ms(c, 7), 1, 150);
@@ -702,7 +704,8 @@ static void full_disk_hands_over_to_one_with_room(void **state)
     write_at(c, 0, 5, CANDOR_ACK_LOCAL);
     assert_int_equal(c->hosts[0].reason, CANDOR_REASON_DISK_FULL);
     run_ms(c, 1000);
-    /* b holds all, too, and has not found out yet that it has no room: it gives up, and c or b stands again. */
+    /* b holds all, too, and has not found out yet that it has no room: it gives up, and c or b
+     * stands again. */
     for (int i = 0; i < 20 && primary_of(c) != 2; i++)
         run_ms(c, 1000);
     assert_int_equal(primary_of(c), 2);
@@ -738,7 +741,8 @@ static void leadership_stays_where_every_disk_is_full(void **state)
     cluster_free(c);
 }
 
-/* R28: else the others would be in a generation of which nobody holds anything, and nobody could be elected. */
+/* R28: else the others would be in a generation of which nobody holds anything, and nobody could be
+ * elected. */
 static void a_forced_promotion_that_was_not_stored_is_told_to_nobody(void **state)
 {
     (void)state;
@@ -1200,7 +1204,8 @@ static void transfer_to_an_unreachable_node_leaves_the_old_primary(void **state)
     cluster_free(c);
 }
 
-/* Who slept finds what others said meanwhile, and before, in any order: a lost disk's word is no newer for it (R4). */
+/* Who slept finds what others said meanwhile, and before, in any order: a lost disk's word is no
+ * newer for it (R4). */
 static void who_slept_does_not_take_a_lost_disk_for_the_present_one(void **state)
 {
     (void)state;
@@ -1228,7 +1233,8 @@ static void who_slept_does_not_take_a_lost_disk_for_the_present_one(void **state
 
 /* ---- The chain (R55-R57) ---- */
 
-/* A life of b begins whose newest records are not the primary's, at the same positions, in the same epoch. */
+/* A life of b begins whose newest records are not the primary's, at the same positions, in the same
+ * epoch. */
 static void start_with_other_records(struct cluster *c, uint64_t above, uint64_t commit)
 {
     struct host *host = &c->hosts[1];
@@ -1350,8 +1356,8 @@ static void a_session_of_another_log_of_the_same_epoch_is_lost(void **state)
         assert_int_equal(c->hosts[0].finished, 71);
         assert_int_equal(c->hosts[0].reason, wanted);
     }
-    assert_true(
-        epoch_none(c->hosts[0].pos.epoch)); /* the epoch is the first: the logs share none */
+    /* the epoch is the first: the logs share none */
+    assert_true(epoch_none(c->hosts[0].pos.epoch));
     cluster_free(c);
 }
 
@@ -1617,7 +1623,8 @@ static void a_transfer_is_the_primarys_own_wish(void **state)
     assert_false(c->told.vote_answer.granted);
     run_ms(c, 300);
     assert_true(epoch_equal(view_of(c, 0).epoch, epoch));
-    /* Nor does a vote that claims it count against a live primary, though its candidate's stream names the epoch. */
+    /* Nor does a vote that claims it count against a live primary, though its candidate's stream
+     * names the epoch. */
     struct candor_epoch next = {1, 2, node_id_of("c")};
     struct core_msg status = forged(c, CORE_MSG_STATUS, 2, next);
     deliver_stream(c, 1, 2, &status);
@@ -1753,7 +1760,8 @@ static void wait_linearizable(struct cluster *c, int node, uint64_t ticket)
     pump(c);
 }
 
-/* R30: while it runs, a lease saves the confirmation round; it ends by itself, and binds those who granted it. */
+/* R30: while it runs, a lease saves the confirmation round; it ends by itself, and binds those who
+ * granted it. */
 static void a_lease_answers_alone_and_ends_before_another_can_be_elected(void **state)
 {
     (void)state;
@@ -1832,8 +1840,9 @@ static void a_cancelled_read_ends_at_once_and_no_other_does(void **state)
                                            CORE_WAIT_COMMIT};
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
+    /* neither is confirmed, nor answered */
     for (int node = 0; node < 2; node++)
-        c->hosts[node].cut = true; /* neither is confirmed, nor answered */
+        c->hosts[node].cut = true;
     for (int node = 0; node < 2; node++) {
         for (uint64_t k = 0; k < 3; k++)
             for (uint64_t i = 0; i < 3; i++)
@@ -1857,8 +1866,9 @@ static void a_cancelled_write_is_stored_and_its_fate_is_unknown(void **state)
     (void)state;
     struct cluster *c = cluster_new(false);
     run_ms(c, 1500);
+    /* no voters answer */
     for (int node = 1; node < NODES; node++)
-        c->hosts[node].cut = true; /* no voters answer */
+        c->hosts[node].cut = true;
     static const enum candor_ack levels[] = {CANDOR_ACK_MAJORITY, CANDOR_ACK_ALL};
     for (uint64_t i = 0; i < 2; i++) {
         write_at(c, 0, 70 + i, levels[i]);
@@ -1914,7 +1924,8 @@ static uint64_t cost_of_flushes(struct cluster *c)
     return best_ns;
 }
 
-/* All that may wait does, and a flush costs what it costs without: a loop over them takes thousands of times as long. */
+/* All that may wait does, and a flush costs what it costs without: a loop over them takes thousands
+ * of times as long. */
 static void a_flush_costs_the_same_however_many_wait(void **state)
 {
     (void)state;

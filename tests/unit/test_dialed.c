@@ -17,7 +17,7 @@
 #include "publisher.h"
 #include "rpc/dialed.h"
 
-/* ---- What is dialed ---------------------------------------------------------------------------------------- */
+/* ---- What is dialed -------------------------------------------------------------------------- */
 
 static void dialed_open(struct dialed *dialed, int port, void (*changed)(void *, bool),
                         void *closure)
@@ -45,8 +45,8 @@ struct redialler {
     atomic_uint done;
 };
 
-/* Waits as long as a greeting takes: each meets every moment of the other. Without patience: each call
- * closes a dialer, whatever that is about to do. */
+/* Waits as long as a greeting takes: each meets every moment of the other. Without patience: each
+ * call closes a dialer, whatever that is about to do. */
 static void *redial_often(void *closure)
 {
     struct redialler *redialler = closure;
@@ -63,7 +63,7 @@ static void *redial_often(void *closure)
     return NULL;
 }
 
-/* ---- Tests ------------------------------------------------------------------------------------------------- */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 static uint32_t total_of(struct redialler *redialler, int count)
 {

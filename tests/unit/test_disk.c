@@ -1,5 +1,6 @@
 /* links: disk */
-/* Files under faults: interrupted and short calls, a full disk, a failed sync, a lock that is held. */
+/* Files under faults: interrupted and short calls, a full disk, a failed sync, a lock that is
+ * held. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -21,7 +22,7 @@
 #include "disk/disk.h"
 #include "shortage.h"
 
-/* ---- Faults: these stand before those of the C library -------------------------------------------------- */
+/* ---- Faults: these stand before those of the C library --------------------------------------- */
 
 static struct {
     unsigned interrupted; /* so many of the next calls fail with EINTR */
@@ -101,7 +102,7 @@ int renameat(int from_fd, const char *from, int to_fd, const char *to)
     return fault.rename != 0 ? -1 : (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, 0);
 }
 
-/* ---- Fixture ------------------------------------------------------------------------------------------- */
+/* ---- Fixture --------------------------------------------------------------------------------- */
 
 struct fixture {
     char dir[64];
@@ -175,7 +176,7 @@ static bool is_there(const struct fixture *f, const char *name)
     return access(in(f, name), F_OK) == 0;
 }
 
-/* ---- Errors -------------------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 static void every_errno_is_a_shortage_a_refusal_or_damage(void **state)
 {
@@ -222,7 +223,7 @@ static void an_error_names_what_failed_and_why(void **state)
     assert_non_null(strstr(err.message, "7.log could not be made durable: No space left"));
 }
 
-/* ---- Interrupted and short calls ----------------------------------------------------------------------- */
+/* ---- Interrupted and short calls ------------------------------------------------------------- */
 
 static void assert_bytes(int fd, const char *content)
 {
@@ -294,7 +295,7 @@ static void a_read_ends_where_the_file_does(void **state)
     close(fd);
 }
 
-/* ---- A full disk --------------------------------------------------------------------------------------- */
+/* ---- A full disk ----------------------------------------------------------------------------- */
 
 static void a_full_disk_leaves_the_old_file_and_no_other(void **state)
 {
@@ -330,7 +331,7 @@ static void a_copy_that_finds_no_room_says_so(void **state)
     assert_holds(f, "to", "more than ten bytes");
 }
 
-/* ---- Replacing ----------------------------------------------------------------------------------------- */
+/* ---- Replacing ------------------------------------------------------------------------------- */
 
 static void a_replaced_file_is_synced_before_its_name_and_its_name_after(void **state)
 {
@@ -440,7 +441,7 @@ static void processes_that_replace_one_file_leave_it_whole(void **state)
     assert_of_one_writer(f);
 }
 
-/* ---- Reading, copying, exchanging ---------------------------------------------------------------------- */
+/* ---- Reading, copying, exchanging ------------------------------------------------------------ */
 
 static void a_file_is_read_whole_or_not(void **state)
 {
@@ -495,7 +496,7 @@ static void a_swap_moves_or_exchanges(void **state)
     assert_holds(f, "current", "newer");
 }
 
-/* ---- Directories --------------------------------------------------------------------------------------- */
+/* ---- Directories ----------------------------------------------------------------------------- */
 
 static void a_new_directory_is_made_with_all_above_it_and_lasts(void **state)
 {
@@ -571,7 +572,7 @@ static void the_directory_of_a_path_is_opened(void **state)
     assert_int_equal(disk_open_parent(in(f, "none/x"), &fd, &err), CANDOR_NOT_FOUND);
 }
 
-/* ---- Locks --------------------------------------------------------------------------------------------- */
+/* ---- Locks ----------------------------------------------------------------------------------- */
 
 /* A process that holds the directory's lock until `end` is closed. */
 static pid_t fork_holder(const struct fixture *f, int *end)

@@ -1,10 +1,10 @@
 /* links: node client topology log */
-/* Who may hold what at a node: clients, peers and operators have doors of their own, and nobody's waiting takes
- * what another one needs. Whole nodes in one process. */
+/* Who may hold what at a node: clients, peers and operators have doors of their own, and nobody's
+ * waiting takes what another one needs. Whole nodes in one process. */
 #include "candor/v1/replication.pb-c.h"
 #include "node_fixture.h"
 
-/* ---- Calls that wait ------------------------------------------------------------------------------------- */
+/* ---- Calls that wait ------------------------------------------------------------------------- */
 
 /* More than the contexts of a door that keeps one for each call that waits. */
 #define CROWD 300
@@ -57,7 +57,7 @@ static size_t count_done(const struct waiter *waiters)
     return done;
 }
 
-/* ---- Doors ----------------------------------------------------------------------------------------------- */
+/* ---- Doors ----------------------------------------------------------------------------------- */
 
 static void each_door_serves_its_own_services_alone(void **state)
 {
@@ -118,9 +118,10 @@ static void peers_are_served_however_many_clients_wait(void **state)
     EVENTUALLY(is_primary(client));
     candor_client_close(client);
     stop(cluster, 1);
-    stop(
-        cluster,
-        2); /* nobody confirms the primary any more: LINEARIZABLE reads wait, until it steps down (R25) */
+    stop(cluster,
+         /* nobody confirms the primary any more: LINEARIZABLE reads wait, until it steps down
+         * (R25) */
+         2);
     struct waiter *waiters = calloc(CROWD, sizeof *waiters);
     struct rpc_client *rpc = dial(cluster->topology.nodes[0].rpc);
     for (size_t i = 0; i < CROWD; i++)
@@ -185,8 +186,8 @@ static void ask_put(struct rpc_client *rpc, struct waiter *waiter)
                         &waiter->exchange);
 }
 
-/* R51. While they wait everybody else is answered; when their connection closes their waits end, long before their
- * deadline, and what they wrote stays written. */
+/* R51. While they wait everybody else is answered; when their connection closes their waits end,
+ * long before their deadline, and what they wrote stays written. */
 static void callers_that_are_gone_wait_no_longer(void **state)
 {
     (void)state;
@@ -226,7 +227,7 @@ static void callers_that_are_gone_wait_no_longer(void **state)
     free(waiters);
 }
 
-/* ---- Threads --------------------------------------------------------------------------------------------- */
+/* ---- Threads --------------------------------------------------------------------------------- */
 
 struct stuck {
     struct job job;
@@ -286,8 +287,9 @@ static bool is_taken_by_majority(struct candor_client *client, const char *key, 
     return code == CANDOR_OK;
 }
 
-/* While the lenders stand still: what is put reaches a majority and the replica by the stream, and the replica goes on
- * hearing. Not in a round in which a message was lost, as on a busy machine: the lenders give out what is missing. */
+/* While the lenders stand still: what is put reaches a majority and the replica by the stream, and
+ * the replica goes on hearing. Not in a round in which a message was lost, as on a busy machine:
+ * the lenders give out what is missing. */
 static bool flows_without_lenders(struct node *node, struct candor_client *client,
                                   struct candor_client *replica)
 {
@@ -306,8 +308,8 @@ static bool flows_without_lenders(struct node *node, struct candor_client *clien
     return flows;
 }
 
-/* Archives, snapshots and cold pages are read by threads of their own: none of them keeps time, votes or writes, nor
- * answers what needs no disk. */
+/* Archives, snapshots and cold pages are read by threads of their own: none of them keeps time,
+ * votes or writes, nor answers what needs no disk. */
 static void readers_that_wait_for_the_disk_hold_up_nobody_else(void **state)
 {
     (void)state;
@@ -331,7 +333,7 @@ static void readers_that_wait_for_the_disk_hold_up_nobody_else(void **state)
     cluster_free(cluster);
 }
 
-/* ---- Views ----------------------------------------------------------------------------------------------- */
+/* ---- Views ----------------------------------------------------------------------------------- */
 
 static uint32_t jobs_of(struct pool *pool)
 {
@@ -346,8 +348,8 @@ static void set_full(struct cluster *cluster, uint32_t i, bool full)
     log_inject_fault(cluster->nodes[i]->log, 0, full ? ENOSPC : 0, false);
 }
 
-/* R32: what a LINEARIZABLE read shows must be committed. While it is not, and may never be, the read must not keep the
- * state from using its free pages again. */
+/* R32: what a LINEARIZABLE read shows must be committed. While it is not, and may never be, the
+ * read must not keep the state from using its free pages again. */
 static void a_read_that_waits_for_a_commit_keeps_no_view_open(void **state)
 {
     (void)state;
@@ -359,7 +361,8 @@ static void a_read_that_waits_for_a_commit_keeps_no_view_open(void **state)
     must_put(client, "k", "old");
     for (int i = 0; i < 2; i++)
         EVENTUALLY(has(others[i], "k", "old"));
-    /* Leadership is confirmed, and the reader that is to go on comes late: what was put meanwhile is not committed. */
+    /* Leadership is confirmed, and the reader that is to go on comes late: what was put meanwhile
+     * is not committed. */
     static struct stuck stuck[LIMIT_POOL_THREADS];
     struct node *node = cluster->nodes[0];
     struct waiter waiter = {0};
@@ -371,8 +374,8 @@ static void a_read_that_waits_for_a_commit_keeps_no_view_open(void **state)
     set_full(cluster, 2, true);
     must_put(client, "k", "new");
     let_go(&node->readers, stuck);
-    EVENTUALLY(atomic_load(&node->held_views) ==
-               1); /* for a moment, since most commits come soon */
+    /* for a moment, since most commits come soon */
+    EVENTUALLY(atomic_load(&node->held_views) == 1);
     EVENTUALLY(atomic_load(&node->held_views) == 0);
     assert_false(atomic_load(&waiter.done));
     assert_int_equal(atomic_load(&node->open_count), 1);

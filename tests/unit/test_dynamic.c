@@ -741,8 +741,9 @@ static void descriptors_that_unfold_to_too_much_are_refused(void **state)
     struct buffer bytes = {0};
     struct candor_error err = {0};
     struct dynamic_schema *out = NULL;
+    /* an empty file */
     for (size_t i = 0; i < 1000000; i++)
-        buffer_put(&bytes, "\x0a\x00", 2); /* an empty file */
+        buffer_put(&bytes, "\x0a\x00", 2);
     assert_int_equal(dynamic_schema_open(buffer_slice(&bytes), &out, &err),
                      CANDOR_RESOURCE_EXHAUSTED);
     memset(buffer_grow(&bytes, LIMIT_DYNAMIC_SCHEMA_BYTES), 0, LIMIT_DYNAMIC_SCHEMA_BYTES);

@@ -51,7 +51,8 @@ static void a_message_is_sound_as_it_was_sent(void **state)
     nng_msg_free(message);
 }
 
-/* One flipped bit: it does not decode, or is found, or says the same (the checksum's own tag may be what was hit). */
+/* One flipped bit: it does not decode, or is found, or says the same (the checksum's own tag may be
+ * what was hit). */
 static void a_flipped_bit_is_never_executed(void **state)
 {
     (void)state;

@@ -13,7 +13,7 @@
 #include "eval/answer.h"
 #include "eval/eval.h"
 
-/* ---- A little state --------------------------------------------------------------------------------------- */
+/* ---- A little state -------------------------------------------------------------------------- */
 
 enum { SEQ = 100 };
 
@@ -93,7 +93,7 @@ static void expect_effect(const struct world *world, uint32_t i, enum record_op_
                  value);
 }
 
-/* ---- Put and delete ------------------------------------------------------------------------------------- */
+/* ---- Put and delete -------------------------------------------------------------------------- */
 
 static void puts_and_deletes_tell_whether_the_key_was_there(void **state)
 {
@@ -114,7 +114,7 @@ static void puts_and_deletes_tell_whether_the_key_was_there(void **state)
     assert_true(run(world, &op, CANDOR_OK).existed);
 }
 
-/* ---- Conditions ----------------------------------------------------------------------------------------- */
+/* ---- Conditions ------------------------------------------------------------------------------ */
 
 static const struct condition {
     const char *name;
@@ -197,7 +197,7 @@ static void a_failed_cas_tells_what_is_there_and_has_no_effect(void **state)
     assert_false(answer.existed);
 }
 
-/* ---- Increment ------------------------------------------------------------------------------------------ */
+/* ---- Increment ------------------------------------------------------------------------------- */
 
 #define MIN INT64_MIN
 #define MAX INT64_MAX
@@ -260,7 +260,7 @@ static void increments_stay_within_their_bounds(void **state)
     }
 }
 
-/* ---- Txn ------------------------------------------------------------------------------------------------ */
+/* ---- Txn ------------------------------------------------------------------------------------- */
 
 static struct eval_step put_step(const char *key, const char *value)
 {
@@ -431,7 +431,7 @@ static void a_txn_of_many_keys_keeps_them_apart(void **state)
     }
 }
 
-/* ---- Answers -------------------------------------------------------------------------------------------- */
+/* ---- Answers --------------------------------------------------------------------------------- */
 
 static void answers_stand_one_behind_the_other(void **state)
 {
@@ -455,7 +455,8 @@ static void answers_stand_one_behind_the_other(void **state)
     buffer_free(&all);
 }
 
-/* What came with a record is not trusted: cut anywhere it is refused, changed anywhere it is refused or readable. */
+/* What came with a record is not trusted: cut anywhere it is refused, changed anywhere it is
+ * refused or readable. */
 static void hostile_answers_are_refused_or_readable(void **state)
 {
     struct world *world = *state;
@@ -473,8 +474,8 @@ static void hostile_answers_are_refused_or_readable(void **state)
     rng_seed(&rng, 9);
     assert_true(whole.length > 0);
     for (int i = 0; i < 20000; i++) {
-        uint8_t *copy =
-            malloc(whole.length); /* of its own size, so that a sanitizer sees its end */
+        /* of its own size, so that a sanitizer sees its end */
+        uint8_t *copy = malloc(whole.length);
         memcpy(copy, whole.bytes, whole.length);
         copy[rng_below(&rng, whole.length)] ^= (uint8_t)(1u << rng_below(&rng, 8));
         struct slice bytes = slice_of(copy, whole.length);

@@ -1,5 +1,6 @@
 /* links: node client topology log */
-/* Whole nodes: requests that are repeated (R46), conditions (R47), and what became of a write (R21). */
+/* Whole nodes: requests that are repeated (R46), conditions (R47), and what became of a write
+ * (R21). */
 #include "node_fixture.h"
 
 #include "eval/eval.h"
@@ -16,7 +17,7 @@ static struct cluster *cluster_up(uint32_t voters)
     return cluster;
 }
 
-/* ---- Calls with a request id of the test's choosing ------------------------------------------------------------ */
+/* ---- Calls with a request id of the test's choosing ------------------------------------------ */
 
 struct id {
     Candor__V1__RequestId message;
@@ -166,7 +167,7 @@ static void every_kind_of_write_is_answered_as_it_was(void **state)
     cluster_free(cluster);
 }
 
-/* ---- A Batch that a failover cut in two ---------------------------------------------------------------------------- */
+/* ---- A Batch that a failover cut in two ------------------------------------------------------ */
 
 /* Puts to x, y and z, and a delete of x. */
 struct four {
@@ -314,7 +315,7 @@ static void another_batch_is_not_taken_for_the_rest(void **state)
     cluster_free(cluster);
 }
 
-/* ---- One id for two requests --------------------------------------------------------------------------------------- */
+/* ---- One id for two requests ----------------------------------------------------------------- */
 
 static void expect_reused(struct cluster *cluster, uint32_t i, const char *method,
                           const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type)
@@ -374,7 +375,8 @@ static void a_request_id_is_not_taken_for_another_request(void **state)
     cluster_free(cluster);
 }
 
-/* Two clients that go on from one snapshot: the same id, the same numbers, and soon other writes. */
+/* Two clients that go on from one snapshot: the same id, the same numbers, and soon other
+ * writes. */
 static void a_client_that_was_copied_is_told_and_goes_on(void **state)
 {
     (void)state;
@@ -481,7 +483,7 @@ static void a_number_that_is_forgotten_is_refused(void **state)
     cluster_free(cluster);
 }
 
-/* ---- Over a change of primary ------------------------------------------------------------------------------------ */
+/* ---- Over a change of primary ---------------------------------------------------------------- */
 
 static void another_primary_answers_what_its_predecessor_did(void **state)
 {
@@ -588,7 +590,7 @@ static void positions_beyond_a_node_are_unknown_to_it(void **state)
     cluster_free(cluster);
 }
 
-/* ---- Many at once -------------------------------------------------------------------------------------------------- */
+/* ---- Many at once ---------------------------------------------------------------------------- */
 
 enum { CALLERS = 16, ROUNDS = 50 };
 
@@ -812,7 +814,7 @@ static void transfers_by_txn_lose_and_make_no_money(void **state)
     cluster_free(cluster);
 }
 
-/* ---- Exactly once, over failovers ------------------------------------------------------------------------------ */
+/* ---- Exactly once, over failovers ------------------------------------------------------------ */
 
 static struct candor_client *client_of_all(struct cluster *cluster)
 {
@@ -888,7 +890,7 @@ static void every_increment_counts_once_while_primaries_change(void **state)
     cluster_free(cluster);
 }
 
-/* ---- Levels and requests ----------------------------------------------------------------------------------------- */
+/* ---- Levels and requests --------------------------------------------------------------------- */
 
 /* R34: what a failed condition reveals under MAJORITY can no longer be rolled back. */
 static void a_failed_condition_waits_for_what_it_read(void **state)

@@ -175,8 +175,9 @@ static void close_pair(struct pair pair)
     close(pair.listener);
 }
 
-/* Whatever could flow before has flowed: the proxy serves what became ready earlier first. `witness` is not cut.
- * Twice, since the first round may have begun before the bytes in question came. */
+/* Whatever could flow before has flowed: the proxy serves what became ready earlier first.
+ * `witness` is not cut. Twice, since the first round may have begun before the bytes in question
+ * came. */
 static void barrier(struct pair witness)
 {
     for (int i = 0; i < 2; i++) {
@@ -400,7 +401,8 @@ static void the_end_of_a_connection_is_lost_in_a_cut_too(void **state)
     close_pair(witness);
 }
 
-/* a -> b is open, b -> a is not: what a sends reaches a b that is gone, and a must not learn of it. */
+/* a -> b is open, b -> a is not: what a sends reaches a b that is gone, and a must not learn of
+ * it. */
 static void a_reset_does_not_travel_over_the_cut_half(void **state)
 {
     struct fixture *f = *state;

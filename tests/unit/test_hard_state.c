@@ -248,7 +248,8 @@ static ino_t inode_of(const char *path)
     return st.st_ino;
 }
 
-/* A full disk has room for what overwrites: no save makes a file, or gives one's room back before it is used. */
+/* A full disk has room for what overwrites: no save makes a file, or gives one's room back before
+ * it is used. */
 static void two_files_take_turns_so_that_a_save_needs_no_room(void **state)
 {
     struct fixture *f = *state;

@@ -284,13 +284,15 @@ static void a_write_that_was_executed_again_elsewhere_may_be_seen_at_both_places
     (void)state;
     assert_good(OTHER("x", 1, 50) POS(2, "b", 9) END SGET("\"x\"", 2, 3) POS(1, "a", 5) MOD_SEQ(5)
                     END SGET("\"x\"", 4, 5) POS(1, "a", 5) MOD_SEQ(5) END ROLLED_BACK(5));
-    /* Without mod_seq, the position of the data tells it as well; and without both nothing can be told. */
+    /* Without mod_seq, the position of the data tells it as well; and without both nothing can be
+     * told. */
     assert_good(OTHER("x", 1, 50) POS(2, "b", 9) END SGET("\"x\"", 2, 3) POS(1, "a", 5)
                     END SGET("\"x\"", 4, 5) POS(1, "a", 6) END ROLLED_BACK(5));
     /* It stands behind another write where it was executed first. */
     assert_good(SPUT("y", 1, 1) POS(1, "a", 4) END OTHER("x", 1, 50) POS(2, "b", 2)
                     END SGET("\"x\"", 2, 3) POS(1, "a", 5) MOD_SEQ(5) END ROLLED_BACK(5));
-    /* What stands nowhere but at its acknowledged position is judged by it, whatever else was rolled back. */
+    /* What stands nowhere but at its acknowledged position is judged by it, whatever else was
+     * rolled back. */
     assert_red(sessions, OTHER("x", 1, 1) POS(1, "a", 6) END OTHER("y", 1, 1) POS(1, "a", 7)
                              END SGET("\"y\"", 2, 3) MOD_SEQ(7) END SGET("\"x\"", 4, 5) MOD_SEQ(6)
                                  END ROLLED_BACK(5));

@@ -72,7 +72,8 @@ static void one_of_two_racing_swaps_wins(void **state)
     assert_int_equal(judge(one_won, 3), CHECK_LINEARIZABLE);
 }
 
-/* A register that really is one, under many overlapping clients; then the same with one read falsified. */
+/* A register that really is one, under many overlapping clients; then the same with one read
+ * falsified. */
 static void random_histories_of_a_register_pass_and_falsified_ones_do_not(void **state)
 {
     (void)state;

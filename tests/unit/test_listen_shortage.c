@@ -1,5 +1,6 @@
 /* links: rpc */
-/* A server that finds no descriptor says so: a shortage passes, an address in use does not (exit statuses 7 and 4). */
+/* A server that finds no descriptor says so: a shortage passes, an address in use does not (exit
+ * statuses 7 and 4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,8 +41,8 @@ static void without_descriptors_a_server_ends_as_with_a_shortage(void **state)
     assert_non_null(mkdtemp(dir));
     snprintf(addresses[0], sizeof addresses[0], "tcp://127.0.0.1:%d", free_port());
     snprintf(addresses[1], sizeof addresses[1], "ipc://%s/a", dir);
-    int refused =
-        0; /* not at every attempt: NNG gives back what the one before had when it likes */
+    /* not at every attempt: NNG gives back what the one before had when it likes */
+    int refused = 0;
     for (size_t i = 0; i < 2; i++) {
         struct candor_error err = {0};
         enum candor_code code = CANDOR_RESOURCE_EXHAUSTED;

@@ -312,7 +312,8 @@ static void flip_bit(const struct fixture *f, uint64_t first_seq, uint64_t at)
     close(fd);
 }
 
-/* Where one append's file bytes end, relative to where they began: for appends of `count` records. */
+/* Where one append's file bytes end, relative to where they began: for appends of `count`
+ * records. */
 static uint64_t append_bytes(uint32_t count)
 {
     struct buffer bytes = {0};
@@ -323,8 +324,8 @@ static uint64_t append_bytes(uint32_t count)
 }
 
 /* ---- snapshots at every step: these stand before those of the C library ----
- * Each call that changes or syncs files is a point where a crash may happen: when armed, the directory is copied
- * before the call, and each copy must open to what the test says. */
+ * Each call that changes or syncs files is a point where a crash may happen: when armed, the
+ * directory is copied before the call, and each copy must open to what the test says. */
 
 static void crash_point(void)
 {
@@ -401,7 +402,8 @@ static void disarm(void)
     crash.armed = false;
 }
 
-/* Every copy opens to `before` or `after` (first, last), and once `after` was seen never to `before` again. */
+/* Every copy opens to `before` or `after` (first, last), and once `after` was seen never to
+ * `before` again. */
 static void assert_crashes_leave(struct fixture *f, const uint64_t before[2],
                                  const uint64_t after[2])
 {
@@ -696,8 +698,9 @@ static void a_tail_with_zeroed_bytes_is_cut(void **state)
         assert_int_equal(pread(fd, was, 16, (off_t)(before + at)), 16);
         assert_int_equal(pwrite(fd, zeros, 16, (off_t)(before + at)), 16);
         close(fd);
+        /* nothing was lost */
         if (memcmp(was, zeros, 16) == 0)
-            continue; /* nothing was lost */
+            continue;
         open_log(f);
         assert_int_equal(log_last(f->log), 6);
         append(f->log, 1);
@@ -1003,7 +1006,8 @@ static void the_chain_is_known_at_every_record(void **state)
     assert_holds(f->log, first, first + 1);
 }
 
-/* A whole segment of another log, with sound checksums, in the place of this one's: a file that was put back, or swapped. */
+/* A whole segment of another log, with sound checksums, in the place of this one's: a file that was
+ * put back, or swapped. */
 static void a_segment_of_another_log_is_found(void **state)
 {
     struct fixture *f = *state;
@@ -1041,7 +1045,8 @@ static void assert_every_seq_reads(struct log *log)
         assert_reads(log, seq, min_u64(seq + 2, log_last(log)));
 }
 
-/* Segments of many index strides: written, cut, written differently, reopened, read out of order. */
+/* Segments of many index strides: written, cut, written differently, reopened, read out of
+ * order. */
 static void every_record_is_found_in_large_segments(void **state)
 {
     struct fixture *f = *state;
@@ -1137,11 +1142,13 @@ static void a_crash_while_rolling_over_loses_nothing(void **state)
 {
     struct fixture *f = *state;
     open_log(f);
+    /* until the second segment has one append */
     while (!segment_exists(f, log_last(f->log) + 1 - 2) || log_last(f->log) < 4)
-        append(f->log, 2); /* until the second segment has one append */
+        append(f->log, 2);
     uint64_t per_segment = log_last(f->log) - 2;
+    /* the second one is full */
     while (log_last(f->log) < 2 * per_segment)
-        append(f->log, 2); /* the second one is full */
+        append(f->log, 2);
     uint64_t last = log_last(f->log);
     arm(f);
     append(f->log, 2);
@@ -1185,7 +1192,8 @@ static void what_was_truncated_never_comes_back(void **state)
     assert_int_equal(log_truncate(f->log, 4, NULL), CANDOR_OK);
     append(f->log, 2);
     close_log(f);
-    /* Tear the only append behind the truncation: old batches, were they still there, would look like damage. */
+    /* Tear the only append behind the truncation: old batches, were they still there, would look
+     * like damage. */
     segment_path(f->dir, 1, path);
     flip_bit(f, 1, SEGMENT_HEADER_BYTES + 2 * append_bytes(2) + 60);
     open_log(f);
@@ -1590,8 +1598,9 @@ static bool read_once(struct log_reader *reader, struct buffer *bytes, uint64_t 
     uint64_t from = max_u64(log_first(reader->log), saturating_sub(log_last(reader->log), back));
     buffer_clear(bytes);
     enum candor_code code = log_read(reader->log, from, UINT64_MAX, 5000, bytes, &err);
+    /* cut or trimmed just now */
     if (code == CANDOR_OUT_OF_RANGE)
-        return true; /* cut or trimmed just now */
+        return true;
     if (code == CANDOR_OK && back == 7)
         code = log_verify(reader->log, &err);
     if (code != CANDOR_OK) {

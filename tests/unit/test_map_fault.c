@@ -1,5 +1,6 @@
 /* links: state record */
-/* A mapped state that cannot be read ends the process with an exit status and a message, and no other fault does. */
+/* A mapped state that cannot be read ends the process with an exit status and a message, and no
+ * other fault does. */
 #include "state_fixture.h"
 
 #include <signal.h>
@@ -126,7 +127,8 @@ static void a_fault_elsewhere_stays_a_crash(void **state)
     assert_null(strstr(said, "integrity"));
 }
 
-/* A branch that divides nothing: LMDB asserts. It is put into the map's file behind the check's back. */
+/* A branch that divides nothing: LMDB asserts. It is put into the map's file behind the check's
+ * back. */
 static void search_a_branch_of_one(struct fixture *f)
 {
     char path[128];

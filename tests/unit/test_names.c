@@ -22,7 +22,7 @@
 #include "rpc/own_address.h"
 #include "rpc/rpc.h"
 
-/* ---- A name server ------------------------------------------------------------------------------------------ */
+/* ---- A name server --------------------------------------------------------------------------- */
 
 /* "hang...": no answer until it is opened; "gone": no such host; else what was set. */
 static struct {
@@ -99,7 +99,7 @@ static int server_stop(void **state)
     return 0;
 }
 
-/* ---- What is dialled -------------------------------------------------------------------------------------------- */
+/* ---- What is dialled ------------------------------------------------------------------------- */
 
 static void dial(struct dialed *dialed, const char *host, int port)
 {
@@ -132,7 +132,7 @@ static int connected_to(struct dialed *dialed)
     return (int)(ntohl(address.s_in.sa_addr) & 0xff);
 }
 
-/* ---- Tests ---------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 static void names_that_hang_keep_no_other_from_being_dialled(void **state)
 {
@@ -163,8 +163,9 @@ static void names_that_hang_keep_no_other_from_being_dialled(void **state)
     await_connection(&good, true);
     assert_int_equal(server_asked(), HANGING + 1);
     dialed_close(&good);
+    /* while they still hang */
     for (int i = 0; i < HANGING; i++)
-        dialed_close(&hanging[i]); /* while they still hang */
+        dialed_close(&hanging[i]);
     publisher_stop(&publisher);
 }
 
@@ -299,7 +300,7 @@ static void a_peer_that_resolves_late_is_connected(void **state)
     publisher_stop(&publisher);
 }
 
-/* ---- What callers are told --------------------------------------------------------------------------------------- */
+/* ---- What callers are told ------------------------------------------------------------------- */
 
 static void expect_failure(const char *const *endpoints, size_t count, const char *message)
 {
@@ -356,7 +357,7 @@ static void a_client_says_at_once_that_another_kind_of_socket_answers(void **sta
     publisher_stop(&publisher);
 }
 
-/* ---- A node's own address ----------------------------------------------------------------------------------------- */
+/* ---- A node's own address -------------------------------------------------------------------- */
 
 struct awaiting {
     char address[64];
@@ -441,9 +442,10 @@ static void an_address_in_use_is_waited_for_a_short_time(void **state)
     close(holder);
 }
 
-/* ---- A dialer that meets itself ------------------------------------------------------------------------------------ */
+/* ---- A dialer that meets itself -------------------------------------------------------------- */
 
-/* In front of libc's: the kernel draws the very port that is dialled, as it may out of its ephemeral range. */
+/* In front of libc's: the kernel draws the very port that is dialled, as it may out of its
+ * ephemeral range. */
 static atomic_int self_port;
 static atomic_int self_connections;
 

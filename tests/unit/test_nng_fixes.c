@@ -1,5 +1,6 @@
 /* links: rpc */
-/* NNG with its fix (docs/architecture.md) under what it does not survive without: see test_nng_unfixed.c. */
+/* NNG with its fix (docs/architecture.md) under what it does not survive without: see
+ * test_nng_unfixed.c. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +39,8 @@ static void connections_dropped_in_mid_message_come_again_without_a_leak(void **
     assert_true(closed);
 }
 
-/* One hostile connection of each kind: a port scan, garbage, partial handshakes and messages, forged lengths. */
+/* One hostile connection of each kind: a port scan, garbage, partial handshakes and messages,
+ * forged lengths. */
 static void attack_once(int port, int kind, struct rng *rng)
 {
     uint8_t bytes[64] = {0};
@@ -128,7 +130,7 @@ static void a_listener_closes_while_connections_hang_in_the_handshake(void **sta
     assert_true(ended);
 }
 
-/* ---- A client with many calls in flight, whose server is killed again and again ----------------------- */
+/* ---- A client with many calls in flight, whose server is killed again and again -------------- */
 
 struct caller {
     struct rpc_client *client;

@@ -1,6 +1,6 @@
 /* links: rpc */
-/* The same attacks as in test_nng_fixes.c on NNG as it is: the bugs of its version must show, else the fix is tested by
- * nothing. */
+/* The same attacks as in test_nng_fixes.c on NNG as it is: the bugs of its version must show, else
+ * the fix is tested by nothing. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -12,7 +12,7 @@
 #include "state/archive.h"
 #include "state/env.h"
 
-/* ---- What fails when a test says so ---------------------------------------------------------------------- */
+/* ---- What fails when a test says so ---------------------------------------------------------- */
 
 static atomic_bool boot_unknown;
 static atomic_bool checkpoint_unreadable;
@@ -42,7 +42,7 @@ ssize_t pread(int fd, void *bytes, size_t length, off_t at)
     return syscall(SYS_pread64, fd, bytes, length, at);
 }
 
-/* ---- One node -------------------------------------------------------------------------------------------- */
+/* ---- One node -------------------------------------------------------------------------------- */
 
 static void a_lone_node_serves_what_was_put(void **state)
 {
@@ -132,7 +132,8 @@ static void assert_batches_are_small(struct cluster *cluster, const char *node)
     log_close(log);
 }
 
-/* A Batch larger than one group commit is cut into several batches of the log, and read back whole. */
+/* A Batch larger than one group commit is cut into several batches of the log, and read back
+ * whole. */
 static void a_batch_larger_than_a_group_commit_is_stored_whole(void **state)
 {
     (void)state;
@@ -386,7 +387,7 @@ static void a_call_that_was_redirected_too_often_ends_with_its_trail(void **stat
     cluster_free(cluster);
 }
 
-/* ---- Disks ----------------------------------------------------------------------------------------------- */
+/* ---- Disks ----------------------------------------------------------------------------------- */
 
 /* R3. In a child, which must be the first to use NNG: its threads do not survive a fork. */
 static void a_failed_fsync_ends_the_process_with_status_3(void **state)
@@ -497,7 +498,8 @@ static void lose_pages(const struct cluster *cluster)
     assert_int_equal(truncate(path, 1 << 20), 0);
 }
 
-/* docs/architecture.md: after a crash of the machine the state is made anew from what was synced. */
+/* docs/architecture.md: after a crash of the machine the state is made anew from what was
+ * synced. */
 static void a_crash_of_the_machine_rebuilds_the_state_from_the_log(void **state)
 {
     (void)state;
@@ -633,7 +635,8 @@ static void append_foreign(const struct cluster *cluster, const char *node,
     buffer_free(&bytes);
 }
 
-/* Likewise, when the log that is left is longer, but of another history: none of it may be applied. */
+/* Likewise, when the log that is left is longer, but of another history: none of it may be
+ * applied. */
 static void a_log_of_another_history_behind_the_state_is_not_applied(void **state)
 {
     (void)state;
@@ -672,8 +675,9 @@ static void a_log_that_lost_durable_records_is_refused(void **state)
     cluster_free(cluster);
 }
 
-/* As when two copies of one disk were elected in one epoch: the node's log and state get a record that is not the primary's, at the
- * position of one of the primary's. By their positions their logs are equal. */
+/* As when two copies of one disk were elected in one epoch: the node's log and state get a record
+ * that is not the primary's, at the position of one of the primary's. By their positions their logs
+ * are equal. */
 static void make_fork(struct cluster *cluster, int node, struct candor_client *primary)
 {
     EVENTUALLY(is_primary(primary));
@@ -720,7 +724,7 @@ static void a_record_of_another_history_at_one_position_is_archived_and_replaced
     cluster_free(cluster);
 }
 
-/* ---- Calls in a pool ---------------------------------------------------------------------------------------- */
+/* ---- Calls in a pool ------------------------------------------------------------------------- */
 
 /* A job that keeps a thread of a pool until it is let go. */
 struct holder {
@@ -818,7 +822,8 @@ static void a_call_whose_deadline_passed_in_a_pool_is_not_begun(void **state)
     cluster_free(cluster);
 }
 
-/* A fault of a program or of memory: the node's state holds what no record made, and its checks are right. */
+/* A fault of a program or of memory: the node's state holds what no record made, and its checks are
+ * right. */
 static void make_differ(struct cluster *cluster, int node, struct candor_client *primary)
 {
     EVENTUALLY(is_primary(primary));
@@ -887,7 +892,7 @@ static void a_replica_takes_the_data_of_the_majority_in_place_of_its_own(void **
     cluster_free(cluster);
 }
 
-/* ---- Several nodes ------------------------------------------------------------------------------------------- */
+/* ---- Several nodes --------------------------------------------------------------------------- */
 
 static void a_replica_serves_what_the_primary_took_and_proves_its_age(void **state)
 {
@@ -952,7 +957,8 @@ static void a_linearizable_read_sees_every_acknowledged_write_at_every_node(void
     cluster_free(cluster);
 }
 
-/* R21: nobody can say what becomes of a write that waits for a majority in vain; R25: nor read linearizably. */
+/* R21: nobody can say what becomes of a write that waits for a majority in vain; R25: nor read
+ * linearizably. */
 static void without_a_majority_its_levels_are_not_pretended(void **state)
 {
     (void)state;
@@ -968,8 +974,8 @@ static void without_a_majority_its_levels_are_not_pretended(void **state)
     candor_result_free(&result);
     stop(cluster, 1);
     stop(cluster, 2);
-    enum candor_reason reason =
-        CANDOR_REASON_NONE; /* the deadline came before the write was sent */
+    /* the deadline came before the write was sent */
+    enum candor_reason reason = CANDOR_REASON_NONE;
     LONGER_DEADLINES(ms)
     {
         majority.deadline_ms = ms;
@@ -1007,7 +1013,8 @@ static void a_session_sees_its_own_write_at_a_replica(void **state)
         assert_int_equal(token.pos.seq, put_pos.seq);
         struct candor_read_options read = {.level = CANDOR_READ_SESSION, .token = &token};
         enum candor_code code = candor_get(b, candor_text("k"), &read, &result);
-        /* Before it has caught up a node may say so, but never show less than the session has seen. */
+        /* Before it has caught up a node may say so, but never show less than the session has
+         * seen. */
         if (code == CANDOR_OK) {
             assert_int_equal(result.items[0].value.length, strlen(value));
             assert_memory_equal(result.items[0].value.data, value, strlen(value));
@@ -1139,7 +1146,8 @@ static Candor__V1__RollbackShowResponse *show_rollback(struct cluster *cluster, 
     return (Candor__V1__RollbackShowResponse *)response;
 }
 
-/* R12, R40: what only the old primary held is archived, undone, and nothing of it is served any more. */
+/* R12, R40: what only the old primary held is archived, undone, and nothing of it is served any
+ * more. */
 static void what_a_failover_discards_is_in_an_archive(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* links: state record */
-/* Whether a data file may be mapped: what the checker passes, LMDB must bear, however the file was damaged. */
+/* Whether a data file may be mapped: what the checker passes, LMDB must bear, however the file was
+ * damaged. */
 #include "state_fixture.h"
 
 #include <fcntl.h>
@@ -141,7 +142,8 @@ static void a_file_that_was_cut_is_found_without_reading_it_all(void **state)
     free(file.bytes);
 }
 
-/* A limit that was lowered damages nothing; a last page that neither the file nor the limit explains does. */
+/* A limit that was lowered damages nothing; a last page that neither the file nor the limit
+ * explains does. */
 static void a_last_page_beyond_both_file_and_limit_is_refused(void **state)
 {
     enum { LAST_PAGE_AT = 136 }; /* in a meta page */
@@ -201,7 +203,8 @@ static void cut(struct rng *rng, struct file *file)
     file->length = 1 + rng_below(rng, file->length);
 }
 
-/* In a process of its own, and by LMDB alone: opens, reads every byte of every table, changes each, commits. */
+/* In a process of its own, and by LMDB alone: opens, reads every byte of every table, changes each,
+ * commits. */
 static void read_table(MDB_txn *txn, MDB_dbi table)
 {
     MDB_cursor *cursor;

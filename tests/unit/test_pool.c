@@ -115,8 +115,9 @@ static void many_producers_and_many_threads_lose_no_job(void **state)
         assert_int_equal(pthread_create(&producers[i], NULL, push_many, jobs[i]), 0);
     for (int i = 0; i < 4; i++)
         pthread_join(producers[i], NULL);
+    /* all are done while it runs: no wake-up was lost */
     while (atomic_load(&shared_done) < 4 * JOBS)
-        pause_briefly(); /* all are done while it runs: no wake-up was lost */
+        pause_briefly();
     pool_stop(&shared);
     assert_int_equal(atomic_load(&shared_done), 4 * JOBS);
     pool_free(&shared);

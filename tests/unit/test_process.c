@@ -50,7 +50,8 @@ static int state_of(pid_t pid)
     return at != NULL ? (unsigned char)at[2] : 0;
 }
 
-/* kill -9 makes the first thread a zombie while others still run and hold the data directory's lock. */
+/* kill -9 makes the first thread a zombie while others still run and hold the data directory's
+ * lock. */
 static void a_process_has_not_ended_before_its_last_thread(void **state)
 {
     (void)state;

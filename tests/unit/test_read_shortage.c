@@ -1,6 +1,7 @@
 /* links: node client */
-/* A reader of the node that finds no memory for an answer refuses that call; the node goes on. malloc() and realloc()
- * are wrapped by the linker and fail on readers' threads, for blocks of one size, as often as the test says. */
+/* A reader of the node that finds no memory for an answer refuses that call; the node goes on.
+ * malloc() and realloc() are wrapped by the linker and fail on readers' threads, for blocks of one
+ * size, as often as the test says. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -11,7 +12,7 @@
 
 #include "node_fixture.h"
 
-/* ---- Failing allocators ------------------------------------------------------------------------------- */
+/* ---- Failing allocators ---------------------------------------------------------------------- */
 
 static atomic_size_t failing_bytes;
 static atomic_int failures_left;
@@ -52,7 +53,7 @@ static void fail_once(size_t bytes)
     atomic_store(&failing_bytes, bytes);
 }
 
-/* ---- Tests -------------------------------------------------------------------------------------------- */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 enum { KEYS = 150, ITEM = sizeof(Candor__V1__KeyValue) };
 

@@ -1,5 +1,6 @@
 /* links: state record */
-/* R46: what is known of requests follows from the log, is bounded, and goes back with the records. */
+/* R46: what is known of requests follows from the log, is bounded, and goes back with the
+ * records. */
 #include "state_fixture.h"
 
 static struct request_id id_of(uint64_t client, uint64_t number)
@@ -133,10 +134,12 @@ static void a_client_has_its_newest_numbers_and_older_ones_are_too_old(void **st
     struct fixture *f = *state;
     enum { LAST = LIMIT_REQUESTS_PER_CLIENT + 40 };
     apply_request(f, id_of(2, 1), 0, "other");
+    /* one that made no record */
     for (uint64_t number = 1; number <= LAST; number++)
-        if (number != LAST - 3) /* one that made no record */
+        if (number != LAST - 3)
             apply_request(f, id_of(1, number), 0, "r");
-    /* Old ones are looked for once in a while only: the newest are known in any case, far older ones never. */
+    /* Old ones are looked for once in a while only: the newest are known in any case, far older
+     * ones never. */
     assert_int_equal(standing_of(f, id_of(1, LAST - LIMIT_REQUESTS_PER_CLIENT + 1)),
                      STATE_REQUEST_KNOWN);
     assert_int_equal(standing_of(f, id_of(1, 1)), STATE_REQUEST_TOO_OLD);
@@ -194,7 +197,7 @@ static void the_client_that_wrote_longest_ago_goes_first(void **state)
     expect(f, id_of(1, 1), 2, 2, 1, "oldest");
 }
 
-/* ---- Groups --------------------------------------------------------------------------------------------- */
+/* ---- Groups ---------------------------------------------------------------------------------- */
 
 struct group_fixture {
     struct state_group *group;

@@ -14,7 +14,7 @@
 #define MESSAGE_BYTES ((size_t)1 << 16)
 #define HELD_MOST LIMIT_RPC_CLIENT_CALLS
 
-/* ---- A server whose handlers do what the key says --------------------------------------------------- */
+/* ---- A server whose handlers do what the key says -------------------------------------------- */
 
 struct fixture {
     Candor__V1__KV_Service kv; /* first: handlers get a pointer to it */
@@ -62,7 +62,8 @@ static void hold(struct fixture *f, Candor__V1__GetResponse_Closure closure, voi
     pthread_mutex_unlock(&f->lock);
 }
 
-/* "echo...": the key; "fail...": an error that quotes it; "hold": later; "large N": N bytes; "ask": the envelope. */
+/* "echo...": the key; "fail...": an error that quotes it; "hold": later; "large N": N bytes; "ask":
+ * the envelope. */
 static void kv_get(Candor__V1__KV_Service *service, const Candor__V1__GetRequest *request,
                    Candor__V1__GetResponse_Closure closure, void *closure_data)
 {
@@ -177,7 +178,7 @@ static void answer_held(struct fixture *f)
     pthread_mutex_unlock(&f->lock);
 }
 
-/* ---- Calls that wait --------------------------------------------------------------------------------- */
+/* ---- Calls that wait ------------------------------------------------------------------------- */
 
 struct outcome {
     enum candor_code code;
@@ -269,7 +270,7 @@ static void await_count(atomic_uint *count, unsigned wanted)
     assert_int_equal(atomic_load(count), wanted);
 }
 
-/* ---- Answers ------------------------------------------------------------------------------------------- */
+/* ---- Answers --------------------------------------------------------------------------------- */
 
 struct stub_wait {
     atomic_uint ended;
@@ -368,7 +369,7 @@ static void reflection_describes_every_service(void **state)
     assert_true(found);
 }
 
-/* ---- What strangers send ------------------------------------------------------------------------------- */
+/* ---- What strangers send --------------------------------------------------------------------- */
 
 static int stranger(int port)
 {
@@ -510,7 +511,7 @@ static void a_peer_that_reads_no_replies_loses_its_connection(void **state)
     close(fd);
 }
 
-/* ---- Limits and deadlines ------------------------------------------------------------------------------ */
+/* ---- Limits and deadlines -------------------------------------------------------------------- */
 
 static void a_reply_over_the_limit_becomes_a_failure(void **state)
 {
@@ -576,7 +577,7 @@ static void calls_in_flight_are_bounded_and_closing_ends_them(void **state)
     answer_held(f);
 }
 
-/* ---- Threads ------------------------------------------------------------------------------------------- */
+/* ---- Threads --------------------------------------------------------------------------------- */
 
 static void *answer_from_another_thread(void *closure)
 {
@@ -701,7 +702,7 @@ static void a_call_finished_twice_stops_the_process(void **state)
     assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
-/* ---- Addresses ----------------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 static void an_address_in_use_or_malformed_is_named(void **state)
 {
@@ -736,7 +737,7 @@ static void an_address_in_use_or_malformed_is_named(void **state)
     }
 }
 
-/* ---- Connections that fail ----------------------------------------------------------------------------- */
+/* ---- Connections that fail ------------------------------------------------------------------- */
 
 /* A client of nobody yet: of a port where the test plays the server by hand. */
 static struct rpc_client *client_of(int port)
@@ -926,7 +927,8 @@ static void a_connect_that_hangs_is_made_anew(void **state)
         (void)connect(fillers[i], (struct sockaddr *)&address, sizeof address);
     }
     struct rpc_client *client = client_of(f->port);
-    /* TCP tries again after 1, 2, 3, 4, 5, 7, 11 seconds, or 1, 3, 7, 15: now it would be silent for three at least. */
+    /* TCP tries again after 1, 2, 3, 4, 5, 7, 11 seconds, or 1, 3, 7, 15: now it would be silent
+     * for three at least. */
     uint64_t until_ns = clock_boot_ns() + 7300 * NS_PER_MS;
     while (clock_boot_ns() < until_ns)
         assert_int_equal(call_within(client, "echo", 400).code, CANDOR_UNAVAILABLE);
@@ -956,7 +958,7 @@ static void a_client_outlives_restarts_of_its_server(void **state)
     }
 }
 
-/* ---- Text ---------------------------------------------------------------------------------------------- */
+/* ---- Text ------------------------------------------------------------------------------------ */
 
 static void only_utf8_without_control_characters_is_printable(void **state)
 {

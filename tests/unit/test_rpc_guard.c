@@ -1,5 +1,6 @@
 /* links: rpc */
-/* Descriptors and connections of a server: each test lowers the limit of descriptors in a child of its own. */
+/* Descriptors and connections of a server: each test lowers the limit of descriptors in a child of
+ * its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +30,7 @@ struct limits {
     uint32_t connections;
 };
 
-/* ---- A server in a child, with few descriptors -------------------------------------------------- */
+/* ---- A server in a child, with few descriptors ----------------------------------------------- */
 
 /* What the child tells each time it is asked. */
 struct report {
@@ -141,7 +142,7 @@ static void close_all(int *fds, int count)
             close(fds[i]);
 }
 
-/* ---- Descriptors -------------------------------------------------------------------------------- */
+/* ---- Descriptors ----------------------------------------------------------------------------- */
 
 /* More connections than there are descriptors, none of which says a word. */
 static void silent_connections_leave_descriptors_for_files(void **state)
@@ -163,8 +164,8 @@ static void silent_connections_leave_descriptors_for_files(void **state)
     assert_true(victim_ends(&victim, PATIENCE_NS));
 }
 
-/* The kernel itself gives none, not even for the moment that a refusal takes: it is counted (and logged), and ends with the
- * shortage. */
+/* The kernel itself gives none, not even for the moment that a refusal takes: it is counted (and
+ * logged), and ends with the shortage. */
 static void accept_without_a_descriptor_is_counted_and_passes(void **state)
 {
     (void)state;
@@ -191,7 +192,8 @@ static int refill(int port, int fd)
     return handshaken(port);
 }
 
-/* The same with connections that have shaken hands, and then say nothing: the longest idle ones give way. */
+/* The same with connections that have shaken hands, and then say nothing: the longest idle ones
+ * give way. */
 static void idle_connections_give_way_to_new_ones(void **state)
 {
     (void)state;
@@ -211,7 +213,7 @@ static void idle_connections_give_way_to_new_ones(void **state)
     assert_true(victim_ends(&victim, PATIENCE_NS));
 }
 
-/* ---- Connections -------------------------------------------------------------------------------- */
+/* ---- Connections ----------------------------------------------------------------------------- */
 
 static void connections_are_bounded_and_the_longest_idle_gives_way(void **state)
 {
@@ -238,7 +240,7 @@ static void connections_are_bounded_and_the_longest_idle_gives_way(void **state)
     assert_true(victim_ends(&victim, PATIENCE_NS));
 }
 
-/* ---- In this process ---------------------------------------------------------------------------- */
+/* ---- In this process ------------------------------------------------------------------------- */
 
 static void every_connection_is_kept_alive_by_tcp(void **state)
 {

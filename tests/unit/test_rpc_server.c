@@ -1,5 +1,6 @@
 /* links: rpc */
-/* The server's door, seen by callers that do not behave: plain sockets, their SP framing by hand. */
+/* The server's door, seen by callers that do not behave: plain sockets, their SP framing by
+ * hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,7 @@
 
 #define MESSAGE_BYTES ((size_t)1 << 20)
 
-/* ---- A server whose handlers do what the key says ---------------------------------------------- */
+/* ---- A server whose handlers do what the key says -------------------------------------------- */
 
 struct held {
     Candor__V1__GetResponse_Closure closure;
@@ -62,7 +63,8 @@ static void answer_bytes(struct held held, size_t length)
     free(item.value.data);
 }
 
-/* In the call's own memory, as a handler keeps what it needs: a sanitizer sees a `gone` that comes after the end. */
+/* In the call's own memory, as a handler keeps what it needs: a sanitizer sees a `gone` that comes
+ * after the end. */
 struct note {
     struct fixture *f;
 };
@@ -99,7 +101,8 @@ static void watch(struct fixture *f, struct rpc_call *call,
     rpc_call_when_gone(call, gone, note);
 }
 
-/* "hold": later; "watch": later, told when its caller is gone; "end": ends then; "large N": N bytes; else its key. */
+/* "hold": later; "watch": later, told when its caller is gone; "end": ends then; "large N": N
+ * bytes; else its key. */
 static void kv_get(Candor__V1__KV_Service *service, const Candor__V1__GetRequest *request,
                    Candor__V1__GetResponse_Closure closure, void *closure_data)
 {
@@ -211,7 +214,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- Callers ----------------------------------------------------------------------------------- */
+/* ---- Callers --------------------------------------------------------------------------------- */
 
 static int caller(int port)
 {
@@ -289,7 +292,7 @@ static struct rpc_server_stats stats_of(struct fixture *f)
         assert_true(condition);                                                                    \
     } while (0)
 
-/* ---- Calls that wait --------------------------------------------------------------------------- */
+/* ---- Calls that wait ------------------------------------------------------------------------- */
 
 static void many_calls_that_wait_keep_nobody_waiting(void **state)
 {
@@ -361,7 +364,7 @@ static void no_crowd_of_connections_shuts_the_door(void **state)
     close(other);
 }
 
-/* ---- Callers that are gone --------------------------------------------------------------------- */
+/* ---- Callers that are gone ------------------------------------------------------------------- */
 
 static void a_call_is_told_when_its_caller_is_gone(void **state)
 {
@@ -439,17 +442,18 @@ static void leaving_and_finishing_at_once_is_sound(void **state)
     }
     int fd = caller(f->port);
     assert_true(answers(fd));
-    /* Else the server is closed while requests are still unread: nobody sees then that their callers are gone. */
+    /* Else the server is closed while requests are still unread: nobody sees then that their
+     * callers are gone. */
     AWAIT(stats_of(f).connections == 1 && stats_of(f).calls == 0);
     atomic_store(&leaver.stop, true);
     pthread_join(thread, NULL);
     close(fd);
 }
 
-/* ---- Callers that do not read ------------------------------------------------------------------ */
+/* ---- Callers that do not read ---------------------------------------------------------------- */
 
-/* Others are answered while its connection lives; only a machine that is slow beyond LIMIT_RPC_REPLY_WAIT_MS has to
- * look again. */
+/* Others are answered while its connection lives; only a machine that is slow beyond
+ * LIMIT_RPC_REPLY_WAIT_MS has to look again. */
 static void who_reads_no_replies_delays_nobody(void **state)
 {
     struct fixture *f = *state;
@@ -470,7 +474,7 @@ static void who_reads_no_replies_delays_nobody(void **state)
     close(other);
 }
 
-/* ---- Connections that do nothing --------------------------------------------------------------- */
+/* ---- Connections that do nothing ------------------------------------------------------------- */
 
 static void an_idle_connection_is_closed_and_a_waiting_one_is_not(void **state)
 {
@@ -487,7 +491,7 @@ static void an_idle_connection_is_closed_and_a_waiting_one_is_not(void **state)
     close(idle);
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------ */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 /* A request whose key has that many bytes; `out` has room for 256 more. */
 static size_t pack_large_request(size_t key_bytes, uint32_t deadline_ms, uint8_t *out)

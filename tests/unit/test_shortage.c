@@ -1,6 +1,6 @@
 /* links: state record log */
-/* What passes is waited for and is no damage: full disks, short writes and a want of descriptors under the state, its
- * checkpoints, snapshots and archives. What is damage is told as such. */
+/* What passes is waited for and is no damage: full disks, short writes and a want of descriptors
+ * under the state, its checkpoints, snapshots and archives. What is damage is told as such. */
 #include "state_fixture.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "shortage.h"
 
-/* ---- Short writes ------------------------------------------------------------------------------------- */
+/* ---- Short writes ---------------------------------------------------------------------------- */
 
 static uint64_t state_file_bytes(const struct fixture *f)
 {
@@ -66,7 +66,7 @@ static void a_write_of_the_state_cut_short_anywhere_is_a_full_disk(void **state)
     assert_value(f, "before", "here");
 }
 
-/* ---- Descriptors -------------------------------------------------------------------------------------- */
+/* ---- Descriptors ----------------------------------------------------------------------------- */
 
 static void without_descriptors_no_checkpoint_is_taken_and_the_old_one_stands(void **state)
 {
@@ -225,7 +225,7 @@ static void an_archive_short_of_descriptors_or_room_is_waited_for(void **state)
     buffer_free(&bytes);
 }
 
-/* ---- Copies that nobody waits for --------------------------------------------------------------------- */
+/* ---- Copies that nobody waits for ------------------------------------------------------------ */
 
 /* The writer takes records back while a checkpoint is copied, and needs one of its own at once. */
 static void a_checkpoint_copied_before_records_were_taken_back_is_dropped(void **state)
@@ -249,7 +249,7 @@ static void a_checkpoint_copied_before_records_were_taken_back_is_dropped(void *
     assert_int_equal(checkpoint.pos.seq, 1);
 }
 
-/* ---- limits.state ------------------------------------------------------------------------------------- */
+/* ---- limits.state ---------------------------------------------------------------------------- */
 
 /* One record of a put or delete as a primary does it: a put asks for room first. Not committed. */
 static enum candor_code write_as_primary(struct fixture *f, const char *key, const char *value,
@@ -346,7 +346,7 @@ static void a_state_beyond_its_limit_opens_and_takes_deletes(void **state)
     }
 }
 
-/* ---- The start ---------------------------------------------------------------------------------------- */
+/* ---- The start ------------------------------------------------------------------------------- */
 
 static void a_start_short_of_descriptors_says_so_and_changes_nothing(void **state)
 {

@@ -102,7 +102,8 @@ static void reopened_state_is_where_it_was(void **state)
     epoch_history_free(&history);
 }
 
-/* A put or a delete, of one of three clients or of none; now and then the next operation of a Batch. */
+/* A put or a delete, of one of three clients or of none; now and then the next operation of a
+ * Batch. */
 static void add_random(struct batch_writer *w, struct rng *rng, const char *key)
 {
     struct record_op ops[2] = {{RECORD_PUT, slice_of(key, strlen(key)), slice_of(key, 2)},
@@ -216,7 +217,7 @@ static void full_map_refuses_and_changes_nothing(void **state)
     assert_int_equal(digest_now(f->state), digest);
 }
 
-/* ---- Checkpoints and snapshots ---------------------------------------------------------------------- */
+/* ---- Checkpoints and snapshots --------------------------------------------------------------- */
 
 static void copy_checkpoint_to_incoming(const struct state_checkpoint *checkpoint,
                                         struct state_incoming *incoming)
@@ -345,7 +346,7 @@ static void garbage_is_no_snapshot(void **state)
     epoch_history_free(&history);
 }
 
-/* ---- Threads and crashes ---------------------------------------------------------------------------- */
+/* ---- Threads and crashes --------------------------------------------------------------------- */
 
 struct reading {
     struct fixture *f;

@@ -1,5 +1,6 @@
 /* links: state record */
-/* Checkpoints, rebuilds and installs: while others write and read, after crashes, and when the disk has rotted. */
+/* Checkpoints, rebuilds and installs: while others write and read, after crashes, and when the disk
+ * has rotted. */
 #include "state_fixture.h"
 
 #include <fcntl.h>
@@ -158,7 +159,8 @@ static void what_has_rotted_becomes_no_checkpoint(void **state)
     assert_int_equal(checkpoint_seq(f), 1);
 }
 
-/* A snapshot whose bytes are right by its sender's digest, and whose pages would lead LMDB out of its map. */
+/* A snapshot whose bytes are right by its sender's digest, and whose pages would lead LMDB out of
+ * its map. */
 static void expect_refused(struct fixture *f, struct slice bytes)
 {
     struct state_incoming *incoming;
@@ -195,7 +197,7 @@ static void snapshot_with_pages_that_lead_astray_is_refused(void **state)
     expect_refused(f, slice_of(bytes, length - PAGE));
 }
 
-/* ---- Cutting ---------------------------------------------------------------------------------------- */
+/* ---- Cutting --------------------------------------------------------------------------------- */
 
 struct writing {
     struct fixture *f;
@@ -271,15 +273,16 @@ static void unfinished_copies_are_gone_after_the_next_start(void **state)
     static const char *const names[] = {"checkpoint.new", "current.new", "incoming",
                                         "checkpoint.install"};
     close_state(f);
+    /* without a seal */
     for (size_t i = 0; i < 4; i++)
-        copy_in(f, "current", names[i]); /* without a seal */
+        copy_in(f, "current", names[i]);
     fixture_open(f);
     for (size_t i = 0; i < 4; i++)
         if (is_there(f, names[i]))
             fail_msg("%s is still there", names[i]);
 }
 
-/* ---- Rot -------------------------------------------------------------------------------------------- */
+/* ---- Rot ------------------------------------------------------------------------------------- */
 
 /* Any bit: of the data file and of what tells how it must be. */
 static void rebuild_refuses_a_checkpoint_that_has_rotted(void **state)
@@ -479,11 +482,12 @@ static void path_too_long_is_refused_at_once(void **state)
     }
 }
 
-/* ---- Crashes within an install -------------------------------------------------------------------------- */
+/* ---- Crashes within an install --------------------------------------------------------------- */
 
 enum { OLD_SEQ = 3, NEW_SEQ = 9 };
 
-/* `f` has a checkpoint of its own (kept as "checkpoint.old") and has then installed a snapshot of another state. */
+/* `f` has a checkpoint of its own (kept as "checkpoint.old") and has then installed a snapshot of
+ * another state. */
 static void install_another_state(struct fixture *f)
 {
     struct fixture *source;

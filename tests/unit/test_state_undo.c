@@ -118,7 +118,7 @@ static void every_undo_is_counted(void **state)
     assert_true(after.rewinds > before.rewinds);
 }
 
-/* ---- Commit ----------------------------------------------------------------------------------------- */
+/* ---- Commit ---------------------------------------------------------------------------------- */
 
 static bool count_unknown(const struct record *record, uint32_t op_index,
                           const struct archive_op *op, void *closure)
@@ -189,7 +189,7 @@ static void the_floor_survives_a_restart(void **state)
     assert_int_equal(err.reason, CANDOR_REASON_FORKED);
 }
 
-/* ---- Kills ------------------------------------------------------------------------------------------- */
+/* ---- Kills ----------------------------------------------------------------------------------- */
 
 _Noreturn static void go_up_and_down_until_killed(struct fixture *f, uint64_t seed, int ready)
 {
@@ -201,7 +201,8 @@ _Noreturn static void go_up_and_down_until_killed(struct fixture *f, uint64_t se
     for (uint64_t step = 0;; step++) {
         if (step == 20 + seed * 3)
             (void)!write(ready, "x", 1);
-        /* Batches begin where a replay's do, so an undo ends there, too; in the middle of one it may be killed. */
+        /* Batches begin where a replay's do, so an undo ends there, too; in the middle of one it
+         * may be killed. */
         uint64_t batches = (next_seq(f) - 2) / RECORDS;
         if (batches < 30 && (next_seq(f) - 2) % RECORDS == 0 && rng_below(&rng, 3) > 0) {
             apply_next_batch(f, 0);
@@ -214,7 +215,8 @@ _Noreturn static void go_up_and_down_until_killed(struct fixture *f, uint64_t se
     }
 }
 
-/* I13: wherever the process was killed, applying or taking back, the state is what its position says. */
+/* I13: wherever the process was killed, applying or taking back, the state is what its position
+ * says. */
 static void killed_process_leaves_what_a_replay_to_applied_gives(void **state)
 {
     struct fixture *f = *state;

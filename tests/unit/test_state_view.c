@@ -60,7 +60,7 @@ static void keys_longer_than_the_limit_are_not_found(void **state)
     state_view_end(view);
 }
 
-/* ---- Slots ------------------------------------------------------------------------------------------ */
+/* ---- Slots ----------------------------------------------------------------------------------- */
 
 struct waiting {
     struct state *state;
@@ -87,8 +87,8 @@ static void reader_without_a_slot_waits_and_a_checkpoint_does_not(void **state)
     assert_int_equal(pthread_create(&thread, NULL, read_once, &waiting), 0);
     struct state_checkpoint checkpoint;
     struct candor_error err = {0};
-    state_view_end(
-        views[0]); /* one for the checkpoint's own view, or for the thread: it gives it back */
+    /* one for the checkpoint's own view, or for the thread: it gives it back */
+    state_view_end(views[0]);
     if (state_checkpoint(f->state, &checkpoint, &err) != CANDOR_OK)
         fail_msg("%s", err.message);
     pthread_join(thread, NULL);
@@ -97,7 +97,7 @@ static void reader_without_a_slot_waits_and_a_checkpoint_does_not(void **state)
         state_view_end(views[i]);
 }
 
-/* ---- Installs under readers --------------------------------------------------------------------------- */
+/* ---- Installs under readers ------------------------------------------------------------------ */
 
 static void put_own_seq(struct fixture *f)
 {
@@ -133,8 +133,8 @@ struct reading {
     atomic_int wrong;
 };
 
-/* Every view is of one state: "k" holds the seq that the position names; and what was taken back is told by rewinds:
- * it never falls, and while it stays the position does not fall. */
+/* Every view is of one state: "k" holds the seq that the position names; and what was taken back is
+ * told by rewinds: it never falls, and while it stays the position does not fall. */
 static void *read_on(void *closure)
 {
     struct reading *reading = closure;
@@ -181,8 +181,9 @@ static void readers_see_one_state_each_while_snapshots_are_installed(void **stat
         receive(f, &checkpoint);
         state_position(f->state, &after);
         assert_true(after.rewinds > before.rewinds);
+        /* beyond the next snapshot */
         for (int i = 0; i < 9; i++)
-            put_own_seq(f); /* beyond the next snapshot */
+            put_own_seq(f);
     }
     atomic_store(&reading.stop, true);
     for (int i = 0; i < 3; i++)

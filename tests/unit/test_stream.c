@@ -24,7 +24,7 @@
 #define SANITIZED 0
 #endif
 
-/* ---- A node's stream, and what came over it ------------------------------------------------------------- */
+/* ---- A node's stream, and what came over it -------------------------------------------------- */
 
 struct node {
     struct stream *stream;
@@ -199,7 +199,7 @@ static void await_connections(struct node *node, uint32_t ups, uint32_t downs)
     assert_true(reached);
 }
 
-/* ---- Tests ------------------------------------------------------------------------------------------------ */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 static void a_message_arrives_on_its_channel_with_its_peers_name(void **state)
 {
@@ -245,7 +245,8 @@ static int mute_subscriber(int port)
     return fd;
 }
 
-/* It reads nothing, but something was sent to it: the publisher counts it, which its handshake alone does not show. */
+/* It reads nothing, but something was sent to it: the publisher counts it, which its handshake
+ * alone does not show. */
 static int stuck_subscriber(struct node *publisher, size_t bytes)
 {
     int fd = mute_subscriber(publisher->ports[STREAM_RECORDS]);
@@ -297,8 +298,9 @@ static void a_slow_subscriber_blocks_nobody_and_loses_its_oldest(void **state)
 static void large_messages_shorten_the_queue_of_a_stuck_subscriber(void **state)
 {
     (void)state;
+    /* the heap is not malloc's */
     if (SANITIZED)
-        skip(); /* the heap is not malloc's */
+        skip();
     struct node a;
     node_start(&a);
     int stuck = stuck_subscriber(&a, 8);
@@ -314,8 +316,9 @@ static void large_messages_shorten_the_queue_of_a_stuck_subscriber(void **state)
 static void many_stuck_subscribers_cost_no_more_than_one_and_lose_their_connections(void **state)
 {
     (void)state;
+    /* the heap is not malloc's */
     if (SANITIZED)
-        skip(); /* the heap is not malloc's */
+        skip();
     enum { STUCK = 12, EACH = 60 };
     struct node a;
     int stuck[STUCK];
@@ -430,7 +433,8 @@ static void a_peer_that_comes_late_or_again_is_found(void **state)
     node_stop(&a);
 }
 
-/* The local port of a connection to `port` that waits for its SYN to be answered, and is none of `fillers`; 0: there is none. */
+/* The local port of a connection to `port` that waits for its SYN to be answered, and is none of
+ * `fillers`; 0: there is none. */
 static int hanging_connect(int port, const int *fillers, int count)
 {
     char line[256];
@@ -463,7 +467,8 @@ static void a_peer_that_hangs_in_its_connect_is_dialed_anew_by_a_reset(void **st
     node_start(&a);
     node_start(&b);
     stream_close(a.stream);
-    /* A full backlog: SYNs are dropped, as by a partition. TCP itself would try again ever more seldom. */
+    /* A full backlog: SYNs are dropped, as by a partition. TCP itself would try again ever more
+     * seldom. */
     int port = a.ports[STREAM_HEARTBEAT];
     int listener = sp_listen(port, 0);
     int fillers[FILLERS];

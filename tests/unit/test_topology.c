@@ -78,8 +78,8 @@ static char *drawn(const struct topology *topology)
     return text;
 }
 
-/* A path from the project's root. ctest names the root; by hand, this file's own path does, unless the compiler was
- * given a relative one. */
+/* A path from the project's root. ctest names the root; by hand, this file's own path does, unless
+ * the compiler was given a relative one. */
 static char *project_path(const char *relative, char out[1024])
 {
     const char *named = getenv("CANDOR_SOURCE");
@@ -421,7 +421,8 @@ static void sockets_folders_and_ids_belong_to_one_node(void **state)
     expect_all(cases, COUNT(cases));
 }
 
-/* Two nodes on one machine, with their data in `first` and `second` below `folder`. `wanted`: a part of the problem. */
+/* Two nodes on one machine, with their data in `first` and `second` below `folder`. `wanted`: a
+ * part of the problem. */
 static void expect_linked(const char *folder, const char *first, const char *second,
                           const char *wanted)
 {
@@ -558,7 +559,8 @@ static void voters_that_cannot_serve_are_refused_and_poor_sets_warned_of(void **
          "reader, or add "
          "a voter\n"},
         {"cluster: s\nfailover: automatic\n" THREE_NODES, ""},
-        /* A role that cannot be read is not taken for a missing voter, nor an id for a missing node. */
+        /* A role that cannot be read is not taken for a missing voter, nor an id for a missing
+         * node. */
         {"cluster: s\ninitial_primary: a\n" ONE_NODE "    role: votre\n",
          "t.yaml:8:11: error: 'votre' is no choice for 'role'; did you mean 'voter'?\n"},
     };
@@ -1040,7 +1042,8 @@ static void mutate(struct text *text, struct rng *rng)
     }
 }
 
-/* Whatever the bytes: a verdict, printable problems in order; and what loads survives being written. */
+/* Whatever the bytes: a verdict, printable problems in order; and what loads survives being
+ * written. */
 static bool survives(const struct text *text)
 {
     struct loaded it = parse_bytes(text->bytes, text->length);

@@ -27,7 +27,8 @@
 #define LIMIT_NS (10 * NS_PER_S)
 #define NEVER 100000
 
-/* After how many turns a thread is hung that takes no step and uses `used_ns` of the processor each turn. */
+/* After how many turns a thread is hung that takes no step and uses `used_ns` of the processor each
+ * turn. */
 static int turns_until_hung(enum watch_kind kind, struct watch_sample sample, uint64_t used_ns)
 {
     struct watch_account account = {0};
@@ -147,7 +148,8 @@ static void *live(void *unused)
     return unused;
 }
 
-/* As a writer that gives back a part of its state, and a snapshot thread whose checkpoint takes its place. */
+/* As a writer that gives back a part of its state, and a snapshot thread whose checkpoint takes its
+ * place. */
 static pthread_mutex_t checkpoint_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic pid_t checkpoint_holder;
 

@@ -239,8 +239,8 @@ static void votes_round_trip(void **state)
         assert_int_equal(out.vote.transfer, i == 1);
         done(message, &out);
     }
-    struct core_msg blank =
-        message_of(CORE_MSG_PRE_VOTE); /* founding: nothing in the log, no epoch */
+    /* founding: nothing in the log, no epoch */
+    struct core_msg blank = message_of(CORE_MSG_PRE_VOTE);
     blank.header.epoch = (struct candor_epoch){0};
     blank.vote.epoch = epoch_of(1, 1, "a");
     travel(&blank, &message, &out);
@@ -302,7 +302,7 @@ static void freshness_keeps_absent_apart_from_zero(void **state)
     assert_int_equal(back.bound_ms, 0);
 }
 
-/* ---- Hostile messages: each case breaks one thing of a good message ---------------------------------- */
+/* ---- Hostile messages: each case breaks one thing of a good message -------------------------- */
 
 static void assert_refused(const ProtobufCMessage *message)
 {

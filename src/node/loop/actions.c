@@ -48,7 +48,8 @@ static size_t first_message_bytes(struct slice batches)
     return used;
 }
 
-/* A group commit is one message, unless one client's Batch made it larger than a subscriber would take. */
+/* A group commit is one message, unless one client's Batch made it larger than a subscriber would
+ * take. */
 static void publish_records(struct node *node, const struct core_msg *msg)
 {
     struct slice left = msg->records.batches;
@@ -85,7 +86,8 @@ static void give_write(struct node *node, const struct core_action *action)
     outbox_add(&node->loop->works, &write->work);
 }
 
-/* One COMMIT for many events: the newest says it all. It never passes work that may lower what is committed. */
+/* One COMMIT for many events: the newest says it all. It never passes work that may lower what is
+ * committed. */
 void actions_give_commit(struct node *node)
 {
     if (node->loop->commit_seq == 0)

@@ -1,4 +1,5 @@
-/* The node thread: gives the core all events that are there, performs its actions, publishes its view, replies. */
+/* The node thread: gives the core all events that are there, performs its actions, publishes its
+ * view, replies. */
 #include "node/loop/loop.h"
 
 #include <sched.h>
@@ -75,13 +76,14 @@ static bool download_is_over(struct node *node, struct node_event *event)
     return over;
 }
 
-/* The caller was gone before its ticket came here: the cancel that said so found nothing. One who goes from now on is told
- * of by an event behind this one. */
+/* The caller was gone before its ticket came here: the cancel that said so found nothing. One who
+ * goes from now on is told of by an event behind this one. */
 static void cancel_if_gone(struct node *node, uint64_t number)
 {
     uint64_t value = 0;
+    /* it did not have to wait */
     if (!serials_find(&node->loop->tickets, number, &value))
-        return; /* it did not have to wait */
+        return;
     const struct ticket *ticket = (const struct ticket *)(uintptr_t)value;
     if (ticket->cancellable && rpc_call_gone(ticket->call))
         take(node, &(struct core_event){.type = CORE_EVENT_CANCEL, .ticket = number});
@@ -100,7 +102,8 @@ static void take_event(struct node *node, struct node_event *event)
         tickets_fail_shutting_down(node, ticket);
         return; /* the event is part of the ticket */
     } else if (!download_is_over(node, event) && !node->loop->drained) {
-        /* Once drained, the core is at rest: it still holds tickets that were failed, and would finish them again. */
+        /* Once drained, the core is at rest: it still holds tickets that were failed, and would
+         * finish them again. */
         if (ticket != NULL)
             tickets_open(node, ticket);
         take(node, &event->core);

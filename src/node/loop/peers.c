@@ -1,4 +1,5 @@
-/* Calls to other nodes: the core's requests go out, their answers or failures come back as events with the nonce. */
+/* Calls to other nodes: the core's requests go out, their answers or failures come back as events
+ * with the nonce. */
 #include "node/loop/peers.h"
 
 #include <stdlib.h>
@@ -60,8 +61,9 @@ enum candor_code peers_open(struct node *node, struct candor_error *err)
 
 void peers_close(struct node *node)
 {
+    /* the start ended before them */
     if (node->peers == NULL)
-        return; /* the start ended before them */
+        return;
     for (uint32_t i = 0; i < node->peers->count; i++)
         rpc_client_close(node->peers->list[i].client);
     free(node->peers);

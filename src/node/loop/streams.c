@@ -14,7 +14,8 @@
 #include "topology/topology.h"
 #include "wire/wire.h"
 
-/* A replica whose disk lags takes no more records than it has room for; it fetches them later (R13). */
+/* A replica whose disk lags takes no more records than it has room for; it fetches them later
+ * (R13). */
 static bool has_room(struct node *node, const struct core_msg *msg)
 {
     return msg->type != CORE_MSG_RECORDS ||

@@ -42,7 +42,8 @@ static void close_ticket(struct node *node, struct ticket *ticket)
     atomic_fetch_sub(&node->open_count, 1);
 }
 
-/* Replied to once the view that tells of it is published: the reply's freshness then knows of it, too. */
+/* Replied to once the view that tells of it is published: the reply's freshness then knows of it,
+ * too. */
 static void finish_later(struct node *node, struct ticket *ticket)
 {
     ticket->next_done = NULL;

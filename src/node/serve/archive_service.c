@@ -28,7 +28,7 @@ struct archive_message {
     Candor__V1__Epoch superseded_by;
 };
 
-/* ---- Common ------------------------------------------------------------------------------------------------------- */
+/* ---- Common ---------------------------------------------------------------------------------- */
 
 static void submit(Candor__V1__Cluster_Service *service, const ProtobufCMessage *request,
                    ProtobufCClosure reply, void *closure_data,
@@ -72,7 +72,7 @@ static void fill_archive(const struct archive_summary *from, struct archive_mess
     out->archive.superseded_by = &out->superseded_by;
 }
 
-/* ---- List --------------------------------------------------------------------------------------------------------- */
+/* ---- List ------------------------------------------------------------------------------------ */
 
 static void list(const struct call_job *job)
 {
@@ -106,9 +106,10 @@ void cluster_rollback_list(Candor__V1__Cluster_Service *service,
     submit(service, &request->base, (ProtobufCClosure)closure, closure_data, list);
 }
 
-/* ---- Show --------------------------------------------------------------------------------------------------------- */
+/* ---- Show ------------------------------------------------------------------------------------ */
 
-/* One record with its ops, owning copies: what archive_read() shows lasts only while it shows it. */
+/* One record with its ops, owning copies: what archive_read() shows lasts only while it shows
+ * it. */
 struct shown {
     Candor__V1__RollbackRecord record;
     struct candor_pos at; /* the message's owner points into it */
@@ -247,7 +248,7 @@ void cluster_rollback_show(Candor__V1__Cluster_Service *service,
     submit(service, &request->base, (ProtobufCClosure)closure, closure_data, show);
 }
 
-/* ---- Drop --------------------------------------------------------------------------------------------------------- */
+/* ---- Drop ------------------------------------------------------------------------------------ */
 
 static void drop(const struct call_job *job)
 {

@@ -1,5 +1,5 @@
-/* AtRisk: what a failover would take back (R42), counted in the log itself. It is read by the slow pool, up to stated
- * limits. */
+/* AtRisk: what a failover would take back (R42), counted in the log itself. It is read by the slow
+ * pool, up to stated limits. */
 #include <stdlib.h>
 #include <xxhash.h>
 
@@ -22,7 +22,7 @@
 #include "rpc/rpc.h"
 #include "wire/wire.h"
 
-/* ---- A set of byte strings, in the order in which they came ------------------------------------------- */
+/* ---- A set of byte strings, in the order in which they came ---------------------------------- */
 
 struct set {
     uint32_t limit;
@@ -74,7 +74,7 @@ static void set_add(struct set *set, struct slice item)
     buffer_put(&set->bytes, item.bytes, item.length);
 }
 
-/* ---- Counting ----------------------------------------------------------------------------------------- */
+/* ---- Counting -------------------------------------------------------------------------------- */
 
 struct count {
     uint64_t above_seq;
@@ -138,8 +138,9 @@ static enum candor_code count_records(struct node *node, uint64_t last, struct c
         }
         count->bytes += batches.length;
         count->more_records = count->more_records || count->bytes >= LIMIT_AT_RISK_BYTES;
+        /* a rollback was quicker */
         if (batches.length == 0)
-            break; /* a rollback was quicker */
+            break;
         from = count->last_seq + 1;
     }
     count->more_records = count->more_records && count->last_seq < last;
@@ -147,8 +148,9 @@ static enum candor_code count_records(struct node *node, uint64_t last, struct c
     return code;
 }
 
-/* Whether this log has the very record at `pos`, and with it all below (R11), as far as epochs tell: of two copies of a primary's
- * disk that acted in one epoch (R56) the one's records would be taken for the other's, and too few be counted. */
+/* Whether this log has the very record at `pos`, and with it all below (R11), as far as epochs
+ * tell: of two copies of a primary's disk that acted in one epoch (R56) the one's records would be
+ * taken for the other's, and too few be counted. */
 static bool holds(struct node *node, struct candor_pos pos)
 {
     struct buffer bytes = {0};

@@ -1,5 +1,5 @@
-/* Calls that a pool answers: one that nobody waits for any more is not begun, so that what was given up does not keep others
- * waiting. */
+/* Calls that a pool answers: one that nobody waits for any more is not begun, so that what was
+ * given up does not keep others waiting. */
 #ifndef NODE_CALL_JOB_H
 #define NODE_CALL_JOB_H
 
@@ -19,7 +19,8 @@ struct call_job {
     void (*serve)(const struct call_job *job);
 };
 
-/* Hands the call over to `pool`, where `serve` answers it; busy, or nobody there any more: it is failed. Any thread. */
+/* Hands the call over to `pool`, where `serve` answers it; busy, or nobody there any more: it is
+ * failed. Any thread. */
 void call_job_push(struct pool *pool, struct node *node, void (*serve)(const struct call_job *job),
                    const ProtobufCMessage *request, ProtobufCClosure reply, struct rpc_call *call);
 

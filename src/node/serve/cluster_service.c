@@ -18,7 +18,7 @@
 #include "topology/topology.h"
 #include "wire/wire.h"
 
-/* ---- Status ---------------------------------------------------------------------------------------------------- */
+/* ---- Status ---------------------------------------------------------------------------------- */
 
 static Candor__V1__Role peer_role(const struct core_view *view, const struct core_peer_view *peer)
 {
@@ -110,7 +110,7 @@ static void status(Candor__V1__Cluster_Service *service, const Candor__V1__Statu
     closure(&response, closure_data);
 }
 
-/* ---- Health ------------------------------------------------------------------------------------------------------ */
+/* ---- Health ---------------------------------------------------------------------------------- */
 
 static Candor__V1__HealthResponse__ServingStatus health_of(const char *service,
                                                            enum candor_state state)

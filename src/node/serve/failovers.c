@@ -39,7 +39,8 @@ void failovers_tell(struct node *node, enum candor_reason reason, bool redirect)
         count_one(&failovers->answers.redirects);
 }
 
-/* A primary that takes writes, or a heartbeat: what is told later may belong to the next failover. */
+/* A primary that takes writes, or a heartbeat: what is told later may belong to the next
+ * failover. */
 void failovers_see(struct node *node, const struct core_view *view)
 {
     struct failovers *failovers = node->failovers;

@@ -13,7 +13,7 @@
 #include "state/state.h"
 #include "topology/topology.h"
 
-/* ---- Get ------------------------------------------------------------------------------------------------------------ */
+/* ---- Get ------------------------------------------------------------------------------------- */
 
 static void fill_missing(Candor__V1__KeyValue *item, ProtobufCBinaryData key)
 {
@@ -44,7 +44,7 @@ void kv_get(Candor__V1__KV_Service *service, const Candor__V1__GetRequest *reque
         kv_read_submit_short(of, fill_get);
 }
 
-/* ---- MultiGet ---------------------------------------------------------------------------------------------------------- */
+/* ---- MultiGet -------------------------------------------------------------------------------- */
 
 static bool fail_too_large(struct reading *reading, const char *field, size_t most)
 {

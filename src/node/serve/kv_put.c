@@ -15,7 +15,7 @@
 #include "node/store/write.h"
 #include "wire/wire.h"
 
-/* ---- Replies --------------------------------------------------------------------------------------------------- */
+/* ---- Replies --------------------------------------------------------------------------------- */
 
 /* The next answer; what the writer made of this very request reads as such. */
 static bool existed(struct slice *answers)
@@ -70,7 +70,7 @@ static void respond_batch(struct write *write, const struct outcome *outcome)
     write->ticket.reply(&response.base, write->ticket.call);
 }
 
-/* ---- Requests --------------------------------------------------------------------------------------------------- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 static struct eval_op put_op(const Candor__V1__PutRequest *put)
 {

@@ -1,9 +1,10 @@
-/* Reads: taken up on NNG's threads, served by the pool of readers straight from a state view, by the read contract
- * (docs/consistency.md); single keys at once, by at most half of NNG's threads. A page of the state that must come from
- * the disk thus never keeps a heartbeat waiting.
+/* Reads: taken up on NNG's threads, served by the pool of readers straight from a state view, by
+ * the read contract (docs/consistency.md); single keys at once, by at most half of NNG's threads. A
+ * page of the state that must come from the disk thus never keeps a heartbeat waiting.
  *
- * The state is opened first and the core's view copied after it, so that a view speaks of data that are at least
- * as new as it says. What waits keeps nothing open, but for a short time what was read (LIMIT_READ_HOLD_MS). */
+ * The state is opened first and the core's view copied after it, so that a view speaks of data that
+ * are at least as new as it says. What waits keeps nothing open, but for a short time what was read
+ * (LIMIT_READ_HOLD_MS). */
 #include "node/serve/kv_read.h"
 
 #include <stdlib.h>
@@ -35,7 +36,7 @@ static struct read_call *read_of_job(struct job *job)
     return (struct read_call *)((uint8_t *)job - offsetof(struct read_call, job));
 }
 
-/* ---- Readers ---------------------------------------------------------------------------------------------------- */
+/* ---- Readers --------------------------------------------------------------------------------- */
 
 static void reading_begin(struct reading *reading, struct read_call *of)
 {
@@ -72,7 +73,8 @@ static void run_read(struct job *job)
     }
 }
 
-/* ---- Waiting: for a session's position, for confirmed leadership, for the commit of what was read ------------- */
+/* ---- Waiting: for a session's position, for confirmed leadership, for the commit of what was
+ * read */
 
 static void drop_data(struct read_call *of)
 {
@@ -107,8 +109,8 @@ static void wait_for(const struct reading *reading, enum core_wait kind, struct 
     wait_until(reading->of, kind, token, reply_deadline_ns(reading->call));
 }
 
-/* What was read is kept open for a moment only, and by few: the pages that it holds cannot be used again meanwhile, and
- * views are counted. */
+/* What was read is kept open for a moment only, and by few: the pages that it holds cannot be used
+ * again meanwhile, and views are counted. */
 static void wait_for_commit(const struct reading *reading, struct candor_pos pos,
                             struct state_view *data)
 {
@@ -124,8 +126,9 @@ static void wait_for_commit(const struct reading *reading, struct candor_pos pos
     wait_until(reading->of, CORE_WAIT_COMMIT, (struct candor_token){.pos = pos}, until_ns);
 }
 
-/* Not committed within that moment: goes on waiting without the data, and reads again afterwards. Committed by then is
- * at least what was read now, so each attempt asks for no more than the one before has reached; the deadline ends it. */
+/* Not committed within that moment: goes on waiting without the data, and reads again afterwards.
+ * Committed by then is at least what was read now, so each attempt asks for no more than the one
+ * before has reached; the deadline ends it. */
 static bool wait_on_without_data(struct read_call *of, const struct outcome *outcome)
 {
     const struct core_event *event = &of->ticket.event.core;
@@ -165,10 +168,10 @@ static void wait_finished(struct ticket *ticket, const struct outcome *outcome)
     reply_fail_busy(node, ticket->call);
 }
 
-/* ---- Deciding --------------------------------------------------------------------------------------------------- */
+/* ---- Deciding -------------------------------------------------------------------------------- */
 
-/* Data and a view that speaks of them. The writer may be ahead of the core for a moment; when it stays so, a
- * rollback or a snapshot is going on, and the node is SYNCING. */
+/* Data and a view that speaks of them. The writer may be ahead of the core for a moment; when it
+ * stays so, a rollback or a snapshot is going on, and the node is SYNCING. */
 static struct state_view *open_data(struct node *node, struct core_view *view)
 {
     for (int attempt = 1;; attempt++) {
@@ -217,7 +220,8 @@ static void finish_reading(struct reading *reading, struct state_view *data)
     free(reading->list);
 }
 
-/* Fills the response. False: the call was failed, by `fill` or because what is stored is not what was put there. */
+/* Fills the response. False: the call was failed, by `fill` or because what is stored is not what
+ * was put there. */
 static bool read_data(struct reading *reading, struct state_view *data)
 {
     struct candor_error err = {0};
@@ -241,8 +245,8 @@ static void answer_from(struct reading *reading, struct state_view *data)
     finish_reading(reading, data);
 }
 
-/* Leadership was confirmed after the read arrived, and what was committed then is applied. What is shown must be
- * committed, too (R32). */
+/* Leadership was confirmed after the read arrived, and what was committed then is applied. What is
+ * shown must be committed, too (R32). */
 static void serve_confirmed(struct reading *reading, struct state_view *data)
 {
     bool speaks_of_it = reading->view.rewinds == state_view_rewinds(data);
@@ -279,8 +283,9 @@ static void serve(struct reading *reading)
         serve_confirmed(reading, data);
         return;
     }
+    /* the core said so, and nothing was taken back since */
     if (still_true)
-        read.token.pos.seq = 0; /* the core said so, and nothing was taken back since */
+        read.token.pos.seq = 0;
     struct core_read_decision decision = decide(reading, &read, state_view_applied(data).seq);
     if (decision.decision != CORE_WAIT) {
         serve_or_refuse(reading, &read, decision, data);
@@ -290,7 +295,7 @@ static void serve(struct reading *reading)
     wait_for(reading, linearizable ? CORE_WAIT_LINEARIZABLE : CORE_WAIT_SESSION, read.token);
 }
 
-/* ---- Requests ----------------------------------------------------------------------------------------------------- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 static enum candor_code read_options(const Candor__V1__ReadOptions *options, struct core_read *out,
                                      struct candor_error *err)
@@ -345,9 +350,9 @@ void kv_read_submit(struct read_call *of,
         reply_fail_busy(node, of->ticket.call);
 }
 
-/* A lookup of one key is served at once, on NNG's thread, while less than half of NNG's threads do so: a wake-up costs
- * more than it. Should all of these wait for pages from the disk, the other half still takes heartbeats, and further
- * reads go to the readers. */
+/* A lookup of one key is served at once, on NNG's thread, while less than half of NNG's threads do
+ * so: a wake-up costs more than it. Should all of these wait for pages from the disk, the other
+ * half still takes heartbeats, and further reads go to the readers. */
 void kv_read_submit_short(struct read_call *of,
                           bool (*fill)(struct reading *reading, struct state_view *data))
 {

@@ -23,7 +23,8 @@ static struct slice bound_slice(const struct bound *bound)
     return slice_of(bound->bytes, bound->length);
 }
 
-/* The first bytes that every key with prefix `key` is below; false: there are none, it is all 0xff. */
+/* The first bytes that every key with prefix `key` is below; false: there are none, it is all
+ * 0xff. */
 static bool after_prefix(struct slice key, struct bound *out)
 {
     memcpy(out->bytes, key.bytes, key.length);

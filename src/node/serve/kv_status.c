@@ -1,5 +1,5 @@
-/* TxnStatus: what became of a write whose answer was lost (R21). Told from this node's own data and what it knows as
- * committed; any node answers, and its freshness says how old that is. */
+/* TxnStatus: what became of a write whose answer was lost (R21). Told from this node's own data and
+ * what it knows as committed; any node answers, and its freshness says how old that is. */
 #include "base/clock.h"
 #include "base/limits.h"
 #include "candor/v1/kv.pb-c.h"
@@ -53,8 +53,9 @@ static const struct epoch_start *newer_epoch(const struct epoch_history *history
     return NULL;
 }
 
-/* The epoch that stands at the seq decides. Limit: where two copies of a primary's disk acted in one epoch, either's record
- * may stand here (R56), and a position does not say which was meant; a request's id does. */
+/* The epoch that stands at the seq decides. Limit: where two copies of a primary's disk acted in
+ * one epoch, either's record may stand here (R56), and a position does not say which was meant; a
+ * request's id does. */
 static void judge_pos(struct status *status, const struct candor_pos *pos,
                       const struct epoch_history *history)
 {

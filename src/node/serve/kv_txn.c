@@ -49,7 +49,7 @@ static void fill_item(Candor__V1__KeyValue *out, ProtobufCBinaryData key, bool f
     out->version = item->version;
 }
 
-/* ---- CompareAndSwap ------------------------------------------------------------------------------------------- */
+/* ---- CompareAndSwap -------------------------------------------------------------------------- */
 
 static void respond_cas(struct write *write, const struct outcome *outcome)
 {
@@ -113,7 +113,7 @@ void kv_compare_and_swap(Candor__V1__KV_Service *service,
     kv_write_submit(write);
 }
 
-/* ---- Increment -------------------------------------------------------------------------------------------------- */
+/* ---- Increment ------------------------------------------------------------------------------- */
 
 static void refuse_increment(struct rpc_call *call, const struct eval_op *op, int64_t present)
 {
@@ -165,7 +165,7 @@ void kv_increment(Candor__V1__KV_Service *service, const Candor__V1__IncrementRe
     kv_write_submit(write);
 }
 
-/* ---- Txn: the answer ---------------------------------------------------------------------------------------------- */
+/* ---- Txn: the answer ------------------------------------------------------------------------- */
 
 struct txn_result {
     Candor__V1__TxnOpResult result;
@@ -189,7 +189,8 @@ static void fill_results(struct eval_answer *answer, Candor__V1__TxnOp *const *o
     }
 }
 
-/* A request id that was used for another Txn answers with that one's results; they cannot be shown beside these ops. */
+/* A request id that was used for another Txn answers with that one's results; they cannot be shown
+ * beside these ops. */
 static bool same_steps(struct eval_answer answer, Candor__V1__TxnOp *const *ops, size_t op_count)
 {
     if (answer.step_count != op_count)
@@ -235,7 +236,7 @@ static void respond_txn(struct write *write, const struct outcome *outcome)
     write->ticket.reply(&response.base, call);
 }
 
-/* ---- Txn: the request --------------------------------------------------------------------------------------------- */
+/* ---- Txn: the request ------------------------------------------------------------------------ */
 
 /* One Txn being read. */
 struct txn_reading {

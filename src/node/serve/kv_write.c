@@ -1,4 +1,5 @@
-/* What all requests that write have in common: options, request ids, the way through core and writer, and back. */
+/* What all requests that write have in common: options, request ids, the way through core and
+ * writer, and back. */
 #include "node/serve/kv_write.h"
 
 #include <stdio.h>
@@ -21,9 +22,10 @@
 #include "topology/topology.h"
 #include "wire/wire.h"
 
-/* ---- Replies --------------------------------------------------------------------------------------------------- */
+/* ---- Replies --------------------------------------------------------------------------------- */
 
-/* A write that was stored when the node shuts down was not refused: nobody knows what becomes of it (R21). */
+/* A write that was stored when the node shuts down was not refused: nobody knows what becomes of it
+ * (R21). */
 static void mark_unknown(const struct write *write, struct outcome *outcome)
 {
     const struct core_event *appended = &write->appended.core;
@@ -121,7 +123,7 @@ static void finished(struct ticket *ticket, const struct outcome *outcome)
     buffer_free(&answers);
 }
 
-/* ---- Requests --------------------------------------------------------------------------------------------------- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 static enum candor_code read_ack(const Candor__V1__WriteOptions *options, enum candor_ack *out,
                                  struct candor_error *err)

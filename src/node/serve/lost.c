@@ -1,5 +1,5 @@
-/* What became of a session whose position was rolled back (R44): the archive that covers it, and the lost writes of the
- * client that asks. Archives are files: read by the slow pool. */
+/* What became of a session whose position was rolled back (R44): the archive that covers it, and
+ * the lost writes of the client that asks. Archives are files: read by the slow pool. */
 #include "node/serve/lost.h"
 
 #include <stdio.h>

@@ -4,7 +4,8 @@
 
 #include "node/shared/ticket.h"
 
-/* (slow) Fails the ticket of a session whose token was rolled back, and names the archive that has it. */
+/* (slow) Fails the ticket of a session whose token was rolled back, and names the archive that has
+ * it. */
 void lost_reply(struct ticket *ticket, struct candor_pos token);
 
 #endif

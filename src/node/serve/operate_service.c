@@ -13,7 +13,7 @@
 #include "topology/topology.h"
 #include "wire/wire.h"
 
-/* ---- From the call to the core and back ---------------------------------------------------------------------------- */
+/* ---- From the call to the core and back ------------------------------------------------------ */
 
 /* Lives until the reply is packed. */
 struct answer {
@@ -69,7 +69,7 @@ static bool read_node(struct node *node, struct rpc_call *call, const char *fiel
     return false;
 }
 
-/* ---- Promote ------------------------------------------------------------------------------------------------------- */
+/* ---- Promote --------------------------------------------------------------------------------- */
 
 static void promoted(struct ticket *ticket, const struct outcome *outcome)
 {
@@ -96,7 +96,7 @@ void cluster_promote(Candor__V1__Cluster_Service *service,
     submit(ticket);
 }
 
-/* ---- AcceptHistory --------------------------------------------------------------------------------------------------- */
+/* ---- AcceptHistory --------------------------------------------------------------------------- */
 
 static void accepted(struct ticket *ticket, const struct outcome *outcome)
 {
@@ -118,7 +118,7 @@ void cluster_accept_history(Candor__V1__Cluster_Service *service,
         submit(ticket);
 }
 
-/* ---- Transfer -------------------------------------------------------------------------------------------------------- */
+/* ---- Transfer -------------------------------------------------------------------------------- */
 
 static void transferred(struct ticket *ticket, const struct outcome *outcome)
 {
@@ -148,7 +148,7 @@ void cluster_transfer(Candor__V1__Cluster_Service *service,
     submit(ticket);
 }
 
-/* ---- SetVoter -------------------------------------------------------------------------------------------------------- */
+/* ---- SetVoter -------------------------------------------------------------------------------- */
 
 static void voter_set(struct ticket *ticket, const struct outcome *outcome)
 {

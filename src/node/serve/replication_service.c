@@ -1,5 +1,5 @@
-/* What other nodes ask (replication.proto). Votes and attaches are the core's; records are read from the log by
- * the lenders (R13), and so is the chain that an attach is compared with. */
+/* What other nodes ask (replication.proto). Votes and attaches are the core's; records are read
+ * from the log by the lenders (R13), and so is the chain that an attach is compared with. */
 #include "base/buffer.h"
 #include "base/limits.h"
 #include "candor/v1/replication.pb-c.h"
@@ -17,7 +17,7 @@
 #include "rpc/rpc.h"
 #include "wire/wire.h"
 
-/* ---- For the core ------------------------------------------------------------------------------------------------- */
+/* ---- For the core ---------------------------------------------------------------------------- */
 
 struct peer_ticket {
     struct ticket ticket;
@@ -119,7 +119,7 @@ static void known_life(Candor__V1__Replication_Service *service,
     ask_core(service, &request->base, (ProtobufCClosure)closure, closure_data);
 }
 
-/* ---- Attach: reads the log before it asks the core ---------------------------------------------------------------- */
+/* ---- Attach: reads the log before it asks the core ------------------------------------------- */
 
 static void serve_attach(const struct call_job *job)
 {
@@ -135,7 +135,7 @@ static void attach(Candor__V1__Replication_Service *service,
                   closure_data);
 }
 
-/* ---- Fetch -------------------------------------------------------------------------------------------------------- */
+/* ---- Fetch ----------------------------------------------------------------------------------- */
 
 /* False: another epoch, or the log no longer holds it: attach again. */
 static bool read_records(struct node *node, const struct core_view *view,
@@ -146,8 +146,9 @@ static bool read_records(struct node *node, const struct core_view *view,
     if (request->header.config_hash != node->config_hash ||
         !core_view_may_fetch(view, &request->header, &upto_seq))
         return false;
+    /* nothing new, and nothing wrong: a group commit may be on its way into the view */
     if (from_seq > upto_seq)
-        return true; /* nothing new, and nothing wrong: a group commit may be on its way into the view */
+        return true;
     if (from_seq == 0)
         return false;
     struct candor_error err = {0};
@@ -191,7 +192,7 @@ static void fetch(Candor__V1__Replication_Service *service, const Candor__V1__Fe
                   closure_data);
 }
 
-/* ---- Snapshot ------------------------------------------------------------------------------------------------------ */
+/* ---- Snapshot -------------------------------------------------------------------------------- */
 
 static void snapshot(Candor__V1__Replication_Service *service,
                      const Candor__V1__SnapshotRequest *request,

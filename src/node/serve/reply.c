@@ -36,7 +36,7 @@ void reply_freshness(struct rpc_call *call, const struct core_view *view, uint64
     rpc_call_reply(call)->freshness = wire_freshness(&room->fresh, &room->token, &room->freshness);
 }
 
-/* ---- Failing ----------------------------------------------------------------------------------------------- */
+/* ---- Failing --------------------------------------------------------------------------------- */
 
 static const char *default_text(enum candor_reason reason)
 {
@@ -79,8 +79,9 @@ static bool may_redirect(enum candor_reason reason)
 
 static const char *endpoint_of(const struct node *node, const struct core_view *view)
 {
+    /* its own word */
     if (view->primary_rpc[0] != '\0')
-        return view->primary_rpc; /* its own word */
+        return view->primary_rpc;
     const struct topology_node *primary = topology_find(node->topology, view->primary);
     return primary != NULL ? primary->rpc : "";
 }
@@ -181,7 +182,7 @@ void reply_server_freshness(void *closure, struct rpc_call *call)
     reply_freshness(call, &view, view.applied, &(struct candor_pos){0}, room);
 }
 
-/* ---- Hops (R45) ------------------------------------------------------------------------------------------------ */
+/* ---- Hops (R45) ------------------------------------------------------------------------------ */
 
 static void describe_trail(const Candor__V1__RpcRequest *envelope, char *text, size_t bytes)
 {

@@ -17,7 +17,8 @@ struct reply_room {
 /* Fills the reply's freshness; `room` lives until the reply is packed. token->seq 0: no token. */
 void reply_freshness(struct rpc_call *call, const struct core_view *view, uint64_t applied,
                      const struct candor_pos *token, struct reply_room *room);
-/* Fails the call with freshness, and with a hint where a retry elsewhere or later helps. An empty text is made up. */
+/* Fails the call with freshness, and with a hint where a retry elsewhere or later helps. An empty
+ * text is made up. */
 void reply_fail(struct node *node, struct rpc_call *call, const struct core_view *view,
                 enum candor_code code, enum candor_reason reason, const char *text);
 /* As reply_fail, with the view of now. */
@@ -29,7 +30,8 @@ void reply_outcome_failed(struct ticket *ticket, const struct outcome *outcome);
 void reply_server_freshness(void *closure, struct rpc_call *call);
 /* R45: false when the call was redirected too often, and failed. */
 bool reply_check_hops(struct node *node, struct rpc_call *call);
-/* True when nobody waits for the answer any more: the call is failed, and the time better spent on others. */
+/* True when nobody waits for the answer any more: the call is failed, and the time better spent on
+ * others. */
 bool reply_came_too_late(struct node *node, struct rpc_call *call);
 /* When to give up, so that the caller still hears why. */
 uint64_t reply_deadline_ns(const struct rpc_call *call);

@@ -1,5 +1,5 @@
-/* Digests of what is stored in a range of keys, for `kvctl verify` (R60): read from the bytes at hand, each compared with its
- * check, by the slow pool, a bounded piece a call. */
+/* Digests of what is stored in a range of keys, for `kvctl verify` (R60): read from the bytes at
+ * hand, each compared with its check, by the slow pool, a bounded piece a call. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -12,7 +12,8 @@
 struct node;
 struct ticket;
 
-/* Anything that happened, on its way to the node thread. Owns what it points to; event_free() gives it back. */
+/* Anything that happened, on its way to the node thread. Owns what it points to; event_free() gives
+ * it back. */
 struct node_event {
     struct core_event core;
     struct ticket *ticket; /* the event is part of it, and begins its life in the core */
@@ -33,7 +34,8 @@ struct node_event *event_new(enum core_event_type type); /* malloc'd, cleared */
 void event_free(struct node *node, struct node_event *event);
 /* A copy that the event owns. Few events need one, and it is large. */
 const struct members *event_members(struct node_event *event, const struct members *members);
-/* Of a SNAPSHOT_READY or INSTALLED: what that state stands at. Its history is in the event already. */
+/* Of a SNAPSHOT_READY or INSTALLED: what that state stands at. Its history is in the event
+ * already. */
 void event_tell_state(struct node_event *event, const struct state_position *position);
 /* For completions: always taken. Frees the event when the node thread has ended. */
 void event_push(struct node *node, struct node_event *event);

@@ -20,7 +20,8 @@ _Noreturn void node_fatal(struct node *node, const struct candor_error *err)
 
 void node_state_failed(struct node *node, const struct candor_error *err)
 {
+    /* a shortage: the call alone fails */
     if (err->code != CANDOR_DATA_LOSS)
-        return; /* a shortage: the call alone fails */
+        return;
     node_fatal(node, err);
 }

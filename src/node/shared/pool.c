@@ -1,5 +1,5 @@
-/* A list of jobs and the threads that take from it. One wake-up a job at most, and none while all threads are busy: a
- * thread that is up takes its share of what is there. */
+/* A list of jobs and the threads that take from it. One wake-up a job at most, and none while all
+ * threads are busy: a thread that is up takes its share of what is there. */
 #include "node/shared/pool.h"
 
 #include "base/assert.h"
@@ -30,7 +30,8 @@ static void sleep_until_woken(struct pool *pool)
         pool->woken--;
 }
 
-/* Its fair share: the others that are up, or are getting up, find the rest. NULL: the pool was stopped. */
+/* Its fair share: the others that are up, or are getting up, find the rest. NULL: the pool was
+ * stopped. */
 static struct job *take_share(struct pool *pool)
 {
     while (pool->first == NULL && !pool->closed)

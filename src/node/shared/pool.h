@@ -1,5 +1,5 @@
-/* Threads that take jobs, oldest first: for what may block a little, so that neither NNG's threads nor the node thread
- * do. Work that must not wait for other work has a pool of its own (README.md).
+/* Threads that take jobs, oldest first: for what may block a little, so that neither NNG's threads
+ * nor the node thread do. Work that must not wait for other work has a pool of its own (README.md).
  *
  * Threads: push from any thread; the rest by whoever opens and closes the node. */
 #ifndef NODE_POOL_H
@@ -42,9 +42,11 @@ enum candor_code pool_start(struct pool *pool, uint32_t threads, struct candor_e
 /* Takes no more jobs, does those that it has, and ends its threads. */
 void pool_stop(struct pool *pool);
 void pool_free(struct pool *pool);
-/* False when `limit` jobs wait, or when it was stopped: the caller keeps the job. Never blocks for room. */
+/* False when `limit` jobs wait, or when it was stopped: the caller keeps the job. Never blocks for
+ * room. */
 bool pool_push(struct pool *pool, struct job *job);
-/* As pool_push, beyond the limit: for the second part of what was taken already. False when it was stopped. */
+/* As pool_push, beyond the limit: for the second part of what was taken already. False when it was
+ * stopped. */
 bool pool_push_always(struct pool *pool, struct job *job);
 
 #endif

@@ -25,7 +25,8 @@ void *ticket_new(struct node *node, struct rpc_call *call, ProtobufCClosure repl
     return ticket;
 }
 
-/* On an NNG thread, or on the one that asked. The ticket lives: no call is finished before this has returned. */
+/* On an NNG thread, or on the one that asked. The ticket lives: no call is finished before this has
+ * returned. */
 static void caller_gone(struct rpc_call *call, void *closure)
 {
     (void)call;

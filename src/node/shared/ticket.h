@@ -35,15 +35,18 @@ struct ticket {
     struct outcome outcome;
 };
 
-/* Its number in the core: of its newest push. Given once, so that what comes late for it finds nothing. */
+/* Its number in the core: of its newest push. Given once, so that what comes late for it finds
+ * nothing. */
 static inline uint64_t ticket_number(const struct ticket *ticket)
 {
     return atomic_load(&ticket->serial);
 }
 
-/* Cleared, in the call's memory; `bytes` is of the struct that begins with the ticket. NULL: there is no memory. */
+/* Cleared, in the call's memory; `bytes` is of the struct that begins with the ticket. NULL: there
+ * is no memory. */
 void *ticket_new(struct node *node, struct rpc_call *call, ProtobufCClosure reply, size_t bytes);
-/* Takes a ticket's event; false when the node is stopping or its queue is full, and the caller replies. */
+/* Takes a ticket's event; false when the node is stopping or its queue is full, and the caller
+ * replies. */
 bool ticket_push(struct ticket *ticket);
 
 #endif

@@ -1,6 +1,6 @@
-/* The core's view, published by the node thread, copied by any thread: a sequence lock over atomic words.
- * The words are stored with release and loaded with acquire order, so that no fence is needed: a reader that
- * saw any word of a newer view also sees its odd sequence. */
+/* The core's view, published by the node thread, copied by any thread: a sequence lock over atomic
+ * words. The words are stored with release and loaded with acquire order, so that no fence is
+ * needed: a reader that saw any word of a newer view also sees its odd sequence. */
 #include "node/shared/view.h"
 
 #include <sched.h>
@@ -21,7 +21,8 @@ void view_publish(struct published_view *published, const struct core_view *view
     atomic_store_explicit(&published->sequence, sequence + 2, memory_order_release);
 }
 
-/* It writes for well under a microsecond, unless it lost its core in the middle: then spinning keeps it from it. */
+/* It writes for well under a microsecond, unless it lost its core in the middle: then spinning
+ * keeps it from it. */
 static void wait_for_publisher(uint32_t spins)
 {
     if (spins > SPINS)

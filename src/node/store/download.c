@@ -1,5 +1,5 @@
-/* Fetching a snapshot from the primary, chunk by chunk (R14). The core asks for it and may drop it at any time; a
- * number tells an event of a download that is over from one that counts. */
+/* Fetching a snapshot from the primary, chunk by chunk (R14). The core asks for it and may drop it
+ * at any time; a number tells an event of a download that is over from one that counts. */
 #include "node/store/download.h"
 
 #include <inttypes.h>
@@ -48,7 +48,7 @@ struct transfer {
     uint64_t logged_ns;
 };
 
-/* ---- Orders from the node thread ------------------------------------------------------------------------------- */
+/* ---- Orders from the node thread ------------------------------------------------------------- */
 
 uint64_t download_fetch(struct node *node, struct candor_node_id peer, struct candor_epoch epoch,
                         uint64_t least_seq)
@@ -75,7 +75,8 @@ void download_drop(struct node *node)
     pthread_mutex_unlock(&d->side.lock);
 }
 
-/* There is one incoming snapshot at a time, and at most one more that an event of its end brings. */
+/* There is one incoming snapshot at a time, and at most one more that an event of its end
+ * brings. */
 void download_discard(struct node *node, struct state_incoming *incoming)
 {
     struct download *d = node->download;
@@ -107,7 +108,7 @@ static void pause_a_little(struct node *node, const struct transfer *t)
     pthread_mutex_unlock(&d->side.lock);
 }
 
-/* ---- A chunk ----------------------------------------------------------------------------------------------------- */
+/* ---- A chunk --------------------------------------------------------------------------------- */
 
 /* NULL: no answer; `*refused` when the primary answered that it will not. */
 static Candor__V1__SnapshotResponse *ask(struct node *node, struct transfer *t, bool *refused)
@@ -143,8 +144,9 @@ static Candor__V1__SnapshotResponse *ask(struct node *node, struct transfer *t, 
         candor__v1__snapshot_response__free_unpacked(response, NULL);
         return NULL;
     }
+    /* R49 */
     *refused = response != NULL && (!response->ok || !epoch_equal(from.epoch, t->epoch) ||
-                                    !node_id_equal(from.node, t->peer)); /* R49 */
+                                    !node_id_equal(from.node, t->peer));
     return response;
 }
 
@@ -197,7 +199,7 @@ static enum candor_code take_chunk(struct transfer *t, const Candor__V1__Snapsho
     return CANDOR_OK;
 }
 
-/* ---- A download --------------------------------------------------------------------------------------------------- */
+/* ---- A download ------------------------------------------------------------------------------ */
 
 /* OK: all bytes are here and their digest is right. CANCELLED: dropped. */
 static enum candor_code transfer_bytes(struct node *node, struct transfer *t,
@@ -294,9 +296,10 @@ static void run(struct node *node, struct transfer *t)
     event_push(node, event); /* dropped there when the download is over */
 }
 
-/* ---- The thread ------------------------------------------------------------------------------------------------------ */
+/* ---- The thread ------------------------------------------------------------------------------ */
 
-/* Takes the next order; false: stop. What is to be discarded goes first: there is one `incoming/`. */
+/* Takes the next order; false: stop. What is to be discarded goes first: there is one
+ * `incoming/`. */
 static bool next_order(struct download *d, struct transfer *t, struct state_incoming **discard)
 {
     pthread_mutex_lock(&d->side.lock);

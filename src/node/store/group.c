@@ -1,5 +1,5 @@
-/* Group commit of what was sequenced elsewhere, and of EPOCH_START and MEMBERS: many records, one write, one fdatasync,
- * one state transaction. */
+/* Group commit of what was sequenced elsewhere, and of EPOCH_START and MEMBERS: many records, one
+ * write, one fdatasync, one state transaction. */
 #include "node/store/group.h"
 
 #include "base/buffer.h"
@@ -20,7 +20,7 @@
 #include "state/state.h"
 #include "topology/topology.h"
 
-/* ---- Storing --------------------------------------------------------------------------------------------- */
+/* ---- Storing --------------------------------------------------------------------------------- */
 
 void group_take_back(struct node *node, uint64_t last_before)
 {
@@ -75,7 +75,7 @@ void group_answer(struct node *node, struct node_event *event, const struct cand
     work_answer(node, event);
 }
 
-/* ---- Records of a replica ---------------------------------------------------------------------------------- */
+/* ---- Records of a replica -------------------------------------------------------------------- */
 
 struct span {
     bool ok; /* decodes, and is contiguous in itself */
@@ -171,7 +171,7 @@ size_t group_appends(struct node *node, struct work **works, size_t count)
     return taken;
 }
 
-/* ---- EPOCH_START and MEMBERS --------------------------------------------------------------------------------- */
+/* ---- EPOCH_START and MEMBERS ----------------------------------------------------------------- */
 
 static bool meta_fits(const struct node *node, const struct work *work)
 {
@@ -179,7 +179,8 @@ static bool meta_fits(const struct node *node, const struct work *work)
     return work->type == CORE_ACTION_EPOCH_START ? order > 0 : order == 0;
 }
 
-/* A forced epoch was not promised before (R28): where the log is not synced at once its EPOCH_START alone would not keep it. */
+/* A forced epoch was not promised before (R28): where the log is not synced at once its EPOCH_START
+ * alone would not keep it. */
 static bool hard_state_reaches(struct node *node, struct candor_epoch epoch)
 {
     struct hard_state *hard = &node->writer->hard;

@@ -1,4 +1,5 @@
-/* What the node promises, made durable: its hard state (R2), the lives of others (R62), another identity. */
+/* What the node promises, made durable: its hard state (R2), the lives of others (R62), another
+ * identity. */
 #include "node/store/hard.h"
 
 #include <inttypes.h>

@@ -39,8 +39,8 @@ static enum candor_code refuse(const struct node *node, struct candor_error *err
                             node->self->id.text, node->topology->cluster);
 }
 
-/* Another node's disk has voted and acknowledged as that node: here it is a disk that nobody knows (R4). A cluster of another
- * name with the same nodes is the same cluster, renamed. */
+/* Another node's disk has voted and acknowledged as that node: here it is a disk that nobody knows
+ * (R4). A cluster of another name with the same nodes is the same cluster, renamed. */
 static void adopt(struct node *node)
 {
     struct hard_state *hard = &node->writer->hard;

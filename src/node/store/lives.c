@@ -11,8 +11,8 @@
 #define LIVES_MAGIC UINT32_C(0x31564c43) /* "CLV1" */
 #define LIVES_VERSION 1
 
-/* u32 magic, u32 crc32c of what follows, u32 version, u32 count; then for each life: node, store_id, boot, generation, term,
- * owner, seq. */
+/* u32 magic, u32 crc32c of what follows, u32 version, u32 count; then for each life: node,
+ * store_id, boot, generation, term, owner, seq. */
 #define HEAD_BYTES 16
 #define LIFE_BYTES (2 * LIMIT_NODE_ID_BYTES + 5 * 8)
 #define MOST_BYTES (HEAD_BYTES + LIMIT_NODES * LIFE_BYTES)

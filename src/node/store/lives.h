@@ -8,7 +8,8 @@
 
 #include "core/core.h"
 
-/* Nothing when there is no file. CANDOR_DATA_LOSS when it fails its check: `out` is empty then, too. */
+/* Nothing when there is no file. CANDOR_DATA_LOSS when it fails its check: `out` is empty then,
+ * too. */
 enum candor_code lives_load(const char *dir, struct core_lives *out, struct candor_error *err);
 /* Durable when it returns OK. */
 enum candor_code lives_save(const char *dir, const struct core_lives *lives,

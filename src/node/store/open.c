@@ -1,5 +1,5 @@
-/* A data directory, opened and closed: its paths and lock, what recovery (recover.h) finds there handed to the core, the mark of a
- * clean stop. */
+/* A data directory, opened and closed: its paths and lock, what recovery (recover.h) finds there
+ * handed to the core, the mark of a clean stop. */
 #include "node/store/open.h"
 
 #include <fcntl.h>
@@ -29,7 +29,7 @@
 
 #define DATA_DIR_MODE 0700 /* what clients store is for the node's user alone */
 
-/* ---- Directory and lock -------------------------------------------------------------------------------------- */
+/* ---- Directory and lock ---------------------------------------------------------------------- */
 
 static enum candor_code lock_directory(struct node *node, struct candor_error *err)
 {
@@ -64,7 +64,7 @@ static enum candor_code set_paths(struct node *node, struct candor_error *err)
     return code;
 }
 
-/* ---- All of it ------------------------------------------------------------------------------------------------------ */
+/* ---- All of it ------------------------------------------------------------------------------- */
 
 /* Which records above the commit say LOCAL (R42). */
 static enum candor_code find_local(struct node *node, uint64_t commit, struct seq_bits *out,
@@ -124,7 +124,8 @@ static enum candor_code fill_boot(struct node *node, struct core_boot *boot,
     return CANDOR_OK;
 }
 
-/* What the others have come to, as this node heard it (R62). A damaged file is no damage of what it promised itself. */
+/* What the others have come to, as this node heard it (R62). A damaged file is no damage of what it
+ * promised itself. */
 static void recall_lives(struct node *node, struct core_lives *lives)
 {
     struct candor_error err = {0};
@@ -143,7 +144,8 @@ enum candor_code node_recover(struct node *node, struct core_boot *boot, struct 
     enum candor_code code = set_paths(node, err);
     if (code == CANDOR_OK)
         code = recover_log_and_state(node, &fresh, err);
-    /* Only now: until the state is sound again, the next start must see that the machine went down. */
+    /* Only now: until the state is sound again, the next start must see that the machine went
+     * down. */
     if (code == CANDOR_OK)
         code = identity_begin_life(node, err);
     if (code != CANDOR_OK)

@@ -31,8 +31,8 @@ static enum log_durability durability_of(const struct topology_node *self)
     return LOG_DURABLE_ALWAYS;
 }
 
-/* An install leaves a checkpoint of its state, so that it may be ahead of a log that is not reset yet.
- * RESOURCE_EXHAUSTED: it could not be looked at. */
+/* An install leaves a checkpoint of its state, so that it may be ahead of a log that is not reset
+ * yet. RESOURCE_EXHAUSTED: it could not be looked at. */
 static enum candor_code is_installed(const struct node *node, struct candor_pos applied,
                                      bool *installed, struct candor_error *err)
 {
@@ -42,8 +42,8 @@ static enum candor_code is_installed(const struct node *node, struct candor_pos 
     return code == CANDOR_RESOURCE_EXHAUSTED ? code : CANDOR_OK;
 }
 
-/* R65: up to where the log must reach. A state that is there outlived no machine: whatever it applied was written to
- * the log before. */
+/* R65: up to where the log must reach. A state that is there outlived no machine: whatever it
+ * applied was written to the log before. */
 static enum candor_code known_durable(struct node *node, bool rebooted, uint64_t *seq,
                                       struct candor_error *err)
 {
@@ -87,14 +87,15 @@ static enum candor_code open_state(struct node *node, struct candor_error *err)
     return state_open(&options, &node->state, err);
 }
 
-/* Whether the newest checkpoint and the log together make the state: only then may the state be thrown away. */
+/* Whether the newest checkpoint and the log together make the state: only then may the state be
+ * thrown away. */
 static enum candor_code can_rebuild(const struct node *node, bool *can, struct candor_error *err)
 {
     struct state_checkpoint checkpoint = {0};
     struct candor_error why = {0};
     enum candor_code code = state_checkpoint_find(node->state_dir, &checkpoint, &why);
-    bool known =
-        code == CANDOR_OK || code == CANDOR_NOT_FOUND; /* without one: from the beginning */
+    /* without one: from the beginning */
+    bool known = code == CANDOR_OK || code == CANDOR_NOT_FOUND;
     *can = known && log_last(node->log) > 0 && log_first(node->log) <= checkpoint.pos.seq + 1 &&
            log_last(node->log) >= checkpoint.pos.seq;
     return known || code == CANDOR_DATA_LOSS
@@ -102,7 +103,8 @@ static enum candor_code can_rebuild(const struct node *node, bool *can, struct c
                : candor_error_set(err, code, why.reason, "%s", why.message);
 }
 
-/* R54: opens the state; a damaged one is made anew, as after the loss of the machine. The log alone is the truth. */
+/* R54: opens the state; a damaged one is made anew, as after the loss of the machine. The log alone
+ * is the truth. */
 static enum candor_code open_sound_state(struct node *node, struct candor_error *err)
 {
     bool can;
@@ -142,8 +144,9 @@ static enum candor_code epoch_of_record(struct node *node, uint64_t seq, struct 
     return code;
 }
 
-/* Whether the log holds the records that the state applied, as far as both reach (R55). A log that begins behind the state:
- * epochs never go back, so what stands there in an older epoch cannot continue it. */
+/* Whether the log holds the records that the state applied, as far as both reach (R55). A log that
+ * begins behind the state: epochs never go back, so what stands there in an older epoch cannot
+ * continue it. */
 static enum candor_code log_continues(struct node *node, const struct state_position *position,
                                       bool *continues, struct candor_error *err)
 {
@@ -166,9 +169,9 @@ static enum candor_code log_continues(struct node *node, const struct state_posi
     return code;
 }
 
-/* Makes the log one that the state's position can be continued from. A crash while a snapshot was installed leaves the
- * log of what was there before: longer, or shorter, or beginning behind it. It may go, for the checkpoint of the
- * install is durable; nothing else explains such a log (R66). */
+/* Makes the log one that the state's position can be continued from. A crash while a snapshot was
+ * installed leaves the log of what was there before: longer, or shorter, or beginning behind it. It
+ * may go, for the checkpoint of the install is durable; nothing else explains such a log (R66). */
 static enum candor_code join_log(struct node *node, struct candor_error *err)
 {
     struct state_position position;
@@ -179,7 +182,8 @@ static enum candor_code join_log(struct node *node, struct candor_error *err)
     bool continues = false;
     bool installed = false;
     enum candor_code code = log_continues(node, &position, &continues, err);
-    /* A rollback that was cut short: a later loss of the machine must not begin from what it took back. */
+    /* A rollback that was cut short: a later loss of the machine must not begin from what it took
+     * back. */
     if (code == CANDOR_OK)
         code = state_checkpoint_drop_above(node->state, applied.seq, err);
     if (code == CANDOR_OK)
@@ -240,7 +244,8 @@ static enum candor_code replay(struct node *node, struct candor_error *err)
     return code;
 }
 
-/* What the node promised to hold must be there. Only a weaker durability may lose it, with the machine. */
+/* What the node promised to hold must be there. Only a weaker durability may lose it, with the
+ * machine. */
 static enum candor_code check_known_commit(struct node *node, bool rebooted,
                                            struct candor_error *err)
 {
@@ -262,7 +267,8 @@ enum candor_code recover_log_and_state(struct node *node, bool *fresh, struct ca
 {
     bool rebooted;
     enum candor_code code = identity_load(node, fresh, &rebooted, err);
-    /* The state first: it knows what the log must hold. One that is damaged is looked at again below. */
+    /* The state first: it knows what the log must hold. One that is damaged is looked at again
+     * below. */
     struct candor_error unused = {0};
     if (code == CANDOR_OK && !*fresh && !rebooted)
         (void)open_state(node, &unused);

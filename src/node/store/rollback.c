@@ -1,9 +1,9 @@
 /* Taking back what lost (R12, R40) and taking over a snapshot (R14).
  *
  * Order, so that a crash between any two steps can be started again from:
- *   known commit lowered where it must be -> archive durable -> state undone -> checkpoint above it dropped ->
- *   log cut. A start after a crash in between replays the log onto the state, and the core rolls back again;
- *   the archive of the same records has the same name. */
+ *   known commit lowered where it must be -> archive durable -> state undone -> checkpoint above it
+ *   dropped -> log cut. A start after a crash in between replays the log onto the state, and the
+ *   core rolls back again; the archive of the same records has the same name. */
 #include "node/store/rollback.h"
 
 #include <inttypes.h>
@@ -29,7 +29,8 @@
 #include "state/archive.h"
 #include "state/state.h"
 
-/* What the node says it knows as committed must be in its log whenever it starts. False: shutting down. */
+/* What the node says it knows as committed must be in its log whenever it starts. False: shutting
+ * down. */
 static bool lower_known_commit(struct node *node, uint64_t seq)
 {
     struct hard_state *hard = &node->writer->hard;
@@ -40,7 +41,7 @@ static bool lower_known_commit(struct node *node, uint64_t seq)
     return hard_save(node);
 }
 
-/* ---- Archive --------------------------------------------------------------------------------------------------- */
+/* ---- Archive --------------------------------------------------------------------------------- */
 
 static enum candor_code add_records(struct node *node, struct archive_writer *archive,
                                     uint64_t from_seq, struct candor_error *err)
@@ -81,8 +82,8 @@ static enum candor_code archive_above(struct node *node, uint64_t seq,
     return archive_finish(archive, summary, err);
 }
 
-/* Saves the log's records above `seq` (R40); those that came with a snapshot are their primary's to save. False: shutting
- * down. */
+/* Saves the log's records above `seq` (R40); those that came with a snapshot are their primary's to
+ * save. False: shutting down. */
 static bool keep_discarded(struct node *node, uint64_t seq, struct candor_epoch superseded_by)
 {
     if (log_last(node->log) < max_u64(seq + 1, log_first(node->log)))
@@ -105,7 +106,7 @@ static bool keep_discarded(struct node *node, uint64_t seq, struct candor_epoch 
     return true;
 }
 
-/* ---- Truncate ---------------------------------------------------------------------------------------------------- */
+/* ---- Truncate -------------------------------------------------------------------------------- */
 
 /* False: shutting down. */
 static bool undo(struct node *node, uint64_t to_seq)
@@ -157,8 +158,9 @@ static bool reset_log(struct node *node, uint64_t next_seq, struct chain before)
     return true;
 }
 
-/* Where the log began with a snapshot, records of the snapshot may have lost, too. The log's own go first. It is empty
- * then: after a crash node_recover() begins it anew behind the state, however far that is. */
+/* Where the log began with a snapshot, records of the snapshot may have lost, too. The log's own go
+ * first. It is empty then: after a crash node_recover() begins it anew behind the state, however
+ * far that is. */
 static bool take_back(struct node *node, uint64_t to_seq)
 {
     uint64_t before_log = log_first(node->log) - 1;
@@ -200,7 +202,7 @@ void rollback_truncate(struct node *node, struct work *work)
         answer_truncated(node, to_seq);
 }
 
-/* ---- Install ------------------------------------------------------------------------------------------------------- */
+/* ---- Install --------------------------------------------------------------------------------- */
 
 static void answer_installed(struct node *node, enum candor_code code)
 {
@@ -215,8 +217,8 @@ static void answer_installed(struct node *node, enum candor_code code)
     work_answer(node, event);
 }
 
-/* A crash, or an end, between the two leaves a log that does not continue the state; node_recover() resets it.
- * CANDOR_CANCELLED: shutting down. */
+/* A crash, or an end, between the two leaves a log that does not continue the state; node_recover()
+ * resets it. CANDOR_CANCELLED: shutting down. */
 static enum candor_code replace_state(struct node *node, struct work *work)
 {
     struct candor_error err = {0};

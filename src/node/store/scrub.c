@@ -1,5 +1,6 @@
-/* Looks for rot in what nobody reads: log, checkpoint, archives, and the state itself, once an interval and with pauses, on a thread
- * of its own. What it finds in the state is as when a read finds it; the rest is told in log and Status: the node goes on. */
+/* Looks for rot in what nobody reads: log, checkpoint, archives, and the state itself, once an
+ * interval and with pauses, on a thread of its own. What it finds in the state is as when a read
+ * finds it; the rest is told in log and Status: the node goes on. */
 #include "node/store/scrub.h"
 
 #include <inttypes.h>
@@ -50,7 +51,7 @@ static void found(struct node *node, const char *what, const struct candor_error
     pthread_mutex_unlock(&s->side.lock);
 }
 
-/* ---- What is looked at ---------------------------------------------------------------------------------------- */
+/* ---- What is looked at ----------------------------------------------------------------------- */
 
 static void scrub_log(struct node *node)
 {
@@ -84,8 +85,9 @@ static void scrub_archives(struct node *node)
     struct archive_summary *list = NULL;
     size_t count = 0;
     struct candor_error err = {0};
+    /* a shortage: another time */
     if (archive_list(node->archive_dir, &list, &count, &err) != CANDOR_OK)
-        return; /* a shortage: another time */
+        return;
     for (size_t i = 0; i < count && pause_between(node); i++) {
         struct archive_summary summary;
         err = (struct candor_error){0};
@@ -130,8 +132,9 @@ static void scrub_state(struct node *node)
         buffer_free(&after);
     } while (code == CANDOR_OK && part.bytes >= PIECE_BYTES && pause_between(node));
     buffer_free(&part.after);
+    /* as when it is read: nothing of it may be shown */
     if (code == CANDOR_DATA_LOSS)
-        node_fatal(node, &err); /* as when it is read: nothing of it may be shown */
+        node_fatal(node, &err);
 }
 
 static void scrub_all(struct node *node)
@@ -150,15 +153,16 @@ static void scrub_all(struct node *node)
     bool whole = !s->side.stop;
     if (whole)
         s->finished_ns = clock_boot_ns();
+    /* what was there is no more */
     if (whole && s->findings == before)
-        s->finding[0] = '\0'; /* what was there is no more */
+        s->finding[0] = '\0';
     pthread_mutex_unlock(&s->side.lock);
     if (whole)
         log_info("scrubbed", "findings=%" PRIu64 " ms=%" PRIu64, s->findings - before,
                  (clock_boot_ns() - began_ns) / NS_PER_MS);
 }
 
-/* ---- The thread --------------------------------------------------------------------------------------------------- */
+/* ---- The thread ------------------------------------------------------------------------------ */
 
 static void *scrub_thread(void *closure)
 {

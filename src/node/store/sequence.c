@@ -1,8 +1,9 @@
-/* Writes of clients: each is looked up among the known requests, evaluated against the effects of those before it,
- * and sequenced; all of a group share one write, one fdatasync and one state transaction.
+/* Writes of clients: each is looked up among the known requests, evaluated against the effects of
+ * those before it, and sequenced; all of a group share one write, one fdatasync and one state
+ * transaction.
  *
- * A record is in the state's open transaction before it is in the log, but nobody sees it before both have it: a
- * failed append aborts the transaction. */
+ * A record is in the state's open transaction before it is in the log, but nobody sees it before
+ * both have it: a failed append aborts the transaction. */
 #include "node/store/sequence.h"
 
 #include "base/assert.h"
@@ -35,7 +36,7 @@ struct group {
     size_t answer_bytes;
 };
 
-/* ---- One operation ---------------------------------------------------------------------------------------- */
+/* ---- One operation --------------------------------------------------------------------------- */
 
 static bool get(void *closure, struct slice key, struct eval_item *out)
 {
@@ -91,10 +92,11 @@ static void run_op(struct group *group, struct write *write, uint32_t part)
     add_record(group, &record, eval->ops, eval->op_count);
 }
 
-/* ---- One write -------------------------------------------------------------------------------------------- */
+/* ---- One write ------------------------------------------------------------------------------- */
 
-/* R46: what was executed is answered as it was then; but an id that comes with another content is another request's (a
- * copied or forked client, a restored machine), and its answer would be a lie. */
+/* R46: what was executed is answered as it was then; but an id that comes with another content is
+ * another request's (a copied or forked client, a restored machine), and its answer would be a
+ * lie. */
 static void replay(struct group *group, struct write *write, const struct state_request *known)
 {
     struct write_result *result = &write->result;
@@ -124,7 +126,8 @@ static bool may_put(const struct eval_op *op)
                                 : op->kind != EVAL_DELETE;
 }
 
-/* What stores nothing, a delete above all, is taken even when the rest is refused for want of room. */
+/* What stores nothing, a delete above all, is taken even when the rest is refused for want of
+ * room. */
 static bool has_room(struct group *group, struct write *write)
 {
     struct write_result *result = &write->result;
@@ -148,7 +151,8 @@ static void run_write(struct group *group, struct write *write)
     switch (state_group_request(group->state, &write->request_id, &known)) {
     case STATE_REQUEST_NEW:
         break;
-    case STATE_REQUEST_KNOWN: /* of a Batch that a failover cut in two, the rest is still to be done */
+    /* of a Batch that a failover cut in two, the rest is still to be done */
+    case STATE_REQUEST_KNOWN:
         replay(group, write, &known);
         done = known.parts;
         break;
@@ -166,7 +170,7 @@ static void run_write(struct group *group, struct write *write)
         result->first = result->last = (struct candor_pos){group->epoch, group->next_seq - 1};
 }
 
-/* ---- A group ---------------------------------------------------------------------------------------------- */
+/* ---- A group --------------------------------------------------------------------------------- */
 
 static bool joins(const struct work *work, struct candor_epoch epoch)
 {
@@ -180,8 +184,9 @@ static size_t run_writes(struct group *group, struct work **works, size_t count)
     while (taken < count && joins(works[taken], group->epoch) &&
            group->out->length + group->answer_bytes < LIMIT_GROUP_COMMIT_BYTES) {
         run_write(group, works[taken++]->write);
+        /* one that does not fit fails alone */
         if (state_group_is_tight(group->state))
-            break; /* one that does not fit fails alone */
+            break;
     }
     if (group->batch.count > 0)
         batch_end(&group->batch);
@@ -222,8 +227,8 @@ static void answer_write(struct node *node, struct write *write, const struct ca
     group_answer(node, &write->appended, stored, write->work.epoch, result->first.seq, last_seq);
 }
 
-/* The first event carries the bytes of the whole group. When nothing could be stored, what was executed long before
- * still has its answer. */
+/* The first event carries the bytes of the whole group. When nothing could be stored, what was
+ * executed long before still has its answer. */
 static void answer_group(struct group *group, struct work **works, size_t count,
                          const struct candor_error *stored)
 {
@@ -249,8 +254,8 @@ static size_t refuse_write(struct node *node, struct work *work, const struct ca
     return 1;
 }
 
-/* What is stored here is committed at once when this node is the only voter (R16): it will never be undone, so nothing
- * is kept to undo it with. */
+/* What is stored here is committed at once when this node is the only voter (R16): it will never be
+ * undone, so nothing is kept to undo it with. */
 static uint64_t commit_of_group(struct node *node)
 {
     struct state_position position;

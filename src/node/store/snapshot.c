@@ -1,5 +1,5 @@
-/* Checkpoints: cut when the log has grown by the size of the state (docs/architecture.md) or when a replica needs one, and
- * kept open for replicas that download one (R14). */
+/* Checkpoints: cut when the log has grown by the size of the state (docs/architecture.md) or when a
+ * replica needs one, and kept open for replicas that download one (R14). */
 #include "node/store/snapshot.h"
 
 #include <fcntl.h>
@@ -31,7 +31,7 @@
 /* A checkpoint that failed, for want of room or descriptors, is tried again so much later. */
 #define FAILURE_PAUSE_S 1
 
-/* ---- What is served (under snapshots.lock) ---------------------------------------------------------------- */
+/* ---- What is served (under snapshots.lock) --------------------------------------------------- */
 
 static void stop_serving(struct snapshots *s)
 {
@@ -54,7 +54,8 @@ static enum candor_code not_as_written(const struct state_checkpoint *checkpoint
                             "%s: it is not what was written there", checkpoint->path);
 }
 
-/* The pace, if there is one, is asked after each chunk: it may pause, and false ends it (CANCELLED). */
+/* The pace, if there is one, is asked after each chunk: it may pause, and false ends it
+ * (CANCELLED). */
 static enum candor_code digest_file(int fd, const struct state_checkpoint *checkpoint,
                                     uint64_t *digest, const struct pace *pace,
                                     struct candor_error *err)
@@ -94,8 +95,9 @@ enum candor_code snapshot_verify(struct node *node, const struct pace *pace,
     if (code != CANDOR_OK)
         return code;
     int fd;
+    /* gone meanwhile, or a shortage: another time */
     if (disk_open(before.path, O_RDONLY, &fd, NULL) != CANDOR_OK)
-        return CANDOR_OK; /* gone meanwhile, or a shortage: another time */
+        return CANDOR_OK;
     code = digest_file(fd, &before, &digest, pace, err);
     close(fd);
     if (code == CANDOR_OK && digest != before.digest)
@@ -113,7 +115,8 @@ void snapshots_renew(struct node *node)
     pthread_mutex_unlock(&node->snapshots->side.lock);
 }
 
-/* Opens a checkpoint to be served. Without the lock: the digest takes time. False: it cannot be, or has rotted. */
+/* Opens a checkpoint to be served. Without the lock: the digest takes time. False: it cannot be, or
+ * has rotted. */
 static bool serve(struct node *node, const struct state_checkpoint *checkpoint)
 {
     struct snapshots *s = node->snapshots;
@@ -145,9 +148,10 @@ static bool serve(struct node *node, const struct state_checkpoint *checkpoint)
     return true;
 }
 
-/* ---- Cutting ------------------------------------------------------------------------------------------------ */
+/* ---- Cutting --------------------------------------------------------------------------------- */
 
-/* The writer may take the state back meanwhile; it never waits for the copy, but for the rename at its end. */
+/* The writer may take the state back meanwhile; it never waits for the copy, but for the rename at
+ * its end. */
 static enum candor_code make_and_adopt(struct node *node, struct state_checkpoint *checkpoint,
                                        struct candor_error *err)
 {
@@ -227,8 +231,9 @@ static void cut_once(struct node *node)
     bool done = wanted ? cut_to_serve(node, least_seq) : snapshot_cut(node, &checkpoint);
     pthread_mutex_lock(&s->side.lock);
     s->cutting = false;
+    /* failed or not, the replica asks again */
     if (wanted)
-        s->wanted = s->least_seq > least_seq; /* failed or not, the replica asks again */
+        s->wanted = s->least_seq > least_seq;
     if (!s->wanted)
         s->least_seq = 0;
     s->renew = s->renew || (renew && !done);
@@ -287,7 +292,7 @@ uint64_t snapshots_trim_limit(struct node *node)
     return limit;
 }
 
-/* ---- For those who serve it ------------------------------------------------------------------------------------ */
+/* ---- For those who serve it ------------------------------------------------------------------ */
 
 struct snapshot_source snapshots_source(struct node *node, const char *name, uint64_t least_seq,
                                         struct candor_epoch epoch)
@@ -328,9 +333,10 @@ void snapshots_want(struct node *node, uint64_t least_seq)
     pthread_mutex_unlock(&s->side.lock);
 }
 
-/* ---- Birth and end --------------------------------------------------------------------------------------------- */
+/* ---- Birth and end --------------------------------------------------------------------------- */
 
-/* After a restart: how much of the log the newest checkpoint does not hold, by its share of the records. */
+/* After a restart: how much of the log the newest checkpoint does not hold, by its share of the
+ * records. */
 static uint64_t grown_since(struct node *node, uint64_t checkpoint_seq)
 {
     uint64_t first = log_first(node->log);

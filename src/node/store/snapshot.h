@@ -54,8 +54,8 @@ void snapshots_note_growth(struct node *node, size_t bytes);
 void snapshots_note_rewind(struct node *node);    /* the newest checkpoint may be gone */
 uint64_t snapshots_trim_limit(struct node *node); /* the log is needed above it */
 
-/* What a chunk is read from: a descriptor of its own, so that the disk is waited for without the lock, which the writer
- * takes, too. */
+/* What a chunk is read from: a descriptor of its own, so that the disk is waited for without the
+ * lock, which the writer takes, too. */
 struct snapshot_source {
     int fd; /* -1: nothing usable is served; else the caller closes it */
     struct candor_pos pos;

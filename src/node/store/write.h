@@ -30,7 +30,8 @@ struct write {
     struct write_result result;
     struct work work;
     struct node_event appended;
-    /* Replies to what the writer made of it; also to an error, when the method answers beside it. */
+    /* Replies to what the writer made of it; also to an error, when the method answers beside
+     * it. */
     void (*respond)(struct write *write, const struct outcome *outcome);
     const void *request; /* of the method; lives as long as the call */
     struct job job;      /* of a session that lost what it saw */

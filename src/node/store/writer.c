@@ -39,10 +39,10 @@ void writer_give_all(struct node *node, struct outbox *works)
     works->count = 0;
 }
 
-/* ---- Commit and trim ----------------------------------------------------------------------------------- */
+/* ---- Commit and trim ------------------------------------------------------------------------- */
 
-/* Gives back the oldest part of a log that is beyond its retention (R20): not above known commit, nor what the
- * newest checkpoint, or a replica that downloads one, needs to go on. */
+/* Gives back the oldest part of a log that is beyond its retention (R20): not above known commit,
+ * nor what the newest checkpoint, or a replica that downloads one, needs to go on. */
 static void trim(struct node *node)
 {
     uint64_t most_bytes = node->topology->retention_log_bytes;
@@ -69,15 +69,16 @@ static void commit(struct node *node)
 {
     struct candor_error err = {0};
     enum candor_code code = state_commit(node->state, node->writer->commit, &err);
+    /* the undo goes with the next commit */
     if (code == CANDOR_RESOURCE_EXHAUSTED)
-        shortage_note(node, &err); /* the undo goes with the next commit */
+        shortage_note(node, &err);
     else if (code != CANDOR_OK)
         node_fatal(node, &err);
     trim(node);
 }
 
-/* Takes the COMMITs out of the list; the newest counts. The records that they are about are stored already, so
- * they may go before the rest. */
+/* Takes the COMMITs out of the list; the newest counts. The records that they are about are stored
+ * already, so they may go before the rest. */
 static size_t take_commits(struct node *node, struct work **works, size_t count, bool *any)
 {
     size_t kept = 0;
@@ -94,7 +95,7 @@ static size_t take_commits(struct node *node, struct work **works, size_t count,
     return kept;
 }
 
-/* ---- The loop ------------------------------------------------------------------------------------------- */
+/* ---- The loop -------------------------------------------------------------------------------- */
 
 static void drained(struct node *node)
 {

@@ -15,7 +15,8 @@ struct writer {
     struct queue *queue;
     pthread_t thread;
     bool running;
-    /* Held while a checkpoint takes its place, not while it is copied; and while the state is taken back or replaced. */
+    /* Held while a checkpoint takes its place, not while it is copied; and while the state is taken
+     * back or replaced. */
     pthread_mutex_t checkpoint_lock;
     /* The snapshot thread's task while it has that lock; 0 while it has not. */
     _Atomic pid_t checkpoint_holder;

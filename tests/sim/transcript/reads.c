@@ -66,8 +66,9 @@ static void decide_read(struct transcript *transcript, struct operation *operati
     struct read *read = operation->read;
     struct core_read ask = read->ask;
     bool confirmed = read->waited && read->waited_rewinds == read->rewinds;
+    /* the core said so */
     if (confirmed)
-        ask.token.pos.seq = 0; /* the core said so */
+        ask.token.pos.seq = 0;
     struct core_read_decision decision = core_decide_read(view, fresh, &ask);
     bool linearizable = ask.level == CANDOR_READ_LINEARIZABLE;
     if (decision.decision == CORE_WAIT && linearizable && confirmed) {
