@@ -36,7 +36,7 @@ enum core_event_type {
     CORE_EVENT_ACCEPT_HISTORY, /* ticket */
     CORE_EVENT_TRANSFER,  /* the primary hands its leadership to a voter (R26): ticket, transfer */
     CORE_EVENT_SET_VOTER, /* a member becomes a voter, or a reader (R29): ticket, set_voter */
-    CORE_EVENT_TRIMMED,   /* the log now begins at log_first */
+    CORE_EVENT_TRIMMED,   /* for those who ask, the log now begins at log_first */
     /* Nobody waits any more for what a WRITE or a WAIT with this ticket asked (R51): ticket. It is
      * finished at once when it only waits, else when the writer has answered. A ticket that is not
      * open is ignored: its FINISH and this may have crossed. */

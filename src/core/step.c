@@ -292,7 +292,8 @@ static void dispatch(struct core *core, const struct core_event *event)
         on_cancel(core, event->ticket);
         break;
     case CORE_EVENT_TRIMMED:
-        core->log.first = max_u64(core->log.first, event->trimmed.log_first);
+        core->log.first =
+            max_u64(core->log.first, min_u64(event->trimmed.log_first, core->log.last + 1));
         break;
     }
 }

@@ -300,10 +300,10 @@ static void publish_addition(struct log *log, const struct addition *addition, u
     segment->newest = (struct index_entry){addition->newest.seq, addition->newest.at + base};
     segment->tail += bytes;
     segment->last_seq = addition->last_seq;
+    log->chain = addition->chain;
     pthread_mutex_unlock(&log->index);
 
     log->epoch = addition->epoch;
-    log->chain = addition->chain;
     log->newest_append_seq = addition->first_seq;
     atomic_fetch_add(&log->bytes, bytes);
     atomic_store(&log->last, addition->last_seq);

@@ -69,9 +69,13 @@ uint64_t log_bytes(const struct log *log); /* of batches held, with their marks 
 /* The chain at log_last(), which the next batch must name. Writer thread. */
 struct chain log_chain(const struct log *log);
 /* The chain at the record `seq`, log_first() - 1 to log_last(); OUT_OF_RANGE otherwise. Reads a
- * stride of the log. Any thread. */
+ * stride of the log, and nothing where a segment ends. Any thread. */
 enum candor_code log_chain_at(struct log *log, uint64_t seq, struct chain *out,
                               struct candor_error *err);
+
+/* The last record of the segment that holds `seq`, or that would. Damage that a read of `seq` met
+ * may reach so far. Any thread. */
+uint64_t log_segment_end(struct log *log, uint64_t seq);
 
 /* Appends to `out` whole batches, cut to begin exactly at `from_seq`, up to `most_bytes` (but at
  * least one batch), and none beyond `upto_seq` (the last one is cut there). OUT_OF_RANGE when

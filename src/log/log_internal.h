@@ -46,7 +46,7 @@ struct log {
 
     /* Writer thread only. */
     struct candor_epoch epoch; /* of the last record; none when not known */
-    struct chain chain;        /* at the last record */
+    struct chain chain;        /* at the last record; under `index`, for others read it */
     uint64_t synced_seq;       /* known durable */
     uint64_t known_durable;    /* before the log was opened (R65) */
     /* first of the newest append; 0: not known, it was cut or is of a former life */

@@ -229,12 +229,17 @@ static bool find_chain(void *closure, const struct batch *batch)
     return false;
 }
 
-static struct chain chain_before_all(struct log *log)
+/* Where a segment ends its successor's header says it, at the end of all the log itself: so it is
+ * known even where the record has rotted. */
+static bool chain_is_known(struct log *log, uint64_t seq, struct chain *out)
 {
     pthread_mutex_lock(&log->index);
-    struct chain before = log->segments[0]->before;
+    const struct segment *next = log->segments[log_find_segment(log, seq + 1)];
+    bool begins = next->first_seq == seq + 1;
+    bool ends = log_newest(log)->last_seq == seq;
+    *out = begins ? next->before : log->chain;
     pthread_mutex_unlock(&log->index);
-    return before;
+    return begins || ends;
 }
 
 static enum candor_code chain_at(struct log *log, uint64_t seq, struct chain *out,
@@ -247,12 +252,10 @@ static enum candor_code chain_at(struct log *log, uint64_t seq, struct chain *ou
                                 "seq %" PRIu64 " is not in the log: it holds %" PRIu64
                                 " to %" PRIu64,
                                 seq, first, last);
+    if (chain_is_known(log, seq, out))
+        return CANDOR_OK;
     struct chain_wanted wanted = {.seq = seq};
-    enum candor_code code = CANDOR_OK;
-    if (seq + 1 > first)
-        code = visit_segment(log, seq, find_chain, &wanted, err);
-    else
-        wanted.chain = chain_before_all(log);
+    enum candor_code code = visit_segment(log, seq, find_chain, &wanted, err);
     if (code == CANDOR_OK)
         *out = wanted.chain;
     return code;
@@ -267,6 +270,11 @@ enum candor_code log_chain_at(struct log *log, uint64_t seq, struct chain *out,
         code = chain_at(log, seq, out, err);
     pthread_rwlock_unlock(&log->files);
     return code;
+}
+
+uint64_t log_segment_end(struct log *log, uint64_t seq)
+{
+    return find_view(log, seq).last_seq;
 }
 
 /* ---- log_verify ---- */

@@ -1,8 +1,9 @@
 """Coming back: partial resync, snapshot, an empty disk (R11-R14, R4)."""
+import glob
 import shutil
 import unittest
 
-from harness import Cluster, main, until
+from harness import Cluster, flip_bit, main, until
 
 
 class Resync(unittest.TestCase):
@@ -49,6 +50,34 @@ class Resync(unittest.TestCase):
             self.assertIn("snapshot_not_served", c.log_of("a"))
             self.assertIn("snapshot_installed", c.log_of("c"))
             self.assertEqual(c.export("c"), c.export("a"))
+
+    def rot_before(self, c, key):
+        """The value of `key` rots in the log of a, which goes on, while c comes back and needs it."""
+        flip_bit(max(glob.glob(f"{c.dir}/data/a/log/*.log")), key.encode() * 100)
+        c.start("c")
+        c.wait_equal()
+        self.assertEqual((c.status()["a"]["role"], c.status()["a"]["epoch"]), ("primary", 1), "it was not ended")
+        self.assertIn("snapshot_installed", c.log_of("c"))
+        self.assertEqual(c.export("c"), c.export("a"))
+        self.assertIn("log segment", c.status()["a"]["scrub_finding"])
+        c.put("after", "x", "--ack", "all")
+
+    def test_a_record_that_rotted_in_the_log_is_replaced_by_a_snapshot(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            c.kill("c")
+            c.put("missed", "missed" * 100, "--ack", "majority")
+            c.put("more", "x", "--ack", "majority")
+            self.rot_before(c, "missed")
+
+    def test_where_a_replica_ended_may_have_rotted_in_the_log(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            c.put("its-last", "its-last" * 100, "--ack", "all")
+            c.wait_equal()
+            c.kill("c")
+            c.put("more", "x", "--ack", "majority")
+            self.rot_before(c, "its-last")
 
     def test_empty_data_directory_is_filled_and_readmitted(self):
         with Cluster() as c:

@@ -1006,6 +1006,34 @@ static void the_chain_is_known_at_every_record(void **state)
     assert_holds(f->log, first, first + 1);
 }
 
+static void the_chain_where_a_segment_ends_is_known_even_if_the_record_rotted(void **state)
+{
+    struct fixture *f = *state;
+    struct chain chains[121];
+    struct chain chain;
+    open_log(f);
+    append_many(f->log, 60, 2);
+    note_chains(f->log, (struct chain){0}, chains);
+    uint64_t second = nth_segment(f, 1);
+    uint64_t last_append = second / 2 - 1;
+    close_log(f);
+    flip_bit(f, 1, SEGMENT_HEADER_BYTES + (last_append - 1) * append_bytes(2) + 50);
+    open_log(f);
+    assert_int_equal(log_segment_end(f->log, 1), second - 1);
+    assert_int_equal(log_segment_end(f->log, second - 1), second - 1);
+    assert_int_equal(log_segment_end(f->log, 120), 120);
+    assert_int_equal(log_chain_at(f->log, second - 2, &chain, NULL), CANDOR_DATA_LOSS);
+    assert_int_equal(log_chain_at(f->log, second - 1, &chain, NULL), CANDOR_OK);
+    assert_true(chain_equal(chain, chains[second - 1]));
+    uint64_t newest = 0;
+    for (int n = 0; nth_segment(f, n) != 0; n++)
+        newest = nth_segment(f, n);
+    flip_bit(f, newest, SEGMENT_HEADER_BYTES + (120 - newest) / 2 * append_bytes(2) + 50);
+    assert_int_equal(log_chain_at(f->log, 119, &chain, NULL), CANDOR_DATA_LOSS);
+    assert_int_equal(log_chain_at(f->log, 120, &chain, NULL), CANDOR_OK);
+    assert_true(chain_equal(chain, chains[120]));
+}
+
 /* A whole segment of another log, with sound checksums, in the place of this one's: a file that was
  * put back, or swapped. */
 static void a_segment_of_another_log_is_found(void **state)
@@ -1718,6 +1746,7 @@ int main(void)
         TEST(a_flipped_bit_in_the_last_append_is_cut),
         TEST(a_client_cannot_make_a_torn_tail_look_like_damage),
         TEST(damage_in_an_older_segment_is_told_by_read_and_verify),
+        TEST(the_chain_where_a_segment_ends_is_known_even_if_the_record_rotted),
         TEST(the_mark_that_proves_damage_is_found_wherever_it_lies),
         TEST(a_valid_batch_of_another_place_or_epoch_is_not_taken),
         TEST(every_record_is_found_in_large_segments),

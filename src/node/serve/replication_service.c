@@ -9,11 +9,11 @@
 #include "node/serve/reply.h"
 #include "node/serve/service.h"
 #include "node/serve/snapshot_service.h"
-#include "node/shared/fatal.h"
 #include "node/shared/node_state.h"
 #include "node/shared/self.h"
 #include "node/shared/ticket.h"
 #include "node/shared/view.h"
+#include "node/store/scrub.h"
 #include "rpc/rpc.h"
 #include "wire/wire.h"
 
@@ -50,7 +50,7 @@ static void look_up_chain(struct node *node, struct core_msg *msg)
     struct chain_at *here = &msg->attach.here;
     enum candor_code code = log_chain_at(node->log, msg->attach.last, &here->chain, &err);
     if (code == CANDOR_DATA_LOSS)
-        node_fatal(node, &err);
+        scrub_met_rot(node, msg->attach.last, &err);
     here->seq = code == CANDOR_OK ? msg->attach.last : 0;
 }
 
@@ -155,7 +155,7 @@ static bool read_records(struct node *node, const struct core_view *view,
     enum candor_code code =
         log_read(node->log, from_seq, upto_seq, LIMIT_FETCH_BYTES, batches, &err);
     if (code == CANDOR_DATA_LOSS)
-        node_fatal(node, &err);
+        scrub_met_rot(node, from_seq, &err); /* attaching again it is told to take a snapshot */
     return code == CANDOR_OK;
 }
 

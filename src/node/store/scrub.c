@@ -13,6 +13,7 @@
 #include "base/logging.h"
 #include "base/memory.h"
 #include "log/log.h"
+#include "node/shared/event.h"
 #include "node/shared/fatal.h"
 #include "node/shared/node_state.h"
 #include "node/shared/side_thread.h"
@@ -49,6 +50,17 @@ static void found(struct node *node, const char *what, const struct candor_error
     s->findings++;
     snprintf(s->finding, sizeof s->finding, "%s: %s", what, err->message);
     pthread_mutex_unlock(&s->side.lock);
+}
+
+/* The core learns that its log begins behind the rot before it gets the question that met it. */
+void scrub_met_rot(struct node *node, uint64_t seq, const struct candor_error *err)
+{
+    uint64_t end_seq = log_segment_end(node->log, seq);
+    if (snapshots_instead_of_log(node, end_seq))
+        found(node, "log", err);
+    struct node_event *event = event_new(CORE_EVENT_TRIMMED);
+    event->core.trimmed.log_first = end_seq + 1;
+    event_push(node, event);
 }
 
 /* ---- What is looked at ----------------------------------------------------------------------- */

@@ -24,6 +24,9 @@ struct scrub *scrub_new(void);
 void scrub_free(struct scrub *scrub);
 enum candor_code scrub_start(struct node *node, struct candor_error *err);
 void scrub_stop(struct node *node);
+/* A peer's question met rot in the log, at `seq` or behind it: it is told like the scrub's own
+ * findings, and who needs those records takes a snapshot (R54). Any thread. */
+void scrub_met_rot(struct node *node, uint64_t seq, const struct candor_error *err);
 void scrub_status(struct node *node, struct scrub_report *out); /* any thread */
 
 #endif

@@ -41,10 +41,11 @@ static void stop_serving(struct snapshots *s)
     s->name[0] = '\0';
 }
 
-/* Of the present epoch, and followed by the log. */
+/* Of the present epoch, and followed by the log, as far as that can be read. */
 static bool is_usable(struct node *node, struct candor_pos pos, struct candor_epoch epoch)
 {
-    return epoch_equal(pos.epoch, epoch) && pos.seq + 1 >= log_first(node->log);
+    return epoch_equal(pos.epoch, epoch) && pos.seq + 1 >= log_first(node->log) &&
+           pos.seq >= atomic_load(&node->snapshots->rotten_seq);
 }
 
 static enum candor_code not_as_written(const struct state_checkpoint *checkpoint,
@@ -113,6 +114,15 @@ void snapshots_renew(struct node *node)
     node->snapshots->renew = true;
     pthread_cond_signal(&node->snapshots->side.changed);
     pthread_mutex_unlock(&node->snapshots->side.lock);
+}
+
+bool snapshots_instead_of_log(struct node *node, uint64_t seq)
+{
+    uint64_t known = atomic_load(&node->snapshots->rotten_seq);
+    while (known < seq)
+        if (atomic_compare_exchange_weak(&node->snapshots->rotten_seq, &known, seq))
+            return true;
+    return false;
 }
 
 /* Opens a checkpoint to be served. Without the lock: the digest takes time. False: it cannot be, or
@@ -274,6 +284,7 @@ void snapshots_note_rewind(struct node *node)
     struct candor_error err = {0};
     bool found = state_checkpoint_find(node->state_dir, &checkpoint, &err) == CANDOR_OK;
     atomic_store(&node->snapshots->newest_seq, found ? checkpoint.pos.seq : 0);
+    atomic_store(&node->snapshots->rotten_seq, 0); /* what is left of that is met again */
     pthread_mutex_lock(&node->snapshots->side.lock);
     stop_serving(node->snapshots);
     node->snapshots->renew = !found && log_first(node->log) > 1;

@@ -19,6 +19,7 @@ struct snapshots {
     bool cutting;
     _Atomic uint64_t grown_bytes; /* of the log since the newest checkpoint */
     _Atomic uint64_t newest_seq;  /* the newest checkpoint's; 0: none */
+    _Atomic uint64_t rotten_seq;  /* no peer gets the log up to there: some of it has rotted */
     /* What is served: an open file, which a newer checkpoint does not take away. */
     int fd; /* -1: none */
     struct candor_pos pos;
@@ -48,6 +49,10 @@ enum candor_code snapshot_verify(struct node *node, const struct pace *pace,
                                  struct candor_error *err);
 /* A fresh checkpoint takes the newest one's place, soon. Any thread. */
 void snapshots_renew(struct node *node);
+
+/* The log up to `seq` is of no use to peers any more: who needs it takes a snapshot that stands
+ * there or later. False: that was known. Any thread. */
+bool snapshots_instead_of_log(struct node *node, uint64_t seq);
 
 /* (writer) */
 void snapshots_note_growth(struct node *node, size_t bytes);
