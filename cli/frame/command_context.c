@@ -113,12 +113,12 @@ static const char *find_node(struct command_context *ctx, const struct topology 
         if (strcmp(words[i], node) == 0)
             return topology->nodes[i].rpc;
     }
-    char list[160] = "";
-    for (uint32_t i = 0; i < topology->node_count && strlen(list) + 40 < sizeof list; i++)
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i == 0 ? "" : ", ",
-                 words[i]);
+    char list[LIMIT_NODES * (LIMIT_NODE_ID_BYTES + 2)] = "";
+    for (uint32_t i = 0, length = 0; i < topology->node_count; i++)
+        length += (uint32_t)snprintf(list + length, sizeof list - length, "%s%s",
+                                     i == 0 ? "" : ", ", words[i]);
     const char *near = nearest_word(node, words);
-    char hint[256];
+    char hint[sizeof list + 32];
     if (near != NULL)
         snprintf(hint, sizeof hint, "did you mean '%s'?", near);
     else

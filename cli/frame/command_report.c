@@ -74,18 +74,17 @@ void report_flush(struct command_context *ctx)
 int report_usage(struct command_context *ctx, const char *hint, const char *format, ...)
 {
     struct candor_error error = {.code = CANDOR_INVALID_ARGUMENT};
-    char text[320];
+    char help[96] = "see `kvctl --help`";
     va_list list;
     va_start(list, format);
     vsnprintf(error.message, sizeof error.message, format, list);
     va_end(list);
     if (hint == NULL && ctx->command != NULL)
-        snprintf(text, sizeof text, "see `kvctl help %s`", ctx->command->name);
-    else
-        snprintf(text, sizeof text, "%s", hint != NULL ? hint : "see `kvctl --help`");
-    print_error(ctx, error.message, text);
+        snprintf(help, sizeof help, "see `kvctl help %s`", ctx->command->name);
+    hint = hint != NULL ? hint : help; /* whole, however long it is */
+    print_error(ctx, error.message, hint);
     if (ctx->json)
-        add_json(ctx, &error, NULL, text);
+        add_json(ctx, &error, NULL, hint);
     return EXIT_USAGE;
 }
 

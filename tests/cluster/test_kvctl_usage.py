@@ -260,6 +260,16 @@ class NodesDown(Usage):
         self.refuses("get", "k", "--node", "alhpa", "--topology", self.topology, says="did you mean 'alpha'?")
         self.refuses("promote", "zzz", "--topology", self.topology, says="the nodes are alpha, beta")
 
+    def test_all_nodes_are_named_however_many(self):
+        path = os.path.join(self.dir.name, "many.yaml")
+        names = [f"node-{i:02d}-{'n' * 20}" for i in range(32)]
+        with open(path, "w") as f:
+            f.write("cluster: many\nnodes:\n" + "".join(
+                f"  - {{id: {name}, rpc: 'ipc:///nonexistent/{name}', stream: 'ipc:///nonexistent/{name}.s', data: {name}, "
+                f"role: {'voter' if i < 7 else 'reader'}}}\n" for i, name in enumerate(names)))
+        done = kvctl("get", "k", "--node", "somebody-else", "--topology", path)
+        self.assertTrue(done.stderr.endswith(f"; the nodes are {', '.join(names)}\n"), done)
+
     def test_status_has_a_row_for_unreachable_nodes_and_says_why(self):
         done = self.run_on("status")
         self.assertEqual(done.returncode, 5, done)

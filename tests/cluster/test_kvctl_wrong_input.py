@@ -92,6 +92,7 @@ class Walk(unittest.TestCase):
             self.assertEqual(error["command"], command)
             self.assertIn(error["code"], CODES[status])
             self.assertTrue(error["message"] and error["hint"], error)
+            self.assertEqual(error["hint"].count("`") % 2, 0, "the hint is cut")
             for word in where:
                 self.assertIn(word, error["message"] + error["hint"])
 
