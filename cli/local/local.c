@@ -126,7 +126,7 @@ static void forget_processes(struct local_cluster *cluster)
         cluster->nodes[i].process = (struct process){0};
 }
 
-static bool read_state(const json_t *state, struct local_cluster *out)
+bool local_read_state(const json_t *state, struct local_cluster *out)
 {
     char boot[CLOCK_BOOT_ID_BYTES];
     char now[CLOCK_BOOT_ID_BYTES];
@@ -154,7 +154,7 @@ static bool load_state(struct command_context *ctx, struct local_cluster *cluste
     if (bytes == NULL)
         return false;
     json_t *state = json_loadb((const char *)bytes, length, 0, NULL);
-    bool good = read_state(state, cluster);
+    bool good = local_read_state(state, cluster);
     json_decref(state);
     free(bytes);
     if (!good)
@@ -256,6 +256,14 @@ static bool open_found(struct command_context *ctx, bool lock, struct local_clus
         *status = report_error(ctx, &error, "`kvctl up FILE` starts one");
     }
     return false;
+}
+
+bool local_is_live(const struct local_cluster *cluster)
+{
+    bool live = cluster->with_proxy && process_look(&cluster->proxy) != PROCESS_ENDED;
+    for (uint32_t i = 0; i < cluster->node_count; i++)
+        live = live || process_look(&cluster->nodes[i].process) != PROCESS_ENDED;
+    return live;
 }
 
 bool local_open(struct command_context *ctx, bool lock, struct local_cluster *out, int *status)

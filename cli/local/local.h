@@ -60,6 +60,11 @@ bool local_create(struct command_context *ctx, const struct topology *topology,
                   struct local_cluster *out, int *status);
 void local_close(struct local_cluster *cluster);
 bool local_save(struct command_context *ctx, const struct local_cluster *cluster, int *status);
+/* What LOCAL_STATE_FILE holds, into `out` of which all but `dir` is zero. Processes of another boot
+ * of this machine are none. False: `state` is not what `kvctl up` writes. */
+bool local_read_state(const json_t *state, struct local_cluster *out);
+/* Whether any of its processes has not ended. */
+bool local_is_live(const struct local_cluster *cluster);
 /* Everything ended: removes all but the logs. */
 void local_remove(const struct local_cluster *cluster);
 
@@ -89,7 +94,8 @@ bool local_given_dir(struct command_context *ctx, char out[RUN_PATH_BYTES], int 
  * False after a report. */
 bool local_find_dir(struct command_context *ctx, const char *name, bool ends,
                     struct local_cluster *out, int *status);
-/* Calls `take` with the name of each cluster of this user that is up in its usual directory. */
+/* Calls `take` with the name of each cluster of this user that is up in its usual directory: a
+ * process of it runs. */
 void local_names(void (*take)(void *closure, const char *name), void *closure);
 
 /* ---- Starting (local_start.c) ---- */

@@ -9,32 +9,36 @@
 #include "base/assert.h"
 
 #define CLUSTERS_MAX 64 /* of one user, looked through for the one that is meant */
+#define NAMES_BYTES 512 /* of clusters, in a hint */
 
-/* A cluster of this user that is up in its usual directory. */
+/* A cluster of this user that was brought up in its usual directory, and not down. */
 struct known {
     char dir[RUN_PATH_BYTES];
     char cluster[LIMIT_NODE_ID_BYTES];
     char topology[RUN_PATH_BYTES];
+    bool live; /* else its processes have ended: found where it is meant, and not counted as up */
 };
 
 static bool read_known(const char *base, const char *name, struct known *out)
 {
     char file[LOCAL_PATH_BYTES];
+    struct local_cluster cluster = {0};
     int length = snprintf(out->dir, sizeof out->dir, "%s/%s", base, name);
     if (name[0] == '.' || length >= (int)sizeof out->dir)
         return false;
     snprintf(file, sizeof file, "%s/" LOCAL_STATE_FILE, out->dir);
     json_t *state = json_load_file(file, 0, NULL);
-    const char *cluster;
-    const char *topology;
-    bool good = json_unpack(state, "{s:s,s:s}", "cluster", &cluster, "topology", &topology) == 0 &&
-                strlen(cluster) < sizeof out->cluster && strlen(topology) < sizeof out->topology;
-    if (good) {
-        memcpy(out->cluster, cluster, strlen(cluster) + 1);
-        memcpy(out->topology, topology, strlen(topology) + 1);
-    }
+    bool good = local_read_state(state, &cluster);
     json_decref(state);
+    memcpy(out->cluster, cluster.cluster, sizeof out->cluster);
+    memcpy(out->topology, cluster.topology, sizeof out->topology);
+    out->live = good && local_is_live(&cluster);
     return good;
+}
+
+static int compare_known(const void *a, const void *b)
+{
+    return strcmp(((const struct known *)a)->cluster, ((const struct known *)b)->cluster);
 }
 
 /* `list` has room for CLUSTERS_MAX. */
@@ -50,7 +54,16 @@ static bool list_known(struct known *list, size_t *count, struct candor_error *e
         *count += read_known(base, entry->d_name, &list[*count]);
     if (dir != NULL)
         closedir(dir);
+    qsort(list, *count, sizeof *list, compare_known);
     return true;
+}
+
+static size_t count_live(const struct known *list, size_t count)
+{
+    size_t live = 0;
+    for (size_t i = 0; i < count; i++)
+        live += list[i].live;
+    return live;
 }
 
 void local_names(void (*take)(void *closure, const char *name), void *closure)
@@ -61,18 +74,30 @@ void local_names(void (*take)(void *closure, const char *name), void *closure)
     ASSERT(list != NULL);
     list_known(list, &count, &ignored);
     for (size_t i = 0; i < count; i++)
-        take(closure, list[i].cluster);
+        if (list[i].live)
+            take(closure, list[i].cluster);
     free(list);
 }
 
-/* "three, g1". */
-static void known_names(const struct known *list, size_t count, char *out, size_t room)
+/* "g1, three" of those that are live; ", and 40 others" where more do not fit. */
+static void live_names(const struct known *list, size_t count, char out[NAMES_BYTES])
 {
+    static const char others[] = ", and 64 others";
     size_t length = 0;
+    size_t left = count_live(list, count);
     out[0] = '\0';
-    for (size_t i = 0; i < count && length + sizeof list[i].cluster + 2 < room; i++)
-        length += (size_t)snprintf(out + length, room - length, "%s%s", i > 0 ? ", " : "",
-                                   list[i].cluster);
+    for (size_t i = 0; i < count; i++) {
+        if (!list[i].live)
+            continue;
+        if (length + 2 + strlen(list[i].cluster) + sizeof others > NAMES_BYTES)
+            break;
+        length += (size_t)snprintf(out + length, NAMES_BYTES - length, "%s%s",
+                                   length > 0 ? ", " : "", list[i].cluster);
+        left--;
+    }
+    if (left > 0)
+        snprintf(out + length, NAMES_BYTES - length, ", and %zu other%s", left,
+                 left == 1 ? "" : "s");
 }
 
 /* What a command line says of the cluster that it means. */
@@ -118,18 +143,23 @@ static void read_wanted(struct command_context *ctx, const char *name, struct wa
         out->topology[0] = '\0';
 }
 
+static int report_which(struct command_context *ctx, const char *names)
+{
+    char hint[NAMES_BYTES + 64];
+    snprintf(hint, sizeof hint, "up: %s; name one by --cluster NAME or --topology FILE", names);
+    return report_usage(ctx, hint, "which cluster?");
+}
+
 static int report_none(struct command_context *ctx, const struct known *list, size_t count,
                        const struct wanted *wanted)
 {
-    char names[512];
-    char hint[640] = "`kvctl up FILE` starts one";
+    char names[NAMES_BYTES];
+    char hint[NAMES_BYTES + 64] = "`kvctl up FILE` starts one";
     struct candor_error error;
-    known_names(list, count, names, sizeof names);
-    if (count > 0 && !wanted->said) {
-        snprintf(hint, sizeof hint, "up: %s; name one by --cluster NAME or --topology FILE", names);
-        return report_usage(ctx, hint, "which cluster?");
-    }
-    if (count > 0)
+    live_names(list, count, names);
+    if (names[0] != '\0' && !wanted->said)
+        return report_which(ctx, names);
+    if (names[0] != '\0')
         snprintf(hint, sizeof hint, "up: %s; one that has a --run-dir is named by it", names);
     if (!wanted->said)
         candor_error_set(&error, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "no cluster is up here");
@@ -140,7 +170,20 @@ static int report_none(struct command_context *ctx, const struct known *list, si
     return report_error(ctx, &error, hint);
 }
 
-/* `ends`: what nobody has named is ended only where it is the only one. */
+/* What nobody has named is ended only where no other is up. */
+static int report_others(struct command_context *ctx, const struct known *list, size_t count,
+                         const struct known *found)
+{
+    char names[NAMES_BYTES];
+    char hint[NAMES_BYTES + 96];
+    live_names(list, count, names);
+    if (!found->live)
+        return report_which(ctx, names);
+    snprintf(hint, sizeof hint, "up: %s; name one, as in `kvctl %s %s`", names,
+             context_command(ctx)->name, found->cluster);
+    return report_usage(ctx, hint, "%zu clusters are up", count_live(list, count));
+}
+
 static bool find_usual_dir(struct command_context *ctx, const char *name, bool ends,
                            char out[RUN_PATH_BYTES], int *status)
 {
@@ -158,13 +201,8 @@ static bool find_usual_dir(struct command_context *ctx, const char *name, bool e
     const struct known *found = find_known(list, count, &wanted);
     if (found == NULL) {
         *status = report_none(ctx, list, count, &wanted);
-    } else if (ends && !wanted.said && count > 1) {
-        char names[512];
-        char hint[640];
-        known_names(list, count, names, sizeof names);
-        snprintf(hint, sizeof hint, "up: %s; name one, as in `kvctl %s %s`", names,
-                 context_command(ctx)->name, found->cluster);
-        *status = report_usage(ctx, hint, "%zu clusters are up", count);
+    } else if (ends && !wanted.said && count_live(list, count) > found->live) {
+        *status = report_others(ctx, list, count, found);
     } else {
         memcpy(out, found->dir, RUN_PATH_BYTES);
         good = true;

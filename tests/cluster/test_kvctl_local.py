@@ -2,6 +2,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -374,6 +375,62 @@ class Usual(Local):
         done = run("down", env={"XDG_RUNTIME_DIR": self.runtime, "CANDOR_TOPOLOGY": first.topology})
         self.assertEqual(done.returncode, 0, done)
         self.usual("down")  # the only one, and started last
+
+    def kill_all(self, cluster):
+        for node in json.loads(self.usual("node", "ls", "-o", "json", "-t", cluster.topology).stdout)["nodes"]:
+            os.kill(node["pid"], signal.SIGKILL)
+        until(lambda: "running" not in self.usual("node", "ls", "-t", cluster.topology).stdout, "they are gone")
+
+    def test_a_cluster_of_which_no_process_is_left_is_not_up(self):
+        first, second = self.clusters
+        names = self.names()
+        self.usual("up", first.topology)
+        self.kill_all(first)
+        self.usual("up", second.topology)
+        self.assertEqual(self.usual("completion", "clusters").stdout.split(), [names[1]])
+        self.assertNotIn(names[0], self.usual("down", "nosuch", status=1).stderr)
+        self.usual("down")  # the only one that is up
+        self.assertIn("no cluster is up here", self.usual("down", status=1).stderr)
+        self.assertIn("a had ended before", self.usual("down", names[0]).stdout)  # by its name it is still found
+
+    def test_down_ends_no_other_cluster_than_the_last_when_that_has_ended_by_itself(self):
+        first, second = self.clusters
+        names = self.names()
+        self.usual("up", first.topology)
+        self.usual("up", second.topology)
+        self.kill_all(second)
+        self.assertIn(f"which cluster? up: {names[0]}; name one", self.usual("down", status=2).stderr)
+        self.usual("node", "start", "a")  # of the last one, which was killed
+        self.usual("down", names[0])
+        self.usual("down")
+
+    def test_no_hint_is_cut_however_many_clusters_are_up(self):
+        """Their state files are there, and one process that stands for all of their nodes."""
+        with subprocess.Popen(["sleep", "600"]) as other:
+            try:
+                names = [f"cluster-{i:02d}-{'x' * 20}" for i in range(40)]
+                for name in names:
+                    self.pretend_up(name, other.pid)
+                for command in (("down",), ("node", "ls"), ("down", "nosuch")):
+                    hint = self.usual(*command, status=1 if "nosuch" in command else 2).stderr.strip()
+                    self.assertRegex(hint, r", and \d+ others; (name one by --cluster NAME or --topology FILE|"
+                                     r"one that has a --run-dir is named by it)$")
+                    named = re.findall(r"cluster-[\w-]+", hint)
+                    self.assertLessEqual(set(named), set(names))  # each of them whole
+                    self.assertIn(f", and {len(names) - len(named)} others;", hint)
+            finally:
+                other.kill()
+
+    def pretend_up(self, name, pid):
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+            ticks = int(f.read().rpartition(")")[2].split()[19])
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as f:
+            boot = f.read().strip()
+        place = os.path.join(self.runtime, "candor", name)
+        os.makedirs(place, mode=0o700)
+        with open(os.path.join(place, "cluster.json"), "w", encoding="utf-8") as f:
+            json.dump({"cluster": name, "topology": f"/nonexistent/{name}.yaml", "boot_id": boot,
+                       "nodes": [{"node": "a", "pid": pid, "start_ticks": ticks}]}, f)
 
 
 class Fault(Local):
