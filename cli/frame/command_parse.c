@@ -226,38 +226,14 @@ void context_look_for_output(struct command_context *ctx, int argc, char **argv)
     }
 }
 
-/* "host:port" with a port. */
-static bool has_port(const char *text)
-{
-    const char *colon = strrchr(text, ':');
-    if (colon == NULL || colon == text || colon[1] == '\0' ||
-        colon[1 + strspn(colon + 1, "0123456789")] != '\0')
-        return false;
-    unsigned long port = strtoul(colon + 1, NULL, 10);
-    return port > 0 && port <= UINT16_MAX;
-}
-
-/* Looked at before anybody is asked, so that each command says the same of it. */
+/* Looked at before anybody is asked, so that each command says the same of it. It is an address of
+ * a node, so what a topology takes for one. */
 static bool check_endpoint(struct command_context *ctx, const char *text)
 {
-    static const char like[] = "write it like tcp://127.0.0.1:7000 or ipc:///run/candor/a";
-    static const char *const others[] = {"ipc://", "abstract://"};
-    if (strncmp(text, "tls+tcp://", 10) == 0) {
-        report_usage(ctx, "write tcp://",
-                     "--endpoint: '%s' is a TLS address, and this version has no TLS", text);
-        return false;
-    }
-    if (strncmp(text, "tcp://", 6) == 0 && has_port(text + 6))
+    struct topology_problem why;
+    if (topology_address_check(text, &why))
         return true;
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        size_t length = strlen(others[i]);
-        if (strncmp(text, others[i], length) == 0 && text[length] != '\0')
-            return true;
-    }
-    if (strncmp(text, "tcp://", 6) == 0)
-        report_usage(ctx, like, "--endpoint: '%s' needs a host and a port from 1 to 65535", text);
-    else
-        report_usage(ctx, like, "--endpoint: '%s' is no address", text);
+    report_usage(ctx, why.hint, "--endpoint: %s", why.what);
     return false;
 }
 

@@ -34,7 +34,7 @@ static bool scheme_parse(const char *text, struct address *out, const char **res
     if ((length == 2 && memcmp(text, "ws", 2) == 0) || (length == 3 && memcmp(text, "wss", 3) == 0))
         return wrong(
             why, text, "is a WebSocket address",
-            "peers dial this address and dialers of WebSockets leak in NNG 1.5.2: write tcp://");
+            "others dial this address and dialers of WebSockets leak in NNG 1.5.2: write tcp://");
     if (length == 7 && memcmp(text, "tls+tcp", 7) == 0)
         return wrong(
             why, text, "is a TLS address",
@@ -92,8 +92,7 @@ static bool host_is_name(const char *host)
 static bool host_check(const char *text, bool bracketed, struct address *out,
                        struct topology_problem *why)
 {
-    static const char wildcard[] =
-        "peers dial this address too: name the host that they shall dial";
+    static const char wildcard[] = "others dial this address: name the host that they shall dial";
     struct in_addr v4;
     struct in6_addr v6;
     if (out->host[0] == '\0')
@@ -147,6 +146,12 @@ bool address_parse(const char *text, struct address *out, struct topology_proble
         return false;
     return strcmp(out->scheme, "ipc") == 0 ? ipc_parse(text, rest, out, why)
                                            : tcp_parse(text, rest, out, why);
+}
+
+bool topology_address_check(const char *text, struct topology_problem *why)
+{
+    struct address ignored;
+    return address_parse(text, &ignored, why);
 }
 
 static struct address parsed(const char *text)

@@ -200,9 +200,17 @@ class NoCluster(Usage):
 
     def test_a_malformed_address_is_named(self):
         for command in (("get", "k"), ("status",), ("health",), ("rpc", "--list"), ("failover", "ls"), ("bench", "get")):
-            self.refuses(*command, "-e", "127.0.0.1:7000", says=("'127.0.0.1:7000' is no address", "like tcp://127.0.0.1:7000"))
-            self.refuses(*command, "-e", "tls+tcp://127.0.0.1:7000", says=("is a TLS address", "write tcp://"))
-            self.refuses(*command, "-e", "tcp://127.0.0.1:99999", says="a port from 1 to 65535")
+            for address, what, hint in (
+                    ("127.0.0.1:7000", "is not an address", "write tcp://host:port or ipc:///path"),
+                    ("http://h:1", "has an unknown scheme", "write tcp://host:port or ipc:///path"),
+                    ("tls+tcp://127.0.0.1:7000", "is a TLS address", "write tcp://"),
+                    ("tcp://127.0.0.1:99999", "has a port out of range", "a port is 1 to 65535"),
+                    ("tcp://127.0.0.1:7000/", "goes on after the port", "write it like tcp://"),
+                    ("tcp://127.0.0:7000", "has a malformed host", "write it like tcp://"),
+                    ("tcp://0.0.0.0:7000", "is a wildcard", "name the host"),
+                    ("ipc://", "has no path", "write ipc:///path/to/socket")):
+                self.refuses(*command, "-e", address, says=f"--endpoint: '{address}' {what}; ")
+                self.refuses(*command, "-e", address, says=hint)
 
     def test_a_host_that_does_not_resolve_is_named_at_once(self):
         for command in (("get", "k"), ("put", "k", "v"), ("scan",)):

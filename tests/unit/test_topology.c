@@ -286,7 +286,7 @@ static void addresses_that_peers_cannot_dial_are_refused_with_the_reason(void **
          "certificate: write tcp://, and keep the ports inside a network you trust"},
         {"ipc:///run/candor/a", NULL},
         {"ws://h:1",
-         "'ws://h:1' is a WebSocket address; peers dial this address and dialers of WebSockets "
+         "'ws://h:1' is a WebSocket address; others dial this address and dialers of WebSockets "
          "leak in NNG 1.5.2: write tcp://"},
         {"inproc://a", "'inproc://a' does not leave the process; write tcp://host:port "
                        "or ipc:///path"},
@@ -303,13 +303,13 @@ static void addresses_that_peers_cannot_dial_are_refused_with_the_reason(void **
         {"tcp://h:99999999999999999999",
          "'tcp://h:99999999999999999999' has a port out of range; a port is 1 to 65535"},
         {"tcp://:1",
-         "'tcp://:1' has no host; peers dial this address too: name the host that they shall dial"},
-        {"tcp://*:1", "'tcp://*:1' is a wildcard; peers dial this address too: name the host that "
+         "'tcp://:1' has no host; others dial this address: name the host that they shall dial"},
+        {"tcp://*:1", "'tcp://*:1' is a wildcard; others dial this address: name the host that "
                       "they shall dial"},
         {"tcp://0.0.0.0:1",
-         "'tcp://0.0.0.0:1' is a wildcard; peers dial this address too: name the host "
+         "'tcp://0.0.0.0:1' is a wildcard; others dial this address: name the host "
          "that they shall dial"},
-        {"tcp://[::]:1", "'tcp://[::]:1' is a wildcard; peers dial this address too: name the host "
+        {"tcp://[::]:1", "'tcp://[::]:1' is a wildcard; others dial this address: name the host "
                          "that they shall dial"},
         {"tcp://[::1:1",
          "'tcp://[::1:1' has a malformed IPv6 address; write it like tcp://[fd00::1]:7000"},
