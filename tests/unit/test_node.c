@@ -5,12 +5,15 @@
 #include <candor/channel.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "node/store/snapshot.h"
 #include "state/archive.h"
 #include "state/env.h"
+
+enum { SEGMENTS_MOST = 16 };
 
 /* ---- What fails when a test says so ---------------------------------------------------------- */
 
@@ -1288,6 +1291,93 @@ static void a_late_node_gets_a_snapshot(void **state)
     cluster_free(cluster);
 }
 
+/* The names of the log's segments, oldest first, as they stand in the directory. */
+static int list_segments(const struct cluster *cluster, const char *node, char names[][128])
+{
+    char pattern[128];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/%s/log/*.log", cluster->dir, node);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    int count = (int)found.gl_pathc;
+    assert_true(count <= SEGMENTS_MOST);
+    for (int i = 0; i < count; i++)
+        snprintf(names[i], 128, "%s", found.gl_pathv[i]);
+    globfree(&found);
+    return count;
+}
+
+/* All that stands behind its header. */
+static void rot(const char *segment)
+{
+    enum { BEHIND_HEADER = 4096, ROTTEN = 64 << 10 };
+    static const uint8_t garbage[ROTTEN] = {[0 ... ROTTEN - 1] = 0xa5};
+    int fd = open(segment, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, garbage, ROTTEN, BEHIND_HEADER), ROTTEN);
+    close(fd);
+}
+
+/* a, the primary, has at least four segments of log; b, which is down, ends in the first. */
+static struct cluster *long_log(struct candor_client **a)
+{
+    enum { VALUE = 8192 };
+    struct cluster *cluster = cluster_new(1, 1, "");
+    cluster->options.segment_bytes = 256 << 10;
+    start_all(cluster);
+    *a = client_of(cluster, 0);
+    EVENTUALLY(is_primary(*a));
+    struct candor_client *b = client_of(cluster, 1);
+    must_put(*a, "first", "here");
+    EVENTUALLY(has(b, "first", "here"));
+    candor_client_close(b);
+    stop(cluster, 1);
+    char value[VALUE + 1];
+    memset(value, 'v', VALUE);
+    value[VALUE] = '\0';
+    char names[SEGMENTS_MOST][128];
+    for (uint32_t i = 0; list_segments(cluster, "a", names) < 4; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%u", i);
+        must_put(*a, key, value);
+    }
+    must_put(*a, "newest", "here");
+    EVENTUALLY(all_committed(*a));
+    return cluster;
+}
+
+/* R54: nobody needs the segment but who asks for it, and who asks takes a snapshot. */
+static void assert_given_up(int segment)
+{
+    struct candor_client *a;
+    struct cluster *cluster = long_log(&a);
+    char names[SEGMENTS_MOST][128];
+    list_segments(cluster, "a", names);
+    rot(names[segment]);
+    start(cluster, 1);
+    struct candor_client *b = client_of(cluster, 1);
+    EVENTUALLY(has(b, "newest", "here"));
+    EVENTUALLY(state_of(b) == CANDOR_STATE_FRESH);
+    assert_int_equal(status_of(b).keys, status_of(a).keys);
+    assert_true(status_of(b).log_first_seq > 1);
+    must_put(a, "later", "too");
+    EVENTUALLY(has(b, "later", "too"));
+    candor_client_close(a);
+    candor_client_close(b);
+    cluster_free(cluster);
+}
+
+static void an_attach_that_meets_rot_in_an_old_segment_becomes_a_snapshot(void **state)
+{
+    (void)state;
+    assert_given_up(0); /* where b's log ends */
+}
+
+static void a_fetch_that_meets_rot_in_an_old_segment_becomes_a_snapshot(void **state)
+{
+    (void)state;
+    assert_given_up(1); /* what b needs next but one */
+}
+
 /* R13: what the stream did not bring is fetched. */
 static void a_late_node_fetches_what_it_missed(void **state)
 {
@@ -1421,6 +1511,8 @@ int main(void)
     logging_set_level(getenv("CANDOR_TEST_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failed_fsync_ends_the_process_with_status_3), /* first: it forks */
+        cmocka_unit_test(an_attach_that_meets_rot_in_an_old_segment_becomes_a_snapshot),
+        cmocka_unit_test(a_fetch_that_meets_rot_in_an_old_segment_becomes_a_snapshot),
         cmocka_unit_test(a_full_disk_refuses_writes_stores_nothing_and_goes_on_when_there_is_room),
         cmocka_unit_test(a_boot_that_is_not_known_counts_as_another_one),
         cmocka_unit_test(a_checkpoint_that_cannot_be_read_is_found_by_the_scrub),
