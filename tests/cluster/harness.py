@@ -103,8 +103,9 @@ def copy_on_free_ports(source, target):
         f.write(text)
 
 
-def on_a_terminal(columns, *args):
-    """The lines that kvctl prints on a terminal of so many columns, without any cluster to find by itself."""
+def on_a_terminal(columns, *args, says, status=0):
+    """The lines that kvctl prints on a terminal of so many columns, without any cluster to find by itself. `says` is among its
+    words: nobody judges the lines of something else."""
     parent, child = os.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
@@ -115,8 +116,10 @@ def on_a_terminal(columns, *args):
     with os.fdopen(parent, "rb", buffering=0) as terminal, contextlib.suppress(OSError):  # EIO: its end
         while chunk := terminal.read(65536):
             text += chunk
-    process.wait(timeout=60)
-    return text.decode().replace("\r\n", "\n").splitlines()
+    lines = text.decode().replace("\r\n", "\n").splitlines()
+    if process.wait(timeout=60) != status or says not in " ".join(" ".join(lines).split()):
+        raise AssertionError(f"{' '.join(args)}: status {process.returncode}, wanted {status} and '{says}': {lines}")
+    return lines
 
 
 def flip_bit(path, content):

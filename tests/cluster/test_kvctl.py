@@ -58,7 +58,7 @@ class Kvctl(unittest.TestCase):
 
     def test_the_line_of_an_answer_breaks_between_words_on_a_narrow_terminal(self):
         self.c.put("narrow", "v")
-        value, *lines = on_a_terminal(40, "get", "narrow", "--topology", self.c.topology)
+        value, *lines = on_a_terminal(40, "get", "narrow", "--topology", self.c.topology, says="FRESH from")
         self.assertEqual(value, "v")
         self.assertGreater(len(lines), 1)
         self.assertTrue(all(len(line) <= 40 for line in lines), lines)

@@ -99,12 +99,12 @@ class Help(Usage):
     def test_help_breaks_between_words_on_a_narrow_terminal(self):
         for columns in (52, 66, 80):
             for words in ((), ("get",), ("txn",)):
-                for line in on_a_terminal(columns, "help", *words):
+                for line in on_a_terminal(columns, "help", *words, says=" ".join(("Usage: kvctl", *words))):
                     if not line.lstrip().startswith(("kvctl ", "Usage: ", "echo ", "# ")):
                         self.assertLessEqual(len(line), columns, line)
 
     def test_an_error_breaks_between_words_on_a_narrow_terminal(self):
-        lines = on_a_terminal(40, "get", "k")
+        lines = on_a_terminal(40, "get", "k", says="which cluster?", status=2)
         self.assertGreater(len(lines), 2)
         self.assertTrue(all(len(line) <= 40 for line in lines), lines)
         whole = kvctl("get", "k").stderr
@@ -284,7 +284,7 @@ class NodesDown(Usage):
         self.assertNotIn("\033", done.stdout)
         self.assertRegex(done.stdout, r"(?m)^alpha +- +UNREACHABLE ")
         self.assertIn("  HEARD  MAX AGE  ", done.stdout)
-        for line in on_a_terminal(44, "status", "--topology", self.topology):
+        for line in on_a_terminal(44, "status", "--topology", self.topology, says="UNREACHABLE", status=5):
             self.assertLessEqual(len(line), 44, line)
         done = self.run_on("status", "-o", "json")
         nodes = json.loads(done.stdout)["nodes"]

@@ -21,10 +21,11 @@ NEEDED = {"accept-history": ["--yes"], "rollback drop": ["--yes"], "watch-status
 FULL = {"put": ["k", "v"], "cas": ["k", "v"], "rpc": ["KV/Get"], "logs": ["alpha"], "fault heal": ["alpha", "beta"]}
 OPERANDS = {"KEY": "k", "VALUE": "v", "NODE": "alpha", "ID": "1-2-00000000", "DELTA": "1", "CLUSTER": "nosuch", "DURATION": "5ms",
             "METHOD": "KV/Get", "JSON": "{}", "COMMAND": "get", "get|put": "get", "bash|nodes|clusters": "bash"}
-# Values that an option of this kind takes, and those that it must refuse.
-VALUES = {"DURATION": ("1s", ("5", "x", "", "-1s", "1.2.3s", "5 parsecs")), "COUNT": ("2", ("x", "-1", "", "1.5", "99999999999999999999999")),
-          "NUMBER": ("2", ("x", "0", "")), "N": ("2", ("x", "", "1e3", "99999999999999999999999")), "SIZE": ("64B", ("5MB", "x", "-1B", "")),
-          "NODE": ("alpha", ("nosuch",)), "ADDRESS": ("tcp://127.0.0.1:1", ("nonsense", "tcp://", "tcp://h", "http://h:1", "tls+tcp://h:1", ""))}
+# Values that an option of this kind must refuse. Every kind stands here, but for choices, which have a "|": texts take all.
+BAD_VALUES = {"DURATION": ("5", "x", "", "-1s", "1.2.3s", "5 parsecs"), "COUNT": ("x", "-1", "", "1.5", "99999999999999999999999"),
+              "NUMBER": ("x", "0", ""), "N": ("x", "", "1e3", "99999999999999999999999"), "SIZE": ("5MB", "x", "-1B", ""),
+              "NODE": ("", "nosuch"), "ADDRESS": ("nonsense", "tcp://", "tcp://h", "http://h:1", "tls+tcp://h:1", ""),
+              "FILE": ("",), "DIR": ("",), "CLUSTER": ("",), "KEY": (), "VALUE": (), "PREFIX": (), "TEXT": ()}
 TABLES = {"status", "watch-status", "health"}  # what cannot be reached is what they are asked for: it stands in their table
 
 TOPOLOGY = """cluster: wrong-input
@@ -178,7 +179,7 @@ class Walk(unittest.TestCase):
                 spelled = f"--{option['name']}"
                 if kind is None or (kind == "NODE" and not self.is_remote(command) and name != "up"):
                     continue
-                bad = ("nonsense",) if "|" in kind else VALUES.get(kind, ("", ()))[1]
+                bad = ("nonsense", "") if "|" in kind else BAD_VALUES[kind]
                 for value in bad:
                     # promote and accept-history ask the NODE that they name, and take no other.
                     where = (spelled,) if name in ("promote", "accept-history") and kind == "NODE" else \
