@@ -36,19 +36,29 @@ static void deposed(struct core *core, struct candor_epoch by)
     voters_deposed(core);
 }
 
+/* Until now its data were the newest: they grow old from here on, and not from when it last heard
+ * another primary. */
+static void stop_leading(struct core *core)
+{
+    failover_closed(core);
+    uint64_t led_ns = max_u64(core->lead.confirmed_ns, core->lead.opened_ns);
+    core->hearing.contact_ns = max_u64(core->hearing.contact_ns, led_ns);
+    core->hearing.contacted = true;
+    core->stand.resuming = !core->config.automatic_failover;
+}
+
 void become_follower(struct core *core, const char *why)
 {
     ASSERT(core->phase >= PHASE_OPENING);
     act_log(core, LOG_LEVEL_WARN, "stepped_down why=\"%s\"", why);
     if (core->phase == PHASE_PRIMARY)
-        failover_closed(core);
+        stop_leading(core);
     core->phase = PHASE_FOLLOWER;
     deposed(core, core->epoch);
     /* Those with the writer are finished when it answers (R19); those with the voters now (R21). */
     writes_abandon(core);
     forget_progress(core);
     follow_reset(core);
-    core->stand.resuming = !core->config.automatic_failover;
     core->stand.transferring = false; /* it had its turn */
 }
 

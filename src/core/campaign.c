@@ -6,6 +6,7 @@
 #include "core/act.h"
 #include "core/become.h"
 #include "core/follow.h"
+#include "core/lease.h"
 #include "core/majority.h"
 #include "core/stand.h"
 #include "core/status.h"
@@ -193,10 +194,22 @@ static void round_failed(struct core *core)
 
 /* ---- The steps of a round -------------------------------------------------------------------- */
 
+/* R30: while it probed it may have heard a primary, and promised it not to stand. */
+static bool is_bound(const struct core *core)
+{
+    bool asks = !core->stand.forcing && !core->stand.transferring && !core->stand.founding;
+    return asks && core->now_ns < lease_promised_until_ns(core);
+}
+
 /* Our own epoch, durable before anybody is asked for it (R22, R24). While the others were asked a
  * primary may have been heard, and its records or a rollback be on their way to the disk. */
 static void promise(struct core *core)
 {
+    if (is_bound(core)) {
+        stand_cancel(core);
+        stand_plan(core); /* again when the lease has ended */
+        return;
+    }
     if (!stand_may(core)) {
         round_failed(core);
         return;

@@ -18,6 +18,7 @@ void primary_appended(struct core *core, const struct core_event *event)
 {
     if (event->appended.code != CANDOR_OK) {
         core->lead.members_in_flight = false;
+        voters_not_stored(core, event);
         if (core->phase == PHASE_OPENING) {
             become_follower(core, "EPOCH_START could not be stored");
             stand_not_stored(core, event);

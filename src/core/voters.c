@@ -174,6 +174,16 @@ void voters_tick(struct core *core)
         admit_newcomers(core);
 }
 
+void voters_not_stored(struct core *core, const struct core_event *event)
+{
+    if (core->voter_order.ticket == 0 || !core->voter_order.proposed)
+        return;
+    act_finish_text(core, core->voter_order.ticket, event->appended.code, event->appended.reason,
+                    (struct candor_pos){0},
+                    "the change could not be stored here: nothing was changed");
+    core->voter_order.ticket = 0;
+}
+
 void voters_deposed(struct core *core)
 {
     uint64_t ticket = core->voter_order.ticket;

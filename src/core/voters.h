@@ -6,6 +6,8 @@
 
 void voters_set(struct core *core, const struct core_event *event);
 void voters_tick(struct core *core);
+/* of MEMBERS: nothing was changed */
+void voters_not_stored(struct core *core, const struct core_event *event);
 void voters_deposed(struct core *core);
 
 #endif
