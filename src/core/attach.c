@@ -20,7 +20,8 @@ bool attach_may(const struct core *core)
     return core->phase < PHASE_OPENING && core->follow.attach == ATTACH_NONE &&
            core->follow.heard && core->now_ns >= core->follow.attach_retry_ns &&
            who_settled(core) && who_hard_state_durable(core) &&
-           (!core->fork.forked || core->fork.accepting);
+           (!core->fork.forked || core->fork.accepting ||
+            !epoch_equal(core->fork.judged, core->epoch));
 }
 
 void attach_ask(struct core *core)
@@ -40,12 +41,7 @@ static void attached(struct core *core)
     core->follow.attach = ATTACH_DONE;
     core->follow.attach_failures = 0;
     core->follow.match = core->log.last;
-    core->fork.forked = false;
-    if (core->fork.ticket != 0)
-        act_finish(core, core->fork.ticket, CANDOR_OK, CANDOR_REASON_NONE, who_durable_pos(core),
-                   CANDOR_ACK_NONE);
-    core->fork.ticket = 0;
-    core->fork.accepting = false;
+    follow_fork_ends(core);
     act_log(core, LOG_LEVEL_INFO, "attached primary=%s match=%" PRIu64, core->epoch.owner.text,
             core->follow.match);
     commit_learn(core, core->follow.announced_commit);
@@ -127,15 +123,34 @@ void attach_truncated(struct core *core, const struct core_event *event)
     stand_plan(core);
 }
 
-void attach_accept_history(struct core *core, uint64_t ticket)
+void attach_accept_history(struct core *core, const struct core_event *event)
 {
-    if (!core->fork.forked || core->fork.ticket != 0) {
-        act_finish_text(core, ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
-                        (struct candor_pos){0},
-                        "this node is not FORKED: it has no branch to give up");
+    const char *why = NULL;
+    if (!core->fork.forked)
+        why = "this node is not FORKED: it has no branch to give up";
+    else if (core->fork.ticket != 0)
+        why = "accept-history is under way here already";
+    if (why != NULL) {
+        act_finish_text(core, event->ticket, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
+                        (struct candor_pos){0}, "%s", why);
         return;
     }
     core->fork.accepting = true;
-    core->fork.ticket = ticket;
+    core->fork.ticket = event->ticket;
+    core->fork.deadline_ns = event->accept.deadline_ns;
     core->follow.attach_retry_ns = 0;
+}
+
+/* The consent was to join the primary of that moment. What the writer has begun goes on. */
+void attach_tick(struct core *core)
+{
+    if (core->fork.ticket == 0 || core->now_ns < core->fork.deadline_ns)
+        return;
+    bool begun = core->follow.attach > ATTACH_ASKED;
+    act_finish_text(core, core->fork.ticket, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
+                    (struct candor_pos){0},
+                    begun ? "it is taking the primary's history, and goes on: see kvctl status"
+                          : "no primary has answered: nothing was given up");
+    core->fork.ticket = 0;
+    core->fork.accepting = begun;
 }

@@ -8,6 +8,7 @@ bool attach_may(const struct core *core);
 void attach_ask(struct core *core);
 void attach_answer(struct core *core, const struct core_msg *msg);
 void attach_truncated(struct core *core, const struct core_event *event);
-void attach_accept_history(struct core *core, uint64_t ticket);
+void attach_accept_history(struct core *core, const struct core_event *event);
+void attach_tick(struct core *core);
 
 #endif

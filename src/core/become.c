@@ -72,6 +72,7 @@ void become_adopt(struct core *core, struct candor_epoch epoch)
     if (core->phase >= PHASE_OPENING)
         become_follower(core, "a higher epoch was seen");
     stand_cancel(core);
+    follow_withdraw_consent(core);
     core->epoch = epoch;
     if (!node_id_equal(epoch.owner, core->config.self))
         core->stand.resuming = false;
@@ -107,6 +108,7 @@ void become_primary(struct core *core, uint64_t first_seq)
             epoch_text(core->epoch, text), core->lead.epoch_first);
     failover_opened(core);
     doubt_opened(core);
+    follow_fork_ends(core); /* by force: its branch is the history now */
     stand_opened(core);
 }
 

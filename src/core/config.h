@@ -60,6 +60,7 @@ struct core_boot {
     uint64_t store_id;
     uint64_t boot;             /* already counted up, durably */
     struct candor_epoch epoch; /* of the hard state; no lower than that of `last` */
+    bool forked;               /* of the hard state */
     uint64_t last;
     uint64_t log_first;
     uint64_t commit; /* known commit: max(hard state, undo floor) */

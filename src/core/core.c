@@ -48,6 +48,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     epoch_history_copy(&core->log.history, boot->history);
     ASSERT(epoch_compare(boot->epoch, epoch_history_at(&core->log.history, boot->last)) >= 0);
     core->epoch = core->hard.stored_epoch = boot->epoch;
+    core->fork.forked = boot->forked;
     digests_restart(core, boot->last, boot->digest);
     chain_note(core, boot->last, boot->chain);
     core->log.members = *boot->members;

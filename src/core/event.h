@@ -33,7 +33,7 @@ enum core_event_type {
     CORE_EVENT_WRITE,          /* a client's write: ticket, write */
     CORE_EVENT_WAIT,           /* a read that must wait, or have its token judged: ticket, wait */
     CORE_EVENT_PROMOTE,        /* ticket, promote */
-    CORE_EVENT_ACCEPT_HISTORY, /* ticket */
+    CORE_EVENT_ACCEPT_HISTORY, /* ticket, accept */
     CORE_EVENT_TRANSFER,  /* the primary hands its leadership to a voter (R26): ticket, transfer */
     CORE_EVENT_SET_VOTER, /* a member becomes a voter, or a reader (R29): ticket, set_voter */
     CORE_EVENT_TRIMMED,   /* for those who ask, the log now begins at log_first */
@@ -112,6 +112,9 @@ struct core_event {
             uint64_t deadline_ns;
         } promote;
         struct {
+            uint64_t deadline_ns; /* when the operator stops waiting, and the consent ends */
+        } accept;
+        struct {
             uint64_t log_first;
         } trimmed;
         struct {
@@ -136,7 +139,7 @@ enum core_action_type {
     CORE_ACTION_ANSWER,     /* answer the REQUEST `ticket` with msg */
     CORE_ACTION_RESET_PEER, /* `peer` was not heard for too long: re-connect */
     /* writer, in order */
-    CORE_ACTION_SAVE,   /* hard state: cluster_id, epoch, commit -> SAVED */
+    CORE_ACTION_SAVE,   /* hard state: cluster_id, epoch, commit, forked -> SAVED */
     CORE_ACTION_APPEND, /* a replica's batches -> APPENDED */
     /* a client's write `ticket` in `epoch`: sequence it after the log's end -> APPENDED */
     CORE_ACTION_WRITE,
@@ -205,6 +208,7 @@ struct core_action {
     struct candor_epoch epoch;
     uint64_t seq;
     uint64_t cluster_id;                  /* SAVE, EPOCH_START, MEMBERS */
+    bool forked;                          /* SAVE */
     const struct core_msg *msg;           /* PUBLISH, CALL, ANSWER */
     struct slice batches;                 /* APPEND */
     const struct members *members;        /* EPOCH_START, MEMBERS */

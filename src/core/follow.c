@@ -7,6 +7,7 @@
 #include "core/lease.h"
 #include "core/stand.h"
 #include "core/who.h"
+#include "core/work.h"
 
 void follow_detach(struct core *core)
 {
@@ -45,12 +46,41 @@ void follow_retry(struct core *core)
  * gives it up. */
 void follow_fork(struct core *core, uint64_t common)
 {
+    bool known = core->fork.forked;
     core->fork.forked = true;
+    core->fork.judged = core->epoch;
     core->follow.attach = ATTACH_NONE;
+    if (known)
+        return;
+    work_save_hard_state(core);
     act_log(core, LOG_LEVEL_ERROR,
             "forked common=%" PRIu64 " commit=%" PRIu64
             " way_out=\"kvctl accept-history archives this branch and joins the other\"",
             common, core->log.commit);
+}
+
+/* It has joined a history, whose primary's log holds its own. */
+void follow_fork_ends(struct core *core)
+{
+    if (!core->fork.forked)
+        return;
+    core->fork.forked = core->fork.accepting = false;
+    work_save_hard_state(core);
+    if (core->fork.ticket != 0)
+        act_finish(core, core->fork.ticket, CANDOR_OK, CANDOR_REASON_NONE, who_durable_pos(core),
+                   CANDOR_ACK_NONE);
+    core->fork.ticket = 0;
+}
+
+/* Of another primary the operator knew nothing when the own branch was given up. */
+void follow_withdraw_consent(struct core *core)
+{
+    if (core->fork.ticket != 0)
+        act_finish_text(core, core->fork.ticket, CANDOR_ABORTED, CANDOR_REASON_NONE,
+                        (struct candor_pos){0},
+                        "another primary leads now: look at it, and decide again");
+    core->fork.ticket = 0;
+    core->fork.accepting = false;
 }
 
 /* The primary has said something newer than all that was heard of it. Records that name a heartbeat

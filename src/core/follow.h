@@ -8,6 +8,8 @@ void follow_detach(struct core *core);
 /* a new epoch: attached to nobody, nothing proven (R37) */
 void follow_reset(struct core *core);
 void follow_retry(struct core *core);
+void follow_fork_ends(struct core *core);
+void follow_withdraw_consent(struct core *core);
 void follow_fork(struct core *core, uint64_t common);
 void follow_heard(struct core *core);
 

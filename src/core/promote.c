@@ -35,8 +35,9 @@ void promote_begin(struct core *core, const struct core_event *event)
     }
     if (core->stand.promote_ticket != 0)
         why = "a promotion is under way already";
-    else if (core->fork.forked)
-        why = "this node is FORKED: kvctl accept-history first";
+    else if (!event->promote.force && core->fork.forked)
+        why = "this node is FORKED: kvctl accept-history gives its branch up, --force overrules "
+              "the others with it";
     else if (!event->promote.force && core->doubt.outvoted)
         why = "this node is DOUBTFUL: its data differ from those of the others";
     else if (who_is_blank(core))

@@ -72,6 +72,7 @@ void replica_tick(struct core *core)
 {
     if (core->phase < PHASE_OPENING)
         say_how_it_stands(core);
+    attach_tick(core);
     if (attach_may(core) && !node_id_equal(core->epoch.owner, core->config.self))
         attach_ask(core);
     if (core->follow.attach == ATTACH_DONE && core->hearing.fetch_retry_ns != 0 &&
@@ -87,6 +88,8 @@ uint64_t replica_wake_ns(const struct core *core)
     if (core->phase >= PHASE_OPENING)
         return UINT64_MAX;
     uint64_t wake_ns = core->hearing.status_due_ns;
+    if (core->fork.ticket != 0)
+        wake_ns = min_u64(wake_ns, core->fork.deadline_ns);
     if (core->follow.attach == ATTACH_NONE && core->follow.heard &&
         core->follow.attach_retry_ns > core->now_ns)
         wake_ns = min_u64(wake_ns, core->follow.attach_retry_ns);

@@ -68,9 +68,9 @@ bool stand_is_of_generation(const struct core *core)
 bool stand_may(const struct core *core)
 {
     if (core->writer.owed.count > 0 || core->follow.attach == ATTACH_TRUNCATING ||
-        core->follow.attach == ATTACH_INSTALLING || core->fork.forked || !lives_sure(core))
+        core->follow.attach == ATTACH_INSTALLING || !lives_sure(core))
         return false;
-    if (core->doubt.outvoted && !core->stand.forcing)
+    if ((core->fork.forked || core->doubt.outvoted) && !core->stand.forcing)
         return false;
     if (core->stand.founding)
         return who_is_blank(core);

@@ -303,11 +303,15 @@ struct core {
 
     enum phase phase;
     struct {
-        bool forked;
+        bool forked; /* kept in the hard state: a restart ends it for nobody */
+        /* by whose epoch it was found: a later one is asked anew, its history may be this one */
+        struct candor_epoch judged;
         /* by the newest Attach the logs agree up to here at most; UINT64_MAX: no word of it */
         uint64_t shared_seq;
-        bool accepting; /* the operator gave the own branch up (R28) */
+        /* The operator gave the own branch up (R28), for the primary of this epoch. */
+        bool accepting;
         uint64_t ticket;
+        uint64_t deadline_ns;
     } fork;
     struct doubt doubt;
 

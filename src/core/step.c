@@ -280,7 +280,7 @@ static void dispatch(struct core *core, const struct core_event *event)
         promote_begin(core, event);
         break;
     case CORE_EVENT_ACCEPT_HISTORY:
-        attach_accept_history(core, event->ticket);
+        attach_accept_history(core, event);
         break;
     case CORE_EVENT_TRANSFER:
         transfer_begin(core, event);

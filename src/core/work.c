@@ -38,4 +38,5 @@ void work_save_hard_state(struct core *core)
     action->cluster_id = core->cluster_id;
     action->epoch = core->epoch;
     action->seq = core->log.commit;
+    action->forked = core->fork.forked;
 }

@@ -10,12 +10,12 @@
 
 #define HARD_STATE_NAME "hard_state"
 #define HARD_STATE_MAGIC UINT32_C(0x31534843) /* "CHS1" */
-#define HARD_STATE_VERSION 2
+#define HARD_STATE_VERSION 3
 
 /* u32 magic, u32 crc32c of what follows, u32 version, node, cluster_name, then the fields in the
- * struct's order, u8 clean, u64 end_seq, os_boot_id. */
+ * struct's order, u8 forked, u8 clean, u64 end_seq, os_boot_id. */
 #define HARD_STATE_BYTES                                                                           \
-    (12 + 2 * LIMIT_NODE_ID_BYTES + 5 * 8 + LIMIT_NODE_ID_BYTES + 8 + 1 + 8 + 40)
+    (12 + 2 * LIMIT_NODE_ID_BYTES + 5 * 8 + LIMIT_NODE_ID_BYTES + 8 + 1 + 1 + 8 + 40)
 _Static_assert(HARD_STATE_BYTES < 512, "within one sector: it cannot be torn");
 
 static void encode(const struct hard_state *state, struct buffer *out)
@@ -30,6 +30,7 @@ static void encode(const struct hard_state *state, struct buffer *out)
     buffer_put_u64(out, state->boot);
     buffer_put_epoch(out, state->epoch);
     buffer_put_u64(out, state->known_commit);
+    buffer_put_u8(out, state->forked ? 1 : 0);
     buffer_put_u8(out, state->clean_shutdown ? 1 : 0);
     buffer_put_u64(out, state->end_seq);
     buffer_put(out, state->os_boot_id, sizeof state->os_boot_id);
@@ -68,6 +69,7 @@ static enum candor_code decode(struct slice bytes, struct hard_state *out, const
     if (!read_epoch(&reader, &out->epoch))
         return damaged(err, dir, "invalid epoch owner");
     out->known_commit = read_u64(&reader);
+    out->forked = read_u8(&reader) == 1;
     out->clean_shutdown = read_u8(&reader) == 1;
     out->end_seq = read_u64(&reader);
     struct slice boot_id = read_bytes(&reader, sizeof out->os_boot_id);

@@ -22,6 +22,7 @@ struct hard_state {
     /* highest epoch adopted or voted for: a vote is for its owner (R23) */
     struct candor_epoch epoch;
     uint64_t known_commit; /* a lower bound */
+    bool forked;           /* it serves nothing until it has joined a primary's history (R28) */
     bool clean_shutdown;   /* false while running */
     uint64_t end_seq;      /* newest record of the log at a clean shutdown (R65); 0 while running */
     /* The machine's boot when it was written; "" when it was not known. It tells a crash from a

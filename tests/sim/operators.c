@@ -24,10 +24,11 @@ void operator_promote(struct world *world, struct node *node, bool force)
 
 void operator_accept(struct world *world, struct node *node)
 {
+    struct core_event event = {.type = CORE_EVENT_ACCEPT_HISTORY,
+                               .ticket = operator_ticket(world, node)->id};
+    event.accept.deadline_ns = local_ns(world, node) + 3 * world->plan.election_ns;
     TRACE(world, node, "operator accept-history");
-    node_step(world, node,
-              &(struct core_event){.type = CORE_EVENT_ACCEPT_HISTORY,
-                                   .ticket = operator_ticket(world, node)->id});
+    node_step(world, node, &event);
 }
 
 void operator_transfer(struct world *world, struct node *node, const struct node *to)

@@ -240,6 +240,7 @@ struct disk {
     uint64_t boot;
     uint64_t cluster_id;
     struct candor_epoch epoch;
+    bool forked;
     uint64_t hard_commit;
     /* of seq 1..last; those below `first` are the simulator's memory only */
     struct log_record *records;
@@ -282,6 +283,7 @@ struct work {
     enum core_action_type type;
     struct candor_epoch epoch;
     uint64_t seq;
+    bool forked;
     uint64_t cluster_id;
     uint64_t ticket;
     struct slice bytes;

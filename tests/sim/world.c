@@ -479,6 +479,7 @@ void node_start(struct world *world, struct node *node)
         .store_id = disk->store_id,
         .boot = disk->boot,
         .epoch = disk->epoch,
+        .forked = disk->forked,
         .last = disk->last,
         .log_first = disk->first,
         .commit = min_u64(max_u64(disk->hard_commit, disk->undo_floor), disk->last),

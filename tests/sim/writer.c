@@ -173,6 +173,7 @@ static void save(struct node *node, const struct work *work)
 {
     node->disk.cluster_id = work->cluster_id;
     node->disk.epoch = work->epoch;
+    node->disk.forked = work->forked;
     node->disk.hard_commit = max_u64(work->seq, min_u64(node->disk.commit, node->disk.last));
 }
 
@@ -333,6 +334,7 @@ void writer_give(struct world *world, struct node *node, const struct core_actio
         .epoch = action->epoch,
         .seq = action->seq,
         .cluster_id = action->cluster_id,
+        .forked = action->forked,
         .ticket = action->ticket,
         .given_ns = local_ns(world, node),
     };

@@ -30,6 +30,7 @@ struct host {
     struct core *core;
     struct candor_node_id id;
     struct candor_epoch epoch; /* hard state */
+    bool forked;
     uint64_t cluster_id;
     struct buffer log; /* batches, back to back */
     uint64_t last;
@@ -260,6 +261,7 @@ HELPER void perform(struct cluster *c, int node, const struct core_action *actio
     }
     case CORE_ACTION_SAVE:
         host->epoch = action->epoch;
+        host->forked = action->forked;
         host->cluster_id = action->cluster_id;
         post(c, node, node)->event.type = CORE_EVENT_SAVED;
         break;
@@ -476,6 +478,7 @@ HELPER void start_with_store(struct cluster *c, int node, bool automatic, uint64
     struct host *host = &c->hosts[node];
     struct core_config config = config_of(c, node, automatic);
     struct core_boot boot = {.cluster_id = host->cluster_id,
+                             .forked = host->forked,
                              .store_id = store_id,
                              .boot = host->boot = boot_next(host->boot, c->now_ns / NS_PER_MS),
                              .epoch = host->epoch,

@@ -743,7 +743,9 @@ static void a_replica_whose_committed_records_are_not_the_primarys_is_forked(voi
         assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_FORKED);
         assert_int_equal(c->hosts[1].last, last - (uint64_t)behind); /* the rest was not */
         assert_int_equal(c->hosts[1].snapshots_wanted, 0);
-        struct core_event accept = {.type = CORE_EVENT_ACCEPT_HISTORY, .ticket = 50};
+        struct core_event accept = {.type = CORE_EVENT_ACCEPT_HISTORY,
+                                    .ticket = 50,
+                                    .accept.deadline_ns = c->now_ns + 10 * NS_PER_S};
         deliver(c, 1, &accept);
         run_ms(c, 3000);
         assert_true(c->hosts[1].snapshots_wanted > 0);

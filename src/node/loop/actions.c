@@ -106,6 +106,7 @@ static void give_work(struct node *node, const struct core_action *action)
     work->epoch = action->epoch;
     work->seq = action->seq;
     work->cluster_id = action->cluster_id;
+    work->forked = action->forked;
     if (action->members != NULL) {
         work->members = memory_alloc(sizeof *work->members);
         *work->members = *action->members;

@@ -114,8 +114,10 @@ void cluster_accept_history(Candor__V1__Cluster_Service *service,
     (void)request;
     struct ticket *ticket = order(node_of(service), closure_data, (ProtobufCClosure)closure,
                                   accepted, CORE_EVENT_ACCEPT_HISTORY);
-    if (ticket != NULL)
-        submit(ticket);
+    if (ticket == NULL)
+        return;
+    ticket->event.core.accept.deadline_ns = reply_deadline_ns(closure_data);
+    submit(ticket);
 }
 
 /* ---- Transfer -------------------------------------------------------------------------------- */

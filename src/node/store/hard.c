@@ -37,6 +37,7 @@ void hard_take(struct node *node, const struct work *work)
     hard->cluster_id = work->cluster_id;
     hard->epoch = work->epoch;
     hard->known_commit = work->seq;
+    hard->forked = work->forked;
     if (hard_save(node))
         work_answer(node, event_new(CORE_EVENT_SAVED));
 }

@@ -16,6 +16,7 @@ struct work {
     struct candor_epoch epoch;
     uint64_t seq;
     uint64_t cluster_id;
+    bool forked;
     struct buffer bytes;             /* APPEND; RENEW: why, as text */
     size_t backlog_bytes;            /* APPEND: counted in node->backlog_bytes */
     struct members *members;         /* EPOCH_START, MEMBERS */
