@@ -55,11 +55,26 @@ static uint64_t before_the_split(const struct core *core, const struct core_msg 
     return commit < attach->attach.last ? max_u64(start->first_seq, commit) : start->first_seq;
 }
 
+/* The oldest epochs are forgotten (LIMIT_EPOCH_HISTORY): of a log that ends before those that are
+ * left the histories tell nothing. */
+bool chain_forgets(const struct core *core, const struct epoch_history *theirs, uint64_t last)
+{
+    const struct epoch_history *ours = &core->log.history;
+    return last > 0 && ours->count == LIMIT_EPOCH_HISTORY &&
+           epoch_compare(epoch_history_at(theirs, last), ours->starts[0].epoch) < 0;
+}
+
 bool chain_common(const struct core *core, const struct core_msg *attach, uint64_t *common)
 {
     uint64_t last = attach->attach.last;
     *common =
         epoch_history_common(&core->log.history, core->log.durable, &attach->attach.history, last);
+    if (chain_forgets(core, &attach->attach.history, last)) {
+        bool same = attach->attach.here.seq == last &&
+                    chain_equal(attach->attach.here.chain, attach->attach.chain);
+        *common = same ? last : 0;
+        return true;
+    }
     /* it must go back first; or there is nothing to compare any more */
     if (*common < last || last == 0 || last + 1 < core->log.first ||
         mutated(core, ATTACH_CHAIN_UNCHECKED))

@@ -14,6 +14,7 @@ bool chain_parted(const struct core *core, const struct core_msg *heartbeat);
 /* The token's epoch began otherwise in the log that it is of. */
 bool chain_is_other(const struct core *core, const struct candor_token *token);
 /* `*common`: up to where the sender's log and this one agree. False: not known now. */
+bool chain_forgets(const struct core *core, const struct epoch_history *theirs, uint64_t last);
 bool chain_common(const struct core *core, const struct core_msg *attach, uint64_t *common);
 
 #endif

@@ -90,6 +90,8 @@ void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
         reply->attach_answer.seq = common;
         if (is_ahead_of_core(core, &msg->attach.history, msg->attach.last))
             reply->attach_answer.verdict = CORE_REFUSED;
+        else if (common == 0 && chain_forgets(core, &msg->attach.history, msg->attach.last))
+            reply->attach_answer.verdict = CORE_SNAPSHOT;
         else if (common < msg->attach.last)
             reply->attach_answer.verdict = CORE_TRUNCATE_TO;
         else if (common + 1 < core->log.first)

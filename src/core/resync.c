@@ -30,6 +30,20 @@ bool resync_take(struct core *core)
     return true;
 }
 
+/* Where the snapshot's history has forgotten this log's epochs (LIMIT_EPOCH_HISTORY), the snapshot
+ * holds all that is committed here: every primary of one generation does. Of the rest nothing is
+ * known, so it is archived. */
+static uint64_t common_with(const struct core *core, const struct epoch_history *theirs,
+                            struct candor_pos pos)
+{
+    struct candor_epoch own = epoch_history_at(&core->log.history, core->log.last);
+    bool forgotten =
+        theirs->count == LIMIT_EPOCH_HISTORY && epoch_compare(own, theirs->starts[0].epoch) < 0;
+    if (forgotten && own.generation == pos.epoch.generation)
+        return core->log.commit;
+    return epoch_history_common(&core->log.history, core->log.last, theirs, pos.seq);
+}
+
 void resync_ready(struct core *core, const struct core_event *event)
 {
     /* dropped already */
@@ -37,8 +51,7 @@ void resync_ready(struct core *core, const struct core_event *event)
         return;
     struct candor_pos pos = event->snapshot.pos;
     bool cut_here = epoch_equal(pos.epoch, core->epoch) || mutated(core, SNAPSHOT_ANY_EPOCH);
-    uint64_t common =
-        epoch_history_common(&core->log.history, core->log.last, event->snapshot.history, pos.seq);
+    uint64_t common = common_with(core, event->snapshot.history, pos);
     /* Two branches of one epoch look alike in their histories (R56). */
     common = min_u64(common, core->fork.shared_seq);
     /* An old one: the own log goes beyond it. Or holds just that, and is to be replaced all the

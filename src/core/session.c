@@ -19,6 +19,14 @@ static uint64_t leaves_at(const struct core *core, const struct candor_token *to
     return UINT64_MAX;
 }
 
+/* Nobody can tell any more whether it survived (LIMIT_EPOCH_HISTORY). */
+static bool is_forgotten(const struct core *core, const struct candor_token *token)
+{
+    const struct epoch_history *history = &core->log.history;
+    return token->pos.seq > 0 && history->count == LIMIT_EPOCH_HISTORY &&
+           epoch_compare(token->pos.epoch, history->starts[0].epoch) < 0;
+}
+
 /* Where a newer epoch begins at or below the token's seq and is committed, the token's record can
  * never come back, however short the log still is; where it is not committed, or an older epoch
  * stands there, this node itself may be the one that rolls back. */
@@ -27,6 +35,8 @@ enum verdict session_judge(const struct core *core, struct candor_token token)
     if (mutated(core, SESSION_UNJUDGED))
         return READY;
     struct candor_epoch here = epoch_history_at(&core->log.history, token.pos.seq);
+    if (is_forgotten(core, &token))
+        return LOST;
     bool same = (epoch_none(here) || epoch_equal(here, token.pos.epoch)) &&
                 (!chain_is_other(core, &token) || mutated(core, ORIGIN_IGNORED));
     if (token.pos.seq <= core->log.durable && same)
@@ -56,6 +66,13 @@ void session_finish_lost(struct core *core, uint64_t ticket, struct candor_token
     char text[POS_TEXT_BYTES];
     char parted[POS_TEXT_BYTES];
     struct candor_pos common = parting(core, &token);
+    if (is_forgotten(core, &token)) {
+        act_finish_text(core, ticket, CANDOR_ABORTED, CANDOR_REASON_SESSION_LOST, common,
+                        "more than %d epochs have begun since the session's position %s: nobody "
+                        "can tell whether it survived",
+                        LIMIT_EPOCH_HISTORY, pos_text(token.pos, text));
+        return;
+    }
     act_finish_text(core, ticket, CANDOR_ABORTED, CANDOR_REASON_SESSION_LOST, common,
                     "the session's position %s was rolled back; the histories part after %s",
                     pos_text(token.pos, text), pos_text(common, parted));

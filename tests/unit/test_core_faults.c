@@ -197,6 +197,29 @@ static void accept_history_ends_with_its_deadline_and_its_primary(void **state)
     cluster_free(c);
 }
 
+/* Each restart of the primary opens an epoch: a supervisor that starts it again and again comes to
+ * so many in hours. */
+static void a_replica_that_was_away_for_more_epochs_than_are_kept_is_not_forked(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    write_at(c, 0, 5, CANDOR_ACK_ALL);
+    run_ms(c, 300);
+    c->hosts[1].cut = true;
+    for (int i = 0; i < LIMIT_EPOCH_HISTORY + 6; i++) {
+        c->hosts[0].history.count = 0;
+        restart_host(c, 0);
+        for (int tries = 0; view_of(c, 0).role != CANDOR_ROLE_PRIMARY && tries < 100; tries++)
+            run_ms(c, 200);
+    }
+    c->hosts[1].cut = false;
+    run_ms(c, 20000);
+    assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_FRESH);
+    assert_int_equal(view_of(c, 1).last, view_of(c, 0).last);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +228,7 @@ int main(void)
         cmocka_unit_test(manual_mode_elects_nobody_after_a_forced_promotion_that_failed),
         cmocka_unit_test(a_primary_that_steps_down_is_stale_and_not_expired),
         cmocka_unit_test(a_restart_does_not_end_forked),
+        cmocka_unit_test(a_replica_that_was_away_for_more_epochs_than_are_kept_is_not_forked),
         cmocka_unit_test(forked_ends_where_the_own_branch_is_forced_back),
         cmocka_unit_test(accept_history_ends_with_its_deadline_and_its_primary),
     };

@@ -83,7 +83,8 @@ static enum candor_code archive_above(struct node *node, uint64_t seq,
 }
 
 /* Saves the log's records above `seq` (R40); those that came with a snapshot are their primary's to
- * save. False: shutting down. */
+ * save. Given up to a forced promotion, writes that asked for more than LOCAL may have been
+ * acknowledged, though this node had not heard of it (R28). False: shutting down. */
 static bool keep_discarded(struct node *node, uint64_t seq, struct candor_epoch superseded_by)
 {
     if (log_last(node->log) < max_u64(seq + 1, log_first(node->log)))
@@ -99,9 +100,14 @@ static bool keep_discarded(struct node *node, uint64_t seq, struct candor_epoch 
     }
     char from[POS_TEXT_BYTES];
     char to[POS_TEXT_BYTES];
-    log_warn("rollback_archived",
-             "id=%s records=%" PRIu64 " from=%s to=%s look=\"kvctl rollback show\"", summary.id,
-             summary.records, pos_text(summary.from, from), pos_text(summary.to, to));
+    uint64_t beyond_local = summary.writes - summary.local;
+    bool forced = superseded_by.generation > summary.to.epoch.generation;
+    logging_write(forced && beyond_local > 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
+                  "rollback_archived",
+                  "id=%s records=%" PRIu64 " beyond_local=%" PRIu64
+                  " from=%s to=%s look=\"kvctl rollback show\"",
+                  summary.id, summary.records, beyond_local, pos_text(summary.from, from),
+                  pos_text(summary.to, to));
     archives_count(node);
     return true;
 }
