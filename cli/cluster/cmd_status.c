@@ -147,7 +147,10 @@ static void add_row(struct table *table, const struct node_row *row)
     table_cell(table, f->has_staleness_bound ? TABLE_PLAIN : TABLE_DIM, "%s",
                f->has_staleness_bound ? age_text(f->staleness_bound_ms, age) : NONE);
     table_cell(table, TABLE_PLAIN, "%llu", (number)f->applied_seq);
-    table_cell(table, TABLE_PLAIN, "%llu", (number)f->primary_seq);
+    if (f->primary_seq > 0)
+        table_cell(table, TABLE_PLAIN, "%llu", (number)f->primary_seq);
+    else
+        table_cell(table, TABLE_DIM, NONE); /* it has announced nothing yet */
     table_cell(table, TABLE_PLAIN, "%llu", (number)f->commit_seq);
     table_cell(table, row->status.lag > 0 ? TABLE_WARN : TABLE_PLAIN, "%llu",
                (number)row->status.lag);

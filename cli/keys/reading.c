@@ -47,6 +47,7 @@ void note_freshness(struct command_context *ctx, const struct candor_result *res
     char age[AGE_TEXT_BYTES];
     char bound[64] = "nothing proves how old";
     char heard[64] = "";
+    char of[32] = ""; /* nothing that the primary announced is known: 0 */
     bool colours = output_colours(stderr);
     fflush(stdout);
     if (f->has_staleness_bound)
@@ -55,12 +56,13 @@ void note_freshness(struct command_context *ctx, const struct candor_result *res
         snprintf(heard, sizeof heard, ", primary heard %s ago", age_text(f->heartbeat_age_ms, age));
     else if (f->role != CANDOR_ROLE_PRIMARY)
         snprintf(heard, sizeof heard, ", primary never heard in this epoch");
-    output_line(stderr,
-                "%s%s%s from %s (%s, epoch %llu): %s%s; applied %llu of %llu, committed %llu",
+    if (f->primary_seq > 0)
+        snprintf(of, sizeof of, " of %llu", (unsigned long long)f->primary_seq);
+    output_line(stderr, "%s%s%s from %s (%s, epoch %llu): %s%s; applied %llu%s, committed %llu",
                 colours ? (f->stale ? "\033[33m" : "\033[32m") : "", candor_state_name(f->state),
                 colours ? "\033[0m" : "", f->node, candor_role_name(f->role),
                 (unsigned long long)f->epoch.term, bound, heard, (unsigned long long)f->applied_seq,
-                (unsigned long long)f->primary_seq, (unsigned long long)f->commit_seq);
+                of, (unsigned long long)f->commit_seq);
     if (result->session_lost)
         output_note(
             ctx, "part of what this session saw was rolled back; `kvctl rollback ls` shows what");

@@ -331,6 +331,22 @@ class Kvctl(unittest.TestCase):
         self.assertEqual(self.c.status()[self.c.primary()]["epoch"], epoch)
 
 
+class NeverHeard(unittest.TestCase):
+    def test_what_no_primary_has_announced_is_not_called_0(self):
+        with Cluster({"a": "voter", "b": "voter"}) as c:
+            c.up().wait_fresh()
+            c.put("k", "v", "--ack", "all")
+            c.kill("a")
+            c.kill("b")
+            c.start("b")
+            row = c.status()["b"]
+            self.assertEqual(row["primary_seq"], 0)
+            cells = next(line.split() for line in c.kvctl("status", status=(0, 5))[0].splitlines() if line.startswith("b "))
+            self.assertEqual(cells[6:8], [str(row["applied_seq"]), "-"])
+            _, err = c.kvctl("get", "k", "--node", "b", "--no-redirect", "--allow-syncing")
+            self.assertRegex(err, r"; applied \d+, committed \d+\n$")
+
+
 class Failover(unittest.TestCase):
     def test_a_session_that_only_writes_learns_that_a_write_was_rolled_back(self):
         with Cluster() as c:
