@@ -76,6 +76,9 @@ static int run_transfer(struct command_context *ctx, int argc, char **argv)
         json_object_set_new(out, "to", json_string(to.id));
         json_object_set_new(out, "epoch", json_u64(epoch->term));
         output_json(ctx, out);
+    } else if (strcmp(primary.id, to.id) == 0) {
+        printf("%s is the primary already, in epoch %llu\n", to.id,
+               (unsigned long long)epoch->term);
     } else {
         printf("%s has handed over to %s, in epoch %llu\n", primary.id, to.id,
                (unsigned long long)epoch->term);

@@ -63,6 +63,19 @@ static bool confirm_force(struct command_context *ctx, const char *node, int *st
     return confirm(ctx, option_given(ctx, "yes"), question, status);
 }
 
+static int report_refused(struct command_context *ctx, const char *node,
+                          const struct candor_result *result)
+{
+    char hint[160];
+    snprintf(
+        hint, sizeof hint,
+        "`kvctl transfer %s` hands over from a primary that answers; `kvctl help promote` says "
+        "what --force costs",
+        node);
+    bool votes = result->error.reason == CANDOR_REASON_NO_MAJORITY;
+    return report_result(ctx, &result->error, result, votes ? hint : NULL);
+}
+
 static int send_promote(struct command_context *ctx, const struct node_target *target, bool force)
 {
     struct candor_result result;
@@ -73,7 +86,7 @@ static int send_promote(struct command_context *ctx, const struct node_target *t
                   &candor__v1__promote_response__descriptor,
                   (uint32_t)context_deadline_ms(ctx, PROMOTE_DEADLINE_MS), &result);
     if (message == NULL)
-        return report_result(ctx, &result.error, &result, NULL);
+        return report_refused(ctx, target->id, &result);
     struct candor_epoch epoch;
     message_epoch(((Candor__V1__PromoteResponse *)message)->epoch, &epoch);
     protobuf_c_message_free_unpacked(message, NULL);

@@ -323,6 +323,13 @@ class Kvctl(unittest.TestCase):
             self.assertLessEqual(latency["p50"], latency["p99"])
             self.assertLessEqual(latency["p99"], latency["max"])
 
+    def test_where_a_primary_lives_operators_are_told_how_it_hands_over(self):
+        primary = self.c.primary()
+        other = next(n for n in self.c.nodes if n != primary)
+        self.assertRegex(self.c.kvctl("transfer", primary)[0], rf"^{primary} is the primary already, in epoch \d+\n$")
+        err = until(lambda: "NO_MAJORITY" in (err := self.c.kvctl("promote", other, status=5)[1]) and err, "it is refused")
+        self.assertIn(f"; `kvctl transfer {other}` hands over from a primary that answers; `kvctl help promote` says what", err)
+
     def test_promote_dry_run_changes_nothing(self):
         epoch = self.c.status()[self.c.primary()]["epoch"]
         other = next(n for n in self.c.nodes if n != self.c.primary())
