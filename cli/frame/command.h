@@ -184,6 +184,8 @@ void table_free(struct table *table);
 __attribute__((format(printf, 3, 4))) int report_usage(struct command_context *ctx,
                                                        const char *hint, const char *format,
                                                        ...); /* EXIT_USAGE */
+/* What to do about a topology that topology_load() refuses with `code`. */
+const char *topology_hint(enum candor_code code);
 int report_error(struct command_context *ctx, const struct candor_error *error, const char *hint);
 /* With what the reply said: the redirect and Freshness. */
 int report_result(struct command_context *ctx, const struct candor_error *error,

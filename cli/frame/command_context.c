@@ -91,7 +91,7 @@ const struct topology *context_topology(struct command_context *ctx, int *status
     if (code != CANDOR_OK) {
         free(topology);
         *status = EXIT_USAGE;
-        report_usage(ctx, "`kvctl topology check FILE` shows every problem", "%s",
+        report_usage(ctx, topology_hint(code), "%s",
                      error.message[0] != '\0' ? error.message : ctx->topology_path);
         return NULL;
     }

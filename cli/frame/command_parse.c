@@ -177,15 +177,29 @@ static const char *nearest_option(const struct grammar *grammar, const char *tex
     return out;
 }
 
-static const char dash[] = "write -- before operands that begin with a dash";
+static void report_no_option(struct command_context *ctx, const char *option, int length)
+{
+    char hint[160];
+    if (strcmp(option, "--json") == 0)
+        snprintf(hint, sizeof hint, "write -o json");
+    else
+        snprintf(hint, sizeof hint,
+                 "`kvctl help %s` lists the options; write -- before operands that begin with a "
+                 "dash",
+                 ctx->command->name);
+    report_usage(ctx, hint, "unknown option %.*s", length, option);
+}
 
 static void report_unknown_long(struct command_context *ctx, const struct grammar *grammar,
                                 const char *word)
 {
     char near[96];
     const char *hint = nearest_option(grammar, word + strspn(word, "-"), near, sizeof near);
-    report_usage(ctx, hint != NULL ? hint : dash, "unknown option %.*s", (int)strcspn(word, "="),
-                 word);
+    int length = (int)strcspn(word, "=");
+    if (hint == NULL)
+        report_no_option(ctx, word, length);
+    else
+        report_usage(ctx, hint, "unknown option %.*s", length, word);
 }
 
 static void report_unknown(struct command_context *ctx, const struct grammar *grammar,
@@ -195,7 +209,7 @@ static void report_unknown(struct command_context *ctx, const struct grammar *gr
     if (spec != NULL && optopt >= LONG_BASE) {
         report_usage(ctx, "leave the value out", "--%s takes no value", spec->name);
     } else if (optopt != 0) {
-        report_usage(ctx, dash, "unknown option -%c", optopt);
+        report_no_option(ctx, (char[]){'-', (char)optopt, '\0'}, 2);
     } else {
         report_unknown_long(ctx, grammar, word);
     }

@@ -88,6 +88,12 @@ int report_usage(struct command_context *ctx, const char *hint, const char *form
     return EXIT_USAGE;
 }
 
+const char *topology_hint(enum candor_code code)
+{
+    return code == CANDOR_NOT_FOUND ? "name a topology's YAML file"
+                                    : "`kvctl topology check FILE` shows every problem";
+}
+
 /* What usually helps. */
 static const char *hint_for(const struct command_context *ctx, const struct candor_error *error)
 {

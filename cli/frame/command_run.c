@@ -137,6 +137,8 @@ static const struct {
     {"acl", "there are no users in this version"},
     {"select", "`--topology FILE` names another cluster"},
     {"config", "`kvctl topology show FILE` shows the settings"},
+    {"restart", "`kvctl node stop NODE`, then `kvctl node start NODE`, restart one"},
+    {"kill", "`kvctl help node kill` says how a node is killed"},
     {"start", "`kvctl help up` says how a cluster is started"},
     {"stop", "`kvctl help down` says how a cluster is ended"},
     {"shutdown", "`kvctl help down` says how a cluster is ended"},

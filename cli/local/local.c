@@ -56,7 +56,7 @@ bool local_load_topology(struct command_context *ctx, const char *path, struct t
     *status = EXIT_DONE;
     if (code == CANDOR_OK)
         return true;
-    *status = report_usage(ctx, "`kvctl topology check FILE` shows every problem", "%s",
+    *status = report_usage(ctx, topology_hint(code), "%s",
                            error.message[0] != '\0' ? error.message : path);
     return false;
 }

@@ -65,7 +65,7 @@ static int run_check(struct command_context *ctx, int argc, char **argv)
     int status = code == CANDOR_OK ? EXIT_DONE : EXIT_USAGE;
     /* not even read */
     if (code != CANDOR_OK && count_errors(&problems) == 0)
-        report_usage(ctx, "name a topology's YAML file", "%s", error.message);
+        report_usage(ctx, topology_hint(CANDOR_NOT_FOUND), "%s", error.message);
     else
         print_check(ctx, argv[0], code == CANDOR_OK, topology, &problems);
     topology_problems_free(&problems);

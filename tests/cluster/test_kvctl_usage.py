@@ -136,7 +136,8 @@ class Mistyped(Usage):
                             (("member", "list"), "`kvctl status`"), (("endpoint", "health"), "`kvctl health`"),
                             (("ttl", "k"), "do not expire"), (("expire", "k", "10"), "do not expire"),
                             (("kv", "get", "k"), "`kvctl get`"), (("info",), "`kvctl status`"),
-                            (("setnx", "k", "v"), "--expect-absent"), (("move-leader",), "kvctl help transfer")):
+                            (("setnx", "k", "v"), "--expect-absent"), (("move-leader",), "kvctl help transfer"),
+                            (("restart", "a"), "kvctl node start NODE"), (("kill", "a"), "kvctl help node kill")):
             self.refuses(*typed, says=(f"unknown command '{typed[0]}'", says))
         self.assertEqual(kvctl("version").returncode, 0)
 
@@ -149,6 +150,11 @@ class Mistyped(Usage):
     def test_options_are_suggested(self):
         self.refuses("get", "k", "--levle", "session", says=("--levle", "did you mean --level?"))
         self.refuses("get", "k", "-Z", says=("unknown option -Z", "write --"))
+
+    def test_an_option_that_is_none_leads_to_those_that_are(self):
+        self.refuses("get", "k", "--json", says="unknown option --json; write -o json")
+        self.refuses("logs", "a", "-n", "3", says="unknown option -n; `kvctl help logs` lists the options; write -- before")
+        self.refuses("rollback", "ls", "--zzz", says="unknown option --zzz; `kvctl help rollback ls` lists the options")
 
     def test_option_values_are_checked_before_anybody_is_asked(self):
         self.refuses("get", "k", "--level", "sesion", says="eventual|bounded|session|linearizable")
@@ -195,7 +201,8 @@ class Mistyped(Usage):
 class NoCluster(Usage):
     def test_without_a_topology_it_says_how_to_name_one(self):
         self.refuses("get", "k", says=("which cluster?", "--topology FILE", "$CANDOR_TOPOLOGY", "--endpoint"))
-        self.refuses("get", "k", "--topology", "/nonexistent.yaml", says="/nonexistent.yaml")
+        self.refuses("get", "k", "--topology", "/nonexistent.yaml", says="/nonexistent.yaml: No such file or directory; name a topology's YAML file")
+        self.refuses("up", "/nonexistent.yaml", says="/nonexistent.yaml: No such file or directory; name a topology's YAML file")
         self.refuses("get", "k", env={"CANDOR_TOPOLOGY": "/nonexistent.yaml"}, says="/nonexistent.yaml")
 
     def test_a_malformed_address_is_named(self):
