@@ -177,16 +177,47 @@ static const char *nearest_option(const struct grammar *grammar, const char *tex
     return out;
 }
 
+/* What users of etcdctl, redis-cli, consul and kubectl write for it. */
+static const struct {
+    const char *word;
+    const char *option;
+    const char *hint;
+} foreign_options[] = {
+    {"json", "output", "write -o json"},
+    {"write-out", "output", "write -o json"},
+    {"timeout", "deadline", "--deadline DURATION gives up after so long"},
+    {"command-timeout", "deadline", "--deadline DURATION gives up after so long"},
+    {"dial-timeout", "deadline", "--deadline DURATION gives up after so long"},
+    {"host", "endpoint", "write --endpoint tcp://HOST:PORT"},
+    {"port", "endpoint", "write --endpoint tcp://HOST:PORT"},
+    {"endpoints", "topology", "--topology FILE names all nodes, --endpoint ADDRESS one"},
+    {"http-addr", "endpoint", "write --endpoint tcp://HOST:PORT"},
+    {"consistency", "level", "--level says what the read asks for"},
+    {"consistent", "level", "write --level linearizable"},
+    {"stale", "level", "write --level eventual, or bounded with --max-staleness"},
+};
+
+/* NULL: none, or the command has no option for it. */
+static const char *foreign_option(const struct grammar *grammar, const char *name)
+{
+    size_t length = strcspn(name, "=");
+    for (size_t i = 0; i < sizeof foreign_options / sizeof foreign_options[0]; i++) {
+        if (strlen(foreign_options[i].word) != length ||
+            memcmp(foreign_options[i].word, name, length) != 0)
+            continue;
+        for (size_t j = 0; j < grammar->count; j++)
+            if (strcmp(grammar->specs[j]->name, foreign_options[i].option) == 0)
+                return foreign_options[i].hint;
+    }
+    return NULL;
+}
+
 static void report_no_option(struct command_context *ctx, const char *option, int length)
 {
     char hint[160];
-    if (strcmp(option, "--json") == 0)
-        snprintf(hint, sizeof hint, "write -o json");
-    else
-        snprintf(hint, sizeof hint,
-                 "`kvctl help %s` lists the options; write -- before operands that begin with a "
-                 "dash",
-                 ctx->command->name);
+    snprintf(hint, sizeof hint,
+             "`kvctl help %s` lists the options; write -- before operands that begin with a dash",
+             ctx->command->name);
     report_usage(ctx, hint, "unknown option %.*s", length, option);
 }
 
@@ -194,8 +225,11 @@ static void report_unknown_long(struct command_context *ctx, const struct gramma
                                 const char *word)
 {
     char near[96];
-    const char *hint = nearest_option(grammar, word + strspn(word, "-"), near, sizeof near);
+    const char *name = word + strspn(word, "-");
+    const char *hint = foreign_option(grammar, name);
     int length = (int)strcspn(word, "=");
+    if (hint == NULL)
+        hint = nearest_option(grammar, name, near, sizeof near);
     if (hint == NULL)
         report_no_option(ctx, word, length);
     else

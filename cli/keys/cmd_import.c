@@ -323,6 +323,8 @@ static const char *take_json(struct import *import, const struct buffer *line)
     if (!json_is_object(object))
         problem = memchr(line->bytes, '\t', line->length) != NULL
                       ? "not a JSON object; --format tsv reads what `kvctl scan` prints"
+                  : import->line == 1
+                      ? "not a JSON object; --separator TEXT reads lines of fields, as in a .csv"
                       : "not a JSON object";
     else if (!json_bytes(object, "key", &key, &key_owned))
         problem = "it needs a string \"key\" or base64 \"key_b64\"";

@@ -128,9 +128,16 @@ static const struct dynamic_method *find_method(struct command_context *ctx,
 
 /* ---- --list ---- */
 
-static void print_first_line(const char *comment)
+/* Its lines as one: a comment breaks them anywhere. */
+static void print_first_sentence(const char *comment)
 {
-    printf("%.*s", (int)strcspn(comment, "\n"), comment);
+    for (const char *p = comment; *p != '\0'; p++) {
+        bool ends = *p == '.' && (p[1] == '\0' || p[1] == ' ' || p[1] == '\n');
+        if (*p != '\n' || p[1] != ' ')
+            putchar(*p == '\n' ? ' ' : *p);
+        if (ends)
+            return;
+    }
 }
 
 static int list_methods(struct command_context *ctx, const struct dynamic_schema *schema)
@@ -148,12 +155,12 @@ static int list_methods(struct command_context *ctx, const struct dynamic_schema
             service = method->path;
             printf("%s%.*s", i == 0 ? "" : "\n", (int)service_length(service) - 2, service + 1);
             printf("%s", method->service_comment[0] != '\0' ? "    // " : "");
-            print_first_line(method->service_comment);
+            print_first_sentence(method->service_comment);
             putchar('\n');
         }
         printf("  %-14s %s -> %s%s", after_slash(method->path), after_dot(method->input->name),
                after_dot(method->output->name), method->comment[0] != '\0' ? "  // " : "");
-        print_first_line(method->comment);
+        print_first_sentence(method->comment);
         putchar('\n');
     }
     if (context_json(ctx))

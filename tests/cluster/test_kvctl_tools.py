@@ -66,6 +66,10 @@ class Rpc(unittest.TestCase):
         methods = {m["method"]: m for m in self.rpc("--list")["methods"]}
         self.assertIn("/candor.v1.Replication/Fetch", methods)
         self.assertEqual(methods["/candor.v1.KV/Get"]["input"], "candor.v1.GetRequest")
+        text, _ = self.cluster.kvctl("rpc", "--list")
+        for line in text.splitlines():  # a comment is shown up to the end of its first sentence
+            self.assertTrue("//" not in line or line.endswith("."), line)
+        self.assertRegex(text, r"(?m)^  Transfer .*  // The primary that is asked .*; no MAJORITY write fails \(R26\)\.$")
         shape = self.rpc("--describe", "KV/Put")
         self.assertEqual(shape["example"]["options"]["ack"], "ACK_LEVEL_DEFAULT")
         self.assertIn("durable on the primary", json.dumps(shape["enums"]))

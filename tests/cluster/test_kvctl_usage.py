@@ -141,6 +141,15 @@ class Mistyped(Usage):
             self.refuses(*typed, says=(f"unknown command '{typed[0]}'", says))
         self.assertEqual(kvctl("version").returncode, 0)
 
+    def test_options_of_other_programs_lead_to_what_does_it_here(self):
+        for command, option, says in ((("status",), "--json", "write -o json"), (("node", "ls"), "--json", "write -o json"),
+                                      (("get", "k"), "--timeout=5s", "--deadline DURATION"),
+                                      (("get", "k"), "--host", "write --endpoint tcp://HOST:PORT"),
+                                      (("put", "k", "v"), "--endpoints", "--topology FILE"),
+                                      (("get", "k"), "--consistent", "--level linearizable")):
+            self.refuses(*command, option, says=(f"unknown option {option.split('=')[0]}; ", says))
+        self.assertNotIn("--level", self.refuses("put", "k", "v", "--consistent", says="unknown option").stderr)  # it has none
+
     def test_an_option_is_written_whole(self):
         self.refuses("get", "k", "--key-b", "a2V5", says=("unknown option --key-b", "did you mean --key-b64?"))
         self.refuses("get", "--k", "a2V5", says="unknown option --k")
@@ -319,6 +328,7 @@ class NodesDown(Usage):
     def test_import_names_the_line_that_is_wrong(self):
         for text, says in ((b'{"key": "k"}\n', ':1: it needs a string "value"'),
                            (b"\n\nnot json\n", ":3: not a JSON object"),
+                           (b"k;v\n", ":1: not a JSON object; --separator TEXT reads lines of fields"),
                            (b'{"key": "", "value": "v"}\n', "the key is empty"),
                            (b'{"key": "' + b"k" * 512 + b'", "value": "v"}\n', "longer than 511"),
                            (b'{"key_b64": "!", "value": "v"}\n', 'base64 "key_b64"')):
