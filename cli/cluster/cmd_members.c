@@ -9,7 +9,7 @@
 #include "cli/frame/command.h"
 #include "cli/frame/node_call.h"
 
-enum { OPERATE_DEADLINE_MS = 5000, ASK_AGAIN_MS = 50 };
+enum { OPERATE_DEADLINE_MS = 5000, ASK_AGAIN_MS = 50, LOOK_MS = 5 };
 
 /* The primary as the nodes tell; the newest epoch's when two claim it. */
 static bool ask_primary(const struct node_target *targets, size_t count, uint32_t deadline_ms,
@@ -52,6 +52,18 @@ static bool find_primary(struct command_context *ctx, struct node_target *out, i
 
 /* ---- transfer ---- */
 
+/* It has won its election, and is the primary once its first record is stored: the next command
+ * shall find it so. Whatever comes between, the transfer is done. */
+static void wait_until_it_leads(const struct node_target *to, uint64_t until_ns)
+{
+    struct node_target leads;
+    for (uint64_t now_ns; (now_ns = clock_boot_ns()) < until_ns;) {
+        if (ask_primary(to, 1, (uint32_t)((until_ns - now_ns) / NS_PER_MS + 1), &leads))
+            return;
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * (long)NS_PER_MS}, NULL);
+    }
+}
+
 static int run_transfer(struct command_context *ctx, int argc, char **argv)
 {
     (void)argc;
@@ -60,15 +72,17 @@ static int run_transfer(struct command_context *ctx, int argc, char **argv)
     struct node_target to;
     if (!node_target_named(ctx, argv[0], &to, &status) || !find_primary(ctx, &primary, &status))
         return status;
+    uint64_t deadline_ms = context_deadline_ms(ctx, OPERATE_DEADLINE_MS);
+    uint64_t until_ns = clock_boot_ns() + deadline_ms * NS_PER_MS;
     struct candor_result result;
     Candor__V1__TransferRequest request = CANDOR__V1__TRANSFER_REQUEST__INIT;
     request.to = to.id;
     ProtobufCMessage *message =
         node_call(primary.address, "/candor.v1.Cluster/Transfer", &request.base,
-                  &candor__v1__transfer_response__descriptor,
-                  (uint32_t)context_deadline_ms(ctx, OPERATE_DEADLINE_MS), &result);
+                  &candor__v1__transfer_response__descriptor, (uint32_t)deadline_ms, &result);
     if (message == NULL)
         return report_result(ctx, &result.error, &result, NULL);
+    wait_until_it_leads(&to, until_ns);
     const Candor__V1__Epoch *epoch = ((Candor__V1__TransferResponse *)message)->epoch;
     if (context_json(ctx)) {
         json_t *out = json_object();

@@ -128,7 +128,8 @@ const struct command command_promote = {
     .summary = "Make a node the primary",
     .description =
         "Opens a new epoch with NODE as its primary, by a vote: it needs a majority of the "
-        "voters, and no committed write is lost.\n\n--force needs no votes, for when the "
+        "voters, and no committed write is lost. Voters that hear a primary do not vote: while "
+        "one leads, `kvctl transfer NODE` is the way.\n\n--force needs no votes, for when the "
         "majority is gone, and can discard committed writes. What the other side "
         "acknowledged and NODE does not hold is archived when that side comes back (`kvctl "
         "rollback ls`). Nodes that hold other committed records become FORKED until `kvctl "

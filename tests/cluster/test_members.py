@@ -54,6 +54,15 @@ class Members(unittest.TestCase):
             self.assertEqual(writer.failed, [])
             assert_all_present(self, c, writer)
 
+    def test_the_next_command_after_a_transfer_finds_the_new_primary(self):
+        with Cluster() as c:
+            c.up().wait_fresh()
+            for to in "bcabca":
+                c.kvctl("transfer", to)
+                self.assertEqual(c.status()[to]["role"], "primary")
+                self.assertEqual(c.json("failover", "last")["failover"]["owner"], to)
+                c.wait_fresh()
+
     def test_automatic_failover_after_kill_loses_no_majority_write(self):
         with Cluster(failover="automatic") as c:
             c.up().wait_fresh()
