@@ -104,7 +104,7 @@ static void check_majority(struct world *world, struct node *node, uint64_t seq)
         violate(world, "R8", "primary %s commits %s, which %u of %u voters acknowledged to it",
                 node->id.text, pos_text(pos, text), told, voters);
     /* who acknowledged it may have had to discard it since */
-    if (world->forced || may_lose(world))
+    if (world->overruled || may_lose(world))
         return;
     uint32_t holders = voters_that_hold(world, members, pos);
     if (holders < voters / 2 + 1)
@@ -147,7 +147,7 @@ void check_commit(struct world *world, struct node *node, uint64_t seq)
 static void check_commit_grows(struct world *world, struct node *node)
 {
     uint64_t generation = node->view.epoch.generation;
-    bool may_fall = generation != node->commit_generation || world->forced || may_lose(world);
+    bool may_fall = generation != node->commit_generation || world->overruled || may_lose(world);
     if (node->view.commit < node->commit && !may_fall)
         violate(world, "I4", "the commit of node %s fell from %" PRIu64 " to %" PRIu64,
                 node->id.text, node->commit, node->view.commit);
@@ -227,7 +227,7 @@ void check_step(struct world *world, struct node *node)
     }
     rules_doubt(world, node);
     rules_log(world, node);
-    if (node->view.forked && !world->forced && !may_lose(world))
+    if (node->view.forked && !world->overruled && !may_lose(world))
         violate(world, "R12", "node %s is FORKED, but nobody forced a promotion", node->id.text);
 }
 
@@ -490,7 +490,7 @@ static void check_level(struct world *world, struct node *node, const struct cor
         violate(world, "I6", "primary %s acknowledges %s, which is not committed, as %s",
                 node->id.text, pos_text(action->pos, pos), ack_level_name(action->ack));
     const struct members *members = disk_members(&node->disk, node->view.durable);
-    if (action->ack == CANDOR_ACK_ALL && !world->forced && !may_lose(world) &&
+    if (action->ack == CANDOR_ACK_ALL && !world->overruled && !may_lose(world) &&
         voters_that_hold(world, members, action->pos) < members_voters(members))
         violate(world, "I6", "primary %s acknowledges %s as ALL, but not all hold it",
                 node->id.text, pos_text(action->pos, pos));
@@ -797,7 +797,7 @@ static void check_kept(struct world *world, const struct disk *disk, uint64_t nu
     const struct write *write = &world->writes[number];
     if (data_hold(disk, disk->last, write))
         return;
-    bool majority = write->ack >= CANDOR_ACK_MAJORITY && !world->forced && !may_lose(world);
+    bool majority = write->ack >= CANDOR_ACK_MAJORITY && !world->overruled && !may_lose(world);
     if (!majority && (write->archived || write->excused))
         return;
     char pos[POS_TEXT_BYTES];
@@ -810,7 +810,7 @@ static void check_kept(struct world *world, const struct disk *disk, uint64_t nu
 static void check_reported_lost(struct world *world, const struct disk *disk)
 {
     char pos[POS_TEXT_BYTES];
-    if (world->forced || may_lose(world))
+    if (world->overruled || may_lose(world))
         return;
     for (uint32_t i = 0; i < world->loss_count; i++)
         if (disk_holds(disk, disk->last, world->losses[i].pos))

@@ -73,7 +73,7 @@ void register_check(struct world *world)
     struct history *history = &world->history;
     size_t stuck = 0;
     bool promised =
-        !world->forced && !world->lost_tail && !(world->plan.leases && world->plan.beyond_drift);
+        !world->overruled && !world->lost_tail && !(world->plan.leases && world->plan.beyond_drift);
     if (!promised || history->count == 0)
         return;
     add_writes(world);

@@ -30,6 +30,7 @@ struct epoch_log *registry_epoch(struct world *world, struct candor_epoch epoch)
     log->hash =
         hash_text(mix(epoch.generation, epoch.term), epoch.owner.text, sizeof epoch.owner.text);
     world->epochs[world->epoch_count++] = log;
+    world->overruled = world->overruled || epoch.generation > 1;
     return log;
 }
 

@@ -589,7 +589,8 @@ struct world {
     bool healing;            /* the faults are over */
     uint64_t quiet_until_ns; /* until then nothing new goes wrong: an older copy is to be found */
     uint64_t healed_ns;
-    bool forced; /* a forced promotion was asked for */
+    bool forced;    /* a forced promotion was asked for */
+    bool overruled; /* one was made: there is a record of a second generation */
     bool lost_tail;
     uint64_t probe_number; /* the last write, by which the healed cluster is judged */
     bool done;
