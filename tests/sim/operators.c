@@ -45,8 +45,10 @@ void operator_transfer(struct world *world, struct node *node, const struct node
 void operator_set_voter(struct world *world, struct node *node, const struct node *member,
                         bool voter)
 {
-    struct core_event event = {.type = CORE_EVENT_SET_VOTER,
-                               .ticket = operator_ticket(world, node)->id};
+    struct ticket *ticket = operator_ticket(world, node);
+    struct core_event event = {.type = CORE_EVENT_SET_VOTER, .ticket = ticket->id};
+    ticket->member = member->id;
+    ticket->voter = voter;
     event.set_voter.node = member->id;
     event.set_voter.voter = voter;
     event.set_voter.deadline_ns = local_ns(world, node) + 2 * world->plan.election_ns;

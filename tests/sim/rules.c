@@ -327,3 +327,17 @@ void rules_doubt(struct world *world, struct node *node)
         violate(world, "R58", "node %s has shown other data for %.3f s, and serves them",
                 node->id.text, (double)(world->now_ns - node->skew_shown_ns) / 1e9);
 }
+
+/* R29: who votes is what the order asked for, where it is said to stand. */
+void rules_order_done(struct world *world, struct node *node, const struct ticket *ticket,
+                      struct candor_pos pos)
+{
+    if (node_id_empty(ticket->member))
+        return;
+    char text[POS_TEXT_BYTES];
+    const struct member *member = members_find(disk_members(&node->disk, pos.seq), ticket->member);
+    if (member == NULL || member->voter != ticket->voter)
+        violate(world, "R29", "node %s says that %s %s since %s, which it does not", node->id.text,
+                ticket->member.text, ticket->voter ? "votes" : "does not vote",
+                pos_text(pos, text));
+}

@@ -348,6 +348,8 @@ struct ticket {
     bool hands_over;   /* the request is a TRANSFER */
     bool against_live; /* it came within T of another primary's heartbeat (R23) */
     struct candor_epoch epoch;
+    struct candor_node_id member; /* an operator's order: whether it votes; "": no such order */
+    bool voter;
 };
 
 struct read {
@@ -841,6 +843,8 @@ void rules_write_refused(struct world *world, const struct node *node, const str
 void rules_write_unknown(struct world *world, const struct node *node, const struct ticket *ticket,
                          struct candor_pos pos);
 void rules_write_stored(struct world *world, const struct node *node, struct write *write);
+void rules_order_done(struct world *world, struct node *node, const struct ticket *ticket,
+                      struct candor_pos pos);
 void rules_acknowledged(struct world *world, const struct node *node);
 bool rules_against_live(struct world *world, const struct node *node, const struct core_msg *vote);
 void rules_voted(struct world *world, const struct node *node, const struct ticket *asked);

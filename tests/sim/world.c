@@ -233,6 +233,8 @@ static void finish(struct world *world, struct node *node, const struct core_act
     struct ticket ticket = ticket_take(world, node, action->ticket);
     if (ticket.kind == TICKET_REQUEST)
         violate(world, "tickets", "node %s finished the request of a peer", node->id.text);
+    if (ticket.kind == TICKET_OPERATOR && action->code == CANDOR_OK)
+        rules_order_done(world, node, &ticket, action->pos);
     if (ticket.kind == TICKET_WRITE && action->code == CANDOR_OK) {
         check_acknowledged(world, node, &ticket, action);
         rules_acknowledged(world, node);
