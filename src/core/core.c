@@ -63,8 +63,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
                            who_is_voter(core);
     /* R5: a primary that restarts does not go on in its epoch; in manual mode it stands for a new
      * one. */
-    core->stand.resuming = !config->automatic_failover && who_is_admitted(core) &&
-                           node_id_equal(core->epoch.owner, config->self);
+    core->stand.resuming = who_leads_by_hand(core) && who_is_admitted(core);
     core->hearing.status_due_ns = now_ns;
     stand_plan(core);
 #ifdef CORE_MUTABLE

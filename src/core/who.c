@@ -20,6 +20,11 @@ bool who_is_blank(const struct core *core)
     return core->log.last == 0 && core->log.commit == 0 && core->log.members.count == 0;
 }
 
+bool who_leads_by_hand(const struct core *core)
+{
+    return !core->config.automatic_failover && node_id_equal(core->epoch.owner, core->config.self);
+}
+
 bool who_is_admitted(const struct core *core)
 {
     const struct member *me = members_find(&core->log.members, core->config.self);

@@ -8,6 +8,8 @@ struct peer *who_peer(struct core *core, struct candor_node_id id);
 struct candor_pos who_durable_pos(const struct core *core);
 /* holds nothing and belongs to nothing */
 bool who_is_blank(const struct core *core);
+/* R27: manual mode, and the newest epoch is this node's */
+bool who_leads_by_hand(const struct core *core);
 /* R4 */
 bool who_is_admitted(const struct core *core);
 bool who_is_voter(const struct core *core);

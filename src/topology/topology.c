@@ -53,7 +53,7 @@ const struct key topology_keys[KEY_COUNT] = {
             "elected; a primary that has no majority for this long steps down. At least "
             "3 `heartbeat_interval`."},
     {SECTION_CLUSTER, "writer_stall", KIND_DURATION, NEED_DERIVED, FIELD(topology, writer_stall_ms),
-     1, HOUR_MS, .fallback = "`election_timeout`, at least 1s",
+     100, HOUR_MS, .fallback = "`election_timeout`, at least 1s",
      .doc = "A primary whose disk is stuck for longer steps down."},
     {SECTION_CLUSTER, "max_lag", KIND_COUNT, NEED_DEFAULT, FIELD(topology, max_lag), 0,
      UINT64_C(1000000000000), .fallback = "10000",

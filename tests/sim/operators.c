@@ -111,6 +111,28 @@ static bool any_forked(const struct world *world)
     return false;
 }
 
+/* R27: whoever led last stands by itself, and is elected where nobody has a newer log. */
+static bool leader_returns(const struct world *world)
+{
+    const struct node *last = NULL;
+    struct candor_pos newest = {0};
+    struct candor_epoch highest = {0};
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        const struct node *node = &world->nodes[i];
+        struct candor_pos pos = disk_pos(&node->disk, node->disk.last);
+        if (!is_awake(world, node) || node->disk.skew != 0 || node->disk.posed || node->disk.older)
+            return false;
+        if (epoch_compare(node->view.epoch, highest) > 0)
+            highest = node->view.epoch;
+        if (pos_compare(pos, newest) > 0)
+            newest = pos;
+        if (pos_compare(pos, newest) == 0 && node_id_equal(pos.epoch.owner, node->id))
+            last = node;
+    }
+    return last != NULL && pos_compare(disk_pos(&last->disk, last->disk.last), newest) == 0 &&
+           epoch_equal(highest, newest.epoch) && last->view.admitted && !world->forced;
+}
+
 /* When all is fixed nobody needs to hurry: those who stand by themselves have their chance
  * first. */
 static void fix(struct world *world)
@@ -118,7 +140,7 @@ static void fix(struct world *world)
     bool none = find_primary(world) == NULL;
     if (none && (any_forked(world) || world->forced) && chance(world, 100000))
         force_newest(world);
-    else if (none && !world->plan.automatic && world->epoch_count > 0)
+    else if (none && !world->plan.automatic && world->epoch_count > 0 && !leader_returns(world))
         promote_somebody(world);
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];

@@ -39,8 +39,9 @@ struct host {
     struct members members;
     struct epoch_history history;
     uint64_t boot;
-    bool cut;  /* from everybody */
-    bool full; /* its disk stores nothing */
+    bool cut;    /* from everybody */
+    bool full;   /* its disk stores nothing */
+    bool frozen; /* its writer's answers are on their way until release() */
     /* what FINISH said last */
     uint64_t finished;
     enum candor_code code;
@@ -78,7 +79,7 @@ struct cluster {
     bool leases;
     bool no_heartbeats; /* they are lost on their way */
     bool link_cut[NODES][NODES];
-    bool hold; /* pre-votes stay on their way until release() */
+    bool hold; /* pre-votes are on their way until release() */
     struct letter held[64];
     int held_count;
     uint64_t reject_after_ns;
@@ -195,8 +196,8 @@ HELPER void store(struct cluster *c, int node, const struct core_action *action,
     event.appended.end = (struct chain_at){host->last, before};
     event.appended.batches = action->type == CORE_ACTION_APPEND ? (struct slice){0} : bytes;
     event.appended.ticket = action->type == CORE_ACTION_WRITE ? action->ticket : 0;
-    struct letter *letter = post(c, node, node);
-    letter->event = event;
+    struct letter *letter = host->frozen ? &c->held[c->held_count++] : post(c, node, node);
+    *letter = (struct letter){.from = node, .to = node, .event = event};
     if (event.appended.batches.length > 0) {
         buffer_put(&letter->bytes, bytes.bytes, bytes.length);
         letter->event.appended.batches = buffer_slice(&letter->bytes);

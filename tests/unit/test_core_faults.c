@@ -50,6 +50,24 @@ static void a_change_of_voters_that_was_not_stored_is_not_reported_as_done(void 
     cluster_free(c);
 }
 
+/* R27: as it would after a restart. */
+static void manual_mode_founds_a_cluster_on_a_slow_disk(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    c->hosts[0].frozen = true;
+    for (int i = 0; i < 3; i++) {
+        run_ms(c, 3000);
+        assert_int_equal(c->held_count, 1);
+        assert_int_equal(primary_of(c), -1); /* R6: it has stepped down */
+        c->hosts[0].frozen = i < 2;
+        release(c);
+    }
+    run_ms(c, 5000);
+    assert_int_equal(primary_of(c), 0);
+    cluster_free(c);
+}
+
 /* R27 */
 static void manual_mode_elects_nobody_after_a_forced_promotion_that_failed(void **state)
 {
@@ -225,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_promised_a_lease_while_it_asked_does_not_stand),
         cmocka_unit_test(a_change_of_voters_that_was_not_stored_is_not_reported_as_done),
+        cmocka_unit_test(manual_mode_founds_a_cluster_on_a_slow_disk),
         cmocka_unit_test(manual_mode_elects_nobody_after_a_forced_promotion_that_failed),
         cmocka_unit_test(a_primary_that_steps_down_is_stale_and_not_expired),
         cmocka_unit_test(a_restart_does_not_end_forked),
