@@ -127,6 +127,7 @@ static struct candor_client *client_new(const struct candor_client_options *opti
     struct candor_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return NULL;
+    pthread_mutex_init(&client->opening, NULL);
     pthread_mutex_init(&client->lock, NULL);
     client->no_redirect = options->no_redirect;
     client->deadline_ms =
@@ -194,6 +195,7 @@ void candor_client_close(struct candor_client *client)
         free(identity);
     }
     pthread_mutex_destroy(&client->lock);
+    pthread_mutex_destroy(&client->opening);
     free(client);
 }
 
@@ -276,11 +278,16 @@ void client_move(struct candor_client *client, size_t *index, size_t to)
     *index = to;
 }
 
+void client_give(struct candor_client *client, size_t index)
+{
+    ASSERT_U64(client->connections[index].users, >, 0);
+    client->connections[index].users--;
+}
+
 void client_release(struct candor_client *client, size_t index)
 {
     pthread_mutex_lock(&client->lock);
-    ASSERT_U64(client->connections[index].users, >, 0);
-    client->connections[index].users--;
+    client_give(client, index);
     pthread_mutex_unlock(&client->lock);
 }
 
@@ -317,16 +324,32 @@ bool client_connect(struct candor_client *client, const char *address, size_t *i
     return good;
 }
 
-struct rpc_client *client_rpc(struct candor_client *client, size_t index, struct candor_error *err)
+struct rpc_client *client_rpc(struct candor_client *client, size_t index)
 {
     pthread_mutex_lock(&client->lock);
     ASSERT_U64(index, <, client->connection_count);
-    struct connection *connection = &client->connections[index];
-    fork_note_connected();
-    if (connection->rpc == NULL)
-        rpc_client_open(connection->address, client->message_bytes, &connection->rpc, err);
-    struct rpc_client *rpc = connection->rpc;
+    struct rpc_client *rpc = client->connections[index].rpc;
     pthread_mutex_unlock(&client->lock);
+    return rpc;
+}
+
+/* Opening waits in NNG when it fails: not under the lock that NNG's threads take. */
+struct rpc_client *client_open_rpc(struct candor_client *client, size_t index,
+                                   struct candor_error *err)
+{
+    pthread_mutex_lock(&client->opening);
+    struct rpc_client *rpc = client_rpc(client, index);
+    if (rpc == NULL) {
+        struct connection *connection = &client->connections[index];
+        pthread_mutex_lock(&client->lock);
+        fork_note_connected();
+        pthread_mutex_unlock(&client->lock);
+        rpc_client_open(connection->address, client->message_bytes, &rpc, err);
+        pthread_mutex_lock(&client->lock);
+        connection->rpc = rpc;
+        pthread_mutex_unlock(&client->lock);
+    }
+    pthread_mutex_unlock(&client->opening);
     return rpc;
 }
 

@@ -1,4 +1,5 @@
-/* The inside of the client. client.c: connections and the session; call.c: the retry loop;
+/* The inside of the client. client.c: connections and the session; engine.c: an operation, over all
+ * its attempts; judge.c: what an attempt's end means; wait.c: the host of a caller that waits;
  * promise.c: what nodes promised; fork.c: a child's clients; convert.c: wire messages to and from
  * the public structs; operations.c, transactions.c: the calls; channel.c: one node, without all
  * that. */
@@ -69,7 +70,10 @@ struct candor_client {
     void *closure;
     struct candor_client *next; /* in the list of fork.c, under its lock */
 
-    pthread_mutex_t lock; /* of all below; never held during a call or a callback */
+    pthread_mutex_t opening; /* held while a connection is opened; before `lock` */
+
+    pthread_mutex_t lock; /* of all below; never held during a call or a callback; NNG's threads
+                           * take it, so whoever holds it does not wait in NNG */
     size_t connection_count;
     uint64_t uses; /* of connections, counted up */
     struct connection connections[CONNECTIONS_MAX];
@@ -85,32 +89,109 @@ struct candor_client {
     uint64_t violations;
 };
 
-/* One call of the user, over all its attempts. */
+/* What is asked, and how its answer is taken. Nothing in it is the caller's memory. */
 struct call {
     const char *method;
-    const ProtobufCMessage *message; /* the request; NULL: an empty one */
-    uint8_t *packed;                 /* by client_call() */
-    struct slice body;
+    const ProtobufCMessageDescriptor *type; /* of the request; NULL: an empty one */
+    uint8_t *packed;                        /* the request, malloc'd; freed with the operation */
+    struct slice body;                      /* of it */
+    void *memory;                           /* of take, malloc'd; likewise */
     bool write;
     bool at_primary; /* begins with it, where it is known */
     bool single;     /* asks connection `only` once */
+    bool held;       /* its place is taken already */
     size_t only;
     uint32_t deadline_ms;
-    const struct candor_read_options *read; /* NULL: not a read of keys */
-    struct candor_token asked;  /* what the session had seen, as it was sent; empty: nothing was */
-    struct token_message token; /* a write's: of `asked` */
-    size_t wanted;              /* items that the answer must have, where that is known */
+    enum candor_read_level level; /* DEFAULT: EVENTUAL, or not a read of keys */
+    uint64_t max_staleness_ms;
+    struct candor_token asked; /* what the session had seen, as it was sent; empty: nothing was */
+    size_t wanted;             /* items that the answer must have, where that is known */
     /* Takes the body of an OK reply into the result; false: it does not decode. */
     bool (*take)(const struct call *call, struct slice body, struct candor_result *result);
-    void *out; /* of take */
+    void *out; /* of take: the caller's */
 };
 
-/* call.c */
-enum candor_code client_call(struct candor_client *client, struct call *call,
-                             struct candor_result *result);
+/* Where an operation stands. */
+enum stage {
+    STAGE_ASKED,  /* NNG's: its reply brings it back */
+    STAGE_TELL,   /* the attempt's violation is to be told, then it is judged */
+    STAGE_ASK,    /* the same node is to be asked, once the connection is open */
+    STAGE_FOLLOW, /* the node that result->endpoint names is to be asked */
+    STAGE_PAUSED, /* another node is to be asked, at resume_ns */
+    STAGE_ENDED,
+};
+
+/* One call of the user, over all its attempts. It is with one thread at a time: the one that began
+ * it; NNG's, which brings a reply and judges it; the host's, for all that may wait in NNG (opening
+ * and closing connections), and for the pauses. */
+struct operation {
+    struct call call;
+    struct candor_client *client;
+    struct candor_result *result; /* the caller's, or beside the operation */
+    /* Takes the operation over, from any thread: it has ended, or is to be given to engine_resume()
+     * at resume_ns. Must not block. */
+    void (*host)(struct operation *operation);
+    enum stage stage;
+    uint64_t resume_ns; /* CLOCK_BOOTTIME; 0: now */
+
+    /* The rest is the engine's. */
+    uint64_t begun_ns;
+    uint64_t deadline_ns;
+    uint64_t sent_ns;  /* of the newest attempt */
+    bool has_target;   /* a place among the connections is taken */
+    size_t target;     /* it */
+    bool answered;     /* by a node, whatever it said: the newest attempt */
+    uint32_t failures; /* since it began: the pause grows with them */
+    size_t hop_count;  /* redirects in a row */
+    char hops[LIMIT_HOPS + 1][LIMIT_NODE_ID_BYTES]; /* who gave them, oldest first (R45) */
+    char *hop_list[LIMIT_HOPS + 1];
+    struct identity *identity; /* of a write */
+    bool has_request_id;
+    bool one_of_many; /* of a session read: the client writes under other ids, too */
+    uint8_t client_id[CANDOR_CLIENT_ID_BYTES]; /* likewise */
+    Candor__V1__RequestId request_id;
+    bool uncertain;                /* an attempt may have been executed without our hearing of it */
+    struct candor_result *refusal; /* what a node said of itself when it refused; NULL: none has */
+    struct rpc_exchange exchange;
+};
+
+/* engine.c */
+/* Of an operation that has call, client, result and host, and is zero otherwise. The result is
+ * filled, whatever it held. The host may have it, and may have freed it, before this returns. */
+void engine_begin(struct operation *operation);
+/* At resume_ns, on a thread that may wait in NNG: never one of NNG's, except at STAGE_TELL. */
+void engine_resume(struct operation *operation);
+
+/* wait.c */
+/* Does what `call` says, and waits for its end. */
+enum candor_code wait_for(struct candor_client *client, const struct call *call,
+                          struct candor_result *result);
+
+/* judge.c: what the end of an attempt means for its operation. Changes the operation alone. */
+enum next {
+    NEXT_RETURN, /* it is answered, or cannot be */
+    NEXT_FOLLOW, /* a redirect: ask result->endpoint at once */
+    NEXT_RETRY,  /* ask elsewhere, after a pause */
+    NEXT_AGAIN,  /* ask the same node at once */
+};
+enum next judge_attempt(struct operation *operation);
+/* R45: the operation ends after LIMIT_HOPS redirects, with the trail. False: with this one. */
+bool judge_hops(struct operation *operation);
+/* How long to wait before the next attempt. False: the deadline comes first, or there is nobody to
+ * ask; the error says so. */
+bool judge_pause(struct operation *operation, uint64_t *pause_ns);
+/* Keeps what a node said of itself when it refused: it tells more than the silence of the node it
+ * named. */
+void judge_keep_refusal(struct operation *operation);
+/* A later refusal does not say what became of an attempt before it. */
+void judge_keep_uncertainty(struct operation *operation);
 
 /* operations.c */
 ProtobufCBinaryData operation_binary(struct candor_bytes bytes);
+/* Packs the request, which may go then. False: there is no memory. */
+bool operation_pack(struct call *call, const ProtobufCMessage *message);
+/* Packs it again, with `token` in its options. False: there is no memory. */
+bool operation_pack_token(struct call *call, const struct candor_token *token);
 /* malloc'd. NULL: there is no memory, which `result` remembers until the call ends
  * (operation_out_of_memory). */
 void *operation_zeroed(size_t count, size_t size, struct candor_result *result);
@@ -121,10 +202,13 @@ void *operation_unpack(const ProtobufCMessageDescriptor *type, struct slice body
                        struct candor_result *result);
 enum candor_code operation_call(struct candor_client *client, struct call *call,
                                 const ProtobufCMessage *message, struct candor_result *result);
+struct write_message {
+    Candor__V1__WriteOptions options;
+    struct token_message token;
+};
 Candor__V1__WriteOptions *operation_write_options(struct candor_client *client,
                                                   const struct candor_write_options *options,
-                                                  struct call *call,
-                                                  Candor__V1__WriteOptions *message);
+                                                  struct call *call, struct write_message *message);
 /* False: they do not decode. */
 bool operation_take_written(const Candor__V1__Pos *first, const Candor__V1__Pos *last,
                             Candor__V1__AckLevel ack, struct candor_result *result);
@@ -144,18 +228,22 @@ bool client_any_id(struct candor_client *client, uint8_t out[CANDOR_CLIENT_ID_BY
  * another. */
 void client_retire_ids(struct candor_client *client);
 /* Takes the place of `address` among the connections, added if missing; client_release() gives it
- * back. False: too many in use, or a malformed address. */
+ * back. False: too many in use, or a malformed address. On a thread that may wait in NNG. */
 bool client_connect(struct candor_client *client, const char *address, size_t *index,
                     struct candor_error *err);
 /* What can be seen of an address without a socket: NNG looks at the rest when the connection is
  * made. */
 bool client_check_address(const char *address, struct candor_error *err);
-/* Under the lock: takes a place; gives the one at *index back for another one. */
+/* Under the lock: takes a place; gives it back; gives the one at *index back for another one. */
 void client_take(struct candor_client *client, size_t index);
+void client_give(struct candor_client *client, size_t index);
 void client_move(struct candor_client *client, size_t *index, size_t to);
 void client_release(struct candor_client *client, size_t index);
-/* The connection, opened if need be; NULL: NNG refuses the address. */
-struct rpc_client *client_rpc(struct candor_client *client, size_t index, struct candor_error *err);
+/* The connection; NULL: it is not open. */
+struct rpc_client *client_rpc(struct candor_client *client, size_t index);
+/* Opens it, if need be; on a thread that may wait in NNG. NULL: NNG refuses the address. */
+struct rpc_client *client_open_rpc(struct candor_client *client, size_t index,
+                                   struct candor_error *err);
 /* The session has seen `token` in the answer to a call that brought `asked`. */
 void client_see_token(struct candor_client *client, const struct candor_token *asked,
                       const struct candor_token *token);
@@ -175,7 +263,7 @@ bool fork_stranded(struct candor_error *error);
 
 /* promise.c */
 /* Compares a reply with what the node and the call were promised, and remembers what it promises
- * now. */
+ * now. The violation, if there is one, is counted, and told by the caller. */
 void promise_check(struct candor_client *client, const struct call *call, uint64_t sent_ns,
                    uint64_t received_ns, struct candor_result *result);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/bounded_unpack.h"
 #include "candor/v1/cluster.pb-c.h"
 #include "candor/v1/kv.pb-c.h"
@@ -45,11 +46,56 @@ void *operation_unpack(const ProtobufCMessageDescriptor *type, struct slice body
     return result->memory;
 }
 
+/* ---- Requests ---- */
+
+bool operation_pack(struct call *call, const ProtobufCMessage *message)
+{
+    size_t length = protobuf_c_message_get_packed_size(message);
+    uint8_t *packed = malloc(length + 1);
+    if (packed == NULL)
+        return false;
+    protobuf_c_message_pack(message, packed);
+    free(call->packed);
+    call->packed = packed;
+    call->body = slice_of(packed, length);
+    call->type = message->descriptor;
+    return true;
+}
+
+/* Every write has `options` of one type. */
+static Candor__V1__WriteOptions *write_options_of(ProtobufCMessage *message)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, "options");
+    ASSERT(field != NULL && field->descriptor == &candor__v1__write_options__descriptor);
+    Candor__V1__WriteOptions **options = (void *)((uint8_t *)message + field->offset);
+    return *options;
+}
+
+bool operation_pack_token(struct call *call, const struct candor_token *token)
+{
+    struct token_message wire;
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(call->type, NULL, call->body.length, call->body.bytes);
+    if (message == NULL)
+        return false;
+    Candor__V1__WriteOptions *options = write_options_of(message);
+    Candor__V1__SessionToken *former = options->token;
+    options->token = convert_token(token, &wire);
+    bool packed = operation_pack(call, message);
+    options->token = former; /* freed with the message */
+    protobuf_c_message_free_unpacked(message, NULL);
+    return packed;
+}
+
 enum candor_code operation_call(struct candor_client *client, struct call *call,
                                 const ProtobufCMessage *message, struct candor_result *result)
 {
-    call->message = message;
-    return client_call(client, call, result);
+    if (operation_pack(call, message))
+        return wait_for(client, call, result);
+    free(call->memory);
+    memset(result, 0, sizeof *result);
+    return operation_out_of_memory(&result->error);
 }
 
 /* ---- Reads ---- */
@@ -66,7 +112,8 @@ static Candor__V1__ReadOptions *read_options(struct candor_client *client,
     candor__v1__read_options__init(&message->options);
     if (options == NULL)
         return &message->options;
-    call->read = options;
+    call->level = options->level;
+    call->max_staleness_ms = options->max_staleness_ms;
     call->deadline_ms = options->deadline_ms;
     message->options.level = (Candor__V1__ReadLevel)options->level;
     message->options.max_staleness_ms = options->max_staleness_ms;
@@ -186,18 +233,17 @@ enum candor_code candor_scan(struct candor_client *client, const struct candor_r
 
 Candor__V1__WriteOptions *operation_write_options(struct candor_client *client,
                                                   const struct candor_write_options *options,
-                                                  struct call *call,
-                                                  Candor__V1__WriteOptions *message)
+                                                  struct call *call, struct write_message *message)
 {
-    candor__v1__write_options__init(message);
+    candor__v1__write_options__init(&message->options);
     call->write = true;
     candor_client_token(client, &call->asked);
-    message->token = convert_token(&call->asked, &call->token); /* writes follow reads */
+    message->options.token = convert_token(&call->asked, &message->token); /* writes follow reads */
     if (options == NULL)
-        return message;
+        return &message->options;
     call->deadline_ms = options->deadline_ms;
-    message->ack = (Candor__V1__AckLevel)options->ack;
-    return message;
+    message->options.ack = (Candor__V1__AckLevel)options->ack;
+    return &message->options;
 }
 
 bool operation_take_written(const Candor__V1__Pos *first, const Candor__V1__Pos *last,
@@ -264,7 +310,7 @@ enum candor_code candor_put(struct candor_client *client, struct candor_bytes ke
                             struct candor_result *result)
 {
     struct call call = {.method = "/candor.v1.KV/Put", .take = take_put};
-    Candor__V1__WriteOptions write;
+    struct write_message write;
     Candor__V1__PutRequest request = CANDOR__V1__PUT_REQUEST__INIT;
     request.key = operation_binary(key);
     request.value = operation_binary(value);
@@ -277,7 +323,7 @@ enum candor_code candor_delete(struct candor_client *client, struct candor_bytes
                                struct candor_result *result)
 {
     struct call call = {.method = "/candor.v1.KV/Delete", .take = take_delete};
-    Candor__V1__WriteOptions write;
+    struct write_message write;
     Candor__V1__DeleteRequest request = CANDOR__V1__DELETE_REQUEST__INIT;
     request.key = operation_binary(key);
     request.options = operation_write_options(client, options, &call, &write);
@@ -316,7 +362,7 @@ enum candor_code candor_batch(struct candor_client *client, const struct candor_
                               struct candor_result *result)
 {
     struct call call = {.method = "/candor.v1.KV/Batch", .take = take_batch, .wanted = count};
-    Candor__V1__WriteOptions write;
+    struct write_message write;
     Candor__V1__BatchRequest request = CANDOR__V1__BATCH_REQUEST__INIT;
     memset(result, 0, sizeof *result);
     struct op_message *messages = operation_zeroed(count, sizeof *messages, result);
@@ -388,7 +434,8 @@ enum candor_code candor_status(struct candor_client *client, const char *endpoin
                         .out = out};
     memset(out, 0, sizeof *out);
     memset(result, 0, sizeof *result);
+    call.held = endpoint != NULL;
     if (endpoint != NULL && !client_connect(client, endpoint, &call.only, &result->error))
         return result->error.code;
-    return client_call(client, &call, result);
+    return wait_for(client, &call, result);
 }

@@ -46,8 +46,7 @@ static void check_session(const struct call *call, struct candor_result *result)
 
 static void check_bounded(const struct call *call, uint64_t took_ns, struct candor_result *result)
 {
-    if (call->read == NULL || call->read->level != CANDOR_READ_BOUNDED ||
-        result->error.code != CANDOR_OK)
+    if (call->level != CANDOR_READ_BOUNDED || result->error.code != CANDOR_OK)
         return;
     const struct candor_freshness *freshness = &result->freshness;
     /* The node decided before it packed the reply: the bound may have grown in between, by less
@@ -55,11 +54,11 @@ static void check_bounded(const struct call *call, uint64_t took_ns, struct cand
     uint64_t slack_ms = ns_to_ms_up(took_ns + SLACK_NS);
     if (!freshness->has_staleness_bound)
         broken(result, "node %s answered a bounded read without a bound", freshness->node);
-    else if (saturating_sub(freshness->staleness_bound_ms, slack_ms) > call->read->max_staleness_ms)
+    else if (saturating_sub(freshness->staleness_bound_ms, slack_ms) > call->max_staleness_ms)
         broken(result,
                "node %s answered a read bounded by %" PRIu64 " ms with data up to %" PRIu64
                " ms old",
-               freshness->node, call->read->max_staleness_ms, freshness->staleness_bound_ms);
+               freshness->node, call->max_staleness_ms, freshness->staleness_bound_ms);
 }
 
 static void check_flag(struct candor_result *result)
@@ -175,7 +174,4 @@ void promise_check(struct candor_client *client, const struct call *call, uint64
     if (result->violation[0] != '\0')
         client->violations++;
     pthread_mutex_unlock(&client->lock);
-
-    if (result->violation[0] != '\0' && client->violation != NULL)
-        client->violation(client->closure, result->violation);
 }

@@ -51,7 +51,7 @@ enum candor_code candor_cas(struct candor_client *client, struct candor_bytes ke
                             struct candor_result *result)
 {
     struct call call = {.method = "/candor.v1.KV/CompareAndSwap", .take = take_cas};
-    Candor__V1__WriteOptions write;
+    struct write_message write;
     Candor__V1__CompareAndSwapRequest request = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__INIT;
     request.key = operation_binary(key);
     request.value = operation_binary(value);
@@ -83,7 +83,7 @@ enum candor_code candor_increment(struct candor_client *client, struct candor_by
                                   struct candor_result *result)
 {
     struct call call = {.method = "/candor.v1.KV/Increment", .take = take_increment};
-    Candor__V1__WriteOptions write;
+    struct write_message write;
     Candor__V1__IncrementRequest request = CANDOR__V1__INCREMENT_REQUEST__INIT;
     request.key = operation_binary(key);
     request.delta = delta;
@@ -166,35 +166,105 @@ static Candor__V1__TxnOp *op_message(const struct candor_txn_op *from, struct op
     return &to->op;
 }
 
+/* What the answer is compared with: kinds and keys, then_ops before else_ops. One block. */
+struct shape {
+    size_t then_count;
+    size_t else_count;
+    struct {
+        enum candor_txn_op_kind kind;
+        struct slice key; /* in the block */
+    } ops[];
+};
+
+static size_t keys_bytes(const struct candor_txn_op *ops, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += ops[i].key.length;
+    return bytes;
+}
+
+static uint8_t *add_ops(struct shape *shape, size_t at, const struct candor_txn_op *ops,
+                        size_t count, uint8_t *room)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t length = ops[i].key.length;
+        if (length > 0)
+            memcpy(room, ops[i].key.data, length);
+        shape->ops[at + i].kind = ops[i].kind;
+        shape->ops[at + i].key = slice_of(room, length);
+        room += length;
+    }
+    return room;
+}
+
+/* malloc'd; NULL: there is no memory. */
+static struct shape *shape_of(const struct candor_txn *txn)
+{
+    size_t count = txn->then_count + txn->else_count;
+    size_t bytes =
+        keys_bytes(txn->then_ops, txn->then_count) + keys_bytes(txn->else_ops, txn->else_count);
+    struct shape *shape = malloc(sizeof *shape + count * sizeof shape->ops[0] + bytes);
+    if (shape == NULL)
+        return NULL;
+    shape->then_count = txn->then_count;
+    shape->else_count = txn->else_count;
+    uint8_t *room = (uint8_t *)&shape->ops[count];
+    room = add_ops(shape, 0, txn->then_ops, txn->then_count, room);
+    add_ops(shape, txn->then_count, txn->else_ops, txn->else_count, room);
+    return shape;
+}
+
+/* With their keys behind them in the same block: the shape goes with the operation. */
+static struct candor_item *items_of(const struct shape *shape, size_t first, size_t count,
+                                    struct candor_result *result)
+{
+    size_t bytes = 0;
+    for (size_t i = first; i < first + count; i++)
+        bytes += shape->ops[i].key.length;
+    struct candor_item *items = operation_zeroed(1, count * sizeof *items + bytes + 1, result);
+    if (items == NULL)
+        return NULL;
+    uint8_t *room = (uint8_t *)(items + count);
+    for (size_t i = 0; i < count; i++) {
+        struct slice key = shape->ops[first + i].key;
+        if (key.length > 0)
+            memcpy(room, key.bytes, key.length);
+        items[i].key = (struct candor_bytes){room, key.length};
+        room += key.length;
+    }
+    return items;
+}
+
 static bool take_txn(const struct call *call, struct slice body, struct candor_result *result)
 {
-    const struct candor_txn *txn = call->out;
+    const struct shape *shape = call->memory;
     const Candor__V1__TxnResponse *response =
         operation_unpack(&candor__v1__txn_response__descriptor, body, result);
     if (response == NULL ||
         !operation_take_written(response->pos, response->pos, response->ack, result))
         return false;
-    const struct candor_txn_op *ops = response->succeeded ? txn->then_ops : txn->else_ops;
-    size_t count = response->succeeded ? txn->then_count : txn->else_count;
+    size_t first = response->succeeded ? 0 : shape->then_count;
+    size_t count = response->succeeded ? shape->then_count : shape->else_count;
     if (response->n_results != count)
         return false;
     result->succeeded = response->succeeded;
     result->replayed = response->replayed;
-    result->items = operation_zeroed(count, sizeof *result->items, result);
+    result->items = items_of(shape, first, count, result);
     result->found = operation_zeroed(count, sizeof *result->found, result);
     if (result->no_memory)
         return false;
     result->item_count = result->found_count = count;
     result->wrote = false; /* gets alone make no record (R47) */
     for (size_t i = 0; i < count; i++) {
-        result->wrote = result->wrote || ops[i].kind != CANDOR_TXN_GET;
+        bool get = shape->ops[first + i].kind == CANDOR_TXN_GET;
         const Candor__V1__TxnOpResult *from = response->results[i];
-        if (ops[i].kind == CANDOR_TXN_GET && from->item == NULL)
+        result->wrote = result->wrote || !get;
+        if (get && from->item == NULL)
             return false;
-        result->found[i] = from->found;
-        result->items[i] = ops[i].kind == CANDOR_TXN_GET
-                               ? operation_item(from->item)
-                               : (struct candor_item){.key = ops[i].key, .found = from->found};
+        result->found[i] = result->items[i].found = from->found;
+        if (get)
+            result->items[i] = operation_item(from->item);
     }
     return true;
 }
@@ -214,15 +284,20 @@ struct txn_messages {
     Candor__V1__TxnOp **op_list; /* then_ops, else_ops */
 };
 
-static bool messages_of(const struct candor_txn *txn, struct txn_messages *messages,
-                        struct candor_result *result)
+static void *zeroed(size_t count, size_t size)
+{
+    return calloc(count == 0 ? 1 : count, size);
+}
+
+static bool messages_of(const struct candor_txn *txn, struct txn_messages *messages)
 {
     size_t op_count = txn->then_count + txn->else_count;
-    messages->compares = operation_zeroed(txn->compare_count, sizeof *messages->compares, result);
-    messages->compare_list = operation_zeroed(txn->compare_count, sizeof(void *), result);
-    messages->ops = operation_zeroed(op_count, sizeof *messages->ops, result);
-    messages->op_list = operation_zeroed(op_count, sizeof(void *), result);
-    if (result->no_memory)
+    messages->compares = zeroed(txn->compare_count, sizeof *messages->compares);
+    messages->compare_list = zeroed(txn->compare_count, sizeof(void *));
+    messages->ops = zeroed(op_count, sizeof *messages->ops);
+    messages->op_list = zeroed(op_count, sizeof(void *));
+    if (messages->compares == NULL || messages->compare_list == NULL || messages->ops == NULL ||
+        messages->op_list == NULL)
         return false;
     for (size_t i = 0; i < txn->compare_count; i++)
         messages->compare_list[i] = compare_message(&txn->compares[i], &messages->compares[i]);
@@ -244,16 +319,13 @@ enum candor_code candor_txn(struct candor_client *client, const struct candor_tx
                             const struct candor_write_options *options,
                             struct candor_result *result)
 {
-    struct candor_txn copy = *txn;
-    struct call call = {.method = "/candor.v1.KV/Txn", .take = take_txn, .out = &copy};
-    Candor__V1__WriteOptions write;
+    struct call call = {.method = "/candor.v1.KV/Txn", .take = take_txn};
+    struct write_message write;
     Candor__V1__TxnRequest request = CANDOR__V1__TXN_REQUEST__INIT;
     struct txn_messages messages = {0};
-    memset(result, 0, sizeof *result);
-    enum candor_code code = CANDOR_OK;
-    if (!messages_of(txn, &messages, result))
-        code = operation_out_of_memory(&result->error);
-    if (code == CANDOR_OK) {
+    enum candor_code code;
+    call.memory = shape_of(txn);
+    if (call.memory != NULL && messages_of(txn, &messages)) {
         request.n_compare = txn->compare_count;
         request.compare = messages.compare_list;
         request.n_then_ops = txn->then_count;
@@ -262,6 +334,10 @@ enum candor_code candor_txn(struct candor_client *client, const struct candor_tx
         request.else_ops = messages.op_list + txn->then_count;
         request.options = operation_write_options(client, options, &call, &write);
         code = operation_call(client, &call, &request.base, result);
+    } else {
+        free(call.memory);
+        memset(result, 0, sizeof *result);
+        code = operation_out_of_memory(&result->error);
     }
     messages_free(&messages);
     return code;

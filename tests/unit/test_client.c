@@ -484,6 +484,21 @@ static void addresses_of_redirects_are_forgotten_in_time(void **state)
     }
 }
 
+/* Nobody is there: what counts is that each may be asked. */
+static void a_status_keeps_no_place_among_the_addresses(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_client *client = open_client(f, 1, false);
+    for (int i = 0; i < 3 * LIMIT_NODES; i++) {
+        char address[64];
+        struct candor_status status;
+        struct candor_result result;
+        snprintf(address, sizeof address, "ipc://%s/nobody%d", f->dir, i);
+        EXPECT(candor_status(client, address, 1, &status, &result), CANDOR_UNAVAILABLE, result);
+        candor_result_free(&result);
+    }
+}
+
 static void no_redirect_reports_where_the_primary_is(void **state)
 {
     struct fixture *f = *state;
@@ -1223,6 +1238,7 @@ int main(void)
         TEST(redirect_is_followed_and_names_its_hops),
         TEST(redirect_loop_ends_with_max_hops_and_the_trail),
         TEST(addresses_of_redirects_are_forgotten_in_time),
+        TEST(a_status_keeps_no_place_among_the_addresses),
         TEST(no_redirect_reports_where_the_primary_is),
         TEST(read_goes_elsewhere_when_a_node_does_not_answer),
         TEST(silent_node_does_not_use_up_a_reads_deadline),

@@ -338,12 +338,8 @@ static void an_answer_that_finds_no_memory_is_an_error(void **state)
     struct fixture *f = *state;
     struct candor_error err;
     struct candor_result result;
-    Candor__V1__GetResponse response = CANDOR__V1__GET_RESPONSE__INIT;
-    Candor__V1__KeyValue item;
-    fill_item(f, &item);
-    response.item = &item;
     assert_int_equal(open_client(f, &err), CANDOR_OK);
-    atomic_store(&failing_bytes, candor__v1__get_response__get_packed_size(&response) + 1);
+    atomic_store(&failing_bytes, VALUE_BYTES);
     assert_int_equal(get(f->client, &result), CANDOR_RESOURCE_EXHAUSTED);
     assert_int_equal(result.error.reason, CANDOR_REASON_NONE); /* a read has no outcome */
     candor_result_free(&result);

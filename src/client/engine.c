@@ -1,0 +1,411 @@
+/* The client contract of docs/consistency.md: an operation, over as many attempts as its deadline
+ * allows. An attempt is sent without waiting; the thread of NNG that brings its reply takes the
+ * answer out of it and judges it. What ends there is the host's at once; all else is the host's to
+ * go on with, on a thread that may wait. */
+#include "client/internal.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+static void ask(struct operation *operation);
+
+/* ---- The beginning --------------------------------------------------------------------------- */
+
+/* Without a number it names who asks: a session read learns which of the writes under this id were
+ * lost (R44). */
+static void name_client(struct operation *operation)
+{
+    Candor__V1__RequestId *id = &operation->request_id;
+    candor__v1__request_id__init(id);
+    operation->has_request_id =
+        client_any_id(operation->client, operation->client_id, &operation->one_of_many);
+    id->client_id.data = operation->client_id;
+    id->client_id.len = sizeof operation->client_id;
+}
+
+/* R46: one number for the operation, however often it is sent. False: there is no memory. */
+static bool draw_request_id(struct operation *operation)
+{
+    Candor__V1__RequestId *id = &operation->request_id;
+    candor__v1__request_id__init(id);
+    operation->identity = client_draw_number(operation->client, &id->number);
+    if (operation->identity == NULL)
+        return false;
+    operation->has_request_id = true;
+    id->client_id.data = operation->identity->id;
+    id->client_id.len = sizeof operation->identity->id;
+    return true;
+}
+
+static void take_first_target(struct operation *operation)
+{
+    struct candor_client *client = operation->client;
+    const struct call *call = &operation->call;
+    bool at_primary = call->write || call->at_primary || call->level == CANDOR_READ_LINEARIZABLE;
+    if (operation->has_target)
+        return;
+    pthread_mutex_lock(&client->lock);
+    size_t target =
+        at_primary && client->primary != CONNECTIONS_MAX ? client->primary : client->nearest;
+    operation->target = call->single ? call->only : target;
+    client_take(client, operation->target);
+    pthread_mutex_unlock(&client->lock);
+    operation->has_target = true;
+}
+
+/* False, with the error: nothing can be sent. */
+static bool prepare(struct operation *operation)
+{
+    struct candor_client *client = operation->client;
+    struct candor_error *error = &operation->result->error;
+    const struct call *call = &operation->call;
+    if (call->body.length + ENVELOPE_BYTES > client->message_bytes) {
+        candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
+                         "the request's %zu bytes are more than one message of %zu takes",
+                         call->body.length, client->message_bytes);
+        return false;
+    }
+    if (call->write && !draw_request_id(operation)) {
+        operation_out_of_memory(error);
+        return false;
+    }
+    if (call->level == CANDOR_READ_SESSION)
+        name_client(operation);
+    return true;
+}
+
+/* ---- The end --------------------------------------------------------------------------------- */
+
+static void tell_request_id(struct operation *operation)
+{
+    struct candor_result *result = operation->result;
+    struct identity *identity = operation->identity;
+    memcpy(result->request.client_id, identity->id, sizeof result->request.client_id);
+    result->request.number = operation->request_id.number;
+    client_end_number(operation->client, identity, operation->request_id.number,
+                      result->error.reason);
+}
+
+/* Gives the target's place back, and remembers where the next operation begins. */
+static void leave_target(struct operation *operation)
+{
+    struct candor_client *client = operation->client;
+    const struct candor_result *result = operation->result;
+    const struct call *call = &operation->call;
+    size_t target = operation->target;
+    pthread_mutex_lock(&client->lock);
+    client_give(client, target);
+    if (result->error.code == CANDOR_OK && !call->single) {
+        if (call->write || result->freshness.role == CANDOR_ROLE_PRIMARY)
+            client->primary = target;
+        /* A read that was redirected comes back to the near node, which may have caught up by
+         * then. */
+        if (!call->write && operation->hop_count == 0 && target < client->endpoint_count)
+            client->nearest = target;
+    }
+    pthread_mutex_unlock(&client->lock);
+    operation->has_target = false;
+}
+
+static void end(struct operation *operation)
+{
+    judge_keep_uncertainty(operation);
+    if (operation->has_target)
+        leave_target(operation);
+    if (operation->identity != NULL)
+        tell_request_id(operation);
+    free(operation->call.packed);
+    free(operation->call.memory);
+    free(operation->refusal);
+    operation->stage = STAGE_ENDED;
+    operation->host(operation);
+}
+
+/* ---- The answer ------------------------------------------------------------------------------ */
+
+/* Without memory for the answer to a write that was executed, its details are lost:
+ * candor_txn_status() tells them later. */
+static void not_taken(const struct call *call, struct candor_result *result)
+{
+    if (result->no_memory) {
+        operation_out_of_memory(&result->error);
+        result->error.reason = call->write ? CANDOR_REASON_OUTCOME_UNKNOWN : CANDOR_REASON_NONE;
+        return;
+    }
+    candor_error_set(&result->error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
+                     "the answer of node %s to %s does not decode",
+                     result->has_freshness ? result->freshness.node : "(unnamed)", call->method);
+}
+
+/* R46: what no attempt of this operation may have done was done by another process with this
+ * client's ids, for a write with the very same content; this one's was not executed. */
+static void not_ours(struct candor_result *result)
+{
+    candor_error_set(&result->error, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_REQUEST_ID_REUSED,
+                     "node %s has executed this request for another process that uses this "
+                     "client's id; this call's "
+                     "write was not executed",
+                     result->has_freshness ? result->freshness.node : "(unnamed)");
+    result->replayed = result->wrote = false;
+}
+
+/* The write's position is what the session has now seen. */
+static void see_own_write(struct candor_result *result)
+{
+    struct candor_token *token = &result->token;
+    if (token->cluster_id == 0 || candor_pos_compare(&result->last, &token->pos) <= 0)
+        return;
+    if (candor_epoch_compare(&result->last.epoch, &token->pos.epoch) != 0)
+        token->origin = 0;
+    token->pos = result->last;
+}
+
+/* Out of the reply, whose memory goes with NNG's callback. */
+static void take_answer(struct operation *operation, struct slice response)
+{
+    struct candor_client *client = operation->client;
+    struct candor_result *result = operation->result;
+    const struct call *call = &operation->call;
+    const Candor__V1__RpcReply *reply = operation->exchange.reply;
+    uint64_t received_ns = clock_boot_ns();
+
+    result->error = operation->exchange.error;
+    operation->answered = reply != NULL;
+    if (reply != NULL)
+        convert_envelope(reply, result);
+    if (reply != NULL && result->error.code != CANDOR_OK) /* some answer beside an error */
+        response = slice_of(reply->body.data, reply->body.len);
+    if (result->lost_archive[0] != '\0' && operation->one_of_many)
+        result->more_lost_writes = true;
+    bool has_body = result->error.code == CANDOR_OK || response.length > 0;
+    if (has_body && !call->take(call, response, result))
+        not_taken(call, result);
+    if (result->error.code == CANDOR_OK && result->replayed && !operation->uncertain)
+        not_ours(result);
+    if (call->write)
+        see_own_write(result);
+    promise_check(client, call, operation->sent_ns, received_ns, result);
+    if (result->error.code == CANDOR_OK)
+        client_see_token(client, &call->asked, &result->token);
+    /* The node's bound held when it answered, which was after the request was sent. */
+    if (result->freshness.has_staleness_bound)
+        result->freshness.staleness_bound_ms += ns_to_ms_up(clock_boot_ns() - operation->sent_ns);
+}
+
+static void host_at(struct operation *operation, enum stage stage, uint64_t resume_ns)
+{
+    operation->stage = stage;
+    operation->resume_ns = resume_ns;
+    operation->host(operation);
+}
+
+static void decide(struct operation *operation)
+{
+    enum next next = judge_attempt(operation);
+    uint64_t pause_ns;
+    if (next == NEXT_AGAIN) {
+        host_at(operation, STAGE_ASK, 0);
+        return;
+    }
+    if (next == NEXT_FOLLOW || next == NEXT_RETRY)
+        judge_keep_refusal(operation);
+    if (next == NEXT_FOLLOW && judge_hops(operation))
+        host_at(operation, STAGE_FOLLOW, 0);
+    else if (next == NEXT_RETRY && judge_pause(operation, &pause_ns))
+        host_at(operation, STAGE_PAUSED, clock_boot_ns() + pause_ns);
+    else
+        end(operation);
+}
+
+static void conclude(struct operation *operation, struct slice response)
+{
+    take_answer(operation, response);
+    if (operation->result->violation[0] != '\0' && operation->client->violation != NULL)
+        host_at(operation, STAGE_TELL, 0);
+    else
+        decide(operation);
+}
+
+/* ---- An attempt ------------------------------------------------------------------------------ */
+
+/* What this thread is about to send. An attempt that is refused at once ends before
+ * rpc_client_call() returns; it is concluded then, so that no callback runs within another. */
+static _Thread_local struct {
+    const struct operation *operation;
+    bool refused;
+} sending;
+
+static void answered(struct slice response, struct rpc_exchange *exchange)
+{
+    struct operation *operation = exchange->closure_data;
+    if (operation == sending.operation)
+        sending.refused = true;
+    else
+        conclude(operation, response);
+}
+
+static uint32_t left_ms(const struct operation *operation)
+{
+    uint64_t left = saturating_sub(operation->deadline_ns, clock_boot_ns()) / NS_PER_MS;
+    return (uint32_t)min_u64(left, LIMIT_RPC_DEADLINE_MS_MAX);
+}
+
+/* What one node does not answer is asked elsewhere while there is time. */
+static uint32_t attempt_ms(const struct operation *operation)
+{
+    uint32_t left = left_ms(operation);
+    bool alone = operation->call.single ||
+                 (operation->client->endpoint_count == 1 && operation->hop_count == 0);
+    return alone ? left : (left + 1) / 2;
+}
+
+/* Of the attempt before; an operation's counts stay, and what it learnt of the session's losses. */
+static void clear_attempt(struct candor_result *result)
+{
+    struct candor_result before = *result;
+    /* kept */
+    if (before.session_lost)
+        result->lost_writes = NULL;
+    candor_result_free(result);
+    memset(result, 0, sizeof *result);
+    result->attempts = before.attempts;
+    result->redirects = before.redirects;
+    if (!before.session_lost)
+        return;
+    result->session_lost = true;
+    memcpy(result->lost_archive, before.lost_archive, sizeof result->lost_archive);
+    result->lost_write_count = before.lost_write_count;
+    result->lost_writes = before.lost_writes;
+    result->more_lost_writes = before.more_lost_writes;
+}
+
+/* After this the operation is another thread's, and may be gone. */
+static void send(struct operation *operation, struct rpc_client *rpc)
+{
+    const struct call *call = &operation->call;
+    operation->exchange = (struct rpc_exchange){
+        .deadline_ms = (uint32_t)max_u64(1, attempt_ms(operation)),
+        .request_id = operation->has_request_id ? &operation->request_id : NULL,
+        .hops = operation->hop_list,
+        .hop_count = operation->hop_count,
+        .closure_data = operation};
+    if (operation->result->attempts > 0)
+        clear_attempt(operation->result);
+    operation->result->attempts++;
+    operation->stage = STAGE_ASKED;
+    operation->sent_ns = clock_boot_ns();
+    sending.operation = operation;
+    sending.refused = false;
+    rpc_client_call(rpc, call->method, call->body, answered, &operation->exchange);
+    sending.operation = NULL; /* it may be gone, and its place another's */
+    if (sending.refused)
+        conclude(operation, (struct slice){0});
+}
+
+static void ask(struct operation *operation)
+{
+    struct candor_error *error = &operation->result->error;
+    if (fork_stranded(error)) { /* also in the middle of a call, when its callback forks */
+        end(operation);
+        return;
+    }
+    struct rpc_client *rpc = client_rpc(operation->client, operation->target);
+    if (rpc == NULL)
+        host_at(operation, STAGE_ASK, 0);
+    else
+        send(operation, rpc);
+}
+
+void engine_begin(struct operation *operation)
+{
+    struct candor_client *client = operation->client;
+    const struct call *call = &operation->call;
+    uint64_t deadline_ms = call->deadline_ms != 0 ? call->deadline_ms : client->deadline_ms;
+    operation->begun_ns = clock_boot_ns();
+    operation->deadline_ns =
+        operation->begun_ns + min_u64(deadline_ms, LIMIT_RPC_DEADLINE_MS_MAX) * NS_PER_MS;
+    operation->has_target = call->held;
+    operation->target = call->only;
+    memset(operation->result, 0, sizeof *operation->result);
+    if (!prepare(operation)) {
+        end(operation);
+        return;
+    }
+    take_first_target(operation);
+    ask(operation);
+}
+
+/* ---- What the host goes on with -------------------------------------------------------------- */
+
+static void ask_opened(struct operation *operation)
+{
+    struct candor_error *error = &operation->result->error;
+    if (fork_stranded(error) ||
+        client_open_rpc(operation->client, operation->target, error) == NULL)
+        end(operation);
+    else
+        ask(operation);
+}
+
+static void follow(struct operation *operation)
+{
+    struct candor_client *client = operation->client;
+    struct candor_result *result = operation->result;
+    size_t target;
+    struct candor_error error = {0};
+    if (!client_connect(client, result->endpoint, &target, &error)) {
+        candor_error_set(&result->error, error.code, error.reason, "redirected to %s: %s",
+                         result->endpoint, error.message);
+        end(operation);
+        return;
+    }
+    char *hop = operation->hops[operation->hop_count];
+    convert_text(result->has_freshness ? result->freshness.node : "?", hop, LIMIT_NODE_ID_BYTES);
+    operation->hop_list[operation->hop_count++] = hop;
+    client_release(client, operation->target);
+    operation->target = target;
+    result->redirects++;
+    ask_opened(operation);
+}
+
+/* The pause is over: the next endpoint is asked, or the same where it had too much to do. */
+static void turn_elsewhere(struct operation *operation)
+{
+    struct candor_client *client = operation->client;
+    size_t target = operation->target;
+    if (operation->result->error.code != CANDOR_RESOURCE_EXHAUSTED) {
+        pthread_mutex_lock(&client->lock);
+        if (client->primary == target)
+            client->primary = CONNECTIONS_MAX;
+        bool endpoint = target < client->endpoint_count;
+        client_move(client, &operation->target,
+                    endpoint ? (target + 1) % client->endpoint_count : 0);
+        pthread_mutex_unlock(&client->lock);
+    }
+    ask_opened(operation);
+}
+
+void engine_resume(struct operation *operation)
+{
+    struct candor_client *client = operation->client;
+    switch (operation->stage) {
+    case STAGE_TELL:
+        client->violation(client->closure, operation->result->violation);
+        decide(operation);
+        break;
+    case STAGE_ASK:
+        ask_opened(operation);
+        break;
+    case STAGE_FOLLOW:
+        follow(operation);
+        break;
+    case STAGE_PAUSED:
+        turn_elsewhere(operation);
+        break;
+    case STAGE_ASKED:
+    case STAGE_ENDED:
+        ASSERT(false);
+    }
+}
