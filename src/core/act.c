@@ -12,8 +12,6 @@ struct core_action *act_new(struct core *core, enum core_action_type type)
     struct core_actions *actions = core->actions;
     memory_grow(actions->list, actions->capacity, actions->count + 1);
     struct core_action *action = &actions->list[actions->count++];
-    memset(action, 0, offsetof(struct core_action, text));
-    action->text[0] = '\0';
     action->type = type;
     return action;
 }
@@ -46,54 +44,61 @@ struct core_msg *act_message(struct core *core, enum core_msg_type type)
 
 void act_publish(struct core *core, struct core_msg *msg)
 {
-    act_new(core, CORE_ACTION_PUBLISH)->msg = msg;
+    act_new(core, CORE_ACTION_PUBLISH)->publish.msg = msg;
 }
 
 uint64_t act_call(struct core *core, struct candor_node_id peer, struct core_msg *msg)
 {
-    struct core_action *action = act_new(core, CORE_ACTION_CALL);
-    action->peer = peer;
-    action->nonce = core->next_nonce++;
-    action->msg = msg;
-    return action->nonce;
+    uint64_t nonce = core->next_nonce++;
+    act_new(core, CORE_ACTION_CALL)->call =
+        (struct core_action_call){.peer = peer, .nonce = nonce, .msg = msg};
+    return nonce;
 }
 
 void act_answer(struct core *core, uint64_t ticket, struct core_msg *msg)
 {
-    struct core_action *action = act_new(core, CORE_ACTION_ANSWER);
-    action->ticket = ticket;
-    action->msg = msg;
+    act_new(core, CORE_ACTION_ANSWER)->answer =
+        (struct core_action_answer){.ticket = ticket, .msg = msg};
+}
+
+/* Field by field: a struct assigned whole would write the whole text. */
+static struct core_action_finish *new_finish(struct core *core, uint64_t ticket,
+                                             enum candor_code code, enum candor_reason reason,
+                                             struct candor_pos pos)
+{
+    ASSERT(ticket != 0);
+    struct core_action_finish *finish = &act_new(core, CORE_ACTION_FINISH)->finish;
+    finish->ticket = ticket;
+    finish->code = code;
+    finish->reason = reason;
+    finish->pos = pos;
+    finish->ack = CANDOR_ACK_NONE;
+    finish->text[0] = '\0';
+    return finish;
 }
 
 void act_finish(struct core *core, uint64_t ticket, enum candor_code code,
                 enum candor_reason reason, struct candor_pos pos, enum candor_ack ack)
 {
-    ASSERT(ticket != 0);
-    struct core_action *action = act_new(core, CORE_ACTION_FINISH);
-    action->ticket = ticket;
-    action->code = code;
-    action->reason = reason;
-    action->pos = pos;
-    action->ack = ack;
+    new_finish(core, ticket, code, reason, pos)->ack = ack;
 }
 
 void act_finish_text(struct core *core, uint64_t ticket, enum candor_code code,
                      enum candor_reason reason, struct candor_pos pos, const char *format, ...)
 {
-    act_finish(core, ticket, code, reason, pos, CANDOR_ACK_NONE);
-    char *text = core->actions->list[core->actions->count - 1].text;
+    struct core_action_finish *finish = new_finish(core, ticket, code, reason, pos);
     va_list args;
     va_start(args, format);
-    vsnprintf(text, CORE_TEXT_BYTES, format, args);
+    vsnprintf(finish->text, sizeof finish->text, format, args);
     va_end(args);
 }
 
 void act_log(struct core *core, enum log_level level, const char *format, ...)
 {
     struct core_action *action = act_new(core, CORE_ACTION_LOG);
-    action->seq = (uint64_t)level;
+    action->log.level = level;
     va_list args;
     va_start(args, format);
-    vsnprintf(action->text, sizeof action->text, format, args);
+    vsnprintf(action->log.text, sizeof action->log.text, format, args);
     va_end(args);
 }

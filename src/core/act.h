@@ -4,6 +4,8 @@
 
 #include "core/state.h"
 
+/* The type alone is set, and the caller fills in what belongs to it: a step makes many, and most of
+ * an action is room for a text that few have. */
 struct core_action *act_new(struct core *core, enum core_action_type type);
 /* header filled; lives to the next step */
 struct core_msg *act_message(struct core *core, enum core_msg_type type);

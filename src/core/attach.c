@@ -62,9 +62,8 @@ static void start_truncate(struct core *core, uint64_t to)
     }
     core->follow.attach = ATTACH_TRUNCATING;
     act_log(core, LOG_LEVEL_WARN, "rollback from=%" PRIu64 " to=%" PRIu64, core->log.last, to);
-    struct core_action *action = work_give(core, CORE_ACTION_TRUNCATE);
-    action->seq = to;
-    action->epoch = core->epoch;
+    work_give(core, CORE_ACTION_TRUNCATE)->cut =
+        (struct core_action_cut){.seq = to, .epoch = core->epoch};
 }
 
 void attach_answer(struct core *core, const struct core_msg *msg)

@@ -89,10 +89,11 @@ void become_opening(struct core *core)
     ASSERT_U64(core->log.last, ==, core->log.durable);
     core->phase = PHASE_OPENING;
     forget_progress(core);
-    struct core_action *action = work_give(core, CORE_ACTION_EPOCH_START);
-    action->epoch = core->epoch;
-    action->cluster_id = core->cluster_id;
-    action->members = &core->members_proposed;
+    work_give(core, CORE_ACTION_EPOCH_START)->meta = (struct core_action_meta){
+        .epoch = core->epoch,
+        .cluster_id = core->cluster_id,
+        .members = &core->members_proposed,
+    };
 }
 
 void become_primary(struct core *core, uint64_t first_seq)

@@ -107,7 +107,7 @@ void commit_advance(struct core *core)
     if (reached > core->log.commit && of_this_epoch) {
         core->log.commit = reached;
         risk_committed(core);
-        act_new(core, CORE_ACTION_COMMIT)->seq = reached;
+        act_new(core, CORE_ACTION_COMMIT)->commit.seq = reached;
     }
 }
 
@@ -126,5 +126,5 @@ void commit_learn(struct core *core, uint64_t announced)
         return;
     core->log.commit = known;
     risk_committed(core);
-    act_new(core, CORE_ACTION_COMMIT)->seq = known;
+    act_new(core, CORE_ACTION_COMMIT)->commit.seq = known;
 }

@@ -1,11 +1,12 @@
 /* What happens to a core, and what it wants done. Slices in an event are read during core_take()
- * alone; those in actions point into that event or into the core, and are valid until the next
- * core_take() or core_flush(). */
+ * alone. What actions point to belongs to that event or to the core: the shell frees nothing of it,
+ * and copies what it keeps, for it is valid until the next core_take() or core_flush(). */
 #ifndef CORE_EVENT_H
 #define CORE_EVENT_H
 
 #include <candor/status.h>
 
+#include "base/logging.h"
 #include "core/message.h"
 
 /* ---- Events: what happened ------------------------------------------------------------------- */
@@ -133,44 +134,38 @@ struct core_event {
 
 enum core_action_type {
     /* transport */
-    /* msg: RECORDS on the records channel, HEARTBEAT and STATUS on the other */
-    CORE_ACTION_PUBLISH = 1,
-    CORE_ACTION_CALL,       /* send msg to `peer`; its REPLY or CALL_FAILED carries the nonce */
-    CORE_ACTION_ANSWER,     /* answer the REQUEST `ticket` with msg */
-    CORE_ACTION_RESET_PEER, /* `peer` was not heard for too long: re-connect */
+    CORE_ACTION_PUBLISH = 1, /* RECORDS on the records channel, HEARTBEAT and STATUS on the other */
+    CORE_ACTION_CALL,        /* ask a peer -> REPLY or CALL_FAILED */
+    CORE_ACTION_ANSWER,      /* a peer's REQUEST is answered */
+    CORE_ACTION_RESET_PEER,  /* a peer was not heard for too long: re-connect */
     /* writer, in order */
-    CORE_ACTION_SAVE,   /* hard state: cluster_id, epoch, commit, forked -> SAVED */
+    CORE_ACTION_SAVE,   /* the hard state -> SAVED */
     CORE_ACTION_APPEND, /* a replica's batches -> APPENDED */
-    /* a client's write `ticket` in `epoch`: sequence it after the log's end -> APPENDED */
-    CORE_ACTION_WRITE,
-    /* The record that opens `epoch`, with members and cluster_id; then, where `epoch` is higher,
-     * the hard state's epoch -> APPENDED */
+    CORE_ACTION_WRITE,  /* a client's write: sequence it after the log's end -> APPENDED */
+    /* meta: the record that opens its epoch; then, where the epoch is higher, the hard state's
+     * epoch -> APPENDED */
     CORE_ACTION_EPOCH_START,
-    CORE_ACTION_MEMBERS, /* a membership record in `epoch` -> APPENDED */
-    /* archive, undo and cut what lies after `seq`; superseded by `epoch` -> TRUNCATED */
-    CORE_ACTION_TRUNCATE,
-    /* make the downloaded snapshot the state; first archive own records above `seq` -> INSTALLED */
+    CORE_ACTION_MEMBERS,  /* meta: a membership record -> APPENDED */
+    CORE_ACTION_TRUNCATE, /* cut: archive, undo and cut off own records -> TRUNCATED */
+    /* cut: make the downloaded snapshot the state; first archive own records -> INSTALLED */
     CORE_ACTION_INSTALL,
     /* What is known of the others' lives has changed: core_lives() is to be kept. No event answers
      * it. */
     CORE_ACTION_KEEP_LIVES,
     /* This directory is an older copy of itself (R62): it takes a new store_id, and the process
-     * starts again with it. The core promises nothing any more. text: why */
+     * starts again with it. The core promises nothing any more. end */
     CORE_ACTION_RENEW,
-    /* Another process runs as this node (R64): this one ends. text: why */
-    CORE_ACTION_STOP,
-    CORE_ACTION_COMMIT, /* known commit is `seq`: undo up to it can go. No event answers it */
+    CORE_ACTION_STOP,   /* another process runs as this node (R64): this one ends. end */
+    CORE_ACTION_COMMIT, /* the known commit grew: undo up to it can go. No event answers it */
     /* snapshot download, by the shell */
-    /* from `peer`, of `epoch`, at `seq` or later -> SNAPSHOT_READY or SNAPSHOT_FAILED */
-    CORE_ACTION_FETCH_SNAPSHOT,
+    CORE_ACTION_FETCH_SNAPSHOT, /* -> SNAPSHOT_READY or SNAPSHOT_FAILED */
     /* cancel the download or discard what is ready; no event follows any more */
     CORE_ACTION_DROP_SNAPSHOT,
     /* clients */
-    CORE_ACTION_FINISH, /* `ticket` is done: code, reason, pos, ack, text */
+    CORE_ACTION_FINISH, /* what a client or an operator asked for is done, or refused */
     /* people */
-    /* a line for the node's log: text is "event key=value ..."; level in `seq`: enum log_level */
-    CORE_ACTION_LOG,
-    CORE_ACTION_FAILOVER, /* another epoch began, as this node saw it: failover */
+    CORE_ACTION_LOG,      /* a line for the node's log */
+    CORE_ACTION_FAILOVER, /* another epoch began, as this node saw it */
 };
 
 /* How an epoch began: known to the node that opened it. */
@@ -200,25 +195,76 @@ struct core_failover {
 
 #define CORE_TEXT_BYTES 256
 
+/* The union's member has the type's name, or says whose it is. Of the rest nothing is set. */
 struct core_action {
     enum core_action_type type;
-    uint64_t ticket;
-    uint64_t nonce;
-    struct candor_node_id peer;
-    struct candor_epoch epoch;
-    uint64_t seq;
-    uint64_t cluster_id;                  /* SAVE, EPOCH_START, MEMBERS */
-    bool forked;                          /* SAVE */
-    const struct core_msg *msg;           /* PUBLISH, CALL, ANSWER */
-    struct slice batches;                 /* APPEND */
-    const struct members *members;        /* EPOCH_START, MEMBERS */
-    const struct core_failover *failover; /* FAILOVER */
-    /* FINISH */
-    enum candor_code code;
-    enum candor_reason reason;
-    struct candor_pos pos;      /* of the write; SESSION_LOST: where the histories part */
-    enum candor_ack ack;        /* the level reached */
-    char text[CORE_TEXT_BYTES]; /* FINISH with an error, LOG */
+    union {
+        struct {
+            const struct core_msg *msg; /* the core's */
+        } publish;
+        struct core_action_call {
+            struct candor_node_id peer; /* who is asked */
+            uint64_t nonce;             /* comes back with the REPLY or the CALL_FAILED */
+            const struct core_msg *msg; /* the core's */
+        } call;
+        struct core_action_answer {
+            uint64_t ticket;            /* of the REQUEST */
+            const struct core_msg *msg; /* the core's */
+        } answer;
+        struct {
+            struct candor_node_id peer; /* who was not heard */
+        } reset_peer;
+        struct core_action_save {
+            uint64_t cluster_id;       /* 0: of none yet */
+            struct candor_epoch epoch; /* the highest that was adopted or voted in */
+            uint64_t commit;           /* the known commit */
+            bool forked;               /* the log has parted from what is committed */
+        } save;
+        struct core_action_append {
+            struct candor_epoch epoch; /* in which they came */
+            struct slice batches;      /* the core's: whole ones, each following the one before */
+        } append;
+        struct core_action_write {
+            uint64_t ticket;           /* of the WRITE event; the shell has its operations */
+            struct candor_epoch epoch; /* of the record */
+        } write;
+        /* EPOCH_START, MEMBERS */
+        struct core_action_meta {
+            struct candor_epoch epoch;     /* of the record */
+            uint64_t cluster_id;           /* for the record */
+            const struct members *members; /* the core's: for the record */
+        } meta;
+        /* TRUNCATE, INSTALL */
+        struct core_action_cut {
+            uint64_t seq;              /* own records after it go */
+            struct candor_epoch epoch; /* by which they are superseded */
+        } cut;
+        /* RENEW, STOP */
+        struct {
+            char text[CORE_TEXT_BYTES]; /* why, for people */
+        } end;
+        struct {
+            uint64_t seq; /* the known commit */
+        } commit;
+        struct core_action_fetch_snapshot {
+            struct candor_node_id peer; /* who is to send it */
+            struct candor_epoch epoch;  /* in which it is to be cut */
+            uint64_t seq;               /* where it is to stand, at least */
+        } fetch_snapshot;
+        struct core_action_finish {
+            uint64_t ticket; /* of the event that asked for it */
+            enum candor_code code;
+            enum candor_reason reason;
+            struct candor_pos pos;      /* of the write; SESSION_LOST: where the histories part */
+            enum candor_ack ack;        /* the level reached */
+            char text[CORE_TEXT_BYTES]; /* of an error, for people; "": its code says it all */
+        } finish;
+        struct {
+            enum log_level level;
+            char text[CORE_TEXT_BYTES]; /* "event key=value ..." */
+        } log;
+        struct core_failover failover;
+    };
 };
 
 /* Grows as needed; emptied by core_take and core_flush at their start. */

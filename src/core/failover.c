@@ -5,14 +5,13 @@
 static void report(struct core *core, enum core_failover_cause cause, struct candor_epoch previous,
                    bool has_gap)
 {
-    core->failovers.newest = (struct core_failover){
+    act_new(core, CORE_ACTION_FAILOVER)->failover = (struct core_failover){
         .cause = cause,
         .epoch = core->epoch,
         .previous = previous,
         .has_gap = has_gap,
         .gap_ns = has_gap ? saturating_sub(core->now_ns, core->failovers.before_ns) : 0,
     };
-    act_new(core, CORE_ACTION_FAILOVER)->failover = &core->failovers.newest;
 }
 
 static void remember(struct core *core, uint64_t until_ns)

@@ -184,7 +184,7 @@ static void stop(struct core *core, const struct peer *peer, const struct core_l
 {
     core->lives.over = true;
     struct core_action *action = act_new(core, CORE_ACTION_STOP);
-    snprintf(action->text, sizeof action->text,
+    snprintf(action->end.text, sizeof action->end.text,
              "another process runs as this node: %s hears boot %" PRIu64 " of disk %016" PRIx64
              ", this one is boot %" PRIu64 " of disk %016" PRIx64,
              peer->id.text, boot_count(known->boot), known->store_id, boot_count(core->boot),
@@ -196,7 +196,7 @@ static void renew(struct core *core, const struct peer *peer, const struct core_
     char held[POS_TEXT_BYTES];
     core->lives.over = true;
     struct core_action *action = act_new(core, CORE_ACTION_RENEW);
-    snprintf(action->text, sizeof action->text,
+    snprintf(action->end.text, sizeof action->end.text,
              "this data directory is an older copy: %s knows boot %" PRIu64
              " of this disk, which held %s; this is boot %" PRIu64 " and began with %" PRIu64,
              peer->id.text, boot_count(known->boot), pos_text(known->held, held),

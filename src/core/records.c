@@ -101,9 +101,10 @@ static enum taken take_batches(struct core *core, struct slice batches)
     }
     if (core->taking.append.length > 0) {
         risk_note(core, buffer_slice(&core->taking.append));
-        struct core_action *action = work_give(core, CORE_ACTION_APPEND);
-        action->epoch = core->epoch;
-        action->batches = buffer_slice(&core->taking.append);
+        work_give(core, CORE_ACTION_APPEND)->append = (struct core_action_append){
+            .epoch = core->epoch,
+            .batches = buffer_slice(&core->taking.append),
+        };
     }
     return worst;
 }

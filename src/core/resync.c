@@ -15,10 +15,11 @@
 void resync_fetch(struct core *core, uint64_t least_seq)
 {
     core->follow.attach = ATTACH_DOWNLOADING;
-    struct core_action *action = act_new(core, CORE_ACTION_FETCH_SNAPSHOT);
-    action->peer = core->epoch.owner;
-    action->epoch = core->epoch;
-    action->seq = least_seq;
+    act_new(core, CORE_ACTION_FETCH_SNAPSHOT)->fetch_snapshot = (struct core_action_fetch_snapshot){
+        .peer = core->epoch.owner,
+        .epoch = core->epoch,
+        .seq = least_seq,
+    };
 }
 
 bool resync_take(struct core *core)
@@ -69,9 +70,8 @@ void resync_ready(struct core *core, const struct core_event *event)
         return;
     }
     core->follow.attach = ATTACH_INSTALLING;
-    struct core_action *action = work_give(core, CORE_ACTION_INSTALL);
-    action->seq = common;
-    action->epoch = core->epoch;
+    work_give(core, CORE_ACTION_INSTALL)->cut =
+        (struct core_action_cut){.seq = common, .epoch = core->epoch};
 }
 
 void resync_failed(struct core *core)

@@ -335,7 +335,6 @@ struct core {
          * started. */
         struct candor_epoch before;
         uint64_t before_ns;
-        struct core_failover newest; /* of this step's FAILOVER action */
     } failovers;
     struct notice notice;
 

@@ -309,7 +309,7 @@ static void reset_silent_peers(struct core *core)
         if (saturating_sub(core->now_ns, since_ns) < who_silence_ns(core))
             continue;
         peer->reset_ns = core->now_ns;
-        act_new(core, CORE_ACTION_RESET_PEER)->peer = peer->id;
+        act_new(core, CORE_ACTION_RESET_PEER)->reset_peer.peer = peer->id;
     }
 }
 

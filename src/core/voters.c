@@ -9,10 +9,11 @@ static void propose_members(struct core *core, const struct members *members)
 {
     core->members_proposed = *members;
     core->lead.members_in_flight = true;
-    struct core_action *action = work_give(core, CORE_ACTION_MEMBERS);
-    action->epoch = core->epoch;
-    action->cluster_id = core->cluster_id;
-    action->members = &core->members_proposed;
+    work_give(core, CORE_ACTION_MEMBERS)->meta = (struct core_action_meta){
+        .epoch = core->epoch,
+        .cluster_id = core->cluster_id,
+        .members = &core->members_proposed,
+    };
 }
 
 /* The members with `peer`'s present disk, or one step nearer to it. A majority with a new disk need

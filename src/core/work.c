@@ -34,9 +34,10 @@ enum core_action_type work_answered(struct core *core)
 void work_save_hard_state(struct core *core)
 {
     core->hard.version++;
-    struct core_action *action = work_give(core, CORE_ACTION_SAVE);
-    action->cluster_id = core->cluster_id;
-    action->epoch = core->epoch;
-    action->seq = core->log.commit;
-    action->forked = core->fork.forked;
+    work_give(core, CORE_ACTION_SAVE)->save = (struct core_action_save){
+        .cluster_id = core->cluster_id,
+        .epoch = core->epoch,
+        .commit = core->log.commit,
+        .forked = core->fork.forked,
+    };
 }

@@ -7,7 +7,7 @@
 /* The oldest work is answered: of which type it was. */
 enum core_action_type work_answered(struct core *core);
 bool work_is_append(enum core_action_type type);
-/* to the writer */
+/* to the writer; for the caller to fill in (act_new) */
 struct core_action *work_give(struct core *core, enum core_action_type type);
 void work_save_hard_state(struct core *core);
 

@@ -256,9 +256,8 @@ void writes_take(struct core *core, const struct core_event *event)
     }
     writer_push(core, &write);
     core->writes.records_with_writer += write.records;
-    struct core_action *action = work_give(core, CORE_ACTION_WRITE);
-    action->ticket = event->ticket;
-    action->epoch = core->epoch;
+    work_give(core, CORE_ACTION_WRITE)->write =
+        (struct core_action_write){.ticket = event->ticket, .epoch = core->epoch};
 }
 
 /* Says whose shortage it is, and what helps. */

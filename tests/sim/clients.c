@@ -158,30 +158,30 @@ static void check_session_write(struct world *world, const struct node *node, st
 }
 
 static void write_finished(struct world *world, struct node *node, const struct ticket *ticket,
-                           const struct core_action *action)
+                           const struct core_action_finish *finish)
 {
     struct client *client = &world->clients[ticket->client];
-    if (action->code == CANDOR_OK) {
-        check_session_write(world, node, action->pos);
-        check_answered(world, node, ticket->request, action->pos);
+    if (finish->code == CANDOR_OK) {
+        check_session_write(world, node, finish->pos);
+        check_answered(world, node, ticket->request, finish->pos);
     }
-    if (action->reason == CANDOR_REASON_SESSION_LOST)
+    if (finish->reason == CANDOR_REASON_SESSION_LOST)
         reported_lost(world, ticket->token);
     if (!is_current(world, ticket->client, ticket->operation))
         return;
     /* a retry's may be older */
     bool newer = client->token_cluster_id != node->view.cluster_id ||
-                 pos_compare(action->pos, client->token) > 0;
-    if (action->code == CANDOR_OK && newer) {
-        client->token = action->pos;
+                 pos_compare(finish->pos, client->token) > 0;
+    if (finish->code == CANDOR_OK && newer) {
+        client->token = finish->pos;
         client->token_cluster_id = node->view.cluster_id;
     }
-    if (action->reason == CANDOR_REASON_SESSION_LOST)
-        client->token = action->pos;
-    else if (action->code != CANDOR_OK)
+    if (finish->reason == CANDOR_REASON_SESSION_LOST)
+        client->token = finish->pos;
+    else if (finish->code != CANDOR_OK)
         follow_redirect(world, node, client);
-    bool too_old = action->code == CANDOR_ABORTED && action->reason == CANDOR_REASON_NONE;
-    if (action->code == CANDOR_OK || too_old)
+    bool too_old = finish->code == CANDOR_ABORTED && finish->reason == CANDOR_REASON_NONE;
+    if (finish->code == CANDOR_OK || too_old)
         client->unanswered = false;
     act_later(world, ticket->client);
 }
@@ -353,22 +353,22 @@ static void wait_again(struct world *world, struct event *event)
 }
 
 static void wait_finished(struct world *world, struct node *node, const struct ticket *ticket,
-                          const struct core_action *action)
+                          const struct core_action_finish *finish)
 {
     struct client *client = &world->clients[ticket->client];
     struct read *read = ticket->read;
-    bool lost = action->reason == CANDOR_REASON_SESSION_LOST && !read->foreign;
+    bool lost = finish->reason == CANDOR_REASON_SESSION_LOST && !read->foreign;
     if (lost)
         reported_lost(world, read->ask.token.pos);
     if (!is_current(world, ticket->client, ticket->operation))
         return;
     bool commit = read->wait == CORE_WAIT_COMMIT;
-    if (commit && read->holds && action->reason == CANDOR_REASON_NO_MAJORITY) {
+    if (commit && read->holds && finish->reason == CANDOR_REASON_NO_MAJORITY) {
         read->holds = false;
         schedule_at_node(world, node, world->now_ns, wait_again)->data = read;
-    } else if (action->code != CANDOR_OK) {
+    } else if (finish->code != CANDOR_OK) {
         if (lost)
-            client->token = action->pos;
+            client->token = finish->pos;
         act_later(world, ticket->client);
     } else if (commit && read->holds) {
         answer_linearizable(world, node, read);
@@ -507,15 +507,15 @@ void clients_start(struct world *world)
 }
 
 void client_finished(struct world *world, struct node *node, const struct ticket *ticket,
-                     const struct core_action *action)
+                     const struct core_action_finish *finish)
 {
     /* the judge's own */
     if (ticket->client >= SIM_CLIENTS)
         return;
     if (ticket->kind == TICKET_WRITE)
-        write_finished(world, node, ticket, action);
+        write_finished(world, node, ticket, finish);
     else if (ticket->kind == TICKET_WAIT)
-        wait_finished(world, node, ticket, action);
+        wait_finished(world, node, ticket, finish);
 }
 
 /* The node died with it. */

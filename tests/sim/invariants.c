@@ -407,7 +407,7 @@ void check_truncate(struct world *world, struct node *node, uint64_t to)
                 node->id.text, to, node->view.commit);
 }
 
-void check_install(struct world *world, struct node *node, const struct core_action *action)
+void check_install(struct world *world, struct node *node, uint64_t to)
 {
     const struct snapshot *snapshot = node->ready;
     char cut[POS_TEXT_BYTES];
@@ -417,7 +417,7 @@ void check_install(struct world *world, struct node *node, const struct core_act
     if (!epoch_equal(snapshot->pos.epoch, node->view.epoch))
         violate(world, "R14", "node %s installs a snapshot cut at %s in epoch %s", node->id.text,
                 pos_text(snapshot->pos, cut), epoch_text(node->view.epoch, epoch));
-    if (action->seq > snapshot->pos.seq)
+    if (to > snapshot->pos.seq)
         violate(world, "R14", "node %s keeps records above its snapshot", node->id.text);
 }
 
@@ -482,18 +482,19 @@ static bool was_committed(const struct world *world, struct candor_pos pos,
     return false;
 }
 
-static void check_level(struct world *world, struct node *node, const struct core_action *action)
+static void check_level(struct world *world, struct node *node,
+                        const struct core_action_finish *finish)
 {
     char pos[POS_TEXT_BYTES];
-    if (action->ack >= CANDOR_ACK_MAJORITY && !may_lose(world) &&
-        !was_committed(world, action->pos, node->view.epoch.generation))
+    if (finish->ack >= CANDOR_ACK_MAJORITY && !may_lose(world) &&
+        !was_committed(world, finish->pos, node->view.epoch.generation))
         violate(world, "I6", "primary %s acknowledges %s, which is not committed, as %s",
-                node->id.text, pos_text(action->pos, pos), ack_level_name(action->ack));
+                node->id.text, pos_text(finish->pos, pos), ack_level_name(finish->ack));
     const struct members *members = disk_members(&node->disk, node->view.durable);
-    if (action->ack == CANDOR_ACK_ALL && !world->overruled && !may_lose(world) &&
-        voters_that_hold(world, members, action->pos) < members_voters(members))
+    if (finish->ack == CANDOR_ACK_ALL && !world->overruled && !may_lose(world) &&
+        voters_that_hold(world, members, finish->pos) < members_voters(members))
         violate(world, "I6", "primary %s acknowledges %s as ALL, but not all hold it",
-                node->id.text, pos_text(action->pos, pos));
+                node->id.text, pos_text(finish->pos, pos));
 }
 
 /* The record of the request's part at or below `seq`; 0: there is none. */
@@ -511,31 +512,31 @@ static uint64_t find_part(const struct disk *disk, uint64_t seq, const struct re
 
 /* R46: whichever attempt it was that is in the log, its position is named. */
 void check_acknowledged(struct world *world, struct node *node, const struct ticket *ticket,
-                        const struct core_action *action)
+                        const struct core_action_finish *finish)
 {
     const struct disk *disk = &node->disk;
     const struct request *request = ticket->request;
-    uint64_t seq = action->pos.seq;
+    uint64_t seq = finish->pos.seq;
     char pos[POS_TEXT_BYTES];
-    if (action->ack < CANDOR_ACK_LOCAL || action->ack < request->ack)
+    if (finish->ack < CANDOR_ACK_LOCAL || finish->ack < request->ack)
         violate(world, "ack", "primary %s reached %s, %s was asked for", node->id.text,
-                ack_level_name(action->ack), ack_level_name(request->ack));
-    if (!disk_holds(disk, disk->last, action->pos) ||
+                ack_level_name(finish->ack), ack_level_name(request->ack));
+    if (!disk_holds(disk, disk->last, finish->pos) ||
         find_part(disk, seq, request, request->parts - 1) != seq)
         violate(world, "R1",
                 "primary %s acknowledges request %" PRIu64 " of client %u at %s, where its disk "
                 "does not hold it",
-                node->id.text, request->number, request->client, pos_text(action->pos, pos));
-    check_level(world, node, action);
+                node->id.text, request->number, request->client, pos_text(finish->pos, pos));
+    check_level(world, node, finish);
     for (uint32_t part = request->parts; part-- > 0;) {
         seq = find_part(disk, seq, request, part);
         if (seq == 0)
             violate(world, "R46",
                     "primary %s acknowledges request %" PRIu64 " of client %u at %s, "
                     "without its part %u",
-                    node->id.text, request->number, request->client, pos_text(action->pos, pos),
+                    node->id.text, request->number, request->client, pos_text(finish->pos, pos),
                     part);
-        note_acknowledged(world, record_what(disk, seq)->number, action->ack,
+        note_acknowledged(world, record_what(disk, seq)->number, finish->ack,
                           disk->records[seq - 1].epoch, seq);
     }
 }

@@ -203,13 +203,13 @@ static void reply(struct world *world, struct node *node, uint32_t caller, uint6
     event->letter = letter_new(world, msg);
 }
 
-void net_answer(struct world *world, struct node *node, const struct core_action *action)
+void net_answer(struct world *world, struct node *node, const struct core_action_answer *answer)
 {
-    struct ticket ticket = ticket_take(world, node, action->ticket);
+    struct ticket ticket = ticket_take(world, node, answer->ticket);
     if (ticket.kind != TICKET_REQUEST)
         violate(world, "tickets", "node %s answered what no peer asked", node->id.text);
     if (ticket.caller < SIM_NODES)
-        reply(world, node, ticket.caller, ticket.caller_life, ticket.nonce, action->msg);
+        reply(world, node, ticket.caller, ticket.caller_life, ticket.nonce, answer->msg);
 }
 
 /* Served as kvd does: from the log, by the published view, beside the core (R13). */
@@ -284,25 +284,25 @@ static void deliver_request(struct world *world, struct event *event)
     net_release(world, letter);
 }
 
-void net_call(struct world *world, struct node *node, const struct core_action *action)
+void net_call(struct world *world, struct node *node, const struct core_action_call *call)
 {
-    struct node *to = find_node(world, action->peer);
+    struct node *to = find_node(world, call->peer);
     ASSERT(to != NULL && to != node);
-    rules_called(world, node, to, action->msg);
+    rules_called(world, node, to, call->msg);
     struct outgoing *out = &node->calls[node->next_call++ % SIM_CALLS];
     ASSERT(!out->open); /* its failure could not be told any more */
-    *out = (struct outgoing){action->nonce, true};
+    *out = (struct outgoing){call->nonce, true};
     bool refused = !to->up && net_open(world, node->index, to->index) && chance(world, 700000);
     uint64_t patience_ns = refused ? world->plan.latency_ns : world->plan.election_ns;
-    schedule_at_node(world, node, world->now_ns + patience_ns, fail_call)->number = action->nonce;
+    schedule_at_node(world, node, world->now_ns + patience_ns, fail_call)->number = call->nonce;
     if (!to->up || !net_open(world, node->index, to->index) ||
         (is_faulty(world) && chance(world, world->plan.lose_request_ppm)))
         return;
     uint64_t at_ns = world->now_ns + delay_ns(world, &world->links[node->index][to->index]);
     struct event *event = schedule_at_node(world, to, at_ns, deliver_request);
     event->from = node->index;
-    event->number = action->nonce;
-    event->letter = letter_new(world, action->msg);
+    event->number = call->nonce;
+    event->letter = letter_new(world, call->msg);
     event->caller_life = node->life;
 }
 

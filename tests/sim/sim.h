@@ -539,7 +539,7 @@ struct watcher {
     /* `seq` goes to the archive, and out of the log. */
     void (*archived)(struct world *world, struct node *node, uint64_t seq);
     void (*finished)(struct world *world, struct node *node, const struct ticket *ticket,
-                     const struct core_action *action);
+                     const struct core_action_finish *finish);
     /* The node died with it. */
     void (*lost)(struct world *world, struct node *node, const struct ticket *ticket);
 };
@@ -703,8 +703,8 @@ void writer_wake(struct world *world, struct node *node); /* after a fault of th
 
 /* net.c */
 void net_publish(struct world *world, struct node *node, const struct core_msg *msg);
-void net_call(struct world *world, struct node *node, const struct core_action *action);
-void net_answer(struct world *world, struct node *node, const struct core_action *action);
+void net_call(struct world *world, struct node *node, const struct core_action_call *call);
+void net_answer(struct world *world, struct node *node, const struct core_action_answer *answer);
 void net_reset_peer(struct world *world, struct node *node, struct candor_node_id peer);
 void net_node_started(struct world *world, struct node *node);
 void net_node_died(struct world *world, struct node *node);
@@ -712,14 +712,15 @@ void net_release(struct world *world, struct letter *letter);
 bool net_open(const struct world *world, uint32_t from, uint32_t to);
 
 /* snapshot.c */
-void snapshot_fetch(struct world *world, struct node *node, const struct core_action *action);
+void snapshot_fetch(struct world *world, struct node *node,
+                    const struct core_action_fetch_snapshot *fetch);
 void snapshot_drop(struct node *node);
 struct snapshot *snapshot_cut(struct world *world, const struct node *node);
 
 /* clients.c */
 void clients_start(struct world *world);
 void client_finished(struct world *world, struct node *node, const struct ticket *ticket,
-                     const struct core_action *action);
+                     const struct core_action_finish *finish);
 void client_lost(struct world *world, const struct ticket *ticket);
 void client_probe(struct world *world, struct node *primary);
 /* One attempt of a request; returns its first number. */
@@ -792,9 +793,9 @@ void check_answer(struct world *world, struct node *node, const struct core_msg 
                   uint64_t ticket);
 void check_commit(struct world *world, struct node *node, uint64_t seq);
 void check_truncate(struct world *world, struct node *node, uint64_t to);
-void check_install(struct world *world, struct node *node, const struct core_action *action);
+void check_install(struct world *world, struct node *node, uint64_t to);
 void check_acknowledged(struct world *world, struct node *node, const struct ticket *ticket,
-                        const struct core_action *action);
+                        const struct core_action_finish *finish);
 void check_discarded(struct world *world, struct node *node, uint64_t seq, struct candor_epoch by);
 void check_freshness(struct world *world, struct node *node, const struct core_freshness *fresh,
                      uint64_t applied);

@@ -96,16 +96,17 @@ static void cut(struct world *world, struct event *event)
     next->data = snapshot;
 }
 
-void snapshot_fetch(struct world *world, struct node *node, const struct core_action *action)
+void snapshot_fetch(struct world *world, struct node *node,
+                    const struct core_action_fetch_snapshot *fetch)
 {
     struct wish *wish = world_alloc(world, sizeof *wish);
-    wish->epoch = action->epoch;
+    wish->epoch = fetch->epoch;
     node->ready = NULL;
     node->download = ++world->next_download;
     uint64_t at_ns = world->now_ns + between(world, 0, world->plan.beat_ns);
     struct event *event = schedule_at_node(world, node, at_ns, cut);
     event->number = node->download;
-    event->from = find_node(world, action->peer)->index;
+    event->from = find_node(world, fetch->peer)->index;
     event->data = wish;
 }
 

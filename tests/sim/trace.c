@@ -149,33 +149,114 @@ static const char *action_name(enum core_action_type type)
     return type < sizeof names / sizeof names[0] && names[type] != NULL ? names[type] : "?";
 }
 
-void trace_action(struct world *world, const struct node *node, const struct core_action *action)
+/* The seq that it names; of a line of the log, the level. */
+static uint64_t action_seq(const struct core_action *action)
 {
-    trace_hash(world, (uint64_t)action->type << 32 ^ action->seq);
-    trace_hash(world, action->ticket);
-    if (!world->options.trace)
-        return;
-    char text[EPOCH_TEXT_BYTES];
+    switch (action->type) {
+    case CORE_ACTION_SAVE:
+        return action->save.commit;
+    case CORE_ACTION_TRUNCATE:
+    case CORE_ACTION_INSTALL:
+        return action->cut.seq;
+    case CORE_ACTION_COMMIT:
+        return action->commit.seq;
+    case CORE_ACTION_FETCH_SNAPSHOT:
+        return action->fetch_snapshot.seq;
+    case CORE_ACTION_LOG:
+        return (uint64_t)action->log.level;
+    default:
+        return 0;
+    }
+}
+
+static uint64_t action_ticket(const struct core_action *action)
+{
+    switch (action->type) {
+    case CORE_ACTION_ANSWER:
+        return action->answer.ticket;
+    case CORE_ACTION_WRITE:
+        return action->write.ticket;
+    case CORE_ACTION_FINISH:
+        return action->finish.ticket;
+    default:
+        return 0;
+    }
+}
+
+static struct candor_epoch action_epoch(const struct core_action *action)
+{
+    switch (action->type) {
+    case CORE_ACTION_SAVE:
+        return action->save.epoch;
+    case CORE_ACTION_APPEND:
+        return action->append.epoch;
+    case CORE_ACTION_WRITE:
+        return action->write.epoch;
+    case CORE_ACTION_EPOCH_START:
+    case CORE_ACTION_MEMBERS:
+        return action->meta.epoch;
+    case CORE_ACTION_TRUNCATE:
+    case CORE_ACTION_INSTALL:
+        return action->cut.epoch;
+    case CORE_ACTION_FETCH_SNAPSHOT:
+        return action->fetch_snapshot.epoch;
+    default:
+        return (struct candor_epoch){0};
+    }
+}
+
+static const char *action_peer(const struct core_action *action)
+{
+    switch (action->type) {
+    case CORE_ACTION_RESET_PEER:
+        return action->reset_peer.peer.text;
+    case CORE_ACTION_FETCH_SNAPSHOT:
+        return action->fetch_snapshot.peer.text;
+    default:
+        return "";
+    }
+}
+
+static void show_finish(struct world *world, const struct node *node,
+                        const struct core_action_finish *finish)
+{
     char pos[POS_TEXT_BYTES];
+    trace_line(world, node, "finish ticket=%" PRIu64 " %s %s pos=%s %s %s", finish->ticket,
+               candor_code_name(finish->code), candor_reason_name(finish->reason),
+               pos_text(finish->pos, pos), ack_level_name(finish->ack), finish->text);
+}
+
+static void show_action(struct world *world, const struct node *node,
+                        const struct core_action *action)
+{
+    char text[EPOCH_TEXT_BYTES];
     switch (action->type) {
     case CORE_ACTION_PUBLISH:
+        trace_message(world, node, action_name(action->type), action->publish.msg);
+        break;
     case CORE_ACTION_ANSWER:
-        trace_message(world, node, action_name(action->type), action->msg);
+        trace_message(world, node, action_name(action->type), action->answer.msg);
         break;
     case CORE_ACTION_CALL:
-        trace_message(world, node, action->peer.text, action->msg);
+        trace_message(world, node, action->call.peer.text, action->call.msg);
         break;
     case CORE_ACTION_LOG:
-        trace_line(world, node, "log %s", action->text);
+        trace_line(world, node, "log %s", action->log.text);
         break;
     case CORE_ACTION_FINISH:
-        trace_line(world, node, "finish ticket=%" PRIu64 " %s %s pos=%s %s %s", action->ticket,
-                   candor_code_name(action->code), candor_reason_name(action->reason),
-                   pos_text(action->pos, pos), ack_level_name(action->ack), action->text);
+        show_finish(world, node, &action->finish);
         break;
     default:
         trace_line(world, node, "%s epoch=%s seq=%" PRIu64 " ticket=%" PRIu64 " peer=%s",
-                   action_name(action->type), epoch_text(action->epoch, text), action->seq,
-                   action->ticket, action->peer.text);
+                   action_name(action->type), epoch_text(action_epoch(action), text),
+                   action_seq(action), action_ticket(action), action_peer(action));
     }
+}
+
+void trace_action(struct world *world, const struct node *node, const struct core_action *action)
+{
+    trace_hash(world, (uint64_t)action->type << 32 ^ action_seq(action));
+    trace_hash(world, action_ticket(action));
+    if (world->options.trace)
+        show_action(world, node, action);
 }

@@ -228,59 +228,60 @@ struct node *find_primary(struct world *world)
     return found;
 }
 
-static void finish(struct world *world, struct node *node, const struct core_action *action)
+static void finish_ticket(struct world *world, struct node *node,
+                          const struct core_action_finish *finish)
 {
-    struct ticket ticket = ticket_take(world, node, action->ticket);
+    struct ticket ticket = ticket_take(world, node, finish->ticket);
     if (ticket.kind == TICKET_REQUEST)
         violate(world, "tickets", "node %s finished the request of a peer", node->id.text);
-    if (ticket.kind == TICKET_OPERATOR && action->code == CANDOR_OK)
-        rules_order_done(world, node, &ticket, action->pos);
-    if (ticket.kind == TICKET_WRITE && action->code == CANDOR_OK) {
-        check_acknowledged(world, node, &ticket, action);
+    if (ticket.kind == TICKET_OPERATOR && finish->code == CANDOR_OK)
+        rules_order_done(world, node, &ticket, finish->pos);
+    if (ticket.kind == TICKET_WRITE && finish->code == CANDOR_OK) {
+        check_acknowledged(world, node, &ticket, finish);
         rules_acknowledged(world, node);
-    } else if (ticket.kind == TICKET_WRITE && action->reason != CANDOR_REASON_OUTCOME_UNKNOWN) {
+    } else if (ticket.kind == TICKET_WRITE && finish->reason != CANDOR_REASON_OUTCOME_UNKNOWN) {
         rules_write_refused(world, node, &ticket);
     } else if (ticket.kind == TICKET_WRITE) {
-        rules_write_unknown(world, node, &ticket, action->pos);
+        rules_write_unknown(world, node, &ticket, finish->pos);
     }
     if (world->watcher != NULL)
-        world->watcher->finished(world, node, &ticket, action);
+        world->watcher->finished(world, node, &ticket, finish);
     else
-        client_finished(world, node, &ticket, action);
+        client_finished(world, node, &ticket, finish);
 }
 
 static void perform(struct world *world, struct node *node, const struct core_action *action)
 {
     switch (action->type) {
     case CORE_ACTION_PUBLISH:
-        check_published(world, node, action->msg);
-        net_publish(world, node, action->msg);
+        check_published(world, node, action->publish.msg);
+        net_publish(world, node, action->publish.msg);
         break;
     case CORE_ACTION_CALL:
-        check_shown(world, node, action->msg->header.epoch);
-        net_call(world, node, action);
+        check_shown(world, node, action->call.msg->header.epoch);
+        net_call(world, node, &action->call);
         break;
     case CORE_ACTION_ANSWER:
-        check_answer(world, node, action->msg, action->ticket);
-        net_answer(world, node, action);
+        check_answer(world, node, action->answer.msg, action->answer.ticket);
+        net_answer(world, node, &action->answer);
         break;
     case CORE_ACTION_RESET_PEER:
-        net_reset_peer(world, node, action->peer);
+        net_reset_peer(world, node, action->reset_peer.peer);
         break;
     case CORE_ACTION_COMMIT:
-        check_commit(world, node, action->seq);
+        check_commit(world, node, action->commit.seq);
         writer_give(world, node, action);
         break;
     case CORE_ACTION_TRUNCATE:
-        check_truncate(world, node, action->seq);
+        check_truncate(world, node, action->cut.seq);
         writer_give(world, node, action);
         break;
     case CORE_ACTION_INSTALL:
-        check_install(world, node, action);
+        check_install(world, node, action->cut.seq);
         writer_give(world, node, action);
         break;
     case CORE_ACTION_APPEND:
-        rules_append(world, node, action->batches);
+        rules_append(world, node, action->append.batches);
         writer_give(world, node, action);
         break;
     case CORE_ACTION_SAVE:
@@ -293,23 +294,23 @@ static void perform(struct world *world, struct node *node, const struct core_ac
         writer_give(world, node, action);
         break;
     case CORE_ACTION_FETCH_SNAPSHOT:
-        snapshot_fetch(world, node, action);
+        snapshot_fetch(world, node, &action->fetch_snapshot);
         break;
     case CORE_ACTION_DROP_SNAPSHOT:
         snapshot_drop(node);
         break;
     case CORE_ACTION_FINISH:
-        finish(world, node, action);
+        finish_ticket(world, node, &action->finish);
         break;
     case CORE_ACTION_KEEP_LIVES:
         core_lives(node->core, &node->disk.lives);
         break;
     case CORE_ACTION_RENEW:
-        copies_renew(world, node, action->text);
+        copies_renew(world, node, action->end.text);
         break;
     case CORE_ACTION_STOP:
         violate(world, "R64", "node %s ends though it is the only one: %s", node->id.text,
-                action->text);
+                action->end.text);
         break;
     case CORE_ACTION_LOG:
     case CORE_ACTION_FAILOVER:

@@ -326,29 +326,64 @@ static void work_done(struct world *world, struct event *event)
     begin_work(world, node);
 }
 
+static struct slice copy_slice(struct world *world, struct slice slice)
+{
+    return slice_of(world_copy(world, slice.bytes, slice.length), slice.length);
+}
+
+static struct snapshot *take_ready(struct node *node)
+{
+    struct snapshot *snapshot = node->ready;
+    ASSERT(snapshot != NULL);
+    node->ready = NULL;
+    node->download = 0;
+    return snapshot;
+}
+
+static void fill_work(struct world *world, struct node *node, const struct core_action *action,
+                      struct work *work)
+{
+    switch (action->type) {
+    case CORE_ACTION_SAVE:
+        work->epoch = action->save.epoch;
+        work->seq = action->save.commit;
+        work->cluster_id = action->save.cluster_id;
+        work->forked = action->save.forked;
+        break;
+    case CORE_ACTION_APPEND:
+        work->epoch = action->append.epoch;
+        work->bytes = copy_slice(world, action->append.batches);
+        break;
+    case CORE_ACTION_WRITE:
+        work->epoch = action->write.epoch;
+        work->ticket = action->write.ticket;
+        break;
+    case CORE_ACTION_EPOCH_START:
+    case CORE_ACTION_MEMBERS:
+        work->epoch = action->meta.epoch;
+        work->cluster_id = action->meta.cluster_id;
+        work->members = world_copy(world, action->meta.members, sizeof *action->meta.members);
+        break;
+    case CORE_ACTION_TRUNCATE:
+    case CORE_ACTION_INSTALL:
+        work->epoch = action->cut.epoch;
+        work->seq = action->cut.seq;
+        if (action->type == CORE_ACTION_INSTALL)
+            work->snapshot = take_ready(node);
+        break;
+    case CORE_ACTION_COMMIT:
+        work->seq = action->commit.seq;
+        break;
+    default:
+        ASSERT(false);
+    }
+}
+
 void writer_give(struct world *world, struct node *node, const struct core_action *action)
 {
     struct writer *writer = &node->writer;
-    struct work work = {
-        .type = action->type,
-        .epoch = action->epoch,
-        .seq = action->seq,
-        .cluster_id = action->cluster_id,
-        .forked = action->forked,
-        .ticket = action->ticket,
-        .given_ns = local_ns(world, node),
-    };
-    if (action->type == CORE_ACTION_APPEND)
-        work.bytes = slice_of(world_copy(world, action->batches.bytes, action->batches.length),
-                              action->batches.length);
-    if (action->members != NULL)
-        work.members = world_copy(world, action->members, sizeof *action->members);
-    if (action->type == CORE_ACTION_INSTALL) {
-        ASSERT(node->ready != NULL);
-        work.snapshot = node->ready;
-        node->ready = NULL;
-        node->download = 0;
-    }
+    struct work work = {.type = action->type, .given_ns = local_ns(world, node)};
+    fill_work(world, node, action, &work);
     grow(writer);
     writer->queue[(writer->head + writer->count++) % writer->capacity] = work;
     if (action->type != CORE_ACTION_COMMIT && writer->unanswered++ == 0)

@@ -144,39 +144,56 @@ HELPER struct chain chain_of(const struct host *host, uint64_t seq)
     return (struct chain){0};
 }
 
-/* The host's log takes batches; returns the event that the writer owes. */
+HELPER struct candor_epoch epoch_of(const struct core_action *action)
+{
+    switch (action->type) {
+    case CORE_ACTION_APPEND:
+        return action->append.epoch;
+    case CORE_ACTION_WRITE:
+        return action->write.epoch;
+    default:
+        return action->meta.epoch;
+    }
+}
+
+/* What the writer itself makes of a WRITE, an EPOCH_START or a MEMBERS. */
+HELPER struct slice make_batch(const struct cluster *c, const struct host *host,
+                               const struct core_action *action, struct buffer *made)
+{
+    enum record_type type = action->type == CORE_ACTION_WRITE         ? RECORD_WRITE
+                            : action->type == CORE_ACTION_EPOCH_START ? RECORD_EPOCH_START
+                                                                      : RECORD_MEMBERS;
+    struct batch_writer w =
+        batch_begin(made, type, epoch_of(action), host->last + 1, chain_of(host, host->last));
+    struct record_op op = {RECORD_PUT, slice_of("k", 1), slice_of("v", 1)};
+    if (action->type == CORE_ACTION_WRITE)
+        batch_add_write(&w, &(struct record_write){.ack = c->ack, .wall_ms = 1}, &op, 1);
+    else
+        batch_add_members(&w, 1, action->meta.cluster_id, action->meta.members);
+    batch_end(&w);
+    return buffer_slice(made);
+}
+
+/* The host's log takes batches; the event that the writer owes is posted. */
 HELPER void store(struct cluster *c, int node, const struct core_action *action,
                   struct buffer *made)
 {
     struct host *host = &c->hosts[node];
+    bool given = action->type == CORE_ACTION_APPEND;
+    uint64_t ticket = action->type == CORE_ACTION_WRITE ? action->write.ticket : 0;
     if (host->full) {
         struct core_event refused = {.type = CORE_EVENT_APPENDED};
         refused.appended.code = CANDOR_RESOURCE_EXHAUSTED;
         refused.appended.reason = CANDOR_REASON_DISK_FULL;
-        refused.appended.epoch = action->epoch;
+        refused.appended.epoch = epoch_of(action);
         refused.appended.last_seq = host->last;
         refused.appended.end = (struct chain_at){host->last, chain_of(host, host->last)};
-        refused.appended.ticket = action->type == CORE_ACTION_WRITE ? action->ticket : 0;
+        refused.appended.ticket = ticket;
         post(c, node, node)->event = refused;
         return;
     }
-    struct slice bytes = action->batches;
+    struct slice bytes = given ? action->append.batches : make_batch(c, host, action, made);
     struct chain before = chain_of(host, host->last);
-    if (action->type == CORE_ACTION_WRITE) {
-        struct batch_writer w =
-            batch_begin(made, RECORD_WRITE, action->epoch, host->last + 1, before);
-        struct record_op op = {RECORD_PUT, slice_of("k", 1), slice_of("v", 1)};
-        batch_add_write(&w, &(struct record_write){.ack = c->ack, .wall_ms = 1}, &op, 1);
-        batch_end(&w);
-        bytes = buffer_slice(made);
-    } else if (action->type != CORE_ACTION_APPEND) {
-        enum record_type type =
-            action->type == CORE_ACTION_EPOCH_START ? RECORD_EPOCH_START : RECORD_MEMBERS;
-        struct batch_writer w = batch_begin(made, type, action->epoch, host->last + 1, before);
-        batch_add_members(&w, 1, action->cluster_id, action->members);
-        batch_end(&w);
-        bytes = buffer_slice(made);
-    }
     buffer_put(&host->log, bytes.bytes, bytes.length);
     struct slice rest = bytes;
     uint64_t first = host->last + 1;
@@ -190,12 +207,12 @@ HELPER void store(struct cluster *c, int node, const struct core_action *action,
     }
     struct core_event event = {.type = CORE_EVENT_APPENDED};
     event.appended.code = CANDOR_OK;
-    event.appended.epoch = action->epoch;
+    event.appended.epoch = epoch_of(action);
     event.appended.first_seq = first;
     event.appended.last_seq = host->last;
     event.appended.end = (struct chain_at){host->last, before};
-    event.appended.batches = action->type == CORE_ACTION_APPEND ? (struct slice){0} : bytes;
-    event.appended.ticket = action->type == CORE_ACTION_WRITE ? action->ticket : 0;
+    event.appended.batches = given ? (struct slice){0} : bytes;
+    event.appended.ticket = ticket;
     struct letter *letter = host->frozen ? &c->held[c->held_count++] : post(c, node, node);
     *letter = (struct letter){.from = node, .to = node, .event = event};
     if (event.appended.batches.length > 0) {
@@ -204,13 +221,13 @@ HELPER void store(struct cluster *c, int node, const struct core_action *action,
     }
 }
 
-HELPER void hold(struct cluster *c, int from, int to, const struct core_action *action)
+HELPER void hold(struct cluster *c, int from, int to, const struct core_action_call *call)
 {
     struct letter *letter = &c->held[c->held_count++];
     *letter = (struct letter){.from = from, .to = to};
     letter->event.type = CORE_EVENT_REQUEST;
-    letter->event.nonce = letter->nonce = action->nonce;
-    carry(letter, action->msg);
+    letter->event.nonce = letter->nonce = call->nonce;
+    carry(letter, call->msg);
 }
 
 HELPER void perform(struct cluster *c, int node, const struct core_action *action)
@@ -219,51 +236,51 @@ HELPER void perform(struct cluster *c, int node, const struct core_action *actio
     struct buffer made = {0};
     switch (action->type) {
     case CORE_ACTION_PUBLISH:
-        host->heartbeats += action->msg->type == CORE_MSG_HEARTBEAT;
-        host->statuses += action->msg->type == CORE_MSG_STATUS;
+        host->heartbeats += action->publish.msg->type == CORE_MSG_HEARTBEAT;
+        host->statuses += action->publish.msg->type == CORE_MSG_STATUS;
         for (int i = 0; i < NODES; i++) {
             if (i == node || host->cut || c->hosts[i].cut || c->link_cut[node][i])
                 continue;
-            if (c->deaf && action->msg->type == CORE_MSG_STATUS)
+            if (c->deaf && action->publish.msg->type == CORE_MSG_STATUS)
                 continue;
-            if (c->no_heartbeats && action->msg->type == CORE_MSG_HEARTBEAT)
+            if (c->no_heartbeats && action->publish.msg->type == CORE_MSG_HEARTBEAT)
                 continue;
             struct letter *letter = post(c, node, i);
             letter->event.type = CORE_EVENT_STREAM;
             letter->event.peer = host->id;
-            carry(letter, action->msg);
+            carry(letter, action->publish.msg);
         }
         break;
     case CORE_ACTION_CALL: {
-        int to = host_of(c, action->peer);
+        int to = host_of(c, action->call.peer);
         bool lost = host->cut || c->hosts[to].cut || c->link_cut[node][to];
-        if (c->hold && !lost && action->msg->type == CORE_MSG_PRE_VOTE) {
-            hold(c, node, to, action);
+        if (c->hold && !lost && action->call.msg->type == CORE_MSG_PRE_VOTE) {
+            hold(c, node, to, &action->call);
             break;
         }
         struct letter *letter = post(c, node, lost ? node : to);
         letter->event.type = lost ? CORE_EVENT_CALL_FAILED : CORE_EVENT_REQUEST;
-        letter->event.nonce = action->nonce;
-        letter->nonce = action->nonce;
-        carry(letter, action->msg);
+        letter->event.nonce = action->call.nonce;
+        letter->nonce = action->call.nonce;
+        carry(letter, action->call.msg);
         break;
     }
     case CORE_ACTION_ANSWER: {
-        if (c->asked[action->ticket % 256].from < 0) {
-            c->told = *action->msg;
+        if (c->asked[action->answer.ticket % 256].from < 0) {
+            c->told = *action->answer.msg;
             break;
         }
-        struct letter *letter = post(c, node, c->asked[action->ticket % 256].from);
+        struct letter *letter = post(c, node, c->asked[action->answer.ticket % 256].from);
         letter->event.type = CORE_EVENT_REPLY;
         letter->event.peer = host->id;
-        letter->event.nonce = c->asked[action->ticket % 256].nonce;
-        carry(letter, action->msg);
+        letter->event.nonce = c->asked[action->answer.ticket % 256].nonce;
+        carry(letter, action->answer.msg);
         break;
     }
     case CORE_ACTION_SAVE:
-        host->epoch = action->epoch;
-        host->forked = action->forked;
-        host->cluster_id = action->cluster_id;
+        host->epoch = action->save.epoch;
+        host->forked = action->save.forked;
+        host->cluster_id = action->save.cluster_id;
         post(c, node, node)->event.type = CORE_EVENT_SAVED;
         break;
     case CORE_ACTION_APPEND:
@@ -276,11 +293,11 @@ HELPER void perform(struct cluster *c, int node, const struct core_action *actio
         struct slice rest = buffer_slice(&host->log);
         struct buffer kept = {0};
         struct batch batch;
-        host->last = action->seq;
+        host->last = action->cut.seq;
         while (rest.length > 0 && batch_decode(&rest, &batch, NULL) == CANDOR_OK &&
-               batch.first_seq <= action->seq) {
-            if (batch_last_seq(&batch) > action->seq)
-                batch_head(&batch, action->seq, &kept);
+               batch.first_seq <= action->cut.seq) {
+            if (batch_last_seq(&batch) > action->cut.seq)
+                batch_head(&batch, action->cut.seq, &kept);
             else
                 buffer_put(&kept, batch.bytes.bytes, batch.bytes.length);
         }
@@ -288,38 +305,38 @@ HELPER void perform(struct cluster *c, int node, const struct core_action *actio
         host->log = kept;
         struct letter *letter = post(c, node, node);
         letter->event.type = CORE_EVENT_TRUNCATED;
-        letter->event.truncated.last = action->seq;
+        letter->event.truncated.last = action->cut.seq;
         letter->event.truncated.rewinds = 1;
-        letter->event.truncated.chain = chain_of(host, action->seq);
+        letter->event.truncated.chain = chain_of(host, action->cut.seq);
         letter->event.truncated.members = &host->members;
         break;
     }
     case CORE_ACTION_FINISH:
-        host->finished = action->ticket;
-        host->code = action->code;
-        host->reason = action->reason;
-        memcpy(host->text, action->text, sizeof host->text);
-        host->pos = action->pos;
+        host->finished = action->finish.ticket;
+        host->code = action->finish.code;
+        host->reason = action->finish.reason;
+        memcpy(host->text, action->finish.text, sizeof host->text);
+        host->pos = action->finish.pos;
         break;
     case CORE_ACTION_LOG:
-        host->asked_to_transfer += strstr(action->text, "kvctl transfer") != NULL;
-        host->unknown_lines += strncmp(action->text, "unknown_node node=z", 19) == 0;
-        if (strncmp(action->text, "state_changed", 13) == 0) {
+        host->asked_to_transfer += strstr(action->log.text, "kvctl transfer") != NULL;
+        host->unknown_lines += strncmp(action->log.text, "unknown_node node=z", 19) == 0;
+        if (strncmp(action->log.text, "state_changed", 13) == 0) {
             host->state_lines++;
-            memcpy(host->state_line, action->text, sizeof host->state_line);
+            memcpy(host->state_line, action->log.text, sizeof host->state_line);
         }
         break;
     case CORE_ACTION_FAILOVER:
-        host->failover = *action->failover;
+        host->failover = action->failover;
         break;
     case CORE_ACTION_FETCH_SNAPSHOT:
         host->snapshots_wanted++;
         break;
     case CORE_ACTION_RENEW:
-        memcpy(host->renewed, action->text, sizeof host->renewed);
+        memcpy(host->renewed, action->end.text, sizeof host->renewed);
         break;
     case CORE_ACTION_STOP:
-        memcpy(host->stopped, action->text, sizeof host->stopped);
+        memcpy(host->stopped, action->end.text, sizeof host->stopped);
         break;
     default:
         break;

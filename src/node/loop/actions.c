@@ -67,22 +67,30 @@ static void publish_records(struct node *node, const struct core_msg *msg)
     }
 }
 
-static void write_log_line(const struct core_action *action)
+static void publish(struct node *node, const struct core_msg *msg)
 {
-    const char *blank = strchr(action->text, ' ');
-    char event[64];
-    size_t length = blank != NULL ? (size_t)(blank - action->text) : strlen(action->text);
-    if (length >= sizeof event)
-        length = sizeof event - 1;
-    memcpy(event, action->text, length);
-    event[length] = '\0';
-    logging_write((enum log_level)action->seq, event, "%s", blank != NULL ? blank + 1 : "");
+    if (msg->type == CORE_MSG_RECORDS)
+        publish_records(node, msg);
+    else
+        publish_message(node, STREAM_HEARTBEAT, msg);
 }
 
-static void give_write(struct node *node, const struct core_action *action)
+static void write_log_line(enum log_level level, const char *text)
 {
-    struct write *write = (struct write *)tickets_find(node, action->ticket);
-    write->work = (struct work){.type = CORE_ACTION_WRITE, .write = write, .epoch = action->epoch};
+    const char *blank = strchr(text, ' ');
+    char event[64];
+    size_t length = blank != NULL ? (size_t)(blank - text) : strlen(text);
+    if (length >= sizeof event)
+        length = sizeof event - 1;
+    memcpy(event, text, length);
+    event[length] = '\0';
+    logging_write(level, event, "%s", blank != NULL ? blank + 1 : "");
+}
+
+static void give_write(struct node *node, const struct core_action_write *given)
+{
+    struct write *write = (struct write *)tickets_find(node, given->ticket);
+    write->work = (struct work){.type = CORE_ACTION_WRITE, .write = write, .epoch = given->epoch};
     outbox_add(&node->loop->works, &write->work);
 }
 
@@ -98,25 +106,45 @@ void actions_give_commit(struct node *node)
     outbox_add(&node->loop->works, work);
 }
 
-static void give_work(struct node *node, const struct core_action *action)
+static void give_save(struct node *node, const struct core_action_save *save)
 {
-    if (action->type == CORE_ACTION_TRUNCATE || action->type == CORE_ACTION_INSTALL)
-        actions_give_commit(node);
-    struct work *work = work_new(action->type);
-    work->epoch = action->epoch;
-    work->seq = action->seq;
-    work->cluster_id = action->cluster_id;
-    work->forked = action->forked;
-    if (action->members != NULL) {
-        work->members = memory_alloc(sizeof *work->members);
-        *work->members = *action->members;
-    }
-    if (action->type == CORE_ACTION_APPEND) {
-        buffer_put(&work->bytes, action->batches.bytes, action->batches.length);
-        work->backlog_bytes = action->batches.length;
-        atomic_fetch_add(&node->backlog_bytes, work->backlog_bytes);
-    }
-    if (action->type == CORE_ACTION_INSTALL) {
+    struct work *work = work_new(CORE_ACTION_SAVE);
+    work->cluster_id = save->cluster_id;
+    work->epoch = save->epoch;
+    work->seq = save->commit;
+    work->forked = save->forked;
+    outbox_add(&node->loop->works, work);
+}
+
+static void give_append(struct node *node, const struct core_action_append *append)
+{
+    struct work *work = work_new(CORE_ACTION_APPEND);
+    work->epoch = append->epoch;
+    buffer_put(&work->bytes, append->batches.bytes, append->batches.length);
+    work->backlog_bytes = append->batches.length;
+    atomic_fetch_add(&node->backlog_bytes, work->backlog_bytes);
+    outbox_add(&node->loop->works, work);
+}
+
+static void give_meta(struct node *node, enum core_action_type type,
+                      const struct core_action_meta *meta)
+{
+    struct work *work = work_new(type);
+    work->epoch = meta->epoch;
+    work->cluster_id = meta->cluster_id;
+    work->members = memory_alloc(sizeof *work->members);
+    *work->members = *meta->members;
+    outbox_add(&node->loop->works, work);
+}
+
+static void give_cut(struct node *node, enum core_action_type type,
+                     const struct core_action_cut *cut)
+{
+    actions_give_commit(node);
+    struct work *work = work_new(type);
+    work->seq = cut->seq;
+    work->epoch = cut->epoch;
+    if (type == CORE_ACTION_INSTALL) {
         ASSERT(node->loop->incoming != NULL);
         work->incoming = node->loop->incoming;
         node->loop->incoming = NULL;
@@ -132,21 +160,57 @@ static void give_lives(struct node *node)
     outbox_add(&node->loop->works, work);
 }
 
-static void give_renewal(struct node *node, const struct core_action *action)
+static void give_renewal(struct node *node, const char *why)
 {
     struct work *work = work_new(CORE_ACTION_RENEW);
-    buffer_put(&work->bytes, action->text, strlen(action->text) + 1);
+    buffer_put(&work->bytes, why, strlen(why) + 1);
     outbox_add(&node->loop->works, work);
 }
 
+static void give_work(struct node *node, const struct core_action *action)
+{
+    switch (action->type) {
+    case CORE_ACTION_WRITE:
+        give_write(node, &action->write);
+        break;
+    case CORE_ACTION_SAVE:
+        give_save(node, &action->save);
+        break;
+    case CORE_ACTION_APPEND:
+        give_append(node, &action->append);
+        break;
+    case CORE_ACTION_EPOCH_START:
+    case CORE_ACTION_MEMBERS:
+        give_meta(node, action->type, &action->meta);
+        break;
+    case CORE_ACTION_TRUNCATE:
+    case CORE_ACTION_INSTALL:
+        give_cut(node, action->type, &action->cut);
+        break;
+    case CORE_ACTION_KEEP_LIVES:
+        give_lives(node);
+        break;
+    case CORE_ACTION_RENEW:
+        give_renewal(node, action->end.text);
+        break;
+    default:
+        ASSERT(false);
+    }
+}
+
 /* R64 */
-static void stop_for_another(struct node *node, const struct core_action *action)
+static void stop_for_another(struct node *node, const char *why)
 {
     struct candor_error err = {0};
     (void)candor_error_set(&err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_ANOTHER_PROCESS,
                            "%s. This one ends: find out which of the two is to run, and where",
-                           action->text);
+                           why);
     node_fatal(node, &err);
+}
+
+static void fetch_snapshot(struct node *node, const struct core_action_fetch_snapshot *fetch)
+{
+    node->loop->download_number = download_fetch(node, fetch->peer, fetch->epoch, fetch->seq);
 }
 
 static void drop_snapshot(struct node *node)
@@ -162,58 +226,48 @@ void actions_perform(struct node *node, const struct core_action *action)
 {
     switch (action->type) {
     case CORE_ACTION_PUBLISH:
-        if (action->msg->type == CORE_MSG_RECORDS)
-            publish_records(node, action->msg);
-        else
-            publish_message(node, STREAM_HEARTBEAT, action->msg);
+        publish(node, action->publish.msg);
         break;
     case CORE_ACTION_CALL:
-        peers_call(node, action->peer, action->nonce, action->msg);
+        peers_call(node, action->call.peer, action->call.nonce, action->call.msg);
         break;
     case CORE_ACTION_ANSWER:
-        tickets_answer(node, action);
+        tickets_answer(node, &action->answer);
         break;
     case CORE_ACTION_RESET_PEER:
-        stream_reset_peer(node->stream, action->peer);
+        stream_reset_peer(node->stream, action->reset_peer.peer);
         break;
     case CORE_ACTION_WRITE:
-        give_write(node, action);
-        break;
     case CORE_ACTION_SAVE:
     case CORE_ACTION_APPEND:
     case CORE_ACTION_EPOCH_START:
     case CORE_ACTION_MEMBERS:
     case CORE_ACTION_TRUNCATE:
     case CORE_ACTION_INSTALL:
+    case CORE_ACTION_KEEP_LIVES:
+    case CORE_ACTION_RENEW:
         give_work(node, action);
         break;
-    case CORE_ACTION_KEEP_LIVES:
-        give_lives(node);
-        break;
-    case CORE_ACTION_RENEW:
-        give_renewal(node, action);
-        break;
     case CORE_ACTION_STOP:
-        stop_for_another(node, action);
+        stop_for_another(node, action->end.text);
         break;
     case CORE_ACTION_COMMIT:
-        node->loop->commit_seq = action->seq;
+        node->loop->commit_seq = action->commit.seq;
         break;
     case CORE_ACTION_FETCH_SNAPSHOT:
-        node->loop->download_number =
-            download_fetch(node, action->peer, action->epoch, action->seq);
+        fetch_snapshot(node, &action->fetch_snapshot);
         break;
     case CORE_ACTION_DROP_SNAPSHOT:
         drop_snapshot(node);
         break;
     case CORE_ACTION_FINISH:
-        tickets_finish(node, action);
+        tickets_finish(node, &action->finish);
         break;
     case CORE_ACTION_LOG:
-        write_log_line(action);
+        write_log_line(action->log.level, action->log.text);
         break;
     case CORE_ACTION_FAILOVER:
-        failovers_note(node, action->failover);
+        failovers_note(node, &action->failover);
         break;
     }
 }

@@ -51,26 +51,26 @@ static void finish_later(struct node *node, struct ticket *ticket)
     node->loop->done_end = &ticket->next_done;
 }
 
-void tickets_finish(struct node *node, const struct core_action *action)
+void tickets_finish(struct node *node, const struct core_action_finish *finish)
 {
-    struct ticket *ticket = tickets_find(node, action->ticket);
+    struct ticket *ticket = tickets_find(node, finish->ticket);
     close_ticket(node, ticket);
-    ticket->outcome.code = action->code;
-    ticket->outcome.reason = action->reason;
-    ticket->outcome.pos = action->pos;
-    ticket->outcome.ack = action->ack;
-    memcpy(ticket->outcome.text, action->text, strlen(action->text) + 1);
-    if (action->code == CANDOR_CANCELLED)
+    ticket->outcome.code = finish->code;
+    ticket->outcome.reason = finish->reason;
+    ticket->outcome.pos = finish->pos;
+    ticket->outcome.ack = finish->ack;
+    memcpy(ticket->outcome.text, finish->text, strlen(finish->text) + 1);
+    if (finish->code == CANDOR_CANCELLED)
         atomic_fetch_add_explicit(&node->cancelled, 1, memory_order_relaxed);
     finish_later(node, ticket);
 }
 
-void tickets_answer(struct node *node, const struct core_action *action)
+void tickets_answer(struct node *node, const struct core_action_answer *answer)
 {
-    struct ticket *ticket = tickets_find(node, action->ticket);
+    struct ticket *ticket = tickets_find(node, answer->ticket);
     ASSERT(ticket->answered != NULL);
     close_ticket(node, ticket);
-    ticket->answered(ticket, action->msg);
+    ticket->answered(ticket, answer->msg);
 }
 
 void tickets_fail_shutting_down(struct node *node, struct ticket *ticket)

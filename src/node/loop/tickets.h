@@ -8,8 +8,8 @@
 struct ticket *tickets_find(const struct node *node, uint64_t number); /* it is there */
 void tickets_open(struct node *node, struct ticket *ticket);
 /* Actions FINISH and ANSWER. */
-void tickets_finish(struct node *node, const struct core_action *action);
-void tickets_answer(struct node *node, const struct core_action *action);
+void tickets_finish(struct node *node, const struct core_action_finish *finish);
+void tickets_answer(struct node *node, const struct core_action_answer *answer);
 /* One that was not opened, or all that are open. */
 void tickets_fail_shutting_down(struct node *node, struct ticket *ticket);
 void tickets_fail_open(struct node *node);

@@ -196,7 +196,7 @@ void operation_cancel(struct transcript *transcript, struct words *words)
 /* ---- The end of each ------------------------------------------------------------------------- */
 
 void operation_finished(struct world *world, struct node *node, const struct ticket *ticket,
-                        const struct core_action *action)
+                        const struct core_action_finish *finish)
 {
     struct transcript *transcript = transcript_of(world);
     struct operation *operation = operation_of(transcript, ticket->id);
@@ -204,16 +204,16 @@ void operation_finished(struct world *world, struct node *node, const struct tic
         return;
     switch (operation->kind) {
     case OPERATION_WRITE:
-        write_finished(transcript, operation, node, action);
+        write_finished(transcript, operation, node, finish);
         break;
     case OPERATION_FILL:
-        fill_finished(transcript, operation, action);
+        fill_finished(transcript, operation, finish);
         break;
     case OPERATION_READ:
-        read_finished(transcript, operation, node, action);
+        read_finished(transcript, operation, node, finish);
         break;
     case OPERATION_ORDER:
-        order_finished(transcript, operation, action);
+        order_finished(transcript, operation, finish);
         break;
     }
 }

@@ -73,15 +73,15 @@ void operation_voter(struct transcript *transcript, struct words *words)
 }
 
 void order_finished(struct transcript *transcript, struct operation *operation,
-                    const struct core_action *action)
+                    const struct core_action_finish *finish)
 {
     char text[LINE_BYTES];
     char pos[POS_TEXT_BYTES];
     operation->open = false;
-    if (action->code == CANDOR_OK)
-        snprintf(text, sizeof text, "OK%s%s", action->pos.seq != 0 ? " " : "",
-                 action->pos.seq != 0 ? pos_text(action->pos, pos) : "");
+    if (finish->code == CANDOR_OK)
+        snprintf(text, sizeof text, "OK%s%s", finish->pos.seq != 0 ? " " : "",
+                 finish->pos.seq != 0 ? pos_text(finish->pos, pos) : "");
     else
-        snprintf(text, sizeof text, "%s: %s", candor_code_name(action->code), action->text);
+        snprintf(text, sizeof text, "%s: %s", candor_code_name(finish->code), finish->text);
     say_answer(transcript, operation, text);
 }

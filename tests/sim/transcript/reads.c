@@ -112,15 +112,15 @@ static void answer_read(struct world *world, struct event *event)
 }
 
 void read_finished(struct transcript *transcript, struct operation *operation, struct node *node,
-                   const struct core_action *action)
+                   const struct core_action_finish *finish)
 {
     struct world *world = transcript->world;
     struct read *read = operation->read;
-    if (action->code != CANDOR_OK) {
+    if (finish->code != CANDOR_OK) {
         operation->open = false;
-        if (action->reason == CANDOR_REASON_SESSION_LOST)
-            world->clients[read->client].token = action->pos;
-        say_error(transcript, operation, action->code, action->reason, action->pos);
+        if (finish->reason == CANDOR_REASON_SESSION_LOST)
+            world->clients[read->client].token = finish->pos;
+        say_error(transcript, operation, finish->code, finish->reason, finish->pos);
         return;
     }
     bool is_open = read->wait == CORE_WAIT_COMMIT;

@@ -137,7 +137,7 @@ void finish_command(struct transcript *transcript, const struct operation *opera
 void operation_wait(struct transcript *transcript, struct words *words);
 void operation_cancel(struct transcript *transcript, struct words *words);
 void operation_finished(struct world *world, struct node *node, const struct ticket *ticket,
-                        const struct core_action *action);
+                        const struct core_action_finish *finish);
 void operation_lost(struct world *world, struct node *node, const struct ticket *ticket);
 
 /* writes.c */
@@ -146,14 +146,14 @@ void operation_fill(struct transcript *transcript, struct words *words);
 void operation_retry(struct transcript *transcript, struct words *words);
 void operation_reuse(struct transcript *transcript, struct words *words);
 void write_finished(struct transcript *transcript, struct operation *operation,
-                    const struct node *node, const struct core_action *action);
+                    const struct node *node, const struct core_action_finish *finish);
 void fill_finished(struct transcript *transcript, struct operation *operation,
-                   const struct core_action *action);
+                   const struct core_action_finish *finish);
 
 /* reads.c */
 void operation_get(struct transcript *transcript, struct words *words);
 void read_finished(struct transcript *transcript, struct operation *operation, struct node *node,
-                   const struct core_action *action);
+                   const struct core_action_finish *finish);
 
 /* orders.c */
 void operation_promote(struct transcript *transcript, struct words *words);
@@ -161,7 +161,7 @@ void operation_accept(struct transcript *transcript, struct words *words);
 void operation_transfer(struct transcript *transcript, struct words *words);
 void operation_voter(struct transcript *transcript, struct words *words);
 void order_finished(struct transcript *transcript, struct operation *operation,
-                    const struct core_action *action);
+                    const struct core_action_finish *finish);
 
 /* watch.c */
 void watch_started(struct world *world, struct node *node);

@@ -273,11 +273,11 @@ static void publishes(struct transcript *transcript, const struct node *node,
 }
 
 static void answers(struct transcript *transcript, const struct node *node,
-                    const struct core_action *action)
+                    const struct core_action_answer *answer)
 {
-    const struct ticket *asked = ticket_find(node, action->ticket);
+    const struct ticket *asked = ticket_find(node, answer->ticket);
     if (asked != NULL && asked->caller < SIM_NODES)
-        sends(transcript, node, transcript->world->nodes[asked->caller].id.text, action->msg);
+        sends(transcript, node, transcript->world->nodes[asked->caller].id.text, answer->msg);
 }
 
 void watch_served(struct world *world, struct node *node, uint32_t caller,
@@ -302,25 +302,31 @@ static void opened(struct transcript *transcript, const struct node *node,
             causes[failover->cause]);
 }
 
+static void wants_snapshot(struct transcript *transcript, const struct node *node,
+                           const struct core_action_fetch_snapshot *fetch)
+{
+    say_to(transcript, (const char *[2]){node->id.text, fetch->peer.text},
+           fetch->seq > 0 ? "Snapshot, of %" PRIu64 " or later" : "Snapshot", fetch->seq);
+}
+
 void watch_acts(struct world *world, struct node *node, const struct core_action *action)
 {
     struct transcript *transcript = transcript_of(world);
     switch (action->type) {
     case CORE_ACTION_PUBLISH:
-        publishes(transcript, node, action->msg);
+        publishes(transcript, node, action->publish.msg);
         break;
     case CORE_ACTION_CALL:
-        sends(transcript, node, action->peer.text, action->msg);
+        sends(transcript, node, action->call.peer.text, action->call.msg);
         break;
     case CORE_ACTION_ANSWER:
-        answers(transcript, node, action);
+        answers(transcript, node, &action->answer);
         break;
     case CORE_ACTION_COMMIT:
-        say(transcript, node->id.text, "commit %" PRIu64, action->seq);
+        say(transcript, node->id.text, "commit %" PRIu64, action->commit.seq);
         break;
     case CORE_ACTION_FETCH_SNAPSHOT:
-        say_to(transcript, (const char *[2]){node->id.text, action->peer.text},
-               action->seq > 0 ? "Snapshot, of %" PRIu64 " or later" : "Snapshot", action->seq);
+        wants_snapshot(transcript, node, &action->fetch_snapshot);
         break;
     case CORE_ACTION_DROP_SNAPSHOT:
         say(transcript, node->id.text, "drops the snapshot");
@@ -329,14 +335,14 @@ void watch_acts(struct world *world, struct node *node, const struct core_action
         say(transcript, node->id.text, "its disk is an older copy: takes a new disk id, restarts");
         break;
     case CORE_ACTION_STOP:
-        say(transcript, node->id.text, "stops: %s", action->text);
+        say(transcript, node->id.text, "stops: %s", action->end.text);
         break;
     case CORE_ACTION_FAILOVER:
-        opened(transcript, node, action->failover);
+        opened(transcript, node, &action->failover);
         break;
     case CORE_ACTION_LOG:
         if ((transcript->shown & SHOW_LOG) != 0)
-            say(transcript, node->id.text, "log: %s", action->text);
+            say(transcript, node->id.text, "log: %s", action->log.text);
         break;
     default: /* the writer's work is shown when it is done, replies where they are given */
         break;

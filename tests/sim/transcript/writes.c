@@ -157,15 +157,15 @@ void operation_fill(struct transcript *transcript, struct words *words)
 }
 
 void fill_finished(struct transcript *transcript, struct operation *operation,
-                   const struct core_action *action)
+                   const struct core_action_finish *finish)
 {
     char text[LINE_BYTES];
     char pos[POS_TEXT_BYTES];
     operation->left--;
-    if (action->code != CANDOR_OK)
-        say_error(transcript, operation, action->code, action->reason, action->pos);
-    else if (pos_compare(action->pos, operation->last) > 0)
-        operation->last = action->pos;
+    if (finish->code != CANDOR_OK)
+        say_error(transcript, operation, finish->code, finish->reason, finish->pos);
+    else if (pos_compare(finish->pos, operation->last) > 0)
+        operation->last = finish->pos;
     if (operation->left > 0)
         return;
     operation->open = false;
@@ -175,25 +175,25 @@ void fill_finished(struct transcript *transcript, struct operation *operation,
 }
 
 void write_finished(struct transcript *transcript, struct operation *operation,
-                    const struct node *node, const struct core_action *action)
+                    const struct node *node, const struct core_action_finish *finish)
 {
     const struct request *request = operation->request;
     struct client *client = &transcript->world->clients[request->client];
     char text[LINE_BYTES];
     char pos[POS_TEXT_BYTES];
     operation->open = false;
-    bool lost = action->reason == CANDOR_REASON_SESSION_LOST;
-    if (action->code == CANDOR_OK) {
-        check_answered(transcript->world, node, request, action->pos);
-        snprintf(text, sizeof text, "OK %s, %s", pos_text(action->pos, pos),
-                 ack_level_name(action->ack));
+    bool lost = finish->reason == CANDOR_REASON_SESSION_LOST;
+    if (finish->code == CANDOR_OK) {
+        check_answered(transcript->world, node, request, finish->pos);
+        snprintf(text, sizeof text, "OK %s, %s", pos_text(finish->pos, pos),
+                 ack_level_name(finish->ack));
         say_answer(transcript, operation, text);
     } else {
-        say_error(transcript, operation, action->code, action->reason, action->pos);
+        say_error(transcript, operation, finish->code, finish->reason, finish->pos);
     }
-    bool newer = action->code == CANDOR_OK && pos_compare(action->pos, client->token) > 0;
+    bool newer = finish->code == CANDOR_OK && pos_compare(finish->pos, client->token) > 0;
     if (request->client < SIM_CLIENTS && (newer || lost)) {
-        client->token = action->pos;
+        client->token = finish->pos;
         client->token_cluster_id = node->view.cluster_id;
     }
 }
