@@ -7,6 +7,7 @@ import argparse
 import importlib.util
 import os
 import statistics
+import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -52,12 +53,16 @@ class Build:
         self.name = name
         self.cluster = harness_of(binaries).Cluster(nodes, election_timeout="2s", stale_after="1s")
         self.primary = None
+        help_text = subprocess.run([os.path.join(binaries, "kvctl"), "help", "bench"], capture_output=True, text=True, check=True)
+        self.loaded = ["--loaded"] if "--loaded" in help_text.stdout else []  # without it, put leaves its keys
         self.rates = []
         self.costs_us = []
 
-    def start(self):
+    def start(self, value):
         self.cluster.up().wait_fresh()
         self.primary = self.cluster.primary()
+        if self.loaded:
+            self.cluster.json("bench", "load", "--value-size", f"{value}B")
 
     def pids(self):
         return [row["pid"] for row in self.cluster.json("node", "ls")["nodes"]]
@@ -66,7 +71,8 @@ class Build:
         pids = self.pids()
         before = processor_seconds(pids)
         out = self.cluster.json("bench", *work, "--callers", args.callers, "--value-size", f"{args.value}B",
-                                "--keys", 10000, "--seconds", args.seconds, "--node", self.primary, timeout_s=300)
+                                "--keys", 10000, "--seconds", args.seconds, "--node", self.primary, *self.loaded,
+                                timeout_s=300)
         if keep:
             self.rates.append(out["ops_per_second"])
             operations = out["ops_per_second"] * args.seconds
@@ -78,8 +84,8 @@ def compare(name, nodes, work, args):
     other, this = builds
     try:
         for build in builds:
-            build.start()
-            build.measure(["put"], args, keep=False)  # fills the keys, warms up
+            build.start(args.value)
+            build.measure(["put"], args, keep=False)  # warms up
         for n in range(args.rounds):
             for build in builds if n % 2 == 0 else reversed(builds):
                 build.measure(work, args)

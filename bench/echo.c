@@ -23,12 +23,11 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/types.h"
+#include "cli/tools/histogram.h"
 
 #define CALLERS_MAX 1024
 #define MESSAGE_BYTES_MAX ((size_t)16 << 20)
 #define REQUEST_PATIENCE_MS 5000
-#define SUBS 64 /* buckets for each doubling of a latency */
-#define BUCKETS (SUBS * 40)
 
 struct settings {
     const char *role;
@@ -115,9 +114,7 @@ static pid_t serve_in_child(const struct settings *settings)
 
 /* ---- Load ------------------------------------------------------------------------------------ */
 
-/* Latencies, in buckets that grow by a 64th. */
-static atomic_uint_fast64_t histogram[BUCKETS];
-static atomic_uint_fast64_t done_count;
+static struct histogram histogram;
 static atomic_uint_fast64_t error_count;
 static uint64_t end_ns;
 static atomic_uint running;
@@ -129,22 +126,6 @@ struct load {
     bool receiving;
     uint64_t begun_ns;
 };
-
-static unsigned bucket_of(uint64_t ns)
-{
-    if (ns < SUBS)
-        return (unsigned)ns;
-    unsigned doublings = 63 - (unsigned)__builtin_clzll(ns) - 6;
-    unsigned bucket = SUBS * (doublings + 1) + (unsigned)((ns >> doublings) - SUBS);
-    return bucket < BUCKETS ? bucket : BUCKETS - 1;
-}
-
-static uint64_t bucket_ns(unsigned bucket)
-{
-    if (bucket < SUBS)
-        return bucket;
-    return (uint64_t)(bucket % SUBS + SUBS) << (bucket / SUBS - 1);
-}
 
 static void load_next(struct load *load)
 {
@@ -175,8 +156,7 @@ static void load_event(void *closure)
     if (message != NULL)
         nng_msg_free(message);
     if (error == 0) {
-        atomic_fetch_add(&done_count, 1);
-        atomic_fetch_add(&histogram[bucket_of(clock_boot_ns() - load->begun_ns)], 1);
+        histogram_add(&histogram, clock_boot_ns() - load->begun_ns);
     } else {
         atomic_fetch_add(&error_count, 1);
     }
@@ -185,20 +165,12 @@ static void load_event(void *closure)
 
 static double percentile_us(double share)
 {
-    uint64_t total = atomic_load(&done_count);
-    uint64_t wanted = (uint64_t)((double)total * share);
-    uint64_t seen = 0;
-    for (unsigned i = 0; i < BUCKETS; i++) {
-        seen += atomic_load(&histogram[i]);
-        if (seen > wanted)
-            return (double)bucket_ns(i) / 1000.0;
-    }
-    return 0;
+    return (double)histogram_percentile_ns(&histogram, share) / 1000.0;
 }
 
 static void report(const struct settings *settings, double seconds)
 {
-    uint64_t done = atomic_load(&done_count);
+    uint64_t done = atomic_load(&histogram.total);
     uint64_t errors = atomic_load(&error_count);
     double ops = (double)done / seconds;
     const char *format = settings->json
@@ -213,7 +185,7 @@ static void report(const struct settings *settings, double seconds)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     printf(format, settings->callers, settings->message_bytes, seconds, done, errors, ops,
            percentile_us(0.5), percentile_us(0.9), percentile_us(0.99), percentile_us(0.999),
-           percentile_us(0.9999999));
+           (double)atomic_load(&histogram.max_ns) / 1000.0);
 #pragma GCC diagnostic pop
 }
 

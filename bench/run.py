@@ -30,7 +30,7 @@ def echo_rate(callers, size, seconds):
 
 def bench_rate(cluster, op, args):
     out = cluster.json("bench", op, "--callers", args.callers, "--value-size", f"{args.value}B",
-                       "--keys", 10000, "--seconds", args.seconds, "--node", "a", timeout_s=300)
+                       "--keys", 10000, "--seconds", args.seconds, "--node", "a", "--loaded", timeout_s=300)
     return out
 
 
@@ -58,7 +58,8 @@ def throughput(args):
     with node_beside() as beside, Cluster({"a": "voter"}) as apart:
         apart.up().wait_fresh()
         for c in (beside, apart):
-            bench_rate(c, "put", args)  # fills the keys, warms up
+            c.json("bench", "load", "--value-size", f"{args.value}B")
+            bench_rate(c, "put", args)  # warms up
         for n in range(args.rounds):
             echo = echo_rate(args.callers, args.value + 60, args.seconds)
             for name in floors:

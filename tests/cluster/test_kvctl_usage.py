@@ -177,7 +177,16 @@ class Mistyped(Usage):
         self.refuses("scan", "--limit", "0", says="--limit takes a number")
         self.refuses("bench", "get", "--callers", "x", says="--callers takes a number")
         self.refuses("bench", "put", "--value-size", "5MB", says="is not a size")
-        self.refuses("bench", "delete", says="get or put, not 'delete'")
+        self.refuses("bench", "delete", says="txn or lag, not 'delete'")
+        self.refuses("bench", "gett", says="did you mean 'get'?")
+        self.refuses("bench", "get", "--ack", "all", says="--ack goes with put, txn, mixed and lag, not with get")
+        self.refuses("bench", "get", "--level", "bounded", says="as in --level bounded --max-staleness 500ms")
+        self.refuses("bench", "get", "--max-staleness", "1s", says="go together")
+        self.refuses("bench", "get", "--seconds", "0", says="--seconds takes a number from 0.01")
+        self.refuses("bench", "get", "--key-size", "8B", says="--key-size is 10 to 511 bytes")
+        self.refuses("bench", "put", "--batch", "1000", "--value-size", "4KiB", says="more than 2 MiB")
+        self.refuses("bench", "get", "--processes", "3", "--rate", "1000", says="cannot be divided")
+        self.refuses("bench", "get", "--timeline", "0s", says="--timeline takes")
 
     def test_operands_are_counted(self):
         self.refuses("get", says=("missing KEY", "usage: kvctl get KEY"))
