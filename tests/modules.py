@@ -1,6 +1,9 @@
-"""The shape of the code. Lines have at most 100 columns, comments included. Who includes whom: checks that the modules stand in the order of docs/architecture.md, each including only what stands above
-it and some nothing but what is named here, and gives the picture of them (docs/pictures/draw.py): tests/modules.py [--dot]."""
+"""The shape of the code. Lines have at most 100 columns, comments included. Who includes whom: checks that the
+modules stand in the order of docs/architecture.md, each including only what stands above it and some nothing but
+what is named here, that the picture of them shows that, and that no files of a folder call each other in a circle.
+`tests/modules.py --dot` gives the picture (docs/pictures/draw.py)."""
 import collections
+import html
 import os
 import re
 import subprocess
@@ -22,7 +25,7 @@ ONLY = {
     **{folder: PUBLIC | COMMANDS for folder in ("cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli")},
 }
 # Folders whose files must not call each other in a circle, either: a file here is x.c and x.h together.
-ACYCLIC = {"core", "node/shared", "node/store", "node/serve", "node/loop", "node"}
+ACYCLIC = COMMANDS | {"core", "node/shared", "node/store", "node/serve", "node/loop", "node", "cli/kvd"}
 # A function that others may call, where it is defined: the name at the line's beginning but for its type, the body below it.
 FUNCTION = re.compile(r'^(?!static\b|typedef\b)[A-Za-z_][\w *]*?\b(\w+)\([^;{}]*\)\n\{', re.M)
 INCLUDE = re.compile(r'^#include ["<]([a-z_]+)/([^">]+)[">]', re.M)
@@ -147,6 +150,17 @@ def dot(found):
     return "\n".join(lines + ["}", ""])
 
 
+def picture_differs(found):
+    """The arrows of the committed pictures, against those of the sources."""
+    for mode in ("light", "dark"):
+        path = f"docs/pictures/modules-{mode}.svg"
+        with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+            titles = (html.unescape(title) for title in re.findall(r"<title>([^<]*)</title>", f.read()))
+        drawn = {tuple(title.split("->")) for title in titles if "->" in title}
+        for of, to in sorted(drawn ^ set(reduced(found))):
+            yield f"{path}: {of} -> {to} is {'not so any more' if (of, to) in drawn else 'missing'}; draw it again"
+
+
 def too_wide():
     """Lines of code and comments alike; git knows which files are ours."""
     patterns = ("*.c", "*.h", "*.proto")
@@ -167,7 +181,8 @@ def main():
     for module in sorted(ACYCLIC):
         around = circle(file_arrows(module))
         if around:
-            problems.append(f"src/{module}: files in a circle: {' -> '.join(around)}")
+            problems.append(f"{module}: files in a circle: {' -> '.join(around)}")
+    problems += picture_differs(found)
     problems += too_wide()
     for problem in problems:
         print(problem)

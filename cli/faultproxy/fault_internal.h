@@ -5,9 +5,13 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <candor/status.h>
+
 #include "base/assert.h"
 #include "base/buffer.h"
-#include "cli/faultproxy/fault_proxy.h"
+#include "topology/topology.h"
+
+#define ROUTE_BACKLOG 64
 
 enum fault_kind { FAULT_PEER, FAULT_STREAM, FAULT_HEARTBEAT, FAULT_KINDS };
 
@@ -96,6 +100,7 @@ struct fault_proxy {
     size_t link_limit; /* descriptors allow so many; beyond: closed at once */
 };
 
+/* ---- fault_watch.c ---- */
 /* Brings epoll in step with `wanted`. */
 void watch_arm(struct fault_proxy *proxy, struct watch *watch, uint32_t wanted);
 void watch_close(struct fault_proxy *proxy, struct watch *watch);
@@ -108,15 +113,13 @@ void link_refresh(struct link *link);
 uint64_t link_next_due_ns(const struct link *link); /* UINT64_MAX: nothing waits for a time */
 void links_free_dead(struct fault_proxy *proxy);
 void link_close(struct link *link);
+/* Applies a change of paths to listeners and links. */
+void paths_changed(struct fault_proxy *proxy);
 
 /* ---- fault_control.c ---- */
 enum candor_code control_open(struct fault_proxy *proxy, struct candor_error *err);
 void control_accept(struct fault_proxy *proxy);
 void control_event(struct fault_proxy *proxy, struct control *control, uint32_t events);
 void control_close(struct fault_proxy *proxy);
-
-/* ---- fault_proxy.c ---- */
-/* Applies a change of paths to listeners and links. */
-void paths_changed(struct fault_proxy *proxy);
 
 #endif

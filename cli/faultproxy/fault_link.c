@@ -1,4 +1,4 @@
-/* Connections through the fault proxy: what may flow, flows; what is cut, waits. */
+/* Paths between nodes, and connections on them: what may flow, flows; what is cut, waits. */
 #include "cli/faultproxy/fault_internal.h"
 
 #include <errno.h>
@@ -324,4 +324,27 @@ void route_accept(struct route *route)
         proxy->link_limit = proxy->link_count;
     if (proxy->link_count >= proxy->link_limit)
         paths_changed(proxy);
+}
+
+/* ---- Paths ---- */
+
+/* While a path is cut the listener's queue has room for one: later dials get no answer at all, as
+ * their packets would. */
+static void refresh_listener(struct route *route)
+{
+    struct fault_proxy *proxy = route->proxy;
+    ASSERT(proxy != NULL);
+    bool cut = proxy->paths[route->from][route->to].cut || proxy->paths[route->to][route->from].cut;
+    listen(route->listener.fd, cut ? 0 : ROUTE_BACKLOG);
+    watch_arm(proxy, &route->listener, !cut && proxy->link_count < proxy->link_limit ? EPOLLIN : 0);
+}
+
+void paths_changed(struct fault_proxy *proxy)
+{
+    for (size_t i = 0; i < proxy->route_count; i++)
+        refresh_listener(&proxy->routes[i]);
+    for (struct link *link = proxy->links; link != NULL; link = link->next) {
+        if (!link->dead)
+            link_refresh(link);
+    }
 }

@@ -1,6 +1,6 @@
-/* The fault proxy: its sockets and its loop. Connections are in fault_link.c, control in
+/* The fault proxy: its sockets and its loop. Paths and connections are in fault_link.c, control in
  * fault_control.c. */
-#include "cli/faultproxy/fault_internal.h"
+#include "cli/faultproxy/fault_proxy.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,33 +14,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/faultproxy/fault_internal.h"
 
 #define EVENTS_A_ROUND 64
-#define BACKLOG 64
 #define SPARE_DESCRIPTORS 64 /* for control, epoll, the standard three */
 #define PORT_ATTEMPTS 256
-
-/* ---- epoll ---- */
-
-void watch_arm(struct fault_proxy *proxy, struct watch *watch, uint32_t wanted)
-{
-    ASSERT(watch->fd >= 0);
-    if (watch->armed == wanted)
-        return;
-    struct epoll_event event = {.events = wanted, .data.ptr = watch};
-    int op = watch->armed == 0 ? EPOLL_CTL_ADD : wanted == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-    ASSERT(epoll_ctl(proxy->epoll, op, watch->fd, &event) == 0);
-    watch->armed = wanted;
-}
-
-void watch_close(struct fault_proxy *proxy, struct watch *watch)
-{
-    if (watch->fd < 0)
-        return;
-    watch_arm(proxy, watch, 0);
-    close(watch->fd);
-    watch->fd = -1;
-}
 
 /* ---- Addresses ---- */
 
@@ -128,7 +106,7 @@ static int listen_tcp_once(uint16_t *port)
     socklen_t length = sizeof in;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0 && bind(fd, (struct sockaddr *)&in, sizeof in) == 0 &&
-        getsockname(fd, (struct sockaddr *)&in, &length) == 0 && listen(fd, BACKLOG) == 0) {
+        getsockname(fd, (struct sockaddr *)&in, &length) == 0 && listen(fd, ROUTE_BACKLOG) == 0) {
         *port = ntohs(in.sin_port);
         return fd;
     }
@@ -171,7 +149,7 @@ static int listen_ipc(struct route *route, enum fault_kind kind)
     unlink(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0 && bind(fd, (struct sockaddr *)&address.bytes, address.length) == 0 &&
-        listen(fd, BACKLOG) == 0)
+        listen(fd, ROUTE_BACKLOG) == 0)
         return fd;
     if (fd >= 0)
         close(fd);
@@ -209,29 +187,6 @@ static enum candor_code open_routes(struct fault_proxy *proxy, struct candor_err
         }
     }
     return code;
-}
-
-/* ---- Paths ---- */
-
-/* While a path is cut the listener's queue has room for one: later dials get no answer at all, as
- * their packets would. */
-static void refresh_listener(struct route *route)
-{
-    struct fault_proxy *proxy = route->proxy;
-    ASSERT(proxy != NULL);
-    bool cut = proxy->paths[route->from][route->to].cut || proxy->paths[route->to][route->from].cut;
-    listen(route->listener.fd, cut ? 0 : BACKLOG);
-    watch_arm(proxy, &route->listener, !cut && proxy->link_count < proxy->link_limit ? EPOLLIN : 0);
-}
-
-void paths_changed(struct fault_proxy *proxy)
-{
-    for (size_t i = 0; i < proxy->route_count; i++)
-        refresh_listener(&proxy->routes[i]);
-    for (struct link *link = proxy->links; link != NULL; link = link->next) {
-        if (!link->dead)
-            link_refresh(link);
-    }
 }
 
 /* ---- Life ---- */

@@ -19,15 +19,14 @@
 #define CLI_FAULT_PROXY_H
 
 #include <candor/status.h>
-#include <jansson.h>
 
 #include "topology/topology.h"
 
 struct fault_proxy;
 
-/* Listens for every pair, and for control at `<dir>/fault.sock`. Ports that the topology uses are
- * avoided. `dir` must be this user's alone. UNAVAILABLE when an address cannot be had or a host
- * cannot be resolved; ALREADY_EXISTS when a proxy already answers in `dir`. */
+/* Listens for every pair, and for control at `<dir>/fault.sock` (fault_ask.h). Ports that the
+ * topology uses are avoided. `dir` must be this user's alone. UNAVAILABLE when an address cannot be
+ * had or a host cannot be resolved; ALREADY_EXISTS when a proxy already answers in `dir`. */
 enum candor_code fault_proxy_open(const struct topology *topology, const char *dir,
                                   struct fault_proxy **out, struct candor_error *err);
 /* The topology that node number `self` is to be started with. */
@@ -36,20 +35,5 @@ void fault_proxy_run(struct fault_proxy *proxy);
 void fault_proxy_stop(struct fault_proxy *proxy);
 /* Closes everything and removes its sockets' files. */
 void fault_proxy_close(struct fault_proxy *proxy);
-
-/* Control: one line of JSON each way on a stream socket.
- *     {"op":"cut","from":"a","to":"b","one_way":true}  one_way: packets from a to b alone
- *     {"op":"heal","from":"a","to":"b","one_way":true}     {"op":"heal","all":true}
- *     {"op":"delay","from":"a","to":"b","ms":100,"one_way":true}
- *     {"op":"list"}
- * Each is answered by
- * {"ok":true,"nodes":["a",...],"paths":[{"from","to","cut","delay_ms","connections","held_bytes",
- * "forwarded_bytes"},...]}, a path for each ordered pair, `connections` being those that `from`
- * dialed; or by {"ok":false,"error":"..."}, and nothing was changed.
- *
- * Asks the proxy of `dir`; drops the reference to `request`. NOT_FOUND: no proxy runs there;
- * INVALID_ARGUMENT: refused, with the proxy's words. The caller drops *reply. */
-enum candor_code fault_proxy_ask(const char *dir, json_t *request, json_t **reply,
-                                 struct candor_error *err);
 
 #endif

@@ -6,44 +6,6 @@
 
 #include "base/assert.h"
 
-const struct command *context_command(const struct command_context *ctx)
-{
-    return ctx->command;
-}
-
-bool context_json(const struct command_context *ctx)
-{
-    return ctx->json;
-}
-
-bool context_quiet(const struct command_context *ctx)
-{
-    return ctx->quiet;
-}
-
-uint64_t context_deadline_ms(const struct command_context *ctx, uint64_t otherwise)
-{
-    return ctx->deadline_ms != 0 ? ctx->deadline_ms : otherwise;
-}
-
-/* What the command line gives comes first; where it names a place, the defaults' other place does
- * not count. */
-const char *context_node(const struct command_context *ctx)
-{
-    if (ctx->command == NULL || ctx->command->local)
-        return NULL;
-    const char *given = option_text(ctx, "node");
-    return given != NULL || option_given(ctx, "endpoint") ? given : ctx->defaults->node;
-}
-
-const char *context_endpoint(const struct command_context *ctx)
-{
-    if (ctx->command == NULL || ctx->command->local)
-        return NULL;
-    const char *given = option_text(ctx, "endpoint");
-    return given != NULL || option_given(ctx, "node") ? given : ctx->defaults->endpoint;
-}
-
 /* The name of the topology file. False after a report. */
 static bool find_topology(struct command_context *ctx, int *status)
 {

@@ -12,21 +12,6 @@
 #define SPECS_MAX 48
 #define LONG_BASE 256 /* getopt's value of the n-th option is LONG_BASE + n: no letter */
 
-const struct option_spec common_options[] = {
-    {"topology", 't', "FILE", false,
-     "The cluster's topology; default: $CANDOR_TOPOLOGY, else that of the last `kvctl up`"},
-    {"node", 'n', "NODE", false,
-     "Ask this node first, and follow a redirect; to ask b alone: -n b --no-redirect"},
-    {"endpoint", 'e', "ADDRESS", false,
-     "Ask at this address, as in tcp://127.0.0.1:7000, without a topology"},
-    {"deadline", 'd', "DURATION", false, "Give up after this long, as in 500ms or 5s; not 0"},
-    {"output", 'o', "text|json", false,
-     "How to print; json: one document on stdout, and an error is one on stderr"},
-    {"quiet", 'q', NULL, false, "Print no notes"},
-    {"help", 'h', NULL, false, "Show this help"},
-    {0},
-};
-
 bool common_applies(const struct command *command, const struct option_spec *spec)
 {
     return !command->local || spec->letter == 'o' || spec->letter == 'q' || spec->letter == 'h';
@@ -357,50 +342,6 @@ bool context_parse(struct command_context *ctx, int *argc, char **argv)
 }
 
 /* ---- What a command reads ---- */
-
-static void check_name(const struct command_context *ctx, const char *name)
-{
-    for (const struct option_spec *s = ctx->command->options; s != NULL && s->name != NULL; s++) {
-        if (strcmp(s->name, name) == 0)
-            return;
-    }
-    for (const struct option_spec *s = common_options; s->name != NULL; s++) {
-        if (strcmp(s->name, name) == 0)
-            return;
-    }
-    assert_failed(__FILE__, __LINE__, ctx->command->name,
-                  name); /* a command asks for what it has not */
-}
-
-size_t option_count(const struct command_context *ctx, const char *name)
-{
-    check_name(ctx, name);
-    size_t count = 0;
-    for (size_t i = 0; i < ctx->option_count; i++)
-        count += strcmp(ctx->options[i].spec->name, name) == 0;
-    return count;
-}
-
-const char *option_nth(const struct command_context *ctx, const char *name, size_t n)
-{
-    check_name(ctx, name);
-    for (size_t i = 0; i < ctx->option_count; i++) {
-        if (strcmp(ctx->options[i].spec->name, name) == 0 && n-- == 0)
-            return ctx->options[i].value;
-    }
-    return NULL;
-}
-
-bool option_given(const struct command_context *ctx, const char *name)
-{
-    return option_count(ctx, name) > 0;
-}
-
-const char *option_text(const struct command_context *ctx, const char *name)
-{
-    size_t count = option_count(ctx, name);
-    return count == 0 ? NULL : option_nth(ctx, name, count - 1);
-}
 
 bool option_duration_ms(struct command_context *ctx, const char *name, uint64_t *out_ms)
 {

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/units.h"
+#include "cli/faultproxy/fault_ask.h"
 #include "cli/faultproxy/fault_proxy.h"
 #include "cli/local/local.h"
 #include "disk/disk.h"

@@ -1,5 +1,5 @@
 /* Which cluster of this machine a command means. */
-#include "cli/local/local.h"
+#include "cli/local/local_which.h"
 
 #include <dirent.h>
 #include <stdlib.h>

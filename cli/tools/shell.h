@@ -2,8 +2,6 @@
 #ifndef CLI_SHELL_H
 #define CLI_SHELL_H
 
-#include <stdio.h>
-
 #include "cli/frame/command.h"
 #include "topology/topology.h"
 
@@ -38,8 +36,6 @@ bool shell_topology(const struct shell *shell, struct topology *out);
 /* Runs one command line; its status. */
 int shell_run(struct shell *shell, const struct shell_words *words);
 
-/* Lines of a script, until one fails. */
-int shell_script(struct shell *shell, FILE *from);
 /* Lines of a terminal. */
 int shell_interactive(struct shell *shell);
 

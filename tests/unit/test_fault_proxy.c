@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "cli/faultproxy/fault_ask.h"
 #include "cli/faultproxy/fault_proxy.h"
 
 #define DEADLINE_MS 20000
