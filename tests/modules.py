@@ -1,6 +1,7 @@
 """The shape of the code. Lines have at most 100 columns, comments included. Who includes whom: checks that the
 modules stand in the order of docs/architecture.md, each including only what stands above it and some nothing but
-what is named here, that the picture of them shows that, and that no files of a folder call each other in a circle.
+what is named here, that the picture of them shows that, and that no files of a folder call each other in a circle. What documents say
+of files: the tables of src/core and src/node have them all, and the walk of one Get and one Put names what is there.
 `tests/modules.py --dot` gives the picture (docs/pictures/draw.py)."""
 import collections
 import html
@@ -161,6 +162,40 @@ def picture_differs(found):
             yield f"{path}: {of} -> {to} is {'not so any more' if (of, to) in drawn else 'missing'}; draw it again"
 
 
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def table_lacks(document, folder, files):
+    """Files of `folder` that the document does not name, and those that it names and that are gone."""
+    text = read(document)
+    there = {os.path.basename(path) for path in files}
+    yield from (f"{document}: {folder}/{name} has no place in its table" for name in sorted(there)
+                if not re.search(rf"[`/]{name}`", text))
+    rows = "\n".join(line for line in text.splitlines() if line.startswith("| `"))
+    if folder == "src/node":
+        named = set(re.findall(r"`(?:\w+/)?(\w+\.c)`", rows))
+        yield from (f"{document}: {name} is gone" for name in sorted(named - there))
+
+
+def walk_lost(document="docs/architecture.md"):
+    """Functions of the walk that are not where it says."""
+    walk = read(document).partition("## One Get and one Put")[2].partition("\n## ")[0]
+    defined = collections.defaultdict(set)
+    for path in sources():
+        if path.endswith(".c"):
+            for name in re.findall(r"^(?:static )?[A-Za-z_][\w *]*?\b(\w+)\([^;{}]*\)\n\{", read(path), re.M):
+                defined[name].add(path)
+    for name, place in re.findall(r"`(\w+)`(?:\s+\(`([\w/]+\.c)`\))?", walk):
+        if "_" not in name:
+            continue
+        if name not in defined and not any(name in read(path) for path in sources() if path.endswith(".h")):
+            yield f"{document}: the walk names {name}, which is gone"
+        elif place and not any(path.endswith(place) for path in defined[name]):
+            yield f"{document}: {name} is not in {place}"
+
+
 def too_wide():
     """Lines of code and comments alike; git knows which files are ours."""
     patterns = ("*.c", "*.h", "*.proto")
@@ -183,6 +218,9 @@ def main():
         if around:
             problems.append(f"{module}: files in a circle: {' -> '.join(around)}")
     problems += picture_differs(found)
+    for document, folder in (("docs/architecture.md", "src/core"), ("src/node/README.md", "src/node")):
+        problems += table_lacks(document, folder, [p for p in sources() if p.startswith(folder + "/") and p.endswith(".c")])
+    problems += walk_lost()
     problems += too_wide()
     for problem in problems:
         print(problem)
