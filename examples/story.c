@@ -1,3 +1,4 @@
+/* What the examples share: arguments, clients, faults, answers. */
 #include "story.h"
 
 #include <errno.h>

@@ -207,6 +207,15 @@ def too_wide():
                     yield f"{path}:{number}: more than {COLUMNS} columns"
 
 
+def unnamed():
+    """Each file of code begins with what it is."""
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "*.c", "*.h", "*.def"], capture_output=True, text=True, check=False)
+    for path in listed.stdout.split():
+        with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+            if not f.readline().startswith("/* "):
+                yield f"{path}: its first line does not say what it is"
+
+
 def main():
     found = edges()
     if "--dot" in sys.argv:
@@ -222,6 +231,7 @@ def main():
         problems += table_lacks(document, folder, [p for p in sources() if p.startswith(folder + "/") and p.endswith(".c")])
     problems += walk_lost()
     problems += too_wide()
+    problems += unnamed()
     for problem in problems:
         print(problem)
     return 1 if problems or len(found) < len(ORDER) else 0

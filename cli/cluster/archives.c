@@ -1,3 +1,4 @@
+/* Rollback archives, as commands look at them: found at their nodes, shown. */
 #include "cli/cluster/archives.h"
 
 #include <string.h>

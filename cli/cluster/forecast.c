@@ -1,3 +1,4 @@
+/* What a promotion would cost: asked of the nodes, weighed, shown as text and as JSON. */
 #include "cli/cluster/forecast.h"
 
 #include <stdlib.h>

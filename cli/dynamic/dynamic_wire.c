@@ -1,3 +1,4 @@
+/* Protobuf's wire format: numbers and fields, read and written. */
 #include "cli/dynamic/dynamic_wire.h"
 
 uint64_t wire_read_varint(struct reader *reader)

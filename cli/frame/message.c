@@ -1,3 +1,4 @@
+/* Epochs and positions out of a node's messages. */
 #include "cli/frame/message.h"
 
 bool message_epoch(const Candor__V1__Epoch *from, struct candor_epoch *to)

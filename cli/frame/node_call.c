@@ -1,3 +1,4 @@
+/* Calls to one node, and the same call to many at once. */
 #include "cli/frame/node_call.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* What reading commands share: options of a read, and what it brought, shown. */
 #include "cli/keys/reading.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The file of --session: opened, locked, read, written. */
 #include "cli/keys/session.h"
 
 #include <errno.h>

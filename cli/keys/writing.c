@@ -1,3 +1,4 @@
+/* What writing commands share: options of a write, and its outcome, shown. */
 #include "cli/keys/writing.h"
 
 #include <string.h>

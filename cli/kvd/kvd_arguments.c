@@ -1,3 +1,4 @@
+/* kvd's command line, by argp. */
 #include "cli/kvd/kvd_arguments.h"
 
 #include <argp.h>

@@ -1,3 +1,4 @@
+/* Asking the others whether they go on without this node, and putting its directory aside. */
 #include "cli/kvd/kvd_rejoin.h"
 
 #include <errno.h>

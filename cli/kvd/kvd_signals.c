@@ -1,3 +1,4 @@
+/* kvd's signals, taken by a thread of their own. */
 #include "cli/kvd/kvd_signals.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Processes by pid and start time: looked at, signalled, waited for, started. */
 #include "cli/local/process.h"
 
 #include <errno.h>

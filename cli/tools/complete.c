@@ -1,3 +1,4 @@
+/* Completion of a command line, from the registry. */
 #include "cli/tools/complete.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Latencies, counted in buckets. */
 #include "cli/tools/histogram.h"
 
 #include <math.h>

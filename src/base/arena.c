@@ -1,3 +1,4 @@
+/* An arena: blocks of memory that are given back at once. */
 #include "base/arena.h"
 
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* What a broken assertion prints before the process ends. */
 #include "base/assert.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* protobuf-c's unpacking with an allocator that counts. */
 #include "base/bounded_unpack.h"
 
 #include <stdlib.h>

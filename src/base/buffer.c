@@ -1,3 +1,4 @@
+/* A growable byte buffer; little-endian numbers into and out of bytes. */
 #include "base/buffer.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The clocks of the system, and the identity of its boot. */
 #include "base/clock.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* CRC32C: by the processor's instruction where it has one, else by a table. */
 #include "base/crc32c.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* A ring of whole log lines. */
 #include "base/log_ring.h"
 
 static char *byte_at(struct log_ring *ring, uint64_t at)

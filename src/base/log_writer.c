@@ -1,3 +1,4 @@
+/* The thread that writes log lines, and the file that they go to. */
 #include "base/log_writer.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Log lines: formatted, and handed to who writes them. */
 #include "base/logging.h"
 
 #include <signal.h>

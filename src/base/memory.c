@@ -1,3 +1,4 @@
+/* Memory, or the end of the process with a line that says who wanted it. */
 #include "base/memory.h"
 
 #include <stdint.h>

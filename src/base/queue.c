@@ -1,3 +1,4 @@
+/* A bounded queue between threads: a ring under a lock. */
 #include "base/queue.h"
 
 #include <pthread.h>

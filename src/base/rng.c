@@ -1,3 +1,4 @@
+/* xoshiro256**, and random bytes of the kernel. */
 #include "base/rng.h"
 
 #include <sys/random.h>

@@ -1,3 +1,4 @@
+/* A set of seqs: a ring of bits. */
 #include "base/seq_bits.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* The stack of each thread, taken in a signal handler, logged. */
 #include "base/stacks.h"
 
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+/* Descriptors 0 to 2 that were closed, opened onto nothing. */
 #include "base/standard_streams.h"
 
 #include <fcntl.h>

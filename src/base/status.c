@@ -1,3 +1,4 @@
+/* Errors filled in; names of codes and reasons. */
 #include <stdarg.h>
 #include <stdio.h>
 

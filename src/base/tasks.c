@@ -1,3 +1,4 @@
+/* The threads of this process, read from /proc. */
 #include "base/tasks.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* Threads with all signals blocked. */
 #include "base/thread.h"
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* Slices, ids, epochs, positions, epoch histories, members: compared, written as text. */
 #include "base/types.h"
 
 #include <inttypes.h>

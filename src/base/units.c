@@ -1,3 +1,4 @@
+/* Durations and sizes, read and written. */
 #include "base/units.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Unpacking into an arena, within its limit. */
 #include "base/unpack.h"
 
 struct arena_allocator {

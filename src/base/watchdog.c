@@ -1,3 +1,4 @@
+/* Watched threads, what is judged of them, and the thread that does it. */
 #include "base/watchdog.h"
 
 #include <inttypes.h>

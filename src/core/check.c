@@ -1,3 +1,4 @@
+/* Invariants of one node (docs/protocol.md §12), asserted. */
 #include "core/state.h"
 
 #include "core/core.h"

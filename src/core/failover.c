@@ -1,3 +1,4 @@
+/* What was seen of changes of primary: measured, and given to the shell. */
 #include "core/failover.h"
 
 #include "core/act.h"

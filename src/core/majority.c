@@ -1,3 +1,4 @@
+/* How far a majority has come. */
 #include "core/majority.h"
 
 uint64_t majority_reached(uint64_t *reached, uint32_t count, uint32_t voters)

@@ -1,3 +1,4 @@
+/* The view of a core; freshness and the read contract, computed from it. */
 #include "core/state.h"
 
 #include "core/risk.h"

@@ -1,3 +1,4 @@
+/* Answers of operations, as bytes of a record: written, read. */
 #include "eval/answer.h"
 
 #include "base/assert.h"

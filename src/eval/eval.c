@@ -1,3 +1,4 @@
+/* Operations evaluated: conditions, one key, Txn. */
 #include "eval/eval.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* The hard state's two files: which one counts, and the next one written. */
 #include "log/hard_state.h"
 
 #include <fcntl.h>

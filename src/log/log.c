@@ -1,3 +1,4 @@
+/* The log as a whole: appended to, rolled, closed; what its files share. */
 #include "log/log.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* One segment's file: made, read, scanned, sealed. */
 #include "log/segment.h"
 
 #include <errno.h>

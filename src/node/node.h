@@ -10,8 +10,9 @@
  *   lenders          read log and snapshots for peers
  *   slow             archives, AtRisk: what may take a second
  *
- * No globals: several nodes run in one process. Threads: node_open, node_run and node_stop from one
- * thread. */
+ * No state of its own outside of struct node: several nodes run in one process. What they share is
+ * the process's: the log, the watchdog, NNG's threads. Threads: node_open, node_run and node_stop
+ * from one thread. */
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
 

@@ -1,3 +1,4 @@
+/* Record batches: built, checked, walked. */
 #include "record/batch.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The life of one call: receive, run, reply. */
 #include "rpc/server.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* The client's end: connections, calls under way, their replies and deadlines. */
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>

@@ -1,3 +1,4 @@
+/* A call that its caller waits for. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

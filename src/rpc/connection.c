@@ -1,3 +1,4 @@
+/* Who is connected, what each holds, who is gone. */
 #include "rpc/server.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* A socket that one dialer keeps connected: dropped, dialled anew. */
 #include "rpc/dialed.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Methods, found by name. */
 #include "rpc/dispatch.h"
 
 #include <stdio.h>

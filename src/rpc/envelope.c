@@ -1,3 +1,4 @@
+/* A message around a message, packed once; its checksum. */
 #include "rpc/envelope.h"
 
 #include <string.h>

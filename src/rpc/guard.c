@@ -1,3 +1,4 @@
+/* Descriptors: a reserve, and an end for connections that do not speak. */
 #include "rpc/guard.h"
 
 #include <errno.h>

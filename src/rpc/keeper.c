@@ -1,3 +1,4 @@
+/* The thread that does chores which may wait inside NNG. */
 #include "rpc/keeper.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* NNG's allocator, wrapped: messages counted against a server's budget. */
 #include "rpc/message_memory.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* Names of hosts: looked up on threads of their own, remembered. */
 #include "rpc/names.h"
 
 #include <arpa/inet.h>

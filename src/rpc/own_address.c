@@ -1,3 +1,4 @@
+/* Waiting for the own name to resolve and for the own port to be free. */
 #include "rpc/own_address.h"
 
 #include <arpa/inet.h>

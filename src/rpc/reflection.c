@@ -1,3 +1,4 @@
+/* The service Reflection: the descriptors of all services, as protoc wrote them. */
 #include "candor/v1/rpc.pb-c.h"
 #include "rpc/dispatch.h"
 

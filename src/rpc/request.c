@@ -1,3 +1,4 @@
+/* From the bytes of a request to its handler. */
 #include "rpc/envelope.h"
 #include "rpc/server.h"
 

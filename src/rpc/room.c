@@ -1,3 +1,4 @@
+/* NNG started while there is room for its threads. */
 #include "rpc/room.h"
 
 #include <nng/nng.h>

@@ -1,3 +1,4 @@
+/* A server: opened, closed, and what it tells about itself. */
 #include "rpc/server.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* What takes time to notice: idle connections, memory to give back. */
 #include "rpc/server.h"
 
 #include <inttypes.h>

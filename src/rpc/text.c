@@ -1,3 +1,4 @@
+/* Text off the wire: whether it can be printed, and made so. */
 #include "rpc/text.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* One LMDB environment: opened, its tables, their codings, its transactions. */
 #include "state/env.h"
 
 #include <errno.h>

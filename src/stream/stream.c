@@ -1,3 +1,4 @@
+/* PUB and SUB sockets of a node: published to, subscribed, reset. */
 #include "stream/stream.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* Subscribers of a publisher, counted by address. */
 #include "stream/subscribers.h"
 
 #include <inttypes.h>

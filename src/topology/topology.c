@@ -1,3 +1,4 @@
+/* The table of all keys, and what is asked of a loaded topology. */
 #include "topology/internal.h"
 
 #include <string.h>

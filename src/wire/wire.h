@@ -1,6 +1,6 @@
 /* Between our own structs and protobuf: the messages of replication.proto, and the epochs,
- * positions, tokens and freshness of rpc.proto. Protobuf types end here (STYLE); what comes in is
- * hostile and is checked here.
+ * positions, tokens and freshness of rpc.proto. Protobuf types end here; what comes in is hostile
+ * and is checked here.
  *
  * Out: wire_message() fills a struct wire_room, usually on the caller's stack, with a protobuf
  * message whose strings and bytes point into what it was made from. In: wire_read() copies ids and

@@ -1,3 +1,4 @@
+/* Numbers with commas. */
 #include "check/count.h"
 
 void print_count(FILE *out, size_t count)

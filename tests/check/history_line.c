@@ -1,3 +1,4 @@
+/* One line of a history, read and checked. */
 #include "check/history_line.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* The search for an order that a single register could have given. */
 #include "check/linearizable.h"
 
 #include <stdlib.h>

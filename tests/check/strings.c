@@ -1,3 +1,4 @@
+/* Texts, interned. */
 #include "check/strings.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Writes of a history, found by what a read saw and by position. */
 #include "check/writes.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-
+/* Writes, reads and sessions, as a client sees them. */
 #include "sim.h"
 
 /* Clients: each does one thing after another, at a node it believes in, and gives up on what takes

@@ -1,3 +1,4 @@
+/* Disks put back as they were, and second processes of a node (R62, R64). */
 #include <stdlib.h>
 
 #include "sim.h"

@@ -1,3 +1,4 @@
+/* A node's log, state and hard state. */
 #include <stdlib.h>
 
 #include "sim.h"

@@ -1,3 +1,4 @@
+/* What goes wrong, and the end of it. */
 #include "sim.h"
 
 /* What goes wrong, one thing after another, until the plan's time is over; then everything is

@@ -1,3 +1,4 @@
+/* Two histories in one epoch: other records at equal positions (R56, R57). */
 #include "base/crc32c.h"
 #include "sim.h"
 

@@ -1,3 +1,4 @@
+/* The invariants of docs/protocol.md §12. */
 #include <stdarg.h>
 
 #include "sim.h"

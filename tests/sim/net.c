@@ -1,3 +1,4 @@
+/* Stream messages and calls: lost, late and doubled. */
 #include <stdlib.h>
 
 #include "sim.h"

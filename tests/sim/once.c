@@ -1,3 +1,4 @@
+/* One key's history: each request executed once. */
 #include "sim.h"
 
 /* I11: a request id takes effect at most once in any one log. */

@@ -1,3 +1,4 @@
+/* promote, promote --force, accept-history, transfer, changes of voters. */
 #include "sim.h"
 
 /* An operator looks at the cluster every now and then, and does what an operator does: promotes a

@@ -1,3 +1,4 @@
+/* One key's history, judged as those of real clusters are. */
 #include <stdlib.h>
 
 #include "check/linearizable.h"

@@ -1,3 +1,4 @@
+/* Every record ever stored, by position: what logs are compared with. */
 #include <stdlib.h>
 
 #include "sim.h"

@@ -1,3 +1,4 @@
+/* The table of known requests, part of the state. */
 #include "sim.h"
 
 /* The known requests (R46): of each client the newest SIM_REQUESTS numbers, each in the place of

@@ -1,3 +1,4 @@
+/* Rules that can be seen from outside, beside the invariants. */
 #include "sim.h"
 
 /* Rules that the invariants of docs/protocol.md §12 do not speak of, but that can be seen from

@@ -1,3 +1,4 @@
+/* Faults in the order in which they hurt most. */
 #include "sim.h"
 
 /* Paths that chance alone walks too seldom, made frequent: several faults in the order in which

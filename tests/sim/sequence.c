@@ -1,3 +1,4 @@
+/* What a group of writes makes of the log: known requests, new records. */
 #include "sim.h"
 
 /* As src/node/store/sequence.c: each write of a group is looked up among the known requests, those

@@ -1,3 +1,4 @@
+/* Options, seeds, workers, the mutation gate. */
 #include <argp.h>
 #include <errno.h>
 #include <poll.h>

@@ -1,3 +1,4 @@
+/* Downloads of snapshots. */
 #include <stdlib.h>
 
 #include "sim.h"

@@ -1,3 +1,4 @@
+/* Who is no node and speaks all the same. */
 #include "sim.h"
 
 /* Who is no node of the cluster and speaks all the same (docs/operations.md, "What a stranger on

@@ -1,3 +1,4 @@
+/* A cluster and its faults, drawn from a seed. */
 #include "sim.h"
 
 /* A seed's cluster, and which of the faults it meets how often. Most seeds leave most faults out,

@@ -1,3 +1,4 @@
+/* One line an event, and the digest of them all. */
 #include <stdarg.h>
 
 #include "sim.h"

@@ -1,3 +1,4 @@
+/* Time, the queue of what is to happen, nodes: birth, death, one step. */
 #include <signal.h>
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* The FIFO of storage work before the disk. */
 #include <stdlib.h>
 
 #include "sim.h"

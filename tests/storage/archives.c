@@ -1,3 +1,4 @@
+/* Archives against the model (I15). */
 #include <stdlib.h>
 
 #include "storage.h"

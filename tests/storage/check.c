@@ -1,3 +1,4 @@
+/* The disk against the model. */
 #include <stdlib.h>
 
 #include "storage.h"

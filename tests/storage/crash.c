@@ -1,3 +1,4 @@
+/* System calls that a life ends at; what a lost machine takes along. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>

@@ -1,3 +1,4 @@
+/* One life: open, do things, die. */
 #include <stdlib.h>
 #include <unistd.h>
 

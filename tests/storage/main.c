@@ -1,3 +1,4 @@
+/* Options, seeds, the mutation gate. */
 #include <argp.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The log that must be there, and the state that follows from it. */
 #include "storage.h"
 
 /* What must be on the disk: records by seq, and the state that follows from them. Written from

@@ -1,3 +1,4 @@
+/* Rules that are left out, at link time: the code under test has no switch. */
 #include "disk/disk.h"
 #include "log/log_internal.h"
 #include "state/env.h"

@@ -1,3 +1,4 @@
+/* Clients: operations, and requests that are tried again. */
 #include <stdlib.h>
 
 #include "eval/digest.h"

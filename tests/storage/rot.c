@@ -1,3 +1,4 @@
+/* Flipped bytes. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>

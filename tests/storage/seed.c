@@ -1,3 +1,4 @@
+/* One seed: lives, what comes between them, the end. */
 #include <ftw.h>
 #include <stdarg.h>
 #include <stdlib.h>

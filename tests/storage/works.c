@@ -1,3 +1,4 @@
+/* Works of the writer, and what they must answer. */
 #include <stdlib.h>
 
 #include "base/queue.h"

@@ -1,3 +1,4 @@
+/* The file of what is known of the others' lives: read, written. */
 #include "node/store/lives.h"
 
 #include <fcntl.h>

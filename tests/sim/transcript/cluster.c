@@ -1,3 +1,4 @@
+/* The command that makes a cluster: its settings, its founding. */
 #include "transcript.h"
 
 /* The cluster of a scenario: what a topology would say of it, and its founding. */

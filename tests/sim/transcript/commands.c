@@ -1,3 +1,4 @@
+/* What can be said, and about what: nodes, network, disks. */
 #include "transcript.h"
 
 /* ---- Time ------------------------------------------------------------------------------------ */

@@ -1,3 +1,4 @@
+/* Options; one file after another: compared, or written anew. */
 #include <argp.h>
 #include <stdlib.h>
 #include <sys/wait.h>

@@ -1,3 +1,4 @@
+/* What clients and operators ask for, by name; the wait for the answer. */
 #include "transcript.h"
 
 /* What clients and operators ask for, by name. A command waits for its answer, unless it ends with

@@ -1,3 +1,4 @@
+/* Operators: promote, accept-history, transfer, voters. */
 #include "transcript.h"
 
 /* Operators: promote, accept-history, transfer, voters. */

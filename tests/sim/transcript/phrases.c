@@ -1,3 +1,4 @@
+/* Positions, records and messages in words. */
 #include <stdarg.h>
 
 #include "transcript.h"

@@ -1,3 +1,4 @@
+/* Clients that read. */
 #include "transcript.h"
 
 /* Clients that read, at each level, as kvd serves them: decide, wait, decide again (core.h). */

@@ -1,3 +1,4 @@
+/* A file's comments, commands and expected lines. */
 #include <errno.h>
 
 #include "transcript.h"

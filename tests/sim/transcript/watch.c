@@ -1,3 +1,4 @@
+/* What a node did, as a line. */
 #include <stdarg.h>
 
 #include "transcript.h"

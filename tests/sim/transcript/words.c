@@ -1,3 +1,4 @@
+/* A command line, taken apart. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>

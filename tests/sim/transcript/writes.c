@@ -1,3 +1,4 @@
+/* Clients that write. */
 #include "transcript.h"
 
 /* Clients that write: one at a time, many at once, the same request again. */
