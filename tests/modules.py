@@ -4,6 +4,7 @@ what is named here, that the picture of them shows that, and that no files of a 
 of files: the tables of src/core and src/node have them all, and the walk of one Get and one Put names what is there.
 `tests/modules.py --dot` gives the picture (docs/pictures/draw.py)."""
 import collections
+import ctypes
 import html
 import os
 import re
@@ -28,7 +29,7 @@ ONLY = {
 # Folders whose files must not call each other in a circle, either: a file here is x.c and x.h together.
 ACYCLIC = COMMANDS | {"core", "node/shared", "node/store", "node/serve", "node/loop", "node", "cli/kvd"}
 # A function that others may call, where it is defined: the name at the line's beginning but for its type, the body below it.
-FUNCTION = re.compile(r'^(?!static\b|typedef\b)[A-Za-z_][\w *]*?\b(\w+)\([^;{}]*\)\n\{', re.M)
+FUNCTION = re.compile(r'^(?!static\b|typedef\b|_Noreturn static\b)[A-Za-z_][\w *]*?\b(\w+)\([^;{}]*\)\n\{', re.M)
 INCLUDE = re.compile(r'^#include ["<]([a-z_]+)/([^">]+)[">]', re.M)
 
 
@@ -207,6 +208,26 @@ def too_wide():
                     yield f"{path}:{number}: more than {COLUMNS} columns"
 
 
+def names_clash():
+    """External names: each is defined once, is none of libc's, and says of what it is. Of two that a program links,
+    the linker takes one without a word."""
+    libc = ctypes.CDLL(None)
+    defined = collections.defaultdict(set)
+    for path in sources():
+        if path.endswith(".c"):
+            for name in FUNCTION.findall(re.sub(r'/\*.*?\*/|"[^"\n]*"', "", read(path), flags=re.S)):
+                defined[name].add(path)
+    for name, paths in sorted(defined.items()):
+        if name == "main":
+            continue
+        if len(paths) > 1:
+            yield f"{name}() is defined in {' and in '.join(sorted(paths))}"
+        if hasattr(libc, name):
+            yield f"{min(paths)}: {name}() is a function of libc, too"
+        if "_" not in name and name != os.path.basename(min(paths))[:-2]:
+            yield f"{min(paths)}: {name}() has no prefix"
+
+
 def unnamed():
     """Each file of code begins with what it is."""
     listed = subprocess.run(["git", "-C", ROOT, "ls-files", "*.c", "*.h", "*.def"], capture_output=True, text=True, check=False)
@@ -232,6 +253,7 @@ def main():
     problems += walk_lost()
     problems += too_wide()
     problems += unnamed()
+    problems += names_clash()
     for problem in problems:
         print(problem)
     return 1 if problems or len(found) < len(ORDER) else 0

@@ -60,7 +60,7 @@ static bool confirm_force(struct command_context *ctx, const char *node, int *st
     forecast_free(&forecast);
     snprintf(question, sizeof question,
              "Make %s the primary of a new generation, although nobody voted for it?", node);
-    return confirm(ctx, option_given(ctx, "yes"), question, status);
+    return command_confirm(ctx, option_given(ctx, "yes"), question, status);
 }
 
 static int report_refused(struct command_context *ctx, const char *node,
@@ -167,7 +167,7 @@ static int run_accept(struct command_context *ctx, int argc, char **argv)
     snprintf(question, sizeof question,
              "Archive what %s holds beyond the common history, and join the one that won?",
              argv[0]);
-    if (!confirm(ctx, option_given(ctx, "yes"), question, &status))
+    if (!command_confirm(ctx, option_given(ctx, "yes"), question, &status))
         return status;
     Candor__V1__AcceptHistoryRequest request = CANDOR__V1__ACCEPT_HISTORY_REQUEST__INIT;
     ProtobufCMessage *message =

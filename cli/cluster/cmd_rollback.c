@@ -272,7 +272,7 @@ static int run_drop(struct command_context *ctx, int argc, char **argv)
     if (!archive_find(ctx, argv[0], &target, &status))
         return status;
     snprintf(question, sizeof question, "Delete archive %s of %s for good?", argv[0], target.id);
-    if (!confirm(ctx, option_given(ctx, "yes"), question, &status))
+    if (!command_confirm(ctx, option_given(ctx, "yes"), question, &status))
         return status;
     Candor__V1__RollbackDropRequest request = CANDOR__V1__ROLLBACK_DROP_REQUEST__INIT;
     request.id = argv[0];

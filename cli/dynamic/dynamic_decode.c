@@ -191,7 +191,7 @@ static bool decode_packed(struct decoder *decoder, const struct dynamic_field *f
     while (reader_left(&reader) > 0) {
         uint64_t bits = type == WIRE_64   ? read_u64(&reader)
                         : type == WIRE_32 ? read_u32(&reader)
-                                          : wire_read_varint(&reader);
+                                          : dynamic_wire_read_varint(&reader);
         if (!reader.ok)
             return malformed(decoder, field->name);
         if (!count_values(decoder, 1))
@@ -250,7 +250,7 @@ static bool decode_into(struct decoder *decoder, const struct dynamic_message *m
         return false;
     }
     while (reader_left(&reader) > 0) {
-        struct wire_field wire = wire_read(&reader);
+        struct wire_field wire = dynamic_wire_read(&reader);
         if (!reader.ok)
             return malformed(decoder, message->name);
         const struct dynamic_field *field = find_number(message, wire.number);

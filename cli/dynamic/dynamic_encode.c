@@ -219,8 +219,8 @@ static uint8_t *decode_base64(json_t *json, size_t *out_length)
 
 static bool put_bytes(struct buffer *out, uint32_t number, const void *bytes, size_t length)
 {
-    wire_put_key(out, number, WIRE_BYTES);
-    wire_put_varint(out, length);
+    dynamic_wire_put_key(out, number, WIRE_BYTES);
+    dynamic_wire_put_varint(out, length);
     buffer_put(out, bytes, length);
     return true;
 }
@@ -259,7 +259,7 @@ static void put_bits(struct buffer *out, enum wire_type type, uint64_t bits)
     else if (type == WIRE_32)
         buffer_put_u32(out, (uint32_t)bits);
     else
-        wire_put_varint(out, bits);
+        dynamic_wire_put_varint(out, bits);
 }
 
 static bool encode_string(struct encoder *encoder, const struct dynamic_field *field, json_t *json,
@@ -307,7 +307,7 @@ static bool encode_one(struct encoder *encoder, const struct dynamic_field *fiel
         return false;
     if (bits == 0 && !always)
         return true;
-    wire_put_key(out, field->number, dynamic_wire_type(field->type));
+    dynamic_wire_put_key(out, field->number, dynamic_wire_type(field->type));
     put_bits(out, dynamic_wire_type(field->type), bits);
     return true;
 }

@@ -532,7 +532,7 @@ static bool check_depth(struct slice bytes, int level)
     if (level > LIMIT_DYNAMIC_DEPTH)
         return false;
     while (reader.ok && reader_left(&reader) > 0) {
-        struct wire_field field = wire_read(&reader);
+        struct wire_field field = dynamic_wire_read(&reader);
         if (reader.ok && field.number == deeper && field.type == WIRE_BYTES &&
             !check_depth(field.bytes, level + 1))
             return false;

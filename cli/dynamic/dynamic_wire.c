@@ -1,7 +1,7 @@
 /* Protobuf's wire format: numbers and fields, read and written. */
 #include "cli/dynamic/dynamic_wire.h"
 
-uint64_t wire_read_varint(struct reader *reader)
+uint64_t dynamic_wire_read_varint(struct reader *reader)
 {
     uint64_t value = 0;
     for (int shift = 0; shift < 70; shift += 7) {
@@ -17,7 +17,7 @@ uint64_t wire_read_varint(struct reader *reader)
 
 static struct wire_field read_one(struct reader *reader)
 {
-    uint64_t key = wire_read_varint(reader);
+    uint64_t key = dynamic_wire_read_varint(reader);
     struct wire_field field = {.type = (enum wire_type)(key & 7)};
     if (key >> 3 == 0 || key >> 3 > WIRE_NUMBER_MAX) {
         reader->ok = false;
@@ -26,7 +26,7 @@ static struct wire_field read_one(struct reader *reader)
     field.number = (uint32_t)(key >> 3);
     switch (field.type) {
     case WIRE_VARINT:
-        field.value = wire_read_varint(reader);
+        field.value = dynamic_wire_read_varint(reader);
         break;
     case WIRE_64:
         field.value = read_u64(reader);
@@ -35,7 +35,7 @@ static struct wire_field read_one(struct reader *reader)
         field.value = read_u32(reader);
         break;
     case WIRE_BYTES: {
-        uint64_t length = wire_read_varint(reader);
+        uint64_t length = dynamic_wire_read_varint(reader);
         if (length > reader_left(reader))
             reader->ok = false;
         else
@@ -69,7 +69,7 @@ static void skip_group(struct reader *reader, uint32_t number)
     }
 }
 
-struct wire_field wire_read(struct reader *reader)
+struct wire_field dynamic_wire_read(struct reader *reader)
 {
     struct wire_field field = read_one(reader);
     if (!reader->ok)
@@ -81,7 +81,7 @@ struct wire_field wire_read(struct reader *reader)
     return field;
 }
 
-void wire_put_varint(struct buffer *buffer, uint64_t value)
+void dynamic_wire_put_varint(struct buffer *buffer, uint64_t value)
 {
     while (value >= 0x80) {
         buffer_put_u8(buffer, (uint8_t)(value | 0x80));
@@ -90,9 +90,9 @@ void wire_put_varint(struct buffer *buffer, uint64_t value)
     buffer_put_u8(buffer, (uint8_t)value);
 }
 
-void wire_put_key(struct buffer *buffer, uint32_t number, enum wire_type type)
+void dynamic_wire_put_key(struct buffer *buffer, uint32_t number, enum wire_type type)
 {
-    wire_put_varint(buffer, (uint64_t)number << 3 | (uint64_t)type);
+    dynamic_wire_put_varint(buffer, (uint64_t)number << 3 | (uint64_t)type);
 }
 
 enum wire_type dynamic_wire_type(enum dynamic_type type)

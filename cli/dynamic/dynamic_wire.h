@@ -25,10 +25,10 @@ struct wire_field {
 
 /* The next field; reader->ok turns false at bytes that are none. Groups are skipped as a whole, as
  * an unknown field of type WIRE_GROUP_BEGIN. */
-struct wire_field wire_read(struct reader *reader);
-uint64_t wire_read_varint(struct reader *reader);
-void wire_put_varint(struct buffer *buffer, uint64_t value);
-void wire_put_key(struct buffer *buffer, uint32_t number, enum wire_type type);
+struct wire_field dynamic_wire_read(struct reader *reader);
+uint64_t dynamic_wire_read_varint(struct reader *reader);
+void dynamic_wire_put_varint(struct buffer *buffer, uint64_t value);
+void dynamic_wire_put_key(struct buffer *buffer, uint32_t number, enum wire_type type);
 /* How an unpacked field of the type is written. */
 enum wire_type dynamic_wire_type(enum dynamic_type type);
 

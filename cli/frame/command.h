@@ -233,7 +233,7 @@ struct command_defaults {
 int command_execute(const struct command_defaults *defaults, int argc, char **argv);
 /* Asks on the terminal; true for "y" or "yes", or when `yes` is set. Without a terminal: a usage
  * error (EXIT_USAGE in *status) that names --yes. A no gives EXIT_OTHER. */
-bool confirm(struct command_context *ctx, bool yes, const char *question, int *status);
+bool command_confirm(struct command_context *ctx, bool yes, const char *question, int *status);
 
 /* The command that argv begins with; *words is how many words its name took. NULL: none. */
 const struct command *command_find(int argc, char **argv, int *words);

@@ -5,7 +5,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-bool confirm(struct command_context *ctx, bool yes, const char *question, int *status)
+bool command_confirm(struct command_context *ctx, bool yes, const char *question, int *status)
 {
     *status = EXIT_DONE;
     if (yes)

@@ -361,13 +361,13 @@ enum candor_code position_read(const struct env *env, MDB_txn *txn, struct state
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
-void be64(uint8_t out[8], uint64_t value)
+void env_be64(uint8_t out[8], uint64_t value)
 {
     for (int i = 0; i < 8; i++)
         out[i] = (uint8_t)(value >> (56 - 8 * i));
 }
 
-uint64_t from_be64(const void *bytes)
+uint64_t env_from_be64(const void *bytes)
 {
     const uint8_t *p = bytes;
     uint64_t value = 0;
@@ -378,7 +378,7 @@ uint64_t from_be64(const void *bytes)
 
 void undo_key(uint8_t out[UNDO_KEY_BYTES], uint64_t seq, uint32_t op)
 {
-    be64(out, seq);
+    env_be64(out, seq);
     for (int i = 0; i < 4; i++)
         out[8 + i] = (uint8_t)(op >> (24 - 8 * i));
 }
@@ -386,5 +386,5 @@ void undo_key(uint8_t out[UNDO_KEY_BYTES], uint64_t seq, uint32_t op)
 uint64_t undo_key_seq(const MDB_val *key)
 {
     ASSERT(key->mv_size == UNDO_KEY_BYTES);
-    return from_be64(key->mv_data);
+    return env_from_be64(key->mv_data);
 }

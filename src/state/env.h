@@ -106,8 +106,8 @@ void put_chain(struct buffer *out, struct chain chain);
 struct chain read_chain(struct reader *reader);
 void members_encode(struct buffer *out, uint64_t cluster_id, const struct members *members);
 
-void be64(uint8_t out[8], uint64_t value);
-uint64_t from_be64(const void *bytes);
+void env_be64(uint8_t out[8], uint64_t value);
+uint64_t env_from_be64(const void *bytes);
 void undo_key(uint8_t out[UNDO_KEY_BYTES], uint64_t seq, uint32_t index);
 uint64_t undo_key_seq(const MDB_val *key);
 

@@ -19,7 +19,7 @@ static int forget_oldest(struct change *change)
     uint8_t first[8];
     rc = table_seek(cursor, TABLE_EPOCHS, &key, &value, MDB_FIRST);
     if (rc == 0)
-        be64(first, from_be64(key.mv_data));
+        env_be64(first, env_from_be64(key.mv_data));
     mdb_cursor_close(cursor);
     return rc == 0 ? change_delete(change, TABLE_EPOCHS, slice_of(first, sizeof first)) : rc;
 }
@@ -27,7 +27,7 @@ static int forget_oldest(struct change *change)
 int history_append(struct change *change, const struct epoch_start *start)
 {
     uint8_t first[8];
-    be64(first, start->first_seq);
+    env_be64(first, start->first_seq);
     struct buffer bytes = {0};
     buffer_put_epoch(&bytes, start->epoch);
     put_chain(&bytes, start->chain);
@@ -43,7 +43,7 @@ static bool read_start(const MDB_val *key, const MDB_val *value, struct epoch_st
     if (key->mv_size != 8 || !read_epoch(&reader, &out->epoch))
         return false;
     out->chain = read_chain(&reader);
-    out->first_seq = from_be64(key->mv_data);
+    out->first_seq = env_from_be64(key->mv_data);
     return reader.ok && reader_left(&reader) == 0;
 }
 
@@ -75,13 +75,13 @@ int history_at(const struct env *env, MDB_txn *txn, uint64_t seq, struct candor_
     if (rc != 0)
         return rc;
     uint8_t bytes[8];
-    be64(bytes, seq);
+    env_be64(bytes, seq);
     MDB_val key = {sizeof bytes, bytes};
     MDB_val value;
     rc = table_seek(cursor, TABLE_EPOCHS, &key, &value, MDB_SET_RANGE);
     if (rc == MDB_NOTFOUND)
         rc = table_seek(cursor, TABLE_EPOCHS, &key, &value, MDB_LAST);
-    else if (rc == 0 && from_be64(key.mv_data) > seq)
+    else if (rc == 0 && env_from_be64(key.mv_data) > seq)
         rc = table_seek(cursor, TABLE_EPOCHS, &key, &value, MDB_PREV);
     struct epoch_start start;
     if (rc == 0 && !read_start(&key, &value, &start))

@@ -29,7 +29,7 @@ enum {
 static void request_key(uint8_t out[REQUEST_KEY_BYTES], const uint8_t *client, uint64_t number)
 {
     memcpy(out, client, CLIENT_BYTES);
-    be64(out + CLIENT_BYTES, number);
+    env_be64(out + CLIENT_BYTES, number);
 }
 
 static bool is_of(const MDB_val *key, const uint8_t *client)
@@ -39,7 +39,7 @@ static bool is_of(const MDB_val *key, const uint8_t *client)
 
 static uint64_t number_of(const MDB_val *key)
 {
-    return from_be64((const uint8_t *)key->mv_data + CLIENT_BYTES);
+    return env_from_be64((const uint8_t *)key->mv_data + CLIENT_BYTES);
 }
 
 static void request_header(uint8_t out[REQUEST_HEADER_BYTES], uint64_t first_seq,
@@ -139,7 +139,7 @@ static int forget_numbers(struct change *change, const uint8_t *client, uint64_t
 
 static void age_key(uint8_t out[AGE_KEY_BYTES], uint64_t seq, const uint8_t *client)
 {
-    be64(out, seq);
+    env_be64(out, seq);
     memcpy(out + 8, client, CLIENT_BYTES);
 }
 
@@ -206,7 +206,7 @@ static int note_client(struct change *change, const uint8_t *client, uint64_t se
         return note_new_client(change, client, seq);
     if (rc != 0 || value.mv_size != 8)
         return rc != 0 ? rc : MDB_CORRUPTED;
-    uint64_t since = from_be64(value.mv_data);
+    uint64_t since = env_from_be64(value.mv_data);
     if (same_block(seq, since))
         return 0;
     uint8_t age[AGE_KEY_BYTES];

@@ -17,8 +17,8 @@ static bool wrong(struct topology_problem *why, const char *text, const char *wh
                   const char *hint)
 {
     char quoted[QUOTE_BYTES];
-    say(why->what, "%s %s", quote(text, strlen(text), quoted), what);
-    say(why->hint, "%s", hint);
+    problems_say(why->what, "%s %s", text_quote(text, strlen(text), quoted), what);
+    problems_say(why->hint, "%s", hint);
     return false;
 }
 

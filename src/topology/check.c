@@ -88,7 +88,7 @@ static void derive_address(struct draft *draft, uint32_t node, const char *from,
     *derived = *given;
     if (address_beside(address, step, name, out, &why))
         return;
-    struct topology_problem *problem = report(draft, *given);
+    struct topology_problem *problem = problems_report(draft, *given);
     memcpy(problem->what, why.what, sizeof why.what);
     memcpy(problem->hint, why.hint, sizeof why.hint);
     derived->given = GIVEN_BADLY;
@@ -134,11 +134,11 @@ static void at_least(struct topology_problem *problem, const char *key, uint64_t
 {
     char text[UNIT_TEXT_BYTES];
     if (least_ms > key_find(SECTION_CLUSTER, key)->max)
-        say(problem->hint, "send heartbeats more often: %s may be at most %s", key,
-            duration_text(key_find(SECTION_CLUSTER, key)->max, text));
+        problems_say(problem->hint, "send heartbeats more often: %s may be at most %s", key,
+                     duration_text(key_find(SECTION_CLUSTER, key)->max, text));
     else
-        say(problem->hint, "raise %s to at least %s, or send heartbeats more often", key,
-            duration_text(least_ms, text));
+        problems_say(problem->hint, "raise %s to at least %s, or send heartbeats more often", key,
+                     duration_text(least_ms, text));
 }
 
 /* R10, with check_election_timeout(). */
@@ -150,18 +150,22 @@ static void check_stale_after(struct draft *draft)
     if (bad(stale) || bad(interval) || t->stale_after_ms >= 4 * t->heartbeat_interval_ms)
         return;
     struct place at = blame(draft, stale, interval);
-    struct topology_problem *problem =
-        t->stale_after_ms < 2 * t->heartbeat_interval_ms ? report(draft, at) : warn(draft, at);
+    struct topology_problem *problem = t->stale_after_ms < 2 * t->heartbeat_interval_ms
+                                           ? problems_report(draft, at)
+                                           : problems_warn(draft, at);
     if (t->stale_after_ms < t->heartbeat_interval_ms)
-        say(problem->what,
+        problems_say(
+            problem->what,
             "stale_after is shorter than heartbeat_interval: a healthy replica would be stale "
             "between any two heartbeats");
     else if (!problem->warning)
-        say(problem->what,
+        problems_say(
+            problem->what,
             "stale_after is less than 2 heartbeat intervals: one late heartbeat would make a "
             "healthy replica stale");
     else
-        say(problem->what,
+        problems_say(
+            problem->what,
             "stale_after is less than 4 heartbeat intervals: evidence comes once an interval, so "
             "a healthy replica on a busy machine may flap between FRESH and STALE");
     at_least(problem, "stale_after", (problem->warning ? 4 : 2) * t->heartbeat_interval_ms);
@@ -174,10 +178,10 @@ static void check_election_timeout(struct draft *draft)
     const struct place *interval = setting(draft, "heartbeat_interval");
     if (bad(timeout) || bad(interval) || t->election_timeout_ms >= 3 * t->heartbeat_interval_ms)
         return;
-    struct topology_problem *problem = report(draft, blame(draft, timeout, interval));
-    say(problem->what,
-        "election_timeout is less than 3 heartbeat intervals: late heartbeats would call "
-        "elections");
+    struct topology_problem *problem = problems_report(draft, blame(draft, timeout, interval));
+    problems_say(problem->what,
+                 "election_timeout is less than 3 heartbeat intervals: late heartbeats would call "
+                 "elections");
     at_least(problem, "election_timeout", 3 * t->heartbeat_interval_ms);
 }
 
@@ -190,11 +194,13 @@ static void check_reject_after(struct draft *draft)
     if (bad(reject) || bad(stale) || t->reject_after_ms == 0 ||
         t->reject_after_ms > t->stale_after_ms)
         return;
-    struct topology_problem *problem = report(draft, blame(draft, reject, stale));
-    say(problem->what,
+    struct topology_problem *problem = problems_report(draft, blame(draft, reject, stale));
+    problems_say(
+        problem->what,
         "reject_after is not longer than stale_after: a replica would refuse before it may say "
         "that it is stale");
-    say(problem->hint, "write never, or more than %s", duration_text(t->stale_after_ms, text));
+    problems_say(problem->hint, "write never, or more than %s",
+                 duration_text(t->stale_after_ms, text));
 }
 
 /* R30: who switches leases on has looked at the clocks, and at what their lease is shortened by. */
@@ -205,10 +211,11 @@ static void check_leases(struct draft *draft)
     const struct place *drift = setting(draft, "clock_drift_ppm");
     if (bad(leases) || bad(drift) || !t->leases || drift->given == GIVEN_WELL)
         return;
-    struct topology_problem *problem = report(draft, *leases);
-    say(problem->what, "leases are on without a stated bound of the clocks' drift");
-    say(problem->hint, "add 'clock_drift_ppm:' and how far any two of the clocks may run apart, or "
-                       "switch leases off");
+    struct topology_problem *problem = problems_report(draft, *leases);
+    problems_say(problem->what, "leases are on without a stated bound of the clocks' drift");
+    problems_say(problem->hint,
+                 "add 'clock_drift_ppm:' and how far any two of the clocks may run apart, or "
+                 "switch leases off");
 }
 
 static void check_message(struct draft *draft)
@@ -220,10 +227,10 @@ static void check_message(struct draft *draft)
     uint64_t least = t->limit_value_bytes + ENVELOPE_BYTES;
     if (bad(value) || bad(message) || t->limit_message_bytes >= least)
         return;
-    struct topology_problem *problem = report(draft, blame(draft, message, value));
-    say(problem->what,
-        "a value of the size that limits.value allows does not fit into limits.message");
-    say(problem->hint, "raise limits.message to at least %s", size_text(least, text));
+    struct topology_problem *problem = problems_report(draft, blame(draft, message, value));
+    problems_say(problem->what,
+                 "a value of the size that limits.value allows does not fit into limits.message");
+    problems_say(problem->hint, "raise limits.message to at least %s", size_text(least, text));
 }
 
 /* ---- nodes ---- */
@@ -240,22 +247,22 @@ static void check_even_voters(struct draft *draft, uint32_t voters)
 {
     if (voters % 2 != 0)
         return;
-    struct topology_problem *problem = warn(draft, *setting(draft, "nodes"));
-    say(problem->what, "%" PRIu32 " voters survive no more failures than %" PRIu32, voters,
-        voters - 1);
-    say(problem->hint, "make one a reader, or add a voter");
+    struct topology_problem *problem = problems_warn(draft, *setting(draft, "nodes"));
+    problems_say(problem->what, "%" PRIu32 " voters survive no more failures than %" PRIu32, voters,
+                 voters - 1);
+    problems_say(problem->hint, "make one a reader, or add a voter");
 }
 
 static void check_automatic_failover(struct draft *draft, uint32_t voters)
 {
     if (!draft->topology->automatic_failover || voters > 2)
         return;
-    struct topology_problem *problem = warn(draft, *setting(draft, "failover"));
-    say(problem->what,
-        "automatic failover with %" PRIu32
-        " voter%s: when one is lost, no majority is left to elect",
-        voters, voters == 1 ? "" : "s");
-    say(problem->hint, "use 3 voters, or 'failover: manual'");
+    struct topology_problem *problem = problems_warn(draft, *setting(draft, "failover"));
+    problems_say(problem->what,
+                 "automatic failover with %" PRIu32
+                 " voter%s: when one is lost, no majority is left to elect",
+                 voters, voters == 1 ? "" : "s");
+    problems_say(problem->hint, "use 3 voters, or 'failover: manual'");
 }
 
 static void check_voters(struct draft *draft)
@@ -265,9 +272,10 @@ static void check_voters(struct draft *draft)
         return;
     if (voters == 0) {
         bool none = draft->topology->node_count == 0;
-        struct topology_problem *problem = report(draft, *setting(draft, "nodes"));
-        say(problem->what, none ? "there are no nodes" : "no node is a voter");
-        say(problem->hint, none ? "list at least one" : "write 'role: voter' at one node at least");
+        struct topology_problem *problem = problems_report(draft, *setting(draft, "nodes"));
+        problems_say(problem->what, none ? "there are no nodes" : "no node is a voter");
+        problems_say(problem->hint,
+                     none ? "list at least one" : "write 'role: voter' at one node at least");
         return;
     }
     check_even_voters(draft, voters);
@@ -282,13 +290,14 @@ static void check_initial_primary(struct draft *draft)
     if (place->given != GIVEN_WELL || !nodes_clear(draft, "id"))
         return;
     if (node == NULL) {
-        struct topology_problem *problem = report(draft, *place);
-        say(problem->what, "initial_primary '%s' is not a node", t->initial_primary.text);
-        say(problem->hint, "name one of the voters");
+        struct topology_problem *problem = problems_report(draft, *place);
+        problems_say(problem->what, "initial_primary '%s' is not a node", t->initial_primary.text);
+        problems_say(problem->hint, "name one of the voters");
     } else if (!node->voter && nodes_clear(draft, "role")) {
-        struct topology_problem *problem = report(draft, *place);
-        say(problem->what, "initial_primary '%s' is a reader", t->initial_primary.text);
-        say(problem->hint, "name one of the voters, or make '%s' one", t->initial_primary.text);
+        struct topology_problem *problem = problems_report(draft, *place);
+        problems_say(problem->what, "initial_primary '%s' is a reader", t->initial_primary.text);
+        problems_say(problem->hint, "name one of the voters, or make '%s' one",
+                     t->initial_primary.text);
     }
 }
 
@@ -300,10 +309,10 @@ static void check_ids(struct draft *draft, uint32_t one, uint32_t other)
     if (!usable(draft, one, "id") || !usable(draft, other, "id") ||
         !node_id_equal(t->nodes[one].id, t->nodes[other].id))
         return;
-    struct topology_problem *problem = report(draft, *second);
-    say(problem->what, "duplicate node id '%s'", t->nodes[other].id.text);
-    say(problem->hint, "give each node its own; the first is at %" PRIu32 ":%" PRIu32, first->line,
-        first->column);
+    struct topology_problem *problem = problems_report(draft, *second);
+    problems_say(problem->what, "duplicate node id '%s'", t->nodes[other].id.text);
+    problems_say(problem->hint, "give each node its own; the first is at %" PRIu32 ":%" PRIu32,
+                 first->line, first->column);
 }
 
 /* Whether `inner` is `outer`, or lies in it; both are resolved paths. */
@@ -331,15 +340,17 @@ static void check_data(struct draft *draft, uint32_t one, uint32_t other)
     if (usable(draft, one, "rpc") && usable(draft, other, "rpc") &&
         !address_same_host(a->rpc, b->rpc))
         return;
-    struct topology_problem *problem = report(draft, *node_setting(draft, other, "data"));
+    struct topology_problem *problem = problems_report(draft, *node_setting(draft, other, "data"));
     bool same = strcmp(first, second) == 0;
     bool linked = strcmp(first, a->data) != 0 || strcmp(second, b->data) != 0;
-    say(problem->what, "%s %s the data folder of '%s'%s%s", quote(b->data, strlen(b->data), quoted),
-        same                         ? "is"
-        : path_within(second, first) ? "lies in"
-                                     : "contains",
-        node_name(draft, one), same ? " already" : "", linked ? ", by a symbolic link" : "");
-    say(problem->hint, "give each node its own");
+    problems_say(problem->what, "%s %s the data folder of '%s'%s%s",
+                 text_quote(b->data, strlen(b->data), quoted),
+                 same                         ? "is"
+                 : path_within(second, first) ? "lies in"
+                                              : "contains",
+                 node_name(draft, one), same ? " already" : "",
+                 linked ? ", by a symbolic link" : "");
+    problems_say(problem->hint, "give each node its own");
 }
 
 static void check_pairs(struct draft *draft)
@@ -386,11 +397,11 @@ static void report_clash(struct draft *draft, const struct socket *first,
                          const struct socket *second)
 {
     char quoted[QUOTE_BYTES];
-    struct topology_problem *problem = report(draft, second->at);
-    say(problem->what, "%s, the %s address of '%s', is the %s address of '%s' already",
-        quote(second->text, strlen(second->text), quoted), second->channel,
-        node_name(draft, second->node), first->channel, node_name(draft, first->node));
-    say(problem->hint, "give each socket an address of its own");
+    struct topology_problem *problem = problems_report(draft, second->at);
+    problems_say(problem->what, "%s, the %s address of '%s', is the %s address of '%s' already",
+                 text_quote(second->text, strlen(second->text), quoted), second->channel,
+                 node_name(draft, second->node), first->channel, node_name(draft, first->node));
+    problems_say(problem->hint, "give each socket an address of its own");
 }
 
 /* An address that follows from another one is told with it: it has its place. */
@@ -405,10 +416,10 @@ static void check_relative_ipc(struct draft *draft, const struct socket *socket)
     char quoted[QUOTE_BYTES];
     if (strncmp(socket->endpoint, "ipc .", 5) != 0)
         return;
-    struct topology_problem *problem = warn(draft, socket->at);
-    say(problem->what, "%s is relative to the folder that each process starts in",
-        quote(socket->text, strlen(socket->text), quoted));
-    say(problem->hint, "write ipc:///path, from the root");
+    struct topology_problem *problem = problems_warn(draft, socket->at);
+    problems_say(problem->what, "%s is relative to the folder that each process starts in",
+                 text_quote(socket->text, strlen(socket->text), quoted));
+    problems_say(problem->hint, "write ipc:///path, from the root");
 }
 
 static void check_addresses(struct draft *draft)

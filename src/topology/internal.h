@@ -92,18 +92,19 @@ struct draft {
     struct place node_keys[LIMIT_NODES][KEY_COUNT];
 };
 
-/* A new problem at `at`, for the caller to fill in with say(). */
-struct topology_problem *report(struct draft *draft, struct place at);
-struct topology_problem *warn(struct draft *draft, struct place at);
+/* A new problem at `at`, for the caller to fill in with problems_say(). */
+struct topology_problem *problems_report(struct draft *draft, struct place at);
+struct topology_problem *problems_warn(struct draft *draft, struct place at);
 void problems_sort(struct topology_problems *problems);
 
 #define SAY_BYTES 256
-__attribute__((format(printf, 2, 3))) void say(char out[SAY_BYTES], const char *format, ...);
+__attribute__((format(printf, 2, 3))) void problems_say(char out[SAY_BYTES], const char *format,
+                                                        ...);
 
 /* Foreign bytes between quotes, cut when long, with nothing in them that a terminal would obey.
  * Returns `out`. */
 #define QUOTE_BYTES 96
-char *quote(const char *bytes, size_t length, char out[QUOTE_BYTES]);
+char *text_quote(const char *bytes, size_t length, char out[QUOTE_BYTES]);
 /* UTF-8 that a YAML file can hold in one line: no control characters, line ends or
  * noncharacters. */
 bool text_printable(const char *text);

@@ -24,9 +24,9 @@ static enum candor_code verdict(const struct draft *draft, struct candor_error *
 
 static void too_large(struct draft *draft)
 {
-    struct topology_problem *problem = report(draft, draft->whole);
-    say(problem->what, "the file is too large");
-    say(problem->hint, "a topology has at most %u bytes", LIMIT_TOPOLOGY_FILE_BYTES);
+    struct topology_problem *problem = problems_report(draft, draft->whole);
+    problems_say(problem->what, "the file is too large");
+    problems_say(problem->hint, "a topology has at most %u bytes", LIMIT_TOPOLOGY_FILE_BYTES);
 }
 
 enum candor_code topology_parse(const char *bytes, size_t length, const char *folder,

@@ -98,14 +98,15 @@ static bool read_scalar(struct scope *scope, const struct key *key, const yaml_n
 {
     struct topology_problem why = {0};
     if (has_nul(node)) {
-        struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
-        say(problem->what, "the value of '%s' has a NUL byte in it", key->name);
-        say(problem->hint, "write it without");
+        struct topology_problem *problem =
+            problems_report(scope->draft, place_of(node->start_mark));
+        problems_say(problem->what, "the value of '%s' has a NUL byte in it", key->name);
+        problems_say(problem->hint, "write it without");
         return false;
     }
     if (value_read(key, text_of(node), scope->draft->folder, scope->base, &why))
         return true;
-    struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
+    struct topology_problem *problem = problems_report(scope->draft, place_of(node->start_mark));
     memcpy(problem->what, why.what, sizeof why.what);
     memcpy(problem->hint, why.hint, sizeof why.hint);
     return false;
@@ -136,9 +137,9 @@ static void load_node(struct scope *outer, const yaml_node_t *item)
         load_mapping(&scope, item);
         return;
     }
-    struct topology_problem *problem = report(outer->draft, outer->draft->node[i]);
-    say(problem->what, "a node is a mapping, this is %s", type_name(item));
-    say(problem->hint, "write '- id: NAME' and its other keys below");
+    struct topology_problem *problem = problems_report(outer->draft, outer->draft->node[i]);
+    problems_say(problem->what, "a node is a mapping, this is %s", type_name(item));
+    problems_say(problem->hint, "write '- id: NAME' and its other keys below");
 }
 
 static bool load_nodes(struct scope *scope, const yaml_node_t *list)
@@ -147,9 +148,10 @@ static bool load_nodes(struct scope *scope, const yaml_node_t *list)
     for (const yaml_node_item_t *item = list->data.sequence.items.start; item < end; item++) {
         const yaml_node_t *node = yaml_document_get_node(scope->document, *item);
         if (scope->draft->topology->node_count == LIMIT_NODES) {
-            struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
-            say(problem->what, "too many nodes");
-            say(problem->hint, "a cluster has at most %d", LIMIT_NODES);
+            struct topology_problem *problem =
+                problems_report(scope->draft, place_of(node->start_mark));
+            problems_say(problem->what, "too many nodes");
+            problems_say(problem->hint, "a cluster has at most %d", LIMIT_NODES);
             return false;
         }
         load_node(scope, node);
@@ -160,9 +162,10 @@ static bool load_nodes(struct scope *scope, const yaml_node_t *list)
 static bool load_value(struct scope *scope, const struct key *key, const yaml_node_t *node)
 {
     if (node->type != yaml_type(key->kind) || is_nothing(node)) {
-        struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
-        say(problem->what, "'%s' is %s", key->name, type_name(node));
-        say(problem->hint, "it must be %s", wanted_type(key->kind));
+        struct topology_problem *problem =
+            problems_report(scope->draft, place_of(node->start_mark));
+        problems_say(problem->what, "'%s' is %s", key->name, type_name(node));
+        problems_say(problem->hint, "it must be %s", wanted_type(key->kind));
         return false;
     }
     if (key->kind == KIND_SECTION)
@@ -201,16 +204,17 @@ static void unknown_key(const struct scope *scope, const yaml_node_t *node)
     const char *name = text_of(node);
     const struct key *nearest = nearest_key(scope->section, name);
     unsigned home = home_of(name);
-    struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
-    say(problem->what, "unknown key %s", quote(name, node->data.scalar.length, quoted));
+    struct topology_problem *problem = problems_report(scope->draft, place_of(node->start_mark));
+    problems_say(problem->what, "unknown key %s",
+                 text_quote(name, node->data.scalar.length, quoted));
     if (home == SECTION_CLUSTER) {
-        say(problem->hint, "it belongs at the top of the file");
+        problems_say(problem->hint, "it belongs at the top of the file");
     } else if (home < SECTION_COUNT) {
-        say(problem->hint, "it belongs in '%s'", section_title((enum section)home));
+        problems_say(problem->hint, "it belongs in '%s'", section_title((enum section)home));
     } else if (nearest != NULL) {
-        say(problem->hint, "did you mean '%s'?", nearest->name);
+        problems_say(problem->hint, "did you mean '%s'?", nearest->name);
     } else {
-        say(problem->hint, "known here: ");
+        problems_say(problem->hint, "known here: ");
         list_keys(scope->section, problem->hint);
     }
 }
@@ -219,10 +223,10 @@ static bool key_is_word(const struct scope *scope, const yaml_node_t *node)
 {
     if (node->type == YAML_SCALAR_NODE && !has_nul(node))
         return true;
-    struct topology_problem *problem = report(scope->draft, place_of(node->start_mark));
-    say(problem->what, "a key is %s",
-        node->type == YAML_SCALAR_NODE ? "text with a NUL byte" : type_name(node));
-    say(problem->hint, "it must be a word");
+    struct topology_problem *problem = problems_report(scope->draft, place_of(node->start_mark));
+    problems_say(problem->what, "a key is %s",
+                 node->type == YAML_SCALAR_NODE ? "text with a NUL byte" : type_name(node));
+    problems_say(problem->hint, "it must be a word");
     return false;
 }
 
@@ -237,10 +241,11 @@ static void load_pair(struct scope *scope, const yaml_node_t *name, const yaml_n
     }
     struct place *place = &scope->places[key - topology_keys];
     if (place->given != GIVEN_NOT) {
-        struct topology_problem *problem = report(scope->draft, place_of(name->start_mark));
-        say(problem->what, "duplicate key '%s'", key->name);
-        say(problem->hint, "remove one; the first value is at %" PRIu32 ":%" PRIu32, place->line,
-            place->column);
+        struct topology_problem *problem =
+            problems_report(scope->draft, place_of(name->start_mark));
+        problems_say(problem->what, "duplicate key '%s'", key->name);
+        problems_say(problem->hint, "remove one; the first value is at %" PRIu32 ":%" PRIu32,
+                     place->line, place->column);
         return;
     }
     *place = place_of(value->start_mark);
@@ -270,10 +275,11 @@ static void require_keys(struct scope *scope, const yaml_node_t *mapping)
         if (key->section != scope->section || key->need != NEED_VALUE ||
             scope->places[i].given != GIVEN_NOT)
             continue;
-        struct topology_problem *problem = report(scope->draft, place_of(mapping->start_mark));
-        say(problem->what, "%s has no '%s'",
-            scope->section == SECTION_NODE ? "the node" : "the topology", key->name);
-        say(problem->hint, "add '%s:' and %s", key->name, example_of(key));
+        struct topology_problem *problem =
+            problems_report(scope->draft, place_of(mapping->start_mark));
+        problems_say(problem->what, "%s has no '%s'",
+                     scope->section == SECTION_NODE ? "the node" : "the topology", key->name);
+        problems_say(problem->hint, "add '%s:' and %s", key->name, example_of(key));
     }
 }
 
@@ -311,10 +317,10 @@ void draft_load(struct draft *draft, yaml_document_t *document)
     }
     bool empty = root == NULL || is_nothing(root);
     struct topology_problem *problem =
-        report(draft, empty ? draft->whole : place_of(root->start_mark));
+        problems_report(draft, empty ? draft->whole : place_of(root->start_mark));
     if (empty)
-        say(problem->what, "the file says nothing");
+        problems_say(problem->what, "the file says nothing");
     else
-        say(problem->what, "the topology is %s, not a mapping", type_name(root));
-    say(problem->hint, "write at least 'cluster: NAME' and 'nodes:'");
+        problems_say(problem->what, "the topology is %s, not a mapping", type_name(root));
+    problems_say(problem->hint, "write at least 'cluster: NAME' and 'nodes:'");
 }

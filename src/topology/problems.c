@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "topology/internal.h"
 
-void say(char out[SAY_BYTES], const char *format, ...)
+void problems_say(char out[SAY_BYTES], const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -31,13 +31,13 @@ static struct topology_problem *add(struct draft *draft, struct place at, bool w
     return problem;
 }
 
-struct topology_problem *report(struct draft *draft, struct place at)
+struct topology_problem *problems_report(struct draft *draft, struct place at)
 {
     draft->error_count++;
     return add(draft, at, false);
 }
 
-struct topology_problem *warn(struct draft *draft, struct place at)
+struct topology_problem *problems_warn(struct draft *draft, struct place at)
 {
     draft->warning_count++;
     return add(draft, at, true);

@@ -4,7 +4,7 @@
 
 #include "topology/internal.h"
 
-char *quote(const char *bytes, size_t length, char out[QUOTE_BYTES])
+char *text_quote(const char *bytes, size_t length, char out[QUOTE_BYTES])
 {
     static const char more[] = "...";
     size_t used = 0;

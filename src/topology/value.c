@@ -19,9 +19,9 @@ static bool read_name(const char *text, void *field, struct topology_problem *wh
     char quoted[QUOTE_BYTES];
     struct candor_node_id id;
     if (!node_id_parse(text, strlen(text), &id)) {
-        say(why->what, "%s is not a name", quote(text, strlen(text), quoted));
-        say(why->hint, "a name has 1 to %d of the characters A-Z a-z 0-9 . _ -",
-            LIMIT_NODE_ID_BYTES - 1);
+        problems_say(why->what, "%s is not a name", text_quote(text, strlen(text), quoted));
+        problems_say(why->hint, "a name has 1 to %d of the characters A-Z a-z 0-9 . _ -",
+                     LIMIT_NODE_ID_BYTES - 1);
         return false;
     }
     memcpy(field, &id, sizeof id);
@@ -50,8 +50,8 @@ static bool in_range(const struct key *key, const char *text, uint64_t value,
     char range[VALUE_TEXT_BYTES];
     if (value >= key->min && value <= key->max)
         return true;
-    say(why->what, "%s is out of range", quote(text, strlen(text), quoted));
-    say(why->hint, "'%s' is %s", key->name, range_text(key, range));
+    problems_say(why->what, "%s is out of range", text_quote(text, strlen(text), quoted));
+    problems_say(why->hint, "'%s' is %s", key->name, range_text(key, range));
     return false;
 }
 
@@ -65,11 +65,11 @@ static void no_unit(const struct key *key, const char *text, uint64_t number,
     char smallest[UNIT_TEXT_BYTES + 8];
     snprintf(smallest, sizeof smallest, "%" PRIu64 "%s", number, unit);
     size ? size_text(number, larger) : duration_text(number, larger);
-    say(why->what, "%.24s has no unit", text);
+    problems_say(why->what, "%.24s has no unit", text);
     if (strcmp(smallest, larger) == 0)
-        say(why->hint, "write %s", smallest);
+        problems_say(why->hint, "write %s", smallest);
     else
-        say(why->hint, "write %s or %s", smallest, larger);
+        problems_say(why->hint, "write %s or %s", smallest, larger);
 }
 
 static bool malformed(const struct key *key, const char *text, struct topology_problem *why)
@@ -82,14 +82,15 @@ static bool malformed(const struct key *key, const char *text, struct topology_p
         return false;
     }
     size_t digits = strspn(text, "0123456789.");
-    say(why->what, "%s is not a %s", quote(text, strlen(text), quoted), size ? "size" : "duration");
+    problems_say(why->what, "%s is not a %s", text_quote(text, strlen(text), quoted),
+                 size ? "size" : "duration");
     if (digits > 0 && digits <= 16 && size && strchr("kKMGT", text[digits]) != NULL &&
         text[digits] != '\0')
-        say(why->hint, "write %.*s%ciB (units are B, KiB, MiB, GiB, TiB)", (int)digits, text,
-            text[digits] == 'k' ? 'K' : text[digits]);
+        problems_say(why->hint, "write %.*s%ciB (units are B, KiB, MiB, GiB, TiB)", (int)digits,
+                     text, text[digits] == 'k' ? 'K' : text[digits]);
     else
-        say(why->hint, size ? "write it like 512B, 64KiB, 1.5MiB or 16GiB"
-                            : "write it like 500ms, 1.5s, 2m or 1h");
+        problems_say(why->hint, size ? "write it like 512B, 64KiB, 1.5MiB or 16GiB"
+                                     : "write it like 500ms, 1.5s, 2m or 1h");
     return false;
 }
 
@@ -128,8 +129,8 @@ static bool read_count(const struct key *key, const char *text, uint64_t *field,
     char quoted[QUOTE_BYTES];
     uint64_t value;
     if (!whole_number(text, &value)) {
-        say(why->what, "%s is not a whole number", quote(text, strlen(text), quoted));
-        say(why->hint, "write digits alone, such as %s", key->fallback);
+        problems_say(why->what, "%s is not a whole number", text_quote(text, strlen(text), quoted));
+        problems_say(why->hint, "write digits alone, such as %s", key->fallback);
         return false;
     }
     if (!in_range(key, text, value, why))
@@ -180,11 +181,12 @@ static bool read_choice(const struct key *key, const char *text, void *field,
         }
     const char *nearest = nearest_word(text, key->choices);
     list_choices(key->choices, choices);
-    say(why->what, "%s is no choice for '%s'", quote(text, strlen(text), quoted), key->name);
+    problems_say(why->what, "%s is no choice for '%s'", text_quote(text, strlen(text), quoted),
+                 key->name);
     if (nearest != NULL)
-        say(why->hint, "did you mean '%s'?", nearest);
+        problems_say(why->hint, "did you mean '%s'?", nearest);
     else
-        say(why->hint, "write %s", choices);
+        problems_say(why->hint, "write %s", choices);
     return false;
 }
 
@@ -202,26 +204,26 @@ static bool read_path(const char *text, const char *folder, char *field,
 {
     char quoted[QUOTE_BYTES];
     if (text[0] == '\0') {
-        say(why->what, "the path is empty");
-        say(why->hint, "write the node's data folder, such as /var/lib/candor/a");
+        problems_say(why->what, "the path is empty");
+        problems_say(why->hint, "write the node's data folder, such as /var/lib/candor/a");
         return false;
     }
     if (text[0] == '~') { /* a shell's abbreviation: here it would name a folder "~" */
-        say(why->what, "the path %s begins with '~', which only a shell replaces",
-            quote(text, strlen(text), quoted));
-        say(why->hint, "write the whole path, such as /home/me/candor/a");
+        problems_say(why->what, "the path %s begins with '~', which only a shell replaces",
+                     text_quote(text, strlen(text), quoted));
+        problems_say(why->hint, "write the whole path, such as /home/me/candor/a");
         return false;
     }
     if (!path_resolve(folder, text, field)) {
-        say(why->what, "the path %s is too long", quote(text, strlen(text), quoted));
-        say(why->hint, "with the topology file's folder it may have %d bytes",
-            LIMIT_PATH_BYTES - 1);
+        problems_say(why->what, "the path %s is too long", text_quote(text, strlen(text), quoted));
+        problems_say(why->hint, "with the topology file's folder it may have %d bytes",
+                     LIMIT_PATH_BYTES - 1);
         return false;
     }
     if (!text_printable(field)) {
-        say(why->what, "the path %s has characters that cannot be printed",
-            quote(field, strlen(field), quoted));
-        say(why->hint, "name the folder in plain UTF-8");
+        problems_say(why->what, "the path %s has characters that cannot be printed",
+                     text_quote(field, strlen(field), quoted));
+        problems_say(why->hint, "name the folder in plain UTF-8");
         return false;
     }
     return true;

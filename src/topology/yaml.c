@@ -26,18 +26,18 @@ static void syntax_problem(struct draft *draft, const yaml_parser_t *parser, con
     struct place at = unreadable ? place_at(bytes, length, parser->problem_offset)
                                  : place_of(parser->problem_mark);
     size_t offset = unreadable ? parser->problem_offset : parser->problem_mark.index;
-    struct topology_problem *problem = report(draft, at);
-    say(problem->what, "not YAML: %.120s",
-        parser->problem == NULL ? "out of memory" : parser->problem);
+    struct topology_problem *problem = problems_report(draft, at);
+    problems_say(problem->what, "not YAML: %.120s",
+                 parser->problem == NULL ? "out of memory" : parser->problem);
     if (unreadable)
-        say(problem->hint, "write plain UTF-8");
+        problems_say(problem->hint, "write plain UTF-8");
     else if (offset < length && bytes[offset] == '\t')
-        say(problem->hint, "indent with spaces, not with tabs");
+        problems_say(problem->hint, "indent with spaces, not with tabs");
     else if (parser->context != NULL)
-        say(problem->hint, "%.120s that begins at %zu:%zu", parser->context,
-            parser->context_mark.line + 1, parser->context_mark.column + 1);
+        problems_say(problem->hint, "%.120s that begins at %zu:%zu", parser->context,
+                     parser->context_mark.line + 1, parser->context_mark.column + 1);
     else
-        say(problem->hint, "look at the indentation of this line and the one before");
+        problems_say(problem->hint, "look at the indentation of this line and the one before");
 }
 
 static void parser_open(yaml_parser_t *parser, const char *bytes, size_t length)
@@ -59,9 +59,10 @@ struct screening {
 static void refuse(struct screening *screening, const yaml_event_t *event, const char *what,
                    const char *hint)
 {
-    struct topology_problem *problem = report(screening->draft, place_of(event->start_mark));
-    say(problem->what, "%s", what);
-    say(problem->hint, "%s", hint);
+    struct topology_problem *problem =
+        problems_report(screening->draft, place_of(event->start_mark));
+    problems_say(problem->what, "%s", what);
+    problems_say(problem->hint, "%s", hint);
     screening->fatal = true;
 }
 

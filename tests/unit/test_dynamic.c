@@ -457,14 +457,14 @@ static void numbers_are_taken_packed_and_unpacked(void **state)
 {
     (void)state;
     struct buffer bytes = {0};
-    wire_put_key(&bytes, 105, WIRE_VARINT); /* many_an_int32 */
-    wire_put_varint(&bytes, 1);
-    wire_put_key(&bytes, 105, WIRE_BYTES);
-    wire_put_varint(&bytes, 2);
-    wire_put_varint(&bytes, 2);
-    wire_put_varint(&bytes, 3);
-    wire_put_key(&bytes, 105, WIRE_VARINT);
-    wire_put_varint(&bytes, UINT64_MAX);
+    dynamic_wire_put_key(&bytes, 105, WIRE_VARINT); /* many_an_int32 */
+    dynamic_wire_put_varint(&bytes, 1);
+    dynamic_wire_put_key(&bytes, 105, WIRE_BYTES);
+    dynamic_wire_put_varint(&bytes, 2);
+    dynamic_wire_put_varint(&bytes, 2);
+    dynamic_wire_put_varint(&bytes, 3);
+    dynamic_wire_put_key(&bytes, 105, WIRE_VARINT);
+    dynamic_wire_put_varint(&bytes, UINT64_MAX);
     expect_member(buffer_slice(&bytes), "many_an_int32", "[1,2,3,-1]");
     buffer_free(&bytes);
 }
@@ -503,18 +503,18 @@ static void unknown_fields_and_groups_are_skipped(void **state)
 {
     (void)state;
     struct buffer bytes = {0};
-    wire_put_key(&bytes, 999, WIRE_VARINT);
-    wire_put_varint(&bytes, 5);
-    wire_put_key(&bytes, 999, WIRE_GROUP_BEGIN);
-    wire_put_key(&bytes, 3, WIRE_GROUP_BEGIN);
-    wire_put_key(&bytes, 8, WIRE_VARINT);
-    wire_put_varint(&bytes, 1);
-    wire_put_key(&bytes, 3, WIRE_GROUP_END);
-    wire_put_key(&bytes, 999, WIRE_GROUP_END);
-    wire_put_key(&bytes, 8, WIRE_32); /* a_bool, but not as a varint */
+    dynamic_wire_put_key(&bytes, 999, WIRE_VARINT);
+    dynamic_wire_put_varint(&bytes, 5);
+    dynamic_wire_put_key(&bytes, 999, WIRE_GROUP_BEGIN);
+    dynamic_wire_put_key(&bytes, 3, WIRE_GROUP_BEGIN);
+    dynamic_wire_put_key(&bytes, 8, WIRE_VARINT);
+    dynamic_wire_put_varint(&bytes, 1);
+    dynamic_wire_put_key(&bytes, 3, WIRE_GROUP_END);
+    dynamic_wire_put_key(&bytes, 999, WIRE_GROUP_END);
+    dynamic_wire_put_key(&bytes, 8, WIRE_32); /* a_bool, but not as a varint */
     buffer_put_u32(&bytes, 1);
-    wire_put_key(&bytes, 5, WIRE_VARINT);
-    wire_put_varint(&bytes, 6);
+    dynamic_wire_put_key(&bytes, 5, WIRE_VARINT);
+    dynamic_wire_put_varint(&bytes, 6);
     expect_member(buffer_slice(&bytes), "an_int32", "6");
     expect_member(buffer_slice(&bytes), "a_bool", "false");
     buffer_free(&bytes);
@@ -558,8 +558,8 @@ static struct buffer nested(size_t depth)
     struct buffer bytes = {0};
     for (size_t i = 1; i < depth; i++) {
         struct buffer outer = {0};
-        wire_put_key(&outer, 10, WIRE_BYTES);
-        wire_put_varint(&outer, bytes.length);
+        dynamic_wire_put_key(&outer, 10, WIRE_BYTES);
+        dynamic_wire_put_varint(&outer, bytes.length);
         buffer_put(&outer, bytes.bytes, bytes.length);
         buffer_free(&bytes);
         bytes = outer;
@@ -606,13 +606,13 @@ static void bytes_that_unfold_to_too_much_are_refused(void **state)
     struct buffer bools = {0};
     json_t *out = NULL;
     for (size_t i = 0; i < 200000; i++) {
-        wire_put_key(&empties, 110, WIRE_BYTES); /* many_a_message: {}, and its defaults */
-        wire_put_varint(&empties, 0);
+        dynamic_wire_put_key(&empties, 110, WIRE_BYTES); /* many_a_message: {}, and its defaults */
+        dynamic_wire_put_varint(&empties, 0);
     }
     assert_int_equal(dynamic_decode(all(), buffer_slice(&empties), &out, &err),
                      CANDOR_RESOURCE_EXHAUSTED);
-    wire_put_key(&bools, 108, WIRE_BYTES);
-    wire_put_varint(&bools, LIMIT_DYNAMIC_VALUES + 1);
+    dynamic_wire_put_key(&bools, 108, WIRE_BYTES);
+    dynamic_wire_put_varint(&bools, LIMIT_DYNAMIC_VALUES + 1);
     memset(buffer_grow(&bools, LIMIT_DYNAMIC_VALUES + 1), 1, LIMIT_DYNAMIC_VALUES + 1);
     assert_int_equal(dynamic_decode(all(), buffer_slice(&bools), &out, &err),
                      CANDOR_RESOURCE_EXHAUSTED);
@@ -720,8 +720,8 @@ static void descriptors_that_nest_too_deep_are_refused(void **state)
     size_t length = 0;
     for (size_t i = 0; i < DEPTH; i++) {
         starts[i] = heads.length;
-        wire_put_key(&heads, i == DEPTH - 1 ? 1 : i == DEPTH - 2 ? 4 : 3, WIRE_BYTES);
-        wire_put_varint(&heads, length);
+        dynamic_wire_put_key(&heads, i == DEPTH - 1 ? 1 : i == DEPTH - 2 ? 4 : 3, WIRE_BYTES);
+        dynamic_wire_put_varint(&heads, length);
         length += heads.length - starts[i];
     }
     for (size_t i = DEPTH; i-- > 0;)
