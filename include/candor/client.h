@@ -35,8 +35,8 @@
  * compares again. OUTCOME_UNKNOWN with ack LOCAL has one more meaning: what the node that fell had
  * alone may be rolled back.
  *
- * Threads: any thread may use a client at any time, except while it is being closed. Calls block. A
- * result belongs to the thread that made the call.
+ * Threads: any thread may use a client at any time, except while it is being closed. Calls block;
+ * candor/async.h has each of them in a form that does not. A result belongs to the thread that made the call.
  *
  * fork(): fork before the first call. A child may then use the client that it inherited, which
  * draws a client id of its own there, or open others. Once a client of the process has made a call,
@@ -132,11 +132,16 @@ struct candor_client_options {
     uint32_t deadline_ms; /* of a call that names none; 0: 5000 */
     /* Largest message sent or taken; 0: 4 MiB. Set it to the topology's limits.message. */
     size_t message_bytes;
+    /* Of candor/async.h: operations in flight, and bytes of their requests and results. 0: 4096
+     * operations, 64 MiB. At most 1,048,576 operations. */
+    uint32_t operations;
+    size_t operation_bytes;
     /* CANDOR_CLIENT_ID_BYTES, to begin with; NULL: drawn. Never of two clients, nor of one and a
      * later one: the second's writes would be refused, or taken for the first's. */
     const uint8_t *client_id;
-    /* Told of each violation, from the thread whose call found it, before that call returns. May be
-     * NULL. */
+    /* Told of each violation, from the thread whose call found it, before that call returns; of a
+     * submitted operation (candor/async.h) on a thread of the library, where it must not block, before
+     * its result comes. May be NULL. */
     void (*violation)(void *closure, const char *text);
     void *closure;
 };
@@ -145,7 +150,7 @@ struct candor_client_options {
  * many or a malformed one. */
 enum candor_code candor_client_open(const struct candor_client_options *options,
                                     struct candor_client **out, struct candor_error *err);
-/* No call may be running. NULL is fine. */
+/* No call may be running; what was submitted ends (candor/async.h). NULL is fine. */
 void candor_client_close(struct candor_client *client);
 
 /* The session: the newest position that this client wrote or read. It never goes back; a position

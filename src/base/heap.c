@@ -14,6 +14,19 @@ void heap_free(struct heap *heap)
     *heap = (struct heap){0};
 }
 
+bool heap_reserve(struct heap *heap, uint32_t count)
+{
+    ASSERT(heap->capacity == 0 && heap->place_count == 0);
+    heap->list = malloc(count * sizeof *heap->list);
+    heap->places = calloc(count, sizeof *heap->places);
+    if (heap->list == NULL || heap->places == NULL) {
+        heap_free(heap);
+        return false;
+    }
+    heap->capacity = heap->place_count = count;
+    return true;
+}
+
 static void reserve(struct heap *heap, uint32_t item)
 {
     uint32_t known = heap->place_count;

@@ -26,6 +26,9 @@ struct heap {
 };
 
 void heap_free(struct heap *heap);
+/* Room for items 0 to count - 1, all at once: putting them takes no more memory. Of an empty heap.
+ * False: there is none, and the heap is empty still. */
+bool heap_reserve(struct heap *heap, uint32_t count);
 /* The item must not be in it. O(log count). */
 void heap_put(struct heap *heap, uint32_t item, uint64_t key);
 /* Does nothing when the item is not in it. O(log count). */

@@ -105,6 +105,11 @@
 /* a peer that does not read its reply so long loses its connection */
 #define LIMIT_RPC_REPLY_WAIT_MS 5000
 #define LIMIT_RPC_CLIENT_CALLS 1024 /* in flight at one rpc_client; beyond: OVERLOADED */
+/* Asynchronous operations that a client has in flight, unless its options say otherwise, and the
+ * bytes of their requests and results; beyond: OVERLOADED. Most that an option may say. */
+#define LIMIT_CLIENT_OPERATIONS 4096
+#define LIMIT_CLIENT_OPERATION_BYTES ((size_t)64 << 20)
+#define LIMIT_CLIENT_OPERATIONS_MAX (1u << 20)
 /* a call waits so long for a connection; beyond: UNAVAILABLE */
 #define LIMIT_RPC_CONNECT_GRACE_MS 300
 

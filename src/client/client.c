@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "client/submitted.h"
 
 static enum candor_code check_options(const struct candor_client_options *options,
                                       struct candor_error *err)
@@ -20,6 +21,10 @@ static enum candor_code check_options(const struct candor_client_options *option
         return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                                 "message_bytes: %zu is more than the limit of %u",
                                 options->message_bytes, LIMIT_MESSAGE_BYTES_MAX);
+    if (options->operations > LIMIT_CLIENT_OPERATIONS_MAX)
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                                "operations: %u is more than the limit of %u", options->operations,
+                                LIMIT_CLIENT_OPERATIONS_MAX);
     return CANDOR_OK;
 }
 
@@ -134,12 +139,16 @@ static struct candor_client *client_new(const struct candor_client_options *opti
         options->deadline_ms != 0 ? options->deadline_ms : LIMIT_RPC_DEADLINE_MS_DEFAULT;
     client->message_bytes =
         options->message_bytes != 0 ? options->message_bytes : LIMIT_MESSAGE_BYTES_DEFAULT;
+    client->operations = options->operations != 0 ? options->operations : LIMIT_CLIENT_OPERATIONS;
+    client->account = account_new(client->operations, options->operation_bytes != 0
+                                                          ? options->operation_bytes
+                                                          : LIMIT_CLIENT_OPERATION_BYTES);
     client->violation = options->violation;
     client->closure = options->closure;
     client->primary = CONNECTIONS_MAX;
     rng_seed(&client->rng, random_u64_nonzero());
     client->identities = identity_new(client);
-    if (client->identities == NULL || !fork_watch(client)) {
+    if (client->identities == NULL || client->account == NULL || !fork_watch(client)) {
         candor_client_close(client);
         return NULL;
     }
@@ -182,13 +191,18 @@ void candor_client_close(struct candor_client *client)
 {
     if (client == NULL)
         return;
-    fork_unwatch(client);
+    submit_check_close(client);
     struct candor_error stranded;
-    bool own = !fork_stranded(&stranded); /* else the connections are the parent's */
+    bool own = !fork_stranded(&stranded); /* else threads and connections are the parent's */
+    if (own)
+        agenda_close(client);
+    fork_unwatch(client);
     for (size_t i = 0; own && i < client->connection_count; i++) {
         if (client->connections[i].rpc != NULL)
             rpc_client_close(client->connections[i].rpc);
     }
+    agenda_free(client);
+    account_release(client->account);
     while (client->identities != NULL) {
         struct identity *identity = client->identities;
         client->identities = identity->next;
@@ -231,10 +245,12 @@ bool client_check_address(const char *address, struct candor_error *err)
     return false;
 }
 
-/* Under the lock. Endpoints stay. NULL: calls are under way at all others. */
+/* Under the lock. Endpoints stay. NULL: calls are under way at all others, or the client closes. */
 static struct connection *longest_unused(struct candor_client *client)
 {
     struct connection *found = NULL;
+    if (atomic_load(&client->closing))
+        return NULL;
     for (size_t i = client->endpoint_count; i < client->connection_count; i++) {
         struct connection *connection = &client->connections[i];
         if (connection->users == 0 && (found == NULL || connection->used < found->used))

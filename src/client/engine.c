@@ -10,6 +10,7 @@
 #include "base/clock.h"
 
 static void ask(struct operation *operation);
+static void send(struct operation *operation, struct rpc_client *rpc);
 
 /* ---- The beginning --------------------------------------------------------------------------- */
 
@@ -44,8 +45,6 @@ static void take_first_target(struct operation *operation)
     struct candor_client *client = operation->client;
     const struct call *call = &operation->call;
     bool at_primary = call->write || call->at_primary || call->level == CANDOR_READ_LINEARIZABLE;
-    if (operation->has_target)
-        return;
     pthread_mutex_lock(&client->lock);
     size_t target =
         at_primary && client->primary != CONNECTIONS_MAX ? client->primary : client->nearest;
@@ -61,6 +60,11 @@ static bool prepare(struct operation *operation)
     struct candor_client *client = operation->client;
     struct candor_error *error = &operation->result->error;
     const struct call *call = &operation->call;
+    if (!operation->lined && submit_within_callback()) {
+        candor_error_set(error, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
+                         "a callback of the library may not wait: it submits (candor/async.h)");
+        return false;
+    }
     if (call->body.length + ENVELOPE_BYTES > client->message_bytes) {
         candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
                          "the request's %zu bytes are more than one message of %zu takes",
@@ -173,6 +177,7 @@ static void take_answer(struct operation *operation, struct slice response)
 
     result->error = operation->exchange.error;
     operation->answered = reply != NULL;
+    operation->answer_bytes = response.length;
     if (reply != NULL)
         convert_envelope(reply, result);
     if (reply != NULL && result->error.code != CANDOR_OK) /* some answer beside an error */
@@ -240,10 +245,15 @@ static _Thread_local struct {
 static void answered(struct slice response, struct rpc_exchange *exchange)
 {
     struct operation *operation = exchange->closure_data;
-    if (operation == sending.operation)
+    if (operation == sending.operation) {
         sending.refused = true;
-    else
-        conclude(operation, response);
+        return;
+    }
+    struct rpc_client *rpc;
+    struct operation *next = line_leave(operation, &rpc);
+    if (next != NULL)
+        send(next, rpc);
+    conclude(operation, response);
 }
 
 static uint32_t left_ms(const struct operation *operation)
@@ -281,8 +291,16 @@ static void clear_attempt(struct candor_result *result)
     result->more_lost_writes = before.more_lost_writes;
 }
 
-/* After this the operation is another thread's, and may be gone. */
-static void send(struct operation *operation, struct rpc_client *rpc)
+/* An attempt begins. */
+static void clear(struct operation *operation)
+{
+    if (operation->result->attempts > 0)
+        clear_attempt(operation->result);
+}
+
+/* After this the operation is another thread's, and may be gone. Returns whose turn it is then, as
+ * line_leave(). */
+static struct operation *send_one(struct operation *operation, struct rpc_client **rpc)
 {
     const struct call *call = &operation->call;
     operation->exchange = (struct rpc_exchange){
@@ -291,31 +309,68 @@ static void send(struct operation *operation, struct rpc_client *rpc)
         .hops = operation->hop_list,
         .hop_count = operation->hop_count,
         .closure_data = operation};
-    if (operation->result->attempts > 0)
-        clear_attempt(operation->result);
+    clear(operation);
     operation->result->attempts++;
     operation->stage = STAGE_ASKED;
     operation->sent_ns = clock_boot_ns();
     sending.operation = operation;
     sending.refused = false;
-    rpc_client_call(rpc, call->method, call->body, answered, &operation->exchange);
+    rpc_client_call(*rpc, call->method, call->body, answered, &operation->exchange);
     sending.operation = NULL; /* it may be gone, and its place another's */
-    if (sending.refused)
-        conclude(operation, (struct slice){0});
+    if (!sending.refused)
+        return NULL;
+    struct operation *next = line_leave(operation, rpc);
+    conclude(operation, (struct slice){0});
+    return next;
+}
+
+static void send(struct operation *operation, struct rpc_client *rpc)
+{
+    while (operation != NULL)
+        operation = send_one(operation, &rpc);
+}
+
+static void cancel(struct operation *operation)
+{
+    clear(operation);
+    candor_error_set(&operation->result->error, CANDOR_CANCELLED, CANDOR_REASON_NONE,
+                     "the client was closed");
+    end(operation);
 }
 
 static void ask(struct operation *operation)
 {
     struct candor_error *error = &operation->result->error;
+    struct rpc_client *rpc;
     if (fork_stranded(error)) { /* also in the middle of a call, when its callback forks */
         end(operation);
         return;
     }
-    struct rpc_client *rpc = client_rpc(operation->client, operation->target);
-    if (rpc == NULL)
-        host_at(operation, STAGE_ASK, 0);
-    else
+    uint64_t until_ns = clock_boot_ns() + attempt_ms(operation) * NS_PER_MS;
+    switch (line_enter(operation, until_ns, &rpc)) {
+    case ADMISSION_GO:
         send(operation, rpc);
+        break;
+    case ADMISSION_UNOPENED:
+        host_at(operation, STAGE_ASK, 0);
+        break;
+    case ADMISSION_CLOSED:
+        cancel(operation);
+        break;
+    case ADMISSION_WAITS:
+        break;
+    }
+}
+
+/* Its turn did not come in time. */
+static void leave_unsent(struct operation *operation)
+{
+    clear(operation);
+    operation->exchange = (struct rpc_exchange){0};
+    candor_error_set(&operation->exchange.error, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
+                     "%s has too many operations of this client to answer",
+                     operation->client->connections[operation->target].address);
+    conclude(operation, (struct slice){0});
 }
 
 void engine_begin(struct operation *operation)
@@ -326,11 +381,13 @@ void engine_begin(struct operation *operation)
     operation->begun_ns = clock_boot_ns();
     operation->deadline_ns =
         operation->begun_ns + min_u64(deadline_ms, LIMIT_RPC_DEADLINE_MS_MAX) * NS_PER_MS;
-    operation->has_target = call->held;
-    operation->target = call->only;
     memset(operation->result, 0, sizeof *operation->result);
     if (!prepare(operation)) {
         end(operation);
+        return;
+    }
+    if (call->endpoint != NULL) {
+        host_at(operation, STAGE_CONNECT, 0);
         return;
     }
     take_first_target(operation);
@@ -347,6 +404,17 @@ static void ask_opened(struct operation *operation)
         end(operation);
     else
         ask(operation);
+}
+
+static void connect_to(struct operation *operation)
+{
+    struct candor_error *error = &operation->result->error;
+    operation->has_target =
+        client_connect(operation->client, operation->call.endpoint, &operation->target, error);
+    if (operation->has_target)
+        ask_opened(operation);
+    else
+        end(operation);
 }
 
 static void follow(struct operation *operation)
@@ -390,10 +458,21 @@ static void turn_elsewhere(struct operation *operation)
 void engine_resume(struct operation *operation)
 {
     struct candor_client *client = operation->client;
-    switch (operation->stage) {
-    case STAGE_TELL:
+    if (operation->stage == STAGE_TELL) {
         client->violation(client->closure, operation->result->violation);
         decide(operation);
+        return;
+    }
+    if (atomic_load(&client->closing)) {
+        cancel(operation);
+        return;
+    }
+    switch (operation->stage) {
+    case STAGE_LINED:
+        leave_unsent(operation);
+        break;
+    case STAGE_CONNECT:
+        connect_to(operation);
         break;
     case STAGE_ASK:
         ask_opened(operation);
@@ -404,6 +483,7 @@ void engine_resume(struct operation *operation)
     case STAGE_PAUSED:
         turn_elsewhere(operation);
         break;
+    case STAGE_TELL:
     case STAGE_ASKED:
     case STAGE_ENDED:
         ASSERT(false);

@@ -16,8 +16,9 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int not_registered; /* the errno of pthread_atfork() */
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct candor_client *list;
-static atomic_bool connected; /* NNG runs in this process, or did in the parent */
-static atomic_bool stranded;  /* a child, and NNG ran in the parent */
+static atomic_bool connected;  /* NNG runs in this process, or did in the parent */
+static atomic_bool stranded;   /* a child, and NNG ran in the parent */
+static atomic_uint generation; /* forks between the first process and this one */
 
 static void before_fork(void)
 {
@@ -36,6 +37,7 @@ static void after_fork_in_parent(void)
 /* No memory is taken or given back here: the next write draws an id. */
 static void after_fork_in_child(void)
 {
+    atomic_fetch_add(&generation, 1);
     if (atomic_load(&connected))
         atomic_store(&stranded, true);
     for (struct candor_client *client = list; client != NULL; client = client->next) {
@@ -76,6 +78,11 @@ void fork_unwatch(struct candor_client *client)
     if (*at != NULL)
         *at = client->next;
     pthread_mutex_unlock(&list_lock);
+}
+
+unsigned fork_generation(void)
+{
+    return atomic_load(&generation);
 }
 
 void fork_note_connected(void)

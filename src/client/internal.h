@@ -7,8 +7,9 @@
 #define CLIENT_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
-#include <candor/client.h>
+#include <candor/async.h>
 
 #include "base/rng.h"
 #include "base/types.h"
@@ -32,6 +33,10 @@ struct connection {
     struct rpc_client *rpc; /* NULL: not used yet */
     uint32_t users;         /* calls that ask it, or will next: it keeps its place */
     uint64_t used;          /* when it was taken last, by client->uses */
+    /* Submitted operations: those it was asked for, and those that wait for their turn. */
+    uint32_t asked;
+    struct submitted *line_first;
+    struct submitted *line_last;
 };
 
 /* What one node has shown so far. Times are this process's CLOCK_BOOTTIME. */
@@ -66,10 +71,13 @@ struct candor_client {
     bool no_redirect;
     uint32_t deadline_ms;
     size_t message_bytes;
+    uint32_t operations; /* that may be submitted at a time */
+    struct account *account;
     void (*violation)(void *closure, const char *text);
     void *closure;
     struct candor_client *next; /* in the list of fork.c, under its lock */
 
+    atomic_bool closing;     /* set under `lock` */
     pthread_mutex_t opening; /* held while a connection is opened; before `lock` */
 
     pthread_mutex_t lock; /* of all below; never held during a call or a callback; NNG's threads
@@ -83,6 +91,8 @@ struct candor_client {
     uint64_t ids_drawn;
     struct rng rng;
     struct candor_token token;
+
+    struct agenda *agenda; /* NULL: nothing was submitted yet */
 
     size_t promise_count;
     struct promise promises[LIMIT_NODES];
@@ -99,8 +109,8 @@ struct call {
     bool write;
     bool at_primary; /* begins with it, where it is known */
     bool single;     /* asks connection `only` once */
-    bool held;       /* its place is taken already */
     size_t only;
+    const char *endpoint; /* of `single`, in `memory`: the address of `only`; NULL: known already */
     uint32_t deadline_ms;
     enum candor_read_level level; /* DEFAULT: EVENTUAL, or not a read of keys */
     uint64_t max_staleness_ms;
@@ -113,11 +123,13 @@ struct call {
 
 /* Where an operation stands. */
 enum stage {
-    STAGE_ASKED,  /* NNG's: its reply brings it back */
-    STAGE_TELL,   /* the attempt's violation is to be told, then it is judged */
-    STAGE_ASK,    /* the same node is to be asked, once the connection is open */
-    STAGE_FOLLOW, /* the node that result->endpoint names is to be asked */
-    STAGE_PAUSED, /* another node is to be asked, at resume_ns */
+    STAGE_ASKED,   /* NNG's: its reply brings it back */
+    STAGE_LINED,   /* it waits for its turn at its target, until resume_ns at most (line.c) */
+    STAGE_TELL,    /* the attempt's violation is to be told, then it is judged */
+    STAGE_CONNECT, /* call.endpoint is to be asked */
+    STAGE_ASK,     /* the same node is to be asked, once the connection is open */
+    STAGE_FOLLOW,  /* the node that result->endpoint names is to be asked */
+    STAGE_PAUSED,  /* another node is to be asked, at resume_ns */
     STAGE_ENDED,
 };
 
@@ -133,6 +145,10 @@ struct operation {
     void (*host)(struct operation *operation);
     enum stage stage;
     uint64_t resume_ns; /* CLOCK_BOOTTIME; 0: now */
+    /* It is a struct submitted's: waits in line where too many are asked, ends when the client
+     * closes. */
+    bool lined;
+    size_t answer_bytes; /* of the newest attempt's answer */
 
     /* The rest is the engine's. */
     uint64_t begun_ns;
@@ -162,10 +178,28 @@ void engine_begin(struct operation *operation);
 /* At resume_ns, on a thread that may wait in NNG: never one of NNG's, except at STAGE_TELL. */
 void engine_resume(struct operation *operation);
 
+/* line.c */
+enum admission {
+    ADMISSION_GO, /* it may be sent, and calls line_leave() when it was answered */
+    ADMISSION_UNOPENED,
+    ADMISSION_WAITS, /* another thread will send it, or go on with it at until_ns */
+    ADMISSION_CLOSED,
+};
+enum admission line_enter(struct operation *operation, uint64_t until_ns, struct rpc_client **rpc);
+/* Whose turn it is, to be sent to `*rpc` by the caller; NULL: nobody waits. */
+struct operation *line_leave(struct operation *operation, struct rpc_client **rpc);
+
+/* submit.c */
+/* Does what `call` says, and does not wait. */
+enum candor_code client_submit(struct candor_client *client, const struct call *call,
+                               const struct candor_sink *sink, struct candor_error *err);
+bool submit_within_callback(void); /* of any client, on this thread */
+void submit_check_close(const struct candor_client *client);
+
 /* wait.c */
 /* Does what `call` says, and waits for its end. */
-enum candor_code wait_for(struct candor_client *client, const struct call *call,
-                          struct candor_result *result);
+enum candor_code client_call(struct candor_client *client, const struct call *call,
+                             struct candor_result *result);
 
 /* judge.c: what the end of an attempt means for its operation. Changes the operation alone. */
 enum next {
@@ -200,8 +234,19 @@ enum candor_code operation_out_of_memory(struct candor_error *error);
  * memory. */
 void *operation_unpack(const ProtobufCMessageDescriptor *type, struct slice body,
                        struct candor_result *result);
+/* What becomes of the answer: the caller waits for `result`, or it comes to `sink`. */
+struct outlet {
+    struct candor_result *result;   /* NULL: nobody waits */
+    const struct candor_sink *sink; /* as the program gave it */
+    struct candor_error *err;       /* of submitting; may be NULL */
+};
+#define WAITING(result) (&(struct outlet){(result), NULL, NULL})
+#define SUBMITTING(sink, err) (&(struct outlet){NULL, (sink), (err)})
 enum candor_code operation_call(struct candor_client *client, struct call *call,
-                                const ProtobufCMessage *message, struct candor_result *result);
+                                const ProtobufCMessage *message, const struct outlet *outlet);
+/* There is no memory for the request. */
+enum candor_code operation_fail(const struct outlet *outlet);
+void *operation_array(size_t count, size_t size); /* malloc'd zeros; NULL: there is no memory */
 struct write_message {
     Candor__V1__WriteOptions options;
     struct token_message token;
@@ -257,7 +302,8 @@ void client_lose_token(struct candor_client *client, const struct candor_token *
 bool fork_watch(struct candor_client *client);
 bool fork_register(void); /* likewise, for who is not in the list of clients */
 void fork_unwatch(struct candor_client *client);
-void fork_note_connected(void); /* before NNG is used */
+void fork_note_connected(void); /* before NNG is used, or a thread begun */
+unsigned fork_generation(void); /* another one in each child */
 /* True, with the error: this process is a child that cannot make calls. */
 bool fork_stranded(struct candor_error *error);
 

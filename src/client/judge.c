@@ -210,7 +210,8 @@ void judge_keep_refusal(struct operation *operation)
 void judge_keep_uncertainty(struct operation *operation)
 {
     struct candor_error *error = &operation->result->error;
-    bool refused = worth_a_retry(error) || error->code == CANDOR_RESOURCE_EXHAUSTED;
+    bool refused = worth_a_retry(error) || error->code == CANDOR_RESOURCE_EXHAUSTED ||
+                   error->code == CANDOR_CANCELLED;
     if (operation->uncertain && refused && error->reason != CANDOR_REASON_TOO_LARGE)
         error->reason = CANDOR_REASON_OUTCOME_UNKNOWN;
 }

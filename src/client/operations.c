@@ -29,9 +29,14 @@ static struct candor_bytes bytes_of(ProtobufCBinaryData binary)
 
 void *operation_zeroed(size_t count, size_t size, struct candor_result *result)
 {
-    void *memory = calloc(count == 0 ? 1 : count, size);
+    void *memory = operation_array(count, size);
     result->no_memory = result->no_memory || memory == NULL;
     return memory;
+}
+
+void *operation_array(size_t count, size_t size)
+{
+    return calloc(count == 0 ? 1 : count, size);
 }
 
 enum candor_code operation_out_of_memory(struct candor_error *error)
@@ -88,14 +93,31 @@ bool operation_pack_token(struct call *call, const struct candor_token *token)
     return packed;
 }
 
-enum candor_code operation_call(struct candor_client *client, struct call *call,
-                                const ProtobufCMessage *message, struct candor_result *result)
+/* Not begun. */
+static void discard(struct call *call)
 {
-    if (operation_pack(call, message))
-        return wait_for(client, call, result);
+    free(call->packed);
     free(call->memory);
-    memset(result, 0, sizeof *result);
-    return operation_out_of_memory(&result->error);
+}
+
+enum candor_code operation_fail(const struct outlet *outlet)
+{
+    if (outlet->result == NULL)
+        return operation_out_of_memory(outlet->err);
+    memset(outlet->result, 0, sizeof *outlet->result);
+    return operation_out_of_memory(&outlet->result->error);
+}
+
+enum candor_code operation_call(struct candor_client *client, struct call *call,
+                                const ProtobufCMessage *message, const struct outlet *outlet)
+{
+    if (message != NULL && !operation_pack(call, message)) {
+        discard(call);
+        return operation_fail(outlet);
+    }
+    if (outlet->result == NULL)
+        return client_submit(client, call, outlet->sink, outlet->err);
+    return client_call(client, call, outlet->result);
 }
 
 /* ---- Reads ---- */
@@ -180,40 +202,65 @@ static bool take_scan(const struct call *call, struct slice body, struct candor_
     return take_items(response->items, response->n_items, result);
 }
 
-enum candor_code candor_get(struct candor_client *client, struct candor_bytes key,
-                            const struct candor_read_options *options, struct candor_result *result)
+static enum candor_code get(struct candor_client *client, struct candor_bytes key,
+                            const struct candor_read_options *options, const struct outlet *outlet)
 {
     struct call call = {.method = "/candor.v1.KV/Get", .take = take_get};
     struct read_message read;
     Candor__V1__GetRequest request = CANDOR__V1__GET_REQUEST__INIT;
     request.key = operation_binary(key);
     request.options = read_options(client, options, &call, &read);
-    return operation_call(client, &call, &request.base, result);
+    return operation_call(client, &call, &request.base, outlet);
+}
+
+enum candor_code candor_get(struct candor_client *client, struct candor_bytes key,
+                            const struct candor_read_options *options, struct candor_result *result)
+{
+    return get(client, key, options, WAITING(result));
+}
+
+enum candor_code candor_submit_get(struct candor_client *client, struct candor_bytes key,
+                                   const struct candor_read_options *options,
+                                   const struct candor_sink *sink, struct candor_error *err)
+{
+    return get(client, key, options, SUBMITTING(sink, err));
+}
+
+static enum candor_code mget(struct candor_client *client, const struct candor_bytes *keys,
+                             size_t count, const struct candor_read_options *options,
+                             const struct outlet *outlet)
+{
+    struct call call = {.method = "/candor.v1.KV/MultiGet", .take = take_mget, .wanted = count};
+    struct read_message read;
+    Candor__V1__MultiGetRequest request = CANDOR__V1__MULTI_GET_REQUEST__INIT;
+    request.keys = operation_array(count, sizeof *request.keys);
+    if (request.keys == NULL)
+        return operation_fail(outlet);
+    request.n_keys = count;
+    for (size_t i = 0; i < count; i++)
+        request.keys[i] = operation_binary(keys[i]);
+    request.options = read_options(client, options, &call, &read);
+    enum candor_code code = operation_call(client, &call, &request.base, outlet);
+    free(request.keys);
+    return code;
 }
 
 enum candor_code candor_mget(struct candor_client *client, const struct candor_bytes *keys,
                              size_t count, const struct candor_read_options *options,
                              struct candor_result *result)
 {
-    struct call call = {.method = "/candor.v1.KV/MultiGet", .take = take_mget, .wanted = count};
-    struct read_message read;
-    Candor__V1__MultiGetRequest request = CANDOR__V1__MULTI_GET_REQUEST__INIT;
-    memset(result, 0, sizeof *result);
-    request.keys = operation_zeroed(count, sizeof *request.keys, result);
-    if (request.keys == NULL)
-        return operation_out_of_memory(&result->error);
-    request.n_keys = count;
-    for (size_t i = 0; i < count; i++)
-        request.keys[i] = operation_binary(keys[i]);
-    request.options = read_options(client, options, &call, &read);
-    enum candor_code code = operation_call(client, &call, &request.base, result);
-    free(request.keys);
-    return code;
+    return mget(client, keys, count, options, WAITING(result));
 }
 
-enum candor_code candor_scan(struct candor_client *client, const struct candor_range *range,
-                             const struct candor_read_options *options,
-                             struct candor_result *result)
+enum candor_code candor_submit_mget(struct candor_client *client, const struct candor_bytes *keys,
+                                    size_t count, const struct candor_read_options *options,
+                                    const struct candor_sink *sink, struct candor_error *err)
+{
+    return mget(client, keys, count, options, SUBMITTING(sink, err));
+}
+
+static enum candor_code scan(struct candor_client *client, const struct candor_range *range,
+                             const struct candor_read_options *options, const struct outlet *outlet)
 {
     struct call call = {.method = "/candor.v1.KV/Scan", .take = take_scan};
     struct read_message read;
@@ -226,7 +273,21 @@ enum candor_code candor_scan(struct candor_client *client, const struct candor_r
     request.reverse = range->reverse;
     request.keys_only = range->keys_only;
     request.options = read_options(client, options, &call, &read);
-    return operation_call(client, &call, &request.base, result);
+    return operation_call(client, &call, &request.base, outlet);
+}
+
+enum candor_code candor_scan(struct candor_client *client, const struct candor_range *range,
+                             const struct candor_read_options *options,
+                             struct candor_result *result)
+{
+    return scan(client, range, options, WAITING(result));
+}
+
+enum candor_code candor_submit_scan(struct candor_client *client, const struct candor_range *range,
+                                    const struct candor_read_options *options,
+                                    const struct candor_sink *sink, struct candor_error *err)
+{
+    return scan(client, range, options, SUBMITTING(sink, err));
 }
 
 /* ---- Writes ---- */
@@ -305,9 +366,9 @@ static bool take_batch(const struct call *call, struct slice body, struct candor
     return take_found(response->found, response->n_found, result);
 }
 
-enum candor_code candor_put(struct candor_client *client, struct candor_bytes key,
+static enum candor_code put(struct candor_client *client, struct candor_bytes key,
                             struct candor_bytes value, const struct candor_write_options *options,
-                            struct candor_result *result)
+                            const struct outlet *outlet)
 {
     struct call call = {.method = "/candor.v1.KV/Put", .take = take_put};
     struct write_message write;
@@ -315,19 +376,48 @@ enum candor_code candor_put(struct candor_client *client, struct candor_bytes ke
     request.key = operation_binary(key);
     request.value = operation_binary(value);
     request.options = operation_write_options(client, options, &call, &write);
-    return operation_call(client, &call, &request.base, result);
+    return operation_call(client, &call, &request.base, outlet);
 }
 
-enum candor_code candor_delete(struct candor_client *client, struct candor_bytes key,
-                               const struct candor_write_options *options,
-                               struct candor_result *result)
+enum candor_code candor_put(struct candor_client *client, struct candor_bytes key,
+                            struct candor_bytes value, const struct candor_write_options *options,
+                            struct candor_result *result)
+{
+    return put(client, key, value, options, WAITING(result));
+}
+
+enum candor_code candor_submit_put(struct candor_client *client, struct candor_bytes key,
+                                   struct candor_bytes value,
+                                   const struct candor_write_options *options,
+                                   const struct candor_sink *sink, struct candor_error *err)
+{
+    return put(client, key, value, options, SUBMITTING(sink, err));
+}
+
+static enum candor_code delete_key(struct candor_client *client, struct candor_bytes key,
+                                   const struct candor_write_options *options,
+                                   const struct outlet *outlet)
 {
     struct call call = {.method = "/candor.v1.KV/Delete", .take = take_delete};
     struct write_message write;
     Candor__V1__DeleteRequest request = CANDOR__V1__DELETE_REQUEST__INIT;
     request.key = operation_binary(key);
     request.options = operation_write_options(client, options, &call, &write);
-    return operation_call(client, &call, &request.base, result);
+    return operation_call(client, &call, &request.base, outlet);
+}
+
+enum candor_code candor_delete(struct candor_client *client, struct candor_bytes key,
+                               const struct candor_write_options *options,
+                               struct candor_result *result)
+{
+    return delete_key(client, key, options, WAITING(result));
+}
+
+enum candor_code candor_submit_delete(struct candor_client *client, struct candor_bytes key,
+                                      const struct candor_write_options *options,
+                                      const struct candor_sink *sink, struct candor_error *err)
+{
+    return delete_key(client, key, options, SUBMITTING(sink, err));
 }
 
 /* One operation's messages, so that a batch of many takes two allocations. */
@@ -357,29 +447,42 @@ static Candor__V1__BatchOp *op_message(const struct candor_op *op, struct op_mes
     return &message->op;
 }
 
-enum candor_code candor_batch(struct candor_client *client, const struct candor_op *ops,
+static enum candor_code batch(struct candor_client *client, const struct candor_op *ops,
                               size_t count, const struct candor_write_options *options,
-                              struct candor_result *result)
+                              const struct outlet *outlet)
 {
     struct call call = {.method = "/candor.v1.KV/Batch", .take = take_batch, .wanted = count};
     struct write_message write;
     Candor__V1__BatchRequest request = CANDOR__V1__BATCH_REQUEST__INIT;
-    memset(result, 0, sizeof *result);
-    struct op_message *messages = operation_zeroed(count, sizeof *messages, result);
-    request.ops = operation_zeroed(count, sizeof(void *), result); /* pointers */
+    struct op_message *messages = operation_array(count, sizeof *messages);
+    request.ops = operation_array(count, sizeof(void *)); /* pointers */
     request.n_ops = count;
     enum candor_code code;
-    if (result->no_memory) {
-        code = operation_out_of_memory(&result->error);
+    if (messages == NULL || request.ops == NULL) {
+        code = operation_fail(outlet);
     } else {
         for (size_t i = 0; i < count; i++)
             request.ops[i] = op_message(&ops[i], &messages[i]);
         request.options = operation_write_options(client, options, &call, &write);
-        code = operation_call(client, &call, &request.base, result);
+        code = operation_call(client, &call, &request.base, outlet);
     }
     free(request.ops);
     free(messages);
     return code;
+}
+
+enum candor_code candor_batch(struct candor_client *client, const struct candor_op *ops,
+                              size_t count, const struct candor_write_options *options,
+                              struct candor_result *result)
+{
+    return batch(client, ops, count, options, WAITING(result));
+}
+
+enum candor_code candor_submit_batch(struct candor_client *client, const struct candor_op *ops,
+                                     size_t count, const struct candor_write_options *options,
+                                     const struct candor_sink *sink, struct candor_error *err)
+{
+    return batch(client, ops, count, options, SUBMITTING(sink, err));
 }
 
 /* ---- Status ---- */
@@ -423,9 +526,9 @@ static bool take_status(const struct call *call, struct slice body, struct cando
     return true;
 }
 
-enum candor_code candor_status(struct candor_client *client, const char *endpoint,
+static enum candor_code status(struct candor_client *client, const char *endpoint,
                                uint32_t deadline_ms, struct candor_status *out,
-                               struct candor_result *result)
+                               const struct outlet *outlet)
 {
     struct call call = {.method = "/candor.v1.Cluster/Status",
                         .single = true,
@@ -433,9 +536,24 @@ enum candor_code candor_status(struct candor_client *client, const char *endpoin
                         .take = take_status,
                         .out = out};
     memset(out, 0, sizeof *out);
-    memset(result, 0, sizeof *result);
-    call.held = endpoint != NULL;
-    if (endpoint != NULL && !client_connect(client, endpoint, &call.only, &result->error))
-        return result->error.code;
-    return wait_for(client, &call, result);
+    if (endpoint != NULL) {
+        call.endpoint = call.memory = strdup(endpoint);
+        if (call.memory == NULL)
+            return operation_fail(outlet);
+    }
+    return operation_call(client, &call, NULL, outlet);
+}
+
+enum candor_code candor_status(struct candor_client *client, const char *endpoint,
+                               uint32_t deadline_ms, struct candor_status *out,
+                               struct candor_result *result)
+{
+    return status(client, endpoint, deadline_ms, out, WAITING(result));
+}
+
+enum candor_code candor_submit_status(struct candor_client *client, const char *endpoint,
+                                      uint32_t deadline_ms, struct candor_status *out,
+                                      const struct candor_sink *sink, struct candor_error *err)
+{
+    return status(client, endpoint, deadline_ms, out, SUBMITTING(sink, err));
 }

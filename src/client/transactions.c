@@ -45,10 +45,9 @@ static void fill_expect(const struct candor_expect *expect,
     }
 }
 
-enum candor_code candor_cas(struct candor_client *client, struct candor_bytes key,
+static enum candor_code cas(struct candor_client *client, struct candor_bytes key,
                             const struct candor_expect *expect, struct candor_bytes value,
-                            const struct candor_write_options *options,
-                            struct candor_result *result)
+                            const struct candor_write_options *options, const struct outlet *outlet)
 {
     struct call call = {.method = "/candor.v1.KV/CompareAndSwap", .take = take_cas};
     struct write_message write;
@@ -57,7 +56,23 @@ enum candor_code candor_cas(struct candor_client *client, struct candor_bytes ke
     request.value = operation_binary(value);
     request.options = operation_write_options(client, options, &call, &write);
     fill_expect(expect, &request);
-    return operation_call(client, &call, &request.base, result);
+    return operation_call(client, &call, &request.base, outlet);
+}
+
+enum candor_code candor_cas(struct candor_client *client, struct candor_bytes key,
+                            const struct candor_expect *expect, struct candor_bytes value,
+                            const struct candor_write_options *options,
+                            struct candor_result *result)
+{
+    return cas(client, key, expect, value, options, WAITING(result));
+}
+
+enum candor_code candor_submit_cas(struct candor_client *client, struct candor_bytes key,
+                                   const struct candor_expect *expect, struct candor_bytes value,
+                                   const struct candor_write_options *options,
+                                   const struct candor_sink *sink, struct candor_error *err)
+{
+    return cas(client, key, expect, value, options, SUBMITTING(sink, err));
 }
 
 /* ---- Increment ---- */
@@ -77,10 +92,10 @@ static bool take_increment(const struct call *call, struct slice body, struct ca
     return true;
 }
 
-enum candor_code candor_increment(struct candor_client *client, struct candor_bytes key,
+static enum candor_code increment(struct candor_client *client, struct candor_bytes key,
                                   int64_t delta, const struct candor_bounds *bounds,
                                   const struct candor_write_options *options,
-                                  struct candor_result *result)
+                                  const struct outlet *outlet)
 {
     struct call call = {.method = "/candor.v1.KV/Increment", .take = take_increment};
     struct write_message write;
@@ -98,7 +113,23 @@ enum candor_code candor_increment(struct candor_client *client, struct candor_by
     }
     if (bounds != NULL)
         request.initial = bounds->initial;
-    return operation_call(client, &call, &request.base, result);
+    return operation_call(client, &call, &request.base, outlet);
+}
+
+enum candor_code candor_increment(struct candor_client *client, struct candor_bytes key,
+                                  int64_t delta, const struct candor_bounds *bounds,
+                                  const struct candor_write_options *options,
+                                  struct candor_result *result)
+{
+    return increment(client, key, delta, bounds, options, WAITING(result));
+}
+
+enum candor_code candor_submit_increment(struct candor_client *client, struct candor_bytes key,
+                                         int64_t delta, const struct candor_bounds *bounds,
+                                         const struct candor_write_options *options,
+                                         const struct candor_sink *sink, struct candor_error *err)
+{
+    return increment(client, key, delta, bounds, options, SUBMITTING(sink, err));
 }
 
 /* ---- Txn ---- */
@@ -284,18 +315,13 @@ struct txn_messages {
     Candor__V1__TxnOp **op_list; /* then_ops, else_ops */
 };
 
-static void *zeroed(size_t count, size_t size)
-{
-    return calloc(count == 0 ? 1 : count, size);
-}
-
 static bool messages_of(const struct candor_txn *txn, struct txn_messages *messages)
 {
     size_t op_count = txn->then_count + txn->else_count;
-    messages->compares = zeroed(txn->compare_count, sizeof *messages->compares);
-    messages->compare_list = zeroed(txn->compare_count, sizeof(void *));
-    messages->ops = zeroed(op_count, sizeof *messages->ops);
-    messages->op_list = zeroed(op_count, sizeof(void *));
+    messages->compares = operation_array(txn->compare_count, sizeof *messages->compares);
+    messages->compare_list = operation_array(txn->compare_count, sizeof(void *));
+    messages->ops = operation_array(op_count, sizeof *messages->ops);
+    messages->op_list = operation_array(op_count, sizeof(void *));
     if (messages->compares == NULL || messages->compare_list == NULL || messages->ops == NULL ||
         messages->op_list == NULL)
         return false;
@@ -315,9 +341,9 @@ static void messages_free(struct txn_messages *messages)
     free(messages->compares);
 }
 
-enum candor_code candor_txn(struct candor_client *client, const struct candor_txn *txn,
-                            const struct candor_write_options *options,
-                            struct candor_result *result)
+static enum candor_code txn_call(struct candor_client *client, const struct candor_txn *txn,
+                                 const struct candor_write_options *options,
+                                 const struct outlet *outlet)
 {
     struct call call = {.method = "/candor.v1.KV/Txn", .take = take_txn};
     struct write_message write;
@@ -333,14 +359,27 @@ enum candor_code candor_txn(struct candor_client *client, const struct candor_tx
         request.n_else_ops = txn->else_count;
         request.else_ops = messages.op_list + txn->then_count;
         request.options = operation_write_options(client, options, &call, &write);
-        code = operation_call(client, &call, &request.base, result);
+        code = operation_call(client, &call, &request.base, outlet);
     } else {
         free(call.memory);
-        memset(result, 0, sizeof *result);
-        code = operation_out_of_memory(&result->error);
+        code = operation_fail(outlet);
     }
     messages_free(&messages);
     return code;
+}
+
+enum candor_code candor_txn(struct candor_client *client, const struct candor_txn *txn,
+                            const struct candor_write_options *options,
+                            struct candor_result *result)
+{
+    return txn_call(client, txn, options, WAITING(result));
+}
+
+enum candor_code candor_submit_txn(struct candor_client *client, const struct candor_txn *txn,
+                                   const struct candor_write_options *options,
+                                   const struct candor_sink *sink, struct candor_error *err)
+{
+    return txn_call(client, txn, options, SUBMITTING(sink, err));
 }
 
 /* ---- TxnStatus ---- */
@@ -369,10 +408,10 @@ static void fill_pos(const struct candor_pos *from, Candor__V1__Pos *to, Candor_
     to->seq = from->seq;
 }
 
-enum candor_code candor_txn_status(struct candor_client *client,
+static enum candor_code txn_status(struct candor_client *client,
                                    const struct candor_request_id *request,
                                    const struct candor_pos *pos, uint32_t deadline_ms,
-                                   enum candor_txn_state *out, struct candor_result *result)
+                                   enum candor_txn_state *out, const struct outlet *outlet)
 {
     struct call call = {.method = "/candor.v1.KV/TxnStatus",
                         .at_primary = true,
@@ -395,5 +434,22 @@ enum candor_code candor_txn_status(struct candor_client *client,
         message.of_case = CANDOR__V1__TXN_STATUS_REQUEST__OF_POS;
         message.pos = &at;
     }
-    return operation_call(client, &call, &message.base, result);
+    return operation_call(client, &call, &message.base, outlet);
+}
+
+enum candor_code candor_txn_status(struct candor_client *client,
+                                   const struct candor_request_id *request,
+                                   const struct candor_pos *pos, uint32_t deadline_ms,
+                                   enum candor_txn_state *out, struct candor_result *result)
+{
+    return txn_status(client, request, pos, deadline_ms, out, WAITING(result));
+}
+
+enum candor_code candor_submit_txn_status(struct candor_client *client,
+                                          const struct candor_request_id *request,
+                                          const struct candor_pos *pos, uint32_t deadline_ms,
+                                          enum candor_txn_state *out,
+                                          const struct candor_sink *sink, struct candor_error *err)
+{
+    return txn_status(client, request, pos, deadline_ms, out, SUBMITTING(sink, err));
 }

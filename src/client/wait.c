@@ -40,8 +40,8 @@ static void sleep_until(uint64_t boot_ns)
         ;
 }
 
-enum candor_code wait_for(struct candor_client *client, const struct call *call,
-                          struct candor_result *result)
+enum candor_code client_call(struct candor_client *client, const struct call *call,
+                             struct candor_result *result)
 {
     struct waiter waiter = {
         .operation = {.call = *call, .client = client, .result = result, .host = give_turn},

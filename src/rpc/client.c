@@ -618,7 +618,7 @@ enum candor_code rpc_client_open(const char *address, size_t message_bytes, stru
 
 /* The aios are cancelled with no lock of the client held. No slot is added meanwhile: a new one is
  * a busy one, whose call sees `closing` and ends by itself. */
-static void cancel_calls(struct rpc_client *client)
+void rpc_client_cancel(struct rpc_client *client)
 {
     pthread_mutex_lock(&client->lock);
     atomic_store(&client->closing, true);
@@ -636,7 +636,7 @@ void rpc_client_close(struct rpc_client *client)
 {
     if (client == NULL)
         return;
-    cancel_calls(client);
+    rpc_client_cancel(client);
     pthread_mutex_lock(&client->lock);
     while (client->busy_count > 0)
         pthread_cond_wait(&client->idle, &client->lock);

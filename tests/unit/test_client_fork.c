@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <candor/client.h>
+#include <candor/async.h>
 
 #include "base/clock.h"
 #include "candor/v1/kv.pb-c.h"
@@ -157,6 +157,7 @@ static void a_child_draws_a_client_id_of_its_own(void **state)
     struct fixture *f = &fixture;
     (void)state;
     struct candor_client *client = open_client(f);
+    atomic_store(&notes->count, 0);
     assert_int_equal(in_a_child(put_and_close, f, client), CANDOR_OK);
     assert_int_equal(in_a_child(put_and_close, f, client), CANDOR_OK);
     assert_int_equal(put(client), CANDOR_OK);
@@ -170,6 +171,81 @@ static void a_child_draws_a_client_id_of_its_own(void **state)
     assert_int_equal(notes->numbers[3], notes->numbers[2] + 1); /* the parent keeps its own */
     candor_client_close(client);
 }
+
+/* ---- Submitted operations -------------------------------------------------------------------- */
+
+static struct candor_queue *inherited; /* of the parent */
+
+static enum candor_code submit(struct candor_client *client, struct candor_queue *queue)
+{
+    struct candor_sink sink = {.queue = queue};
+    return candor_submit_put(client, candor_text("k"), candor_text("v"), NULL, &sink, NULL);
+}
+
+static bool completes(struct candor_queue *queue)
+{
+    struct candor_completion done;
+    if (candor_queue_wait(queue, &done, 1, -1) != 1)
+        return false;
+    bool good = done.result.error.code == CANDOR_OK;
+    candor_result_free(&done.result);
+    return good;
+}
+
+static int submits_to_its_own_queue(const struct fixture *f, struct candor_client *client)
+{
+    struct candor_queue *queue = NULL;
+    (void)f;
+    bool good = submit(client, inherited) == CANDOR_FAILED_PRECONDITION &&
+                candor_queue_open(&queue, NULL) == CANDOR_OK &&
+                submit(client, queue) == CANDOR_OK && completes(queue);
+    candor_queue_close(inherited);
+    candor_client_close(client);
+    candor_queue_close(queue);
+    return good ? 0 : 1;
+}
+
+static void a_child_submits_to_a_queue_of_its_own(void **state)
+{
+    struct fixture *f = &fixture;
+    (void)state;
+    struct candor_client *client = open_client(f);
+    assert_int_equal(candor_queue_open(&inherited, NULL), CANDOR_OK);
+    assert_int_equal(in_a_child(submits_to_its_own_queue, f, client), 0);
+    candor_client_close(client);
+    candor_queue_close(inherited);
+}
+
+static int takes_nothing(const struct fixture *f, struct candor_client *client)
+{
+    struct candor_completion done;
+    (void)f;
+    bool good = candor_queue_take(inherited, &done, 1) == 0 &&
+                candor_queue_wait(inherited, &done, 1, -1) == 0 &&
+                submit(client, inherited) == CANDOR_FAILED_PRECONDITION;
+    candor_client_close(client);
+    candor_queue_close(inherited);
+    return good ? 0 : 1;
+}
+
+static void what_is_in_flight_is_the_parents(void **state)
+{
+    struct fixture *f = &fixture;
+    (void)state;
+    enum { COUNT = 100 };
+    struct candor_client *client = open_client(f);
+    assert_int_equal(candor_queue_open(&inherited, NULL), CANDOR_OK);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(submit(client, inherited), CANDOR_OK);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(in_a_child(takes_nothing, f, client), 0);
+    for (int i = 0; i < COUNT; i++)
+        assert_true(completes(inherited));
+    candor_client_close(client);
+    candor_queue_close(inherited);
+}
+
+/* ---- A process that has made calls ----------------------------------------------------------- */
 
 /* At once, though the deadline is a minute. */
 static int refuses_all(const struct fixture *f, struct candor_client *client)
@@ -200,8 +276,10 @@ static void a_child_of_a_process_that_made_calls_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_child_submits_to_a_queue_of_its_own),
         cmocka_unit_test(a_child_draws_a_client_id_of_its_own),
         cmocka_unit_test(a_child_of_a_process_that_made_calls_is_told),
+        cmocka_unit_test(what_is_in_flight_is_the_parents),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <candor/client.h>
+#include <candor/async.h>
 
 #include "candor/v1/kv.pb-c.h"
 #include "rpc/rpc.h"
@@ -92,6 +92,8 @@ static bool disarm(void)
 /* ---- A node ---------------------------------------------------------------------------------- */
 
 enum { VALUE_BYTES = 20011 };
+
+static struct candor_queue *queue; /* of what is submitted */
 
 struct fixture {
     Candor__V1__KV_Service kv; /* first: handlers get a pointer to it */
@@ -202,6 +204,7 @@ static int setup(void **state)
     f->kv.batch = kv_batch;
     f->kv.txn = kv_txn;
     f->services[0] = &f->kv.base;
+    assert_int_equal(candor_queue_open(&queue, NULL), CANDOR_OK);
     struct rpc_server_options options = {.address = f->address,
                                          .message_bytes = 1u << 16,
                                          .calls = 4,
@@ -218,6 +221,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
     atomic_store(&failing_bytes, 0);
     candor_client_close(f->client);
+    candor_queue_close(queue);
     rpc_server_close(f->server);
     unlink(f->address + strlen("ipc://"));
     rmdir(f->dir);
@@ -269,8 +273,22 @@ static enum candor_code txn(struct candor_client *client, struct candor_result *
     return candor_txn(client, &txn, NULL, result);
 }
 
-static enum candor_code (*const calls[])(struct candor_client *,
-                                         struct candor_result *) = {get, mget, put, batch, txn};
+/* The code of the submission, or of what came of it. */
+static enum candor_code submitted(struct candor_client *client, struct candor_result *result)
+{
+    struct candor_sink sink = {.queue = queue};
+    struct candor_completion done;
+    memset(result, 0, sizeof *result);
+    if (candor_submit_put(client, candor_text("k"), candor_text("v"), NULL, &sink,
+                          &result->error) != CANDOR_OK)
+        return result->error.code;
+    assert_int_equal(candor_queue_wait(queue, &done, 1, -1), 1);
+    *result = done.result;
+    return result->error.code;
+}
+
+static enum candor_code (*const calls[])(struct candor_client *, struct candor_result *) = {
+    get, mget, put, batch, txn, submitted};
 enum { CALL_COUNT = sizeof calls / sizeof calls[0], MOST_ALLOCATIONS = 10000 };
 
 /* The call with its n-th allocation failing, for each n, until it needs no more; then it goes on.

@@ -85,10 +85,26 @@ static void a_serial_number_finds_its_bearer_and_nobody_else(void **state)
     serials_free(&serials);
 }
 
+static void a_reserved_heap_has_room(void **state)
+{
+    (void)state;
+    struct heap heap = {0};
+    assert_true(heap_reserve(&heap, ITEMS));
+    struct heap_entry *list = heap.list;
+    uint32_t *places = heap.places;
+    for (uint32_t i = 0; i < ITEMS; i++)
+        heap_put(&heap, i, ITEMS - i);
+    assert_ptr_equal(heap.list, list);
+    assert_ptr_equal(heap.places, places);
+    assert_int_equal(heap_first(&heap)->item, ITEMS - 1);
+    heap_free(&heap);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_heap_gives_the_least_key_whatever_is_put_and_taken),
+        cmocka_unit_test(a_reserved_heap_has_room),
         cmocka_unit_test(a_serial_number_finds_its_bearer_and_nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
