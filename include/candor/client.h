@@ -36,7 +36,8 @@
  * alone may be rolled back.
  *
  * Threads: any thread may use a client at any time, except while it is being closed. Calls block;
- * candor/async.h has each of them in a form that does not. A result belongs to the thread that made the call.
+ * candor/async.h has each of them in a form that does not. A result belongs to the thread that made
+ * the call.
  *
  * fork(): fork before the first call. A child may then use the client that it inherited, which
  * draws a client id of its own there, or open others. Once a client of the process has made a call,
@@ -140,8 +141,8 @@ struct candor_client_options {
      * later one: the second's writes would be refused, or taken for the first's. */
     const uint8_t *client_id;
     /* Told of each violation, from the thread whose call found it, before that call returns; of a
-     * submitted operation (candor/async.h) on a thread of the library, where it must not block, before
-     * its result comes. May be NULL. */
+     * submitted operation (candor/async.h) on a thread of the library, where it must not block,
+     * before its result comes. May be NULL. */
     void (*violation)(void *closure, const char *text);
     void *closure;
 };

@@ -9,8 +9,8 @@
 #include "base/thread.h"
 #include "client/submitted.h"
 
-/* A result is in its queue, and may have made room for another operation, a moment before its number
- * is free: as many as there may be threads that deliver. */
+/* A result is in its queue, and may have made room for another operation, a moment before its
+ * number is free: as many as there may be threads that deliver. */
 #define LEAVING 64
 
 /* Under the client's lock. */

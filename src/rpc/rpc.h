@@ -118,8 +118,8 @@ struct rpc_client;
  * requests over it are not sent. */
 enum candor_code rpc_client_open(const char *address, size_t message_bytes, struct rpc_client **out,
                                  struct candor_error *err);
-/* Ends calls in flight with CANCELLED, and from then on every further one at once. Does not wait for
- * their closures: rpc_client_close() does. */
+/* Ends calls in flight with CANCELLED, and from then on every further one at once. Does not wait
+ * for their closures: rpc_client_close() does. */
 void rpc_client_cancel(struct rpc_client *client);
 /* Ends calls in flight with CANCELLED, waits for their closures, frees. Not from a closure. */
 void rpc_client_close(struct rpc_client *client);

@@ -27,6 +27,10 @@ class Examples(unittest.TestCase):
         self.assertIn("flagged stale", outputs["feed"])
         self.assertRegex(outputs["feed"], r"BOUNDED 500 ms at \w: sent on")
 
+    def test_a_thousand_operations_in_flight_lose_no_write(self):
+        text = examples.run_right(self.cluster, examples.ALONE)["pipeline"]
+        self.assertIn("kept: ", text)
+
     def test_wrong_bank_loses_an_update_and_a_local_write(self):
         text = examples.run_wrong(self.cluster, "bank")
         self.assertIn("BROKEN: the total is 910, not 800", text)  # 80 spent twice, 30 credited but not debited
