@@ -155,17 +155,17 @@ static void print_at_risk(const struct forecast *forecast, const char *target, F
     char age[AGE_TEXT_BYTES];
     /* what it holds is not known: all that is not committed counts */
     bool silent = forecast->target == NULL;
-    fprintf(to, "At risk, by the log of %s%s: %s%llu acknowledged LOCAL write%s that %s%s", witness,
-            forecast->primary == NULL ? ", which is not the primary" : "",
-            at_risk->more_records ? "at least " : "", (number)at_risk->local,
-            at_risk->local == 1 ? "" : "s",
-            silent ? (at_risk->local == 1 ? "is not committed" : "are not committed") : target,
-            silent ? "" : " lacks");
+    char whose[96] = "";
     if (at_risk->oldest_case == CANDOR__V1__AT_RISK_RESPONSE__OLDEST_OLDEST_AGE_MS)
-        fprintf(to, ", of %s%u client%s, the oldest %s old",
-                at_risk->more_clients ? "more than " : "", at_risk->clients,
-                at_risk->clients == 1 ? "" : "s", age_text(at_risk->oldest_age_ms, age));
-    fprintf(to, ".\n");
+        snprintf(whose, sizeof whose, ", of %s%u client%s, the oldest %s old",
+                 at_risk->more_clients ? "more than " : "", at_risk->clients,
+                 at_risk->clients == 1 ? "" : "s", age_text(at_risk->oldest_age_ms, age));
+    output_line(to, "At risk, by the log of %s%s: %s%llu acknowledged LOCAL write%s that %s%s%s.",
+                witness, forecast->primary == NULL ? ", which is not the primary" : "",
+                at_risk->more_records ? "at least " : "", (number)at_risk->local,
+                at_risk->local == 1 ? "" : "s",
+                silent ? (at_risk->local == 1 ? "is not committed" : "are not committed") : target,
+                silent ? "" : " lacks", whose);
     print_keys(at_risk, to);
     if (at_risk->waiting > 0)
         output_line(to,

@@ -123,6 +123,9 @@ static const char *hint_for(const struct command_context *ctx, const struct cand
         return "the write may have been done: read the key before you retry";
     case CANDOR_REASON_LEVEL_UNAVAILABLE:
         return "this version of kvd does not serve that level";
+    case CANDOR_REASON_UNKNOWN_METHOD:
+        return "check that a node's rpc address was meant, not its peer address; or its kvd is "
+               "older than this kvctl";
     case CANDOR_REASON_MAX_HOPS:
         return "the nodes disagree on who is the primary; `kvctl status` shows what each believes";
     case CANDOR_REASON_FOREIGN_CLUSTER:
@@ -199,8 +202,10 @@ int report_result(struct command_context *ctx, const struct candor_error *error,
     int status = status_of(error);
     if (hint == NULL && status == EXIT_REDIRECTED && result != NULL &&
         result->endpoint[0] != '\0') {
+        bool heard = error->reason != CANDOR_REASON_NO_PRIMARY;
         snprintf(redirect, sizeof redirect,
-                 "the primary is %s at %s: ask it, or leave out --no-redirect",
+                 "the %sprimary %s %s at %s: ask it, or leave out --no-redirect",
+                 heard ? "" : "last ", heard ? "is" : "that it knows was",
                  result->primary[0] != '\0' ? result->primary : "(unnamed)", result->endpoint);
         hint = redirect;
     }

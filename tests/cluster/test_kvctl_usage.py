@@ -137,6 +137,9 @@ class Mistyped(Usage):
                             (("ttl", "k"), "do not expire"), (("expire", "k", "10"), "do not expire"),
                             (("kv", "get", "k"), "`kvctl get`"), (("info",), "`kvctl status`"),
                             (("setnx", "k", "v"), "--expect-absent"), (("move-leader",), "kvctl help transfer"),
+                            (("cat", "k"), "`kvctl get KEY`"), (("agent",), "kvctl help up"), (("compaction", "7"), "by itself"),
+                            (("join", "tcp://b"), "docs/topology.md"), (("monitor",), "cannot be watched"),
+                            (("hset", "h", "f", "v"), "a value is bytes"), (("step-down",), "kvctl help transfer"),
                             (("restart", "a"), "kvctl node start NODE"), (("kill", "a"), "kvctl help node kill")):
             self.refuses(*typed, says=(f"unknown command '{typed[0]}'", says))
         self.assertEqual(kvctl("version").returncode, 0)
