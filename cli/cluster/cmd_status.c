@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "candor/v1/cluster.pb-c.h"
+#include "cli/cluster/drift.h"
 #include "cli/frame/node_call.h"
 
 #define STATUS_DEADLINE_MS 1000
@@ -89,11 +90,14 @@ static json_t *json_row(const struct node_row *row)
     return out;
 }
 
-static json_t *json_rows(const struct node_row *rows, size_t count)
+static json_t *json_rows(const struct node_row *rows, size_t count, const struct drift *drift)
 {
     json_t *nodes = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(nodes, json_row(&rows[i]));
+    for (size_t i = 0; i < count; i++) {
+        json_t *row = json_row(&rows[i]);
+        json_object_set_new(row, "unknown_to", drift_json(drift, rows, count, i));
+        json_array_append_new(nodes, row);
+    }
     json_t *out = json_object();
     json_object_set_new(out, "nodes", nodes);
     return out;
@@ -214,7 +218,7 @@ static void print_remarks(const struct node_row *rows, size_t count)
     }
 }
 
-static void print_rows(const struct node_row *rows, size_t count)
+static void print_rows(const struct node_row *rows, size_t count, const struct drift *drift)
 {
     static const char *const headers[] = {"NODE",   "ROLE",    "STATE",   "EPOCH",
                                           "HEARD",  "MAX AGE", "APPLIED", "PRIMARY",
@@ -227,6 +231,7 @@ static void print_rows(const struct node_row *rows, size_t count)
     table_print(table, stdout);
     table_free(table);
     print_remarks(rows, count);
+    drift_print(drift, rows, count);
     fflush(stdout);
 }
 
@@ -240,7 +245,8 @@ static int any_reached(const struct node_row *rows, size_t count)
 }
 
 /* Rows of the targets, malloc'd; NULL after a report. */
-static struct node_row *ask_rows(struct command_context *ctx, size_t *count, int *status)
+static struct node_row *ask_rows(struct command_context *ctx, size_t *count, struct drift *drift,
+                                 int *status)
 {
     struct node_target targets[LIMIT_NODES];
     *count = node_targets(ctx, targets, status);
@@ -249,7 +255,9 @@ static struct node_row *ask_rows(struct command_context *ctx, size_t *count, int
     struct node_row *rows = calloc(*count, sizeof *rows);
     if (rows == NULL)
         return NULL;
-    node_rows(targets, *count, (uint32_t)context_deadline_ms(ctx, STATUS_DEADLINE_MS), rows);
+    uint32_t deadline_ms = (uint32_t)context_deadline_ms(ctx, STATUS_DEADLINE_MS);
+    node_rows(targets, *count, deadline_ms, rows);
+    drift_find(rows, *count, deadline_ms, drift);
     return rows;
 }
 
@@ -259,13 +267,14 @@ static int run_status(struct command_context *ctx, int argc, char **argv)
     (void)argv;
     int status = EXIT_OTHER;
     size_t count;
-    struct node_row *rows = ask_rows(ctx, &count, &status);
+    struct drift drift;
+    struct node_row *rows = ask_rows(ctx, &count, &drift, &status);
     if (rows == NULL)
         return status;
     if (context_json(ctx))
-        output_json(ctx, json_rows(rows, count));
+        output_json(ctx, json_rows(rows, count, &drift));
     else
-        print_rows(rows, count);
+        print_rows(rows, count, &drift);
     status = any_reached(rows, count);
     free(rows);
     return status;
@@ -322,19 +331,20 @@ static void wall_text(char out[32])
     strftime(out, 32, "%Y-%m-%d %H:%M:%S", &parts);
 }
 
-static void show_tick(struct command_context *ctx, const struct node_row *rows, size_t count)
+static void show_tick(struct command_context *ctx, const struct node_row *rows, size_t count,
+                      const struct drift *drift)
 {
     char at[32];
     wall_text(at);
     if (context_json(ctx)) {
-        json_t *out = json_rows(rows, count);
+        json_t *out = json_rows(rows, count, drift);
         json_object_set_new(out, "wall_ms", json_u64(clock_wall_ms()));
         output_json(ctx, out);
         return;
     }
     bool screen = isatty(STDOUT_FILENO);
     printf("%s%s\n", screen ? "\033[H\033[J" : "", at);
-    print_rows(rows, count);
+    print_rows(rows, count, drift);
     if (!screen)
         putchar('\n');
     fflush(stdout);
@@ -358,10 +368,11 @@ static int run_watch(struct command_context *ctx, int argc, char **argv)
         sleep_until(next);
         next = clock_boot_ns() + interval_ms * NS_PER_MS;
         size_t count;
-        struct node_row *rows = interrupt_seen() ? NULL : ask_rows(ctx, &count, &status);
+        struct drift drift;
+        struct node_row *rows = interrupt_seen() ? NULL : ask_rows(ctx, &count, &drift, &status);
         if (rows == NULL)
             break;
-        show_tick(ctx, rows, count);
+        show_tick(ctx, rows, count, &drift);
         status = any_reached(rows, count);
         free(rows);
     }

@@ -150,7 +150,7 @@ static const struct {
     {"demote", "`kvctl help transfer` says how a primary hands over"},
     {"compact", "what was overwritten is given up by itself"},
     {"compaction", "what was overwritten is given up by itself"},
-    {"defrag", "docs/operations.md says how a node's files become smaller (Deleted data)"},
+    {"defrag", "the room of deleted keys is used again for new ones"},
     {"snapshot", "`kvctl export > FILE` writes all keys to a file"},
     {"dump", "`kvctl export > FILE` writes all keys to a file"},
     {"backup", "`kvctl export > FILE` writes all keys to a file"},

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import unittest
@@ -336,6 +337,55 @@ class Kvctl(unittest.TestCase):
         reply = self.c.json("promote", other, "--dry-run")
         self.assertTrue(reply["reachable"])
         self.assertEqual(self.c.status()[self.c.primary()]["epoch"], epoch)
+
+
+class Elsewhere(unittest.TestCase):
+    """What is not as the caller believes: the address, the primary, the nodes' files."""
+
+    def test_the_peer_address_of_a_node_is_told_from_that_of_clients(self):
+        with Cluster({"a": "voter"}) as c:
+            c.up().wait_fresh()
+            with open(c.topology, encoding="utf-8") as f:
+                peer = re.search(r"peer: (\S+)", f.read()).group(1)
+            done = subprocess.run([KVCTL, "get", "k", "--endpoint", peer], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("; check that a node's rpc address was meant, not its peer address", done.stderr)
+
+    def test_who_hears_no_primary_does_not_say_that_there_is_one(self):
+        with Cluster({"a": "voter", "b": "voter"}, stale_after="100ms") as c:
+            c.up().wait_fresh()
+            old = c.primary()
+            other = next(n for n in c.nodes if n != old)
+            c.kill(old)
+            err = until(lambda: "NO_PRIMARY" in (err := c.kvctl(
+                "get", "k", "--level", "linearizable", "--node", other, "--no-redirect", status=(1, 4, 5))[1]) and err,
+                "the primary is missed")
+            self.assertIn(f"; the last primary that it knows was {old} at ", err)
+
+    def test_status_names_nodes_that_others_do_not_know(self):
+        with Cluster({"a": "voter", "b": "voter"}) as c:
+            c.up().wait_fresh()
+            self.assertEqual({tuple(row["unknown_to"]) for row in c.status().values()}, {()})
+            with open(c.topology, "a", encoding="utf-8") as f:
+                f.write(f"  - {{id: d, rpc: 'ipc://{c.dir}/d', stream: 'ipc://{c.dir}/ds', data: {c.dir}/data/d, role: reader}}\n")
+            self.assertEqual(c.status()["d"]["unknown_to"], ["a", "b"])
+            out = c.kvctl("status")[0]
+            for node in ("a", "b"):
+                self.assertIn(f"\n{node}: its topology file does not name d: ", out)
+
+    def test_status_names_a_node_with_the_data_of_another_cluster_of_the_name(self):
+        with Cluster() as c, Cluster(cluster="foreign") as other:
+            for cluster in (c, other):
+                cluster.settings["cluster"] = "twice"
+                cluster._write_topology()
+                cluster.up().wait_fresh()
+                cluster.kvctl("down")
+            shutil.rmtree(os.path.join(c.dir, "data/c"))
+            shutil.copytree(os.path.join(other.dir, "data/c"), os.path.join(c.dir, "data/c"))
+            c.up()
+            out = until(lambda: "another cluster" in (out := c.kvctl("status")[0]) and out, "it is named")
+            self.assertRegex(out, r"\nc: it holds the data of another cluster of this name")
+            self.assertEqual(out.count("another cluster of this name"), 1)
 
 
 class NeverHeard(unittest.TestCase):
