@@ -101,7 +101,22 @@
 /* ... plus this (a full Batch of tiny operations fits); beyond: TOO_LARGE */
 #define LIMIT_RPC_UNPACK_SLACK_BYTES (2u << 20)
 #define LIMIT_RPC_CALL_ROOM_BYTES (8u << 20) /* rpc_call_alloc() of one call; beyond: NULL */
-#define LIMIT_RPC_METHOD_BYTES 128           /* a method's name on the wire; over it: malformed */
+#define LIMIT_BUNDLE_CALLS 256               /* in one message; beyond: TOO_LARGE */
+/* Of what libcandor puts into one bundle; calls that are larger go alone. */
+#define LIMIT_BUNDLE_REQUEST_BYTES (64u << 10)
+#define LIMIT_BUNDLE_CALL_BYTES (16u << 10)
+/* Messages of one class in flight to one node: then calls wait for each other ... */
+#define LIMIT_BUNDLE_IN_FLIGHT 2
+/* ... for so long at most. */
+#define LIMIT_BUNDLE_LINGER_MS 5
+#define LIMIT_BUNDLE_SPARE 8 /* that a connection keeps for the next ones */
+/* Calls of one connection that wait so; beyond: OVERLOADED. */
+#define LIMIT_BUNDLE_WAITING 16384
+/* Of one bundle at a turn: then others that wait for a reader have theirs. */
+#define LIMIT_BUNDLE_SLICE_US 2000
+/* Of the replies of a bundle, or half a message; beyond: BUNDLE_FULL. */
+#define LIMIT_BUNDLE_REPLY_BYTES ((size_t)1 << 20)
+#define LIMIT_RPC_METHOD_BYTES 128 /* a method's name on the wire; over it: malformed */
 /* a peer that does not read its reply so long loses its connection */
 #define LIMIT_RPC_REPLY_WAIT_MS 5000
 #define LIMIT_RPC_CLIENT_CALLS 1024 /* in flight at one rpc_client; beyond: OVERLOADED */

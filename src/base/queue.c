@@ -73,6 +73,11 @@ bool queue_push_all(struct queue *queue, void *const *items, size_t count)
     return push(queue, items, count, SIZE_MAX);
 }
 
+bool queue_push_many(struct queue *queue, void *const *items, size_t count)
+{
+    return push(queue, items, count, queue->capacity);
+}
+
 /* The condition waits on CLOCK_MONOTONIC (pthreads have no BOOTTIME); after a suspend it wakes late
  * by at most the time it had left, and the caller looks at CLOCK_BOOTTIME again. */
 static bool wait_until(struct queue *queue, uint64_t until_ns)

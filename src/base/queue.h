@@ -20,6 +20,8 @@ bool queue_push_always(struct queue *queue, void *item);
 /* All or none, in order, as queue_push_always: one lock and one wake-up for many. False when
  * closed. */
 bool queue_push_all(struct queue *queue, void *const *items, size_t count);
+/* All or none, in order, as queue_push; the last may exceed the capacity. */
+bool queue_push_many(struct queue *queue, void *const *items, size_t count);
 /* Moves up to `most` items into `out`, oldest first; waits until there is one, the queue is closed,
  * or CLOCK_BOOTTIME reaches `until_ns` (UINT64_MAX: for ever; 0: does not wait). Returns how many.
  * Consumer only. */

@@ -106,6 +106,7 @@ struct call {
     uint8_t *packed;                        /* the request, malloc'd; freed with the operation */
     struct slice body;                      /* of it */
     void *memory;                           /* of take, malloc'd; likewise */
+    enum rpc_class class;                   /* of those it may travel with */
     bool write;
     bool at_primary; /* begins with it, where it is known */
     bool single;     /* asks connection `only` once */

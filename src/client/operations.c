@@ -127,6 +127,18 @@ struct read_message {
     struct token_message token;
 };
 
+static enum rpc_class class_of_read(enum candor_read_level level)
+{
+    switch (level) {
+    case CANDOR_READ_LINEARIZABLE:
+        return RPC_CONFIRMED;
+    case CANDOR_READ_SESSION:
+        return RPC_SESSION;
+    default:
+        return RPC_AT_ONCE;
+    }
+}
+
 static Candor__V1__ReadOptions *read_options(struct candor_client *client,
                                              const struct candor_read_options *options,
                                              struct call *call, struct read_message *message)
@@ -210,6 +222,7 @@ static enum candor_code get(struct candor_client *client, struct candor_bytes ke
     Candor__V1__GetRequest request = CANDOR__V1__GET_REQUEST__INIT;
     request.key = operation_binary(key);
     request.options = read_options(client, options, &call, &read);
+    call.class = class_of_read(options == NULL ? CANDOR_READ_DEFAULT : options->level);
     return operation_call(client, &call, &request.base, outlet);
 }
 
@@ -298,6 +311,7 @@ Candor__V1__WriteOptions *operation_write_options(struct candor_client *client,
 {
     candor__v1__write_options__init(&message->options);
     call->write = true;
+    call->class = options != NULL && options->ack > CANDOR_ACK_LOCAL ? RPC_REPLICATED : RPC_LOCAL;
     candor_client_token(client, &call->asked);
     message->options.token = convert_token(&call->asked, &message->token); /* writes follow reads */
     if (options == NULL)

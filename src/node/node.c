@@ -16,6 +16,7 @@
 #include "node/loop/loop.h"
 #include "node/loop/peers.h"
 #include "node/loop/streams.h"
+#include "node/serve/bundle.h"
 #include "node/serve/failovers.h"
 #include "node/serve/reply.h"
 #include "node/serve/service.h"
@@ -50,6 +51,7 @@ static enum candor_code open_front(struct node *node, struct candor_error *err)
         .services = services,
         .service_count = sizeof services / sizeof services[0],
         .freshness = reply_server_freshness,
+        .bundle = bundle_take,
         .closure = node,
     };
     return rpc_server_open(&options, &node->front, err);

@@ -1,415 +1,39 @@
-/* The client's end: connections, calls under way, their replies and deadlines. */
-#include <pthread.h>
-#include <stdarg.h>
-#include <stdatomic.h>
+/* One connection to a node: opening, closing, and the ways into it. */
+#include "rpc/client.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
 
-#include "base/arena.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/unpack.h"
-#include "rpc/dialed.h"
 #include "rpc/dispatch.h"
-#include "rpc/envelope.h"
 #include "rpc/names.h"
-#include "rpc/rpc.h"
 
 #define SP_HEADER_BYTES 4
-#define CONNECT_SLICE_MS 50
-#define DOUBT_NS NS_PER_S /* of silence: then a connection is in doubt, or a connect hangs */
 
-/* How the caller wants its answer. */
-struct completion {
-    const ProtobufCMessageDescriptor *output; /* NULL: packed bytes */
-    ProtobufCClosure typed;
-    void (*packed)(struct slice response, struct rpc_exchange *exchange);
-};
-
-enum slot_phase { SLOT_FREE, SLOT_SENDING, SLOT_RECEIVING };
-
-/* One context: a call in flight, or free. */
-struct slot {
-    struct rpc_client *client;
-    struct slot *next_free;
-    nng_ctx context;
-    nng_aio *aio;
-    pthread_mutex_t posting; /* held while the aio is given to NNG, which does not wait there */
-    struct arena arena;      /* of the reply */
-    enum slot_phase phase;
-    struct rpc_exchange *exchange;
-    struct completion completion;
-    uint64_t begun_ns;
-    uint64_t deadline_ns;
-};
-
-struct client_service {
-    ProtobufCService base; /* first: invoke() gets a pointer to it */
-    struct rpc_client *client;
-    struct client_service *next;
-};
-
-struct rpc_client {
-    nng_socket socket;
-    struct dialed dialed;
-    size_t message_bytes;
-    atomic_uint_fast32_t doubted_pipe; /* the next call drops it */
-    /* begin of the first call since the newest reply; 0: none */
-    atomic_uint_fast64_t unanswered_ns;
-    atomic_bool closing;
-    pthread_mutex_t lock; /* of all below; a leaf: NNG is not called under it */
-    pthread_cond_t idle;
-    uint32_t busy_count; /* the others are in free_slots */
-    uint32_t slot_count;
-    struct slot *free_slots;
-    struct slot *slots[LIMIT_RPC_CLIENT_CALLS];
-    struct client_service *services;
-};
-
-/* ---- The end of a call ----------------------------------------------------------------------- */
-
-static void complete_failed(struct completion completion, struct rpc_exchange *exchange)
+void client_idle(struct rpc_client *client)
 {
-    ASSERT(exchange->error.code != CANDOR_OK);
-    ASSERT(completion.output != NULL || completion.packed != NULL);
-    if (completion.output != NULL)
-        completion.typed(NULL, exchange);
-    else
-        completion.packed((struct slice){0}, exchange);
-}
-
-/* After this another call may use the slot: the caller touches it no more. */
-static void slot_release(struct slot *slot)
-{
-    struct rpc_client *client = slot->client;
-    pthread_mutex_lock(&slot->posting); /* who posted has left NNG */
-    arena_reset(&slot->arena);
-    slot->exchange = NULL;
-    slot->phase = SLOT_FREE;
-    pthread_mutex_unlock(&slot->posting);
     pthread_mutex_lock(&client->lock);
-    slot->next_free = client->free_slots;
-    client->free_slots = slot;
     client->busy_count--;
     if (client->busy_count == 0)
         pthread_cond_signal(&client->idle);
     pthread_mutex_unlock(&client->lock);
 }
 
-__attribute__((format(printf, 4, 5))) static void slot_fail(struct slot *slot,
-                                                            enum candor_code code,
-                                                            enum candor_reason reason,
-                                                            const char *format, ...)
-{
-    struct candor_error *error = &slot->exchange->error;
-    va_list arguments;
-    va_start(arguments, format);
-    error->code = code;
-    error->reason = reason;
-    vsnprintf(error->message, sizeof error->message, format, arguments);
-    va_end(arguments);
-    complete_failed(slot->completion, slot->exchange);
-    slot_release(slot);
-}
+/* ---- A call ---------------------------------------------------------------------------------- */
 
-/* What the reply's envelope says, as an error. */
-static void take_outcome(const Candor__V1__RpcReply *reply, struct candor_error *error)
-{
-    error->code = (enum candor_code)reply->code;
-    if ((int)reply->code < 0 || (int)reply->code > CANDOR_UNAUTHENTICATED)
-        error->code = CANDOR_UNKNOWN;
-    error->reason = (enum candor_reason)reply->reason;
-    snprintf(error->message, sizeof error->message, "%s", reply->message);
-}
-
-/* False: the response does not decode, the error is set. */
-static bool complete_ok(struct slot *slot, struct slice body)
-{
-    if (slot->completion.output == NULL) {
-        slot->completion.packed(body, slot->exchange);
-        return true;
-    }
-    ProtobufCMessage *response;
-    if (unpack_message(slot->completion.output, &slot->arena, body, &response) != UNPACK_OK)
-        return false;
-    slot->completion.typed(response, slot->exchange);
-    return true;
-}
-
-static void take_reply(struct slot *slot, struct slice bytes)
-{
-    const char *address = slot->client->dialed.address;
-    struct rpc_exchange *exchange = slot->exchange;
-    ProtobufCMessage *message;
-    unpack_limit(&slot->arena, bytes.length);
-    if (unpack_message(&candor__v1__rpc_reply__descriptor, &slot->arena, bytes, &message) !=
-        UNPACK_OK) {
-        slot_fail(slot, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
-                  "the reply of %s does not decode as candor.v1.RpcReply", address);
-        return;
-    }
-    exchange->reply = (Candor__V1__RpcReply *)message;
-    if (!envelope_is_sound(bytes, exchange->reply->checksum)) {
-        exchange->reply = NULL;
-        slot_fail(slot, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
-                  "the reply of %s was damaged on its way: its checksum does not match", address);
-        return;
-    }
-    take_outcome(exchange->reply, &exchange->error);
-    struct slice body = slice_of(exchange->reply->body.data, exchange->reply->body.len);
-    if (exchange->error.code != CANDOR_OK) {
-        complete_failed(slot->completion, exchange);
-    } else if (!complete_ok(slot, body)) {
-        slot_fail(slot, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
-                  "the response of %s does not decode as %s", address,
-                  slot->completion.output->name);
-        return;
-    }
-    slot_release(slot);
-}
-
-/* ---- Sending and receiving ------------------------------------------------------------------- */
-
-static int timeout_ms(uint64_t until_ns)
-{
-    uint64_t ms = ns_to_ms_up(saturating_sub(until_ns, clock_boot_ns()));
-    return (int)max_u64(ms, 1); /* zero would mean: do not wait at all, and NNG mishandles it */
-}
-
-/* Posts the next step unless the client closes. Under the slot's own lock, so that close cancels it
- * or is seen here, and so that this thread has left NNG before the call can end and its context be
- * closed (slot_release). */
-static bool post(struct slot *slot, enum slot_phase phase, uint64_t until_ns)
-{
-    pthread_mutex_lock(&slot->posting);
-    bool open = !atomic_load(&slot->client->closing);
-    if (open) {
-        slot->phase = phase;
-        nng_aio_set_timeout(slot->aio, timeout_ms(until_ns));
-        if (phase == SLOT_SENDING)
-            nng_ctx_send(slot->context, slot->aio);
-        else
-            nng_ctx_recv(slot->context, slot->aio);
-    }
-    pthread_mutex_unlock(&slot->posting);
-    return open;
-}
-
-static void fail_cancelled(struct slot *slot, bool was_sent)
-{
-    slot_fail(slot, CANDOR_CANCELLED, was_sent ? CANDOR_REASON_OUTCOME_UNKNOWN : CANDOR_REASON_NONE,
-              "the connection to %s was closed by this process", slot->client->dialed.address);
-}
-
-static void free_message(struct slot *slot)
-{
-    nng_msg *message = nng_aio_get_msg(slot->aio);
-    nng_aio_set_msg(slot->aio, NULL);
-    if (message != NULL)
-        nng_msg_free(message);
-}
-
-/* A message waits in the aio. In slices, because a connection may be lost or come at any time; in
- * short ones while there is none, so that a name that does not resolve is told soon. */
-static void send_request(struct slot *slot)
-{
-    uint64_t since_ns;
-    bool connected = dialed_pipe(&slot->client->dialed, &since_ns) != 0;
-    uint64_t slice_ms = connected ? LIMIT_RPC_CONNECT_GRACE_MS : CONNECT_SLICE_MS;
-    uint64_t slice_ns = clock_boot_ns() + slice_ms * NS_PER_MS;
-    if (post(slot, SLOT_SENDING, min_u64(slice_ns, slot->deadline_ns)))
-        return;
-    free_message(slot);
-    fail_cancelled(slot, false);
-}
-
-/* A call timed out. Its connection, or the one it waited for, is the present one: a loss would have
- * ended it before. Any reply lifts the doubt, so that calls with short deadlines count together and
- * a busy peer is left alone. */
-static void doubt_connection(struct rpc_client *client)
-{
-    uint64_t since_ns;
-    uint32_t pipe = dialed_pipe(&client->dialed, &since_ns);
-    uint64_t unanswered_ns = atomic_load(&client->unanswered_ns);
-    if (pipe == 0 || unanswered_ns == 0)
-        return;
-    if (saturating_sub(clock_boot_ns(), max_u64(unanswered_ns, since_ns)) >= DOUBT_NS)
-        atomic_store(&client->doubted_pipe, pipe);
-}
-
-/* There is no connection, and it is not waited for any longer. */
-static void fail_unconnected(struct slot *slot)
-{
-    struct rpc_client *client = slot->client;
-    char why[CANDOR_ERROR_MESSAGE_BYTES];
-    if (dialed_obstacle(&client->dialed, why, sizeof why) == OBSTACLE_NONE)
-        snprintf(why, sizeof why, "nothing answers at %s%s", client->dialed.address,
-                 names_pending(client->dialed.host) ? ": its name is still being looked up" : "");
-    slot_fail(slot, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE, "%s", why);
-}
-
-static bool worth_waiting(struct slot *slot, bool connected, uint64_t since_ns, uint64_t now_ns)
-{
-    uint64_t grace_ns = LIMIT_RPC_CONNECT_GRACE_MS * NS_PER_MS;
-    char why[CANDOR_ERROR_MESSAGE_BYTES];
-    if (now_ns >= slot->deadline_ns)
-        return false;
-    return connected || (now_ns < max_u64(slot->begun_ns, since_ns) + grace_ns &&
-                         dialed_obstacle(&slot->client->dialed, why, sizeof why) == OBSTACLE_NONE);
-}
-
-static void send_timed_out(struct slot *slot)
-{
-    struct rpc_client *client = slot->client;
-    uint64_t since_ns;
-    bool connected = dialed_pipe(&client->dialed, &since_ns) != 0;
-    if (worth_waiting(slot, connected, since_ns, clock_boot_ns())) {
-        dialed_redial(&client->dialed, DOUBT_NS);
-        send_request(slot);
-        return;
-    }
-    free_message(slot);
-    doubt_connection(client);
-    if (connected)
-        slot_fail(slot, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
-                  "%s took no request up to the deadline", client->dialed.address);
-    else
-        fail_unconnected(slot);
-}
-
-static void sent(struct slot *slot, int error)
-{
-    struct rpc_client *client = slot->client;
-    if (error == 0) {
-        if (!post(slot, SLOT_RECEIVING, slot->deadline_ns))
-            fail_cancelled(slot, true);
-        return;
-    }
-    if (error == NNG_ETIMEDOUT) {
-        send_timed_out(slot);
-        return;
-    }
-    free_message(slot);
-    if (error == NNG_ECANCELED || error == NNG_ECLOSED)
-        fail_cancelled(slot, false);
-    else
-        slot_fail(slot, CANDOR_INTERNAL, CANDOR_REASON_NONE, "cannot send to %s: %s",
-                  client->dialed.address, nng_strerror(error));
-}
-
-static void receive_failed(struct slot *slot, int error)
-{
-    struct rpc_client *client = slot->client;
-    if (error == NNG_ECANCELED || error == NNG_ECLOSED) {
-        fail_cancelled(slot, true);
-    } else if (error == NNG_ETIMEDOUT) {
-        doubt_connection(client);
-        slot_fail(slot, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_OUTCOME_UNKNOWN,
-                  "%s did not answer in time", client->dialed.address);
-    } else { /* ECONNRESET: REQ fails what was sent over a connection that is lost (R48) */
-        slot_fail(slot, CANDOR_UNAVAILABLE, CANDOR_REASON_OUTCOME_UNKNOWN,
-                  "the connection to %s was lost: %s", client->dialed.address, nng_strerror(error));
-    }
-}
-
-static void received(struct slot *slot, int error)
-{
-    if (error != 0) {
-        receive_failed(slot, error);
-        return;
-    }
-    nng_msg *message = nng_aio_get_msg(slot->aio);
-    nng_aio_set_msg(slot->aio, NULL);
-    atomic_store(&slot->client->unanswered_ns, 0);
-    take_reply(slot, slice_of(nng_msg_body(message), nng_msg_len(message)));
-    nng_msg_free(message);
-}
-
-static void slot_event(void *closure)
-{
-    struct slot *slot = closure;
-    int error = nng_aio_result(slot->aio);
-    ASSERT(slot->phase != SLOT_FREE);
-    if (slot->phase == SLOT_SENDING)
-        sent(slot, error);
-    else
-        received(slot, error);
-}
-
-/* ---- The beginning of a call ----------------------------------------------------------------- */
-
-static struct slot *slot_new(struct rpc_client *client)
-{
-    struct slot *slot = calloc(1, sizeof *slot);
-    if (slot == NULL)
-        return NULL;
-    slot->client = client;
-    if (nng_ctx_open(&slot->context, client->socket) != 0)
-        goto failed;
-    if (nng_aio_alloc(&slot->aio, slot_event, slot) != 0) {
-        nng_ctx_close(slot->context);
-        goto failed;
-    }
-    pthread_mutex_init(&slot->posting, NULL);
-    arena_init(&slot->arena, LIMIT_RPC_UNPACK_SLACK_BYTES);
-    arena_alloc(&slot->arena, 1); /* a small first block: it is the one that is kept */
-    return slot;
-failed:
-    free(slot);
-    return NULL;
-}
-
-/* The call is counted already. */
-static struct slot *slot_add(struct rpc_client *client)
-{
-    struct slot *slot = slot_new(client);
-    pthread_mutex_lock(&client->lock);
-    if (slot != NULL)
-        client->slots[client->slot_count++] = slot;
-    else if (--client->busy_count == 0)
-        pthread_cond_signal(&client->idle);
-    pthread_mutex_unlock(&client->lock);
-    return slot;
-}
-
-static struct slot *slot_take(struct rpc_client *client, struct candor_error *error)
-{
-    pthread_mutex_lock(&client->lock);
-    bool closing = atomic_load(&client->closing);
-    bool room = !closing && client->busy_count < LIMIT_RPC_CLIENT_CALLS;
-    struct slot *slot = room ? client->free_slots : NULL;
-    if (slot != NULL)
-        client->free_slots = slot->next_free;
-    if (room)
-        client->busy_count++;
-    uint32_t busy_count = client->busy_count;
-    pthread_mutex_unlock(&client->lock);
-    if (closing)
-        candor_error_set(error, CANDOR_CANCELLED, CANDOR_REASON_NONE,
-                         "the connection to %s was closed by this process", client->dialed.address);
-    if (slot == NULL && room)
-        slot = slot_add(client);
-    if (slot == NULL && room)
-        candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE, "out of memory");
-    if (!room && !closing)
-        candor_error_set(error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
-                         "%u calls are in flight to %s", busy_count, client->dialed.address);
-    return slot;
-}
-
-static uint64_t deadline_ms(const struct rpc_exchange *exchange)
+uint64_t exchange_deadline_ms(const struct rpc_exchange *exchange)
 {
     if (exchange->deadline_ms == 0)
         return LIMIT_RPC_DEADLINE_MS_DEFAULT;
     return min_u64(exchange->deadline_ms, LIMIT_RPC_DEADLINE_MS_MAX);
 }
 
-static nng_msg *pack_request(struct rpc_client *client, const char *method,
-                             struct envelope_body body, struct rpc_exchange *exchange)
+nng_msg *client_pack(struct rpc_client *client, const char *method, struct envelope_body body,
+                     struct rpc_exchange *exchange)
 {
     Candor__V1__RpcRequest envelope = CANDOR__V1__RPC_REQUEST__INIT;
     Candor__V1__RequestId request_id = CANDOR__V1__REQUEST_ID__INIT;
@@ -418,7 +42,7 @@ static nng_msg *pack_request(struct rpc_client *client, const char *method,
         char *text;
     } name = {.constant = method};
     envelope.method = name.text;
-    envelope.deadline_ms = (uint32_t)deadline_ms(exchange);
+    envelope.deadline_ms = (uint32_t)exchange_deadline_ms(exchange);
     if (exchange->request_id != NULL) {
         request_id = *exchange->request_id;
         envelope.request_id = &request_id;
@@ -438,42 +62,30 @@ static nng_msg *pack_request(struct rpc_client *client, const char *method,
     return message;
 }
 
-/* Only asks: whoever calls is not kept (rpc/dialed.h). */
-static void fix_connection(struct rpc_client *client)
+/* In a message of its own, of this class. */
+static void call_alone(struct rpc_client *client, const char *method, struct envelope_body body,
+                       struct rpc_exchange *exchange, enum rpc_class class)
 {
-    uint32_t doubted = (uint32_t)atomic_exchange(&client->doubted_pipe, 0);
-    if (doubted != 0)
-        dialed_drop(&client->dialed, doubted);
-    else
-        dialed_redial(&client->dialed, DOUBT_NS);
+    struct slot *slot = slot_take(client, &exchange->error);
+    nng_msg *message = slot != NULL ? client_pack(client, method, body, exchange) : NULL;
+    if (message == NULL) {
+        if (class != RPC_ALONE)
+            coalesce_next(client, class);
+        exchange_fail(exchange);
+        if (slot != NULL)
+            slot_release(slot);
+        return;
+    }
+    slot->deadline_ns = clock_boot_ns() + exchange_deadline_ms(exchange) * NS_PER_MS;
+    slot->exchange = exchange;
+    slot->class = class;
+    slot_send(slot, message);
 }
 
-static void call_begin(struct rpc_client *client, const char *method, struct envelope_body body,
-                       struct completion completion, struct rpc_exchange *exchange)
+static void exchange_begin(struct rpc_exchange *exchange)
 {
     exchange->error = (struct candor_error){.code = CANDOR_OK};
     exchange->reply = NULL;
-
-    struct slot *slot = slot_take(client, &exchange->error);
-    if (slot == NULL) {
-        complete_failed(completion, exchange);
-        return;
-    }
-    slot->begun_ns = clock_boot_ns();
-    slot->deadline_ns = slot->begun_ns + deadline_ms(exchange) * NS_PER_MS;
-    slot->exchange = exchange;
-    slot->completion = completion;
-    nng_msg *message = pack_request(client, method, body, exchange);
-    if (message == NULL) {
-        complete_failed(completion, exchange);
-        slot_release(slot);
-        return;
-    }
-    fix_connection(client);
-    uint_fast64_t answered = 0;
-    atomic_compare_exchange_strong(&client->unanswered_ns, &answered, slot->begun_ns);
-    nng_aio_set_msg(slot->aio, message);
-    send_request(slot);
 }
 
 static void service_invoke(ProtobufCService *base, unsigned method_index,
@@ -481,12 +93,14 @@ static void service_invoke(ProtobufCService *base, unsigned method_index,
                            void *closure_data)
 {
     struct client_service *service = (struct client_service *)base;
+    struct rpc_exchange *exchange = closure_data;
     char method[LIMIT_RPC_METHOD_BYTES];
     dispatch_name(base->descriptor, method_index, method);
-    struct completion completion = {.output = base->descriptor->methods[method_index].output,
-                                    .typed = closure};
-    call_begin(service->client, method, (struct envelope_body){.message = input}, completion,
-               closure_data);
+    exchange_begin(exchange);
+    exchange->output = base->descriptor->methods[method_index].output;
+    exchange->typed = closure;
+    call_alone(service->client, method, (struct envelope_body){.message = input}, exchange,
+               RPC_ALONE);
 }
 
 ProtobufCService *rpc_client_service(struct rpc_client *client,
@@ -514,8 +128,15 @@ void rpc_client_call(struct rpc_client *client, const char *method, struct slice
                      void (*closure)(struct slice response, struct rpc_exchange *exchange),
                      struct rpc_exchange *exchange)
 {
-    call_begin(client, method, (struct envelope_body){.packed = body},
-               (struct completion){.packed = closure}, exchange);
+    exchange_begin(exchange);
+    exchange->output = NULL;
+    exchange->packed = closure;
+    bool fits = exchange->class != RPC_ALONE && exchange->hop_count == 0 &&
+                body.length + strlen(method) <= LIMIT_BUNDLE_CALL_BYTES;
+    enum rpc_class class = fits ? exchange->class : RPC_ALONE;
+    if (fits && coalesce(client, method, body, exchange))
+        return;
+    call_alone(client, method, (struct envelope_body){.packed = body}, exchange, class);
 }
 
 /* ---- Opening and closing --------------------------------------------------------------------- */
@@ -541,6 +162,7 @@ static void client_free(struct rpc_client *client)
     for (uint32_t i = 0; i < client->slot_count; i++)
         nng_ctx_close(client->slots[i]->context);
     dialed_close(&client->dialed);
+    coalesce_free(client);
     for (uint32_t i = 0; i < client->slot_count; i++) {
         arena_free(&client->slots[i]->arena);
         pthread_mutex_destroy(&client->slots[i]->posting);
@@ -598,8 +220,10 @@ enum candor_code rpc_client_open(const char *address, size_t message_bytes, stru
     }
     pthread_mutex_init(&client->lock, NULL);
     pthread_cond_init(&client->idle, NULL);
+    error = coalesce_init(client) ? 0 : NNG_ENOMEM;
     /* R48 */
-    error = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
+    if (error == 0)
+        error = nng_socket_set_ms(client->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     if (error == 0)
         error =
             nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, message_bytes + SP_HEADER_BYTES);
@@ -630,6 +254,7 @@ void rpc_client_cancel(struct rpc_client *client)
         pthread_mutex_unlock(&slot->posting);
         nng_aio_cancel(slot->aio);
     }
+    coalesce_cancel(client);
 }
 
 void rpc_client_close(struct rpc_client *client)

@@ -120,15 +120,12 @@ static void tell(struct rpc_call *call)
 /* The next call of the connection that wants to be told. */
 static struct rpc_call *next_to_tell(struct connection *connection)
 {
-    while (connection->first != NULL) {
-        struct rpc_call *call = connection->first;
-        unlist_call(call);
-        if (call->gone_state != GONE_WATCHED)
-            continue;
-        call->gone_state = GONE_TELLING;
-        return call;
-    }
-    return NULL;
+    struct rpc_call *call = connection->first;
+    if (call == NULL)
+        return NULL;
+    unlist_call(call);
+    call->gone_state = GONE_TELLING;
+    return call;
 }
 
 void rpc_call_when_gone(struct rpc_call *call, void (*gone)(struct rpc_call *call, void *closure),
@@ -141,6 +138,8 @@ void rpc_call_when_gone(struct rpc_call *call, void (*gone)(struct rpc_call *cal
     call->gone_closure = closure;
     bool now = atomic_load(&call->connection->gone);
     call->gone_state = now ? GONE_TELLING : GONE_WATCHED;
+    if (!now)
+        list_call(call);
     pthread_mutex_unlock(&server->lock);
     if (now)
         tell(call);
@@ -154,6 +153,8 @@ bool rpc_call_gone(const struct rpc_call *call)
 bool connection_finished(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
+    if (call->gone_state == GONE_UNWATCHED) /* nobody else looks at it */
+        return atomic_load(&call->connection->gone);
     pthread_mutex_lock(&server->lock);
     unlist_call(call);
     if (telling == call)
@@ -186,9 +187,9 @@ static enum admission admit(const struct rpc_server *server, const struct connec
     return connection->calls == 0 || connection->calls < room ? ADMISSION_RUN : ADMISSION_REFUSE;
 }
 
-enum admission connection_arrived(struct rpc_call *call, uint32_t pipe)
+enum admission connection_arrived(struct rpc_context *context, uint32_t pipe)
 {
-    struct rpc_server *server = call->server;
+    struct rpc_server *server = context->call.server;
     struct connection *connection = find(server, pipe);
     if (connection == NULL)
         return ADMISSION_GONE;
@@ -196,24 +197,40 @@ enum admission connection_arrived(struct rpc_call *call, uint32_t pipe)
     connection->references++;
     connection->calls++;
     server->calls++;
-    call->connection = connection;
-    call->gone_state = GONE_UNWATCHED;
+    context->weight = 1;
+    context->call.connection = connection;
+    context->call.gone_state = GONE_UNWATCHED;
     used_now(server, connection);
-    list_call(call);
     return admission;
 }
 
-void connection_left(struct rpc_call *call)
+bool connection_grow(struct rpc_context *context, uint32_t count)
 {
-    struct rpc_server *server = call->server;
-    struct connection *connection = call->connection;
-    ASSERT(!call->listed);
-    ASSERT_U64(connection->calls, >, 0);
-    connection->calls--;
-    server->calls--;
+    struct rpc_server *server = context->call.server;
+    struct connection *connection = context->call.connection;
+    pthread_mutex_lock(&server->lock);
+    bool room = connection->calls + count <= 2 * LIMIT_RPC_CONNECTION_CALLS &&
+                admit(server, connection) == ADMISSION_RUN;
+    if (room) {
+        context->weight += count;
+        connection->calls += count;
+        server->calls += count;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return room;
+}
+
+void connection_left(struct rpc_context *context)
+{
+    struct rpc_server *server = context->call.server;
+    struct connection *connection = context->call.connection;
+    ASSERT(!context->call.listed);
+    ASSERT_U64(connection->calls, >=, context->weight);
+    connection->calls -= context->weight;
+    server->calls -= context->weight;
     if (!atomic_load(&connection->gone))
         used_now(server, connection);
-    call->connection = NULL;
+    context->call.connection = NULL;
     release(connection);
 }
 

@@ -25,18 +25,57 @@ static size_t varint_put(uint8_t *out, uint64_t value)
     return bytes;
 }
 
-static size_t body_bytes(struct envelope_body body)
+size_t envelope_frame(uint8_t out[ENVELOPE_FRAME_BYTES], uint32_t field, size_t length)
 {
-    return body.message != NULL ? protobuf_c_message_get_packed_size(body.message)
-                                : body.packed.length;
+    out[0] = (uint8_t)(field << 3 | WIRE_TYPE_BYTES);
+    return 1 + varint_put(out + 1, length);
 }
 
-static void body_put(struct envelope_body body, uint8_t *out, size_t bytes)
+static size_t body_bytes(const struct envelope_body *body)
 {
-    if (body.message != NULL)
-        ASSERT_U64(protobuf_c_message_pack(body.message, out), ==, bytes);
-    else
-        memcpy(out, body.packed.bytes, bytes);
+    if (body->message != NULL)
+        return protobuf_c_message_get_packed_size(body->message);
+    size_t bytes = body->packed.length;
+    for (size_t i = 0; i < body->piece_count; i++)
+        bytes += body->pieces[i].length;
+    return bytes;
+}
+
+static void body_put(const struct envelope_body *body, uint8_t *out, size_t bytes)
+{
+    if (body->message != NULL) {
+        ASSERT_U64(protobuf_c_message_pack(body->message, out), ==, bytes);
+        return;
+    }
+    if (body->packed.length > 0)
+        memcpy(out, body->packed.bytes, body->packed.length);
+    out += body->packed.length;
+    for (size_t i = 0; i < body->piece_count; i++) {
+        memcpy(out, body->pieces[i].bytes, body->pieces[i].length);
+        out += body->pieces[i].length;
+    }
+}
+
+void envelope_measure(const ProtobufCMessage *envelope, uint32_t body_field,
+                      struct envelope_body body, struct envelope_layout *out)
+{
+    out->envelope = envelope;
+    out->body = body;
+    out->head_bytes = protobuf_c_message_get_packed_size(envelope);
+    out->body_bytes = body_bytes(&body);
+    /* proto3: an empty field is left out */
+    out->frame_bytes = out->body_bytes > 0 && body_field != ENVELOPE_SAME
+                           ? envelope_frame(out->frame, body_field, out->body_bytes)
+                           : 0;
+    out->bytes = out->head_bytes + out->frame_bytes + out->body_bytes;
+}
+
+void envelope_put(const struct envelope_layout *layout, uint8_t *out)
+{
+    ASSERT_U64(protobuf_c_message_pack(layout->envelope, out), ==, layout->head_bytes);
+    memcpy(out + layout->head_bytes, layout->frame, layout->frame_bytes);
+    if (layout->body_bytes > 0)
+        body_put(&layout->body, out + layout->head_bytes + layout->frame_bytes, layout->body_bytes);
 }
 
 /* 0 would say that there is none. */
@@ -66,15 +105,9 @@ size_t envelope_pack(const ProtobufCMessage *envelope, uint32_t body_field,
                      const struct envelope_room *room, nng_msg **out)
 {
     *out = NULL;
-    size_t head_bytes = protobuf_c_message_get_packed_size(envelope);
-    size_t length = body_bytes(body);
-    uint8_t frame[1 + 10]; /* the field's tag and length */
-    size_t frame_bytes = 0;
-    if (length > 0) { /* proto3: an empty field is left out */
-        frame[0] = (uint8_t)(body_field << 3 | WIRE_TYPE_BYTES);
-        frame_bytes = 1 + varint_put(frame + 1, length);
-    }
-    size_t total = head_bytes + frame_bytes + length + CHECKSUM_BYTES;
+    struct envelope_layout layout;
+    envelope_measure(envelope, body_field, body, &layout);
+    size_t total = layout.bytes + CHECKSUM_BYTES;
     if (total > limit_bytes)
         return total;
 
@@ -83,12 +116,8 @@ size_t envelope_pack(const ProtobufCMessage *envelope, uint32_t body_field,
                              : message_memory_alloc(&message, total, room->budget, room->pipe);
     if (error != 0)
         return total;
-    uint8_t *at = nng_msg_body(message);
-    ASSERT_U64(protobuf_c_message_pack(envelope, at), ==, head_bytes);
-    memcpy(at + head_bytes, frame, frame_bytes);
-    if (length > 0)
-        body_put(body, at + head_bytes + frame_bytes, length);
-    checksum_put(at, total - CHECKSUM_BYTES);
+    envelope_put(&layout, nng_msg_body(message));
+    checksum_put(nng_msg_body(message), layout.bytes);
     *out = message;
     return total;
 }

@@ -1,5 +1,4 @@
 /* From the bytes of a request to its handler. */
-#include "rpc/envelope.h"
 #include "rpc/server.h"
 
 #include <stdarg.h>
@@ -15,38 +14,8 @@
 
 #define CLIENT_ID_BYTES 16
 
-/* ---- Answers --------------------------------------------------------------------------------- */
-
-/* The ProtobufCClosure that handlers get. */
-static void respond(const ProtobufCMessage *response, void *closure_data)
-{
-    struct rpc_call *call = closure_data;
-    ASSERT(call->method != NULL);
-    if (response == NULL) {
-        struct candor_error error;
-        candor_error_set(&error, CANDOR_INTERNAL, CANDOR_REASON_NONE, "the handler gave no answer");
-        rpc_call_fail(call, &error);
-        return;
-    }
-    ASSERT(response->descriptor == call->method->output);
-    call_finish(call, response);
-}
-
-void rpc_call_fail(struct rpc_call *call, const struct candor_error *error)
-{
-    ASSERT(error->code != CANDOR_OK);
-    char message[CANDOR_ERROR_MESSAGE_BYTES];
-    snprintf(message, sizeof message, "%s", error->message);
-    text_make_printable(message); /* it may quote the request, and may have been cut */
-    call->reply.code = (Candor__V1__Code)error->code;
-    call->reply.reason = (Candor__V1__Reason)error->reason;
-    call->reply.message = message;
-    call_finish(call, NULL);
-}
-
-__attribute__((format(printf, 4, 5))) static void fail(struct rpc_call *call, enum candor_code code,
-                                                       enum candor_reason reason,
-                                                       const char *format, ...)
+void request_fail(struct rpc_call *call, enum candor_code code, enum candor_reason reason,
+                  const char *format, ...)
 {
     struct candor_error error = {.code = code, .reason = reason};
     va_list arguments;
@@ -56,26 +25,18 @@ __attribute__((format(printf, 4, 5))) static void fail(struct rpc_call *call, en
     rpc_call_fail(call, &error);
 }
 
-void rpc_call_overloaded(struct rpc_call *call, const char *why)
-{
-    Candor__V1__RetryHint hint = CANDOR__V1__RETRY_HINT__INIT;
-    hint.retry_after_ms = LIMIT_RPC_RETRY_AFTER_MS;
-    call->reply.retry = &hint;
-    fail(call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, "%s", why);
-}
-
-/* ---- Envelope and request -------------------------------------------------------------------- */
+/* ---- Envelope -------------------------------------------------------------------------------- */
 
 static void fail_unpack(struct rpc_call *call, enum unpack_result result, const char *name)
 {
     if (result == UNPACK_NO_MEMORY)
         rpc_call_overloaded(call, "there is no memory left for requests of this size");
     else if (result == UNPACK_TOO_LARGE)
-        fail(call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
-             "%s unfolds to more memory than a message of its size may take", name);
+        request_fail(call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
+                     "%s unfolds to more memory than a message of its size may take", name);
     else
-        fail(call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
-             "the bytes do not decode as %s", name);
+        request_fail(call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
+                     "the bytes do not decode as %s", name);
 }
 
 /* The name of the first envelope field that cannot be taken as it is; NULL: all can. */
@@ -94,26 +55,12 @@ static const char *bad_field(const Candor__V1__RpcRequest *envelope)
     return NULL;
 }
 
-static bool take_envelope(struct rpc_call *call, struct slice bytes)
+bool request_take(struct rpc_call *call, const Candor__V1__RpcRequest *envelope)
 {
-    ProtobufCMessage *message;
-    enum unpack_result result =
-        unpack_message(&candor__v1__rpc_request__descriptor, &call->arena, bytes, &message);
-    if (result != UNPACK_OK) {
-        fail_unpack(call, result, candor__v1__rpc_request__descriptor.name);
-        return false;
-    }
-    const Candor__V1__RpcRequest *envelope = (const Candor__V1__RpcRequest *)message;
-    bool counted = envelope->checksum != 0 || call->server->options.checksums;
-    if (counted && !envelope_is_sound(bytes, envelope->checksum)) {
-        fail(call, CANDOR_UNAVAILABLE, CANDOR_REASON_MALFORMED,
-             "the request was damaged on its way: its checksum does not match");
-        return false;
-    }
     const char *bad = bad_field(envelope);
     if (bad != NULL) {
-        fail(call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED, "RpcRequest.%s is malformed",
-             bad);
+        request_fail(call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
+                     "RpcRequest.%s is malformed", bad);
         return false;
     }
     call->envelope = envelope;
@@ -124,6 +71,28 @@ static bool take_envelope(struct rpc_call *call, struct slice bytes)
     return true;
 }
 
+static bool take_envelope(struct rpc_context *context, struct slice bytes)
+{
+    struct rpc_call *call = &context->call;
+    ProtobufCMessage *message;
+    enum unpack_result result =
+        unpack_message(&candor__v1__rpc_request__descriptor, &context->arena, bytes, &message);
+    if (result != UNPACK_OK) {
+        fail_unpack(call, result, candor__v1__rpc_request__descriptor.name);
+        return false;
+    }
+    const Candor__V1__RpcRequest *envelope = (const Candor__V1__RpcRequest *)message;
+    bool counted = envelope->checksum != 0 || call->server->options.checksums;
+    if (counted && !envelope_is_sound(bytes, envelope->checksum)) {
+        request_fail(call, CANDOR_UNAVAILABLE, CANDOR_REASON_MALFORMED,
+                     "the request was damaged on its way: its checksum does not match");
+        return false;
+    }
+    return request_take(call, envelope);
+}
+
+/* ---- Its handler ----------------------------------------------------------------------------- */
+
 /* Its caller has stopped waiting: what the handler would do is lost work, and keeps others
  * waiting. */
 static bool expired(struct rpc_call *call)
@@ -131,43 +100,51 @@ static bool expired(struct rpc_call *call)
     uint64_t now_ns = clock_boot_ns();
     if (now_ns < call->deadline_ns)
         return false;
-    fail(call, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
-         "the deadline had passed before the call was begun, %llu ms after it arrived",
-         (unsigned long long)((now_ns - call->arrived_ns) / NS_PER_MS));
+    request_fail(call, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
+                 "the deadline had passed before the call was begun, %llu ms after it arrived",
+                 (unsigned long long)((now_ns - call->arrived_ns) / NS_PER_MS));
     return true;
 }
 
-static void invoke(struct rpc_call *call)
+static enum unpack_result unpack_body(struct rpc_call *call, ProtobufCMessage **out)
+{
+    const ProtobufCMessageDescriptor *input = call->method->input;
+    struct slice body = slice_of(call->envelope->body.data, call->envelope->body.len);
+    if (call->bundle != NULL)
+        return bundle_unpack(call->bundle, input, body, out);
+    struct arena *arena = &rpc_context_of(call)->arena;
+    enum unpack_result result = unpack_message(input, arena, body, out);
+    arena->limit_bytes = arena->used_bytes + LIMIT_RPC_CALL_ROOM_BYTES;
+    arena->pass_bytes = arena->held_bytes + LIMIT_RPC_REPLY_PASS_BYTES;
+    return result;
+}
+
+void request_invoke(struct rpc_call *call)
 {
     const struct rpc_server *server = call->server;
     struct dispatch_target target;
     if (!dispatch_find(server->services, server->service_count, call->envelope->method, &target)) {
-        fail(call, CANDOR_UNIMPLEMENTED, CANDOR_REASON_UNKNOWN_METHOD, "no such method: \"%s\"",
-             call->envelope->method);
+        request_fail(call, CANDOR_UNIMPLEMENTED, CANDOR_REASON_UNKNOWN_METHOD,
+                     "no such method: \"%s\"", call->envelope->method);
         return;
     }
     call->method = target.method;
     ProtobufCMessage *request;
-    struct slice body = slice_of(call->envelope->body.data, call->envelope->body.len);
-    enum unpack_result result = unpack_message(target.method->input, &call->arena, body, &request);
-    if (result != UNPACK_OK) {
+    enum unpack_result result = unpack_body(call, &request);
+    if (result != UNPACK_OK)
         fail_unpack(call, result, target.method->input->name);
-        return;
-    }
-    if (expired(call))
-        return;
-    call->arena.limit_bytes = call->arena.used_bytes + LIMIT_RPC_CALL_ROOM_BYTES;
-    call->arena.pass_bytes = call->arena.held_bytes + LIMIT_RPC_REPLY_PASS_BYTES;
-    target.service->invoke(target.service, target.method_index, request, respond, call);
+    else if (!expired(call))
+        target.service->invoke(target.service, target.method_index, request, rpc_call_respond,
+                               call);
 }
 
-void request_run(struct rpc_call *call, nng_msg *message)
+void request_run(struct rpc_context *context, nng_msg *message)
 {
     struct slice bytes = slice_of(nng_msg_body(message), nng_msg_len(message));
-    unpack_limit(&call->arena, bytes.length);
-    call->arena.pass_bytes = LIMIT_RPC_REQUEST_PASS_BYTES;
-    bool taken = take_envelope(call, bytes); /* copies: the call no longer needs the message */
+    unpack_limit(&context->arena, bytes.length);
+    context->arena.pass_bytes = LIMIT_RPC_REQUEST_PASS_BYTES;
+    bool taken = take_envelope(context, bytes); /* copies: the call no longer needs the message */
     nng_msg_free(message);
     if (taken)
-        invoke(call);
+        request_invoke(&context->call);
 }

@@ -19,7 +19,8 @@
 /* ---- Server ---------------------------------------------------------------------------------- */
 
 struct rpc_server;
-struct rpc_call; /* one request being answered */
+struct rpc_call;   /* one request being answered */
+struct rpc_bundle; /* many that came in one message */
 
 struct rpc_server_options {
     /* NNG address to listen on. */
@@ -46,11 +47,14 @@ struct rpc_server_options {
      * method, errors), just before it is packed (R38), on the finishing thread. NULL: replies may
      * go without. */
     void (*freshness)(void *closure, struct rpc_call *call);
+    /* Has a bundle run, on a thread that may read the state: calls rpc_bundle_run() there, or
+     * rpc_bundle_refuse(). NULL: bundles are not served. */
+    void (*bundle)(void *closure, struct rpc_bundle *bundle);
     void *closure;
 };
 
 /* Binds and serves. UNAVAILABLE with the address in the message when it is in use or malformed. The
- * reflection service (rpc.proto) is served without being listed. */
+ * reflection service, and that for bundles, are served without being listed (rpc.proto). */
 enum candor_code rpc_server_open(const struct rpc_server_options *options, struct rpc_server **out,
                                  struct candor_error *err);
 struct rpc_server_stats {
@@ -108,6 +112,23 @@ const Candor__V1__RpcRequest *rpc_call_envelope(const struct rpc_call *call);
  * rpc_call_alloc or longer-lived). */
 Candor__V1__RpcReply *rpc_call_reply(struct rpc_call *call);
 
+/* Of a call in a bundle: the bundle's token (BundleRequest.token), NULL: none. */
+const Candor__V1__SessionToken *rpc_call_token(const struct rpc_call *call);
+/* The reply's freshness is that of the bundle, which `fill` puts into the reply of `call` when all
+ * are finished, for the first `closure` that is given. False: the call came alone, or the bundle
+ * has another freshness already: the handler sets the call's own. */
+bool rpc_call_share_freshness(struct rpc_call *call,
+                              void (*fill)(void *closure, struct rpc_call *call), void *closure);
+
+/* Begins the calls of a bundle, in their order, until CLOCK_BOOTTIME reaches `until_ns`; at least
+ * one. True: all were begun, and the bundle is no longer the caller's; false: to be called again,
+ * by any one thread. */
+bool rpc_bundle_run(struct rpc_bundle *bundle, uint64_t until_ns);
+/* OVERLOADED. Only before it was run. */
+void rpc_bundle_refuse(struct rpc_bundle *bundle);
+/* As rpc_call_alloc(), until the bundle is answered. */
+void *rpc_bundle_alloc(struct rpc_bundle *bundle, size_t bytes);
+
 /* ---- Client ---------------------------------------------------------------------------------- */
 
 /* one connection's worth: a REQ socket with one dialer, many contexts; any thread */
@@ -151,6 +172,21 @@ bool rpc_client_hopeless(struct rpc_client *client, char *why, size_t size);
  * that a healed partition is not waited for through TCP's doubling retries; what else was in flight
  * ends as OUTCOME_UNKNOWN. So is a connect that hangs. */
 
+/* Calls to one node that wait for a message in flight travel together in the next one, by class: so
+ * that none waits for what takes longer than its own. A call finds its way into such a message only
+ * when LIMIT_BUNDLE_IN_FLIGHT of its class are in flight, and waits for no longer than
+ * LIMIT_BUNDLE_LINGER_MS there. A call that has a class must bear to be sent again: it is, alone,
+ * where its reply did not fit in beside the others'. */
+enum rpc_class {
+    RPC_ALONE,      /* always a message of its own */
+    RPC_AT_ONCE,    /* the node answers from what it has */
+    RPC_SESSION,    /* waits until the node has what a session has seen */
+    RPC_CONFIRMED,  /* waits for confirmed leadership */
+    RPC_LOCAL,      /* waits for the node's disk */
+    RPC_REPLICATED, /* waits for other nodes' disks */
+    RPC_CLASSES,
+};
+
 /* Of one call, in and out. Passed as closure_data to a generated stub; must live until the closure
  * has run. */
 struct rpc_exchange {
@@ -159,11 +195,16 @@ struct rpc_exchange {
     const Candor__V1__RequestId *request_id; /* NULL: none */
     char **hops;                             /* ids that redirected this call, oldest first */
     size_t hop_count;
+    enum rpc_class class;
     void *closure_data; /* the caller's own */
     /* out, valid while the closure runs */
     /* code OK when the reply's is; else the reply's, or one of the above */
     struct candor_error error;
     Candor__V1__RpcReply *reply; /* the envelope; NULL when none came */
+    /* the client's own: how the caller wants its answer */
+    const ProtobufCMessageDescriptor *output; /* NULL: packed bytes */
+    ProtobufCClosure typed;
+    void (*packed)(struct slice response, struct rpc_exchange *exchange);
 };
 
 /* The client's side of a service, for the generated stubs:

@@ -1,4 +1,4 @@
-/* A server: opened, closed, and what it tells about itself. */
+/* Opening, closing, and what a server tells about itself. */
 #include "rpc/server.h"
 
 #include <stdlib.h>
@@ -22,9 +22,9 @@
 static void server_free(struct rpc_server *server)
 {
     while (server->all != NULL) {
-        struct rpc_call *call = server->all;
-        server->all = call->next_of_all;
-        call_free(call);
+        struct rpc_context *context = server->all;
+        server->all = context->next_of_all;
+        rpc_context_free(context);
     }
     if (server->socket_open)
         nng_close(server->socket);
@@ -72,11 +72,13 @@ static struct rpc_server *server_new(const struct rpc_server_options *options)
     if (server->options.memory_bytes == 0)
         server->options.memory_bytes =
             max_size(LIMIT_RPC_MEMORY_BYTES, LIMIT_RPC_MEMORY_MESSAGES * options->message_bytes);
-    server->service_count = options->service_count + 1;
+    server->service_count = options->service_count + 1 + (options->bundle != NULL);
     server->services = memory_zeroed(server->service_count, sizeof(ProtobufCService *));
     for (size_t i = 0; i < options->service_count; i++)
         server->services[i] = options->services[i];
     server->services[options->service_count] = dispatch_reflection();
+    if (options->bundle != NULL)
+        server->services[options->service_count + 1] = bundle_service();
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->changed, NULL);
     return server;
@@ -95,7 +97,7 @@ enum candor_code rpc_server_open(const struct rpc_server_options *options, struc
         server_free(server);
         return listen_refused(options->address, error, err);
     }
-    calls_receive(server);
+    rpc_contexts_receive(server);
     if (!tend_begin(server)) {
         rpc_server_close(server);
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
@@ -111,9 +113,9 @@ enum candor_code rpc_server_open(const struct rpc_server_options *options, struc
  * tried again. */
 static void cancel_receiving(struct rpc_server *server)
 {
-    for (struct rpc_call *call = server->all; call != NULL; call = call->next_of_all)
-        if (atomic_load(&call->state) == CALL_RECEIVING)
-            nng_aio_cancel(call->aio);
+    for (struct rpc_context *at = server->all; at != NULL; at = at->next_of_all)
+        if (atomic_load(&at->state) == CONTEXT_RECEIVING)
+            nng_aio_cancel(at->aio);
 }
 
 static void wait_a_little(struct rpc_server *server)

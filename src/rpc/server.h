@@ -1,12 +1,13 @@
 /* The inside of the RPC server, for its own files only:
  *
  *   server.c      opening, closing, what a server tells about itself
- *   call.c        the life of one call: receive, run, reply
+ *   context.c     the life of an NNG context: receive, run, reply
  *   request.c     from the bytes of a request to its handler
+ *   bundle.c      many calls in one message
  *   connection.c  who is connected, what each holds, who is gone
  *   tend.c        what takes time to notice: idle connections, memory to give back
  *
- * A call takes one NNG context from its arrival until its reply is handed to the connection.
+ * A message takes one NNG context from its arrival until its reply is handed to the connection.
  * LIMIT_RPC_RECEIVERS contexts wait for requests at all times; one that is taken by a call that
  * waits is replaced by a further one, so a call that waits costs its own record and nothing that
  * another call needs.
@@ -23,13 +24,15 @@
 
 #include "base/arena.h"
 #include "base/budget.h"
+#include "base/unpack.h"
+#include "rpc/envelope.h"
 #include "rpc/rpc.h"
 
 #define CONNECTION_BUCKETS 1024
 
-/* A call goes round: RECEIVING, RUNNING, SENDING, and RECEIVING again, or IDLE while enough others
- * receive. */
-enum call_state { CALL_IDLE, CALL_RECEIVING, CALL_RUNNING, CALL_SENDING };
+/* A context goes round: RECEIVING, RUNNING, SENDING, and RECEIVING again, or IDLE while enough
+ * others receive. */
+enum context_state { CONTEXT_IDLE, CONTEXT_RECEIVING, CONTEXT_RUNNING, CONTEXT_SENDING };
 
 /* Whether a call is told that its caller is gone. Under the lock. */
 enum gone_state { GONE_UNWATCHED, GONE_WATCHED, GONE_TELLING, GONE_TOLD };
@@ -50,48 +53,54 @@ struct connection {
     bool leaving;
     /* Calls that point here, and one until it is gone. */
     uint32_t references;
-    /* Contexts that calls of this connection take: running, waiting, or with a reply that is not
-     * sent yet. */
+    /* Of this connection: running, waiting, or with a reply that is not sent yet. */
     uint32_t calls;
-    /* Those not finished yet that have not been told that it is gone. */
+    /* Those that are to be told when it is gone. */
     struct rpc_call *first;
 };
 
+/* A call as its handler knows it. */
 struct rpc_call {
     struct rpc_server *server;
-    atomic_int state;
-    nng_ctx context;
-    nng_aio *aio;
-    /* Threads that are inside NNG for this call. It is not freed before they have left. */
-    atomic_uint inside;
-    struct rpc_call *next_of_all;
-    struct rpc_call *previous_of_all;
-    struct rpc_call *next_idle;
-
+    struct rpc_bundle *bundle; /* it is one of its calls; NULL: it is that of a context */
     struct connection *connection;
-    bool listed; /* in connection->first */
-    struct rpc_call *next;
+    struct rpc_call *next; /* in connection->first */
     struct rpc_call *previous;
+    bool listed;
     enum gone_state gone_state;
     void (*gone)(struct rpc_call *call, void *closure);
     void *gone_closure;
 
-    struct arena arena;
     uint64_t arrived_ns;
     uint64_t deadline_ns;
-    /* The envelope until one decodes. */
-    Candor__V1__RpcRequest blank;
+    /* The envelope until one decodes; of a bundle's calls, with what they left out. */
+    Candor__V1__RpcRequest own;
     const Candor__V1__RpcRequest *envelope;
     /* NULL before it is found. */
     const ProtobufCMethodDescriptor *method;
     Candor__V1__RpcReply reply;
 };
 
+/* An NNG context, and the call that came in its message. */
+struct rpc_context {
+    struct rpc_call call; /* first: rpc_context_of() */
+    uint32_t weight;      /* as how many calls it counts: those of its bundle */
+    struct arena arena;
+    atomic_int state;
+    nng_ctx context;
+    nng_aio *aio;
+    /* Threads that are inside NNG for it. It is not freed before they have left. */
+    atomic_uint inside;
+    struct rpc_context *next_of_all;
+    struct rpc_context *previous_of_all;
+    struct rpc_context *next_idle;
+};
+
 struct rpc_server {
     struct rpc_server_options options;
     nng_socket socket;
     bool socket_open;
-    /* The caller's, then reflection. */
+    /* The caller's, then the server's own. */
     ProtobufCService **services;
     size_t service_count;
     /* Connections that did not read their replies, and when that was logged last. */
@@ -102,10 +111,10 @@ struct rpc_server {
 
     /* Of all below. Before any lock of NNG. */
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* a call is idle, or has been told */
+    pthread_cond_t changed; /* a context is idle, or a call has been told */
     bool closing;
-    struct rpc_call *all;
-    struct rpc_call *idle;
+    struct rpc_context *all;
+    struct rpc_context *idle;
     uint32_t all_count;
     uint32_t idle_count;
     uint32_t receiving;
@@ -116,7 +125,7 @@ struct rpc_server {
     struct connection *oldest;
     struct connection *newest;
     uint32_t connection_count;
-    /* The fewest idle calls since they were last freed. */
+    /* The fewest idle contexts since they were last freed. */
     uint32_t idle_least;
     /* Idle connections that may still be closed for new ones before the next look. */
     uint32_t evictions;
@@ -130,23 +139,48 @@ struct rpc_server {
     size_t peak_bytes;
 };
 
-/* ---- call.c ---------------------------------------------------------------------------------- */
+/* ---- context.c ------------------------------------------------------------------------------- */
 
-/* A call at rest, counted as idle; NULL: no memory. */
-struct rpc_call *call_new(struct rpc_server *server);
+/* A context at rest, counted as idle; NULL: no memory. */
+struct rpc_context *rpc_context_new(struct rpc_server *server);
 /* Waits for the threads inside. The aio goes first: freeing it waits until NNG's timer thread has
  * left its cancel function, which uses the context and the socket. */
-void call_free(struct rpc_call *call);
-/* Takes a call that rests out of the list of all. Under the lock. */
-void call_forget(struct rpc_call *call);
-/* Lets calls receive until LIMIT_RPC_RECEIVERS do. */
-void calls_receive(struct rpc_server *server);
-void call_finish(struct rpc_call *call, const ProtobufCMessage *response);
+void rpc_context_free(struct rpc_context *context);
+/* Takes a context that rests out of the list of all. Under the lock. */
+void rpc_context_forget(struct rpc_context *context);
+/* Lets contexts receive until LIMIT_RPC_RECEIVERS do. */
+void rpc_contexts_receive(struct rpc_server *server);
+/* Of the call that came in it. */
+void rpc_context_finish(struct rpc_context *context, struct envelope_body body);
+struct rpc_context *rpc_context_of(struct rpc_call *call);
 
 /* ---- request.c ------------------------------------------------------------------------------- */
 
 /* Unpacks the request, which it frees, and runs its handler, or fails the call. */
-void request_run(struct rpc_call *call, nng_msg *message);
+void request_run(struct rpc_context *context, nng_msg *message);
+/* Sets the call's envelope and deadline, or fails it. */
+bool request_take(struct rpc_call *call, const Candor__V1__RpcRequest *envelope);
+/* Finds the handler and runs it, or fails the call. */
+void request_invoke(struct rpc_call *call);
+__attribute__((format(printf, 4, 5))) void request_fail(struct rpc_call *call,
+                                                        enum candor_code code,
+                                                        enum candor_reason reason,
+                                                        const char *format, ...);
+
+/* ---- call.c ---------------------------------------------------------------------------------- */
+
+/* The ProtobufCClosure that handlers get. */
+void rpc_call_respond(const ProtobufCMessage *response, void *closure_data);
+
+/* ---- bundle.c -------------------------------------------------------------------------------- */
+
+/* The service `Rpc`. */
+ProtobufCService *bundle_service(void);
+void bundle_finish(struct rpc_call *call, const ProtobufCMessage *response);
+void *bundle_alloc(struct rpc_bundle *bundle, size_t bytes);
+enum unpack_result bundle_unpack(struct rpc_bundle *bundle,
+                                 const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
+                                 ProtobufCMessage **out);
 
 /* ---- connection.c ---------------------------------------------------------------------------- */
 
@@ -161,15 +195,17 @@ enum admission {
 int connections_watch(struct rpc_server *server);
 void connections_free(struct rpc_server *server);
 /* Counts a call that has arrived. Unless GONE, connection_left() must follow. Under the lock. */
-enum admission connection_arrived(struct rpc_call *call, uint32_t pipe);
+enum admission connection_arrived(struct rpc_context *context, uint32_t pipe);
+/* The message holds so many calls more. False: that is over a limit. */
+bool connection_grow(struct rpc_context *context, uint32_t count);
 /* Connections without a call that have been idle for options.idle_ms, and the `most` longest idle
  * ones of the others. Returns how many, at most `room`. */
 size_t connections_idle(struct rpc_server *server, uint64_t now_ns, size_t most, uint32_t *out,
                         size_t room);
 /* No longer told that its caller is gone, once this returns. True: it is gone. */
 bool connection_finished(struct rpc_call *call);
-/* The call has left its context. Under the lock. */
-void connection_left(struct rpc_call *call);
+/* The message has left its context. Under the lock. */
+void connection_left(struct rpc_context *context);
 
 /* ---- tend.c ---------------------------------------------------------------------------------- */
 

@@ -45,24 +45,24 @@ static void close_stuck(struct rpc_server *server, uint64_t now_ns)
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
 /* Half of those that nobody has needed since the last look. */
-static void free_idle_calls(struct rpc_server *server)
+static void free_idle_contexts(struct rpc_server *server)
 {
     pthread_mutex_lock(&server->lock);
     uint32_t count = (server->idle_least + 1) / 2;
-    struct rpc_call *first = NULL;
+    struct rpc_context *first = NULL;
     for (; count > 0 && server->idle != NULL; count--) {
-        struct rpc_call *call = server->idle;
-        server->idle = call->next_idle;
+        struct rpc_context *context = server->idle;
+        server->idle = context->next_idle;
         server->idle_count--;
-        call_forget(call);
-        call->next_idle = first;
-        first = call;
+        rpc_context_forget(context);
+        context->next_idle = first;
+        first = context;
     }
     server->idle_least = server->idle_count;
     pthread_mutex_unlock(&server->lock);
     while (first != NULL) {
-        struct rpc_call *next = first->next_idle;
-        call_free(first);
+        struct rpc_context *next = first->next_idle;
+        rpc_context_free(first);
         first = next;
     }
 }
@@ -94,7 +94,7 @@ static void tend(struct rpc_server *server)
     guard_tend(now_ns);
     close_idle(server, now_ns);
     close_stuck(server, now_ns);
-    free_idle_calls(server);
+    free_idle_contexts(server);
     give_memory_back(server);
 }
 

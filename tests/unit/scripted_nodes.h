@@ -71,7 +71,8 @@ struct node {
     size_t calls;
     struct rpc_call *silent[SCRIPTED_CALLS];
     size_t silent_count;
-    size_t hops; /* of the newest call */
+    bool closing; /* nobody is kept silent any more */
+    size_t hops;  /* of the newest call */
     char first_hop[8];
     uint64_t numbers[NOTED_MAX]; /* request numbers, in order */
     uint8_t client_ids[NOTED_MAX][CANDOR_CLIENT_ID_BYTES];
@@ -151,6 +152,7 @@ HELPER bool next_reply(struct node *node, struct rpc_call *call, struct reply *r
     snprintf(node->first_hop, sizeof node->first_hop, "%s",
              envelope->n_hops > 0 ? envelope->hops[0] : "");
     *reply = node->script[n < node->script_count ? n : node->script_count - 1];
+    reply->stay_silent = reply->stay_silent && !node->closing;
     if (reply->stay_silent)
         node->silent[node->silent_count++] = call;
     pthread_mutex_unlock(&node->lock);
@@ -298,6 +300,9 @@ HELPER void close_node(struct node *node)
     if (node->server == NULL)
         return;
     struct candor_error error = {.code = CANDOR_UNAVAILABLE, .reason = CANDOR_REASON_SHUTTING_DOWN};
+    pthread_mutex_lock(&node->lock);
+    node->closing = true;
+    pthread_mutex_unlock(&node->lock);
     for (size_t i = 0; i < node->silent_count; i++)
         rpc_call_fail(node->silent[i], &error);
     rpc_server_close(node->server);

@@ -463,8 +463,9 @@ static void who_reads_no_replies_delays_nobody(void **state)
     while (!answered && clock_boot_ns() < patience_ns) {
         int silent = caller(f->port);
         for (uint32_t i = 0; i < 400; i++)
-            assert_true(ask(silent, i, "large 60000"));
-        AWAIT(atomic_load(&f->run) >= 400);
+            ask(silent, i, "large 60000");
+        /* a slow machine closes the connection while it still sends */
+        AWAIT(atomic_load(&f->run) >= 400 || stats_of(f).connections == 1);
         answered = answers(other) && stats_of(f).connections == 2;
         AWAIT(stats_of(f).connections == 1);
         close(silent);

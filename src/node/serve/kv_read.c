@@ -36,6 +36,9 @@ static struct read_call *read_of_job(struct job *job)
     return (struct read_call *)((uint8_t *)job - offsetof(struct read_call, job));
 }
 
+/* NULL: what this thread reads it opens for itself. */
+static _Thread_local struct read_share *share_of_thread;
+
 /* ---- Readers --------------------------------------------------------------------------------- */
 
 static void reading_begin(struct reading *reading, struct read_call *of)
@@ -44,6 +47,7 @@ static void reading_begin(struct reading *reading, struct read_call *of)
     reading->node = of->ticket.node;
     reading->call = of->ticket.call;
     reading->request = of->request;
+    reading->share = share_of_thread;
     reading->items = NULL;
     reading->list = NULL;
     reading->item_count = reading->item_capacity = reading->item_bytes = 0;
@@ -66,6 +70,7 @@ static void run_read(struct job *job)
     reading_begin(&reading, read_of_job(job));
     struct state_view *data = take_data(reading.of);
     if (data != NULL) {
+        reading.share = NULL;
         view_read_without_peers(&reading.node->view, &reading.view);
         answer_from(&reading, data);
     } else if (!reply_came_too_late(reading.node, reading.call)) {
@@ -191,6 +196,26 @@ static struct state_view *open_data(struct node *node, struct core_view *view)
     }
 }
 
+/* For a reading: its share's, or its own. */
+static struct state_view *begin_data(struct reading *reading)
+{
+    struct read_share *share = reading->share;
+    if (share == NULL)
+        return open_data(reading->node, &reading->view);
+    if (share->data == NULL) {
+        share->data = open_data(reading->node, &share->view);
+        share->applied = state_view_applied(share->data);
+    }
+    reading->view = share->view;
+    return share->data;
+}
+
+static void end_data(const struct reading *reading, struct state_view *data)
+{
+    if (reading->share == NULL)
+        state_view_end(data);
+}
+
 static struct core_read_decision decide(const struct reading *reading, const struct core_read *read,
                                         uint64_t applied)
 {
@@ -199,12 +224,34 @@ static struct core_read_decision decide(const struct reading *reading, const str
     return core_decide_read(&reading->view, &fresh, read);
 }
 
+/* In the reply of a bundle, for all who share what was read. */
+static void fill_shared(void *closure, struct rpc_call *call)
+{
+    struct read_shown *shown = closure;
+    reply_freshness(call, &shown->view, shown->applied.seq, &shown->applied, &shown->room);
+}
+
+/* False: the reply has to say its own. */
+static bool shares_freshness(const struct reading *reading)
+{
+    struct read_share *share = reading->share;
+    if (share == NULL || share->shown == NULL)
+        return false;
+    if (!share->told) {
+        share->shown->view = share->view;
+        share->shown->applied = share->applied;
+        share->told = true;
+    }
+    return rpc_call_share_freshness(reading->call, fill_shared, share->shown);
+}
+
 static void conclude(struct reading *reading, struct core_read_decision decision,
                      const struct candor_pos *applied)
 {
     if (decision.decision == CORE_SERVE) {
         struct reply_room room;
-        reply_freshness(reading->call, &reading->view, applied->seq, applied, &room);
+        if (!shares_freshness(reading))
+            reply_freshness(reading->call, &reading->view, applied->seq, applied, &room);
         reading->of->ticket.reply(reading->response, reading->call);
     } else {
         reply_fail(reading->node, reading->call, &reading->view, decision.code, decision.reason,
@@ -215,7 +262,7 @@ static void conclude(struct reading *reading, struct core_read_decision decision
 /* Ends `data`. */
 static void finish_reading(struct reading *reading, struct state_view *data)
 {
-    state_view_end(data);
+    end_data(reading, data);
     free(reading->items);
     free(reading->list);
 }
@@ -275,7 +322,7 @@ static void serve_or_refuse(struct reading *reading, const struct core_read *rea
 static void serve(struct reading *reading)
 {
     const struct read_call *of = reading->of;
-    struct state_view *data = open_data(reading->node, &reading->view);
+    struct state_view *data = begin_data(reading);
     struct core_read read = of->read;
     bool linearizable = read.level == CANDOR_READ_LINEARIZABLE;
     bool still_true = of->waited && of->rewinds == state_view_rewinds(data);
@@ -291,13 +338,14 @@ static void serve(struct reading *reading)
         serve_or_refuse(reading, &read, decision, data);
         return;
     }
-    state_view_end(data);
+    end_data(reading, data);
     wait_for(reading, linearizable ? CORE_WAIT_LINEARIZABLE : CORE_WAIT_SESSION, read.token);
 }
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-static enum candor_code read_options(const Candor__V1__ReadOptions *options, struct core_read *out,
+static enum candor_code read_options(const struct rpc_call *call,
+                                     const Candor__V1__ReadOptions *options, struct core_read *out,
                                      struct candor_error *err)
 {
     *out = (struct core_read){.level = CANDOR_READ_EVENTUAL};
@@ -310,7 +358,8 @@ static enum candor_code read_options(const Candor__V1__ReadOptions *options, str
         out->level = (enum candor_read_level)options->level;
     out->max_staleness_ms = options->max_staleness_ms;
     out->allow_syncing = options->allow_syncing;
-    return wire_read_token(options->token, &out->token, err);
+    bool of_bundle = options->token == NULL && out->level == CANDOR_READ_SESSION;
+    return wire_read_token(of_bundle ? rpc_call_token(call) : options->token, &out->token, err);
 }
 
 /* Checks what all reads have in common. NULL: the call was failed. */
@@ -323,7 +372,7 @@ struct read_call *kv_read_new(Candor__V1__KV_Service *service, struct rpc_call *
     struct core_read read;
     if (!reply_check_hops(node, call))
         return NULL;
-    if (read_options(options, &read, &err) != CANDOR_OK) {
+    if (read_options(call, options, &read, &err) != CANDOR_OK) {
         reply_fail_now(node, call, err.code, err.reason, err.message);
         return NULL;
     }
@@ -346,7 +395,9 @@ void kv_read_submit(struct read_call *of,
     struct node *node = of->ticket.node;
     of->fill = fill;
     of->job.run = run_read;
-    if (!pool_push(&node->readers, &of->job))
+    if (share_of_thread != NULL) /* a reader's thread already */
+        run_read(&of->job);
+    else if (!pool_push(&node->readers, &of->job))
         reply_fail_busy(node, of->ticket.call);
 }
 
@@ -357,6 +408,10 @@ void kv_read_submit_short(struct read_call *of,
                           bool (*fill)(struct reading *reading, struct state_view *data))
 {
     struct node *node = of->ticket.node;
+    if (share_of_thread != NULL) {
+        kv_read_submit(of, fill);
+        return;
+    }
     if (atomic_fetch_add(&node->short_reads, 1) < node->short_read_limit) {
         of->fill = fill;
         of->job.run = run_read;
@@ -365,6 +420,21 @@ void kv_read_submit_short(struct read_call *of,
         kv_read_submit(of, fill);
     }
     atomic_fetch_sub(&node->short_reads, 1);
+}
+
+void kv_read_share_begin(struct read_share *share, struct read_shown *shown)
+{
+    share->data = NULL;
+    share->shown = shown;
+    share->told = false;
+    share_of_thread = share;
+}
+
+void kv_read_share_end(struct read_share *share)
+{
+    share_of_thread = NULL;
+    if (share->data != NULL)
+        state_view_end(share->data);
 }
 
 /* One call less; the node goes on. The client may ask again. */

@@ -4,6 +4,7 @@
 #define NODE_KV_READ_H
 
 #include "candor/v1/kv.pb-c.h"
+#include "node/serve/reply.h"
 #include "node/shared/pool.h"
 #include "node/shared/ticket.h"
 #include "state/state.h"
@@ -26,6 +27,22 @@ struct read_call {
     struct state_view *data;
 };
 
+/* What reads were served from: the freshness of those that share it. In the memory of a bundle. */
+struct read_shown {
+    struct core_view view;
+    struct candor_pos applied;
+    struct reply_room room;
+};
+
+/* Of the reads that one thread serves between begin and end: one view of the state. */
+struct read_share {
+    struct state_view *data; /* NULL: none was opened yet */
+    struct core_view view;
+    struct candor_pos applied;
+    struct read_shown *shown; /* NULL: no memory for it */
+    bool told;
+};
+
 /* What a reader has in hand while it serves one. */
 struct reading {
     struct read_call *of;
@@ -33,6 +50,7 @@ struct reading {
     struct rpc_call *call;
     const ProtobufCMessage *request;
     struct core_view view;
+    struct read_share *share; /* whose data these are; NULL: this reading's own */
     /* The response, and what it points to. */
     ProtobufCMessage *response;
     union {
@@ -59,6 +77,10 @@ void kv_read_submit(struct read_call *of,
 /* For a lookup of one key: served at once where it may be. May end `of`. */
 void kv_read_submit_short(struct read_call *of,
                           bool (*fill)(struct reading *reading, struct state_view *data));
+
+/* `shown` may be NULL. The share is the thread's, and stays until the end. */
+void kv_read_share_begin(struct read_share *share, struct read_shown *shown);
+void kv_read_share_end(struct read_share *share);
 
 /* For who fills a response. False: the call was failed. */
 bool kv_read_fail_without_memory(struct reading *reading);

@@ -152,10 +152,12 @@ static bool read_token(struct node *node, struct rpc_call *call,
                        const Candor__V1__WriteOptions *options, struct candor_token *out)
 {
     struct candor_error err = {0};
+    const Candor__V1__SessionToken *token =
+        options != NULL && options->token != NULL ? options->token : rpc_call_token(call);
     *out = (struct candor_token){0};
-    if (options == NULL || options->token == NULL)
+    if (token == NULL)
         return true;
-    if (wire_read_token(options->token, out, &err) != CANDOR_OK)
+    if (wire_read_token(token, out, &err) != CANDOR_OK)
         return kv_fail(node, call, &err);
     struct core_view view;
     view_read_without_peers(&node->view, &view);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/queue.h"
 #include "core/core.h"
 #include "node/shared/event.h"
@@ -36,6 +37,21 @@ static void caller_gone(struct rpc_call *call, void *closure)
     event_push(ticket->node, event);
 }
 
+/* This thread's; NULL: what it pushes goes at once. */
+static _Thread_local struct ticket_batch *batch_of_thread;
+
+static bool push(struct ticket *ticket)
+{
+    struct ticket_batch *batch = batch_of_thread;
+    if (batch == NULL)
+        return queue_push(ticket->node->events, &ticket->event);
+    ticket->next_done = NULL;
+    *batch->end = ticket;
+    batch->end = &ticket->next_done;
+    batch->count++;
+    return true;
+}
+
 bool ticket_push(struct ticket *ticket)
 {
     struct node *node = ticket->node;
@@ -46,6 +62,41 @@ bool ticket_push(struct ticket *ticket)
         ticket->watched = true; /* before the push: the ticket may be finished right after it */
         rpc_call_when_gone(ticket->call, caller_gone, ticket);
     }
-    return !atomic_load_explicit(&node->stopping, memory_order_relaxed) &&
-           queue_push(node->events, &ticket->event);
+    return !atomic_load_explicit(&node->stopping, memory_order_relaxed) && push(ticket);
+}
+
+/* ---- Together -------------------------------------------------------------------------------- */
+
+void ticket_batch_begin(struct ticket_batch *batch)
+{
+    *batch = (struct ticket_batch){.end = &batch->first};
+    batch_of_thread = batch;
+}
+
+static void refuse(struct ticket *ticket)
+{
+    struct outcome outcome = {.code = CANDOR_RESOURCE_EXHAUSTED,
+                              .reason = CANDOR_REASON_OVERLOADED};
+    if (atomic_load(&ticket->node->stopping)) {
+        outcome.code = CANDOR_UNAVAILABLE;
+        outcome.reason = CANDOR_REASON_SHUTTING_DOWN;
+    }
+    ticket->finished(ticket, &outcome);
+}
+
+void ticket_batch_end(struct ticket_batch *batch, struct node *node)
+{
+    void *events[LIMIT_BUNDLE_CALLS];
+    batch_of_thread = NULL;
+    ASSERT_U64(batch->count, <=, LIMIT_BUNDLE_CALLS);
+    size_t count = 0;
+    for (struct ticket *ticket = batch->first; ticket != NULL; ticket = ticket->next_done)
+        events[count++] = &ticket->event;
+    if (count == 0 || queue_push_many(node->events, events, count))
+        return; /* they may be finished already */
+    struct ticket *next;
+    for (struct ticket *ticket = batch->first; ticket != NULL; ticket = next) {
+        next = ticket->next_done;
+        refuse(ticket);
+    }
 }

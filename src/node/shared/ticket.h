@@ -49,4 +49,14 @@ void *ticket_new(struct node *node, struct rpc_call *call, ProtobufCClosure repl
  * replies. */
 bool ticket_push(struct ticket *ticket);
 
+/* What one thread pushes between begin and end goes to the node thread together, at the end: one
+ * hand-over. A ticket for which there is no room then is finished there, OVERLOADED. */
+struct ticket_batch {
+    struct ticket *first;
+    struct ticket **end;
+    size_t count;
+};
+void ticket_batch_begin(struct ticket_batch *batch);
+void ticket_batch_end(struct ticket_batch *batch, struct node *node);
+
 #endif
