@@ -5,19 +5,11 @@ import os
 import subprocess
 import sys
 
-import matplotlib
-matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.lines import Line2D  # noqa: E402
-from matplotlib.patches import Patch  # noqa: E402
+from theme import THEMES, plt, save as save_to, use
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-THEMES = {
-    "light": {"ink": "#1f2328", "faint": "#d0d7de", "grid": "#8c959f", "FRESH": "#57ab5a", "STALE": "#e3a008",
-              "SYNCING": "#539bf5", "EXPIRED": "#c94f4f", "line": "#0550ae", "other": "#8250df", "bad": "#cf222e"},
-    "dark": {"ink": "#e6edf3", "faint": "#3d444d", "grid": "#7d8590", "FRESH": "#3f8f46", "STALE": "#b98a10",
-             "SYNCING": "#3b7fd0", "EXPIRED": "#a63d3d", "line": "#79c0ff", "other": "#d2a8ff", "bad": "#ff7b72"},
-}
 
 
 def load(name):
@@ -25,18 +17,8 @@ def load(name):
         return json.load(f)
 
 
-def use(theme):
-    plt.rcParams.update({
-        "svg.fonttype": "none", "svg.hashsalt": "candor", "font.family": "sans-serif", "font.size": 10,
-        "text.color": theme["ink"], "axes.labelcolor": theme["ink"], "axes.edgecolor": theme["grid"],
-        "xtick.color": theme["ink"], "ytick.color": theme["ink"], "axes.spines.top": False,
-        "axes.spines.right": False, "legend.frameon": False, "legend.labelcolor": theme["ink"]})
-
-
 def save(figure, name, mode):
-    figure.savefig(os.path.join(HERE, f"{name}-{mode}.svg"), transparent=True, bbox_inches="tight",
-                   metadata={"Date": None, "Creator": "docs/pictures/draw.py"})
-    plt.close(figure)
+    save_to(figure, HERE, name, mode, "docs/pictures/draw.py")
 
 
 def spans(samples, key):
