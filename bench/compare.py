@@ -158,8 +158,11 @@ def write(results, settings):
     names = [] if settings.no_pictures else plots.draw(results, os.path.join(settings.out, "pictures"))
     if names is None:
         say("no pictures: apt-get install python3-matplotlib")
+    notes = ""
+    with contextlib.suppress(FileNotFoundError), open(os.path.join(settings.out, "missed.md")) as f:
+        notes = f.read()
     with open(os.path.join(settings.out, "RESULTS.md"), "w") as f:
-        f.write(document.write(results, names or []))
+        f.write(document.write(results, names or [], notes))
     say(f"written: {os.path.join(settings.out, 'RESULTS.md')}")
 
 
@@ -177,8 +180,8 @@ def measure(settings):
     write(results, settings)
 
 
-QUICK = {"rounds": 1, "seconds": 0.1, "keys": 500, "many": 2000, "sizes": [300, 600], "callers": [1, 8], "rates": [100, 200],
-         "outage_s": 4, "fault_s": 0.5, "mend_s": 2.5, "outage_rate": 200}
+QUICK = {"rounds": 1, "seconds": 0.1, "keys": 500, "many": 2000, "sizes": [300, 600], "callers": [4], "rates": [100],
+         "outage_s": 3.5, "fault_s": 0.5, "mend_s": 2.2, "outage_rate": 200}
 
 
 def options():

@@ -92,13 +92,14 @@ class Candor:
 
 def snapshot_seconds(keys, value):
     """How long an empty node takes to be FRESH, while writes go on; and what it said of the snapshot."""
-    system = Candor(3, keys, value, retention={"log": "16MiB"})
+    system = Candor(3, keys, value, retention={"log": "1MiB"})
     try:
         system.start()
-        system.load()
         node = system.replica
         system.cluster.kill(node)
         shutil.rmtree(os.path.join(system.cluster.dir, "data", node))
+        system.load()
+        trim_log(system)
         writers = subprocess.Popen([str(w) for w in system.bench("put", 3600, callers=16, blocking=True, node="primary")],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -108,6 +109,12 @@ def snapshot_seconds(keys, value):
             writers.wait()
     finally:
         system.close()
+
+
+def trim_log(system):
+    """Writes until the log no longer begins with the first record: from it alone nobody can begin any more."""
+    more = system.bench("put", 2, callers=32, batch=16)
+    until(lambda: run(more) and system.cluster.status()[system.primary]["log_first_seq"] > 1, "the primary trims its log", 600)
 
 
 def until_fresh(system, node):

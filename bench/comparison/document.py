@@ -9,10 +9,12 @@ LIMITS = """- One machine: clients and all nodes share its processors and its di
   replicas may lose or fork what was acknowledged; a Redis read says nothing of its age. Redis is one thread a node.
 - **etcd** keeps all revisions until they are compacted (not done here), and checks a quota. Its serializable get is nearest to EVENTUAL, its
   get to LINEARIZABLE.
-- **Generators**: Candor: `kvctl bench`, "asynchronous" without a thread for each operation, "threads" with callers that block in libcandor, one
-  process, one connection. Redis: `redis-benchmark`; `bench/load/redis_load.c` (one thread, epoll) for WAIT, for a given rate and for a
+- **Generators**: Candor: `kvctl bench`, one process and one client of libcandor: "asynchronous" submits operations (candor/async.h), "threads"
+  are callers that block in its calls. Redis: `redis-benchmark`; `bench/load/redis_load.c` (one thread, epoll) for WAIT, for a given rate and for a
   timeline. etcd: `bench/load/etcd_load.go`, goroutines over etcd's own client of Debian's golang-etcd-server-dev, one connection for each 8
   of them, at most 8, to the leader: Debian has none of etcd's `benchmark`.
+- **Memory** is what a process has of its own (RssAnon). Candor's keys and values are in files that it maps, etcd's as well; Redis has them in
+  memory alone, and says them again from its log.
 - **Percentiles**: of `kvctl bench` and the two generators above at most 0.8 % too long; of redis-benchmark as it prints them.
 - **Latency against offered load** counts from when an operation was due, not from when it was sent: what a slow answer holds up is late.
 - **Failover of Redis** needs Sentinel, and is not measured. A partition is a leader that is stopped (SIGSTOP) and goes on later.
@@ -81,16 +83,18 @@ TITLES = {"callers-get": "GETs a second against operations in flight", "callers-
           "keys": "What keys cost, one node", "failover": "The node that leads is killed", "partition": "The node that leads is cut off"}
 
 
-def write(results, names):
-    """The text of the document; `names` of the pictures that were drawn."""
+def write(results, names, notes):
+    """The text of the document; `names` of the pictures that were drawn, `notes` that somebody wrote about what is missed."""
     lines = ["# What was measured, beside Redis and etcd", "",
              f"By `{results['command']}`, {results['began']}, in {results['took_s'] / 60:.0f} minutes.",
-             "Written by the program: other figures come from running it, not from editing this.", ""]
+             "Written by the program: what is to be said of the figures stands in missed.md beside it, and is copied.", ""]
     if results["settings"]["quick"]:
         lines += ["**This is a quick run: it shows that the program works. Its figures mean nothing.**", ""]
     lines += ["## Targets", "", *table(["work", "at least", "measured", "met or missed"], (
         [t.work, t.wanted, *verdict(t, results)] for t in TARGETS)), "",
         f"A ratio is the median of those of the {results['settings']['rounds']} rounds: what the machine did in a round hits both.", ""]
+    if notes:
+        lines += ["## Why what is missed is missed", "", notes.strip(), ""]
     lines += ["## Machine and settings", "", *table(["", ""], results["machine"].items()), ""]
     if results["left_out"]:
         lines += ["Left out:", "", *(f"- {what}" for what in results["left_out"]), ""]

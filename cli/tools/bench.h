@@ -1,6 +1,7 @@
 /* kvctl bench, in parts: cmd_bench.c reads the options and runs it, bench_keys.c writes and deletes
- * the keys, bench_draw.c says what a caller does next, bench_async.c and bench_blocking.c are the
- * two kinds of callers, bench_processes.c runs several processes of them, bench_report.c tells.
+ * the keys, bench_draw.c says what a caller does next and bench_call.c makes a call of it,
+ * bench_async.c and bench_blocking.c are the two kinds of callers, bench_processes.c runs several
+ * processes of them, bench_report.c tells.
  *
  * Open loop (--rate): operation n is due at begun + n/rate whatever became of those before it, and
  * its latency counts from then. So an operation that a slow answer held up is as late as its user
@@ -12,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <candor/client.h>
+#include <candor/async.h>
 
 #include "base/limits.h"
 #include "base/rng.h"
@@ -21,6 +22,7 @@
 
 #define BENCH_PREFIX "bench:"
 #define BENCH_CODES 17
+#define BENCH_CALLERS_MAX 10000 /* of a process */
 #define BENCH_PROCESSES_MAX 64
 #define BENCH_BATCH_MAX 1024   /* keys of a message */
 #define BENCH_SLICES_MAX 36000 /* of --timeline; what comes later counts to the last one */
@@ -65,7 +67,8 @@ struct bench_tally {
     atomic_uint_fast64_t ops; /* keys read or written, pages, transactions */
     atomic_uint_fast64_t stale;
     atomic_uint_fast64_t missing;
-    atomic_uint_fast64_t unsent; /* open loop: due, and not sent before the end */
+    atomic_uint_fast64_t elsewhere; /* answered by another node than the target */
+    atomic_uint_fast64_t unsent;    /* open loop: due, and not sent before the end */
     atomic_uint_fast64_t errors[BENCH_CODES];
     uint64_t begun_wall_ms;
     uint64_t took_ns;
@@ -111,6 +114,7 @@ struct bench_draw {
     bool is_write;
     size_t count;              /* of keys */
     struct candor_bytes *keys; /* room for batch, at least 2 */
+    struct candor_op *ops;     /* likewise */
     uint8_t *room;
 };
 
@@ -124,6 +128,8 @@ void bench_key(const struct bench_work *work, uint64_t n, char *out);
 /* The clock of a run starts; and stops: nothing is claimed any more. */
 void bench_begin(struct bench *bench);
 void bench_end(struct bench *bench);
+/* Whether it is not over yet: the time, but at least until one was answered, or its deadline. */
+bool bench_goes_on(const struct bench *bench);
 /* When the next operation is due: `now` in the closed loop. False: none is due yet, or no more. */
 bool bench_claim(struct bench *bench, uint64_t now_ns, uint64_t *due_ns);
 /* Open loop: the next operation, due or not; its caller waits for it. False: no more. */
@@ -131,9 +137,42 @@ bool bench_take(struct bench *bench, uint64_t *due_ns);
 /* When the next one will be; UINT64_MAX: never. */
 uint64_t bench_next_due_ns(struct bench *bench);
 /* Of a message that was due at due_ns and is answered now. */
-void bench_count(struct bench *bench, bool is_write, uint64_t due_ns, size_t ops,
+void bench_count(struct bench *bench, const struct bench_draw *draw, uint64_t due_ns,
                  const struct candor_result *result);
 void bench_pause_ns(uint64_t ns);
+
+/* ---- bench_call.c ---- */
+
+enum bench_call_kind {
+    BENCH_CALL_GET,
+    BENCH_CALL_MGET,
+    BENCH_CALL_SCAN,
+    BENCH_CALL_PUT,
+    BENCH_CALL_BATCH,
+    BENCH_CALL_TXN,
+};
+
+/* The arguments of a call. Not to be copied: it points into itself. */
+struct bench_call {
+    const struct bench_draw *draw;
+    enum bench_call_kind kind;
+    struct candor_bytes value;
+    struct candor_read_options read;
+    struct candor_write_options write;
+    struct candor_range range;
+    struct candor_compare there;
+    struct candor_txn_op txn_ops[2];
+    struct candor_txn txn;
+};
+
+void bench_call_make(struct bench_call *call, const struct bench_draw *draw,
+                     const struct bench *bench);
+void bench_call_wait(const struct bench_call *call, struct candor_client *client,
+                     struct candor_result *result);
+enum candor_code bench_call_submit(const struct bench_call *call, struct candor_client *client,
+                                   const struct candor_sink *sink, struct candor_error *err);
+/* For the place of the benchmark. False: the tally has the error. */
+bool bench_open_client(struct bench *bench, struct candor_client **out);
 
 /* ---- Callers: each runs until the duration is over or ^C, and fills the tally ---- */
 

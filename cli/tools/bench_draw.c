@@ -83,15 +83,17 @@ void bench_draw_init(struct bench_draw *draw, const struct bench *bench, uint64_
 {
     const struct bench_work *work = &bench->work;
     size_t room = work->batch < 2 ? 2 : work->batch;
-    rng_seed(&draw->rng, bench->seed * LIMIT_RPC_CLIENT_CALLS + caller + 1);
+    rng_seed(&draw->rng, bench->seed * BENCH_CALLERS_MAX + caller + 1);
     draw->keys = calloc(room, sizeof *draw->keys);
     draw->room = malloc(room * (work->key_bytes + 1));
-    ASSERT(draw->keys != NULL && draw->room != NULL);
+    draw->ops = calloc(room, sizeof *draw->ops);
+    ASSERT(draw->keys != NULL && draw->room != NULL && draw->ops != NULL);
 }
 
 void bench_draw_free(struct bench_draw *draw)
 {
     free(draw->keys);
+    free(draw->ops);
     free(draw->room);
 }
 
@@ -167,6 +169,17 @@ void bench_begin(struct bench *bench)
     bench->tally->begun_wall_ms = clock_wall_ms();
 }
 
+bool bench_goes_on(const struct bench *bench)
+{
+    uint64_t took = clock_boot_ns() - bench->begun_ns;
+    if (interrupt_seen())
+        return false;
+    if (took < bench->work.duration_ns)
+        return true;
+    return atomic_load(&bench->tally->ops) == 0 && bench_failed(bench->tally) == 0 &&
+           took - bench->work.duration_ns < bench->work.deadline_ms * NS_PER_MS;
+}
+
 void bench_end(struct bench *bench)
 {
     uint64_t now = clock_boot_ns();
@@ -191,7 +204,21 @@ static void count_slice(const struct bench *bench, atomic_uint_least32_t *slices
     atomic_fetch_add(&slices[slice < BENCH_SLICES_MAX ? slice : BENCH_SLICES_MAX - 1], 1);
 }
 
-void bench_count(struct bench *bench, bool is_write, uint64_t due_ns, size_t ops,
+static void count_answer(const struct bench *bench, const struct bench_draw *draw,
+                         const struct candor_result *result)
+{
+    struct bench_tally *tally = bench->tally;
+    const char *target = bench->place.target.id;
+    for (size_t i = 0; i < result->item_count && !draw->is_write; i++)
+        atomic_fetch_add(&tally->missing, !result->items[i].found);
+    if (!result->has_freshness)
+        return;
+    atomic_fetch_add(&tally->stale, result->freshness.stale);
+    if (target[0] != '\0' && strcmp(target, result->freshness.node) != 0)
+        atomic_fetch_add(&tally->elsewhere, 1);
+}
+
+void bench_count(struct bench *bench, const struct bench_draw *draw, uint64_t due_ns,
                  const struct candor_result *result)
 {
     struct bench_tally *tally = bench->tally;
@@ -205,9 +232,8 @@ void bench_count(struct bench *bench, bool is_write, uint64_t due_ns, size_t ops
     /* In the closed loop an answer behind the end belongs to no second that was measured. */
     if (bench->work.rate == 0 && atomic_load(&bench->stopping))
         return;
-    histogram_add(is_write ? &tally->writes : &tally->reads, now - due_ns);
-    atomic_fetch_add(&tally->ops, ops);
-    if (result->has_freshness && result->freshness.stale)
-        atomic_fetch_add(&tally->stale, 1);
+    histogram_add(draw->is_write ? &tally->writes : &tally->reads, now - due_ns);
+    atomic_fetch_add(&tally->ops, bench->work.op == BENCH_TXN ? 1 : draw->count);
+    count_answer(bench, draw, result);
     count_slice(bench, tally->done, now);
 }

@@ -94,6 +94,7 @@ static void merge(struct bench_tally *into, const struct bench_tally *from)
     into->ops += from->ops;
     into->stale += from->stale;
     into->missing += from->missing;
+    into->elsewhere += from->elsewhere;
     into->unsent += from->unsent;
     for (size_t i = 0; i < BENCH_CODES; i++)
         into->errors[i] += from->errors[i];

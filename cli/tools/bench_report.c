@@ -131,6 +131,7 @@ void bench_report_json(struct command_context *ctx, const struct bench *bench)
                         json_real((double)atomic_load(&tally->ops) / seconds));
     set_latencies(out, bench);
     json_object_set_new(out, "not_found", json_u64(atomic_load(&tally->missing)));
+    json_object_set_new(out, "elsewhere", json_u64(atomic_load(&tally->elsewhere)));
     json_object_set_new(out, "stale", json_u64(atomic_load(&tally->stale)));
     json_object_set_new(out, "unsent", json_u64(atomic_load(&tally->unsent)));
     json_object_set_new(out, "errors", errors);
@@ -150,6 +151,13 @@ static void print_latencies(const char *title, const struct histogram *histogram
     printf("%-6s %10.1f us\n", "max", us(atomic_load(&histogram->max_ns)));
 }
 
+static const char *caller_word(const struct bench_work *work)
+{
+    if (work->blocking)
+        return work->callers == 1 ? "thread" : "threads";
+    return work->callers == 1 ? "caller" : "callers";
+}
+
 static void print_work(const struct bench *bench)
 {
     const struct bench_work *work = &bench->work;
@@ -165,8 +173,7 @@ static void print_work(const struct bench *bench)
         printf(", %llu processes of", (number)work->processes);
     else
         printf(",");
-    printf(" %llu %s, %llu keys", (number)work->callers, work->blocking ? "threads" : "callers",
-           (number)work->keys);
+    printf(" %llu %s, %llu keys", (number)work->callers, caller_word(work), (number)work->keys);
     if (work->zipf)
         printf(" by Zipf");
     printf(", %llu + %llu bytes", (number)work->key_bytes, (number)work->value_bytes);
@@ -183,6 +190,8 @@ static void print_troubles(const struct bench_tally *tally)
     if (atomic_load(&tally->missing) > 0)
         printf("%llu keys were not there (`kvctl bench load` writes them)\n",
                (number)atomic_load(&tally->missing));
+    if (atomic_load(&tally->elsewhere) > 0)
+        printf("%llu were answered by another node\n", (number)atomic_load(&tally->elsewhere));
     if (atomic_load(&tally->stale) > 0)
         printf("%llu answers were flagged stale\n", (number)atomic_load(&tally->stale));
     for (int i = 0; i < BENCH_CODES; i++) {

@@ -153,7 +153,7 @@ static bool take_load(struct command_context *ctx, struct bench_work *work)
     work->zipf = draw != NULL && strcmp(draw, "zipf") == 0;
     if (work->op == BENCH_LAG)
         work->callers = 1;
-    if (!option_number(ctx, "callers", 1, LIMIT_RPC_CLIENT_CALLS, &work->callers) ||
+    if (!option_number(ctx, "callers", 1, BENCH_CALLERS_MAX, &work->callers) ||
         !option_number(ctx, "processes", 1, BENCH_PROCESSES_MAX, &work->processes) ||
         !option_number(ctx, "reads", 0, 100, &work->reads_percent) ||
         !option_number(ctx, "rate", 1, 100000000, &work->rate) ||
@@ -398,7 +398,8 @@ static const struct option_spec bench_options[] = {
     {"callers", 0, "COUNT", false, "Operations in flight in each process; default: 64"},
     {"processes", 0, "COUNT", false, "Processes that call; default: 1"},
     {"blocking", 0, NULL, false,
-     "Each caller is a thread that blocks in libcandor; the others need no thread"},
+     "Each caller is a thread that blocks in a call; without it they submit operations "
+     "(candor/async.h)"},
     {"level", 'l', "eventual|bounded|session|linearizable", false,
      "get, scan, mixed: what a read asks for; default: eventual"},
     {"max-staleness", 'm', "DURATION", false, "Of --level bounded"},
@@ -431,8 +432,9 @@ const struct command command_bench = {
         "Writes the keys, measures, and deletes the keys again, also after ^C (a second ^C ends it "
         "at once). It begins only where no key bench:* is there.\n\n"
         "get and scan ask --node or the first node; what writes goes to the primary. Each "
-        "caller has one message in flight; nothing is tried again, but with --blocking by "
-        "libcandor. txn reads one key, which must exist, and writes another. lag writes at the "
+        "caller has one operation in flight, and libcandor does the rest: it follows redirects and "
+        "tries again, up to --deadline. txn reads one key, which must exist, and writes another. "
+        "lag writes at the "
         "primary and then reads in the same session at --node or the first replica: its latency "
         "is that of the read.\n\n"
         "load only writes the keys and leaves them for runs with --loaded; clean deletes them, "

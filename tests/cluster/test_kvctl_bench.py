@@ -34,7 +34,7 @@ class Bench(unittest.TestCase):
     def measured(self, op, *args):
         out = self.bench(op, *args)
         self.assertGreater(out["ops"], 0)
-        self.assertEqual((out["errors"], out["not_found"]), ({}, 0))
+        self.assertEqual((out["errors"], out["not_found"], out["elsewhere"]), ({}, 0, 0))
         latency = out["latency_us"]
         shares = [latency[name] for name in ("p50", "p90", "p95", "p99", "p99_9", "p99_99", "max")]
         self.assertEqual(shares, sorted(shares))
@@ -60,9 +60,16 @@ class Bench(unittest.TestCase):
 
     def test_reads_of_a_replica_and_how_far_it_is_behind(self):
         node = self.other()
-        self.assertEqual(self.measured("get", "--node", node)["node"], node)
+        for level in ("eventual", "linearizable"):
+            for how in ((), ("--blocking",)):
+                self.assertEqual(self.measured("get", "--node", node, "--level", level, *how)["node"], node)
         self.assertEqual(self.measured("lag", "--node", node)["node"], node)
         self.assertNotEqual(self.measured("lag")["node"], self.cluster.primary())
+
+    def test_what_another_node_answers_is_told(self):
+        out = self.bench("put", "--node", self.other())
+        self.assertGreater(out["ops"], 0)
+        self.assertEqual(out["elsewhere"], out["ops"])
 
     def test_keys_by_zipf_sizes_and_processes(self):
         out = self.measured("mixed", "--draw", "zipf", "--key-size", "40B", "--value-size", "1KiB", "--processes", "2")
