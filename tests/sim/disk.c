@@ -275,6 +275,15 @@ void disk_excuse(struct world *world, const struct disk *disk, uint64_t above)
         excuse(world, disk, seq);
 }
 
+/* A forced EPOCH_START whose epoch the hard state did not reach: nobody was told of it, and the
+ * epoch is free (R28). */
+static void forget_opening(const struct disk *disk)
+{
+    struct epoch_log *epoch = disk->records[disk->last - 1].epoch;
+    if (epoch->first_seq == disk->last && epoch_compare(epoch->epoch, disk->epoch) > 0)
+        registry_forget(epoch);
+}
+
 /* durability: os. What was written lately was never synced. */
 void disk_lose_tail(struct world *world, struct node *node)
 {
@@ -286,6 +295,7 @@ void disk_lose_tail(struct world *world, struct node *node)
         excuse(world, disk, disk->last);
         TRACE(world, node, "lost seq=%" PRIu64, disk->last);
         world->lost_tail = true;
+        forget_opening(disk);
         disk->last--;
     }
     disk->undo_floor = min_u64(disk->undo_floor, disk->last);

@@ -173,6 +173,13 @@ struct epoch_log *registry_add(struct world *world, const struct node *node,
     return log;
 }
 
+void registry_forget(struct epoch_log *epoch)
+{
+    ASSERT_U64(epoch->count, ==, 1);
+    epoch->parent = NULL;
+    epoch->first_seq = epoch->count = 0;
+}
+
 void registry_free(struct world *world)
 {
     for (uint32_t i = 0; i < world->epoch_count; i++)

@@ -125,10 +125,13 @@ void rules_view(struct world *world, const struct node *node)
 
 /* ---- Votes (R23) ----------------------------------------------------------------------------- */
 
-/* Another primary's heartbeat came within T, and no closed connection has been told of since. */
+/* Another primary's heartbeat came within T, and no closed connection has been told of since; nor
+ * has the candidate won meanwhile, and said so. */
 bool rules_against_live(struct world *world, const struct node *node, const struct core_msg *vote)
 {
     uint64_t now_ns = local_ns(world, node);
+    if (node->beat.ns >= node->live_ns && epoch_equal(node->beat.epoch, vote->vote.epoch))
+        return false;
     bool hears = node->live_ns != 0 && now_ns - node->live_ns < world->plan.election_ns &&
                  node->hinted_ns < node->live_ns;
     const struct node *candidate = find_node(world, vote->vote.epoch.owner);

@@ -771,6 +771,7 @@ struct epoch_log *registry_epoch(struct world *world,
  * another. */
 struct epoch_log *registry_add(struct world *world, const struct node *node,
                                const struct log_record *before, const struct record *record);
+void registry_forget(struct epoch_log *epoch); /* its records are nowhere, and never were told of */
 /* The record at `seq` of the log that ends with `epoch`; NULL when that log does not reach it. */
 const struct registered *registry_at(const struct epoch_log *epoch, uint64_t seq);
 struct epoch_log *registry_branch(struct epoch_log *epoch,
