@@ -268,7 +268,7 @@ static enum candor_code undo_append(struct log *log, int error_number, struct ca
     return disk_failed(err, error_number, "append to log segment", segment->name);
 }
 
-static enum candor_code write_and_sync(struct log *log, const struct addition *addition,
+static enum candor_code write_addition(struct log *log, const struct addition *addition,
                                        struct slice batches, struct candor_error *err)
 {
     uint8_t mark[SEGMENT_MARK_BYTES];
@@ -280,12 +280,7 @@ static enum candor_code write_and_sync(struct log *log, const struct addition *a
         return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
                                 "cannot append to log segment %s: %s", log_newest(log)->name,
                                 strerror(failed));
-    if (log->durability != LOG_DURABLE_ALWAYS)
-        return CANDOR_OK;
-    enum candor_code code = log_sync_newest(log, err);
-    if (code == CANDOR_OK)
-        log->synced_seq = addition->last_seq;
-    return code;
+    return CANDOR_OK;
 }
 
 static void publish_addition(struct log *log, const struct addition *addition, uint64_t bytes)
@@ -310,7 +305,17 @@ static void publish_addition(struct log *log, const struct addition *addition, u
     atomic_store(&log->last, addition->last_seq);
 }
 
-enum candor_code log_append(struct log *log, struct slice batches, struct candor_error *err)
+static enum candor_code sync_addition(struct log *log, const struct addition *addition,
+                                      struct candor_error *err)
+{
+    enum candor_code code = log_sync_newest(log, err);
+    if (code == CANDOR_OK)
+        log->synced_seq = addition->last_seq;
+    return code;
+}
+
+static enum candor_code add(struct log *log, struct slice batches, bool sync,
+                            struct candor_error *err)
 {
     struct addition addition;
     enum candor_code code = log_check(log, err);
@@ -322,11 +327,23 @@ enum candor_code log_append(struct log *log, struct slice batches, struct candor
     uint64_t bytes = SEGMENT_MARK_BYTES + (uint64_t)batches.length;
     code = ensure_room(log, bytes, err);
     if (code == CANDOR_OK)
-        code = write_and_sync(log, &addition, batches, err);
+        code = write_addition(log, &addition, batches, err);
+    if (code == CANDOR_OK && sync)
+        code = sync_addition(log, &addition, err);
     if (code != CANDOR_OK)
         return log_judge(log, code);
     publish_addition(log, &addition, bytes);
     return CANDOR_OK;
+}
+
+enum candor_code log_append(struct log *log, struct slice batches, struct candor_error *err)
+{
+    return add(log, batches, log->durability == LOG_DURABLE_ALWAYS, err);
+}
+
+enum candor_code log_write(struct log *log, struct slice batches, struct candor_error *err)
+{
+    return add(log, batches, false, err);
 }
 
 enum candor_code log_sync(struct log *log, struct candor_error *err)

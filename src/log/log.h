@@ -59,6 +59,9 @@ void log_close(struct log *log);
  * and nothing is appended) with one write and, under LOG_DURABLE_ALWAYS, one fdatasync; returns
  * once they are as durable as the mode says. */
 enum candor_code log_append(struct log *log, struct slice batches, struct candor_error *err);
+/* As log_append(), without the fdatasync: what was written can be read, and is not durable before
+ * log_sync(). */
+enum candor_code log_write(struct log *log, struct slice batches, struct candor_error *err);
 /* fdatasync of what was appended so far. */
 enum candor_code log_sync(struct log *log, struct candor_error *err);
 

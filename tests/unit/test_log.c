@@ -1538,6 +1538,33 @@ static void a_failed_sync_is_data_loss_and_the_log_refuses_everything(void **sta
     assert_refuses_everything(f->log);
 }
 
+static void what_is_written_can_be_read_taken_back_and_made_durable(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append(f->log, 2);
+    struct buffer bytes = {0};
+    put_batch(&bytes, f->log, 3, 2);
+    log_inject_fault(f->log, 0, 0, true); /* no sync */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(log_write(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+        assert_holds(f->log, 1, 4);
+        log_inject_fault(f->log, 0, 0, false);
+        if (i == 0)
+            assert_int_equal(log_truncate(f->log, 2, NULL), CANDOR_OK);
+    }
+    assert_int_equal(log_sync(f->log, NULL), CANDOR_OK);
+    append(f->log, 1);
+    open_log(f);
+    assert_holds(f->log, 1, 5);
+    log_inject_fault(f->log, 0, 0, true);
+    buffer_clear(&bytes);
+    put_batch(&bytes, f->log, 6, 2);
+    assert_int_equal(log_write(f->log, buffer_slice(&bytes), NULL), CANDOR_OK);
+    assert_int_equal(log_sync(f->log, NULL), CANDOR_DATA_LOSS);
+    buffer_free(&bytes);
+}
+
 static void a_failed_write_is_data_loss_and_the_log_refuses_everything(void **state)
 {
     struct fixture *f = *state;
@@ -1770,6 +1797,7 @@ int main(void)
         TEST(a_cut_on_a_full_disk_waits_but_for_the_newest_append_that_needs_no_room),
         TEST(a_real_limit_on_the_file_is_met_like_a_full_disk),
         TEST(a_failed_sync_is_data_loss_and_the_log_refuses_everything),
+        TEST(what_is_written_can_be_read_taken_back_and_made_durable),
         TEST(a_failed_write_is_data_loss_and_the_log_refuses_everything),
         TEST(a_sync_that_fails_within_a_cut_is_data_loss_and_the_next_start_finishes_it),
         TEST(a_damaged_cut_is_refused),
