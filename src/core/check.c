@@ -23,6 +23,8 @@ void core_check(const struct core *core)
     if (core->phase == PHASE_PRIMARY) {
         ASSERT(core->lead.epoch_first > 0);
         ASSERT(epoch_equal(epoch_history_at(&core->log.history, core->log.durable), core->epoch));
+        if (!any_mutation(core)) /* R68 */
+            ASSERT(core->lead.staged <= core->log.durable || !who_settled(core));
     }
     for (uint32_t i = 0; i + 1 < core->log.history.count; i++) {
         ASSERT_U64(core->log.history.starts[i].first_seq, <,

@@ -100,6 +100,8 @@ uint64_t commit_lowest_match(const struct core *core)
 void commit_advance(struct core *core)
 {
     uint64_t own = core->log.durable;
+    if (mutated(core, STAGED_IS_DURABLE))
+        own = who_published(core);
     if (mutated(core, COMMIT_WITHOUT_SELF))
         own = core->log.last + core->writes.records_with_writer;
     uint64_t reached = min_u64(of_majority(core, own, match_of), own);

@@ -85,13 +85,8 @@ void doubt_opened(struct core *core)
     core->doubt.doubtful = core->doubt.outvoted = false;
 }
 
-bool doubt_status(struct core *core, struct peer *peer, const struct core_msg *msg)
+static bool compare(struct core *core, struct peer *peer)
 {
-    if (core->phase != PHASE_PRIMARY || msg->status.digest.seq == 0 || msg->status.match == 0 ||
-        mutated(core, DIGEST_IGNORED))
-        return false;
-    peer->shown = msg->status.digest;
-    peer->shown_rewinds = msg->status.rewinds;
     struct digest_at own = digests_at(core, peer->shown.seq);
     /* not a position that this node has stopped at */
     if (own.seq != peer->shown.seq && !mutated(core, DIGEST_OF_ANY_POSITION))
@@ -101,6 +96,26 @@ bool doubt_status(struct core *core, struct peer *peer, const struct core_msg *m
         return false;
     peer->match = 0; /* it holds something else */
     return doubt_oneself(core, peer);
+}
+
+bool doubt_status(struct core *core, struct peer *peer, const struct core_msg *msg)
+{
+    if (core->phase != PHASE_PRIMARY || msg->status.digest.seq == 0 || msg->status.match == 0 ||
+        mutated(core, DIGEST_IGNORED))
+        return false;
+    peer->shown = msg->status.digest;
+    peer->shown_rewinds = msg->status.rewinds;
+    return compare(core, peer);
+}
+
+/* A replica may have come to a position first (R68). */
+bool doubt_noted(struct core *core)
+{
+    bool outvoted = false;
+    for (uint32_t i = 0; i < core->peer_count && core->phase == PHASE_PRIMARY; i++)
+        if (core->peers[i].shown.seq == core->log.durable && !mutated(core, DIGEST_IGNORED))
+            outvoted = compare(core, &core->peers[i]) || outvoted;
+    return outvoted;
 }
 
 /* Those who differ are told, once every voter that is there has been compared and no more of them

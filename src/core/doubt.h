@@ -8,7 +8,10 @@
 
 /* as primary */
 void doubt_opened(struct core *core);
+/* true: a majority differs, and this node must not lead */
 bool doubt_status(struct core *core, struct peer *peer, const struct core_msg *msg);
+/* as primary, of the digest that was noted last: likewise */
+bool doubt_noted(struct core *core);
 void doubt_tell(const struct core *core, struct core_verdicts *out);
 void doubt_verdict(struct core *core, const struct core_verdicts *verdicts);
 

@@ -22,6 +22,9 @@ enum core_event_type {
     CORE_EVENT_REPLY,
     CORE_EVENT_CALL_FAILED, /* no answer to our CALL: nonce */
     CORE_EVENT_PEER_LOST,   /* a connection to `peer` closed: a hint (R22) */
+    /* A group of WRITEs stands in the log's file and is about to be synced: staged. It answers no
+     * work: the group's APPENDED events follow (R68). A writer may leave it out. */
+    CORE_EVENT_STAGED,
     /* The writer has done the oldest work it was given. */
     CORE_EVENT_SAVED,     /* hard state */
     CORE_EVENT_APPENDED,  /* APPEND, WRITE, EPOCH_START, MEMBERS: stored */
@@ -72,12 +75,21 @@ struct core_event {
             uint64_t last_seq;         /* the log's end now */
             /* One WRITE action each makes one APPENDED event; a group commit gives several with one
              * fsync. At a primary the first event of a group carries the bytes of the whole group,
-             * which are published; the others none. */
+             * which are published; the others none, and none of a group that was staged. */
             struct slice batches;
+            /* Not OK, of a group that was staged: it is not stored after all, and last_seq is what
+             * it would have been. The writer refuses whatever else it is given of this epoch, so
+             * that no number of it is given twice (R68). */
+            bool withdrawn;
             uint64_t ticket;         /* of a WRITE; else 0 */
             struct digest_at digest; /* of the state, where it stands at last_seq; else seq 0 */
             struct chain_at end;     /* of the log, where it ends at last_seq; else seq 0 */
         } appended;
+        struct {
+            struct candor_epoch epoch; /* of the records */
+            uint64_t last_seq;         /* the newest of them */
+            struct slice batches;      /* the whole group */
+        } staged;
         struct {
             uint64_t last; /* the log's end now == to */
             uint64_t rewinds;

@@ -7,10 +7,12 @@
 #include "core/commit.h"
 #include "core/doubt.h"
 #include "core/heartbeat.h"
+#include "core/risk.h"
 #include "core/room.h"
 #include "core/stand.h"
 #include "core/transfer.h"
 #include "core/voters.h"
+#include "core/who.h"
 #include "core/writes.h"
 
 /* EPOCH_START and MEMBERS of the epoch under way. */
@@ -36,12 +38,31 @@ void primary_appended(struct core *core, const struct core_event *event)
     commit_advance(core);
 }
 
+/* R68: its numbers are taken, whoever holds its records. This epoch has no others to give. */
+void primary_withdrawn(struct core *core, const struct core_event *event)
+{
+    risk_cut(core);
+    if (core->phase != PHASE_PRIMARY || !epoch_equal(event->appended.epoch, core->epoch) ||
+        mutated(core, WITHDRAWN_LEADS))
+        return;
+    become_follower(core, "records that were published could not be stored");
+    stand_plan(core);
+}
+
 /* ---- Replicas, as the primary sees them ------------------------------------------------------ */
 
 static void note_answer(const struct core *core, struct peer *peer, uint64_t hb_id)
 {
     if (hb_id <= core->lead.hb_id) /* what was never sent nobody can have heard: hostile */
         peer->answered_hb = max_u64(peer->answered_hb, hb_id);
+}
+
+static const char OUTVOTED[] = "most voters hold other data than this node";
+
+void primary_digest_noted(struct core *core)
+{
+    if (doubt_noted(core))
+        become_follower(core, OUTVOTED);
 }
 
 void primary_status(struct core *core, struct peer *peer, const struct core_msg *msg)
@@ -54,12 +75,12 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
     peer->no_room = msg->status.no_room;
     heartbeat_sample(core, peer, msg->status.ts_ns);
     uint64_t match = min_u64(msg->status.match, msg->status.durable);
-    /* nobody can match what is not here: hostile */
+    /* nobody can match what was not published: hostile */
     if (!mutated(core, MATCH_UNATTACHED) && !mutated(core, COMMIT_WITHOUT_SELF) &&
         !mutated(core, OLD_BOOT_ACCEPTED))
-        match = min_u64(match, core->log.durable);
+        match = min_u64(match, who_published(core));
     if (doubt_status(core, peer, msg)) {
-        become_follower(core, "most voters hold other data than this node");
+        become_follower(core, OUTVOTED);
         return;
     }
     if (core->phase != PHASE_PRIMARY)
@@ -70,9 +91,9 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
     commit_advance(core);
 }
 
-/* More records of this very epoch than this core knows can only have come from its own disk, by
- * Fetch or in a snapshot: the writer's answer is on its way. To cut them off would archive what is
- * about to be committed. */
+/* More records of this very epoch than this core knows to be durable can only have come from its
+ * own disk: staged (R68), or in a snapshot. The writer's answer is on its way. To cut them off
+ * would archive what is about to be committed. */
 static bool is_ahead_of_core(const struct core *core, const struct epoch_history *history,
                              uint64_t last)
 {

@@ -181,6 +181,7 @@ struct proof {
 /* Leading: of one epoch, and forgotten with it. */
 struct lead {
     uint64_t epoch_first; /* seq of the own EPOCH_START */
+    uint64_t staged; /* newest record that was published before it was durable; 0: none (R68) */
     uint64_t opened_ns;
     uint64_t hb_id;
     struct {

@@ -197,6 +197,7 @@ static void on_appended(struct core *core, const struct core_event *event)
             digests_note(core, core->log.durable, event->appended.digest.digest);
         members_stored(core);
         own_meta_stored(core, work, event);
+        primary_digest_noted(core);
     }
     if (event->appended.code == CANDOR_RESOURCE_EXHAUSTED &&
         event->appended.reason == CANDOR_REASON_DISK_FULL)
@@ -214,6 +215,8 @@ static void on_appended(struct core *core, const struct core_event *event)
         records_appended(core, event);
     else if (leads)
         primary_appended(core, event);
+    if (event->appended.withdrawn)
+        primary_withdrawn(core, event);
     /* it is nowhere */
     if (opens && !stored && epoch_equal(event->appended.epoch, core->epoch))
         core->epoch = core->hard.stored_epoch;
@@ -255,6 +258,9 @@ static void dispatch(struct core *core, const struct core_event *event)
         break;
     case CORE_EVENT_SAVED:
         on_saved(core);
+        break;
+    case CORE_EVENT_STAGED:
+        writes_staged(core, event);
         break;
     case CORE_EVENT_APPENDED:
         on_appended(core, event);

@@ -86,6 +86,7 @@ void core_view(const struct core *core, struct core_view *view)
     view->last = core->log.last;
     view->durable = core->log.durable;
     view->match = leads ? core->log.durable : core->follow.match;
+    view->published = leads ? who_published(core) : min_u64(core->follow.match, core->log.durable);
     view->applied = core->log.durable;
     view->commit = core->log.commit;
     view->applied_epoch = epoch_history_at(&core->log.history, core->log.durable);
@@ -259,6 +260,6 @@ bool core_view_may_fetch(const struct core_view *view, const struct core_header 
     if (from->cluster_id != view->cluster_id || !epoch_equal(from->epoch, view->epoch) ||
         !view->attached || node_id_equal(from->node, view->self))
         return false;
-    *upto_seq = min_u64(view->match, view->durable);
+    *upto_seq = view->published;
     return true;
 }

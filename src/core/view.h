@@ -50,6 +50,7 @@ struct core_view {
     uint64_t last;
     uint64_t durable;
     uint64_t match;
+    uint64_t published; /* what it gives to those who fetch; at the primary beyond durable (R68) */
     uint64_t applied;
     uint64_t commit;
     struct candor_epoch applied_epoch; /* of the newest record */

@@ -15,6 +15,11 @@ struct candor_pos who_durable_pos(const struct core *core)
                                core->log.durable};
 }
 
+uint64_t who_published(const struct core *core)
+{
+    return max_u64(core->log.durable, core->lead.staged);
+}
+
 bool who_is_blank(const struct core *core)
 {
     return core->log.last == 0 && core->log.commit == 0 && core->log.members.count == 0;

@@ -6,6 +6,9 @@
 
 struct peer *who_peer(struct core *core, struct candor_node_id id);
 struct candor_pos who_durable_pos(const struct core *core);
+/* At a primary: how far others can have its records. Beyond durable they count for nothing here
+ * (R68). */
+uint64_t who_published(const struct core *core);
 /* holds nothing and belongs to nothing */
 bool who_is_blank(const struct core *core);
 /* R27: manual mode, and the newest epoch is this node's */

@@ -1,4 +1,5 @@
-/* Writes at the primary: refused, handed to the writer, stored, acknowledged (R1, R19-R21, R51). */
+/* Writes at the primary: refused, handed to the writer, published, stored, acknowledged (R1,
+ * R19-R21, R51, R68). */
 #include <stdlib.h>
 
 #include "core/writes.h"
@@ -284,6 +285,32 @@ static void finish_short(struct core *core, uint64_t ticket, enum candor_reason 
     }
 }
 
+/* A mutation. */
+static void acknowledge_oldest(struct core *core, uint64_t last_seq)
+{
+    struct ring *ring = &core->writes.with_writer;
+    struct pending_write *oldest = ring_at(ring, ring->first);
+    if (oldest->ack != CANDOR_ACK_LOCAL)
+        return;
+    oldest->last_seq = last_seq;
+    finish_write(core, oldest, CANDOR_ACK_LOCAL);
+    oldest->ack = CANDOR_ACK_NONE;
+}
+
+/* R68: the replicas store it while this node's own fsync is under way. Nothing here counts it
+ * before that has come back. */
+void writes_staged(struct core *core, const struct core_event *event)
+{
+    risk_note(core, event->staged.batches);
+    if (core->phase != PHASE_PRIMARY || !epoch_equal(event->staged.epoch, core->epoch))
+        return;
+    ASSERT_U64(event->staged.last_seq, >, core->log.durable);
+    core->lead.staged = event->staged.last_seq;
+    heartbeat_publish_records(core, event->staged.batches);
+    if (mutated(core, ACK_AT_STAGING))
+        acknowledge_oldest(core, event->staged.last_seq);
+}
+
 void writes_answered(struct core *core, const struct core_event *event)
 {
     struct pending_write write = writer_pop(core);
@@ -300,6 +327,8 @@ void writes_answered(struct core *core, const struct core_event *event)
     /* acknowledged already: a mutation */
     if (write.ack == CANDOR_ACK_NONE)
         ;
+    else if (event->appended.withdrawn) /* the replicas may hold it, and keep it */
+        finish_unknown(core, &write, CANDOR_UNKNOWN, "it was published and could not be stored");
     else if (event->appended.code == CANDOR_RESOURCE_EXHAUSTED)
         finish_short(core, write.ticket, event->appended.reason);
     else if (event->appended.code != CANDOR_OK)

@@ -1,4 +1,5 @@
-/* Writes at the primary: refused, handed to the writer, stored, acknowledged (R1, R19-R21, R51). */
+/* Writes at the primary: refused, handed to the writer, published, stored, acknowledged (R1,
+ * R19-R21, R51, R68). */
 #ifndef CORE_WRITES_H
 #define CORE_WRITES_H
 
@@ -12,7 +13,8 @@ void writes_release(struct core *core);
 /* R51 */
 void writes_cancel(struct core *core, enum waiter waiter, uint64_t number);
 void writes_take(struct core *core, const struct core_event *event);
-/* by the writer */
+/* by the writer: R68 */
+void writes_staged(struct core *core, const struct core_event *event);
 void writes_answered(struct core *core, const struct core_event *event);
 /* those that wait for voters (R21) */
 void writes_abandon(struct core *core);

@@ -161,6 +161,19 @@ enum candor_code disk_append(struct world *world, struct node *node, struct slic
     return CANDOR_OK;
 }
 
+void disk_note_staged(struct world *world, const struct node *node, struct slice batches)
+{
+    const struct disk *disk = &node->disk;
+    struct log_record before = disk->records[disk->last - 1];
+    struct batch batch;
+    while (batches.length > 0 && batch_decode(&batches, &batch, NULL) == CANDOR_OK) {
+        size_t cursor = 0;
+        struct record record;
+        while (batch_next(&batch, &cursor, &record))
+            before.epoch = registry_add(world, node, &before, &record);
+    }
+}
+
 /* The last record that still stands in the batch of `seq`: a rollback may have cut it. */
 static uint64_t batch_end_seq(const struct disk *disk, uint64_t seq, uint64_t upto)
 {

@@ -213,6 +213,21 @@ void net_answer(struct world *world, struct node *node, const struct core_action
         reply(world, node, ticket.caller, ticket.caller_life, ticket.nonce, answer->msg);
 }
 
+/* At most some batches; those behind the disk's end in one piece. */
+static void read_log(struct world *world, struct node *node, uint64_t from, uint64_t upto,
+                     struct buffer *out)
+{
+    uint64_t last = node->disk.last;
+    struct slice staged = writer_staged(node);
+    disk_read(world, node, from, upto, (uint32_t)between(world, 1, 8), out);
+    struct batch batch;
+    if (upto <= last || from != last + 1 || staged.length == 0)
+        return;
+    enum candor_code code = batch_decode(&staged, &batch, NULL);
+    ASSERT(code == CANDOR_OK);
+    buffer_put(out, batch.bytes.bytes, batch.bytes.length);
+}
+
 /* Served as kvd does: from the log, by the published view, beside the core (R13). */
 static void serve_fetch(struct world *world, struct node *node, uint32_t caller, uint64_t life,
                         uint64_t nonce, const struct core_msg *msg)
@@ -232,9 +247,10 @@ static void serve_fetch(struct world *world, struct node *node, uint32_t caller,
     buffer_clear(&bytes);
     bool may = core_view_may_fetch(view, &msg->header, &upto);
     uint64_t from = msg->fetch.from_seq;
-    answer.fetch_answer.ok = may && from >= node->disk.first && from <= node->disk.last + 1;
+    answer.fetch_answer.ok =
+        may && from >= node->disk.first && from <= max_u64(node->disk.last, upto) + 1;
     if (answer.fetch_answer.ok)
-        disk_read(world, node, from, upto, (uint32_t)between(world, 1, 8), &bytes);
+        read_log(world, node, from, upto, &bytes);
     answer.fetch_answer.commit = view->commit;
     answer.fetch_answer.batches = buffer_slice(&bytes);
     trace_message(world, node, "served", &answer);

@@ -138,6 +138,8 @@ struct plan {
     uint32_t together_ppm; /* of events: those that others are taken together with */
     uint64_t fsync_ns;
     uint32_t slow_fsync_ppm;
+    uint32_t staged_ppm;    /* groups that are published before they are durable (R68) */
+    uint32_t withdrawn_ppm; /* and, of those, which the state then has no room for */
     uint64_t fault_every_ns;
     uint32_t weight[FAULT_COUNT];
     uint64_t quiet_ns;  /* before the first fault */
@@ -292,9 +294,25 @@ struct work {
     uint64_t given_ns; /* on the node's clock */
 };
 
-struct answer { /* what the writer owes the core for one piece of work */
+struct answer { /* what the writer owes the core for one piece of work; or STAGED */
     struct answer *next;
     struct core_event event;
+};
+
+struct sequenced {
+    /* OK; ABORTED: the request is too old to be known, or its id another's */
+    enum candor_code code;
+    bool replayed; /* nothing of it is new */
+    uint64_t first_seq, last_seq;
+};
+
+/* The writes under way: sequenced when they begin, on the disk when they are done. */
+struct group_work {
+    struct slice bytes;
+    struct sequenced done[SIM_GROUP];
+    bool full;      /* the disk has no room for it */
+    bool staged;    /* the core was told of it (R68) */
+    bool withdrawn; /* and will be told that it is not stored after all */
 };
 
 struct writer {
@@ -302,7 +320,9 @@ struct writer {
     uint32_t head;
     uint32_t count;
     uint32_t capacity;
-    uint32_t busy;          /* how many of the oldest are under way */
+    uint32_t busy;                 /* how many of the oldest are under way */
+    struct group_work group;       /* WRITE: what they make */
+    struct candor_epoch withdrawn; /* it takes nothing more of this one (R68) */
     uint64_t owes_since_ns; /* on the node's clock: since when the core waits for the next answer */
     uint32_t unanswered;
     uint64_t slow_until_ns, full_until_ns, frozen_until_ns;
@@ -655,6 +675,8 @@ void disk_local(const struct disk *disk, uint64_t commit, struct seq_bits *out);
 void disk_format(struct world *world, struct node *node);
 struct state_digest disk_digest(const struct disk *disk, uint64_t seq);
 void disk_free(struct disk *disk);
+/* What is in the log's file, though not durable, is what its position holds for good. */
+void disk_note_staged(struct world *world, const struct node *node, struct slice batches);
 enum candor_code disk_append(struct world *world, struct node *node, struct slice batches,
                              uint64_t most_batches);
 void disk_truncate(struct world *world, struct node *node, uint64_t to, struct candor_epoch by);
@@ -684,12 +706,6 @@ void requests_undo(struct requests *requests, const struct request *request, str
 struct request_id requests_id(const struct request *request);
 
 /* sequence.c */
-struct sequenced {
-    /* OK; ABORTED: the request is too old to be known, or its id another's */
-    enum candor_code code;
-    bool replayed; /* nothing of it is new */
-    uint64_t first_seq, last_seq;
-};
 /* The group's new records, in one batch; empty: there are none. `out` has room for each ticket. */
 struct slice sequence_group(struct world *world, const struct node *node, struct candor_epoch epoch,
                             const struct ticket *const *tickets, uint32_t count,
@@ -699,6 +715,8 @@ struct slice sequence_group(struct world *world, const struct node *node, struct
 void writer_give(struct world *world, struct node *node, const struct core_action *action);
 void writer_crash(struct world *world, struct node *node);
 void writer_free(struct writer *writer);
+/* What a Fetch finds in the log's file behind the disk's end: staged, and not durable (R68). */
+struct slice writer_staged(const struct node *node);
 void writer_wake(struct world *world, struct node *node); /* after a fault of the disk ended */
 
 /* net.c */

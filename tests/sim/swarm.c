@@ -64,6 +64,10 @@ static void draw_disk(struct world *world)
     plan->fsync_ns = plan->beat_ns / between(world, 4, 200);
     if (chance(world, 300000))
         plan->slow_fsync_ppm = (uint32_t)between(world, 1000, 100000);
+    if (chance(world, 800000))
+        plan->staged_ppm = (uint32_t)between(world, 1, 10) * 100000;
+    if (chance(world, 200000))
+        plan->withdrawn_ppm = (uint32_t)between(world, 1000, 200000);
     plan->lossy = chance(world, 100000);
     plan->trims = chance(world, 500000);
     plan->careless_server = plan->trims && chance(world, 300000);

@@ -42,8 +42,10 @@ static void give_answer(struct world *world, struct event *event)
     struct answer *answer = writer->answers;
     ASSERT(answer != NULL);
     writer->answers = answer->next;
-    writer->unanswered--;
-    writer->owes_since_ns = local_ns(world, node);
+    if (answer->event.type != CORE_EVENT_STAGED) {
+        writer->unanswered--;
+        writer->owes_since_ns = local_ns(world, node);
+    }
     TRACE(world, node, "answered event=%d code=%d last=%" PRIu64, answer->event.type,
           answer->event.type == CORE_EVENT_APPENDED ? (int)answer->event.appended.code : 0,
           node->disk.last);
@@ -126,32 +128,95 @@ static struct slice encode_members(struct world *world, const struct node *node,
     return slice_of(world_copy(world, out->bytes, out->length), out->length);
 }
 
+/* It takes nothing more of this epoch: its next number has been given already (R68). */
+static bool is_withdrawn(const struct world *world, const struct writer *writer,
+                         const struct work *work)
+{
+    return epoch_equal(work->epoch, writer->withdrawn) &&
+           !mutated(world, SIM_MUTATION_WITHDRAWN_REUSED);
+}
+
+/* As src/node/store/sequence.c: before its fsync, and behind all that could refuse it. */
+static void stage(struct world *world, struct node *node)
+{
+    struct group_work *group = &node->writer.group;
+    group->staged = true;
+    group->withdrawn = chance(world, world->plan.withdrawn_ppm);
+    disk_note_staged(world, node, group->bytes);
+    struct answer *answer = post(world, node, CORE_EVENT_STAGED);
+    uint64_t last = node->disk.last;
+    for (uint32_t i = 0; i < node->writer.busy; i++)
+        last = max_u64(last, group->done[i].last_seq);
+    answer->event.staged.epoch = work_at(&node->writer, 0)->epoch;
+    answer->event.staged.last_seq = last;
+    answer->event.staged.batches = group->bytes;
+}
+
+static void begin_group(struct world *world, struct node *node)
+{
+    struct group_work *group = &node->writer.group;
+    *group = (struct group_work){.full = disk_is_full(world, node)};
+    if (is_withdrawn(world, &node->writer, work_at(&node->writer, 0)))
+        return;
+    group->bytes = sequence(world, node, node->writer.busy, group->done);
+    if (!group->full && group->bytes.length > 0 && chance(world, world->plan.staged_ppm))
+        stage(world, node);
+}
+
+struct slice writer_staged(const struct node *node)
+{
+    const struct writer *writer = &node->writer;
+    return writer->busy > 0 && writer->group.staged ? writer->group.bytes : (struct slice){0};
+}
+
 /* When nothing could be stored, what was executed long before still has its answer. */
+static struct answer *answer_write(struct world *world, struct node *node, uint32_t i,
+                                   uint64_t last_before)
+{
+    const struct group_work *group = &node->writer.group;
+    const struct sequenced *done = &group->done[i];
+    bool stands = done->replayed && done->last_seq <= last_before;
+    bool withdrawn = group->withdrawn && !stands && done->code == CANDOR_OK;
+    bool stored = stands || !(group->full || group->withdrawn);
+    struct answer *answer = post_appended(world, node, work_at(&node->writer, i),
+                                          stored ? done->code : CANDOR_RESOURCE_EXHAUSTED,
+                                          done->first_seq, done->last_seq);
+    answer->event.appended.withdrawn = withdrawn;
+    if (withdrawn) {
+        answer->event.appended.reason = CANDOR_REASON_STATE_FULL;
+        answer->event.appended.last_seq = done->last_seq;
+    }
+    return answer;
+}
+
 static void store_group(struct world *world, struct node *node, uint32_t count)
 {
-    struct sequenced done[SIM_GROUP];
+    struct writer *writer = &node->writer;
+    const struct group_work *group = &writer->group;
     uint64_t last_before = node->disk.last;
-    bool full = disk_is_full(world, node);
-    struct slice bytes = sequence(world, node, count, done);
-    if (full)
-        bytes = (struct slice){0};
-    else
-        (void)disk_append(world, node, bytes, UINT64_MAX);
+    if (is_withdrawn(world, writer, work_at(writer, 0))) {
+        for (uint32_t i = 0; i < count; i++)
+            post_appended(world, node, work_at(writer, i), CANDOR_ABORTED, 0, 0);
+        return;
+    }
+    if (group->withdrawn)
+        writer->withdrawn = work_at(writer, 0)->epoch;
+    else if (!group->full)
+        (void)disk_append(world, node, group->bytes, UINT64_MAX);
     for (uint32_t i = 0; i < count; i++) {
-        bool stands = done[i].replayed && done[i].last_seq <= last_before;
-        enum candor_code code = full && !stands ? CANDOR_RESOURCE_EXHAUSTED : done[i].code;
-        struct answer *answer = post_appended(world, node, work_at(&node->writer, i), code,
-                                              done[i].first_seq, done[i].last_seq);
-        if (i == 0)
-            answer->event.appended.batches = bytes;
+        struct answer *answer = answer_write(world, node, i, last_before);
+        if (i == 0 && !group->full && !group->staged)
+            answer->event.appended.batches = group->bytes;
     }
 }
 
 static void store_meta(struct world *world, struct node *node, const struct work *work)
 {
     uint64_t seq = node->disk.last + 1;
-    if (disk_is_full(world, node)) {
-        post_appended(world, node, work, CANDOR_RESOURCE_EXHAUSTED, 0, 0);
+    bool withdrawn = is_withdrawn(world, &node->writer, work);
+    if (withdrawn || disk_is_full(world, node)) {
+        enum candor_code code = withdrawn ? CANDOR_ABORTED : CANDOR_RESOURCE_EXHAUSTED;
+        post_appended(world, node, work, code, 0, 0);
         return;
     }
     struct slice bytes = encode_members(world, node, work);
@@ -272,6 +337,8 @@ static void begin_work(struct world *world, struct node *node)
     if (writer->count == 0)
         return;
     writer->busy = group_size(writer);
+    if (work_at(writer, 0)->type == CORE_ACTION_WRITE)
+        begin_group(world, node);
     schedule_at_node(world, node, world->now_ns + fsync_ns(world, writer), work_done);
 }
 
@@ -402,11 +469,9 @@ static void interrupt(struct world *world, struct node *node)
     const struct work *work = work_at(writer, 0);
     uint64_t batches = chance(world, 500000) ? UINT64_MAX : between(world, 0, 3);
     switch (work->type) {
-    case CORE_ACTION_WRITE: {
-        struct sequenced done[SIM_GROUP];
-        (void)disk_append(world, node, sequence(world, node, writer->busy, done), batches);
+    case CORE_ACTION_WRITE:
+        (void)disk_append(world, node, writer->group.bytes, batches);
         break;
-    }
     case CORE_ACTION_EPOCH_START:
     case CORE_ACTION_MEMBERS:
         (void)disk_append(world, node, encode_members(world, node, work), batches);
@@ -440,6 +505,7 @@ void writer_crash(struct world *world, struct node *node)
     writer->answers = NULL;
     writer->frozen_until_ns = 0;
     writer->fail_next = false;
+    writer->withdrawn = (struct candor_epoch){0};
 }
 
 void writer_wake(struct world *world, struct node *node)

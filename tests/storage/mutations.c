@@ -212,3 +212,10 @@ WRAP(void, group_take_back, struct node *node, uint64_t last_before)
     if (!mutated(MUTATION_NOT_TAKEN_BACK))
         __real_group_take_back(node, last_before);
 }
+
+WRAP(size_t, sequence_writes, struct node *node, struct work **works, size_t count)
+{
+    if (mutated(MUTATION_WITHDRAWN_REUSED))
+        node->writer->withdrawn_epoch = (struct candor_epoch){0};
+    return __real_sequence_writes(node, works, count);
+}

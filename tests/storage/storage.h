@@ -156,6 +156,7 @@ struct world {
     uint64_t fail_in;  /* likewise syncs: that one fails */
     bool failed;       /* it did: the node must stop (R3) */
     enum room room;
+    bool withdrawn; /* what the primary has published it could not store (R68) */
     struct unsynced unsynced[UNSYNCED];
     uint32_t unsynced_count;
     bool clean;        /* the last life said goodbye */

@@ -46,15 +46,35 @@ static void nothing_stored(struct node *node)
     check_state(node);
 }
 
+/* R68. What a group that was staged and not stored leaves: none other has its numbers. */
+static void look_at_withdrawn(const struct core_event *core, bool staged)
+{
+    bool owns = core->appended.withdrawn;
+    if (owns && !staged)
+        violate("R68", "a group that was not staged is withdrawn");
+    if (owns && core->appended.last_seq <= world->log.last)
+        violate("R68", "seq %" PRIu64 " is withdrawn and stored", core->appended.last_seq);
+    world->withdrawn = world->withdrawn || owns;
+}
+
 /* The answers in order; the records that were stored go to `stored`. False: there was no room, and
  * nothing was stored. */
 static bool take_answers(struct node *node, enum core_event_type type, struct buffer *stored)
 {
     void *item;
     bool full = false;
+    bool staged = false;
     while (queue_pop(node->events, &item, 1, 0) > 0) {
         struct node_event *event = item;
         const struct core_event *core = &event->core;
+        if (core->type == CORE_EVENT_STAGED && stored != NULL) {
+            buffer_put(stored, core->staged.batches.bytes, core->staged.batches.length);
+            staged = true;
+            event_free(node, event);
+            continue;
+        }
+        if (core->type == CORE_EVENT_APPENDED)
+            look_at_withdrawn(core, staged);
         if (core->type == CORE_EVENT_APPENDED && core->appended.code == CANDOR_RESOURCE_EXHAUSTED &&
             world->room != ROOM)
             full = true;
@@ -250,6 +270,26 @@ static void judge_all(const struct given *list, uint32_t count, struct slice sto
         world->log.records[seq - 1].append_first = first;
 }
 
+/* The primary would step down; until it has, its writer is given more. */
+static void must_refuse(struct node *node)
+{
+    static struct given given;
+    void *item;
+    prepare(&given, tail_epoch(&world->log));
+    struct work *work = &given.ticket->work;
+    writer_do(node, &work, 1);
+    while (queue_pop(node->events, &item, 1, 0) > 0) {
+        struct node_event *event = item;
+        if (event->core.type != CORE_EVENT_APPENDED || event->core.appended.code != CANDOR_ABORTED)
+            violate("R68", "the numbers of a group that was published are given to another");
+        event_free(node, event);
+    }
+    free(given.ticket);
+    check_log(node);
+    world->withdrawn = false;
+    world->term++;
+}
+
 void work_writes(struct node *node)
 {
     static struct given list[GROUP];
@@ -272,6 +312,8 @@ void work_writes(struct node *node)
     }
     buffer_free(&stored);
     world->pending = PENDING_NONE;
+    if (world->withdrawn)
+        must_refuse(node);
 }
 
 /* ---- Epochs, members, commit ----------------------------------------------------------------- */

@@ -42,6 +42,7 @@ struct host {
     bool cut;    /* from everybody */
     bool full;   /* its disk stores nothing */
     bool frozen; /* its writer's answers are on their way until release() */
+    bool stages; /* its writer tells of writes before they are durable (R68) */
     /* what FINISH said last */
     uint64_t finished;
     enum candor_code code;
@@ -205,13 +206,22 @@ HELPER void store(struct cluster *c, int node, const struct core_action *action,
         host->last = batch_last_seq(&batch);
         before = batch_chain(&batch, host->last);
     }
+    bool staged = host->stages && action->type == CORE_ACTION_WRITE;
+    if (staged) {
+        struct letter *told = post(c, node, node);
+        buffer_put(&told->bytes, bytes.bytes, bytes.length);
+        told->event.type = CORE_EVENT_STAGED;
+        told->event.staged.epoch = epoch_of(action);
+        told->event.staged.last_seq = host->last;
+        told->event.staged.batches = buffer_slice(&told->bytes);
+    }
     struct core_event event = {.type = CORE_EVENT_APPENDED};
     event.appended.code = CANDOR_OK;
     event.appended.epoch = epoch_of(action);
     event.appended.first_seq = first;
     event.appended.last_seq = host->last;
     event.appended.end = (struct chain_at){host->last, before};
-    event.appended.batches = given ? (struct slice){0} : bytes;
+    event.appended.batches = given || staged ? (struct slice){0} : bytes;
     event.appended.ticket = ticket;
     struct letter *letter = host->frozen ? &c->held[c->held_count++] : post(c, node, node);
     *letter = (struct letter){.from = node, .to = node, .event = event};
@@ -228,6 +238,23 @@ HELPER void hold(struct cluster *c, int from, int to, const struct core_action_c
     letter->event.type = CORE_EVENT_REQUEST;
     letter->event.nonce = letter->nonce = call->nonce;
     carry(letter, call->msg);
+}
+
+HELPER void truncate_host(struct host *host, uint64_t to)
+{
+    struct slice rest = buffer_slice(&host->log);
+    struct buffer kept = {0};
+    struct batch batch;
+    host->last = to;
+    while (rest.length > 0 && batch_decode(&rest, &batch, NULL) == CANDOR_OK &&
+           batch.first_seq <= to) {
+        if (batch_last_seq(&batch) > to)
+            batch_head(&batch, to, &kept);
+        else
+            buffer_put(&kept, batch.bytes.bytes, batch.bytes.length);
+    }
+    buffer_free(&host->log);
+    host->log = kept;
 }
 
 HELPER void perform(struct cluster *c, int node, const struct core_action *action)
@@ -290,19 +317,7 @@ HELPER void perform(struct cluster *c, int node, const struct core_action *actio
         store(c, node, action, &made);
         break;
     case CORE_ACTION_TRUNCATE: {
-        struct slice rest = buffer_slice(&host->log);
-        struct buffer kept = {0};
-        struct batch batch;
-        host->last = action->cut.seq;
-        while (rest.length > 0 && batch_decode(&rest, &batch, NULL) == CANDOR_OK &&
-               batch.first_seq <= action->cut.seq) {
-            if (batch_last_seq(&batch) > action->cut.seq)
-                batch_head(&batch, action->cut.seq, &kept);
-            else
-                buffer_put(&kept, batch.bytes.bytes, batch.bytes.length);
-        }
-        buffer_free(&host->log);
-        host->log = kept;
+        truncate_host(host, action->cut.seq);
         struct letter *letter = post(c, node, node);
         letter->event.type = CORE_EVENT_TRUNCATED;
         letter->event.truncated.last = action->cut.seq;

@@ -35,6 +35,69 @@ static void writes_reach_every_replica_and_commit(void **state)
     cluster_free(c);
 }
 
+/* R68: a's fsync is the last to come back. */
+static void what_is_published_counts_only_when_the_primary_has_it(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    uint64_t last = view_of(c, 0).last;
+    c->hosts[0].stages = c->hosts[0].frozen = true;
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
+    write_at(c, 0, 6, CANDOR_ACK_MAJORITY);
+    run_ms(c, 300);
+    for (int i = 1; i < NODES; i++)
+        assert_int_equal(view_of(c, i).durable, last + 2);
+    assert_int_equal(view_of(c, 0).durable, last);
+    assert_int_equal(view_of(c, 0).commit, last);
+    assert_int_equal(view_of(c, 0).at_risk, 0);
+    assert_int_equal(c->hosts[0].finished, 0);
+    assert_int_equal(fresh_of(c, 1).state, CANDOR_STATE_FRESH); /* no bound waits for it */
+    /* R13: else who has missed it would not catch up with a stream that goes on */
+    struct core_view view = view_of(c, 0);
+    struct core_msg ask = forged(c, CORE_MSG_FETCH, 1, view.epoch);
+    uint64_t upto = 0;
+    assert_true(core_view_may_fetch(&view, &ask.header, &upto));
+    assert_int_equal(upto, last + 2);
+
+    c->hosts[0].frozen = false;
+    release(c); /* no further status is needed */
+    assert_int_equal(view_of(c, 0).commit, last + 2);
+    assert_int_equal(c->hosts[0].finished, 6);
+    assert_int_equal(c->hosts[0].code, CANDOR_OK);
+    cluster_free(c);
+}
+
+/* R21, R68 */
+static void a_primary_steps_down_that_cannot_store_what_it_has_published(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(true);
+    run_ms(c, 10000);
+    struct candor_epoch epoch = view_of(c, 0).epoch;
+    uint64_t last = view_of(c, 0).last;
+    c->hosts[0].stages = c->hosts[0].frozen = true;
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
+    struct core_event *answer = &c->held[0].event;
+    answer->appended.code = CANDOR_RESOURCE_EXHAUSTED;
+    answer->appended.withdrawn = true;
+    answer->appended.end = (struct chain_at){0};
+    truncate_host(&c->hosts[0], last);
+    c->hosts[0].frozen = c->hosts[0].stages = false;
+    release(c);
+    assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_REPLICA);
+    assert_int_equal(c->hosts[0].finished, 5);
+    assert_int_equal(c->hosts[0].reason, CANDOR_REASON_OUTCOME_UNKNOWN);
+    assert_true(epoch_equal(c->hosts[0].pos.epoch, epoch));
+    assert_int_equal(c->hosts[0].pos.seq, last + 1);
+    /* the others hold it, and a has it again from whom they elect */
+    run_ms(c, 20000);
+    assert_true(primary_of(c) > 0);
+    assert_true(view_of(c, 0).durable > last + 1);
+    assert_int_equal(view_of(c, 0).commit, view_of(c, primary_of(c)).commit);
+    cluster_free(c);
+}
+
 static void replica_cut_off_flags_within_stale_after_and_comes_back(void **state)
 {
     (void)state;
@@ -1457,6 +1520,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blank_nodes_found_a_cluster_and_become_fresh),
         cmocka_unit_test(writes_reach_every_replica_and_commit),
+        cmocka_unit_test(what_is_published_counts_only_when_the_primary_has_it),
+        cmocka_unit_test(a_primary_steps_down_that_cannot_store_what_it_has_published),
         cmocka_unit_test(replica_cut_off_flags_within_stale_after_and_comes_back),
         cmocka_unit_test(healthy_replica_is_proven_within_an_interval_and_a_half),
         cmocka_unit_test(evidence_does_not_wait_for_a_voter_that_is_away),

@@ -176,6 +176,8 @@ size_t group_appends(struct node *node, struct work **works, size_t count)
 static bool meta_fits(const struct node *node, const struct work *work)
 {
     int order = epoch_compare(work->epoch, node->writer->tail_epoch);
+    if (epoch_equal(work->epoch, node->writer->withdrawn_epoch))
+        return false;
     return work->type == CORE_ACTION_EPOCH_START ? order > 0 : order == 0;
 }
 

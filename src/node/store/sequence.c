@@ -2,8 +2,9 @@
  * those before it, and sequenced; all of a group share one write, one fdatasync and one state
  * transaction.
  *
- * A record is in the state's open transaction before it is in the log, but nobody sees it before
- * both have it: a failed append aborts the transaction. */
+ * A record is in the state's open transaction before it is in the log, but nobody here sees it
+ * before both have it: a failed append aborts the transaction. The replicas are given it between
+ * the write and the fdatasync (R68). */
 #include "node/store/sequence.h"
 
 #include "base/assert.h"
@@ -34,6 +35,7 @@ struct group {
     uint64_t next_seq;
     uint64_t wall_ms;
     size_t answer_bytes;
+    bool staged; /* the replicas are being given it */
 };
 
 /* ---- One operation --------------------------------------------------------------------------- */
@@ -86,6 +88,7 @@ static void run_op(struct group *group, struct write *write, uint32_t part)
         .part = (uint16_t)part,
         .digest = write->digest,
     };
+    result->recorded = true;
     result->last = (struct candor_pos){group->epoch, group->next_seq};
     if (result->first.seq == 0)
         result->first = result->last;
@@ -193,6 +196,49 @@ static size_t run_writes(struct group *group, struct work **works, size_t count)
     return taken;
 }
 
+/* Who is alone has nobody to overlap with; what is not synced waits for nothing. Where the state
+ * might find no room, it is asked first. */
+static bool overlaps(const struct group *group)
+{
+    const struct node *node = group->node;
+    return node->topology->node_count > 1 && node->self->durability == TOPOLOGY_ALWAYS &&
+           !state_group_is_tight(group->state);
+}
+
+/* R68. From here on nothing of the group is refused: all that could refuse it was asked. */
+static void stage(struct group *group)
+{
+    struct node_event *event = event_new(CORE_EVENT_STAGED);
+    buffer_put(&event->bytes, group->out->bytes, group->out->length);
+    event->core.staged.epoch = group->epoch;
+    event->core.staged.last_seq = group->next_seq - 1;
+    event->core.staged.batches = buffer_slice(&event->bytes);
+    work_answer(group->node, event);
+    work_push_answers(group->node);
+    group->staged = true;
+}
+
+static enum candor_code append(struct group *group, struct candor_error *err)
+{
+    struct log *log = group->node->log;
+    struct slice batches = buffer_slice(group->out);
+    if (!overlaps(group))
+        return log_append(log, batches, err);
+    enum candor_code code = log_write(log, batches, err);
+    if (code != CANDOR_OK)
+        return code;
+    stage(group);
+    return log_sync(log, err);
+}
+
+/* The log goes back, and its numbers are not given again. */
+static void take_back(struct group *group, uint64_t last_before)
+{
+    group_take_back(group->node, last_before);
+    if (group->staged)
+        group->node->writer->withdrawn_epoch = group->epoch;
+}
+
 /* Log, then state. RESOURCE_EXHAUSTED: nothing is stored. Any other failure stops the node (R3). */
 static void store(struct group *group, struct candor_error *err)
 {
@@ -201,13 +247,13 @@ static void store(struct group *group, struct candor_error *err)
     uint64_t last_before = log_last(node->log);
     enum candor_code code = state_group_check(group->state, err);
     if (code == CANDOR_OK && batches.length > 0)
-        code = log_append(node->log, batches, err);
+        code = append(group, err);
     if (code != CANDOR_OK) {
         state_group_abort(group->state);
     } else {
         code = state_group_commit(group->state, err);
         if (code == CANDOR_RESOURCE_EXHAUSTED && batches.length > 0)
-            group_take_back(node, last_before);
+            take_back(group, last_before);
     }
     if (code == CANDOR_RESOURCE_EXHAUSTED)
         shortage_note(node, err);
@@ -218,17 +264,19 @@ static void store(struct group *group, struct candor_error *err)
 }
 
 static void answer_write(struct node *node, struct write *write, const struct candor_error *stored,
-                         struct buffer bytes)
+                         struct buffer bytes, bool withdrawn)
 {
     const struct write_result *result = &write->result;
-    uint64_t last_seq = stored->code == CANDOR_OK ? result->last.seq : log_last(node->log);
+    bool placed = stored->code == CANDOR_OK || withdrawn;
+    uint64_t last_seq = placed ? result->last.seq : log_last(node->log);
     write->appended = (struct node_event){.embedded = true, .bytes = bytes};
     write->appended.core.appended.ticket = ticket_number(&write->ticket);
+    write->appended.core.appended.withdrawn = withdrawn;
     group_answer(node, &write->appended, stored, write->work.epoch, result->first.seq, last_seq);
 }
 
-/* The first event carries the bytes of the whole group. When nothing could be stored, what was
- * executed long before still has its answer. */
+/* The first event carries the bytes of the whole group, unless it was staged. When nothing could be
+ * stored, what was executed long before still has its answer. */
 static void answer_group(struct group *group, struct work **works, size_t count,
                          const struct candor_error *stored)
 {
@@ -239,18 +287,20 @@ static void answer_group(struct group *group, struct work **works, size_t count,
         struct write *write = works[i]->write;
         bool stands = write->result.replayed && write->result.last.seq <= last;
         struct buffer bytes = {0};
-        if (i == 0 && stored->code == CANDOR_OK) {
+        if (i == 0 && stored->code == CANDOR_OK && !group->staged) {
             bytes = *group->out;
             *group->out = (struct buffer){0};
         }
-        answer_write(node, write, stands ? &well : stored, bytes);
+        bool placed = write->result.recorded || write->result.replayed;
+        bool withdrawn = group->staged && stored->code != CANDOR_OK && placed && !stands;
+        answer_write(node, write, stands ? &well : stored, bytes, withdrawn);
     }
 }
 
 /* A write of an epoch that the log is not in: it is over, or never began here. */
 static size_t refuse_write(struct node *node, struct work *work, const struct candor_error *why)
 {
-    answer_write(node, work->write, why, (struct buffer){0});
+    answer_write(node, work->write, why, (struct buffer){0}, false);
     return 1;
 }
 
@@ -269,7 +319,8 @@ size_t sequence_writes(struct node *node, struct work **works, size_t count)
 {
     struct writer *writer = node->writer;
     struct candor_error err = {0};
-    if (!epoch_equal(works[0]->epoch, writer->tail_epoch))
+    bool over = epoch_equal(works[0]->epoch, writer->withdrawn_epoch);
+    if (over || !epoch_equal(works[0]->epoch, writer->tail_epoch))
         return refuse_write(node, works[0], &(struct candor_error){.code = CANDOR_ABORTED});
     struct group group = {
         .node = node,

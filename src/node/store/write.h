@@ -14,6 +14,7 @@ struct write_result {
     enum candor_code code; /* not OK: evaluated, and without effect */
     enum candor_reason reason;
     bool replayed;           /* its request id was executed before */
+    bool recorded;           /* it makes records in its group */
     struct candor_pos first; /* of its records; without any: of the data that it read */
     struct candor_pos last;
     struct buffer answers; /* one an operation (eval/answer.h); freed with the reply */

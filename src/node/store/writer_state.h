@@ -24,6 +24,9 @@ struct writer {
     struct watched *watched;
     struct hard_state hard;
     struct candor_epoch tail_epoch; /* of the log's newest record */
+    /* In which a group was published and could not be stored: none other is given its numbers
+     * (R68). */
+    struct candor_epoch withdrawn_epoch;
     uint64_t commit;
     struct buffer group;
     struct eval eval;

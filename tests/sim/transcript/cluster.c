@@ -58,6 +58,8 @@ static struct plan plan_of(struct words *words)
     plan.leases = setting_is(words, "leases", "on", "off");
     plan.latency_ns = setting_ns(words, "latency", NS_PER_MS);
     plan.fsync_ns = setting_ns(words, "fsync", NS_PER_MS);
+    /* as kvd: where there is somebody to send to */
+    plan.staged_ppm = plan.voters + plan.readers > 1 ? 1000000 : 0;
     if (plan.voters == 0)
         words_wrong(words, "voters=a,... is missing");
     return plan;

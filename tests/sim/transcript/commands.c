@@ -60,10 +60,13 @@ static void do_start(struct transcript *transcript, struct words *words)
 
 static void do_kill(struct transcript *transcript, struct words *words)
 {
+    bool loses = words_flag(words, "unsynced");
     struct node *node = only_node(transcript, words, true);
     if (node == NULL)
         return;
-    say(transcript, node->id.text, "is killed");
+    say(transcript, node->id.text, loses ? "is killed, and loses what is not synced" : "is killed");
+    if (loses)
+        node->writer.busy = 0; /* nothing of its work under way is on the disk */
     node_crash(transcript->world, node, false);
 }
 

@@ -81,6 +81,7 @@ struct seen { /* of a node, in the lines so far */
     bool admitted;
     struct candor_epoch saved;
     uint64_t stored;
+    uint64_t staged;   /* published, and to be stored (R68) */
     uint64_t answered; /* of a group of writes, which one line shows: up to which write */
     struct candor_node_id successor;
     uint64_t differs[SIM_NODES]; /* as its heartbeats say: since where; 0: they do not */

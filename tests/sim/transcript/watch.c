@@ -60,7 +60,8 @@ void say_to(struct transcript *transcript, const char *who[2], const char *forma
 
 /* ---- What was stored ------------------------------------------------------------------------- */
 
-/* A group's first event carries the bytes of all its writes, a replica's none. */
+/* A group's first event carries the bytes of all its writes, unless they were staged; a replica's
+ * none. */
 static void stored_ok(struct transcript *transcript, struct node *node,
                       const struct core_event *event)
 {
@@ -71,6 +72,8 @@ static void stored_ok(struct transcript *transcript, struct node *node,
     uint64_t last = event->appended.last_seq;
     if (event->appended.batches.length > 0)
         batches_range(event->appended.batches, &first, &last);
+    last = max_u64(last, seen->staged);
+    seen->staged = 0;
     if (last > seen->stored)
         say(transcript, node->id.text, "stores %s",
             phrase_records(transcript, &node->disk, first, last, text));
@@ -108,6 +111,9 @@ static void took(struct transcript *transcript, struct node *node, const struct 
     switch (event->type) {
     case CORE_EVENT_SAVED:
         saved(transcript, node);
+        break;
+    case CORE_EVENT_STAGED:
+        seen->staged = event->staged.last_seq;
         break;
     case CORE_EVENT_APPENDED:
         stored(transcript, node, event);
