@@ -53,7 +53,7 @@ static void draw_network(struct world *world)
         plan->lose_request_ppm = (uint32_t)between(world, 1000, 300000);
     if (chance(world, 400000))
         plan->lose_answer_ppm = (uint32_t)between(world, 1000, 300000);
-    plan->late_answer_ppm = 700000;
+    plan->late_answer_ppm = 900000;
     if (chance(world, 400000))
         plan->together_ppm = (uint32_t)between(world, 10000, 900000);
 }
@@ -83,7 +83,7 @@ static void draw_faults(struct world *world)
         [FAULT_CLOCK_JUMP] = 3, [FAULT_FAILED_FSYNC] = 3, [FAULT_PEER_LOST] = 2,
         [FAULT_PROMOTE] = 5,    [FAULT_TRANSFER] = 4,     [FAULT_SET_VOTER] = 3,
         [FAULT_USURP] = 4,      [FAULT_REBORN] = 4,       [FAULT_IMPERSONATE] = 4,
-        [FAULT_STRANGER] = 4,   [FAULT_POSE] = 4,         [FAULT_DIFFER] = 3,
+        [FAULT_STRANGER] = 4,   [FAULT_POSE] = 4,         [FAULT_DIFFER] = 8,
         [FAULT_OLDER_COPY] = 8, [FAULT_OTHER_LOG] = 4,    [FAULT_FORKED_LOG] = 4,
     };
     struct plan *plan = &world->plan;
