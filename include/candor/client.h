@@ -130,6 +130,10 @@ struct candor_client_options {
     size_t endpoint_count;
     /* A redirect ends the call: FAILED_PRECONDITION, with `primary` and `endpoint` set. */
     bool no_redirect;
+    /* Each call is a message of its own. Else concurrent calls to a node that wait for the same
+     * kind of thing (an answer at once, the node's disk, other nodes ...) share messages while
+     * others are in flight (docs/wire.md, bundles); a call alone never waits for another. */
+    bool no_coalesce;
     uint32_t deadline_ms; /* of a call that names none; 0: 5000 */
     /* Largest message sent or taken; 0: 4 MiB. Set it to the topology's limits.message. */
     size_t message_bytes;

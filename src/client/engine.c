@@ -308,7 +308,7 @@ static struct operation *send_one(struct operation *operation, struct rpc_client
         .request_id = operation->has_request_id ? &operation->request_id : NULL,
         .hops = operation->hop_list,
         .hop_count = operation->hop_count,
-        .class = call->class,
+        .class = operation->client->no_coalesce ? RPC_ALONE : call->class,
         .closure_data = operation};
     clear(operation);
     operation->result->attempts++;

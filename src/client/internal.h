@@ -69,6 +69,7 @@ struct candor_client {
     /* Fixed after open. */
     size_t endpoint_count; /* the first connections */
     bool no_redirect;
+    bool no_coalesce;
     uint32_t deadline_ms;
     size_t message_bytes;
     uint32_t operations; /* that may be submitted at a time */

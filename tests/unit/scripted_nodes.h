@@ -72,7 +72,8 @@ struct node {
     struct rpc_call *silent[SCRIPTED_CALLS];
     size_t silent_count;
     bool closing; /* nobody is kept silent any more */
-    size_t hops;  /* of the newest call */
+    size_t bundles;
+    size_t hops; /* of the newest call */
     char first_hop[8];
     uint64_t numbers[NOTED_MAX]; /* request numbers, in order */
     uint8_t client_ids[NOTED_MAX][CANDOR_CLIENT_ID_BYTES];
@@ -271,6 +272,15 @@ HELPER void kv_txn(Candor__V1__KV_Service *service, const Candor__V1__TxnRequest
     closure(&response, closure_data);
 }
 
+HELPER void take_bundle(void *closure, struct rpc_bundle *bundle)
+{
+    struct node *node = closure;
+    pthread_mutex_lock(&node->lock);
+    node->bundles++;
+    pthread_mutex_unlock(&node->lock);
+    rpc_bundle_run(bundle, UINT64_MAX);
+}
+
 HELPER void open_node(struct fixture *f, struct node *node, const char *id)
 {
     candor__v1__kv__init(&node->kv, NULL);
@@ -289,6 +299,7 @@ HELPER void open_node(struct fixture *f, struct node *node, const char *id)
                                          .calls = SCRIPTED_CALLS,
                                          .services = node->services,
                                          .service_count = 1,
+                                         .bundle = take_bundle,
                                          .closure = node};
     struct candor_error err;
     if (rpc_server_open(&options, &node->server, &err) != CANDOR_OK)

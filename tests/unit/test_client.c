@@ -839,6 +839,39 @@ static void threads_share_a_client(void **state)
     assert_int_equal(f->nodes[0].calls, 400);
 }
 
+/* Together, or not where the client is told so. */
+static size_t bundles_of_many_threads(struct fixture *f, bool no_coalesce)
+{
+    const char *const endpoints[] = {f->nodes[0].address};
+    struct candor_client_options options = {
+        .endpoints = endpoints, .endpoint_count = 1, .no_coalesce = no_coalesce};
+    struct candor_client *client;
+    struct candor_error err;
+    assert_int_equal(candor_client_open(&options, &client, &err), CANDOR_OK);
+    pthread_t threads[32];
+    for (size_t i = 0; i < 32; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, many_calls, client), 0);
+    for (size_t i = 0; i < 32; i++) {
+        void *wrong;
+        pthread_join(threads[i], &wrong);
+        assert_null(wrong);
+    }
+    candor_client_close(client);
+    return f->nodes[0].bundles;
+}
+
+static void concurrent_calls_share_messages_unless_told_not_to(void **state)
+{
+    struct fixture *f = *state;
+    SCRIPT(&f->nodes[0], {.seq = 1, .has_bound = true, .bound_ms = 5});
+    assert_int_equal(bundles_of_many_threads(f, true), 0);
+    assert_int_equal(f->nodes[0].calls, 3200);
+    size_t bundles = 0;
+    for (int tries = 0; bundles == 0 && tries < 50; tries++)
+        bundles = bundles_of_many_threads(f, false);
+    assert_true(bundles > 0);
+}
+
 static void options_that_cannot_work_are_refused(void **state)
 {
     (void)state;
@@ -894,6 +927,7 @@ int main(void)
         TEST(node_that_goes_back_on_its_word_is_reported),
         TEST(only_what_was_written_stands_behind_what_the_session_saw),
         TEST(threads_share_a_client),
+        TEST(concurrent_calls_share_messages_unless_told_not_to),
         cmocka_unit_test(options_that_cannot_work_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -345,6 +345,7 @@ static void a_node_that_knows_no_bundles_gets_none(void **state)
 {
     struct fixture *f = *state;
     struct crowd *crowd = crowd_new();
+    rpc_client_close(f->client);
     rpc_server_close(f->server);
     struct rpc_server_options options = {.address = f->address,
                                          .message_bytes = MESSAGE_BYTES,
@@ -352,6 +353,7 @@ static void a_node_that_knows_no_bundles_gets_none(void **state)
                                          .service_count = 1};
     struct candor_error err;
     assert_int_equal(rpc_server_open(&options, &f->server, &err), CANDOR_OK);
+    assert_int_equal(rpc_client_open(f->address, MESSAGE_BYTES, &f->client, &err), CANDOR_OK);
     begin_many(f, crowd, LIMIT_BUNDLE_IN_FLIGHT, "hold", RPC_LOCAL);
     await(&f->run, LIMIT_BUNDLE_IN_FLIGHT);
     begin_many(f, crowd, 100, "8", RPC_LOCAL);
