@@ -628,7 +628,9 @@ static void closing_cancels_pauses_and_says_which_writes_are_uncertain(void **st
         struct candor_completion done;
         assert_int_equal(candor_queue_take(queue, &done, 1), 1); /* they are there already */
         EXPECT(done.result.error.code, CANDOR_CANCELLED, done.result);
-        assert_int_equal(done.result.error.reason, reasons[(uintptr_t)done.closure]);
+        /* the refusal of the second may still be on its way, and is not known then */
+        if (done.closure != (void *)1 || done.result.error.reason == CANDOR_REASON_NONE)
+            assert_int_equal(done.result.error.reason, reasons[(uintptr_t)done.closure]);
         candor_result_free(&done.result);
     }
     candor_queue_close(queue);
