@@ -206,7 +206,7 @@ void agenda_close(struct candor_client *client)
     if (agenda == NULL)
         return;
     for (size_t i = 0; i < count; i++)
-        rpc_client_cancel(open[i]);
+        engine_cancel(open[i]);
     pthread_mutex_lock(&client->lock);
     while (agenda->count > 0)
         pthread_cond_wait(&agenda->idle, &client->lock);

@@ -236,17 +236,24 @@ static void conclude(struct operation *operation, struct slice response)
 /* ---- An attempt ------------------------------------------------------------------------------ */
 
 /* What this thread is about to send. An attempt that is refused at once ends before
- * rpc_client_call() returns; it is concluded then, so that no callback runs within another. */
-static _Thread_local struct {
-    const struct operation *operation;
+ * rpc_client_call() returns; it is concluded then, so that no callback runs within another. Others
+ * that wait for a message may end there, too: those are their hosts', for this may be a thread of
+ * the program, with its locks. */
+struct sending {
+    const struct operation *operation; /* NULL: nothing is sent, only cancelled */
     bool refused;
-} sending;
+};
+static _Thread_local struct sending *sending;
 
 static void answered(struct slice response, struct rpc_exchange *exchange)
 {
     struct operation *operation = exchange->closure_data;
-    if (operation == sending.operation) {
-        sending.refused = true;
+    if (sending != NULL && operation == sending->operation) {
+        sending->refused = true;
+        return;
+    }
+    if (sending != NULL && operation->lined && exchange->reply == NULL) {
+        host_at(operation, STAGE_FAILED, 0);
         return;
     }
     struct rpc_client *rpc;
@@ -314,15 +321,25 @@ static struct operation *send_one(struct operation *operation, struct rpc_client
     operation->result->attempts++;
     operation->stage = STAGE_ASKED;
     operation->sent_ns = clock_boot_ns();
-    sending.operation = operation;
-    sending.refused = false;
+    struct sending this = {.operation = operation};
+    struct sending *before = sending;
+    sending = &this;
     rpc_client_call(*rpc, call->method, call->body, answered, &operation->exchange);
-    sending.operation = NULL; /* it may be gone, and its place another's */
-    if (!sending.refused)
+    sending = before; /* the operation may be gone, and its place another's */
+    if (!this.refused)
         return NULL;
     struct operation *next = line_leave(operation, rpc);
     conclude(operation, (struct slice){0});
     return next;
+}
+
+void engine_cancel(struct rpc_client *rpc)
+{
+    struct sending nothing = {0};
+    ASSERT(sending == NULL);
+    sending = &nothing;
+    rpc_client_cancel(rpc);
+    sending = NULL;
 }
 
 static void send(struct operation *operation, struct rpc_client *rpc)
@@ -361,6 +378,16 @@ static void ask(struct operation *operation)
     case ADMISSION_WAITS:
         break;
     }
+}
+
+/* It was not sent, or no reply came. */
+static void conclude_failed(struct operation *operation)
+{
+    struct rpc_client *rpc;
+    struct operation *next = line_leave(operation, &rpc);
+    if (next != NULL)
+        send(next, rpc);
+    conclude(operation, (struct slice){0});
 }
 
 /* Its turn did not come in time. */
@@ -464,6 +491,10 @@ void engine_resume(struct operation *operation)
         decide(operation);
         return;
     }
+    if (operation->stage == STAGE_FAILED) {
+        conclude_failed(operation);
+        return;
+    }
     if (atomic_load(&client->closing)) {
         cancel(operation);
         return;
@@ -485,6 +516,7 @@ void engine_resume(struct operation *operation)
         turn_elsewhere(operation);
         break;
     case STAGE_TELL:
+    case STAGE_FAILED:
     case STAGE_ASKED:
     case STAGE_ENDED:
         ASSERT(false);

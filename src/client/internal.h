@@ -126,6 +126,7 @@ struct call {
 /* Where an operation stands. */
 enum stage {
     STAGE_ASKED,   /* NNG's: its reply brings it back */
+    STAGE_FAILED,  /* the attempt ended without a reply, on a thread that may be the program's */
     STAGE_LINED,   /* it waits for its turn at its target, until resume_ns at most (line.c) */
     STAGE_TELL,    /* the attempt's violation is to be told, then it is judged */
     STAGE_CONNECT, /* call.endpoint is to be asked */
@@ -179,6 +180,8 @@ struct operation {
 void engine_begin(struct operation *operation);
 /* At resume_ns, on a thread that may wait in NNG: never one of NNG's, except at STAGE_TELL. */
 void engine_resume(struct operation *operation);
+/* As rpc_client_cancel(); what was submitted ends on its host's thread. */
+void engine_cancel(struct rpc_client *rpc);
 
 /* line.c */
 enum admission {
