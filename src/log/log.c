@@ -43,14 +43,6 @@ enum candor_code log_damaged(const char *segment, uint64_t at, const char *why, 
         segment, at, why, *proof == '\0' ? "" : "; this is not a torn tail, for ", proof);
 }
 
-enum candor_code log_sync_newest(struct log *log, struct candor_error *err)
-{
-    const struct segment *segment = log_newest(log);
-    if (log->fault.fail_sync)
-        return disk_sync_failed(err, EIO, segment->name);
-    return disk_sync_file(segment->fd, segment->name, err);
-}
-
 void log_add_segment(struct log *log, struct segment *segment)
 {
     memory_grow(log->segments, log->segment_capacity, log->segment_count + 1);
@@ -156,15 +148,6 @@ static uint64_t capacity_for(const struct log *log, uint64_t append_bytes)
     return max_u64(log->segment_bytes, SEGMENT_HEADER_BYTES + append_bytes);
 }
 
-int log_no_room_injected(struct log *log)
-{
-    struct log_fault *fault = &log->fault;
-    if (fault->error_number == 0 || fault->after_bytes > 0)
-        return 0;
-    atomic_fetch_add(&log->faults_met, 1);
-    return fault->error_number;
-}
-
 /* The full segment ends where its records end, durably, before another may follow it: only the
  * newest segment can have a torn tail. */
 static enum candor_code seal_newest(struct log *log, struct candor_error *err)
@@ -184,9 +167,6 @@ static enum candor_code roll(struct log *log, uint64_t append_bytes, struct cand
     enum candor_code code = seal_newest(log, err);
     if (code != CANDOR_OK)
         return code;
-    int injected = log_no_room_injected(log);
-    if (injected != 0)
-        return disk_failed(err, injected, "create log segment", "after the full one");
 
     struct segment *old = log_newest(log);
     struct segment *segment = NULL;
@@ -209,9 +189,7 @@ static enum candor_code grow(struct log *log, uint64_t append_bytes, struct cand
 {
     struct segment *segment = log_newest(log);
     uint64_t capacity = capacity_for(log, append_bytes);
-    int failed = log_no_room_injected(log);
-    if (failed == 0)
-        failed = disk_preallocate(segment->fd, segment->file_bytes, capacity);
+    int failed = log_write_room(log, capacity);
     if (failed != 0)
         return disk_failed(err, failed, "enlarge log segment", segment->name);
     segment->file_bytes = capacity;
@@ -225,31 +203,6 @@ static enum candor_code ensure_room(struct log *log, uint64_t append_bytes,
     if (append_bytes <= saturating_sub(segment->file_bytes, segment->tail))
         return CANDOR_OK;
     return segment_empty(segment) ? grow(log, append_bytes, err) : roll(log, append_bytes, err);
-}
-
-/* Writes through the injected fault, if there is one. */
-static int write_some(struct log *log, int fd, struct slice bytes, uint64_t at)
-{
-    struct log_fault *fault = &log->fault;
-    if (fault->error_number == 0)
-        return disk_write_all(fd, bytes, at);
-    size_t passes = (size_t)min_u64(bytes.length, fault->after_bytes);
-    fault->after_bytes -= passes;
-    int failed = disk_write_all(fd, slice_of(bytes.bytes, passes), at);
-    return failed == 0 && passes < bytes.length ? fault->error_number : failed;
-}
-
-/* One pwrite in the usual case: the mark is laid in front of the batches. */
-static int write_append(struct log *log, const uint8_t *mark, struct slice batches)
-{
-    const struct segment *segment = log_newest(log);
-    struct slice parts[2] = {slice_of(mark, SEGMENT_MARK_BYTES), batches};
-    if (log->fault.error_number == 0)
-        return disk_write_two(segment->fd, parts, segment->tail);
-    int failed = write_some(log, segment->fd, parts[0], segment->tail);
-    if (failed == 0)
-        failed = write_some(log, segment->fd, parts[1], segment->tail + SEGMENT_MARK_BYTES);
-    return failed;
 }
 
 /* What was half written must not be found later. Durable before the error is told: the caller goes
@@ -273,7 +226,7 @@ static enum candor_code write_addition(struct log *log, const struct addition *a
 {
     uint8_t mark[SEGMENT_MARK_BYTES];
     segment_put_mark(mark, log_newest(log), log->synced_seq, addition->first_seq);
-    int failed = write_append(log, mark, batches);
+    int failed = log_write_append(log, mark, batches);
     if (failed != 0 && disk_error_is_shortage(failed))
         return undo_append(log, failed, err);
     if (failed != 0)
@@ -376,18 +329,6 @@ struct chain log_chain(const struct log *log)
 uint64_t log_bytes(const struct log *log)
 {
     return atomic_load(&log->bytes);
-}
-
-void log_inject_fault(struct log *log, uint64_t after_bytes, int error_number, bool fail_sync)
-{
-    log->fault.after_bytes = after_bytes;
-    log->fault.fail_sync = fail_sync;
-    log->fault.error_number = error_number; /* last: it switches the fault on */
-}
-
-uint64_t log_faults_met(const struct log *log)
-{
-    return atomic_load(&log->faults_met);
 }
 
 void log_close(struct log *log)

@@ -108,11 +108,4 @@ enum candor_code log_reset(struct log *log, uint64_t next_seq, struct chain befo
  * segment. */
 enum candor_code log_trim(struct log *log, uint64_t upto_seq, struct candor_error *err);
 
-/* For tests: the next `after` bytes of appends succeed, then the write fails with `error_number`
- * (ENOSPC, EIO); error_number 0 ends it. fdatasync fails with EIO when `fail_sync`. Where a file is
- * to be made, for a segment or a cut, there is no room once the bytes are used up; how often that
- * was met since the log was opened any thread may ask. */
-void log_inject_fault(struct log *log, uint64_t after_bytes, int error_number, bool fail_sync);
-uint64_t log_faults_met(const struct log *log);
-
 #endif

@@ -198,13 +198,6 @@ enum candor_code log_redo_cut(int dir_fd, uint64_t segment_bytes, struct candor_
     return code;
 }
 
-static enum candor_code write_down(struct log *log, const struct cut *cut, struct candor_error *err)
-{
-    int injected = log_no_room_injected(log);
-    return injected != 0 ? disk_failed(err, injected, "write", CUT_NAME)
-                         : save_cut(log->dir_fd, cut, err);
-}
-
 /* ---- truncate ---- */
 
 /* Where the log is to end. `kept` owns cut->bytes. Whatever needs a descriptor is opened with the
@@ -349,7 +342,7 @@ static enum candor_code cut_files(struct log *log, const struct plan *plan, bool
 static enum candor_code carry_out(struct log *log, struct plan *plan, struct candor_error *err)
 {
     bool in_place = is_newest_append(log, plan);
-    enum candor_code code = in_place ? CANDOR_OK : write_down(log, &plan->cut, err);
+    enum candor_code code = in_place ? CANDOR_OK : save_cut(log->dir_fd, &plan->cut, err);
     if (code != CANDOR_OK)
         return code;
     begin_cut(log);
@@ -408,7 +401,7 @@ enum candor_code log_reset(struct log *log, uint64_t next_seq, struct chain befo
         code = segment_prepare(log->dir_fd, next_seq, before, &segment, err);
     if (code != CANDOR_OK)
         return log_judge(log, code);
-    code = write_down(log, &cut, err);
+    code = save_cut(log->dir_fd, &cut, err);
     if (code != CANDOR_OK) {
         segment_drop_prepared(log->dir_fd, segment);
         return log_judge(log, code);

@@ -20,12 +20,6 @@
 /* index entries of one append; beyond them reads there scan a little more */
 #define LOG_STAGED_ENTRIES 256
 
-struct log_fault { /* set by any thread */
-    _Atomic uint64_t after_bytes;
-    _Atomic int error_number; /* 0: none */
-    _Atomic bool fail_sync;
-};
-
 struct log {
     int dir_fd;
     int lock_fd;
@@ -51,8 +45,6 @@ struct log {
     uint64_t known_durable;    /* before the log was opened (R65) */
     /* first of the newest append; 0: not known, it was cut or is of a former life */
     uint64_t newest_append_seq;
-    struct log_fault fault;
-    _Atomic uint64_t faults_met; /* times that it was found without room for a file */
     /* of the append at hand, relative to its batches */
     struct index_entry staged[LOG_STAGED_ENTRIES];
     uint32_t staged_count;
@@ -72,12 +64,12 @@ enum candor_code log_judge(struct log *log, enum candor_code code);
 enum candor_code log_damaged(const char *segment, uint64_t at, const char *why, const char *proof,
                              struct candor_error *err);
 
-/* errno of the fault that a test asked for, when there is to be no room for another file; 0: there
- * is. */
-int log_no_room_injected(struct log *log);
-
+/* Mark and batches, behind the newest segment's tail; an errno. */
+int log_write_append(const struct log *log, const uint8_t *mark, struct slice batches);
+/* Room in the newest segment's file, up to so many bytes; an errno. */
+int log_write_room(const struct log *log, uint64_t file_bytes);
 /* fdatasync of the newest segment. */
-enum candor_code log_sync_newest(struct log *log, struct candor_error *err);
+enum candor_code log_sync_newest(const struct log *log, struct candor_error *err);
 /* Table of segments. Adding takes ownership. The caller holds the locks that its use needs. */
 void log_add_segment(struct log *log, struct segment *segment);
 void log_drop_segments(struct log *log, uint32_t from, uint32_t to); /* [from, to) */

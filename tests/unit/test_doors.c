@@ -2,6 +2,7 @@
 /* Who may hold what at a node: clients, peers and operators have doors of their own, and nobody's
  * waiting takes what another one needs. Whole nodes in one process. */
 #include "candor/v1/replication.pb-c.h"
+#include "log_faults.h"
 #include "node_fixture.h"
 
 /* ---- Calls that wait ------------------------------------------------------------------------- */

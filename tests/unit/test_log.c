@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "log/log.h"
 #include "log/segment.h"
+#include "log_faults.h"
 #include "record/batch.h"
 #include "shortage.h"
 

@@ -1,5 +1,6 @@
 /* links: node client topology log */
 /* Whole nodes in one process, over ipc:// in a temporary directory. */
+#include "log_faults.h"
 #include "node_fixture.h"
 
 #include <candor/channel.h>
