@@ -268,6 +268,26 @@ HELPER enum candor_code call(struct cluster *cluster, uint32_t i, const char *me
     return call_at(cluster->topology.nodes[i].rpc, method, request, exchange, response, type, err);
 }
 
+/* A request that node 0 is to refuse with `code`, naming `field`. */
+struct bad_request {
+    const char *method;
+    const ProtobufCMessage *request;
+    enum candor_code code;
+    const char *field;
+};
+
+HELPER void expect_refused(struct cluster *cluster, const struct bad_request *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct rpc_exchange exchange = {.deadline_ms = 5000};
+        struct candor_error err = {0};
+        enum candor_code code =
+            call(cluster, 0, cases[i].method, cases[i].request, &exchange, NULL, NULL, &err);
+        if (code != cases[i].code || strstr(err.message, cases[i].field) == NULL)
+            fail_msg("case %zu: %s: %s", i, candor_code_name(code), err.message);
+    }
+}
+
 HELPER enum candor_code promote(struct cluster *cluster, uint32_t i)
 {
     Candor__V1__PromoteRequest request = CANDOR__V1__PROMOTE_REQUEST__INIT;

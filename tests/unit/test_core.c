@@ -1449,68 +1449,69 @@ static void what_comes_together_is_answered_once(void **state)
 }
 
 /* docs/consistency.md, row by row. */
+static const struct {
+    enum candor_state state;
+    enum candor_read_level level;
+    bool allow_syncing;
+    bool has_bound;
+    uint64_t bound_ms;
+    bool primary_known;
+    bool hears; /* a heartbeat within stale_after */
+    enum core_decision decision;
+    enum candor_reason reason;
+} contract[] = {
+    {CANDOR_STATE_FRESH, CANDOR_READ_EVENTUAL, false, true, 10, true, true, CORE_SERVE, 0},
+    {CANDOR_STATE_STALE, CANDOR_READ_EVENTUAL, false, false, 0, true, false, CORE_SERVE, 0},
+    {CANDOR_STATE_SYNCING, CANDOR_READ_EVENTUAL, false, true, 10, true, true, CORE_REDIRECT,
+     CANDOR_REASON_SYNCING},
+    {CANDOR_STATE_SYNCING, CANDOR_READ_EVENTUAL, true, true, 10, true, true, CORE_SERVE, 0},
+    {CANDOR_STATE_SYNCING, CANDOR_READ_EVENTUAL, false, true, 10, false, true, CORE_REFUSE,
+     CANDOR_REASON_SYNCING},
+    {CANDOR_STATE_EXPIRED, CANDOR_READ_EVENTUAL, true, true, 10, true, false, CORE_REFUSE,
+     CANDOR_REASON_EXPIRED},
+    {CANDOR_STATE_FORKED, CANDOR_READ_EVENTUAL, true, true, 10, true, true, CORE_REFUSE,
+     CANDOR_REASON_FORKED},
+    {CANDOR_STATE_DOUBTFUL, CANDOR_READ_EVENTUAL, true, true, 10, true, true, CORE_REDIRECT,
+     CANDOR_REASON_DOUBTFUL},
+    {CANDOR_STATE_DOUBTFUL, CANDOR_READ_LINEARIZABLE, true, true, 10, false, true, CORE_REFUSE,
+     CANDOR_REASON_DOUBTFUL},
+    {CANDOR_STATE_FRESH, CANDOR_READ_BOUNDED, false, true, 100, true, true, CORE_SERVE, 0},
+    {CANDOR_STATE_STALE, CANDOR_READ_BOUNDED, false, true, 100, true, false, CORE_SERVE, 0},
+    {CANDOR_STATE_FRESH, CANDOR_READ_BOUNDED, false, true, 101, true, true, CORE_REDIRECT,
+     CANDOR_REASON_TOO_STALE},
+    {CANDOR_STATE_STALE, CANDOR_READ_BOUNDED, false, false, 0, true, false, CORE_REDIRECT,
+     CANDOR_REASON_TOO_STALE},
+    {CANDOR_STATE_STALE, CANDOR_READ_BOUNDED, false, false, 0, false, false, CORE_REFUSE,
+     CANDOR_REASON_TOO_STALE},
+    {CANDOR_STATE_FRESH, CANDOR_READ_LINEARIZABLE, false, true, 1, true, true, CORE_WAIT, 0},
+    {CANDOR_STATE_STALE, CANDOR_READ_LINEARIZABLE, false, false, 0, true, true, CORE_WAIT, 0},
+    {CANDOR_STATE_STALE, CANDOR_READ_LINEARIZABLE, false, false, 0, true, false, CORE_REDIRECT,
+     CANDOR_REASON_NO_PRIMARY},
+    {CANDOR_STATE_STALE, CANDOR_READ_LINEARIZABLE, false, false, 0, false, false, CORE_REFUSE,
+     CANDOR_REASON_NO_PRIMARY},
+    {CANDOR_STATE_SYNCING, CANDOR_READ_LINEARIZABLE, true, true, 1, true, true, CORE_REDIRECT,
+     CANDOR_REASON_SYNCING},
+    {CANDOR_STATE_SYNCING, CANDOR_READ_BOUNDED, true, true, 1, true, true, CORE_REDIRECT,
+     CANDOR_REASON_SYNCING},
+};
+
 static void read_contract_table(void **state)
 {
     (void)state;
-    static const struct {
-        enum candor_state state;
-        enum candor_read_level level;
-        bool allow_syncing;
-        bool has_bound;
-        uint64_t bound_ms;
-        bool primary_known;
-        bool hears; /* a heartbeat within stale_after */
-        enum core_decision decision;
-        enum candor_reason reason;
-    } cases[] = {
-        {CANDOR_STATE_FRESH, CANDOR_READ_EVENTUAL, false, true, 10, true, true, CORE_SERVE, 0},
-        {CANDOR_STATE_STALE, CANDOR_READ_EVENTUAL, false, false, 0, true, false, CORE_SERVE, 0},
-        {CANDOR_STATE_SYNCING, CANDOR_READ_EVENTUAL, false, true, 10, true, true, CORE_REDIRECT,
-         CANDOR_REASON_SYNCING},
-        {CANDOR_STATE_SYNCING, CANDOR_READ_EVENTUAL, true, true, 10, true, true, CORE_SERVE, 0},
-        {CANDOR_STATE_SYNCING, CANDOR_READ_EVENTUAL, false, true, 10, false, true, CORE_REFUSE,
-         CANDOR_REASON_SYNCING},
-        {CANDOR_STATE_EXPIRED, CANDOR_READ_EVENTUAL, true, true, 10, true, false, CORE_REFUSE,
-         CANDOR_REASON_EXPIRED},
-        {CANDOR_STATE_FORKED, CANDOR_READ_EVENTUAL, true, true, 10, true, true, CORE_REFUSE,
-         CANDOR_REASON_FORKED},
-        {CANDOR_STATE_DOUBTFUL, CANDOR_READ_EVENTUAL, true, true, 10, true, true, CORE_REDIRECT,
-         CANDOR_REASON_DOUBTFUL},
-        {CANDOR_STATE_DOUBTFUL, CANDOR_READ_LINEARIZABLE, true, true, 10, false, true, CORE_REFUSE,
-         CANDOR_REASON_DOUBTFUL},
-        {CANDOR_STATE_FRESH, CANDOR_READ_BOUNDED, false, true, 100, true, true, CORE_SERVE, 0},
-        {CANDOR_STATE_STALE, CANDOR_READ_BOUNDED, false, true, 100, true, false, CORE_SERVE, 0},
-        {CANDOR_STATE_FRESH, CANDOR_READ_BOUNDED, false, true, 101, true, true, CORE_REDIRECT,
-         CANDOR_REASON_TOO_STALE},
-        {CANDOR_STATE_STALE, CANDOR_READ_BOUNDED, false, false, 0, true, false, CORE_REDIRECT,
-         CANDOR_REASON_TOO_STALE},
-        {CANDOR_STATE_STALE, CANDOR_READ_BOUNDED, false, false, 0, false, false, CORE_REFUSE,
-         CANDOR_REASON_TOO_STALE},
-        {CANDOR_STATE_FRESH, CANDOR_READ_LINEARIZABLE, false, true, 1, true, true, CORE_WAIT, 0},
-        {CANDOR_STATE_STALE, CANDOR_READ_LINEARIZABLE, false, false, 0, true, true, CORE_WAIT, 0},
-        {CANDOR_STATE_STALE, CANDOR_READ_LINEARIZABLE, false, false, 0, true, false, CORE_REDIRECT,
-         CANDOR_REASON_NO_PRIMARY},
-        {CANDOR_STATE_STALE, CANDOR_READ_LINEARIZABLE, false, false, 0, false, false, CORE_REFUSE,
-         CANDOR_REASON_NO_PRIMARY},
-        {CANDOR_STATE_SYNCING, CANDOR_READ_LINEARIZABLE, true, true, 1, true, true, CORE_REDIRECT,
-         CANDOR_REASON_SYNCING},
-        {CANDOR_STATE_SYNCING, CANDOR_READ_BOUNDED, true, true, 1, true, true, CORE_REDIRECT,
-         CANDOR_REASON_SYNCING},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof contract / sizeof contract[0]; i++) {
         struct core_view view = {.self = node_id_of("b"), .stale_after_ns = 500 * NS_PER_MS};
-        if (cases[i].primary_known)
+        if (contract[i].primary_known)
             view.primary = node_id_of("a");
-        struct core_freshness fresh = {.state = cases[i].state,
+        struct core_freshness fresh = {.state = contract[i].state,
                                        .has_heartbeat_age = true,
-                                       .heartbeat_age_ms = cases[i].hears ? 500 : 501,
-                                       .has_bound = cases[i].has_bound,
-                                       .bound_ms = cases[i].bound_ms};
-        struct core_read read = {.level = cases[i].level,
+                                       .heartbeat_age_ms = contract[i].hears ? 500 : 501,
+                                       .has_bound = contract[i].has_bound,
+                                       .bound_ms = contract[i].bound_ms};
+        struct core_read read = {.level = contract[i].level,
                                  .max_staleness_ms = 100,
-                                 .allow_syncing = cases[i].allow_syncing};
+                                 .allow_syncing = contract[i].allow_syncing};
         struct core_read_decision got = core_decide_read(&view, &fresh, &read);
-        if (got.decision != cases[i].decision || got.reason != cases[i].reason)
+        if (got.decision != contract[i].decision || got.reason != contract[i].reason)
             fail_msg("case %zu: decision %d reason %d", i, got.decision, got.reason);
     }
 }

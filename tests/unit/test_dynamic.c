@@ -366,56 +366,57 @@ static void other_spellings_mean_the_same(void **state)
     expect_equal("{\"a_uint64\":0,\"a_string\":\"\",\"a_bool\":false,\"many_a_bool\":[]}", "{}");
 }
 
+static const struct {
+    const char *json;
+    const char *says; /* a piece of the message */
+} wrong_values[] = {
+    {"[]", "odd.All takes an object"},
+    {"{\"a_bol\":true}", "no field 'a_bol'; did you mean 'a_bool'?"},
+    {"{\"a_message\":{\"zzzzzz\":1}}", "a_message: odd.All has no field 'zzzzzz'"},
+    {"{\"many_a_message\":[{},{\"a_bool\":1}]}", "many_a_message[1].a_bool: bool takes"},
+    {"{\"an_int32\":2147483648}", "an_int32: int32 takes a whole number"},
+    {"{\"an_int32\":-2147483649}", "an_int32"},
+    {"{\"an_int32\":1.5}", "an_int32"},
+    {"{\"an_int32\":\"\"}", "an_int32"},
+    {"{\"an_int32\":\"5 \"}", "an_int32"},
+    {"{\"an_int32\":\"--5\"}", "an_int32"},
+    {"{\"an_int32\":\"5\\u0000\"}", "an_int32"},
+    {"{\"an_int64\":\"9223372036854775808\"}", "an_int64"},
+    {"{\"an_int64\":\"-9223372036854775809\"}", "an_int64"},
+    {"{\"an_int64\":1e300}", "an_int64"},
+    {"{\"a_uint64\":-1}", "a_uint64"},
+    {"{\"a_uint64\":\"18446744073709551616\"}", "a_uint64"},
+    {"{\"a_uint32\":4294967296}", "a_uint32"},
+    {"{\"a_float\":1e300}", "a_float"},
+    {"{\"a_double\":\"fast\"}", "a_double"},
+    {"{\"a_double\":\"1e999\"}", "a_double"},
+    {"{\"a_double\":\"nan\"}", "a_double"},
+    {"{\"a_bool\":\"true\"}", "a_bool"},
+    {"{\"a_string\":5}", "a_string"},
+    {"{\"some_bytes\":\"A\"}", "some_bytes: bytes takes a string of base64"},
+    {"{\"some_bytes\":\"AA=\\u0000\"}", "some_bytes"},
+    {"{\"some_bytes\":\"A A=\"}", "some_bytes"},
+    {"{\"some_bytes\":\"A===\"}", "some_bytes"},
+    {"{\"some_bytes\":\"h\\u00e9ll\"}", "some_bytes"},
+    {"{\"an_enum\":\"GREN\"}", "no value 'GREN'; did you mean 'GREEN'?"},
+    {"{\"an_enum\":2147483648}", "an_enum"},
+    {"{\"many_a_bool\":true}", "many_a_bool: it is repeated"},
+    {"{\"many_a_bool\":[true,null]}", "many_a_bool[1]: null is no element"},
+    {"{\"a_message\":[]}", "a_message: odd.All takes an object"},
+    {"{\"a_bool\":true,\"aBool\":true}", "are the same field"},
+};
+
 static void wrong_values_are_refused_by_name(void **state)
 {
     (void)state;
-    static const struct {
-        const char *json;
-        const char *says; /* a piece of the message */
-    } cases[] = {
-        {"[]", "odd.All takes an object"},
-        {"{\"a_bol\":true}", "no field 'a_bol'; did you mean 'a_bool'?"},
-        {"{\"a_message\":{\"zzzzzz\":1}}", "a_message: odd.All has no field 'zzzzzz'"},
-        {"{\"many_a_message\":[{},{\"a_bool\":1}]}", "many_a_message[1].a_bool: bool takes"},
-        {"{\"an_int32\":2147483648}", "an_int32: int32 takes a whole number"},
-        {"{\"an_int32\":-2147483649}", "an_int32"},
-        {"{\"an_int32\":1.5}", "an_int32"},
-        {"{\"an_int32\":\"\"}", "an_int32"},
-        {"{\"an_int32\":\"5 \"}", "an_int32"},
-        {"{\"an_int32\":\"--5\"}", "an_int32"},
-        {"{\"an_int32\":\"5\\u0000\"}", "an_int32"},
-        {"{\"an_int64\":\"9223372036854775808\"}", "an_int64"},
-        {"{\"an_int64\":\"-9223372036854775809\"}", "an_int64"},
-        {"{\"an_int64\":1e300}", "an_int64"},
-        {"{\"a_uint64\":-1}", "a_uint64"},
-        {"{\"a_uint64\":\"18446744073709551616\"}", "a_uint64"},
-        {"{\"a_uint32\":4294967296}", "a_uint32"},
-        {"{\"a_float\":1e300}", "a_float"},
-        {"{\"a_double\":\"fast\"}", "a_double"},
-        {"{\"a_double\":\"1e999\"}", "a_double"},
-        {"{\"a_double\":\"nan\"}", "a_double"},
-        {"{\"a_bool\":\"true\"}", "a_bool"},
-        {"{\"a_string\":5}", "a_string"},
-        {"{\"some_bytes\":\"A\"}", "some_bytes: bytes takes a string of base64"},
-        {"{\"some_bytes\":\"AA=\\u0000\"}", "some_bytes"},
-        {"{\"some_bytes\":\"A A=\"}", "some_bytes"},
-        {"{\"some_bytes\":\"A===\"}", "some_bytes"},
-        {"{\"some_bytes\":\"h\\u00e9ll\"}", "some_bytes"},
-        {"{\"an_enum\":\"GREN\"}", "no value 'GREN'; did you mean 'GREEN'?"},
-        {"{\"an_enum\":2147483648}", "an_enum"},
-        {"{\"many_a_bool\":true}", "many_a_bool: it is repeated"},
-        {"{\"many_a_bool\":[true,null]}", "many_a_bool[1]: null is no element"},
-        {"{\"a_message\":[]}", "a_message: odd.All takes an object"},
-        {"{\"a_bool\":true,\"aBool\":true}", "are the same field"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof wrong_values / sizeof wrong_values[0]; i++) {
         struct candor_error err = {0};
         struct buffer out = {0};
-        json_t *json = json_of(cases[i].json);
+        json_t *json = json_of(wrong_values[i].json);
         enum candor_code code = dynamic_encode(all(), json, &out, &err);
-        if (code != CANDOR_INVALID_ARGUMENT || strstr(err.message, cases[i].says) == NULL)
-            fail_msg("%s: code %d, '%s' instead of '%s'", cases[i].json, code, err.message,
-                     cases[i].says);
+        if (code != CANDOR_INVALID_ARGUMENT || strstr(err.message, wrong_values[i].says) == NULL)
+            fail_msg("%s: code %d, '%s' instead of '%s'", wrong_values[i].json, code, err.message,
+                     wrong_values[i].says);
         json_decref(json);
         buffer_free(&out);
     }

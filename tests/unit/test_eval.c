@@ -202,61 +202,63 @@ static void a_failed_cas_tells_what_is_there_and_has_no_effect(void **state)
 #define MIN INT64_MIN
 #define MAX INT64_MAX
 
+static const struct {
+    const char *present; /* NULL: absent */
+    int64_t delta, min, max, initial;
+    enum candor_code code;
+    int64_t number;
+    const char *put;
+} increments[] = {
+    {"5", 1, MIN, MAX, 0, CANDOR_OK, 6, "6"},
+    {"5", -7, MIN, MAX, 0, CANDOR_OK, -2, "-2"},
+    {"-5", 5, MIN, MAX, 0, CANDOR_OK, 0, "0"},
+    {"5", 0, MIN, MAX, 0, CANDOR_OK, 5, "5"},
+    {NULL, 1, MIN, MAX, 0, CANDOR_OK, 1, "1"},
+    {NULL, -1, MIN, MAX, 100, CANDOR_OK, 99, "99"},
+    {"5", -5, 0, MAX, 0, CANDOR_OK, 0, "0"},
+    {"5", -6, 0, MAX, 0, CANDOR_OUT_OF_RANGE, 5, NULL},
+    {"5", 5, 0, 10, 0, CANDOR_OK, 10, "10"},
+    {"5", 6, 0, 10, 0, CANDOR_OUT_OF_RANGE, 5, NULL},
+    {NULL, 1, 5, 10, 0, CANDOR_OUT_OF_RANGE, 0, NULL},
+    {"20", -1, 0, 10, 0, CANDOR_OUT_OF_RANGE, 20, NULL},
+    {"9223372036854775806", 1, MIN, MAX, 0, CANDOR_OK, MAX, "9223372036854775807"},
+    {"9223372036854775807", 1, MIN, MAX, 0, CANDOR_OUT_OF_RANGE, MAX, NULL},
+    {"-9223372036854775808", -1, MIN, MAX, 0, CANDOR_OUT_OF_RANGE, MIN, NULL},
+    {"-9223372036854775808", MAX, MIN, MAX, 0, CANDOR_OK, -1, "-1"},
+    {"-9223372036854775807", -1, MIN, MAX, 0, CANDOR_OK, MIN, "-9223372036854775808"},
+    {NULL, MIN, MIN, MAX, -1, CANDOR_OUT_OF_RANGE, -1, NULL},
+    {"007", 1, MIN, MAX, 0, CANDOR_OK, 8, "8"},
+    {"-0", 1, MIN, MAX, 0, CANDOR_OK, 1, "1"},
+    {"", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
+    {"-", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
+    {"+5", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
+    {" 5", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
+    {"5.0", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
+    {"5-", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
+    {"9223372036854775808", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
+    {"-9223372036854775809", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
+    {"99999999999999999999", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
+};
+
 static void increments_stay_within_their_bounds(void **state)
 {
     struct world *world = *state;
-    static const struct {
-        const char *present; /* NULL: absent */
-        int64_t delta, min, max, initial;
-        enum candor_code code;
-        int64_t number;
-        const char *put;
-    } cases[] = {
-        {"5", 1, MIN, MAX, 0, CANDOR_OK, 6, "6"},
-        {"5", -7, MIN, MAX, 0, CANDOR_OK, -2, "-2"},
-        {"-5", 5, MIN, MAX, 0, CANDOR_OK, 0, "0"},
-        {"5", 0, MIN, MAX, 0, CANDOR_OK, 5, "5"},
-        {NULL, 1, MIN, MAX, 0, CANDOR_OK, 1, "1"},
-        {NULL, -1, MIN, MAX, 100, CANDOR_OK, 99, "99"},
-        {"5", -5, 0, MAX, 0, CANDOR_OK, 0, "0"},
-        {"5", -6, 0, MAX, 0, CANDOR_OUT_OF_RANGE, 5, NULL},
-        {"5", 5, 0, 10, 0, CANDOR_OK, 10, "10"},
-        {"5", 6, 0, 10, 0, CANDOR_OUT_OF_RANGE, 5, NULL},
-        {NULL, 1, 5, 10, 0, CANDOR_OUT_OF_RANGE, 0, NULL},
-        {"20", -1, 0, 10, 0, CANDOR_OUT_OF_RANGE, 20, NULL},
-        {"9223372036854775806", 1, MIN, MAX, 0, CANDOR_OK, MAX, "9223372036854775807"},
-        {"9223372036854775807", 1, MIN, MAX, 0, CANDOR_OUT_OF_RANGE, MAX, NULL},
-        {"-9223372036854775808", -1, MIN, MAX, 0, CANDOR_OUT_OF_RANGE, MIN, NULL},
-        {"-9223372036854775808", MAX, MIN, MAX, 0, CANDOR_OK, -1, "-1"},
-        {"-9223372036854775807", -1, MIN, MAX, 0, CANDOR_OK, MIN, "-9223372036854775808"},
-        {NULL, MIN, MIN, MAX, -1, CANDOR_OUT_OF_RANGE, -1, NULL},
-        {"007", 1, MIN, MAX, 0, CANDOR_OK, 8, "8"},
-        {"-0", 1, MIN, MAX, 0, CANDOR_OK, 1, "1"},
-        {"", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
-        {"-", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
-        {"+5", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
-        {" 5", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
-        {"5.0", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
-        {"5-", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
-        {"9223372036854775808", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
-        {"-9223372036854775809", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
-        {"99999999999999999999", 1, MIN, MAX, 0, CANDOR_FAILED_PRECONDITION, 0, NULL},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        world->count = cases[i].present == NULL ? 0 : 1;
-        if (cases[i].present != NULL)
-            strcpy(world->entries[0].value, cases[i].present);
+    for (size_t i = 0; i < sizeof increments / sizeof increments[0]; i++) {
+        world->count = increments[i].present == NULL ? 0 : 1;
+        if (increments[i].present != NULL)
+            strcpy(world->entries[0].value, increments[i].present);
         struct eval_op op = {.kind = EVAL_INCREMENT,
                              .key = text("n"),
-                             .delta = cases[i].delta,
-                             .min = cases[i].min,
-                             .max = cases[i].max,
-                             .initial = cases[i].initial};
-        struct eval_answer answer = run(world, &op, cases[i].code);
-        if (answer.number != cases[i].number || answer.succeeded != (cases[i].code == CANDOR_OK))
+                             .delta = increments[i].delta,
+                             .min = increments[i].min,
+                             .max = increments[i].max,
+                             .initial = increments[i].initial};
+        struct eval_answer answer = run(world, &op, increments[i].code);
+        if (answer.number != increments[i].number ||
+            answer.succeeded != (increments[i].code == CANDOR_OK))
             fail_msg("case %zu: %lld", i, (long long)answer.number);
-        if (cases[i].put != NULL)
-            expect_effect(world, 0, RECORD_PUT, "n", cases[i].put);
+        if (increments[i].put != NULL)
+            expect_effect(world, 0, RECORD_PUT, "n", increments[i].put);
     }
 }
 

@@ -100,21 +100,59 @@ static void a_repeated_request_is_answered_and_not_done_again(void **state)
     cluster_free(cluster);
 }
 
-static void every_kind_of_write_is_answered_as_it_was(void **state)
+/* One write of a kind, asked twice: the second answer is that of the first, and says so. */
+struct asked_twice {
+    struct cluster *cluster;
+    bool again;
+    uint64_t seq; /* of the first time */
+};
+
+static void same_position(struct asked_twice *asked, const Candor__V1__Pos *pos, bool replayed)
 {
-    (void)state;
-    struct cluster *cluster = cluster_up(1);
-    struct candor_client *client = client_of(cluster, 0);
-    must_put(client, "k", "before");
+    assert_int_equal(replayed, asked->again);
+    assert_true(!asked->again || asked->seq == pos->seq);
+    asked->seq = pos->seq;
+    asked->again = true;
+}
+
+static void delete_k(struct asked_twice *asked)
+{
     struct id id;
     struct candor_error err;
-    Candor__V1__DeleteRequest remove = CANDOR__V1__DELETE_REQUEST__INIT;
-    remove.key = bytes("k");
-    Candor__V1__CompareAndSwapRequest cas = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__INIT;
-    cas.key = bytes("k");
-    cas.value = bytes("again");
-    cas.expect_case = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__EXPECT_EXPECT_ABSENT;
-    cas.expect_absent = true;
+    Candor__V1__DeleteRequest request = CANDOR__V1__DELETE_REQUEST__INIT;
+    request.key = bytes("k");
+    Candor__V1__DeleteResponse *removed = (Candor__V1__DeleteResponse *)ask(
+        asked->cluster, 0, "/candor.v1.KV/Delete", &request.base, id_of(&id, 1, 1),
+        &candor__v1__delete_response__descriptor, &err);
+    assert_non_null(removed);
+    assert_true(removed->found);
+    same_position(asked, removed->pos, removed->replayed);
+    candor__v1__delete_response__free_unpacked(removed, NULL);
+}
+
+static void swap_absent_k(struct asked_twice *asked)
+{
+    struct id id;
+    struct candor_error err;
+    Candor__V1__CompareAndSwapRequest request = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__INIT;
+    request.key = bytes("k");
+    request.value = bytes("again");
+    request.expect_case = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__EXPECT_EXPECT_ABSENT;
+    request.expect_absent = true;
+    Candor__V1__CompareAndSwapResponse *swapped = (Candor__V1__CompareAndSwapResponse *)ask(
+        asked->cluster, 0, "/candor.v1.KV/CompareAndSwap", &request.base, id_of(&id, 1, 2),
+        &candor__v1__compare_and_swap_response__descriptor, &err);
+    assert_non_null(swapped);
+    assert_true(swapped->succeeded);
+    same_position(asked, swapped->pos, swapped->replayed);
+    candor__v1__compare_and_swap_response__free_unpacked(swapped, NULL);
+}
+
+/* Reads k, which was written last at `written_seq`, and overwrites it. */
+static void read_and_put_k(struct asked_twice *asked, uint64_t written_seq)
+{
+    struct id id;
+    struct candor_error err;
     Candor__V1__GetRequest get = CANDOR__V1__GET_REQUEST__INIT;
     get.key = bytes("k");
     Candor__V1__PutRequest put_k = CANDOR__V1__PUT_REQUEST__INIT;
@@ -126,42 +164,33 @@ static void every_kind_of_write_is_answered_as_it_was(void **state)
     ops[1].op_case = CANDOR__V1__TXN_OP__OP_PUT;
     ops[1].put = &put_k;
     Candor__V1__TxnOp *list[] = {&ops[0], &ops[1]};
-    Candor__V1__TxnRequest txn = CANDOR__V1__TXN_REQUEST__INIT;
-    txn.n_then_ops = 2;
-    txn.then_ops = list;
-    uint64_t seqs[3] = {0};
+    Candor__V1__TxnRequest request = CANDOR__V1__TXN_REQUEST__INIT;
+    request.n_then_ops = 2;
+    request.then_ops = list;
+    Candor__V1__TxnResponse *done = (Candor__V1__TxnResponse *)ask(
+        asked->cluster, 0, "/candor.v1.KV/Txn", &request.base, id_of(&id, 1, 3),
+        &candor__v1__txn_response__descriptor, &err);
+    assert_non_null(done);
+    assert_int_equal(done->n_results, 2);
+    assert_memory_equal(done->results[0]->item->value.data, "again", 5); /* as it was then */
+    assert_int_equal(done->results[0]->item->mod_seq, written_seq);
+    same_position(asked, done->pos, done->replayed);
+    candor__v1__txn_response__free_unpacked(done, NULL);
+}
+
+static void every_kind_of_write_is_answered_as_it_was(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_up(1);
+    struct candor_client *client = client_of(cluster, 0);
+    must_put(client, "k", "before");
+    struct asked_twice removed = {.cluster = cluster};
+    struct asked_twice swapped = {.cluster = cluster};
+    struct asked_twice txn = {.cluster = cluster};
     for (int round = 0; round < 2; round++) {
-        Candor__V1__DeleteResponse *removed = (Candor__V1__DeleteResponse *)ask(
-            cluster, 0, "/candor.v1.KV/Delete", &remove.base, id_of(&id, 1, 1),
-            &candor__v1__delete_response__descriptor, &err);
-        assert_non_null(removed);
-        assert_true(removed->found);
-        assert_int_equal(removed->replayed, round);
-        assert_true(round == 0 || seqs[0] == removed->pos->seq);
-        seqs[0] = removed->pos->seq;
-        candor__v1__delete_response__free_unpacked(removed, NULL);
-
-        Candor__V1__CompareAndSwapResponse *swapped = (Candor__V1__CompareAndSwapResponse *)ask(
-            cluster, 0, "/candor.v1.KV/CompareAndSwap", &cas.base, id_of(&id, 1, 2),
-            &candor__v1__compare_and_swap_response__descriptor, &err);
-        assert_non_null(swapped);
-        assert_true(swapped->succeeded);
-        assert_int_equal(swapped->replayed, round);
-        assert_true(round == 0 || seqs[1] == swapped->pos->seq);
-        seqs[1] = swapped->pos->seq;
-        candor__v1__compare_and_swap_response__free_unpacked(swapped, NULL);
-
-        Candor__V1__TxnResponse *done = (Candor__V1__TxnResponse *)ask(
-            cluster, 0, "/candor.v1.KV/Txn", &txn.base, id_of(&id, 1, 3),
-            &candor__v1__txn_response__descriptor, &err);
-        assert_non_null(done);
-        assert_int_equal(done->replayed, round);
-        assert_int_equal(done->n_results, 2);
-        assert_memory_equal(done->results[0]->item->value.data, "again", 5); /* as it was then */
-        assert_int_equal(done->results[0]->item->mod_seq, seqs[1]);
-        assert_true(round == 0 || seqs[2] == done->pos->seq);
-        seqs[2] = done->pos->seq;
-        candor__v1__txn_response__free_unpacked(done, NULL);
+        delete_k(&removed);
+        swap_absent_k(&swapped);
+        read_and_put_k(&txn, swapped.seq);
     }
     candor_client_close(client);
     cluster_free(cluster);
@@ -1003,6 +1032,24 @@ static void bad_conditional_requests_name_the_field_at_fault(void **state)
     Candor__V1__TxnRequest no_target = CANDOR__V1__TXN_REQUEST__INIT;
     no_target.n_compare = 1;
     no_target.compare = compares;
+    const struct bad_request cases[] = {
+        {"/candor.v1.KV/CompareAndSwap", &no_expect.base, CANDOR_INVALID_ARGUMENT, "expect_value"},
+        {"/candor.v1.KV/CompareAndSwap", &no_key.base, CANDOR_INVALID_ARGUMENT, "key"},
+        {"/candor.v1.KV/CompareAndSwap", &large.base, CANDOR_RESOURCE_EXHAUSTED, "limits.value"},
+        {"/candor.v1.KV/Increment", &nameless.base, CANDOR_INVALID_ARGUMENT, "key"},
+        {"/candor.v1.KV/Txn", &empty.base, CANDOR_INVALID_ARGUMENT, "then_ops"},
+        {"/candor.v1.KV/Txn", &half.base, CANDOR_INVALID_ARGUMENT, "else_ops[0]"},
+        {"/candor.v1.KV/Txn", &no_target.base, CANDOR_INVALID_ARGUMENT, "compare[0]"},
+    };
+    expect_refused(cluster, cases, sizeof cases / sizeof cases[0]);
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
+static void bad_questions_for_a_status_name_the_field_at_fault(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_up(1);
     Candor__V1__TxnStatusRequest of_nothing = CANDOR__V1__TXN_STATUS_REQUEST__INIT;
     Candor__V1__Pos zero = CANDOR__V1__POS__INIT;
     Candor__V1__TxnStatusRequest of_zero = CANDOR__V1__TXN_STATUS_REQUEST__INIT;
@@ -1012,32 +1059,12 @@ static void bad_conditional_requests_name_the_field_at_fault(void **state)
     Candor__V1__TxnStatusRequest of_short = CANDOR__V1__TXN_STATUS_REQUEST__INIT;
     of_short.of_case = CANDOR__V1__TXN_STATUS_REQUEST__OF_REQUEST_ID;
     of_short.request_id = &short_id;
-    const struct {
-        const char *method;
-        const ProtobufCMessage *request;
-        enum candor_code code;
-        const char *field;
-    } cases[] = {
-        {"/candor.v1.KV/CompareAndSwap", &no_expect.base, CANDOR_INVALID_ARGUMENT, "expect_value"},
-        {"/candor.v1.KV/CompareAndSwap", &no_key.base, CANDOR_INVALID_ARGUMENT, "key"},
-        {"/candor.v1.KV/CompareAndSwap", &large.base, CANDOR_RESOURCE_EXHAUSTED, "limits.value"},
-        {"/candor.v1.KV/Increment", &nameless.base, CANDOR_INVALID_ARGUMENT, "key"},
-        {"/candor.v1.KV/Txn", &empty.base, CANDOR_INVALID_ARGUMENT, "then_ops"},
-        {"/candor.v1.KV/Txn", &half.base, CANDOR_INVALID_ARGUMENT, "else_ops[0]"},
-        {"/candor.v1.KV/Txn", &no_target.base, CANDOR_INVALID_ARGUMENT, "compare[0]"},
+    const struct bad_request cases[] = {
         {"/candor.v1.KV/TxnStatus", &of_nothing.base, CANDOR_INVALID_ARGUMENT, "request_id"},
         {"/candor.v1.KV/TxnStatus", &of_zero.base, CANDOR_INVALID_ARGUMENT, "pos.seq"},
         {"/candor.v1.KV/TxnStatus", &of_short.base, CANDOR_INVALID_ARGUMENT, "request_id"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct rpc_exchange exchange = {.deadline_ms = 5000};
-        struct candor_error err = {0};
-        enum candor_code code =
-            call(cluster, 0, cases[i].method, cases[i].request, &exchange, NULL, NULL, &err);
-        if (code != cases[i].code || strstr(err.message, cases[i].field) == NULL)
-            fail_msg("case %zu: %s: %s", i, candor_code_name(code), err.message);
-    }
-    candor_client_close(client);
+    expect_refused(cluster, cases, sizeof cases / sizeof cases[0]);
     cluster_free(cluster);
 }
 
@@ -1064,6 +1091,7 @@ int main(void)
         cmocka_unit_test(a_failed_condition_waits_for_what_it_read),
         cmocka_unit_test(a_failed_condition_makes_no_record),
         cmocka_unit_test(bad_conditional_requests_name_the_field_at_fault),
+        cmocka_unit_test(bad_questions_for_a_status_name_the_field_at_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

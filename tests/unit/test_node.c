@@ -342,12 +342,7 @@ static void bad_requests_name_the_field_at_fault(void **state)
     Candor__V1__GetRequest get = CANDOR__V1__GET_REQUEST__INIT;
     Candor__V1__ScanRequest both = CANDOR__V1__SCAN_REQUEST__INIT;
     both.start = both.prefix = (ProtobufCBinaryData){1, (uint8_t *)(uintptr_t)bytes};
-    const struct {
-        const char *method;
-        const ProtobufCMessage *request;
-        enum candor_code code;
-        const char *field;
-    } cases[] = {
+    const struct bad_request cases[] = {
         {"/candor.v1.KV/Put", &long_key.base, CANDOR_RESOURCE_EXHAUSTED, "key"},
         {"/candor.v1.KV/Put", &no_key.base, CANDOR_INVALID_ARGUMENT, "key"},
         {"/candor.v1.KV/Put", &large.base, CANDOR_RESOURCE_EXHAUSTED, "limits.value"},
@@ -357,14 +352,7 @@ static void bad_requests_name_the_field_at_fault(void **state)
         {"/candor.v1.KV/Get", &get.base, CANDOR_INVALID_ARGUMENT, "key"},
         {"/candor.v1.KV/Scan", &both.base, CANDOR_INVALID_ARGUMENT, "prefix"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct rpc_exchange exchange = {.deadline_ms = 5000};
-        struct candor_error err = {0};
-        assert_int_equal(
-            call(cluster, 0, cases[i].method, cases[i].request, &exchange, NULL, NULL, &err),
-            cases[i].code);
-        assert_non_null(strstr(err.message, cases[i].field));
-    }
+    expect_refused(cluster, cases, sizeof cases / sizeof cases[0]);
     candor_client_close(client);
     cluster_free(cluster);
 }
@@ -1152,6 +1140,26 @@ static Candor__V1__RollbackShowResponse *show_rollback(struct cluster *cluster, 
 
 /* R12, R40: what only the old primary held is archived, undone, and nothing of it is served any
  * more. */
+/* Node 0 has archived two LOCAL writes: k, which held "shared", and one of a key that was not
+ * there. */
+static void expect_two_archived(struct cluster *cluster)
+{
+    Candor__V1__RollbackListResponse *list = rollbacks(cluster, 0);
+    assert_int_equal(list->n_archives, 1);
+    assert_int_equal(list->archives[0]->records, 2);
+    assert_string_equal(list->archives[0]->superseded_by->owner, "b");
+    Candor__V1__RollbackShowResponse *shown = show_rollback(cluster, 0, list->archives[0]->id);
+    assert_int_equal(shown->n_records, 2);
+    assert_string_equal(shown->records[0]->ack, "LOCAL");
+    assert_int_equal(shown->records[0]->n_ops, 1);
+    assert_memory_equal(shown->records[0]->ops[0]->new_value.data, "lost", 4);
+    assert_int_equal(shown->records[0]->ops[0]->old_case, CANDOR__V1__ROLLBACK_OP__OLD_OLD_VALUE);
+    assert_memory_equal(shown->records[0]->ops[0]->old_value.data, "shared", 6);
+    assert_int_equal(shown->records[1]->ops[0]->old_case, CANDOR__V1__ROLLBACK_OP__OLD__NOT_SET);
+    candor__v1__rollback_show_response__free_unpacked(shown, NULL);
+    candor__v1__rollback_list_response__free_unpacked(list, NULL);
+}
+
 static void what_a_failover_discards_is_in_an_archive(void **state)
 {
     (void)state;
@@ -1182,20 +1190,7 @@ static void what_a_failover_discards_is_in_an_archive(void **state)
     EVENTUALLY(has(a, "k", "won"));
     assert_true(has(a, "only", NULL));
 
-    Candor__V1__RollbackListResponse *list = rollbacks(cluster, 0);
-    assert_int_equal(list->n_archives, 1);
-    assert_int_equal(list->archives[0]->records, 2);
-    assert_string_equal(list->archives[0]->superseded_by->owner, "b");
-    Candor__V1__RollbackShowResponse *shown = show_rollback(cluster, 0, list->archives[0]->id);
-    assert_int_equal(shown->n_records, 2);
-    assert_string_equal(shown->records[0]->ack, "LOCAL");
-    assert_int_equal(shown->records[0]->n_ops, 1);
-    assert_memory_equal(shown->records[0]->ops[0]->new_value.data, "lost", 4);
-    assert_int_equal(shown->records[0]->ops[0]->old_case, CANDOR__V1__ROLLBACK_OP__OLD_OLD_VALUE);
-    assert_memory_equal(shown->records[0]->ops[0]->old_value.data, "shared", 6);
-    assert_int_equal(shown->records[1]->ops[0]->old_case, CANDOR__V1__ROLLBACK_OP__OLD__NOT_SET);
-    candor__v1__rollback_show_response__free_unpacked(shown, NULL);
-    candor__v1__rollback_list_response__free_unpacked(list, NULL);
+    expect_two_archived(cluster);
     assert_int_equal(status_of(a).rollback_count, 1);
 
     /* R44: the session that wrote it is told that it was lost. */
@@ -1451,6 +1446,14 @@ static void got(const Candor__V1__GetResponse *response, void *closure_data)
     atomic_store(&waiting->done, true);
 }
 
+static void send_get(struct rpc_client *rpc, const Candor__V1__GetRequest *get,
+                     struct waiting *waiting)
+{
+    *waiting = (struct waiting){.exchange = {.deadline_ms = 60000, .closure_data = waiting}};
+    candor__v1__kv__get(rpc_client_service(rpc, &candor__v1__kv__descriptor), get, got,
+                        &waiting->exchange);
+}
+
 /* A node that ends finishes every call: the caller is not left to its deadline. */
 static void a_stop_finishes_the_calls_that_wait(void **state)
 {
@@ -1485,17 +1488,13 @@ static void a_stop_finishes_the_calls_that_wait(void **state)
     struct candor_error err;
     assert_int_equal(rpc_client_open(cluster->topology.nodes[0].rpc, 1 << 20, &rpc, &err),
                      CANDOR_OK);
-    struct waiting waiting = {.exchange = {.deadline_ms = 60000}};
-    waiting.exchange.closure_data = &waiting;
-    candor__v1__kv__get(rpc_client_service(rpc, &candor__v1__kv__descriptor), &get, got,
-                        &waiting.exchange);
+    struct waiting waiting;
+    send_get(rpc, &get, &waiting);
     /* A later call of the same connection is answered: the first one is in the node by then. */
     Candor__V1__GetRequest later = CANDOR__V1__GET_REQUEST__INIT;
     later.key = get.key;
-    struct waiting answered = {.exchange = {.deadline_ms = 60000}};
-    answered.exchange.closure_data = &answered;
-    candor__v1__kv__get(rpc_client_service(rpc, &candor__v1__kv__descriptor), &later, got,
-                        &answered.exchange);
+    struct waiting answered;
+    send_get(rpc, &later, &answered);
     EVENTUALLY(atomic_load(&answered.done));
     assert_int_equal(answered.code, CANDOR_OK);
     assert_false(atomic_load(&waiting.done));

@@ -65,12 +65,11 @@ static void done(ProtobufCMessage *message, struct core_msg *msg)
     protobuf_c_message_free_unpacked(message, NULL);
 }
 
-static void stream_messages_round_trip(void **state)
+static void records_round_trip(void **state)
 {
     (void)state;
     ProtobufCMessage *message;
     struct core_msg out;
-
     struct core_msg records = message_of(CORE_MSG_RECORDS);
     records.records.commit = 41;
     records.records.batches = slice_of("\0bytes\0", 7);
@@ -86,7 +85,13 @@ static void stream_messages_round_trip(void **state)
     assert_int_equal(out.records.echoes.list[0].ts_ns, 1003);
     assert_true(slice_equal(out.records.batches, records.records.batches));
     done(message, &out);
+}
 
+static void heartbeats_round_trip(void **state)
+{
+    (void)state;
+    ProtobufCMessage *message;
+    struct core_msg out;
     struct core_msg heartbeat = message_of(CORE_MSG_HEARTBEAT);
     heartbeat.heartbeat.hb_id = 9;
     heartbeat.heartbeat.last = 8;
@@ -125,7 +130,13 @@ static void stream_messages_round_trip(void **state)
     assert_int_equal(out.heartbeat.echoes.list[31].ts_ns, 1031);
     assert_int_equal(out.heartbeat.echoes.list[31].store_id, 38);
     done(message, &out);
+}
 
+static void statuses_round_trip(void **state)
+{
+    (void)state;
+    ProtobufCMessage *message;
+    struct core_msg out;
     struct core_msg status = message_of(CORE_MSG_STATUS);
     status.status.ts_ns = 1;
     status.status.hb_id = 2;
@@ -550,7 +561,9 @@ static void a_message_unfolds_to_a_bound_and_no_further(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stream_messages_round_trip),
+        cmocka_unit_test(records_round_trip),
+        cmocka_unit_test(heartbeats_round_trip),
+        cmocka_unit_test(statuses_round_trip),
         cmocka_unit_test(attach_round_trips_with_its_history),
         cmocka_unit_test(fetches_and_read_indexes_round_trip),
         cmocka_unit_test(votes_round_trip),
