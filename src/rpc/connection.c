@@ -132,6 +132,7 @@ void rpc_call_when_gone(struct rpc_call *call, void (*gone)(struct rpc_call *cal
                         void *closure)
 {
     struct rpc_server *server = call->server;
+    call->watched = true;
     pthread_mutex_lock(&server->lock);
     ASSERT(call->gone_state == GONE_UNWATCHED); /* asked before */
     call->gone = gone;
@@ -153,7 +154,7 @@ bool rpc_call_gone(const struct rpc_call *call)
 bool connection_finished(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
-    if (call->gone_state == GONE_UNWATCHED) /* nobody else looks at it */
+    if (!call->watched) /* nobody else looks at it */
         return atomic_load(&call->connection->gone);
     pthread_mutex_lock(&server->lock);
     unlist_call(call);
@@ -163,6 +164,7 @@ bool connection_finished(struct rpc_call *call)
         while (call->gone_state == GONE_TELLING)
             pthread_cond_wait(&server->changed, &server->lock);
     call->gone_state = GONE_UNWATCHED;
+    call->watched = false;
     bool gone = atomic_load(&call->connection->gone);
     pthread_mutex_unlock(&server->lock);
     return gone;

@@ -67,6 +67,7 @@ struct rpc_call {
     struct rpc_call *next; /* in connection->first */
     struct rpc_call *previous;
     bool listed;
+    bool watched; /* it is to be told; set before it is handed over */
     enum gone_state gone_state;
     void (*gone)(struct rpc_call *call, void *closure);
     void *gone_closure;
