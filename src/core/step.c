@@ -176,8 +176,10 @@ static void own_meta_stored(struct core *core, enum core_action_type work,
         /* It is founded, even if the epoch ended before this was stored. In manual mode it stands
          * again, as it would after a restart (R5). */
         core->stand.founding = false;
-        if (core->phase != PHASE_OPENING && who_leads_by_hand(core))
+        if (core->phase != PHASE_OPENING && who_leads_by_hand(core)) {
             core->stand.resuming = true;
+            stand_plan(core);
+        }
     }
     if (work == CORE_ACTION_EPOCH_START || work == CORE_ACTION_MEMBERS)
         core->log.members = core->members_proposed;

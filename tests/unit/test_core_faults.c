@@ -68,6 +68,27 @@ static void manual_mode_founds_a_cluster_on_a_slow_disk(void **state)
     cluster_free(c);
 }
 
+/* Likewise of who was promoted, and whose operator has gone. */
+static void manual_mode_goes_on_after_a_promotion_on_a_slow_disk(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 3000);
+    c->hosts[0].cut = true;
+    run_ms(c, 3000);
+    c->hosts[1].frozen = true;
+    promote(c, 1, 8, false);
+    run_ms(c, 8000);
+    assert_int_equal(c->hosts[1].finished, 8);
+    assert_int_equal(c->held_count, 1);
+    assert_int_not_equal(view_of(c, 1).role, CANDOR_ROLE_PRIMARY);
+    c->hosts[1].frozen = false;
+    release(c);
+    run_ms(c, 5000);
+    assert_int_equal(view_of(c, 1).role, CANDOR_ROLE_PRIMARY);
+    cluster_free(c);
+}
+
 /* R27 */
 static void manual_mode_elects_nobody_after_a_forced_promotion_that_failed(void **state)
 {
@@ -244,6 +265,7 @@ int main(void)
         cmocka_unit_test(who_promised_a_lease_while_it_asked_does_not_stand),
         cmocka_unit_test(a_change_of_voters_that_was_not_stored_is_not_reported_as_done),
         cmocka_unit_test(manual_mode_founds_a_cluster_on_a_slow_disk),
+        cmocka_unit_test(manual_mode_goes_on_after_a_promotion_on_a_slow_disk),
         cmocka_unit_test(manual_mode_elects_nobody_after_a_forced_promotion_that_failed),
         cmocka_unit_test(a_primary_that_steps_down_is_stale_and_not_expired),
         cmocka_unit_test(a_restart_does_not_end_forked),
