@@ -10,11 +10,12 @@ import statistics
 import subprocess
 import sys
 
+from comparison.measure import processor_seconds
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 THIS = os.path.join(ROOT, "build-release/bin")
 sys.path.insert(0, os.path.join(ROOT, "tests/cluster"))  # where a harness finds what it imports
 
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 ONE = {"a": "voter"}
 THREE = {"a": "voter", "b": "voter", "c": "voter"}
 # name -> nodes, arguments of kvctl bench
@@ -24,16 +25,6 @@ WORKS = {
     "PUT LOCAL, one node": (ONE, ["put"]),
     "PUT LOCAL, three nodes": (THREE, ["put"]),
 }
-
-
-def processor_seconds(pids):
-    """User and system time of the processes."""
-    total = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/stat") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS_PER_SECOND
 
 
 def harness_of(binaries):

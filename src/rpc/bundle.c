@@ -42,7 +42,7 @@ static struct part *part_of(struct rpc_call *call)
 
 /* ---- Its memory ------------------------------------------------------------------------------ */
 
-void *bundle_alloc(struct rpc_bundle *bundle, size_t bytes)
+void *rpc_bundle_alloc(struct rpc_bundle *bundle, size_t bytes)
 {
     pthread_mutex_lock(&bundle->lock);
     void *memory = arena_alloc(&bundle->context->arena, bytes);
@@ -58,11 +58,6 @@ enum unpack_result bundle_unpack(struct rpc_bundle *bundle,
     enum unpack_result result = unpack_message(descriptor, &bundle->context->arena, bytes, out);
     pthread_mutex_unlock(&bundle->lock);
     return result;
-}
-
-void *rpc_bundle_alloc(struct rpc_bundle *bundle, size_t bytes)
-{
-    return bundle_alloc(bundle, bytes);
 }
 
 /* ---- The end --------------------------------------------------------------------------------- */

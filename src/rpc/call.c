@@ -51,7 +51,7 @@ void rpc_call_overloaded(struct rpc_call *call, const char *why)
 void *rpc_call_alloc(struct rpc_call *call, size_t bytes)
 {
     if (call->bundle != NULL)
-        return bundle_alloc(call->bundle, bytes);
+        return rpc_bundle_alloc(call->bundle, bytes);
     return arena_alloc(&rpc_context_of(call)->arena, bytes);
 }
 

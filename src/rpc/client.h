@@ -31,9 +31,9 @@ struct bundled {
 /* Calls that travel together. */
 struct outgoing {
     struct outgoing *next;
-    uint64_t since_ns;    /* of the first */
-    uint64_t deadline_ns; /* the earliest of all */
-    uint64_t latest_ns;   /* the deadline of the first */
+    uint64_t since_ns;          /* of the first */
+    uint64_t deadline_ns;       /* the earliest of all */
+    uint64_t first_deadline_ns; /* of the first */
     uint32_t count;
     size_t length;
     struct bundled calls[LIMIT_BUNDLE_CALLS];

@@ -53,7 +53,7 @@ void coalesce_recycle(struct rpc_client *client, struct outgoing *outgoing)
 /* Deadlines within a factor of two: all calls of a message share the earliest. */
 static bool is_near(const struct outgoing *outgoing, uint64_t now_ns, uint64_t deadline_ns)
 {
-    uint64_t first_ns = saturating_sub(outgoing->latest_ns, now_ns);
+    uint64_t first_ns = saturating_sub(outgoing->first_deadline_ns, now_ns);
     uint64_t left_ns = saturating_sub(deadline_ns, now_ns);
     return left_ns >= first_ns / 2 && left_ns / 2 <= first_ns;
 }
@@ -96,7 +96,7 @@ static void append(struct outgoing *outgoing, const struct packing *it, uint64_t
 {
     if (outgoing->count == 0) {
         outgoing->since_ns = now_ns;
-        outgoing->latest_ns = outgoing->deadline_ns = deadline_ns;
+        outgoing->first_deadline_ns = outgoing->deadline_ns = deadline_ns;
     }
     outgoing->deadline_ns = min_u64(outgoing->deadline_ns, deadline_ns);
     memcpy(outgoing->bytes + outgoing->length, it->frame, it->frame_bytes);

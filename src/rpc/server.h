@@ -178,7 +178,6 @@ void rpc_call_respond(const ProtobufCMessage *response, void *closure_data);
 /* The service `Rpc`. */
 ProtobufCService *bundle_service(void);
 void bundle_finish(struct rpc_call *call, const ProtobufCMessage *response);
-void *bundle_alloc(struct rpc_bundle *bundle, size_t bytes);
 enum unpack_result bundle_unpack(struct rpc_bundle *bundle,
                                  const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
                                  ProtobufCMessage **out);
