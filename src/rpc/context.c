@@ -232,7 +232,7 @@ static void tell_unread(struct rpc_server *server)
     uint64_t count = atomic_fetch_add(&server->unread_count, 1) + 1;
     uint64_t now_ns = clock_boot_ns();
     uint64_t before_ns = atomic_load(&server->unread_logged_ns);
-    if (before_ns != 0 && now_ns - before_ns < UNREAD_LOG_AGAIN_NS)
+    if (before_ns != 0 && saturating_sub(now_ns, before_ns) < UNREAD_LOG_AGAIN_NS)
         return;
     if (atomic_compare_exchange_strong(&server->unread_logged_ns, &before_ns, now_ns))
         log_warn("replies_not_read", "connections_closed=%" PRIu64 " wait_ms=%d", count,

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/logging.h"
+#include "base/types.h"
 
 #define HANDSHAKE_BYTES 8
 #define SETTLED UINT64_MAX /* instead of a time: it has spoken */
@@ -93,7 +94,7 @@ static void log_refused(const char *why)
     uint64_t count = atomic_fetch_add(&refused_count, 1) + 1;
     uint64_t now_ns = clock_boot_ns();
     uint64_t before_ns = atomic_load(&logged_ns);
-    if (before_ns != 0 && now_ns - before_ns < LOG_AGAIN_NS)
+    if (before_ns != 0 && saturating_sub(now_ns, before_ns) < LOG_AGAIN_NS)
         return;
     if (atomic_compare_exchange_strong(&logged_ns, &before_ns, now_ns))
         log_warn("connections_refused",

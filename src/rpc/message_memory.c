@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/types.h"
 #include "rpc/nng_fixes.h"
 
 #define BUCKETS 1024
@@ -124,7 +125,9 @@ size_t message_memory_stuck(const struct budget *budget, uint64_t now_ns, uint32
     pthread_mutex_lock(&lock);
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct body *body = buckets[i]; body != NULL && count < most; body = body->next)
-            if (body->budget == budget && now_ns - body->since_ns > allowed_ns(body->bytes))
+            /* saturating: another thread may have allocated it since the caller took the time */
+            if (body->budget == budget &&
+                saturating_sub(now_ns, body->since_ns) > allowed_ns(body->bytes))
                 out[count++] = body->pipe;
     pthread_mutex_unlock(&lock);
     return count;

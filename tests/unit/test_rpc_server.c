@@ -13,7 +13,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/rep.h>
+
+#include "base/clock.h"
 #include "candor/v1/kv.pb-c.h"
+#include "rpc/message_memory.h"
 #include "rpc/rpc.h"
 #include "sp_socket.h"
 
@@ -511,6 +516,26 @@ static size_t pack_large_request(size_t key_bytes, uint32_t deadline_ms, uint8_t
     return length;
 }
 
+/* The look's time may be older than a message: another thread has allocated it meanwhile. */
+static void a_message_younger_than_the_look_is_not_stuck(void **state)
+{
+    (void)state;
+    nng_socket socket;
+    assert_int_equal(nng_rep0_open_raw(&socket), 0);
+    struct budget *budget = message_memory_begin(socket, MEMORY_BYTES);
+    uint64_t look_ns = clock_boot_ns();
+    nng_msg *message;
+    assert_int_equal(message_memory_alloc(&message, MESSAGE_BYTES, budget, 7), 0);
+    uint32_t pipe;
+    assert_int_equal(message_memory_stuck(budget, look_ns, &pipe, 1), 0);
+    uint64_t late_ns = clock_boot_ns() + 60 * NS_PER_S;
+    assert_int_equal(message_memory_stuck(budget, late_ns, &pipe, 1), 1);
+    assert_int_equal(pipe, 7);
+    nng_msg_free(message);
+    message_memory_end(budget);
+    nng_close(socket);
+}
+
 static void a_call_that_has_ended_holds_no_memory(void **state)
 {
     struct fixture *f = *state;
@@ -642,6 +667,7 @@ int main(void)
         WITH_SERVER(leaving_and_finishing_at_once_is_sound),
         WITH_SERVER(who_reads_no_replies_delays_nobody),
         WITH_IMPATIENT_SERVER(an_idle_connection_is_closed_and_a_waiting_one_is_not),
+        cmocka_unit_test(a_message_younger_than_the_look_is_not_stuck),
         WITH_SERVER(a_call_that_has_ended_holds_no_memory),
         WITH_SERVER(a_message_that_does_not_get_on_costs_its_connection),
         WITH_TIGHT_SERVER(half_sent_messages_are_bounded_together),

@@ -70,7 +70,7 @@ static void fill_status(struct node *node, const struct core_view *view,
     out->scrub_finding = wire_string(scrub->finding);
     if (scrub->finished_ns != 0) {
         out->scrubbed_case = CANDOR__V1__STATUS_RESPONSE__SCRUBBED_SCRUBBED_AGE_MS;
-        out->scrubbed_age_ms = ns_to_ms_up(now_ns - scrub->finished_ns);
+        out->scrubbed_age_ms = ns_to_ms_up(saturating_sub(now_ns, scrub->finished_ns));
     }
     out->admitted = view->admitted;
     out->primary = wire_string(view->primary.text);
