@@ -28,7 +28,12 @@
  *    cannot be cancelled. That is so, too, in the instant in which another thread finishes it: the
  *    task counts as idle while its callback is still to come, nni_aio_stop() does not wait for it,
  *    and the aio is freed under the thread that finishes it. What has begun is always finished, so
- *    nothing needs to be aborted: 1.12 does not do it any more. */
+ *    nothing needs to be aborted: 1.12 does not do it any more.
+ *
+ * 5. The thread that ends what takes too long wakes in the millisecond of the earliest time limit,
+ *    and takes an operation for late in the next one. Between the two it looks again and again, and
+ *    holds its lock: whatever begins or ends beside it waits for up to a millisecond. It waits for
+ *    one millisecond longer here. */
 #if NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION * 100 + NNG_PATCH_VERSION < 502
 #error "NNG 1.5.2 or newer is needed: older ones call back themselves what they refuse " \\
     "(2, 3), and would finish it twice"
@@ -41,6 +46,7 @@
 #define RESETS_END_LISTENERS (FIXES && NNG_MINOR_VERSION < 6)
 #define REFUSES_SILENTLY FIXES
 #define LOSES_MESSAGES (FIXES && NNG_MINOR_VERSION < 6)
+#define SPINS_BEFORE_LATE FIXES
 #define ABORTS_TASKS (FIXES && NNG_MINOR_VERSION >= 9 && NNG_MINOR_VERSION < 12)
 
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
@@ -62,6 +68,9 @@ void __wrap_nni_pipe_recv(struct nni_pipe *pipe, nng_aio *aio);
 struct nni_task;
 void __real_nni_task_abort(struct nni_task *task);
 void __wrap_nni_task_abort(struct nni_task *task);
+struct nni_cv;
+int __real_nni_cv_until(struct nni_cv *cv, uint64_t until_ms);
+int __wrap_nni_cv_until(struct nni_cv *cv, uint64_t until_ms);
 uint32_t nni_pipe_id(struct nni_pipe *pipe);
 uint32_t nni_pipe_sock_id(struct nni_pipe *pipe);
 void nni_aio_set_input(nng_aio *aio, unsigned index, void *input);
@@ -202,4 +211,11 @@ void __wrap_nni_pipe_send(struct nni_pipe *pipe, nng_aio *aio)
     atomic_fetch_add(&lost_messages, 1);
     nni_msg_free(nni_aio_get_msg(aio));
     nni_aio_set_msg(aio, NULL);
+}
+
+/* 0 and the largest number mean at once and never. */
+int __wrap_nni_cv_until(struct nni_cv *cv, uint64_t until_ms)
+{
+    bool is_time = until_ms != 0 && until_ms != UINT64_MAX;
+    return __real_nni_cv_until(cv, SPINS_BEFORE_LATE && is_time ? until_ms + 1 : until_ms);
 }

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "nng_attack.h"
+#include "nng_clock.h"
 
 static void the_listener_survives_resets_before_the_handshake(void **state)
 {
@@ -130,6 +131,12 @@ static void a_listener_closes_while_connections_hang_in_the_handshake(void **sta
     assert_true(ended);
 }
 
+static void it_waits_for_a_time_limit_without_looking_at_the_clock(void **state)
+{
+    (void)state;
+    assert_in_range(answer_of(sleep_shortly), SHORT_SLEEPS, SHORT_SLEEPS * 20 - 1);
+}
+
 /* ---- A client with many calls in flight, whose server is killed again and again -------------- */
 
 struct caller {
@@ -239,6 +246,7 @@ int main(void)
         cmocka_unit_test(a_listener_closes_while_connections_hang_in_the_handshake),
         cmocka_unit_test(a_client_recovers_from_every_kill_of_its_server),
         cmocka_unit_test(an_operation_refused_in_its_own_callback_is_told_so),
+        cmocka_unit_test(it_waits_for_a_time_limit_without_looking_at_the_clock),
 #if NNG_MINOR_VERSION >= 9
         cmocka_unit_test(what_is_being_finished_is_waited_for),
 #endif

@@ -13,6 +13,7 @@
 #include "../../src/rpc/nng_fixes.c"
 
 #include "nng_attack.h"
+#include "nng_clock.h"
 
 #if NNG_MINOR_VERSION < 6
 /* Both are races; a busy machine may win one. */
@@ -62,6 +63,12 @@ static void an_operation_refused_in_its_own_callback_never_ends(void **state)
     assert_int_equal(answer_of(resubmit_on_a_closed_aio), 1);
 }
 
+static void it_looks_at_the_clock_all_the_time_before_a_time_limit(void **state)
+{
+    (void)state;
+    assert_in_range(answer_of(sleep_shortly), SHORT_SLEEPS * 20, INT_MAX);
+}
+
 #if NNG_MINOR_VERSION >= 9 && NNG_MINOR_VERSION < 12
 static void what_is_being_finished_counts_as_idle(void **state)
 {
@@ -78,6 +85,7 @@ int main(void)
         cmocka_unit_test(a_connection_dropped_in_mid_message_never_comes_again),
 #endif
         cmocka_unit_test(an_operation_refused_in_its_own_callback_never_ends),
+        cmocka_unit_test(it_looks_at_the_clock_all_the_time_before_a_time_limit),
 #if NNG_MINOR_VERSION >= 9 && NNG_MINOR_VERSION < 12
         cmocka_unit_test(what_is_being_finished_counts_as_idle),
 #endif
