@@ -13,7 +13,7 @@ add_library(lmdb INTERFACE)
 target_link_libraries(lmdb INTERFACE ${LMDB_LIBRARY})
 
 # NNG: REQ/REP and PUB/SUB. Linked statically, because its fatal bugs are fixed at link time
-# (src/rpc/nng_fixes.c). libnng.a brings TLS, hence mbedtls.
+# (src/net/nng_fixes.c). libnng.a brings TLS, hence mbedtls.
 find_library(NNG_STATIC NAMES libnng.a REQUIRED)
 add_library(nng_static INTERFACE)
 target_compile_definitions(nng_static INTERFACE NNG_STATIC_LIB)

@@ -18,9 +18,9 @@
 #include "cli/kvd/kvd_rejoin.h"
 #include "cli/kvd/kvd_restart.h"
 #include "cli/kvd/kvd_signals.h"
+#include "net/guard.h"
+#include "net/start.h"
 #include "node/node.h"
-#include "rpc/guard.h"
-#include "rpc/room.h"
 #include "state/map_fault.h"
 #include "topology/topology.h"
 
@@ -78,7 +78,7 @@ static int start_process(const struct kvd_arguments *arguments, struct candor_no
     if (ok && arguments->hang_timeout_ms > 0)
         ok = watchdog_start(arguments->hang_timeout_ms);
     prefer_throughput();
-    if (ok && rpc_library_start())
+    if (ok && net_start())
         return NODE_EXIT_CLEAN;
     log_error("cannot_start", "what=\"no memory or threads to be had\" exit=%d",
               NODE_EXIT_SHORTAGE);

@@ -128,7 +128,7 @@
 /* a call waits so long for a connection; beyond: UNAVAILABLE */
 #define LIMIT_RPC_CONNECT_GRACE_MS 300
 
-/* Names of hosts (rpc/names.h). */
+/* Names of hosts (net/names.h). */
 /* Addresses of one host that are tried; beyond: those that getaddrinfo(3) names first. */
 #define LIMIT_HOST_ADDRESSES 16
 /* Names remembered, more than a topology's nodes have; the one asked for longest ago goes first. */
@@ -145,7 +145,7 @@
 /* A connect to one of several addresses that hangs so long gives way to the next (RFC 8305). */
 #define LIMIT_CONNECT_ATTEMPT_MS 250
 
-/* TCP connections, dialled and accepted (rpc/nng_sockets.c). */
+/* TCP connections, dialled and accepted (net/sockets.c). */
 /* A silent one is probed after this; unanswered probes: it is closed, after 10 + 3 * 5 s. */
 #define LIMIT_TCP_IDLE_S 10
 #define LIMIT_TCP_PROBE_S 5
@@ -293,7 +293,7 @@ _Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS < LIMIT_RPC_CALLS / 4 
 /* Threads whose stacks are logged; a node has some twenty. Those beyond are left out. */
 #define LIMIT_STACKS 128
 
-/* Threads that NNG starts, at most (rpc/room.c). */
+/* Threads that NNG starts, at most (net/start.c). */
 #define LIMIT_LIBRARY_THREADS (16 + 256 + 7)
 
 /* The log. */

@@ -33,7 +33,7 @@ enum candor_code node_open(const struct topology *topology, struct candor_node_i
                            struct candor_error *err);
 
 /* Binds the addresses and starts the threads; when it returns OK the node serves. Waits for names
- * of its own that do not resolve yet, and for addresses in use a short time (rpc/own_address.h).
+ * of its own that do not resolve yet, and for addresses in use a short time (net/own_address.h).
  * UNAVAILABLE: an address is in use. CANCELLED: options.ended said so. On error only node_stop()
  * remains. */
 enum candor_code node_run(struct node *node, struct candor_error *err);

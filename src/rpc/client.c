@@ -9,8 +9,8 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "net/names.h"
 #include "rpc/dispatch.h"
-#include "rpc/names.h"
 
 #define SP_HEADER_BYTES 4
 

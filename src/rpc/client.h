@@ -15,7 +15,7 @@
 #include <nng/nng.h>
 
 #include "base/arena.h"
-#include "rpc/dialed.h"
+#include "net/dialed.h"
 #include "rpc/envelope.h"
 #include "rpc/rpc.h"
 

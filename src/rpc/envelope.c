@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/buffer.h"
 #include "base/crc32c.h"
-#include "rpc/message_memory.h"
+#include "net/message_memory.h"
 
 #define WIRE_TYPE_BYTES 2
 #define WIRE_TYPE_FIXED32 5

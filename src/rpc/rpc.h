@@ -4,9 +4,7 @@
  * A request is one message whose body is a candor.v1.RpcRequest, a reply one RpcReply. The server
  * finds the method by name in the descriptors it was given, unpacks the request into the call's
  * arena, and invokes the generated service; the client is a ProtobufCService whose invoke() sends,
- * so callers use the generated stubs.
- *
- * This folder, with src/stream, is the only one that knows nng_*. */
+ * so callers use the generated stubs. */
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
 

@@ -8,9 +8,9 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "net/listen.h"
+#include "net/message_memory.h"
 #include "rpc/dispatch.h"
-#include "rpc/listen.h"
-#include "rpc/message_memory.h"
 
 #define SP_HEADER_BYTES 4        /* the request id before the body */
 #define MESSAGE_BYTES_LEAST 4096 /* a failure must fit */

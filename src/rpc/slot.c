@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/unpack.h"
-#include "rpc/names.h"
+#include "net/names.h"
 
 #define CONNECT_SLICE_MS 50
 #define DOUBT_NS NS_PER_S /* of silence: then a connection is in doubt, or a connect hangs */
@@ -376,7 +376,7 @@ struct slot *slot_take(struct rpc_client *client, struct candor_error *error)
     return slot;
 }
 
-/* Only asks: whoever calls is not kept (rpc/dialed.h). */
+/* Only asks: whoever calls is not kept (net/dialed.h). */
 static void fix_connection(struct rpc_client *client)
 {
     uint32_t doubted = (uint32_t)atomic_exchange(&client->doubted_pipe, 0);

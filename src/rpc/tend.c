@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/logging.h"
-#include "rpc/guard.h"
-#include "rpc/message_memory.h"
+#include "net/guard.h"
+#include "net/message_memory.h"
 
 #define BATCH 64 /* connections looked at in one go */
 /* Memory goes back to the system once a peak of this much has passed. */

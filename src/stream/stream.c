@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/logging.h"
 #include "base/memory.h"
-#include "rpc/dialed.h"
-#include "rpc/listen.h"
+#include "net/dialed.h"
+#include "net/listen.h"
 #include "stream/subscribers.h"
 
 #define CHANNELS 2 /* STREAM_RECORDS, STREAM_HEARTBEAT */

@@ -27,7 +27,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "base/types.h"
-#include "rpc/nng_fixes.h"
+#include "net/nng_fixes.h"
 #include "rpc/rpc.h"
 
 #include "sp_socket.h"

@@ -1,4 +1,4 @@
-/* links: rpc */
+/* links: net */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,8 +14,8 @@
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/sub.h>
 
+#include "net/dialed.h"
 #include "publisher.h"
-#include "rpc/dialed.h"
 
 /* ---- What is dialed -------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* links: rpc */
+/* links: rpc net */
 /* A server that finds no descriptor says so: a shortage passes, an address in use does not (exit
  * statuses 7 and 4). */
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/exit_status.h"
-#include "rpc/own_address.h"
+#include "net/own_address.h"
 #include "rpc/server.h"
 #include "shortage.h"
 #include "sp_socket.h"

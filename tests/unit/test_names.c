@@ -1,4 +1,4 @@
-/* links: client rpc */
+/* links: client rpc net */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,10 +16,10 @@
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/sub.h>
 
+#include "net/dialed.h"
+#include "net/names.h"
+#include "net/own_address.h"
 #include "publisher.h"
-#include "rpc/dialed.h"
-#include "rpc/names.h"
-#include "rpc/own_address.h"
 #include "rpc/rpc.h"
 
 /* ---- A name server --------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* links: rpc */
+/* links: rpc net */
 /* NNG with its fix (docs/architecture.md) under what it does not survive without: see
  * test_nng_unfixed.c. */
 

@@ -1,4 +1,4 @@
-/* links: rpc */
+/* links: rpc net */
 /* The same attacks as in test_nng_fixes.c on NNG as it is: the bugs of its version must show, else
  * the fix is tested by nothing. */
 
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #define NNG_UNFIXED
-#include "../../src/rpc/nng_fixes.c"
+#include "../../src/net/nng_fixes.c"
 
 #include "nng_attack.h"
 #include "nng_clock.h"

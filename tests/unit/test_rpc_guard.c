@@ -1,4 +1,4 @@
-/* links: rpc */
+/* links: rpc net */
 /* Descriptors and connections of a server: each test lowers the limit of descriptors in a child of
  * its own. */
 #include <setjmp.h>
@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "net/guard.h"
 #include "nng_attack.h"
-#include "rpc/guard.h"
 #include "rpc/rpc.h"
 #include "sp_socket.h"
 

@@ -1,4 +1,4 @@
-/* links: rpc */
+/* links: rpc net */
 /* The server's door, seen by callers that do not behave: plain sockets, their SP framing by
  * hand. */
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 #include "candor/v1/kv.pb-c.h"
-#include "rpc/message_memory.h"
+#include "net/message_memory.h"
 #include "rpc/rpc.h"
 #include "sp_socket.h"
 

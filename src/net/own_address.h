@@ -2,8 +2,8 @@
  * may not resolve yet (a name server, a container's network that starts after it), and the port may
  * be held for a moment by the process that had it before or by an outgoing connection (one to
  * itself, if the kernel drew that very port). */
-#ifndef RPC_OWN_ADDRESS_H
-#define RPC_OWN_ADDRESS_H
+#ifndef NET_OWN_ADDRESS_H
+#define NET_OWN_ADDRESS_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* What stands at an ipc:// path may not be ours to remove. */
-#include "rpc/listen.h"
+#include "net/listen.h"
 
 #include <nng/nng.h>
 #include <string.h>

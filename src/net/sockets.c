@@ -1,6 +1,6 @@
 /* Options of the TCP sockets that NNG opens, at link time (-Wl,--wrap=nni_posix_pfd_init; see
- * nng_fixes.c): every socket, dialled or accepted, comes by nni_posix_pfd_init() before it is used,
- * and NNG has no options for these.
+ * CMakeLists.txt): every socket, dialled or accepted, comes by nni_posix_pfd_init() before it is
+ * used, and NNG has no options for these.
  *
  * A peer that vanished without a word (its machine died, a cable was cut) is noticed: keepalive,
  * and a limit on how long what was sent may stay unanswered. NNG itself has no limit, and TCP's own

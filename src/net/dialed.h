@@ -10,9 +10,9 @@
  * nor in a callback. nng_dialer_close() waits for the callbacks of its connection, which take
  * `lock` below: called under it, both would wait for ever, and with them NNG's only reaper. So
  * dropping and dialling anew are asked for from any thread, callbacks included, never wait, and are
- * done by the keeper's thread (rpc/keeper.h), which holds no lock. */
-#ifndef RPC_DIALED_H
-#define RPC_DIALED_H
+ * done by the keeper's thread (net/keeper.h), which holds no lock. */
+#ifndef NET_DIALED_H
+#define NET_DIALED_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,7 +22,7 @@
 #include <nng/nng.h>
 
 #include "base/types.h"
-#include "rpc/keeper.h"
+#include "net/keeper.h"
 
 struct dialed {
     struct chore chore; /* first: the keeper gets a pointer to it */

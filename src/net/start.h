@@ -4,13 +4,13 @@
  * what it has not set up yet: the process crashes, aborts or hangs (nni_init calls nni_fini). So a
  * program that may be short of memory or threads starts it by itself, before anything else takes
  * them. */
-#ifndef RPC_ROOM_H
-#define RPC_ROOM_H
+#ifndef NET_START_H
+#define NET_START_H
 
 #include <stdbool.h>
 
 /* False: as many threads as NNG starts cannot be had, and nothing was started. Before the first
  * socket; the threads inherit the caller's signal mask and scheduling. */
-bool rpc_library_start(void);
+bool net_start(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* Before a socket is bound: what NNG would do to the place where it is to stand. */
-#ifndef RPC_LISTEN_H
-#define RPC_LISTEN_H
+#ifndef NET_LISTEN_H
+#define NET_LISTEN_H
 
 #include <candor/status.h>
 

@@ -5,12 +5,12 @@
  * name that is being looked up has a thread of its own (one at most), so that it keeps nobody but
  * itself; its addresses are kept and tried in turn; a numeric address needs neither. What is known
  * is used at once and looked up again behind it, so that a name server that fails later stops
- * nothing. rpc/nng_names.c puts this in the place of NNG's resolver.
+ * nothing. net/resolver.c puts this in the place of NNG's resolver.
  *
  * A host is its spelling: "a.example", "10.0.0.1", "::1". Threads: any. Callbacks run with no lock
  * held. */
-#ifndef RPC_NAMES_H
-#define RPC_NAMES_H
+#ifndef NET_NAMES_H
+#define NET_NAMES_H
 
 #include <netdb.h>
 #include <stdbool.h>

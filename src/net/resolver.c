@@ -1,5 +1,5 @@
-/* rpc/names.h in the place of NNG's resolver, at link time (-Wl,--wrap=nni_resolv_ip; see
- * nng_fixes.c).
+/* net/names.h in the place of NNG's resolver, at link time (-Wl,--wrap=nni_resolv_ip; see
+ * CMakeLists.txt).
  *
  * A dialer asks before each of its attempts, and leaves in `out` what it was told the last time: so
  * each dialer goes through the addresses of its host in turn, without a memory of its own here. */
@@ -12,7 +12,7 @@
 
 #include <nng/nng.h>
 
-#include "rpc/nng_names.h"
+#include "net/resolver.h"
 
 void __real_nni_resolv_ip(const char *host, const char *service, int family, bool passive,
                           nng_sockaddr *out, nng_aio *aio);
@@ -53,7 +53,7 @@ static void to_nng(const struct sockaddr_storage *address, uint16_t port, nng_so
     memcpy(out->s_in6.sa_addr, &v6->sin6_addr, sizeof out->s_in6.sa_addr);
 }
 
-bool names_of_nng(const nng_sockaddr *address, struct sockaddr_storage *out)
+bool resolver_address(const nng_sockaddr *address, struct sockaddr_storage *out)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = address->s_in.sa_addr};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_scope_id = address->s_in6.sa_scope};
@@ -105,7 +105,7 @@ static const struct sockaddr_storage *choose(const struct resolution *resolution
     struct sockaddr_storage last;
     if (resolution->passive)
         return choose_own(addresses);
-    bool tried = names_of_nng(resolution->out, &last);
+    bool tried = resolver_address(resolution->out, &last);
     return names_choose(resolution->host, addresses, tried ? &last : NULL);
 }
 

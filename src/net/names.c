@@ -1,5 +1,5 @@
 /* Names of hosts: looked up on threads of their own, remembered. */
-#include "rpc/names.h"
+#include "net/names.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

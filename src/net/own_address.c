@@ -1,5 +1,5 @@
 /* Waiting for the own name to resolve and for the own port to be free. */
-#include "rpc/own_address.h"
+#include "net/own_address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/logging.h"
 #include "base/types.h"
-#include "rpc/names.h"
+#include "net/names.h"
 
 #define PAUSE_MS 50
 #define LOOKUP_MS 250          /* of waiting for an answer before `ended` is asked again */

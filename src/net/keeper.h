@@ -4,8 +4,8 @@
  * A chore is asked for from anywhere, callbacks of NNG and the node thread included; it runs on the
  * keeper's thread, one chore at a time, with no lock held. Being asked for several times before it
  * runs, it runs once. The lock order: the keeper's lock is a leaf; nothing is called under it. */
-#ifndef RPC_KEEPER_H
-#define RPC_KEEPER_H
+#ifndef NET_KEEPER_H
+#define NET_KEEPER_H
 
 #include <stdbool.h>
 

@@ -2,14 +2,14 @@
  *
  * NNG 1.5.2 takes the length that a peer announces at its word, and holds a message until it is
  * complete, or until its reader reads, without a limit of time or of all connections together.
- * NNG's own allocator is wrapped at link time (src/rpc/CMakeLists.txt): bodies of messages from 16
+ * NNG's own allocator is wrapped at link time (src/net/CMakeLists.txt): bodies of messages from 16
  * KiB are counted in the budget of the server whose connection brings or takes them. One that would
  * go over it is refused as if there were no memory: NNG closes its connection. Small messages
  * always pass.
  *
  * Any thread. The table's lock is a leaf. */
-#ifndef RPC_MESSAGE_MEMORY_H
-#define RPC_MESSAGE_MEMORY_H
+#ifndef NET_MESSAGE_MEMORY_H
+#define NET_MESSAGE_MEMORY_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,18 +1,18 @@
 /* Descriptors of a process that listens: a reserve for its own files, and an end for connections
  * that never speak.
  *
- * accept() and close() are wrapped at link time (src/rpc/CMakeLists.txt), because NNG 1.5.2 takes
+ * accept() and close() are wrapped at link time (src/net/CMakeLists.txt), because NNG 1.5.2 takes
  * every connection up to the limit of descriptors, and holds it without a limit of time. A node
  * that then opens a segment of its log or its vote has none left.
  *
  *   - A connection whose descriptor would fall into the reserve is closed at once; the log says so,
  *     and when the kernel gives none at all.
  *   - One that has not sent its SP handshake after LIMIT_HANDSHAKE_MS is closed; near the reserve,
- *     much sooner. That a peer is gone without a word is noticed by nng_sockets.c.
+ *     much sooner. That a peer is gone without a word is noticed by sockets.c.
  *
  * Any thread. Its lock is a leaf, and held over system calls that do not wait. */
-#ifndef RPC_GUARD_H
-#define RPC_GUARD_H
+#ifndef NET_GUARD_H
+#define NET_GUARD_H
 
 #include <stddef.h>
 #include <stdint.h>

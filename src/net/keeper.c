@@ -1,5 +1,5 @@
 /* The thread that does chores which may wait inside NNG. */
-#include "rpc/keeper.h"
+#include "net/keeper.h"
 
 #include <pthread.h>
 #include <stddef.h>

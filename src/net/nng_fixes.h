@@ -1,7 +1,7 @@
 /* Fixes for fatal bugs of NNG 1 (docs/architecture.md) and of a leak, at link time, each where the
  * version has it. */
-#ifndef RPC_NNG_FIXES_H
-#define RPC_NNG_FIXES_H
+#ifndef NET_NNG_FIXES_H
+#define NET_NNG_FIXES_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* Descriptors: a reserve, and an end for connections that do not speak. */
-#include "rpc/guard.h"
+#include "net/guard.h"
 
 #include <errno.h>
 #include <inttypes.h>

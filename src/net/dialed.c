@@ -1,5 +1,5 @@
 /* A socket that one dialer keeps connected: dropped, dialled anew. */
-#include "rpc/dialed.h"
+#include "net/dialed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/logging.h"
-#include "rpc/nng_names.h"
+#include "net/resolver.h"
 
 #define RECONNECT_FIRST_MS 10
 #define RECONNECT_MOST_MS 250
@@ -30,7 +30,7 @@ static void remember_address(struct dialed *dialed, nng_pipe pipe)
     nng_sockaddr address;
     struct sockaddr_storage worked;
     if (dialed->host[0] != '\0' && nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &address) == 0 &&
-        names_of_nng(&address, &worked))
+        resolver_address(&address, &worked))
         names_worked(dialed->host, &worked);
 }
 

@@ -1,5 +1,5 @@
 /* NNG's allocator, wrapped: messages counted against a server's budget. */
-#include "rpc/message_memory.h"
+#include "net/message_memory.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/types.h"
-#include "rpc/nng_fixes.h"
+#include "net/nng_fixes.h"
 
 #define BUCKETS 1024
 #define COUNTED_BYTES ((size_t)16 << 10)

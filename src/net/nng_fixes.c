@@ -1,5 +1,5 @@
 /* What keeps the bugs of NNG away, each fix at the function that it stands in front of. */
-#include "rpc/nng_fixes.h"
+#include "net/nng_fixes.h"
 
 #include <errno.h>
 #include <stdatomic.h>

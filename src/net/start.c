@@ -1,5 +1,5 @@
 /* NNG started while there is room for its threads. */
-#include "rpc/room.h"
+#include "net/start.h"
 
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/pub.h>
@@ -40,7 +40,7 @@ static bool has_room(void)
     return started == wanted;
 }
 
-bool rpc_library_start(void)
+bool net_start(void)
 {
     nng_socket socket;
     if (!has_room() || nng_pub0_open(&socket) != 0)
