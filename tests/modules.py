@@ -1,6 +1,6 @@
 """The shape of the code. Lines have at most 100 columns, comments included. Who includes whom: checks that the
 modules stand in the order of docs/architecture.md, each including only what stands above it and some nothing but
-what is named here, that the picture of them shows that, and that no files of a folder call each other in a circle.
+what is named here, that the picture of them shows that, that few know NNG, and that no files of a folder call each other in a circle.
 What documents say of files: the tables of src/core and src/node have them all, and the walk of one Get and one Put names what is there.
 `tests/modules.py --dot` gives the picture (docs/pictures/draw.py)."""
 import collections
@@ -30,6 +30,8 @@ ONLY = {
 }
 # Folders whose files must not call each other in a circle, either: a file here is x.c and x.h together.
 ACYCLIC = COMMANDS | {"core", "net", "stream", "node/shared", "node/store", "node/serve", "node/loop", "node", "cli/kvd"}
+# Folders that may include headers of NNG.
+KNOW_NNG = {"net", "rpc", "stream"}
 # A function that others may call, where it is defined: the name at the line's beginning but for its type, the body below it.
 FUNCTION = re.compile(r'^(?!static\b|typedef\b|_Noreturn static\b)[A-Za-z_][\w *]*?\b(\w+)\([^;{}]*\)\n\{', re.M)
 INCLUDE = re.compile(r'^#include ["<]([a-z_]+)/([^">]+)[">]', re.M)
@@ -87,6 +89,12 @@ def wrong(found):
         elif of in ONLY and to not in ONLY[of]:
             yield f"{of} includes {to}, and may include {', '.join(sorted(ONLY[of]))} alone: {where[0]}"
         yield from (f"{of} includes the inside of {to}: {one}" for one in where if one.endswith('internal.h"'))
+
+
+def knows_nng():
+    for path in sources():
+        if module_of(path) not in KNOW_NNG and re.search(r"^#include <nng/", read(path), re.M):
+            yield f"{path} includes NNG's headers: {', '.join(sorted(KNOW_NNG))} alone may"
 
 
 def file_arrows(module):
@@ -245,6 +253,7 @@ def main():
         print(dot(found), end="")
         return 0
     problems = list(wrong(found))
+    problems += knows_nng()
     for module in sorted(ACYCLIC):
         around = circle(file_arrows(module))
         if around:
