@@ -2,7 +2,7 @@
 modules stand in the order of docs/architecture.md, each including only what stands above it and some nothing but
 what is named here, that the picture of them shows that, that few know NNG, and that no files of a folder call each other in a circle.
 What documents say of files: the tables of src/core and src/node have them all, and the walk of one Get and one Put names what is there.
-`tests/modules.py --dot` gives the picture (docs/pictures/draw.py)."""
+Who assigns the phase of a core. `tests/modules.py --dot` gives the picture (docs/pictures/draw.py)."""
 import collections
 import ctypes
 import html
@@ -238,6 +238,13 @@ def names_clash():
             yield f"{min(paths)}: {name}() has no prefix"
 
 
+def phase_assigned():
+    """A core's role changes in become.c alone, where what belonged to the old one is forgotten."""
+    for path in sources():
+        if path.startswith("src/core/") and path != "src/core/become.c" and re.search(r"\bphase\s*=(?!=)", read(path)):
+            yield f"{path}: assigns `phase`; src/core/become.c does"
+
+
 def unnamed():
     """Each file of code begins with what it is."""
     listed = subprocess.run(["git", "-C", ROOT, "ls-files", "*.c", "*.h", "*.def"], capture_output=True, text=True, check=False)
@@ -263,6 +270,7 @@ def main():
         problems += table_lacks(document, folder, [p for p in sources() if p.startswith(folder + "/") and p.endswith(".c")])
     problems += walk_lost()
     problems += too_wide()
+    problems += phase_assigned()
     problems += unnamed()
     problems += names_clash()
     for problem in problems:

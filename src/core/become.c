@@ -1,5 +1,5 @@
-/* Changes of role, and of the epoch: follower, primary, deposed. What belonged to the old one is
- * forgotten here. */
+/* Changes of role, and of the epoch: candidate, primary, deposed. What belonged to the old one is
+ * forgotten here. Nothing else assigns `phase`. */
 #include <stdio.h>
 
 #include "core/become.h"
@@ -47,6 +47,22 @@ static void stop_leading(struct core *core)
     core->stand.resuming = !core->config.automatic_failover;
 }
 
+void become_candidate(struct core *core, enum phase step)
+{
+    ASSERT(step > core->phase && step < PHASE_OPENING);
+    core->phase = step;
+}
+
+void become_withdrawn(struct core *core)
+{
+    core->stand.transferring = false;
+    if (!stand_under_way(core))
+        return;
+    core->phase = PHASE_FOLLOWER;
+    for (uint32_t i = 0; i < core->peer_count; i++)
+        core->peers[i].campaign_nonce = 0;
+}
+
 void become_follower(struct core *core, const char *why)
 {
     ASSERT(core->phase >= PHASE_OPENING);
@@ -71,7 +87,7 @@ void become_adopt(struct core *core, struct candor_epoch epoch)
     deposed(core, epoch);
     if (core->phase >= PHASE_OPENING)
         become_follower(core, "a higher epoch was seen");
-    stand_cancel(core);
+    become_withdrawn(core);
     follow_withdraw_consent(core);
     core->epoch = epoch;
     if (!node_id_equal(epoch.owner, core->config.self))

@@ -182,7 +182,7 @@ static void round_failed(struct core *core)
     char text[CORE_TEXT_BYTES];
     describe_refusals(core, text);
     bool refused = count_votes(core).open == 0 && !any_unheard(core);
-    stand_cancel(core);
+    become_withdrawn(core);
     if (core->stand.promote_ticket != 0 && refused)
         fail_promotion(core, text);
     if (core->stand.founding)
@@ -206,7 +206,7 @@ static bool is_bound(const struct core *core)
 static void promise(struct core *core)
 {
     if (is_bound(core)) {
-        stand_cancel(core);
+        become_withdrawn(core);
         stand_plan(core); /* again when the lease has ended */
         return;
     }
@@ -218,7 +218,7 @@ static void promise(struct core *core)
     if (core->stand.founding)
         core->cluster_id = core->config.new_cluster_id;
     follow_reset(core);
-    core->phase = PHASE_PROMISING;
+    become_candidate(core, PHASE_PROMISING);
     /* R28: A forced epoch is stored with its EPOCH_START. Told before, it would leave the others in
      * a generation of which nobody holds anything, and in which nobody may be elected, should this
      * node end now. */
@@ -266,7 +266,7 @@ static void weigh_founding(struct core *core)
     }
     if (taken) {
         act_log(core, LOG_LEVEL_INFO, "not_founding why=\"the cluster exists\"");
-        stand_cancel(core);
+        become_withdrawn(core);
         core->stand.founding = false;
         stand_plan(core);
     } else if (!open) {
@@ -332,7 +332,7 @@ static void start_round(struct core *core)
         promise(core);
         return;
     }
-    core->phase = PHASE_PROBING;
+    become_candidate(core, PHASE_PROBING);
     ask_all(core, CORE_MSG_PRE_VOTE);
     weigh(core);
 }
@@ -353,7 +353,7 @@ void campaign_saved(struct core *core)
         win(core);
         return;
     }
-    core->phase = PHASE_VOTING;
+    become_candidate(core, PHASE_VOTING);
     /* before it asks: who has not heard it from our stream cannot vote (R23) */
     status_publish(core);
     ask_all(core, CORE_MSG_VOTE);
@@ -415,7 +415,7 @@ void campaign_tick(struct core *core)
         core->phase < PHASE_OPENING) {
         char text[CORE_TEXT_BYTES];
         describe_refusals(core, text);
-        stand_cancel(core);
+        become_withdrawn(core);
         fail_promotion(core, text[0] == '\0' ? "the deadline passed" : text);
         stand_plan(core);
     }

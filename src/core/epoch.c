@@ -23,7 +23,7 @@ void epoch_founded(struct core *core)
     if (!core->stand.founding)
         return;
     core->stand.founding = false;
-    stand_cancel(core);
+    become_withdrawn(core);
     stand_plan(core);
 }
 

@@ -56,6 +56,6 @@ void promote_begin(struct core *core, const struct core_event *event)
     core->stand.promote_ticket = event->ticket;
     core->stand.promote_deadline_ns = event->promote.deadline_ns;
     core->stand.forcing = event->promote.force;
-    stand_cancel(core);
+    become_withdrawn(core);
     stand_plan(core);
 }

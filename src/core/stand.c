@@ -88,16 +88,6 @@ uint64_t stand_begins_ns(const struct core *core)
     return max_u64(core->stand.due_ns, lease_promised_until_ns(core));
 }
 
-void stand_cancel(struct core *core)
-{
-    core->stand.transferring = false;
-    if (!stand_under_way(core))
-        return;
-    core->phase = PHASE_FOLLOWER;
-    for (uint32_t i = 0; i < core->peer_count; i++)
-        core->peers[i].campaign_nonce = 0;
-}
-
 /* A full disk, it may be for long: whoever forced it is told, and may do it again. */
 void stand_not_stored(struct core *core, const struct core_event *event)
 {

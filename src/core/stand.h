@@ -15,8 +15,6 @@ void stand_at(struct core *core, uint64_t due_ns);
 bool stand_is_of_generation(const struct core *core);
 bool stand_may(const struct core *core);
 uint64_t stand_begins_ns(const struct core *core);
-/* of the round; the wish to become primary stays */
-void stand_cancel(struct core *core);
 /* EPOCH_START */
 void stand_not_stored(struct core *core, const struct core_event *event);
 void stand_opened(struct core *core);
