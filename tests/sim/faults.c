@@ -251,113 +251,155 @@ static void make_sound(struct world *world)
 
 /* ---- One fault after another ----------------------------------------------------------------- */
 
-static void strike(struct world *world, enum fault fault)
+static bool strike_node(struct world *world, struct node *node, enum fault fault)
 {
-    struct node *node = any_node(world);
-    struct writer *writer = &node->writer;
-    bool awake = node->up && node->paused_until_ns <= world->now_ns;
-    TRACE(world, node, "fault %d", fault);
     switch (fault) {
     case FAULT_CRASH:
         crash(world, node);
-        break;
+        return true;
     case FAULT_CRASH_ALL:
         crash_all(world);
-        break;
+        return true;
     case FAULT_WIPE:
         (void)faults_wipe(world, node);
-        break;
+        return true;
     case FAULT_PAUSE:
         pause_node(world, node);
-        break;
+        return true;
+    case FAULT_CLOCK_JUMP:
+        clock_jump(world, node, beats(world, 0, 40));
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool strike_network(struct world *world, struct node *node, enum fault fault)
+{
+    switch (fault) {
     case FAULT_ISOLATE:
         isolate(world, node, true, true);
-        break;
+        return true;
     case FAULT_ISOLATE_ONE_WAY: {
         bool in = chance(world, 500000);
         isolate(world, node, in, !in);
-        break;
+        return true;
     }
     case FAULT_SPLIT:
         if (world->node_count > 1)
             split(world);
-        break;
+        return true;
     case FAULT_CUT_LINK:
         cut_one(world);
-        break;
+        return true;
     case FAULT_SLOW_LINKS:
         slow_links(world, node);
-        break;
+        return true;
+    case FAULT_PEER_LOST:
+        spurious_loss(world, node);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool strike_disk(struct world *world, struct node *node, enum fault fault)
+{
+    struct writer *writer = &node->writer;
+    switch (fault) {
     case FAULT_SLOW_DISK:
         writer->slow_until_ns = world->now_ns + beats(world, 1, 20);
-        break;
+        return true;
     case FAULT_FROZEN_DISK:
         writer->frozen_until_ns = world->now_ns + beats(world, 1, 40);
-        break;
+        return true;
     case FAULT_FULL_DISK:
         writer->wholly_full = chance(world, 500000);
         writer->full_until_ns =
             world->now_ns + (writer->wholly_full ? beats(world, 20, 200) : beats(world, 1, 20));
-        break;
+        return true;
     case FAULT_FAILED_FSYNC:
         writer->fail_next = true;
-        break;
-    case FAULT_CLOCK_JUMP:
-        clock_jump(world, node, beats(world, 0, 40));
-        break;
-    case FAULT_PEER_LOST:
-        spurious_loss(world, node);
-        break;
+        return true;
+    case FAULT_DIFFER:
+        differ(world, node);
+        return true;
+    case FAULT_OLDER_COPY:
+        copies_strike(world, node);
+        return true;
+    case FAULT_FORKED_LOG:
+        forks_strike(world, node);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* What an operator may do at a bad time. */
+static bool strike_by_operator(struct world *world, struct node *node, enum fault fault)
+{
+    bool awake = node->up && node->paused_until_ns <= world->now_ns;
+    switch (fault) {
     case FAULT_PROMOTE:
         if (awake)
             operator_promote(world, node, false);
-        break;
+        return true;
     case FAULT_FORCE:
         if (awake)
             operator_promote(world, node, true);
-        break;
+        return true;
     case FAULT_ACCEPT:
         if (awake)
             operator_accept(world, node);
-        break;
+        return true;
     case FAULT_TRANSFER:
         if (awake)
             operator_transfer(world, node, one_of(world));
-        break;
+        return true;
     case FAULT_SET_VOTER: /* no operator does it while a disk is lost */
         if (awake && lost_disks(world, true) == 0)
             operator_set_voter(world, node, one_of(world), chance(world, 600000));
-        break;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Somebody who speaks in the name of another, or an order of events that hurts. */
+static bool strike_by_stranger(struct world *world, struct node *node, enum fault fault)
+{
+    switch (fault) {
     case FAULT_USURP:
         scenario_usurp(world);
-        break;
+        return true;
     case FAULT_REBORN:
         scenario_reborn(world, node);
-        break;
+        return true;
     case FAULT_IMPERSONATE:
         strangers_impersonate(world);
-        break;
+        return true;
     case FAULT_STRANGER:
         strangers_ask(world);
-        break;
+        return true;
     case FAULT_POSE:
         strangers_pose(world);
-        break;
-    case FAULT_DIFFER:
-        differ(world, node);
-        break;
-    case FAULT_OLDER_COPY:
-        copies_strike(world, node);
-        break;
+        return true;
     case FAULT_OTHER_LOG:
         forks_speak(world, node);
-        break;
-    case FAULT_FORKED_LOG:
-        forks_strike(world, node);
-        break;
-    case FAULT_COUNT:
-        break;
+        return true;
+    default:
+        return false;
     }
+}
+
+static void strike(struct world *world, enum fault fault)
+{
+    struct node *node = any_node(world);
+    TRACE(world, node, "fault %d", fault);
+    bool known = strike_node(world, node, fault) || strike_network(world, node, fault) ||
+                 strike_disk(world, node, fault) || strike_by_operator(world, node, fault) ||
+                 strike_by_stranger(world, node, fault);
+    ASSERT(known || fault == FAULT_COUNT);
 }
 
 static enum fault draw_fault(struct world *world)

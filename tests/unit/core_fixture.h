@@ -257,58 +257,113 @@ HELPER void truncate_host(struct host *host, uint64_t to)
     host->log = kept;
 }
 
+/* ---- The shell's part: what a core asks for is done at once ---------------------------------- */
+
+HELPER bool is_deaf_to(const struct cluster *c, enum core_msg_type type)
+{
+    return (c->deaf && type == CORE_MSG_STATUS) || (c->no_heartbeats && type == CORE_MSG_HEARTBEAT);
+}
+
+HELPER void publish(struct cluster *c, int node, const struct core_msg *msg)
+{
+    struct host *host = &c->hosts[node];
+    host->heartbeats += msg->type == CORE_MSG_HEARTBEAT;
+    host->statuses += msg->type == CORE_MSG_STATUS;
+    for (int i = 0; i < NODES; i++) {
+        bool lost = host->cut || c->hosts[i].cut || c->link_cut[node][i];
+        if (i == node || lost || is_deaf_to(c, msg->type))
+            continue;
+        struct letter *letter = post(c, node, i);
+        letter->event.type = CORE_EVENT_STREAM;
+        letter->event.peer = host->id;
+        carry(letter, msg);
+    }
+}
+
+HELPER void call(struct cluster *c, int node, const struct core_action_call *asked)
+{
+    int to = host_of(c, asked->peer);
+    bool lost = c->hosts[node].cut || c->hosts[to].cut || c->link_cut[node][to];
+    if (c->hold && !lost && asked->msg->type == CORE_MSG_PRE_VOTE) {
+        hold(c, node, to, asked);
+        return;
+    }
+    struct letter *letter = post(c, node, lost ? node : to);
+    letter->event.type = lost ? CORE_EVENT_CALL_FAILED : CORE_EVENT_REQUEST;
+    letter->event.nonce = letter->nonce = asked->nonce;
+    carry(letter, asked->msg);
+}
+
+HELPER void answer(struct cluster *c, int node, uint64_t ticket, const struct core_msg *msg)
+{
+    int asker = c->asked[ticket % 256].from;
+    if (asker < 0) {
+        c->told = *msg;
+        return;
+    }
+    struct letter *letter = post(c, node, asker);
+    letter->event.type = CORE_EVENT_REPLY;
+    letter->event.peer = c->hosts[node].id;
+    letter->event.nonce = c->asked[ticket % 256].nonce;
+    carry(letter, msg);
+}
+
+HELPER void cut_log(struct cluster *c, int node, uint64_t to)
+{
+    struct host *host = &c->hosts[node];
+    truncate_host(host, to);
+    struct letter *letter = post(c, node, node);
+    letter->event.type = CORE_EVENT_TRUNCATED;
+    letter->event.truncated.last = to;
+    letter->event.truncated.rewinds = 1;
+    letter->event.truncated.chain = chain_of(host, to);
+    letter->event.truncated.members = &host->members;
+}
+
+HELPER void save(struct cluster *c, int node, const struct core_action *action)
+{
+    struct host *host = &c->hosts[node];
+    host->epoch = action->save.epoch;
+    host->forked = action->save.forked;
+    host->cluster_id = action->save.cluster_id;
+    post(c, node, node)->event.type = CORE_EVENT_SAVED;
+}
+
+HELPER void finish(struct host *host, const struct core_action *action)
+{
+    host->finished = action->finish.ticket;
+    host->code = action->finish.code;
+    host->reason = action->finish.reason;
+    memcpy(host->text, action->finish.text, sizeof host->text);
+    host->pos = action->finish.pos;
+}
+
+HELPER void note_line(struct host *host, const char text[CORE_TEXT_BYTES])
+{
+    host->asked_to_transfer += strstr(text, "kvctl transfer") != NULL;
+    host->unknown_lines += strncmp(text, "unknown_node node=z", 19) == 0;
+    if (strncmp(text, "state_changed", 13) == 0) {
+        host->state_lines++;
+        memcpy(host->state_line, text, sizeof host->state_line);
+    }
+}
+
 HELPER void perform(struct cluster *c, int node, const struct core_action *action)
 {
     struct host *host = &c->hosts[node];
     struct buffer made = {0};
     switch (action->type) {
     case CORE_ACTION_PUBLISH:
-        host->heartbeats += action->publish.msg->type == CORE_MSG_HEARTBEAT;
-        host->statuses += action->publish.msg->type == CORE_MSG_STATUS;
-        for (int i = 0; i < NODES; i++) {
-            if (i == node || host->cut || c->hosts[i].cut || c->link_cut[node][i])
-                continue;
-            if (c->deaf && action->publish.msg->type == CORE_MSG_STATUS)
-                continue;
-            if (c->no_heartbeats && action->publish.msg->type == CORE_MSG_HEARTBEAT)
-                continue;
-            struct letter *letter = post(c, node, i);
-            letter->event.type = CORE_EVENT_STREAM;
-            letter->event.peer = host->id;
-            carry(letter, action->publish.msg);
-        }
+        publish(c, node, action->publish.msg);
         break;
-    case CORE_ACTION_CALL: {
-        int to = host_of(c, action->call.peer);
-        bool lost = host->cut || c->hosts[to].cut || c->link_cut[node][to];
-        if (c->hold && !lost && action->call.msg->type == CORE_MSG_PRE_VOTE) {
-            hold(c, node, to, &action->call);
-            break;
-        }
-        struct letter *letter = post(c, node, lost ? node : to);
-        letter->event.type = lost ? CORE_EVENT_CALL_FAILED : CORE_EVENT_REQUEST;
-        letter->event.nonce = action->call.nonce;
-        letter->nonce = action->call.nonce;
-        carry(letter, action->call.msg);
+    case CORE_ACTION_CALL:
+        call(c, node, &action->call);
         break;
-    }
-    case CORE_ACTION_ANSWER: {
-        if (c->asked[action->answer.ticket % 256].from < 0) {
-            c->told = *action->answer.msg;
-            break;
-        }
-        struct letter *letter = post(c, node, c->asked[action->answer.ticket % 256].from);
-        letter->event.type = CORE_EVENT_REPLY;
-        letter->event.peer = host->id;
-        letter->event.nonce = c->asked[action->answer.ticket % 256].nonce;
-        carry(letter, action->answer.msg);
+    case CORE_ACTION_ANSWER:
+        answer(c, node, action->answer.ticket, action->answer.msg);
         break;
-    }
     case CORE_ACTION_SAVE:
-        host->epoch = action->save.epoch;
-        host->forked = action->save.forked;
-        host->cluster_id = action->save.cluster_id;
-        post(c, node, node)->event.type = CORE_EVENT_SAVED;
+        save(c, node, action);
         break;
     case CORE_ACTION_APPEND:
     case CORE_ACTION_WRITE:
@@ -316,30 +371,14 @@ HELPER void perform(struct cluster *c, int node, const struct core_action *actio
     case CORE_ACTION_MEMBERS:
         store(c, node, action, &made);
         break;
-    case CORE_ACTION_TRUNCATE: {
-        truncate_host(host, action->cut.seq);
-        struct letter *letter = post(c, node, node);
-        letter->event.type = CORE_EVENT_TRUNCATED;
-        letter->event.truncated.last = action->cut.seq;
-        letter->event.truncated.rewinds = 1;
-        letter->event.truncated.chain = chain_of(host, action->cut.seq);
-        letter->event.truncated.members = &host->members;
+    case CORE_ACTION_TRUNCATE:
+        cut_log(c, node, action->cut.seq);
         break;
-    }
     case CORE_ACTION_FINISH:
-        host->finished = action->finish.ticket;
-        host->code = action->finish.code;
-        host->reason = action->finish.reason;
-        memcpy(host->text, action->finish.text, sizeof host->text);
-        host->pos = action->finish.pos;
+        finish(host, action);
         break;
     case CORE_ACTION_LOG:
-        host->asked_to_transfer += strstr(action->log.text, "kvctl transfer") != NULL;
-        host->unknown_lines += strncmp(action->log.text, "unknown_node node=z", 19) == 0;
-        if (strncmp(action->log.text, "state_changed", 13) == 0) {
-            host->state_lines++;
-            memcpy(host->state_line, action->log.text, sizeof host->state_line);
-        }
+        note_line(host, action->log.text);
         break;
     case CORE_ACTION_FAILOVER:
         host->failover = action->failover;
