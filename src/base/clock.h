@@ -23,4 +23,10 @@ static inline uint64_t ns_to_ms_up(uint64_t ns)
     return ns / NS_PER_MS + (ns % NS_PER_MS != 0);
 }
 
+/* What a clock that runs off by `ppm` millionths is off after `ns` (R30, R36). Rounded down. */
+static inline uint64_t drift_ns(uint64_t ns, uint64_t ppm)
+{
+    return ns / 1000000 * ppm + ns % 1000000 * ppm / 1000000;
+}
+
 #endif

@@ -47,6 +47,6 @@ bool lease_holds(const struct core *core)
     if (core->lead.lease_given_up && !mutated(core, LEASE_KEPT))
         return false;
     uint64_t age_ns = core->now_ns - core->lead.leased_ns;
-    uint64_t slack_ns = age_ns / 1000000 * 3 * core->config.drift_ppm + NS_PER_MS;
+    uint64_t slack_ns = 3 * drift_ns(age_ns, core->config.drift_ppm) + NS_PER_MS;
     return age_ns + slack_ns < core->config.election_timeout_ns || mutated(core, LEASE_UNENDING);
 }

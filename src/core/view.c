@@ -124,8 +124,7 @@ void core_history(const struct core *core, struct epoch_history *out)
 static uint64_t bound_ns(const struct core_view *view, uint64_t now_ns)
 {
     uint64_t age_ns = saturating_sub(now_ns, view->evidence_ns);
-    return age_ns + age_ns / 1000000 * view->drift_ppm +
-           age_ns % 1000000 * view->drift_ppm / 1000000 + NS_PER_MS;
+    return age_ns + drift_ns(age_ns, view->drift_ppm) + NS_PER_MS;
 }
 
 static enum candor_state state_of(const struct core_view *view, bool has_bound, uint64_t bound,

@@ -206,6 +206,16 @@ static void the_boot_id_is_the_kernels(void **state)
     assert_int_equal(id[8], '-');
 }
 
+static void drift_grows_with_time_and_does_not_overflow(void **state)
+{
+    (void)state;
+    assert_int_equal(drift_ns(NS_PER_S, 200), 200000);
+    assert_int_equal(drift_ns(NS_PER_MS - 1, 200), 199);
+    assert_int_equal(drift_ns(0, 200), 0);
+    uint64_t century_ns = UINT64_C(36525) * 86400 * NS_PER_S;
+    assert_int_equal(drift_ns(century_ns, 100000), century_ns / 10);
+}
+
 static void reader_past_the_end_gives_zero_and_says_so(void **state)
 {
     (void)state;
@@ -302,6 +312,7 @@ int main(void)
         cmocka_unit_test(an_id_is_read_as_it_is_stored_or_not),
         cmocka_unit_test(a_position_is_read_as_it_was_put),
         cmocka_unit_test(the_boot_id_is_the_kernels),
+        cmocka_unit_test(drift_grows_with_time_and_does_not_overflow),
         cmocka_unit_test(reader_past_the_end_gives_zero_and_says_so),
         cmocka_unit_test(arena_stops_at_its_limit_and_is_reused),
         cmocka_unit_test(node_ids_take_only_plain_names),
