@@ -240,3 +240,23 @@ struct local_node *local_find_node(struct command_context *ctx, struct local_clu
     *status = report_usage(ctx, hint, "no node '%s' in cluster %s", id, cluster->cluster);
     return NULL;
 }
+
+bool local_choose_nodes(struct command_context *ctx, struct local_cluster *cluster,
+                        struct local_node *chosen[LIMIT_NODES], size_t *count, int *status)
+{
+    size_t given = option_count(ctx, "node");
+    *count = 0;
+    for (uint32_t i = 0; given == 0 && i < cluster->node_count; i++)
+        chosen[(*count)++] = &cluster->nodes[i];
+    for (size_t i = 0; i < given; i++) {
+        struct local_node *node = local_find_node(ctx, cluster, option_nth(ctx, "node", i), status);
+        if (node == NULL)
+            return false;
+        bool twice = false;
+        for (size_t j = 0; j < *count; j++)
+            twice = twice || chosen[j] == node;
+        if (!twice)
+            chosen[(*count)++] = node;
+    }
+    return true;
+}

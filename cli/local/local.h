@@ -26,6 +26,9 @@ void local_remove(const struct local_cluster *cluster);
 /* NULL after a report (with the nearest id). */
 struct local_node *local_find_node(struct command_context *ctx, struct local_cluster *cluster,
                                    const char *id, int *status);
+/* Those of --node, each once, or all. False after a report. */
+bool local_choose_nodes(struct command_context *ctx, struct local_cluster *cluster,
+                        struct local_node *chosen[LIMIT_NODES], size_t *count, int *status);
 /* Loads a topology file that a command names as an operand; problems are printed. False after a
  * report. */
 bool local_load_topology(struct command_context *ctx, const char *path, struct topology *out,
