@@ -95,11 +95,13 @@ void forks_strike(struct world *world, struct node *node)
     node_crash(world, node, false);
     uint64_t commit = min_u64(max_u64(disk->hard_commit, disk->undo_floor), disk->last);
     if (commit < disk->last) {
-        disk->others_from = between(world, commit + 1, disk->last);
+        uint64_t from = between(world, commit + 1, disk->last);
+        bool before = disk->others_from != 0 && disk->others_from < from; /* it has some already */
+        disk->others_from = before ? disk->others_from : from;
         disk->went_back = true;
-        for (uint64_t seq = disk->others_from; seq <= disk->last; seq++)
+        for (uint64_t seq = from; seq <= disk->last; seq++)
             disk->records[seq - 1].chain = another(world);
-        TRACE(world, node, "holds other records from seq=%" PRIu64, disk->others_from);
+        TRACE(world, node, "holds other records from seq=%" PRIu64, from);
     }
     faults_restart(world, node, between(world, 0, world->plan.beat_ns));
 }
