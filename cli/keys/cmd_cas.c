@@ -96,7 +96,7 @@ static int swap(struct command_context *ctx, const char *operand, struct candor_
         return EXIT_USAGE;
     if (!key_operand(ctx, operand, &cas.key, &owned, &status))
         return status;
-    status = write_run(ctx, &(struct writing){call_cas, tell_cas, &cas});
+    status = write_run(ctx, &(struct writing){call_cas, tell_cas, &cas, .key = operand});
     free(owned);
     return status;
 }
@@ -204,6 +204,15 @@ static int tell_incr(struct command_context *ctx, const struct candor_result *re
     return EXIT_DONE;
 }
 
+static const char *hint_incr(const struct candor_error *error)
+{
+    if (error->code == CANDOR_OUT_OF_RANGE)
+        return "nothing was written; --min and --max are the bounds";
+    if (error->code == CANDOR_FAILED_PRECONDITION && error->reason == CANDOR_REASON_NONE)
+        return "nothing was written; `kvctl get` shows the value, `kvctl put` makes it a number";
+    return NULL;
+}
+
 static int run_incr(struct command_context *ctx, int argc, char **argv)
 {
     int status;
@@ -222,7 +231,8 @@ static int run_incr(struct command_context *ctx, int argc, char **argv)
                             bounds->min, bounds->max);
     if (!key_operand(ctx, argv[0], &incr.key, &owned, &status))
         return status;
-    status = write_run(ctx, &(struct writing){call_incr, tell_incr, &incr});
+    status = write_run(
+        ctx, &(struct writing){call_incr, tell_incr, &incr, .key = argv[0], .hint = hint_incr});
     free(owned);
     return status;
 }

@@ -57,7 +57,7 @@ static int write_key(struct command_context *ctx, const char *operand,
     struct written written = {.value = value};
     if (!key_operand(ctx, operand, &written.key, &owned, &status))
         return status;
-    status = write_run(ctx, &(struct writing){call_write, tell_written, &written});
+    status = write_run(ctx, &(struct writing){call_write, tell_written, &written, .key = operand});
     free(owned);
     return status;
 }

@@ -328,7 +328,7 @@ static int run_txn(struct command_context *ctx, int argc, char **argv)
         return status;
     status = EXIT_USAGE;
     if (read_txn(&text, bytes, length))
-        status = write_run(ctx, &(struct writing){call_txn, tell_txn, &text});
+        status = write_run(ctx, &(struct writing){call_txn, tell_txn, .closure = &text});
     txn_free(&text);
     free(bytes);
     return status;

@@ -1,7 +1,10 @@
 /* What writing commands share: options of a write, and its outcome, shown. */
 #include "cli/keys/writing.h"
 
+#include <inttypes.h>
 #include <string.h>
+
+#define SHOWN_KEY_BYTES 80
 
 static struct candor_write_options write_options(const struct command_context *ctx)
 {
@@ -13,6 +16,30 @@ static struct candor_write_options write_options(const struct command_context *c
             options.ack = (enum candor_ack)i;
     }
     return options;
+}
+
+/* A node calls the field by its name, "key: ..."; which key that was is known here. */
+static void name_key(struct candor_error *error, const char *key)
+{
+    static const char field[] = "key: ";
+    if (key == NULL || strncmp(error->message, field, strlen(field)) != 0)
+        return;
+    int shown = (int)strnlen(key, SHOWN_KEY_BYTES);
+    bool cut = key[shown] != '\0';
+    while (cut && shown > 0 && ((unsigned char)key[shown] & 0xC0) == 0x80)
+        shown--;                                             /* not within a character */
+    char said[sizeof error->message - SHOWN_KEY_BYTES - 16]; /* what may be left out of it */
+    snprintf(said, sizeof said, "%s", error->message + strlen(field));
+    snprintf(error->message, sizeof error->message, "key '%.*s%s': %s", shown, key,
+             cut ? "..." : "", said);
+}
+
+static int report_refused(struct command_context *ctx, const struct writing *writing,
+                          struct candor_result *result)
+{
+    const char *hint = writing->hint != NULL ? writing->hint(&result->error) : NULL;
+    name_key(&result->error, writing->key);
+    return report_result(ctx, &result->error, result, hint);
 }
 
 int write_run(struct command_context *ctx, const struct writing *writing)
@@ -27,7 +54,7 @@ int write_run(struct command_context *ctx, const struct writing *writing)
     if (writing->call(client, &options, &result, writing->closure) == CANDOR_OK)
         status = writing->tell(ctx, &result, writing->closure);
     else
-        status = report_result(ctx, &result.error, &result, NULL);
+        status = report_refused(ctx, writing, &result);
     candor_result_free(&result);
     return session_end(ctx, client, &session, status);
 }
@@ -40,9 +67,8 @@ const char *ack_text(enum candor_ack ack)
 
 void print_position(const struct candor_result *result)
 {
-    printf("seq %llu, epoch %llu, %s%s", (unsigned long long)result->last.seq,
-           (unsigned long long)result->last.epoch.term, ack_text(result->ack),
-           result->replayed ? ", by an earlier attempt" : "");
+    printf("seq %" PRIu64 ", epoch %" PRIu64 ", %s%s", result->last.seq, result->last.epoch.term,
+           ack_text(result->ack), result->replayed ? ", by an earlier attempt" : "");
 }
 
 void note_lost(struct command_context *ctx, const struct candor_result *result)

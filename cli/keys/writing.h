@@ -24,6 +24,11 @@ struct writing {
     /* Prints what it gave, when it returned OK. Returns the exit status. */
     int (*tell)(struct command_context *ctx, const struct candor_result *result, void *closure);
     void *closure;
+    /* The key as the command line has it, for errors; NULL: it is of several. */
+    const char *key;
+    /* What to do after an error, where the command knows better; it, or what it gives, may be
+     * NULL. */
+    const char *(*hint)(const struct candor_error *error);
 };
 
 /* Makes it, within the session of --session. Returns the exit status. */

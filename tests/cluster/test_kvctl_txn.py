@@ -148,13 +148,13 @@ class Running(unittest.TestCase):
         self.assertEqual(self.c.json("incr", "incr:1", "9")["number"], 10)
         self.assertEqual(self.c.kvctl("incr", "incr:1", "--min", "0", "--", "-10")[0], "0\n")
         _, err = self.c.kvctl("incr", "incr:1", "--min", "0", "--", "-1", status=6)
-        self.assertIn("OUT_OF_RANGE: key: 0 plus -1 is not within [0, ", err)
+        self.assertIn("OUT_OF_RANGE: key 'incr:1': 0 plus -1 is not within [0, ", err)
         self.assertEqual(self.c.get("incr:1")["value"], "0")
         self.assertEqual(self.c.kvctl("incr", "incr:2", "--initial", "100", "--max", "101")[0], "101\n")
         self.c.kvctl("incr", "incr:2", "--max", "101", status=6)
         self.c.put("incr:text", "many")
         _, err = self.c.kvctl("incr", "incr:text", status=6)
-        self.assertIn("FAILED_PRECONDITION: key: its value is not a decimal number", err)
+        self.assertIn("FAILED_PRECONDITION: key 'incr:text': its value is not a decimal number", err)
 
     def test_a_txn_does_one_list_or_the_other(self):
         self.c.put("txn:a", "10")

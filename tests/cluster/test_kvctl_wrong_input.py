@@ -13,7 +13,7 @@ import unittest
 from harness import KVCTL, Cluster, free_ports, main
 
 CODES = {1: {"NOT_FOUND", "UNKNOWN"}, 2: {"INVALID_ARGUMENT"}, 4: {"FAILED_PRECONDITION"},
-         5: {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}, 6: {"FAILED_PRECONDITION", "ALREADY_EXISTS"}}
+         5: {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}, 6: {"FAILED_PRECONDITION", "ALREADY_EXISTS", "OUT_OF_RANGE"}}
 # What a line needs beside its operands to be a good one.
 NEEDED = {"accept-history": ["--yes"], "rollback drop": ["--yes"], "watch-status": ["--count", "1"], "cas": ["--expect", "x"],
           "bench": ["--seconds", "1"]}
@@ -245,6 +245,17 @@ class Walk(unittest.TestCase):
                 self.refused(name, *line, "--node", "nosuch", where=("no node 'nosuch'", "alpha, beta"))
             self.refused(name, *line, "--node", "alpha", "--endpoint", self.nowhere, where=("--node", "--endpoint"))
 
+
+    def test_a_key_whose_value_does_not_allow_it(self):
+        with Cluster({"alpha": "voter"}) as c:
+            c.up()
+            at = ("--topology", c.topology)
+            c.put("many words", "many")
+            c.put("few", "3")
+            c.put("x" + "Ä" * 100, "many")
+            self.refused("incr", "many words", *at, status=6, where=("key 'many words'", "not a decimal number", "kvctl get"))
+            self.refused("incr", "few", "1", "--max", "3", *at, status=6, where=("key 'few'", "not within", "--max"))
+            self.refused("incr", "x" + "Ä" * 100, *at, status=6, where=f"key 'x{'Ä' * 39}...'")  # not within a character
 
     def test_nodes_that_are_not_of_the_cluster_that_is_up(self):
         with Cluster({"alpha": "voter", "beta": "reader"}, fault_proxy=True) as c:
