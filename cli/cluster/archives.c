@@ -1,6 +1,7 @@
 /* Rollback archives, as commands look at them: found at their nodes, shown. */
 #include "cli/cluster/archives.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,7 +13,7 @@ char *wall_text(uint64_t wall_ms, char out[WALL_TEXT_BYTES])
     struct tm parts;
     if (gmtime_r(&seconds, &parts) == NULL ||
         strftime(out, WALL_TEXT_BYTES, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
-        snprintf(out, WALL_TEXT_BYTES, "%llu ms", (unsigned long long)wall_ms);
+        snprintf(out, WALL_TEXT_BYTES, "%" PRIu64 " ms", wall_ms);
     return out;
 }
 

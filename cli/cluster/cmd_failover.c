@@ -1,5 +1,6 @@
 /* kvctl failover last, ls: what changes of primary have cost, put together from what every node
  * saw. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,6 @@
 
 #define FAILOVER_DEADLINE_MS 1000
 #define NONE "-"
-
-typedef unsigned long long number;
 
 /* ---- Gathering ------------------------------------------------------------------------------- */
 
@@ -337,15 +336,15 @@ static void print_head(const struct incident *incident)
 {
     char wall[WALL_TEXT_BYTES];
     const struct sighting *dated = dated_by(incident);
-    output_line(stdout, "%s is the primary of epoch %llu (generation %llu)%s",
-                incident->epoch.owner.text, (number)incident->epoch.term,
-                (number)incident->epoch.generation, cause_sentence(incident));
+    output_line(stdout, "%s is the primary of epoch %" PRIu64 " (generation %" PRIu64 ")%s",
+                incident->epoch.owner.text, incident->epoch.term, incident->epoch.generation,
+                cause_sentence(incident));
     output_line(stdout, "  when        %s, by the clock of %s",
                 wall_text(dated->seen->wall_ms, wall), dated->node);
     if (incident->previous.term != 0)
-        output_line(stdout, "  before      %s, epoch %llu (generation %llu)",
-                    incident->previous.owner.text, (number)incident->previous.term,
-                    (number)incident->previous.generation);
+        output_line(stdout, "  before      %s, epoch %" PRIu64 " (generation %" PRIu64 ")",
+                    incident->previous.owner.text, incident->previous.term,
+                    incident->previous.generation);
 }
 
 static void print_gap(const struct incident *incident, const struct sighting *sighting)
@@ -382,15 +381,15 @@ static void print_gaps(const struct incident *incident)
 
 static void print_discarded(const struct report *report, const struct incident *incident)
 {
-    output_line(stdout, "  discarded   %llu acknowledged LOCAL write%s", (number)incident->local,
+    output_line(stdout, "  discarded   %" PRIu64 " acknowledged LOCAL write%s", incident->local,
                 incident->local == 1 ? "" : "s");
     for (size_t i = 0; i < incident->discarded_count; i++) {
         const struct discarded *discarded = &incident->discarded[i];
-        output_line(
-            stdout,
-            "              archive %s of %s: %llu LOCAL of %llu writes; `kvctl rollback show`",
-            discarded->archive->id, discarded->node, (number)discarded->archive->local,
-            (number)discarded->archive->writes);
+        output_line(stdout,
+                    "              archive %s of %s: %" PRIu64 " LOCAL of %" PRIu64
+                    " writes; `kvctl rollback show`",
+                    discarded->archive->id, discarded->node, discarded->archive->local,
+                    discarded->archive->writes);
     }
     if (old_primary_is_out(incident))
         output_line(stdout,
@@ -415,10 +414,10 @@ static void print_clients(const struct incident *incident)
         if (clients == NULL)
             continue;
         table_cell(table, TABLE_PLAIN, "%s", incident->sightings[i].node);
-        table_cell(table, TABLE_PLAIN, "%llu", (number)clients->not_primary);
-        table_cell(table, TABLE_PLAIN, "%llu", (number)clients->no_primary);
-        table_cell(table, TABLE_PLAIN, "%llu", (number)clients->outcome_unknown);
-        table_cell(table, TABLE_PLAIN, "%llu", (number)clients->redirects);
+        table_cell(table, TABLE_PLAIN, "%" PRIu64, clients->not_primary);
+        table_cell(table, TABLE_PLAIN, "%" PRIu64, clients->no_primary);
+        table_cell(table, TABLE_PLAIN, "%" PRIu64, clients->outcome_unknown);
+        table_cell(table, TABLE_PLAIN, "%" PRIu64, clients->redirects);
     }
     output_line(stdout,
                 "  clients     since it began, of each node: writes refused, writes with unknown "
@@ -490,8 +489,8 @@ static void add_row(struct table *table, const struct incident *incident)
 {
     char wall[WALL_TEXT_BYTES];
     char age[AGE_TEXT_BYTES];
-    table_cell(table, TABLE_PLAIN, "%llu", (number)incident->epoch.term);
-    table_cell(table, TABLE_PLAIN, "%llu", (number)incident->epoch.generation);
+    table_cell(table, TABLE_PLAIN, "%" PRIu64, incident->epoch.term);
+    table_cell(table, TABLE_PLAIN, "%" PRIu64, incident->epoch.generation);
     table_cell(table, TABLE_PLAIN, "%s", wall_text(dated_by(incident)->seen->wall_ms, wall));
     table_cell(table, TABLE_PLAIN, "%s", cause_text(incident));
     table_cell(table, TABLE_PLAIN, "%s",
@@ -499,8 +498,7 @@ static void add_row(struct table *table, const struct incident *incident)
     table_cell(table, TABLE_PLAIN, "%s", incident->epoch.owner.text);
     table_cell(table, TABLE_PLAIN, "%s",
                has_gap(incident->opener) ? age_text(incident->opener->seen->gap_ms, age) : NONE);
-    table_cell(table, incident->local > 0 ? TABLE_WARN : TABLE_PLAIN, "%llu",
-               (number)incident->local);
+    table_cell(table, incident->local > 0 ? TABLE_WARN : TABLE_PLAIN, "%" PRIu64, incident->local);
 }
 
 static void print_all(const struct report *report)

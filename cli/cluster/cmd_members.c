@@ -1,4 +1,5 @@
 /* kvctl transfer, voter add, voter remove: what the primary is asked to do with its cluster. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -91,11 +92,9 @@ static int run_transfer(struct command_context *ctx, int argc, char **argv)
         json_object_set_new(out, "epoch", json_u64(epoch->term));
         output_json(ctx, out);
     } else if (strcmp(primary.id, to.id) == 0) {
-        printf("%s is the primary already, in epoch %llu\n", to.id,
-               (unsigned long long)epoch->term);
+        printf("%s is the primary already, in epoch %" PRIu64 "\n", to.id, epoch->term);
     } else {
-        printf("%s has handed over to %s, in epoch %llu\n", primary.id, to.id,
-               (unsigned long long)epoch->term);
+        printf("%s has handed over to %s, in epoch %" PRIu64 "\n", primary.id, to.id, epoch->term);
     }
     protobuf_c_message_free_unpacked(message, NULL);
     return EXIT_DONE;
@@ -136,7 +135,7 @@ static int set_voter(struct command_context *ctx, const char *id, bool voter)
                   (uint32_t)context_deadline_ms(ctx, OPERATE_DEADLINE_MS), &result);
     if (message == NULL)
         return report_result(ctx, &result.error, &result, NULL);
-    unsigned long long seq = ((Candor__V1__SetVoterResponse *)message)->pos->seq;
+    uint64_t seq = ((Candor__V1__SetVoterResponse *)message)->pos->seq;
     protobuf_c_message_free_unpacked(message, NULL);
     if (context_json(ctx)) {
         json_t *out = json_object();
@@ -145,7 +144,8 @@ static int set_voter(struct command_context *ctx, const char *id, bool voter)
         json_object_set_new(out, "seq", json_u64(seq));
         output_json(ctx, out);
     } else {
-        printf("%s %s, committed at seq %llu\n", node.id, voter ? "votes" : "no longer votes", seq);
+        printf("%s %s, committed at seq %" PRIu64 "\n", node.id,
+               voter ? "votes" : "no longer votes", seq);
     }
     return EXIT_DONE;
 }

@@ -1,4 +1,5 @@
 /* kvctl promote, accept-history. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +11,6 @@
 
 #define PROMOTE_DEADLINE_MS 10000
 #define KEYS_SHOWN 10
-
-typedef unsigned long long number;
 
 static const struct option_spec promote_options[] = {
     {"force", 0, NULL, false,
@@ -98,8 +97,8 @@ static int send_promote(struct command_context *ctx, const struct node_target *t
         json_object_set_new(out, "owner", json_string(epoch.owner.text));
         output_json(ctx, out);
     } else {
-        printf("%s is the primary of epoch %llu (generation %llu)\n", target->id,
-               (number)epoch.term, (number)epoch.generation);
+        printf("%s is the primary of epoch %" PRIu64 " (generation %" PRIu64 ")\n", target->id,
+               epoch.term, epoch.generation);
     }
     return EXIT_DONE;
 }

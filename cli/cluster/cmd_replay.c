@@ -1,5 +1,6 @@
 /* kvctl rollback replay: an archive's writes, done again where nothing newer would be overwritten
  * (R40). */
+#include <inttypes.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,6 @@
 #include "base/types.h"
 #include "cli/cluster/archives.h"
 #include "cli/keys/reading.h"
-
-typedef unsigned long long number;
 
 /* A value, or that there is none. The bytes are owned. */
 struct holding {
@@ -135,7 +134,7 @@ static void print_conflict(const struct replay *replay, const Candor__V1__Rollba
                            const Candor__V1__RollbackOp *op, const struct candor_item *present)
 {
     (void)replay;
-    printf("conflict\t%llu\t", (number)(record->pos != NULL ? record->pos->seq : 0));
+    printf("conflict\t%" PRIu64 "\t", record->pos != NULL ? record->pos->seq : 0);
     print_escaped(bytes_of(op->key), stdout);
     printf("\t%s", is_put(op) ? "put " : "del");
     if (is_put(op))
@@ -296,10 +295,10 @@ static bool replay_record(void *closure, const Candor__V1__RollbackArchive *arch
 static void tell(const struct replay *replay, const char *node, const char *id)
 {
     if (!context_json(replay->ctx)) {
-        printf("%s %llu of %llu writes of %s; %llu already there; %llu conflict%s\n",
-               replay->dry_run ? "would replay" : "replayed", (number)replay->applied,
-               (number)replay->ops, id, (number)replay->already, (number)replay->conflict_count,
-               replay->conflict_count == 1 ? "" : "s");
+        printf("%s %" PRIu64 " of %" PRIu64 " writes of %s; %" PRIu64 " already there; %" PRIu64
+               " conflict%s\n",
+               replay->dry_run ? "would replay" : "replayed", replay->applied, replay->ops, id,
+               replay->already, replay->conflict_count, replay->conflict_count == 1 ? "" : "s");
         return;
     }
     json_t *out = json_object();

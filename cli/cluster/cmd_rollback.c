@@ -1,4 +1,5 @@
 /* kvctl rollback ls, show, drop: what rollbacks discarded (R40). */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,8 +9,6 @@
 #include "cli/frame/message.h"
 #include "cli/frame/node_call.h"
 #include "cli/keys/reading.h"
-
-typedef unsigned long long number;
 
 static json_t *json_wire_pos(const Candor__V1__Pos *wire)
 {
@@ -65,10 +64,10 @@ static void add_archive(struct table *table, const char *node,
     message_pos(archive->to, &to);
     message_epoch(archive->superseded_by, &winner);
     table_cell(table, TABLE_PLAIN, "%s", wall);
-    table_cell(table, TABLE_PLAIN, "%llu", (number)archive->records);
-    table_cell(table, TABLE_PLAIN, "%llu..%llu", (number)from.seq, (number)to.seq);
-    table_cell(table, TABLE_PLAIN, "%llu of %s", (number)from.epoch.term, from.epoch.owner.text);
-    table_cell(table, TABLE_PLAIN, "%llu of %s", (number)winner.term, winner.owner.text);
+    table_cell(table, TABLE_PLAIN, "%" PRIu64, archive->records);
+    table_cell(table, TABLE_PLAIN, "%" PRIu64 "..%" PRIu64, from.seq, to.seq);
+    table_cell(table, TABLE_PLAIN, "%" PRIu64 " of %s", from.epoch.term, from.epoch.owner.text);
+    table_cell(table, TABLE_PLAIN, "%" PRIu64 " of %s", winner.term, winner.owner.text);
 }
 
 static struct table *archive_table(void)
@@ -191,7 +190,7 @@ static void print_record(const Candor__V1__RollbackRecord *record)
     for (size_t i = 0; i < record->n_ops; i++) {
         const Candor__V1__RollbackOp *op = record->ops[i];
         bool put = op->kind == CANDOR__V1__ROLLBACK_OP__KIND__KIND_PUT;
-        printf("%llu\t%s\t%s\t%s\t", (number)(record->pos != NULL ? record->pos->seq : 0), wall,
+        printf("%" PRIu64 "\t%s\t%s\t%s\t", record->pos != NULL ? record->pos->seq : 0, wall,
                record->ack, put ? "put" : "del");
         print_value("", op->key);
         if (put)

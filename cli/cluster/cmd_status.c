@@ -1,4 +1,5 @@
 /* kvctl status, watch-status, health. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,14 +14,12 @@
 #define STATUS_DEADLINE_MS 1000
 #define NONE "-"
 
-typedef unsigned long long number;
-
 /* ---- As JSON ---- */
 
 static void set_id(json_t *object, const char *name, uint64_t id)
 {
     char text[24];
-    snprintf(text, sizeof text, "%016llx", (number)id);
+    snprintf(text, sizeof text, "%016" PRIx64, id);
     json_object_set_new(object, name, json_string(text));
 }
 
@@ -145,19 +144,18 @@ static void add_row(struct table *table, const struct node_row *row)
     table_cell(table, TABLE_PLAIN, "%s", f->node);
     table_cell(table, primary ? TABLE_GOOD : TABLE_PLAIN, "%s", candor_role_name(f->role));
     table_cell(table, state_colour(f->state), "%s", candor_state_name(f->state));
-    table_cell(table, TABLE_PLAIN, "%llu", (number)f->epoch.term);
+    table_cell(table, TABLE_PLAIN, "%" PRIu64, f->epoch.term);
     table_cell(table, TABLE_PLAIN, "%s",
                f->has_heartbeat_age ? age_text(f->heartbeat_age_ms, age) : NONE);
     table_cell(table, f->has_staleness_bound ? TABLE_PLAIN : TABLE_DIM, "%s",
                f->has_staleness_bound ? age_text(f->staleness_bound_ms, age) : NONE);
-    table_cell(table, TABLE_PLAIN, "%llu", (number)f->applied_seq);
+    table_cell(table, TABLE_PLAIN, "%" PRIu64, f->applied_seq);
     if (f->primary_seq > 0)
-        table_cell(table, TABLE_PLAIN, "%llu", (number)f->primary_seq);
+        table_cell(table, TABLE_PLAIN, "%" PRIu64, f->primary_seq);
     else
         table_cell(table, TABLE_DIM, NONE); /* it has announced nothing yet */
-    table_cell(table, TABLE_PLAIN, "%llu", (number)f->commit_seq);
-    table_cell(table, row->status.lag > 0 ? TABLE_WARN : TABLE_PLAIN, "%llu",
-               (number)row->status.lag);
+    table_cell(table, TABLE_PLAIN, "%" PRIu64, f->commit_seq);
+    table_cell(table, row->status.lag > 0 ? TABLE_WARN : TABLE_PLAIN, "%" PRIu64, row->status.lag);
     table_cell(table, TABLE_PLAIN, "%s", row->target.address);
 }
 
@@ -176,10 +174,9 @@ static void print_remarks(const struct node_row *rows, size_t count)
         if (row->status.differs_seq > 0)
             output_line(
                 stdout,
-                "%s: its data differ from the others' since a record after %llu, at %llu at the "
-                "latest: "
-                "it serves nothing; see \"Data that differ\" in docs/operations.md",
-                row->target.id, (number)row->status.equal_seq, (number)row->status.differs_seq);
+                "%s: its data differ from the others' since a record after %" PRIu64 ", at %" PRIu64
+                " at the latest: it serves nothing; see \"Data that differ\" in docs/operations.md",
+                row->target.id, row->status.equal_seq, row->status.differs_seq);
         if (row->status.scrub_finding[0] != '\0')
             output_line(stdout, "%s: has found rot in its %s", row->target.id,
                         row->status.scrub_finding);
@@ -189,8 +186,8 @@ static void print_remarks(const struct node_row *rows, size_t count)
                         "majority to admit it, and does not count as a voter until then",
                         row->target.id);
         if (row->status.rollback_count > 0)
-            output_line(stdout, "%s: holds %llu rollback archive%s: see `kvctl rollback ls`",
-                        row->target.id, (number)row->status.rollback_count,
+            output_line(stdout, "%s: holds %" PRIu64 " rollback archive%s: see `kvctl rollback ls`",
+                        row->target.id, row->status.rollback_count,
                         row->status.rollback_count == 1 ? "" : "s");
         if (row->status.no_room)
             output_line(stdout, "%s: its disk is full: make room%s", row->target.id,
@@ -199,9 +196,10 @@ static void print_remarks(const struct node_row *rows, size_t count)
                             : "");
         if (row->status.at_risk > 0)
             output_line(stdout,
-                        "%s: at risk: %llu acknowledged LOCAL %s not committed; a failover may "
+                        "%s: at risk: %" PRIu64
+                        " acknowledged LOCAL %s not committed; a failover may "
                         "roll %s back",
-                        row->target.id, (number)row->status.at_risk,
+                        row->target.id, row->status.at_risk,
                         row->status.at_risk == 1 ? "write is" : "writes are",
                         row->status.at_risk == 1 ? "it" : "them");
         if (row->result.freshness.role != CANDOR_ROLE_PRIMARY)

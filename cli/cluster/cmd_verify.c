@@ -1,6 +1,7 @@
 /* kvctl verify: do all nodes hold the same? (R60) Each reads its own bytes; ranges whose digests
  * differ are split until the keys are known. The nodes go on meanwhile, each at its own position: a
  * key counts as different only when its entries cannot be those of one history. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,8 +24,6 @@
 #define SETTLE_TRIES_ALL 300
 #define SETTLE_PAUSE_MS 100
 #define DEFAULT_MAX_KEYS 100
-
-typedef unsigned long long number;
 
 struct verify {
     struct command_context *ctx;
@@ -167,7 +166,7 @@ static void add_holder(struct verify *verify, json_t *nodes, struct slice key, s
                        const struct held *held)
 {
     char check[24];
-    snprintf(check, sizeof check, "%016llx", (number)held->check);
+    snprintf(check, sizeof check, "%016" PRIx64, held->check);
     json_t *node = json_object();
     json_object_set_new(node, "node", json_string(verify->targets[i].id));
     json_object_set_new(node, "applied_seq", json_u64(held->applied));
@@ -181,8 +180,8 @@ static void add_holder(struct verify *verify, json_t *nodes, struct slice key, s
                (const char *)key.bytes);
     table_cell(verify->table, TABLE_PLAIN, "%s", verify->targets[i].id);
     table_cell(verify->table, TABLE_PLAIN, "%s", held->present ? check : "none");
-    table_cell(verify->table, TABLE_PLAIN, "%llu", (number)held->mod_seq);
-    table_cell(verify->table, TABLE_PLAIN, "%llu", (number)held->applied);
+    table_cell(verify->table, TABLE_PLAIN, "%" PRIu64, held->mod_seq);
+    table_cell(verify->table, TABLE_PLAIN, "%" PRIu64, held->applied);
 }
 
 static void report_key(struct verify *verify, struct slice key, const struct held *held)
@@ -371,8 +370,8 @@ static void show_progress(struct verify *verify)
     if (!person || now_ns - verify->shown_ns < NS_PER_S / 4)
         return;
     verify->shown_ns = now_ns;
-    fprintf(stderr, "\r\033[K%llu entries compared, %llu keys differ", (number)verify->entries,
-            (number)verify->differing);
+    fprintf(stderr, "\r\033[K%" PRIu64 " entries compared, %" PRIu64 " keys differ",
+            verify->entries, verify->differing);
 }
 
 /* Takes `most` entries at a time, as the first node holds them; those whose digests differ are
@@ -439,21 +438,22 @@ static void print_text(struct verify *verify)
         fprintf(stderr, "\r\033[K");
     if (verify->differing > 0)
         table_print(verify->table, stdout);
-    printf("%llu entries compared at", (number)verify->entries);
+    printf("%" PRIu64 " entries compared at", verify->entries);
     for (size_t i = 0; i < verify->count; i++)
         printf("%s %s", i > 0 ? "," : "", verify->targets[i].id);
-    printf(": %llu keys differ", (number)verify->differing);
+    printf(": %" PRIu64 " keys differ", verify->differing);
     if (verify->unsettled > 0)
-        printf(", %llu could not be compared", (number)verify->unsettled);
+        printf(", %" PRIu64 " could not be compared", verify->unsettled);
     putchar('\n');
     if (verify->differing > verify->max_keys)
-        output_note(verify->ctx, "verify: %llu of %llu keys are shown; --max-keys shows more",
-                    (number)verify->max_keys, (number)verify->differing);
+        output_note(verify->ctx,
+                    "verify: %" PRIu64 " of %" PRIu64 " keys are shown; --max-keys shows more",
+                    verify->max_keys, verify->differing);
     if (verify->unsettled > 0)
-        output_note(
-            verify->ctx,
-            "verify: %llu keys changed all the time, or a node lags: they were not compared",
-            (number)verify->unsettled);
+        output_note(verify->ctx,
+                    "verify: %" PRIu64
+                    " keys changed all the time, or a node lags: they were not compared",
+                    verify->unsettled);
     if (verify->differing > 0)
         output_note(verify->ctx, "verify: which node is right? `kvctl status` says which one its "
                                  "primary doubts; a DOUBTFUL one takes the others' data");

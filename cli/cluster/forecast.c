@@ -1,6 +1,7 @@
 /* What a promotion would cost: asked of the nodes, weighed, shown as text and as JSON. */
 #include "cli/cluster/forecast.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +10,6 @@
 #include "cli/keys/reading.h"
 
 #define FORECAST_DEADLINE_MS 1000
-
-typedef unsigned long long number;
 
 static bool answered(const struct node_row *row)
 {
@@ -118,9 +117,9 @@ static void print_nodes(const struct forecast *forecast, const char *target, FIL
     if (forecast->target == NULL)
         output_line(to, "%s does not answer: it cannot be promoted now.", target);
     else
-        output_line(to, "%s holds records up to %llu, committed up to %llu.", target,
-                    (number)forecast->target->status.last.seq,
-                    (number)forecast->target->result.freshness.commit_seq);
+        output_line(to, "%s holds records up to %" PRIu64 ", committed up to %" PRIu64 ".", target,
+                    forecast->target->status.last.seq,
+                    forecast->target->result.freshness.commit_seq);
     for (size_t i = 0; i < forecast->count; i++) {
         const struct node_row *row = &forecast->rows[i];
         if (row == forecast->target || strcmp(row->target.id, target) == 0)
@@ -129,8 +128,8 @@ static void print_nodes(const struct forecast *forecast, const char *target, FIL
             output_line(to, "%s does not answer: what it acknowledged meanwhile is not known.",
                         row->target.id);
         else
-            output_line(to, "%s (%s) holds records up to %llu%s.", row->target.id,
-                        candor_role_name(row->result.freshness.role), (number)row->status.last.seq,
+            output_line(to, "%s (%s) holds records up to %" PRIu64 "%s.", row->target.id,
+                        candor_role_name(row->result.freshness.role), row->status.last.seq,
                         forecast->target != NULL &&
                                 row->status.last.seq > forecast->target->status.last.seq
                             ? ": those beyond would be archived"
@@ -160,18 +159,18 @@ static void print_at_risk(const struct forecast *forecast, const char *target, F
         snprintf(whose, sizeof whose, ", of %s%u client%s, the oldest %s old",
                  at_risk->more_clients ? "more than " : "", at_risk->clients,
                  at_risk->clients == 1 ? "" : "s", age_text(at_risk->oldest_age_ms, age));
-    output_line(to, "At risk, by the log of %s%s: %s%llu acknowledged LOCAL write%s that %s%s%s.",
-                witness, forecast->primary == NULL ? ", which is not the primary" : "",
-                at_risk->more_records ? "at least " : "", (number)at_risk->local,
-                at_risk->local == 1 ? "" : "s",
-                silent ? (at_risk->local == 1 ? "is not committed" : "are not committed") : target,
-                silent ? "" : " lacks", whose);
+    output_line(
+        to, "At risk, by the log of %s%s: %s%" PRIu64 " acknowledged LOCAL write%s that %s%s%s.",
+        witness, forecast->primary == NULL ? ", which is not the primary" : "",
+        at_risk->more_records ? "at least " : "", at_risk->local, at_risk->local == 1 ? "" : "s",
+        silent ? (at_risk->local == 1 ? "is not committed" : "are not committed") : target,
+        silent ? "" : " lacks", whose);
     print_keys(at_risk, to);
     if (at_risk->waiting > 0)
         output_line(to,
-                    "%llu more wait%s for a majority: a failover would leave their outcome "
+                    "%" PRIu64 " more wait%s for a majority: a failover would leave their outcome "
                     "unknown.",
-                    (number)at_risk->waiting, at_risk->waiting == 1 ? "s" : "");
+                    at_risk->waiting, at_risk->waiting == 1 ? "s" : "");
 }
 
 void forecast_print(const struct forecast *forecast, const char *target, FILE *to)
@@ -187,9 +186,10 @@ void forecast_print(const struct forecast *forecast, const char *target, FILE *t
                     "known.");
     if (forecast->target != NULL && forecast->committed > 0)
         output_line(to,
-                    "%s lacks %llu committed record%s: until it has them the voters refuse it, and "
+                    "%s lacks %" PRIu64
+                    " committed record%s: until it has them the voters refuse it, and "
                     "--force would discard them.",
-                    target, (number)forecast->committed, forecast->committed == 1 ? "" : "s");
+                    target, forecast->committed, forecast->committed == 1 ? "" : "s");
     if (forecast->at_risk != NULL)
         print_at_risk(forecast, target, to);
     else

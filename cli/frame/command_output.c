@@ -1,6 +1,7 @@
 /* Output: JSON, notes and tables. */
 #include "cli/frame/context.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -169,17 +170,17 @@ json_t *json_freshness(const struct candor_freshness *freshness)
 
 char *age_text(uint64_t ms, char out[AGE_TEXT_BYTES])
 {
-    unsigned long long s = ms / 1000;
+    uint64_t s = ms / 1000;
     if (ms < 1000)
-        snprintf(out, AGE_TEXT_BYTES, "%llums", (unsigned long long)ms);
+        snprintf(out, AGE_TEXT_BYTES, "%" PRIu64 "ms", ms);
     else if (s < 60)
-        snprintf(out, AGE_TEXT_BYTES, "%llu.%llus", s, (unsigned long long)(ms % 1000 / 100));
+        snprintf(out, AGE_TEXT_BYTES, "%" PRIu64 ".%" PRIu64 "s", s, ms % 1000 / 100);
     else if (s < 3600)
-        snprintf(out, AGE_TEXT_BYTES, "%llum%llus", s / 60, s % 60);
+        snprintf(out, AGE_TEXT_BYTES, "%" PRIu64 "m%" PRIu64 "s", s / 60, s % 60);
     else if (s < 86400)
-        snprintf(out, AGE_TEXT_BYTES, "%lluh%llum", s / 3600, s % 3600 / 60);
+        snprintf(out, AGE_TEXT_BYTES, "%" PRIu64 "h%" PRIu64 "m", s / 3600, s % 3600 / 60);
     else
-        snprintf(out, AGE_TEXT_BYTES, "%llud%lluh", s / 86400, s % 86400 / 3600);
+        snprintf(out, AGE_TEXT_BYTES, "%" PRIu64 "d%" PRIu64 "h", s / 86400, s % 86400 / 3600);
     return out;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -378,10 +379,10 @@ bool option_number(struct command_context *ctx, const char *name, uint64_t min, 
         return true;
     }
     if (max >= UINT64_MAX - 1)
-        report_usage(ctx, NULL, "--%s takes a number of at least %llu, not '%s'", name,
-                     (unsigned long long)min, text);
+        report_usage(ctx, NULL, "--%s takes a number of at least %" PRIu64 ", not '%s'", name, min,
+                     text);
     else
-        report_usage(ctx, NULL, "--%s takes a number from %llu to %llu, not '%s'", name,
-                     (unsigned long long)min, (unsigned long long)max, text);
+        report_usage(ctx, NULL, "--%s takes a number from %" PRIu64 " to %" PRIu64 ", not '%s'",
+                     name, min, max, text);
     return false;
 }

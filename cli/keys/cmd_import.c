@@ -2,6 +2,7 @@
  *
  * Operations go into senders by the hash of their key; a sender has one batch in flight. So two
  * writes of one key keep the order of the file, and different keys do not wait for each other. */
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,6 @@
 #define LINE_BYTES_MAX ((size_t)6 * (LIMIT_VALUE_BYTES_MAX + LIMIT_KEY_BYTES) + 1024)
 #define PROGRESS_NS (200 * NS_PER_MS)
 #define OVERHEAD_BYTES 32 /* of one operation in a message, at most */
-
-typedef unsigned long long number;
 
 struct span {
     size_t at;
@@ -432,7 +431,7 @@ static void show_progress(struct import *import, uint64_t acknowledged)
         return;
     import->shown_ns = now;
     double seconds = (double)(now - import->started_ns) / 1e9;
-    fprintf(stderr, "\r\033[K%llu acknowledged, %.0f/s", (number)acknowledged,
+    fprintf(stderr, "\r\033[K%" PRIu64 " acknowledged, %.0f/s", acknowledged,
             (double)acknowledged / seconds);
 }
 
@@ -473,9 +472,9 @@ static int report_done(struct import *import)
         json_object_set_new(out, "last", json_pos(&import->last));
         output_json(import->ctx, out);
     } else {
-        printf("imported %llu key%s in %.1f s (%.0f/s), last seq %llu\n",
-               (number)import->acknowledged, import->acknowledged == 1 ? "" : "s", seconds, rate,
-               (number)import->last.seq);
+        printf("imported %" PRIu64 " key%s in %.1f s (%.0f/s), last seq %" PRIu64 "\n",
+               import->acknowledged, import->acknowledged == 1 ? "" : "s", seconds, rate,
+               import->last.seq);
     }
     return EXIT_DONE;
 }
@@ -486,16 +485,16 @@ static int report_failure(struct import *import, const char *problem)
     if (problem != NULL)
         return report_usage(import->ctx,
                             "correct the line and import again: putting a key twice does no harm",
-                            "%s:%llu: %s; %llu operations were acknowledged before", import->path,
-                            (number)import->line, problem, (number)import->acknowledged);
+                            "%s:%" PRIu64 ": %s; %" PRIu64 " operations were acknowledged before",
+                            import->path, import->line, problem, import->acknowledged);
     char message[CANDOR_ERROR_MESSAGE_BYTES];
     snprintf(message, sizeof message, "%s", import->failure.error.message);
-    candor_error_set(&error, import->failure.error.code, import->failure.error.reason,
-                     "%s: a batch from lines %llu to %llu: %.300s; %llu operations were "
-                     "acknowledged, some of them "
-                     "perhaps behind it",
-                     import->path, (number)import->failed_first, (number)import->failed_last,
-                     message, (number)import->acknowledged);
+    candor_error_set(
+        &error, import->failure.error.code, import->failure.error.reason,
+        "%s: a batch from lines %" PRIu64 " to %" PRIu64 ": %.300s; %" PRIu64 " operations were "
+        "acknowledged, some of them "
+        "perhaps behind it",
+        import->path, import->failed_first, import->failed_last, message, import->acknowledged);
     return report_result(import->ctx, &error, &import->failure,
                          "import again: putting a key twice does no harm");
 }

@@ -1,4 +1,5 @@
 /* kvctl scan, export: pages of one range, one after the other. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,11 +74,10 @@ static void note_pages(const struct walk *walk)
 {
     note_freshness(walk->ctx, &walk->result);
     if (walk->applied_first != walk->applied_last)
-        output_note(
-            walk->ctx,
-            "%llu pages, read at positions %llu to %llu: writes in between are seen in part",
-            (unsigned long long)walk->pages, (unsigned long long)walk->applied_first,
-            (unsigned long long)walk->applied_last);
+        output_note(walk->ctx,
+                    "%" PRIu64 " pages, read at positions %" PRIu64 " to %" PRIu64
+                    ": writes in between are seen in part",
+                    walk->pages, walk->applied_first, walk->applied_last);
 }
 
 /* ---- scan ---- */

@@ -1,6 +1,7 @@
 /* What reading commands share: options of a read, and what it brought, shown. */
 #include "cli/keys/reading.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,12 +59,13 @@ void note_freshness(struct command_context *ctx, const struct candor_result *res
     else if (f->role != CANDOR_ROLE_PRIMARY)
         snprintf(heard, sizeof heard, ", primary never heard in this epoch");
     if (f->primary_seq > 0)
-        snprintf(of, sizeof of, " of %llu", (unsigned long long)f->primary_seq);
-    output_line(stderr, "%s%s%s from %s (%s, epoch %llu): %s%s; applied %llu%s, committed %llu",
+        snprintf(of, sizeof of, " of %" PRIu64, f->primary_seq);
+    output_line(stderr,
+                "%s%s%s from %s (%s, epoch %" PRIu64 "): %s%s; applied %" PRIu64
+                "%s, committed %" PRIu64,
                 colours ? (f->stale ? "\033[33m" : "\033[32m") : "", candor_state_name(f->state),
-                colours ? "\033[0m" : "", f->node, candor_role_name(f->role),
-                (unsigned long long)f->epoch.term, bound, heard, (unsigned long long)f->applied_seq,
-                of, (unsigned long long)f->commit_seq);
+                colours ? "\033[0m" : "", f->node, candor_role_name(f->role), f->epoch.term, bound,
+                heard, f->applied_seq, of, f->commit_seq);
     if (result->session_lost)
         output_note(
             ctx, "part of what this session saw was rolled back; `kvctl rollback ls` shows what");

@@ -1,5 +1,6 @@
 /* Callers of kvctl bench as most programs are: threads of one process that share one client of
  * libcandor, each in a call that blocks. */
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,7 @@ static uint64_t start_all(struct engine *engine, struct caller *callers)
             continue;
         bench_draw_free(&caller->draw);
         candor_error_set(&bench->tally->error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
-                         "no more than %llu threads can be started", (unsigned long long)started);
+                         "no more than %" PRIu64 " threads can be started", started);
         break;
     }
     pthread_attr_destroy(&attributes);

@@ -1,4 +1,5 @@
 /* What the callers of kvctl bench do next, when, and how it is counted. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,6 @@
 
 #define THETA 0.99
 #define SUMMED 1000000 /* terms of zeta that are added one by one; the integral gives the rest */
-
-typedef unsigned long long number;
 
 /* ---- Keys ---- */
 
@@ -63,7 +62,7 @@ static uint64_t strew(uint64_t rank, uint64_t keys)
 void bench_key(const struct bench_work *work, uint64_t n, char *out)
 {
     int digits = (int)(work->key_bytes - strlen(BENCH_PREFIX));
-    snprintf(out, work->key_bytes + 1, BENCH_PREFIX "%0*llu", digits, (number)n);
+    snprintf(out, work->key_bytes + 1, BENCH_PREFIX "%0*" PRIu64, digits, n);
 }
 
 static void draw_keys(struct bench_draw *draw, const struct bench *bench, size_t count)

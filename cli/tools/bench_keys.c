@@ -11,8 +11,6 @@
 #define OVERHEAD_BYTES 32 /* of one operation in a message, at most */
 #define AWAIT_MS 10000
 
-typedef unsigned long long number;
-
 /* ---- One batch after the other ---- */
 
 struct writer {

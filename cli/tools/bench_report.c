@@ -1,12 +1,11 @@
 /* What kvctl bench has measured, as text and as JSON. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "cli/tools/bench.h"
-
-typedef unsigned long long number;
 
 static const struct {
     const char *name;
@@ -170,33 +169,33 @@ static void print_work(const struct bench *bench)
     if (writes)
         printf(", ack %s", acks[work->ack]);
     if (work->processes > 1)
-        printf(", %llu processes of", (number)work->processes);
+        printf(", %" PRIu64 " processes of", work->processes);
     else
         printf(",");
-    printf(" %llu %s, %llu keys", (number)work->callers, caller_word(work), (number)work->keys);
+    printf(" %" PRIu64 " %s, %" PRIu64 " keys", work->callers, caller_word(work), work->keys);
     if (work->zipf)
         printf(" by Zipf");
-    printf(", %llu + %llu bytes", (number)work->key_bytes, (number)work->value_bytes);
+    printf(", %" PRIu64 " + %" PRIu64 " bytes", work->key_bytes, work->value_bytes);
     if (work->batch > 1)
-        printf(", %llu of them a message", (number)work->batch);
+        printf(", %" PRIu64 " of them a message", work->batch);
     printf("\n");
 }
 
 static void print_troubles(const struct bench_tally *tally)
 {
     if (atomic_load(&tally->unsent) > 0)
-        printf("%llu operations were due and not sent: all callers waited for answers\n",
-               (number)atomic_load(&tally->unsent));
+        printf("%" PRIu64 " operations were due and not sent: all callers waited for answers\n",
+               atomic_load(&tally->unsent));
     if (atomic_load(&tally->missing) > 0)
-        printf("%llu keys were not there (`kvctl bench load` writes them)\n",
-               (number)atomic_load(&tally->missing));
+        printf("%" PRIu64 " keys were not there (`kvctl bench load` writes them)\n",
+               atomic_load(&tally->missing));
     if (atomic_load(&tally->elsewhere) > 0)
-        printf("%llu were answered by another node\n", (number)atomic_load(&tally->elsewhere));
+        printf("%" PRIu64 " were answered by another node\n", atomic_load(&tally->elsewhere));
     if (atomic_load(&tally->stale) > 0)
-        printf("%llu answers were flagged stale\n", (number)atomic_load(&tally->stale));
+        printf("%" PRIu64 " answers were flagged stale\n", atomic_load(&tally->stale));
     for (int i = 0; i < BENCH_CODES; i++) {
         if (atomic_load(&tally->errors[i]) > 0)
-            printf("%llu failed: %s\n", (number)atomic_load(&tally->errors[i]),
+            printf("%" PRIu64 " failed: %s\n", atomic_load(&tally->errors[i]),
                    candor_code_name((enum candor_code)i));
     }
 }
@@ -208,8 +207,7 @@ void bench_report_text(const struct bench *bench)
     print_work(bench);
     printf("%.0f operations/s over %.1f s", (double)atomic_load(&tally->ops) / seconds, seconds);
     if (bench->work.rate > 0)
-        printf(", %llu messages/s were asked for",
-               (number)(bench->work.rate * bench->work.processes));
+        printf(", %" PRIu64 " messages/s were asked for", bench->work.rate * bench->work.processes);
     printf("\n");
     struct histogram *all = all_latencies(tally);
     print_latencies("", all);

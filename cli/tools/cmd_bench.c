@@ -1,4 +1,5 @@
 /* kvctl bench: writes keys, measures, and deletes the keys again. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,6 @@
 #define ASK_DEADLINE_MS 1000
 #define SECONDS_MAX 86400
 #define SLICE_MS_MAX 60000
-
-typedef unsigned long long number;
 
 /* ---- Options ---- */
 
@@ -134,8 +133,9 @@ static bool take_sizes(struct command_context *ctx, struct bench_work *work)
     size_t least = strlen(BENCH_PREFIX) + (size_t)digits_of(work->keys - 1);
     if (work->key_bytes < least || work->key_bytes > CANDOR_KEY_BYTES_MAX) {
         report_usage(ctx, NULL,
-                     "--key-size is %zu to %d bytes for " BENCH_PREFIX "0 to %llu, not %llu", least,
-                     CANDOR_KEY_BYTES_MAX, (number)work->keys - 1, (number)work->key_bytes);
+                     "--key-size is %zu to %d bytes for " BENCH_PREFIX "0 to %" PRIu64
+                     ", not %" PRIu64,
+                     least, CANDOR_KEY_BYTES_MAX, work->keys - 1, work->key_bytes);
         return false;
     }
     uint64_t most = LIMIT_MESSAGE_BYTES_DEFAULT / 2;
@@ -166,8 +166,8 @@ static bool take_load(struct command_context *ctx, struct bench_work *work)
     work->slice_ns = slice_ms * NS_PER_MS;
     if (work->rate % work->processes != 0) {
         report_usage(ctx, "give a multiple of --processes",
-                     "--rate %llu cannot be divided among %llu processes", (number)work->rate,
-                     (number)work->processes);
+                     "--rate %" PRIu64 " cannot be divided among %" PRIu64 " processes", work->rate,
+                     work->processes);
         return false;
     }
     work->rate /= work->processes;
@@ -326,7 +326,7 @@ static void tell_keys(struct command_context *ctx, const char *verb, uint64_t ke
     if (context_json(ctx))
         output_json(ctx, json_pack("{s:s, s:I}", "op", verb, "keys", (json_int_t)keys));
     else
-        printf("%llu keys %s\n", (number)keys, strcmp(verb, "load") == 0 ? "written" : "deleted");
+        printf("%" PRIu64 " keys %s\n", keys, strcmp(verb, "load") == 0 ? "written" : "deleted");
 }
 
 /* load and clean. */

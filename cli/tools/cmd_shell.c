@@ -1,4 +1,5 @@
 /* kvctl shell: any number of commands in one process; those of a script. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,8 +27,8 @@ struct script {
 
 static int script_refuse(struct shell *shell, uint64_t line, const char *what)
 {
-    int status = report_usage(shell->ctx, "`help shell` says how lines are read", "line %llu: %s",
-                              (unsigned long long)line, what);
+    int status = report_usage(shell->ctx, "`help shell` says how lines are read",
+                              "line %" PRIu64 ": %s", line, what);
     report_flush(shell->ctx);
     return status;
 }
@@ -51,8 +52,8 @@ static int script_line(struct shell *shell, struct script *script, bool last)
     case SHELL_SPLIT_DONE:
         status = shell_run(shell, &words);
         if (status != EXIT_DONE)
-            output_note(shell->ctx, "shell: line %llu ended with status %d",
-                        (unsigned long long)script->begin, status);
+            output_note(shell->ctx, "shell: line %" PRIu64 " ended with status %d", script->begin,
+                        status);
         shell_words_free(&words);
         break;
     }
