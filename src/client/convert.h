@@ -1,5 +1,6 @@
 /* Wire messages to and from the public structs of candor/client.h. Everything received is hostile.
- * Any thread. */
+ * Any thread. kvctl, which unpacks answers of candor/channel.h itself, has epochs and positions
+ * once more (cli/frame/message.h says why). */
 #ifndef CLIENT_CONVERT_H
 #define CLIENT_CONVERT_H
 
