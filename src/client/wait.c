@@ -3,33 +3,26 @@
 #include "client/internal.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <time.h>
 
 #include "base/clock.h"
 
 struct waiter {
     struct operation operation; /* first: the host gets a pointer to it */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool turn; /* the operation is this thread's */
+    sem_t turn;                 /* up: the operation is this thread's */
 };
 
+/* The waiter may be gone before sem_post() returns, which does not touch it any more then. */
 static void give_turn(struct operation *operation)
 {
-    struct waiter *waiter = (struct waiter *)operation;
-    pthread_mutex_lock(&waiter->lock);
-    waiter->turn = true;
-    pthread_cond_signal(&waiter->changed);
-    pthread_mutex_unlock(&waiter->lock);
+    sem_post(&((struct waiter *)operation)->turn);
 }
 
 static void await_turn(struct waiter *waiter)
 {
-    pthread_mutex_lock(&waiter->lock);
-    while (!waiter->turn)
-        pthread_cond_wait(&waiter->changed, &waiter->lock);
-    waiter->turn = false;
-    pthread_mutex_unlock(&waiter->lock);
+    while (sem_wait(&waiter->turn) != 0)
+        ; /* a signal */
 }
 
 static void sleep_until(uint64_t boot_ns)
@@ -44,9 +37,8 @@ enum candor_code client_call(struct candor_client *client, const struct call *ca
                              struct candor_result *result)
 {
     struct waiter waiter = {
-        .operation = {.call = *call, .client = client, .result = result, .host = give_turn},
-        .lock = PTHREAD_MUTEX_INITIALIZER,
-        .changed = PTHREAD_COND_INITIALIZER};
+        .operation = {.call = *call, .client = client, .result = result, .host = give_turn}};
+    sem_init(&waiter.turn, 0, 0);
     engine_begin(&waiter.operation);
     for (;;) {
         await_turn(&waiter);
@@ -55,7 +47,6 @@ enum candor_code client_call(struct candor_client *client, const struct call *ca
         sleep_until(waiter.operation.resume_ns);
         engine_resume(&waiter.operation);
     }
-    pthread_cond_destroy(&waiter.changed);
-    pthread_mutex_destroy(&waiter.lock);
+    sem_destroy(&waiter.turn);
     return result->error.code;
 }
