@@ -45,7 +45,8 @@ struct peer {
 struct publisher {
     nng_socket socket;
     bool open;
-    pthread_mutex_t lock; /* before any lock of NNG */
+    pthread_mutex_t lock; /* before any lock of NNG; of all below */
+    nng_aio *aio;         /* of the message that is being published */
     int buffer_messages;
     uint32_t window_count;
     size_t window_largest;
@@ -79,9 +80,9 @@ static int buffer_messages_for(size_t largest)
     return messages < BUFFER_MESSAGES_LEAST ? BUFFER_MESSAGES_LEAST : messages;
 }
 
+/* Under the lock. */
 static void fit_buffer(struct publisher *publisher, size_t bytes)
 {
-    pthread_mutex_lock(&publisher->lock);
     if (++publisher->window_count > LIMIT_STREAM_BUFFER_MESSAGES) {
         publisher->previous_largest = publisher->window_largest;
         publisher->window_largest = 0;
@@ -93,23 +94,34 @@ static void fit_buffer(struct publisher *publisher, size_t bytes)
     if (messages != publisher->buffer_messages &&
         nng_socket_set_int(publisher->socket, NNG_OPT_SENDBUF, messages) == 0)
         publisher->buffer_messages = messages;
-    pthread_mutex_unlock(&publisher->lock);
+}
+
+/* Under the lock. What PUB does not take, because it is closed, or there is no memory, is as if it
+ * was lost on its way. It never waits. */
+static void publish(struct publisher *publisher, struct slice bytes)
+{
+    nng_msg *message;
+    fit_buffer(publisher, bytes.length);
+    if (nng_msg_alloc(&message, bytes.length) != 0)
+        return;
+    if (bytes.length > 0)
+        memcpy(nng_msg_body(message), bytes.bytes, bytes.length);
+    nng_aio_set_msg(publisher->aio, message);
+    nng_send_aio(publisher->socket, publisher->aio);
+    nng_aio_wait(publisher->aio);
+    if (nng_aio_result(publisher->aio) != 0)
+        nng_msg_free(message);
 }
 
 void stream_publish(struct stream *stream, enum stream_channel channel, struct slice bytes)
 {
     ASSERT_U64(channel, <, CHANNELS);
     struct publisher *publisher = &stream->publishers[channel];
-    nng_msg *message;
-    fit_buffer(publisher, bytes.length);
-    /* as if it was lost on its way */
-    if (nng_msg_alloc(&message, bytes.length) != 0)
+    if (subscribers_none(&publisher->subscribers))
         return;
-    if (bytes.length > 0)
-        memcpy(nng_msg_body(message), bytes.bytes, bytes.length);
-    /* PUB refuses only when it is closed */
-    if (nng_sendmsg(publisher->socket, message, NNG_FLAG_NONBLOCK) != 0)
-        nng_msg_free(message);
+    pthread_mutex_lock(&publisher->lock);
+    publish(publisher, bytes);
+    pthread_mutex_unlock(&publisher->lock);
 }
 
 /* Closing it here is NNG's way to refuse it; it does not wait. */
@@ -149,7 +161,10 @@ static int publisher_open(struct publisher *publisher, const char *address)
     if (error != 0)
         return error;
     publisher->open = true;
-    error = nng_socket_set_int(publisher->socket, NNG_OPT_SENDBUF, LIMIT_STREAM_BUFFER_MESSAGES);
+    error = nng_aio_alloc(&publisher->aio, NULL, NULL);
+    if (error == 0)
+        error =
+            nng_socket_set_int(publisher->socket, NNG_OPT_SENDBUF, LIMIT_STREAM_BUFFER_MESSAGES);
     /* Subscribers have nothing to say: whoever sends more than nothing is dropped. */
     if (error == 0)
         error = nng_socket_set_size(publisher->socket, NNG_OPT_RECVMAXSZ, 1);
@@ -162,6 +177,8 @@ static void publisher_close(struct publisher *publisher)
 {
     if (publisher->open)
         nng_close(publisher->socket);
+    if (publisher->aio != NULL)
+        nng_aio_free(publisher->aio);
     subscribers_free(&publisher->subscribers);
     pthread_mutex_destroy(&publisher->lock);
 }

@@ -73,6 +73,14 @@ bool subscribers_add(struct subscribers *subscribers, uint32_t pipe, const nng_s
     return room;
 }
 
+bool subscribers_none(struct subscribers *subscribers)
+{
+    pthread_mutex_lock(&subscribers->lock);
+    bool none = subscribers->count == 0;
+    pthread_mutex_unlock(&subscribers->lock);
+    return none;
+}
+
 void subscribers_remove(struct subscribers *subscribers, uint32_t pipe)
 {
     pthread_mutex_lock(&subscribers->lock);

@@ -32,6 +32,7 @@ void subscribers_init(struct subscribers *subscribers, const char *address);
 void subscribers_free(struct subscribers *subscribers);
 /* Before it is served. False: there are too many, in all or from its address. */
 bool subscribers_add(struct subscribers *subscribers, uint32_t pipe, const nng_sockaddr *from);
+bool subscribers_none(struct subscribers *subscribers);
 void subscribers_remove(struct subscribers *subscribers, uint32_t pipe);
 
 #endif
