@@ -245,6 +245,8 @@ _Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS < LIMIT_RPC_CALLS / 4 
 /* How often a shortage of room, descriptors or memory is told while it lasts: the log may be on the
  * full disk. */
 #define LIMIT_SHORTAGE_LOG_MS 5000
+/* The known commit goes to the state with the next write, or after this time. */
+#define LIMIT_COMMIT_KEEP_MS 50
 #define LIMIT_POOL_THREADS 64  /* of one pool; readers are twice as many as cores, at most this */
 #define LIMIT_READER_JOBS 8192 /* reads that wait for a reader; beyond: OVERLOADED */
 #define LIMIT_LENDER_JOBS 256  /* peers' fetches and snapshot chunks; beyond: OVERLOADED */

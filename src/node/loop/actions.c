@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/logging.h"
 #include "base/memory.h"
@@ -104,6 +105,15 @@ void actions_give_commit(struct node *node)
     work->seq = node->loop->commit_seq;
     node->loop->commit_seq = 0;
     outbox_add(&node->loop->works, work);
+}
+
+/* Nobody waits for it, and alone it would wake the writer and cost the state a transaction: it goes
+ * with the next work. */
+static void keep_commit(struct loop *loop, uint64_t seq)
+{
+    if (loop->commit_seq == 0)
+        loop->commit_due_ns = clock_boot_ns() + LIMIT_COMMIT_KEEP_MS * NS_PER_MS;
+    loop->commit_seq = seq;
 }
 
 static void give_save(struct node *node, const struct core_action_save *save)
@@ -252,7 +262,7 @@ void actions_perform(struct node *node, const struct core_action *action)
         stop_for_another(node, action->end.text);
         break;
     case CORE_ACTION_COMMIT:
-        node->loop->commit_seq = action->commit.seq;
+        keep_commit(node->loop, action->commit.seq);
         break;
     case CORE_ACTION_FETCH_SNAPSHOT:
         fetch_snapshot(node, &action->fetch_snapshot);

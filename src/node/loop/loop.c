@@ -123,6 +123,11 @@ void loop_publish_view(struct node *node)
     failovers_see(node, &view);
 }
 
+static bool commit_is_due(const struct loop *loop)
+{
+    return loop->works.count > 0 || loop->draining || clock_boot_ns() >= loop->commit_due_ns;
+}
+
 static void *node_thread(void *closure)
 {
     struct node *node = closure;
@@ -133,6 +138,8 @@ static void *node_thread(void *closure)
         uint64_t until_ns = clock_boot_ns() + LIMIT_WATCHDOG_WAKE_MS * NS_PER_MS;
         if (!node->loop->drained)
             until_ns = min_u64(until_ns, core_next_wake_ns(node->core));
+        if (node->loop->commit_seq != 0)
+            until_ns = min_u64(until_ns, node->loop->commit_due_ns);
         size_t count = queue_pop(node->events, events, EVENTS_AT_ONCE, until_ns);
         if (count == 0 && queue_closed(node->events))
             break;
@@ -141,7 +148,8 @@ static void *node_thread(void *closure)
             take_event(node, events[i]);
         if (!node->loop->drained)
             flush(node);
-        actions_give_commit(node);
+        if (commit_is_due(node->loop))
+            actions_give_commit(node);
         writer_give_all(node, &node->loop->works);
         loop_publish_view(node);
         tickets_reply(node);

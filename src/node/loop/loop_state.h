@@ -18,8 +18,9 @@ struct loop {
     struct ticket **done_end;
     struct core_actions actions;
     struct buffer packed;
-    struct outbox works; /* for the writer */
-    uint64_t commit_seq; /* to be given to the writer; 0: none */
+    struct outbox works;    /* for the writer */
+    uint64_t commit_seq;    /* to be given to the writer; 0: none */
+    uint64_t commit_due_ns; /* when it is no longer kept for other work to go with */
     bool draining;
     bool drained;
     struct state_incoming *incoming; /* downloaded, not yet installed */

@@ -42,6 +42,8 @@ void work_answer(struct node *node, struct node_event *event)
 void work_push_answers(struct node *node)
 {
     struct outbox *answers = &node->writer->answers;
+    if (answers->count == 0)
+        return;
     bool taken = queue_push_all(node->events, answers->items, answers->count);
     for (size_t i = 0; !taken && i < answers->count; i++)
         event_free(node, answers->items[i]);

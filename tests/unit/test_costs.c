@@ -1,0 +1,363 @@
+/* links: node client */
+/* What one request costs a node: allocations, and hand-overs from thread to thread. Counted, not
+ * timed, so that what was saved once does not come back. The client is another process. */
+#include <inttypes.h>
+#include <semaphore.h>
+
+#include "base/assert.h"
+#include "node_fixture.h"
+
+void *__real_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__real_realloc(void *memory, size_t bytes);
+void *__wrap_realloc(void *memory, size_t bytes);
+struct nni_task;
+void __real_nni_task_dispatch(struct nni_task *task);
+void __wrap_nni_task_dispatch(struct nni_task *task);
+struct pool;
+struct job;
+bool __real_pool_push(struct pool *pool, struct job *job);
+bool __wrap_pool_push(struct pool *pool, struct job *job);
+bool __real_pool_push_always(struct pool *pool, struct job *job);
+bool __wrap_pool_push_always(struct pool *pool, struct job *job);
+struct queue;
+bool __real_queue_push(struct queue *queue, void *item);
+bool __wrap_queue_push(struct queue *queue, void *item);
+bool __real_queue_push_always(struct queue *queue, void *item);
+bool __wrap_queue_push_always(struct queue *queue, void *item);
+bool __real_queue_push_all(struct queue *queue, void *const *items, size_t count);
+bool __wrap_queue_push_all(struct queue *queue, void *const *items, size_t count);
+bool __real_queue_push_many(struct queue *queue, void *const *items, size_t count);
+bool __wrap_queue_push_many(struct queue *queue, void *const *items, size_t count);
+
+static atomic_uint_fast64_t allocations;
+static atomic_uint_fast64_t bytes_allocated;
+static atomic_uint_fast64_t tasks;  /* NNG's */
+static atomic_uint_fast64_t handed; /* ours */
+
+static void count_allocation(size_t bytes)
+{
+    atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&bytes_allocated, bytes, memory_order_relaxed);
+}
+
+void *__wrap_malloc(size_t bytes)
+{
+    count_allocation(bytes);
+    return __real_malloc(bytes);
+}
+
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    count_allocation(count * bytes);
+    return __real_calloc(count, bytes);
+}
+
+void *__wrap_realloc(void *memory, size_t bytes)
+{
+    count_allocation(bytes);
+    return __real_realloc(memory, bytes);
+}
+
+void __wrap_nni_task_dispatch(struct nni_task *task)
+{
+    atomic_fetch_add(&tasks, 1);
+    __real_nni_task_dispatch(task);
+}
+
+static void count_handed(void)
+{
+    atomic_fetch_add(&handed, 1);
+}
+
+bool __wrap_pool_push(struct pool *pool, struct job *job)
+{
+    count_handed();
+    return __real_pool_push(pool, job);
+}
+
+bool __wrap_pool_push_always(struct pool *pool, struct job *job)
+{
+    count_handed();
+    return __real_pool_push_always(pool, job);
+}
+
+bool __wrap_queue_push(struct queue *queue, void *item)
+{
+    count_handed();
+    return __real_queue_push(queue, item);
+}
+
+bool __wrap_queue_push_always(struct queue *queue, void *item)
+{
+    count_handed();
+    return __real_queue_push_always(queue, item);
+}
+
+bool __wrap_queue_push_all(struct queue *queue, void *const *items, size_t count)
+{
+    count_handed();
+    return __real_queue_push_all(queue, items, count);
+}
+
+bool __wrap_queue_push_many(struct queue *queue, void *const *items, size_t count)
+{
+    count_handed();
+    return __real_queue_push_many(queue, items, count);
+}
+
+/* ---- A client in another process ------------------------------------------------------------- */
+
+enum work {
+    GET_EVENTUAL,
+    GET_LINEARIZABLE,
+    PUT_LOCAL,
+    PUT_MAJORITY,
+    BUNDLE_OF_GETS,
+    BUNDLE_OF_PUTS
+};
+
+#define ROUNDS 400
+#define TOGETHER 64 /* calls of a bundle */
+
+struct caller {
+    struct candor_client *client;
+    struct rpc_client *rpc;
+    sem_t answered;
+    int code;
+};
+
+static void get(struct candor_client *client, enum candor_read_level level)
+{
+    struct candor_result result;
+    struct candor_read_options options = {.level = level};
+    ASSERT(candor_get(client, candor_text("key"), &options, &result) == CANDOR_OK);
+    candor_result_free(&result);
+}
+
+static void put_acked(struct candor_client *client, enum candor_ack ack)
+{
+    struct candor_result result;
+    struct candor_write_options options = {.ack = ack};
+    ASSERT(candor_put(client, candor_text("key"), candor_text("value"), &options, &result) ==
+           CANDOR_OK);
+    candor_result_free(&result);
+}
+
+static void bundle_answered(struct slice body, struct rpc_exchange *exchange)
+{
+    struct caller *caller = exchange->closure_data;
+    Candor__V1__BundleResponse *response =
+        candor__v1__bundle_response__unpack(NULL, body.length, body.bytes);
+    ASSERT(response != NULL && response->n_replies == TOGETHER);
+    for (size_t i = 0; i < TOGETHER; i++)
+        ASSERT(response->replies[i]->code == CANDOR__V1__CODE__CODE_OK);
+    candor__v1__bundle_response__free_unpacked(response, NULL);
+    sem_post(&caller->answered);
+}
+
+static void bundle(struct caller *caller, const char *name, ProtobufCBinaryData call)
+{
+    Candor__V1__RpcRequest request = CANDOR__V1__RPC_REQUEST__INIT;
+    Candor__V1__RpcRequest *calls[TOGETHER];
+    Candor__V1__BundleRequest message = CANDOR__V1__BUNDLE_REQUEST__INIT;
+    uint8_t bytes[8192];
+    char method[32];
+    snprintf(method, sizeof method, "/candor.v1.KV/%s", name);
+    request.body = call;
+    for (size_t i = 0; i < TOGETHER; i++)
+        calls[i] = &request;
+    message.method = method;
+    message.calls = calls;
+    message.n_calls = TOGETHER;
+    ASSERT(candor__v1__bundle_request__get_packed_size(&message) <= sizeof bytes);
+    size_t length = candor__v1__bundle_request__pack(&message, bytes);
+    struct rpc_exchange exchange = {.closure_data = caller};
+    rpc_client_call(caller->rpc, "/candor.v1.Rpc/Bundle", slice_of(bytes, length), bundle_answered,
+                    &exchange);
+    while (sem_wait(&caller->answered) != 0)
+        ;
+}
+
+static void bundle_of_gets(struct caller *caller)
+{
+    Candor__V1__GetRequest message = CANDOR__V1__GET_REQUEST__INIT;
+    uint8_t bytes[64];
+    uint8_t key[] = "key";
+    message.key = (ProtobufCBinaryData){.data = key, .len = 3};
+    bundle(caller, "Get",
+           (ProtobufCBinaryData){.data = bytes,
+                                 .len = candor__v1__get_request__pack(&message, bytes)});
+}
+
+static void bundle_of_puts(struct caller *caller)
+{
+    Candor__V1__PutRequest message = CANDOR__V1__PUT_REQUEST__INIT;
+    uint8_t bytes[64];
+    uint8_t key[] = "key";
+    uint8_t value[] = "value";
+    message.key = (ProtobufCBinaryData){.data = key, .len = 3};
+    message.value = (ProtobufCBinaryData){.data = value, .len = 5};
+    bundle(caller, "Put",
+           (ProtobufCBinaryData){.data = bytes,
+                                 .len = candor__v1__put_request__pack(&message, bytes)});
+}
+
+static void call_once(struct caller *caller, enum work work)
+{
+    switch (work) {
+    case GET_EVENTUAL:
+        get(caller->client, CANDOR_READ_EVENTUAL);
+        break;
+    case GET_LINEARIZABLE:
+        get(caller->client, CANDOR_READ_LINEARIZABLE);
+        break;
+    case PUT_LOCAL:
+        put_acked(caller->client, CANDOR_ACK_LOCAL);
+        break;
+    case PUT_MAJORITY:
+        put_acked(caller->client, CANDOR_ACK_MAJORITY);
+        break;
+    case BUNDLE_OF_GETS:
+        bundle_of_gets(caller);
+        break;
+    case BUNDLE_OF_PUTS:
+        bundle_of_puts(caller);
+        break;
+    }
+}
+
+/* Takes works from `in`, and says on `out` when each was done ROUNDS times. */
+static void serve_works(int in, int out, struct cluster *cluster)
+{
+    struct caller caller = {.client = client_of(cluster, 0)};
+    const char *address = cluster->topology.nodes[0].rpc;
+    ASSERT(rpc_client_open(address, 1 << 20, &caller.rpc, NULL) == CANDOR_OK);
+    sem_init(&caller.answered, 0, 0);
+    enum work work;
+    while (read(in, &work, sizeof work) == sizeof work) {
+        for (int i = 0; i < ROUNDS; i++)
+            call_once(&caller, work);
+        ASSERT(write(out, &work, sizeof work) == sizeof work);
+    }
+    rpc_client_close(caller.rpc);
+    candor_client_close(caller.client);
+    _exit(0);
+}
+
+/* ---- The node -------------------------------------------------------------------------------- */
+
+struct fixture {
+    struct cluster *cluster;
+    pid_t pid;
+    int to;
+    int from;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    int to[2];
+    int from[2];
+    f->cluster = cluster_new(1, 0, "");
+    assert_int_equal(pipe(to) | pipe(from), 0);
+    f->pid = fork(); /* before NNG has threads */
+    assert_true(f->pid >= 0);
+    if (f->pid == 0) {
+        close(to[1]);
+        close(from[0]);
+        serve_works(to[0], from[1], f->cluster);
+    }
+    close(to[0]);
+    close(from[1]);
+    f->to = to[1];
+    f->from = from[0];
+    start_all(f->cluster);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    int status;
+    close(f->to);
+    close(f->from);
+    assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
+    assert_int_equal(status, 0);
+    cluster_free(f->cluster);
+    free(f);
+    return 0;
+}
+
+struct cost {
+    uint64_t allocations;
+    uint64_t bytes;
+    uint64_t tasks;
+    uint64_t handed;
+};
+
+static struct cost count_now(void)
+{
+    return (struct cost){atomic_load(&allocations), atomic_load(&bytes_allocated),
+                         atomic_load(&tasks), atomic_load(&handed)};
+}
+
+static void do_work(struct fixture *f, enum work work)
+{
+    enum work done;
+    assert_int_equal(write(f->to, &work, sizeof work), sizeof work);
+    assert_int_equal(read(f->from, &done, sizeof done), sizeof done);
+    assert_int_equal(done, work);
+}
+
+/* Of one call, in hundredths, after a first time for what is made once. */
+static struct cost cost_of(struct fixture *f, enum work work, const char *name)
+{
+    do_work(f, work);
+    struct cost before = count_now();
+    do_work(f, work);
+    struct cost after = count_now();
+    struct cost cost = {(after.allocations - before.allocations) * 100 / ROUNDS,
+                        (after.bytes - before.bytes) / ROUNDS,
+                        (after.tasks - before.tasks) * 100 / ROUNDS,
+                        (after.handed - before.handed) * 100 / ROUNDS};
+    print_message("%s: %.2f allocations of %" PRIu64
+                  " bytes, %.2f of NNG's tasks, %.2f hand-overs\n",
+                  name, (double)cost.allocations / 100, cost.bytes, (double)cost.tasks / 100,
+                  (double)cost.handed / 100);
+    return cost;
+}
+
+/* At most, of one call; NNG's tasks and allocations are those of 1.5.2 and 1.10.1. */
+static void assert_cost(struct cost cost, uint64_t most_allocations, uint64_t most_tasks,
+                        uint64_t most_handed)
+{
+    assert_in_range(cost.allocations, 1, most_allocations * 100 + 99);
+    assert_in_range(cost.tasks, 1, most_tasks * 100 + 99);
+    assert_in_range(cost.handed, 0, most_handed * 100 + 50);
+}
+
+static void costs_are_those_that_are_known(void **state)
+{
+    struct fixture *f = *state;
+    /* The thread that brings the request reads and answers. */
+    assert_cost(cost_of(f, GET_EVENTUAL, "get EVENTUAL"), 5, 5, 0);
+    /* To the node thread, and to a reader. */
+    assert_cost(cost_of(f, GET_LINEARIZABLE, "get LINEARIZABLE"), 8, 6, 2);
+    /* To the node thread, to the writer, and back. */
+    assert_cost(cost_of(f, PUT_LOCAL, "put LOCAL"), 14, 6, 3);
+    assert_cost(cost_of(f, PUT_MAJORITY, "put MAJORITY"), 14, 6, 3);
+    /* To a reader; and from there as one write. */
+    assert_cost(cost_of(f, BUNDLE_OF_GETS, "64 gets"), 16, 6, 1);
+    assert_cost(cost_of(f, BUNDLE_OF_PUTS, "64 puts"), 110, 6, 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(costs_are_those_that_are_known, setup, teardown)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
