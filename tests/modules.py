@@ -1,4 +1,4 @@
-"""The shape of the code. Lines have at most 100 columns, comments included. Who includes whom: checks that the
+"""The shape of the code. Lines have at most 100 columns, comments and documents included. Who includes whom: checks that the
 modules stand in the order of docs/architecture.md, each including only what stands above it and some nothing but
 what is named here, that the picture of them shows that, that few know NNG, and that no files of a folder call each other in a circle.
 What documents say of files: the tables of src/core and src/node have them all, and the walk of one Get and one Put names what is there.
@@ -207,15 +207,23 @@ def walk_lost(document="docs/architecture.md"):
             yield f"{document}: {name} is not in {place}"
 
 
+def prose(path):
+    """Numbered lines of a document but those that cannot be broken: of code, of tables, of HTML."""
+    code = False
+    for number, line in enumerate(read(path).splitlines(), 1):
+        fence = line.lstrip().startswith("```")
+        code ^= fence
+        if not code and not fence and not line.lstrip().startswith(("|", "<")):
+            yield number, line
+
+
 def too_wide():
-    """Lines of code and comments alike; git knows which files are ours."""
-    patterns = ("*.c", "*.h", "*.proto")
+    """Lines of code, of comments and of documents alike; git knows which files are ours."""
+    patterns = ("*.c", "*.h", "*.proto", "*.md")
     listed = subprocess.run(["git", "-C", ROOT, "ls-files", *patterns], capture_output=True, text=True, check=False).stdout.split()
     for path in listed:
-        with open(os.path.join(ROOT, path), encoding="utf-8") as f:
-            for number, line in enumerate(f, 1):
-                if len(line.rstrip("\n")) > COLUMNS:
-                    yield f"{path}:{number}: more than {COLUMNS} columns"
+        lines = prose(path) if path.endswith(".md") else enumerate(read(path).splitlines(), 1)
+        yield from (f"{path}:{number}: more than {COLUMNS} columns" for number, line in lines if len(line) > COLUMNS)
 
 
 def names_clash():
