@@ -135,6 +135,9 @@ struct candor_client_options {
      * others are in flight (docs/wire.md, bundles); a call alone never waits for another. */
     bool no_coalesce;
     uint32_t deadline_ms; /* of a call that names none; 0: 5000 */
+    /* The topology's clock_drift_ppm, where it is above its default: by so much a node's bound may
+     * grow faster than time without breaking a promise. */
+    uint32_t clock_drift_ppm;
     /* Largest message sent or taken; 0: 4 MiB. Set it to the topology's limits.message. */
     size_t message_bytes;
     /* Of candor/async.h: operations in flight, and bytes of their requests and results. 0: 4096

@@ -136,6 +136,7 @@ static struct candor_client *client_new(const struct candor_client_options *opti
     pthread_mutex_init(&client->lock, NULL);
     client->no_redirect = options->no_redirect;
     client->no_coalesce = options->no_coalesce;
+    client->clock_drift_ppm = options->clock_drift_ppm;
     client->deadline_ms =
         options->deadline_ms != 0 ? options->deadline_ms : LIMIT_RPC_DEADLINE_MS_DEFAULT;
     client->message_bytes =

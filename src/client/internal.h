@@ -70,6 +70,7 @@ struct candor_client {
     size_t endpoint_count; /* the first connections */
     bool no_redirect;
     bool no_coalesce;
+    uint32_t clock_drift_ppm;
     uint32_t deadline_ms;
     size_t message_bytes;
     uint32_t operations; /* that may be submitted at a time */

@@ -12,8 +12,9 @@
 #include "base/clock.h"
 
 /* What clocks may differ by before a bound that grew faster than time counts as a broken promise:
- * their rates (the drift of R36 is far below 1%) and the roundings to milliseconds and ticks. */
-#define RATE_SLACK_PERCENT 1
+ * their rates (the drift of R36 is far below 1%, or the client was told how large it is) and the
+ * roundings to milliseconds and ticks. */
+#define RATE_SLACK_PPM 10000
 #define SLACK_NS (20 * NS_PER_MS)
 
 __attribute__((format(printf, 2, 3))) static void broken(struct candor_result *result,
@@ -126,10 +127,19 @@ static void check_epoch(struct promise *promise, uint64_t sent_ns, uint64_t rece
     }
 }
 
+/* How much further back than `elapsed` a true bound may reach: the node's clock runs fast by the
+ * drift, and the bound is stretched by it once more. */
+static uint64_t slack_ns(const struct candor_client *client, uint64_t elapsed_ns)
+{
+    uint64_t drift = client->clock_drift_ppm;
+    uint64_t ppm = RATE_SLACK_PPM + 2 * drift + drift * drift / 1000000;
+    return SLACK_NS + elapsed_ns / 1000000 * ppm;
+}
+
 /* A bound of b ms at time t says: nothing acknowledged before t - b is missing. That moment never
  * moves back (R36). */
-static void check_horizon(struct promise *promise, uint64_t sent_ns, uint64_t received_ns,
-                          struct candor_result *result)
+static void check_horizon(const struct candor_client *client, struct promise *promise,
+                          uint64_t sent_ns, uint64_t received_ns, struct candor_result *result)
 {
     const struct candor_freshness *freshness = &result->freshness;
     if (!freshness->has_staleness_bound || freshness->staleness_bound_ms > UINT64_MAX / NS_PER_MS ||
@@ -140,8 +150,7 @@ static void check_horizon(struct promise *promise, uint64_t sent_ns, uint64_t re
     uint64_t latest = saturating_sub(received_ns, bound_ns);
     if (promise->has_horizon && sent_ns >= promise->horizon_at_ns) {
         uint64_t elapsed = saturating_sub(received_ns, promise->horizon_ns);
-        uint64_t slack = SLACK_NS + elapsed / 100 * RATE_SLACK_PERCENT;
-        if (latest + slack < promise->horizon_ns)
+        if (latest + slack_ns(client, elapsed) < promise->horizon_ns)
             broken(result,
                    "node %s had all writes up to %" PRIu64
                    " ms ago; now it proves only those up to %" PRIu64 " ms ago",
@@ -169,7 +178,7 @@ void promise_check(struct candor_client *client, const struct call *call, uint64
     struct promise *promise = promise_of(client, result->freshness.node);
     if (promise != NULL) {
         check_epoch(promise, sent_ns, received_ns, result);
-        check_horizon(promise, sent_ns, received_ns, result);
+        check_horizon(client, promise, sent_ns, received_ns, result);
     }
     if (result->violation[0] != '\0')
         client->violations++;

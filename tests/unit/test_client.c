@@ -749,6 +749,35 @@ static void node_that_goes_back_on_its_word_is_reported(void **state)
     }
 }
 
+/* A bound of a minute that grows by 6% more than time: true where clocks may drift by 5%, for the
+ * node's clock runs so much faster and the bound is stretched by as much. */
+static void a_bound_may_grow_by_the_drift_that_the_topology_states(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        uint32_t drift_ppm;
+        uint64_t grown_ms;
+        bool broken;
+    } cases[] = {{0, 64000, true}, {50000, 64000, false}, {50000, 75000, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *endpoint = f->nodes[0].address;
+        struct candor_client_options options = {
+            .endpoints = &endpoint, .endpoint_count = 1, .clock_drift_ppm = cases[i].drift_ppm};
+        struct candor_client *client;
+        struct candor_result result;
+        f->nodes[0].calls = 0;
+        SCRIPT(&f->nodes[0], {.has_bound = true, .bound_ms = 60000},
+               {.has_bound = true, .bound_ms = cases[i].grown_ms});
+        assert_int_equal(candor_client_open(&options, &client, NULL), CANDOR_OK);
+        for (int n = 0; n < 2; n++) {
+            EXPECT(get(client, &result), CANDOR_OK, result);
+            candor_result_free(&result);
+        }
+        assert_int_equal(candor_client_violations(client), cases[i].broken);
+        candor_client_close(client);
+    }
+}
+
 /* What a session asks for once it has seen seq 10. */
 static enum candor_code swap_absent(struct candor_client *client, struct candor_result *result)
 {
@@ -924,7 +953,9 @@ int main(void)
         TEST(a_write_that_loses_its_session_twice_fails),
         TEST(tokens_survive_export_and_foreign_ones_are_refused),
         TEST(bound_grows_by_the_time_since_the_request_was_sent),
+        TEST(a_bound_may_grow_by_the_drift_that_the_topology_states),
         TEST(node_that_goes_back_on_its_word_is_reported),
+        TEST(a_bound_may_grow_by_the_drift_that_the_topology_states),
         TEST(only_what_was_written_stands_behind_what_the_session_saw),
         TEST(threads_share_a_client),
         TEST(concurrent_calls_share_messages_unless_told_not_to),
