@@ -39,7 +39,8 @@ struct history_freshness {
     bool stale;
     bool has_heartbeat_age;
     bool has_bound;
-    uint32_t node; /* in strings */
+    bool bound_counts_call; /* what passed since the request was sent was added to it */
+    uint32_t node;          /* in strings */
     uint32_t state;
     uint64_t term;
     uint64_t heartbeat_age_ms;

@@ -136,8 +136,14 @@ static struct candor_pos position(struct line *line, json_t *object, const char 
 
 static void freshness(struct line *line, struct history_freshness *out)
 {
-    static const char *const names[] = {
-        "node", "epoch", "state", "stale", "heartbeat_age_ms", "staleness_bound_ms", "applied_seq"};
+    static const char *const names[] = {"node",
+                                        "epoch",
+                                        "state",
+                                        "stale",
+                                        "heartbeat_age_ms",
+                                        "staleness_bound_ms",
+                                        "bound_counts_call",
+                                        "applied_seq"};
     json_t *object = json_object_get(line->object, "freshness");
     if (object == NULL || json_is_null(object))
         return;
@@ -155,6 +161,8 @@ static void freshness(struct line *line, struct history_freshness *out)
     out->has_heartbeat_age =
         optional_number(line, object, "heartbeat_age_ms", &out->heartbeat_age_ms);
     out->has_bound = optional_number(line, object, "staleness_bound_ms", &out->bound_ms);
+    if (json_object_get(object, "bound_counts_call") != NULL)
+        out->bound_counts_call = boolean(line, object, "bound_counts_call");
 }
 
 /* ---- Operations ---- */

@@ -388,6 +388,19 @@ static void an_answer_that_is_not_flagged_was_heard_and_proven_in_time(void **st
     assert_red(flags, SETTINGS EGET("null", 1, 1) FRESH(false, 1, 401, 9) END);
 }
 
+/* A client that adds what passed since it sent the request says so: that much more is not old. */
+static void a_bound_that_counts_the_call_is_allowed_its_time(void **state)
+{
+    (void)state;
+#define COUNTED(bound, counts)                                                                     \
+    ",\"freshness\":{\"node\":\"a\",\"epoch\":1,\"state\":\"FRESH\",\"stale\":false,"              \
+    "\"heartbeat_age_ms\":1,\"staleness_bound_ms\":" #bound ",\"bound_counts_call\":" #counts      \
+    ",\"applied_seq\":9}" END
+    assert_good(SETTINGS EGET("null", 1, 31) COUNTED(430, true));
+    assert_red(flags, SETTINGS EGET("null", 1, 31) COUNTED(431, true));
+    assert_red(flags, SETTINGS EGET("null", 1, 31) COUNTED(430, false));
+}
+
 static void what_was_acknowledged_majority_is_never_rolled_back(void **state)
 {
     (void)state;
@@ -504,6 +517,7 @@ int main(void)
         cmocka_unit_test(a_staleness_bound_covers_what_was_acknowledged_before_it),
         cmocka_unit_test(what_was_rolled_back_need_not_be_seen),
         cmocka_unit_test(an_answer_that_is_not_flagged_was_heard_and_proven_in_time),
+        cmocka_unit_test(a_bound_that_counts_the_call_is_allowed_its_time),
         cmocka_unit_test(what_was_acknowledged_majority_is_never_rolled_back),
         cmocka_unit_test(a_read_sees_only_what_somebody_wrote),
         cmocka_unit_test(bad_lines_are_named_by_file_and_line),
