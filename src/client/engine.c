@@ -176,6 +176,7 @@ static void take_answer(struct operation *operation, struct slice response)
     uint64_t received_ns = clock_boot_ns();
 
     result->error = operation->exchange.error;
+    operation->uncertain |= call->write && operation->exchange.sent_again;
     operation->answered = reply != NULL;
     operation->answer_bytes = response.length;
     if (reply != NULL)

@@ -308,6 +308,7 @@ static void take_one(struct slot *slot, const struct bundled *call, Candor__V1__
                      const Candor__V1__RpcReply *bundle)
 {
     if (reply->reason == CANDOR__V1__REASON__REASON_BUNDLE_FULL) {
+        call->exchange->sent_again = true;
         send_alone(slot, call);
         return;
     }

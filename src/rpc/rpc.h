@@ -199,6 +199,9 @@ struct rpc_exchange {
     /* code OK when the reply's is; else the reply's, or one of the above */
     struct candor_error error;
     Candor__V1__RpcReply *reply; /* the envelope; NULL when none came */
+    /* Its answer did not fit into that of a message that it shared, and it was sent once more: it
+     * may have been executed already, whatever the error says. */
+    bool sent_again;
     /* the client's own: how the caller wants its answer */
     const ProtobufCMessageDescriptor *output; /* NULL: packed bytes */
     ProtobufCClosure typed;

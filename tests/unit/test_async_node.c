@@ -164,6 +164,38 @@ static void a_txn_gives_its_keys_back(void **state)
     must_have(f, "b", "two");
 }
 
+/* They share a message, and their answers do not fit into one: those that were left out are asked
+ * for again, under the ids of writes that were executed. */
+static void writes_whose_answers_did_not_fit_are_executed_once(void **state)
+{
+    enum { WRITES = 128, LARGE_BYTES = 30 << 10 };
+    struct fixture *f = *state;
+    struct candor_result put;
+    char *large = calloc(1, LARGE_BYTES);
+    assert_non_null(large);
+    struct candor_bytes value = {large, LARGE_BYTES};
+    assert_int_equal(candor_put(f->client, candor_text("large"), value, NULL, &put), CANDOR_OK);
+    candor_result_free(&put);
+    for (int i = 0; i < WRITES; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%d", i);
+        const struct candor_txn_op ops[] = {
+            {.kind = CANDOR_TXN_PUT, .key = candor_text(key), .value = candor_text("v")},
+            {.kind = CANDOR_TXN_GET, .key = candor_text("large")}};
+        struct candor_txn txn = {.then_ops = ops, .then_count = 2};
+        assert_int_equal(candor_submit_txn(f->client, &txn, NULL, &f->sink, NULL), CANDOR_OK);
+    }
+    bool replayed = false;
+    for (int i = 0; i < WRITES; i++) {
+        const struct candor_result *result = done(f, CANDOR_OK);
+        assert_true(result->wrote);
+        assert_int_equal(result->items[1].value.length, LARGE_BYTES);
+        replayed = replayed || result->replayed;
+    }
+    assert_true(replayed);
+    free(large);
+}
+
 static void what_became_of_a_write_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -203,9 +235,13 @@ static void a_node_tells_its_status(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(writes_are_done_and_read),       TEST(many_keys_are_read_at_once),
-        TEST(conditions_are_compared),        TEST(a_txn_gives_its_keys_back),
-        TEST(what_became_of_a_write_is_told), TEST(a_node_tells_its_status),
+        TEST(writes_are_done_and_read),
+        TEST(many_keys_are_read_at_once),
+        TEST(conditions_are_compared),
+        TEST(a_txn_gives_its_keys_back),
+        TEST(what_became_of_a_write_is_told),
+        TEST(a_node_tells_its_status),
+        TEST(writes_whose_answers_did_not_fit_are_executed_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
