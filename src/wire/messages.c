@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/bounded_unpack.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/memory.h"
+#include "base/unpack.h"
 
 /* ---- Out ------------------------------------------------------------------------------------- */
 
@@ -724,24 +724,20 @@ void wire_msg_free(struct core_msg *msg)
         epoch_history_free(&msg->attach.history);
 }
 
-enum candor_code wire_stream_unpack(struct slice bytes, struct core_msg *msg,
-                                    Candor__V1__StreamMessage **unpacked, struct candor_error *err)
+enum candor_code wire_stream_unpack(struct slice bytes, struct arena *memory, struct core_msg *msg,
+                                    struct candor_error *err)
 {
-    *unpacked = NULL;
     struct reader reader = reader_of(bytes);
     uint32_t checksum = read_u32(&reader);
     if (!reader.ok || checksum != crc32c(0, bytes.bytes + STREAM_CHECKSUM_BYTES,
                                          bytes.length - STREAM_CHECKSUM_BYTES))
         return wire_malformed(err, "stream message", "was damaged on its way");
     bytes = slice_of(bytes.bytes + STREAM_CHECKSUM_BYTES, bytes.length - STREAM_CHECKSUM_BYTES);
-    *unpacked = bounded_unpack(&candor__v1__stream_message__descriptor, bytes, NULL);
-    if (*unpacked == NULL)
+    ProtobufCMessage *message;
+    unpack_limit(memory, bytes.length);
+    if (unpack_message(&candor__v1__stream_message__descriptor, memory, bytes, &message) !=
+        UNPACK_OK)
         return wire_malformed(err, "stream message",
                               "does not decode, or unfolds beyond its bound");
-    enum candor_code code = wire_read(&(*unpacked)->base, msg, err);
-    if (code != CANDOR_OK) {
-        candor__v1__stream_message__free_unpacked(*unpacked, NULL);
-        *unpacked = NULL;
-    }
-    return code;
+    return wire_read(message, msg, err);
 }

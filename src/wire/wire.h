@@ -12,6 +12,7 @@
 
 #include <candor/status.h>
 
+#include "base/arena.h"
 #include "base/buffer.h"
 #include "base/types.h"
 #include "candor/v1/replication.pb-c.h"
@@ -132,10 +133,10 @@ void wire_msg_free(struct core_msg *msg);
 
 /* A stream message's bytes, appended to `out`. */
 void wire_stream_pack(const struct core_msg *msg, struct buffer *out);
-/* Decodes and reads; slices of `msg` point into `*unpacked`, which the caller frees with
- * candor__v1__stream_message__free_unpacked() after wire_msg_free(). NULL on error. */
-enum candor_code wire_stream_unpack(struct slice bytes, struct core_msg *msg,
-                                    Candor__V1__StreamMessage **unpacked, struct candor_error *err);
+/* Decodes and reads; slices of `msg` point into `memory`, which is given back after
+ * wire_msg_free(), after an error too. Its limit is set to what the message may unfold to. */
+enum candor_code wire_stream_unpack(struct slice bytes, struct arena *memory, struct core_msg *msg,
+                                    struct candor_error *err);
 
 /* A string for a field that protobuf-c declares as char * and only reads. */
 static inline char *wire_string(const char *text)

@@ -103,10 +103,11 @@ static void flip_bits(struct world *world, const struct core_msg *msg)
     for (uint64_t i = 0; i < bits; i++, at = (at + 1 + rng_below(&rng, 64)) % (8 * bytes.length))
         bytes.bytes[at / 8] ^= (uint8_t)(1 << at % 8);
     struct core_msg got;
-    Candor__V1__StreamMessage *unpacked = NULL;
+    struct arena memory = {0};
     struct candor_error err = {0};
-    if (wire_stream_unpack(buffer_slice(&bytes), &got, &unpacked, &err) == CANDOR_OK)
+    if (wire_stream_unpack(buffer_slice(&bytes), &memory, &got, &err) == CANDOR_OK)
         violate(world, "wire", "a stream message with %" PRIu64 " bits flipped was taken", bits);
+    arena_free(&memory);
 }
 
 static void send(struct world *world, struct node *from, struct node *to, struct letter *letter)

@@ -62,9 +62,9 @@ HELPER struct cluster *cluster_new(uint32_t voters, uint32_t readers, const char
     assert_non_null(mkdtemp(cluster->dir));
     char text[16384];
     int used = snprintf(
-        text, sizeof text,
-        "cluster: test\nfailover: manual\nheartbeat_interval: 20ms\n"
-        "stale_after: 300ms\n%swriter_stall: 20s\n%snodes:\n",
+        text, sizeof text, "cluster: test\nfailover: manual\n%s%s%swriter_stall: 20s\n%snodes:\n",
+        strstr(settings, "heartbeat_interval") != NULL ? "" : "heartbeat_interval: 20ms\n",
+        strstr(settings, "stale_after") != NULL ? "" : "stale_after: 300ms\n",
         strstr(settings, "election_timeout") != NULL ? "" : "election_timeout: 500ms\n", settings);
     for (uint32_t i = 0; i < voters + readers; i++)
         used += snprintf(text + used, sizeof text - (size_t)used,

@@ -73,7 +73,7 @@ void peers_close(struct node *node)
 /* Copies what the core will read after the response is gone. */
 static bool own_batches(struct node *node, struct node_event *event)
 {
-    struct core_msg *msg = event->msg;
+    struct core_msg *msg = &event->message->msg;
     if (msg->type != CORE_MSG_FETCH_ANSWER)
         return true;
     struct slice batches = msg->fetch_answer.batches;
@@ -90,12 +90,13 @@ static bool read_reply(struct node *node, const ProtobufCMessage *response,
                        struct node_event *event)
 {
     struct candor_error err = {0};
-    event->msg = memory_zeroed(1, sizeof *event->msg);
-    if (wire_read(response, event->msg, &err) != CANDOR_OK) {
+    event->message = memory_zeroed(1, sizeof *event->message);
+    struct core_msg *msg = &event->message->msg;
+    if (wire_read(response, msg, &err) != CANDOR_OK) {
         log_warn("malformed_reply", "what=\"%s\"", err.message);
         return false;
     }
-    event->core.msg = event->msg;
+    event->core.msg = msg;
     return own_batches(node, event);
 }
 

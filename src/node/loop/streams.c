@@ -25,8 +25,9 @@ static bool has_room(struct node *node, const struct core_msg *msg)
 
 static void take_stream_event(struct node *node, struct node_event *event)
 {
-    if (event->msg->type == CORE_MSG_RECORDS) {
-        event->backlog_bytes = event->msg->records.batches.length;
+    const struct core_msg *msg = &event->message->msg;
+    if (msg->type == CORE_MSG_RECORDS) {
+        event->backlog_bytes = msg->records.batches.length;
         atomic_fetch_add(&node->backlog_bytes, event->backlog_bytes);
     }
     if (!queue_push(node->events, event))
@@ -40,17 +41,19 @@ static void stream_received(void *closure, struct candor_node_id peer, enum stre
     (void)channel;
     struct node *node = closure;
     struct node_event *event = event_new(CORE_EVENT_STREAM);
-    event->msg = memory_alloc(sizeof *event->msg);
+    event->message = memory_alloc(sizeof *event->message);
+    arena_init(&event->message->memory, 0);
+    struct core_msg *msg = &event->message->msg;
     struct candor_error err = {0};
-    if (wire_stream_unpack(bytes, event->msg, &event->unpacked, &err) != CANDOR_OK) {
+    if (wire_stream_unpack(bytes, &event->message->memory, msg, &err) != CANDOR_OK) {
         log_debug("malformed_message", "from=%s what=\"%s\"", peer.text, err.message);
-        event->msg->type = CORE_MSG_STATUS; /* nothing of it needs freeing */
+        msg->type = CORE_MSG_STATUS; /* nothing of it needs freeing */
         event_free(node, event);
         return;
     }
-    event->core.msg = event->msg;
+    event->core.msg = msg;
     event->core.peer = peer;
-    if (has_room(node, event->msg))
+    if (has_room(node, msg))
         take_stream_event(node, event);
     else
         event_free(node, event);

@@ -32,12 +32,11 @@ void event_free(struct node *node, struct node_event *event)
     event->members = NULL;
     if (event->embedded)
         return;
-    if (event->msg != NULL) {
-        wire_msg_free(event->msg);
-        free(event->msg);
+    if (event->message != NULL) {
+        wire_msg_free(&event->message->msg);
+        arena_free(&event->message->memory);
+        free(event->message);
     }
-    if (event->unpacked != NULL)
-        candor__v1__stream_message__free_unpacked(event->unpacked, NULL);
     free(event);
 }
 

@@ -4,13 +4,18 @@
 #ifndef NODE_EVENT_H
 #define NODE_EVENT_H
 
+#include "base/arena.h"
 #include "base/buffer.h"
-#include "candor/v1/replication.pb-c.h"
 #include "core/core.h"
 #include "state/state.h"
 
 struct node;
 struct ticket;
+
+struct event_message {
+    struct core_msg msg;
+    struct arena memory; /* its slices point into it */
+};
 
 /* Anything that happened, on its way to the node thread. Owns what it points to; event_free() gives
  * it back. */
@@ -20,9 +25,8 @@ struct node_event {
     bool embedded;         /* part of something else: not freed by itself */
     bool drained; /* not the core's: the writer has done all that came before the shutdown */
     bool stop;    /* not the core's: shut down */
-    struct core_msg *msg;
-    Candor__V1__StreamMessage *unpacked; /* msg's slices point into it */
-    struct buffer bytes;                 /* or msg's or core's slices into this */
+    struct event_message *message;
+    struct buffer bytes; /* or msg's or core's slices into this */
     struct epoch_history history;
     struct members *members;         /* event_members() */
     struct state_incoming *incoming; /* of a SNAPSHOT_READY */
