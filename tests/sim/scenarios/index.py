@@ -4,6 +4,7 @@
 import pathlib
 import re
 import sys
+import textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
 BEGIN, END = "<!-- index -->\n", "<!-- end of the index -->\n"
@@ -19,7 +20,8 @@ def title(scenario):
 def main():
     readme = HERE / "README.md"
     text = readme.read_text()
-    lines = [f"- [{path.stem}]({path.name}): {title(path)}\n" for path in sorted(HERE.glob("*.txt"))]
+    lines = [textwrap.fill(f"- [{path.stem}]({path.name}): {title(path)}", 100, subsequent_indent="  ", break_on_hyphens=False) + "\n"
+             for path in sorted(HERE.glob("*.txt"))]
     head, rest = text.split(BEGIN)
     tail = rest.split(END)[1]
     wanted = head + BEGIN + "\n" + "".join(lines) + "\n" + END + tail
