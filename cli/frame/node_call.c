@@ -53,16 +53,11 @@ ProtobufCMessage *node_call(const char *address, const char *method,
     return message;
 }
 
-static void copy_text(const char *from, char *to, size_t room)
-{
-    snprintf(to, room, "%s", from == NULL ? "" : from);
-}
-
 static void set_target(struct node_target *target, const char *id, const char *address, bool voter)
 {
     memset(target, 0, sizeof *target);
-    copy_text(id, target->id, sizeof target->id);
-    copy_text(address, target->address, sizeof target->address);
+    text_copy(target->id, sizeof target->id, id);
+    text_copy(target->address, sizeof target->address, address);
     target->voter = voter;
 }
 
@@ -109,7 +104,7 @@ static void *call_one(void *argument)
     answer->message = node_call(answer->target.address, one->method, one->request, one->response,
                                 one->deadline_ms, &answer->result);
     if (answer->target.id[0] == '\0' && answer->result.has_freshness)
-        copy_text(answer->result.freshness.node, answer->target.id, sizeof answer->target.id);
+        text_copy(answer->target.id, sizeof answer->target.id, answer->result.freshness.node);
     return NULL;
 }
 
@@ -155,7 +150,7 @@ static void *ask(void *argument)
     candor_status(asking->client, row->target.address, asking->deadline_ms, &row->status,
                   &row->result);
     if (row->target.id[0] == '\0')
-        copy_text(row->status.node, row->target.id, sizeof row->target.id);
+        text_copy(row->target.id, sizeof row->target.id, row->status.node);
     candor_result_free(&row->result);
     return NULL;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/limits.h"
 
@@ -138,6 +139,14 @@ struct members {
 
 const struct member *members_find(const struct members *members, struct candor_node_id id);
 uint32_t members_voters(const struct members *members); /* configured voters (R17) */
+
+/* Cut off where it does not fit; NULL: "". For what runs once a call, where snprintf() is dear. */
+static inline void text_copy(char *to, size_t room, const char *from)
+{
+    size_t length = from == NULL ? 0 : strnlen(from, room - 1);
+    memcpy(to, length == 0 ? "" : from, length);
+    to[length] = '\0';
+}
 
 /* Saturating: the difference of two positions or times is never negative (R39). */
 static inline uint64_t saturating_sub(uint64_t a, uint64_t b)

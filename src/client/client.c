@@ -326,7 +326,7 @@ bool client_connect(struct candor_client *client, const char *address, size_t *i
     pthread_mutex_lock(&client->lock);
     bool good = find_connection(client, address, index);
     if (!good && find_place(client, index, &former)) {
-        convert_text(address, client->connections[*index].address, LIMIT_ADDRESS_BYTES);
+        text_copy(client->connections[*index].address, LIMIT_ADDRESS_BYTES, address);
         good = true;
     }
     if (good)

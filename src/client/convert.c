@@ -7,11 +7,6 @@
 #include "base/bounded_unpack.h"
 #include "base/types.h"
 
-void convert_text(const char *from, char *to, size_t room)
-{
-    snprintf(to, room, "%s", from == NULL ? "" : from);
-}
-
 bool convert_epoch(const Candor__V1__Epoch *from, struct candor_epoch *to)
 {
     memset(to, 0, sizeof *to);
@@ -21,7 +16,7 @@ bool convert_epoch(const Candor__V1__Epoch *from, struct candor_epoch *to)
     to->term = from->term;
     if (strlen(from->owner) >= sizeof to->owner.text)
         return false;
-    convert_text(from->owner, to->owner.text, sizeof to->owner.text);
+    text_copy(to->owner.text, sizeof to->owner.text, from->owner);
     return true;
 }
 
@@ -57,7 +52,7 @@ void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *
         !convert_epoch(from->epoch, &to->epoch) || !token_from(from->token, &result->token))
         return;
 
-    convert_text(id.text, to->node, sizeof to->node);
+    text_copy(to->node, sizeof to->node, id.text);
     if ((int)from->role >= CANDOR_ROLE_PRIMARY && (int)from->role <= CANDOR_ROLE_READER)
         to->role = (enum candor_role)from->role;
     if ((int)from->state >= CANDOR_STATE_FRESH && (int)from->state <= CANDOR_STATE_DOUBTFUL)
@@ -76,7 +71,7 @@ void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *
 
 static void convert_lost(const Candor__V1__LostSession *lost, struct candor_result *result)
 {
-    convert_text(lost->archive_id, result->lost_archive, sizeof result->lost_archive);
+    text_copy(result->lost_archive, sizeof result->lost_archive, lost->archive_id);
     result->more_lost_writes = lost->more;
     free(result->lost_writes);
     result->lost_writes = calloc(lost->n_writes + 1, sizeof *result->lost_writes);
@@ -99,8 +94,8 @@ void convert_envelope(const Candor__V1__RpcReply *reply, struct candor_result *r
         convert_lost(reply->lost, result);
     if (reply->retry == NULL)
         return;
-    convert_text(reply->retry->primary, result->primary, sizeof result->primary);
-    convert_text(reply->retry->endpoint, result->endpoint, sizeof result->endpoint);
+    text_copy(result->primary, sizeof result->primary, reply->retry->primary);
+    text_copy(result->endpoint, sizeof result->endpoint, reply->retry->endpoint);
     result->retry_after_ms = reply->retry->retry_after_ms;
 }
 

@@ -16,7 +16,6 @@ bool convert_epoch(const Candor__V1__Epoch *from,
 bool convert_pos(const Candor__V1__Pos *from, struct candor_pos *to);
 /* What a reply's envelope says: freshness, token, the redirect. */
 void convert_envelope(const Candor__V1__RpcReply *reply, struct candor_result *result);
-void convert_text(const char *from, char *to, size_t room); /* cut to fit */
 
 /* Messages of a token, ready to be packed; lives as long as `token` does. */
 struct token_message {

@@ -459,7 +459,7 @@ static void follow(struct operation *operation)
         return;
     }
     char *hop = operation->hops[operation->hop_count];
-    convert_text(result->has_freshness ? result->freshness.node : "?", hop, LIMIT_NODE_ID_BYTES);
+    text_copy(hop, LIMIT_NODE_ID_BYTES, result->has_freshness ? result->freshness.node : "?");
     operation->hop_list[operation->hop_count++] = hop;
     client_release(client, operation->target);
     operation->target = target;

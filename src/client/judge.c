@@ -139,7 +139,7 @@ static void explain(struct operation *operation)
     const struct candor_result *refusal = operation->refusal;
     struct candor_result *result = operation->result;
     char silence[200];
-    convert_text(result->error.message, silence, sizeof silence);
+    text_copy(silence, sizeof silence, result->error.message);
     if (result->has_freshness || refusal == NULL)
         return;
     candor_error_set(&result->error, result->error.code, refusal->error.reason, "%s: %.200s; %s",
@@ -160,7 +160,7 @@ static void give_up(struct operation *operation)
     explain(operation);
     char message[CANDOR_ERROR_MESSAGE_BYTES - 160];
     char pause[80] = "";
-    convert_text(result->error.message, message, sizeof message);
+    text_copy(message, sizeof message, result->error.message);
     if (result->retry_after_ms > saturating_sub(operation->deadline_ns, now_ns) / NS_PER_MS)
         snprintf(pause, sizeof pause, ": the node asks to wait %u ms, beyond the deadline",
                  result->retry_after_ms);

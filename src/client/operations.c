@@ -508,10 +508,10 @@ static bool take_status(const struct call *call, struct slice body, struct cando
         operation_unpack(&candor__v1__status_response__descriptor, body, result);
     if (response == NULL || !convert_pos(response->last, &out->last))
         return false;
-    convert_text(response->node, out->node, sizeof out->node);
-    convert_text(response->version, out->version, sizeof out->version);
-    convert_text(response->primary, out->primary, sizeof out->primary);
-    convert_text(response->rpc, out->rpc, sizeof out->rpc);
+    text_copy(out->node, sizeof out->node, response->node);
+    text_copy(out->version, sizeof out->version, response->version);
+    text_copy(out->primary, sizeof out->primary, response->primary);
+    text_copy(out->rpc, sizeof out->rpc, response->rpc);
     out->pid = response->pid;
     out->uptime_ms = response->uptime_ms;
     out->cluster_id = response->cluster_id;
@@ -531,7 +531,7 @@ static bool take_status(const struct call *call, struct slice body, struct cando
         response->scrubbed_case == CANDOR__V1__STATUS_RESPONSE__SCRUBBED_SCRUBBED_AGE_MS;
     out->scrubbed_age_ms = out->has_scrubbed_age ? response->scrubbed_age_ms : 0;
     out->scrub_findings = response->scrub_findings;
-    convert_text(response->scrub_finding, out->scrub_finding, sizeof out->scrub_finding);
+    text_copy(out->scrub_finding, sizeof out->scrub_finding, response->scrub_finding);
     out->equal_seq = response->equal_seq;
     out->differs_seq = response->differs_seq;
     out->rollback_count = response->rollback_count;

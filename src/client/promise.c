@@ -100,7 +100,7 @@ static struct promise *promise_of(struct candor_client *client, const char *node
         return NULL;
     struct promise *promise = &client->promises[client->promise_count++];
     memset(promise, 0, sizeof *promise);
-    convert_text(node, promise->node.text, sizeof promise->node.text);
+    text_copy(promise->node.text, sizeof promise->node.text, node);
     return promise;
 }
 

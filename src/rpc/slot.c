@@ -32,7 +32,7 @@ static void take_outcome(const Candor__V1__RpcReply *reply, struct candor_error 
     if ((int)reply->code < 0 || (int)reply->code > CANDOR_UNAUTHENTICATED)
         error->code = CANDOR_UNKNOWN;
     error->reason = (enum candor_reason)reply->reason;
-    snprintf(error->message, sizeof error->message, "%s", reply->message);
+    text_copy(error->message, sizeof error->message, reply->message);
 }
 
 /* False: the response does not decode. */
