@@ -217,11 +217,16 @@ def prose(path):
             yield number, line
 
 
+def ours(*endings):
+    """Files of the tree, from its root, without what was built and what is hidden."""
+    for folder, below, names in os.walk(ROOT):
+        below[:] = [name for name in below if not name.startswith((".", "build"))]
+        yield from (os.path.relpath(os.path.join(folder, name), ROOT) for name in sorted(names) if name.endswith(endings))
+
+
 def too_wide():
-    """Lines of code, of comments and of documents alike; git knows which files are ours."""
-    patterns = ("*.c", "*.h", "*.proto", "*.md")
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", *patterns], capture_output=True, text=True, check=False).stdout.split()
-    for path in listed:
+    """Lines of code, of comments and of documents alike."""
+    for path in ours(".c", ".h", ".proto", ".md"):
         lines = prose(path) if path.endswith(".md") else enumerate(read(path).splitlines(), 1)
         yield from (f"{path}:{number}: more than {COLUMNS} columns" for number, line in lines if len(line) > COLUMNS)
 
@@ -255,8 +260,7 @@ def phase_assigned():
 
 def unnamed():
     """Each file of code begins with what it is."""
-    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "*.c", "*.h", "*.def"], capture_output=True, text=True, check=False)
-    for path in listed.stdout.split():
+    for path in ours(".c", ".h", ".def"):
         with open(os.path.join(ROOT, path), encoding="utf-8") as f:
             if not f.readline().startswith("/* "):
                 yield f"{path}: its first line does not say what it is"
