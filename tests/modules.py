@@ -8,7 +8,6 @@ import ctypes
 import html
 import os
 import re
-import subprocess
 import sys
 
 COLUMNS = 100

@@ -290,7 +290,7 @@ static void prepare(struct fixture *f, uint32_t voters, const char *settings)
 }
 
 /* The clients' processes first: NNG does not survive a fork. The one that comes second holds the
- * first one's pipe, too. Heartbeats of three nodes are few, not to be counted. */
+ * first one's pipe, too. Heartbeats are few, not to be counted. */
 static int prepare_all(void **state)
 {
     (void)state;
