@@ -212,8 +212,9 @@ struct candor_result {
     uint32_t attempts;  /* requests sent for this call */
     /* Of a write: part of what its session saw was rolled back. The node refused the write
      * (SESSION_LOST), the session goes on from result.token of that answer, and the write was sent
-     * once more; this result is of that. Told by each call that was under way with the lost
-     * position. A SESSION read ends with the error instead. */
+     * once more; this result is of that: SESSION_LOST when it was refused again, or OUTCOME_UNKNOWN
+     * where an attempt before may have been executed. Told by each call that was under way with the
+     * lost position. A SESSION read ends with the error instead. */
     bool session_lost;
     /* Of SESSION_LOST, when the node that told it holds what was rolled back: the id of its
      * rollback archive ("": another node may hold it; `freshness.node` is the one that does), and

@@ -207,11 +207,17 @@ void judge_keep_refusal(struct operation *operation)
         *operation->refusal = *operation->result;
 }
 
+/* That the session was lost says nothing of an attempt before: the node that refused may be
+ * overruled by one that has both the session's position and the write. */
 void judge_keep_uncertainty(struct operation *operation)
 {
-    struct candor_error *error = &operation->result->error;
+    struct candor_result *result = operation->result;
+    struct candor_error *error = &result->error;
+    bool lost = error->reason == CANDOR_REASON_SESSION_LOST;
     bool refused = worth_a_retry(error) || error->code == CANDOR_RESOURCE_EXHAUSTED ||
-                   error->code == CANDOR_CANCELLED;
-    if (operation->uncertain && refused && error->reason != CANDOR_REASON_TOO_LARGE)
-        error->reason = CANDOR_REASON_OUTCOME_UNKNOWN;
+                   error->code == CANDOR_CANCELLED || lost;
+    if (!operation->uncertain || !refused || error->reason == CANDOR_REASON_TOO_LARGE)
+        return;
+    result->session_lost = result->session_lost || lost;
+    error->reason = CANDOR_REASON_OUTCOME_UNKNOWN;
 }

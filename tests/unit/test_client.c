@@ -620,6 +620,24 @@ static void a_write_that_loses_its_session_twice_fails(void **state)
     candor_result_free(&result);
 }
 
+/* The first attempt was executed perhaps, in an epoch that another node may yet continue. */
+static void a_write_that_loses_its_session_after_an_attempt_may_have_happened(void **state)
+{
+    struct fixture *f = *state;
+    struct candor_client *client = open_client(f, 1, false);
+    struct candor_result result;
+    SCRIPT(&f->nodes[0], {.seq = 10},
+           {.code = CANDOR_UNKNOWN, .reason = CANDOR_REASON_OUTCOME_UNKNOWN},
+           {.code = CANDOR_ABORTED, .reason = CANDOR_REASON_SESSION_LOST, .term = 2, .seq = 8});
+    EXPECT(put(client, &result), CANDOR_OK, result);
+    candor_result_free(&result);
+    EXPECT(put(client, &result), CANDOR_ABORTED, result);
+    assert_int_equal(result.error.reason, CANDOR_REASON_OUTCOME_UNKNOWN);
+    assert_true(result.session_lost);
+    assert_int_equal(f->nodes[0].calls, 4);
+    candor_result_free(&result);
+}
+
 static void tokens_survive_export_and_foreign_ones_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -951,6 +969,7 @@ int main(void)
         TEST(only_a_judged_answer_of_another_epoch_moves_the_session),
         TEST(a_write_tells_what_its_session_lost_and_goes_on),
         TEST(a_write_that_loses_its_session_twice_fails),
+        TEST(a_write_that_loses_its_session_after_an_attempt_may_have_happened),
         TEST(tokens_survive_export_and_foreign_ones_are_refused),
         TEST(bound_grows_by_the_time_since_the_request_was_sent),
         TEST(a_bound_may_grow_by_the_drift_that_the_topology_states),
