@@ -14,6 +14,7 @@ import time
 import traceback
 
 from harness import DEADLINE_S, Cluster, Refused, Timeout, until
+from overload_bundles import KINDS
 from overload_clients import LARGE_VALUE_BYTES, Crowd, candor_client, kv_pb2
 
 RSS_BUDGET_BYTES = 192 << 20  # above what a node had before, after the load is gone (docs/operations.md, "Limits")
@@ -192,7 +193,7 @@ def run(cluster, args):
     prepare(cluster, client)
     before = {node: usage(pid) for node, pid in pids(cluster).items()}
     endpoints = {n: (a.removeprefix("tcp://").rsplit(":", 1)[0], int(a.rsplit(":", 1)[1])) for n, a in addresses.items()}
-    crowd = Crowd(endpoints, args.clients, args.seed)
+    crowd = Crowd(endpoints, args.clients, args.seed, KINDS)
     client.get(b"probe")
     crowd.epoch, crowd.cluster_id = client.freshness.epoch, client.token.cluster_id
     faults = Faults(cluster, args.seed)

@@ -34,7 +34,7 @@ def framed(body, request_id):
 class Crowd:
     """All clients, and what became of their requests. `endpoints`: node -> (host, port)."""
 
-    def __init__(self, endpoints, count, seed):
+    def __init__(self, endpoints, count, seed, more_kinds):
         self.rng = random.Random(f"{seed}/crowd")
         self.endpoints = endpoints
         self.nodes = sorted(endpoints)
@@ -44,9 +44,9 @@ class Crowd:
         self.outcomes = {}  # (kind, outcome) -> count
         self.halt = threading.Event()
         self.failure = None
-        kinds = (Linearizable, SessionAhead, MajorityPut, AllPut, Eventual, Scan, Deaf, Vanishing, HalfSent)
-        weights = (30, 20, 20, 4, 14, 4, 2, 4, 2)
-        self.clients = [self.rng.choices(kinds, weights)[0](self, i) for i in range(count)]
+        kinds = {Linearizable: 30, SessionAhead: 20, MajorityPut: 20, AllPut: 4, Eventual: 14, Scan: 4, Deaf: 2, Vanishing: 4,
+                 HalfSent: 2, **more_kinds}  # weights
+        self.clients = [self.rng.choices(list(kinds), list(kinds.values()))[0](self, i) for i in range(count)]
         self.thread = threading.Thread(target=self._run, daemon=True, name="crowd")
 
     def start(self):
@@ -190,6 +190,13 @@ class Client:
             self.close()
             self.node = self.rng.choice(self.crowd.nodes)
 
+    def ahead(self):
+        """The token of a session that has seen what no node will have."""
+        token = rpc_pb2.SessionToken(cluster_id=self.crowd.cluster_id)
+        token.pos.epoch.CopyFrom(self.crowd.epoch)
+        token.pos.seq = AHEAD_SEQ
+        return token
+
     def get(self, level, **options):
         options = kv_pb2.ReadOptions(level=level, **options)
         return envelope("Get", kv_pb2.GetRequest(key=self.key(), options=options), self.deadline_ms)
@@ -213,10 +220,7 @@ class SessionAhead(Client):
         self.deadline_ms = self.rng.choice((2000, 10000, 600000))
 
     def request(self):
-        token = rpc_pb2.SessionToken(cluster_id=self.crowd.cluster_id)
-        token.pos.epoch.CopyFrom(self.crowd.epoch)
-        token.pos.seq = AHEAD_SEQ
-        return self.get(kv_pb2.READ_LEVEL_SESSION, token=token)
+        return self.get(kv_pb2.READ_LEVEL_SESSION, token=self.ahead())
 
 
 class MajorityPut(Client):
@@ -294,14 +298,12 @@ class Vanishing(Client):
         self.open()
         self.waiting = True
         self.due = now + self.rng.uniform(0.05, 2)
-        for _ in range(10):
-            token = rpc_pb2.SessionToken(cluster_id=self.crowd.cluster_id)
-            token.pos.epoch.CopyFrom(self.crowd.epoch)
-            token.pos.seq = AHEAD_SEQ
-            request = kv_pb2.GetRequest(key=self.key(), options=kv_pb2.ReadOptions(
-                level=kv_pb2.READ_LEVEL_SESSION, token=token))
-            if self.socket is not None:
-                self.unsent += framed(envelope("Get", request, 600000), self.rng.getrandbits(31))
+        for request in self.requests():
+            self.unsent += framed(request, self.rng.getrandbits(31))
+
+    def requests(self):
+        self.deadline_ms = 600000
+        return [self.get(kv_pb2.READ_LEVEL_SESSION, token=self.ahead()) for _ in range(10)]
 
     def answered(self, reply):
         self.crowd.count(self, "answered")
@@ -315,8 +317,11 @@ class HalfSent(Client):
             self.due = now + 1
             return
         self.open()
-        self.unsent += struct.pack(">QI", 2 << 20, 0x80000000 | self.number) + bytes(100000)
+        self.unsent += self.message()
         self.due = now + 1
+
+    def message(self):
+        return struct.pack(">QI", 2 << 20, 0x80000000 | self.number) + bytes(100000)
 
     def read(self):
         try:
