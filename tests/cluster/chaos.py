@@ -11,10 +11,12 @@ import sys
 import time
 import traceback
 
-from chaos_checks import (Violation, archived_records, check_equal, check_journals, check_states, check_versions,
-                          export_map, run_checker, write_rolled_back)
+from chaos_bundles import all_bundlers
+from chaos_checks import (Violation, archived_records, check_equal, check_journals, check_processes, check_states,
+                          check_versions, export_map, run_checker, write_rolled_back)
 from chaos_clients import Journal, all_workers
 from chaos_history import CONDITIONAL, Caller, Shared, kv_pb2
+from chaos_library import LibraryClients
 from chaos_nemesis import CLOCK_DRIFT_PPM, Nemesis
 from harness import Timeout
 from node_faults import FaultyCluster
@@ -56,8 +58,9 @@ def version_reader(shared):
     return version_of, caller
 
 
-def stop(shared, workers):
+def stop(shared, workers, library):
     shared.halt.set()
+    library.stop()
     for worker in workers:
         worker.join(60)
         assert not worker.is_alive(), f"client {worker.name} hangs"
@@ -66,7 +69,7 @@ def stop(shared, workers):
             raise RuntimeError(f"client {worker.name} broke") from worker.failure
 
 
-def wait_equal(cluster, shared, workers):
+def wait_equal(cluster, shared, paths):
     """Whoever does not come back to the others is a violation (I12); what clients saw until then may say why."""
     try:
         cluster.wait_equal(120)
@@ -74,17 +77,19 @@ def wait_equal(cluster, shared, workers):
         print("\n".join(f"{node}: {row['role']}, {row['state']}, epoch {row['epoch']}, applied {row['applied_seq']}"
                         for node, row in sorted(cluster.status().items())))
         rolled_back = write_rolled_back(archived_records(cluster), shared.directory)
-        print(run_checker([worker.caller.path for worker in workers] + [rolled_back]), end="")
+        print(run_checker(paths + [rolled_back]), end="")
         raise Violation("the nodes do not become equal") from error
 
 
-def judge(cluster, shared, workers):
-    wait_equal(cluster, shared, workers)
+def judge(cluster, shared, workers, paths):
+    """`paths`: of all histories but those of the end."""
+    check_processes(paths)
+    wait_equal(cluster, shared, paths)
     check_equal(cluster)
     final = export_map(cluster, "a")
     records = archived_records(cluster)
     journals = check_journals([w for w in workers if isinstance(w, Journal)], final, records)
-    paths = [worker.caller.path for worker in workers] + [final_reads(shared, cluster)]
+    paths = paths + [final_reads(shared, cluster)]
     version_of, caller = version_reader(shared)
     keys = check_versions(paths, records, version_of)
     caller.close()
@@ -120,10 +125,11 @@ def run(cluster, args, directory):
     shared = Shared(directory, endpoints, STALE_AFTER_MS)
     cluster.up().wait_fresh()
     require(shared)
-    workers = all_workers(shared, args.seed)
+    workers = all_workers(shared, args.seed) + all_bundlers(shared, args.seed)
+    library = LibraryClients(shared, args.seed, CLOCK_DRIFT_PPM)
     nemesis = Nemesis(cluster, shared, args.seed)
-    for worker in workers:
-        worker.start()
+    for client in [*workers, library]:
+        client.start()
     try:
         nemesis.run(time.monotonic() + 60 * args.minutes)
     finally:
@@ -132,9 +138,9 @@ def run(cluster, args, directory):
         try:
             nemesis.heal()
         finally:
-            stop(shared, workers)
+            stop(shared, workers, library)
         summary(shared, nemesis)
-    judge(cluster, shared, workers)
+    judge(cluster, shared, workers, [worker.caller.path for worker in workers] + [library.path])
 
 
 def keep(cluster, directory):

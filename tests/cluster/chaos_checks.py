@@ -106,6 +106,19 @@ def history_lines(paths):
                 yield json.loads(line)
 
 
+def check_processes(paths):
+    """A process has one operation at a time: histories that say otherwise are not what happened."""
+    spans = {}
+    for line in history_lines(paths):
+        if "op" in line:
+            spans.setdefault(line["process"], []).append((line["invoke_ns"], line["complete_ns"]))
+    for process, its in spans.items():
+        its.sort()
+        for before, after in zip(its, its[1:]):
+            if after[0] < before[1]:
+                raise Violation(f"{process} has two operations at once: {before} and {after}")
+
+
 def check_versions(paths, records, version_of):
     """A key's version counts the writes that survived: at least those acknowledged and not archived (of LOCAL), and at most
     those that were asked for and did not certainly fail. Keys with deletes begin anew and are left out. Gives how many

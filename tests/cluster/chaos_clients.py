@@ -10,10 +10,12 @@ KEYS = 4  # of each kind and era: few, so that clients meet
 
 
 class Worker(threading.Thread):
+    CALLER = Caller
+
     def __init__(self, shared, name, seed, deadline_s=2.0):
         super().__init__(daemon=True, name=name)
         self.shared, self.rng = shared, random.Random(f"{seed}/{name}")
-        self.caller = Caller(shared, name, deadline_s)
+        self.caller = self.CALLER(shared, name, deadline_s)
         self.n = 0
         self.failure = None
 
