@@ -12,6 +12,7 @@
 
 struct log_fault { /* set by any thread */
     _Atomic(struct log *) log;
+    _Atomic int dir_fd; /* the log's: a log of another node may be closed meanwhile */
     _Atomic uint64_t after_bytes;
     _Atomic int error_number; /* 0: none */
     _Atomic bool fail_sync;
@@ -42,6 +43,7 @@ static inline void log_inject_fault(struct log *log, uint64_t after_bytes, int e
     fault->after_bytes = after_bytes;
     fault->fail_sync = fail_sync;
     fault->error_number = error_number;
+    fault->dir_fd = log->dir_fd;
     fault->log = log; /* last: it switches a new one on */
 }
 
@@ -64,9 +66,9 @@ static int log_no_room(struct log_fault *fault)
 static struct log_fault *log_fault_at(int dir_fd)
 {
     for (size_t i = 0; i < sizeof log_faults / sizeof log_faults[0]; i++) {
-        const struct log *log = atomic_load(&log_faults[i].log);
-        if (log != NULL && log->dir_fd == dir_fd)
-            return &log_faults[i];
+        struct log_fault *fault = &log_faults[i];
+        if (atomic_load(&fault->log) != NULL && atomic_load(&fault->dir_fd) == dir_fd)
+            return fault;
     }
     return NULL;
 }
