@@ -8,18 +8,9 @@
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
-/* splitmix64 */
-static uint64_t draw64(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 uint64_t lane_draw(struct lane *lane, uint64_t limit)
 {
-    return draw64(&lane->random) % limit;
+    return rng_below(&lane->rng, limit);
 }
 
 static bool chance(struct lane *lane, unsigned percent)
@@ -31,9 +22,10 @@ void lane_init(struct lane *lane, const struct world *world, const char *name)
 {
     lane->world = world;
     snprintf(lane->name, sizeof lane->name, "%s", name);
-    lane->random = world->seed;
+    uint64_t seed = world->seed;
     for (const char *c = name; *c != '\0'; c++)
-        lane->random = draw64(&lane->random) + (unsigned char)*c;
+        seed = seed * 31 + (unsigned char)*c;
+    rng_seed(&lane->rng, seed);
 }
 
 /* ---- What comes next ------------------------------------------------------------------------- */

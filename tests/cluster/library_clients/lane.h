@@ -5,6 +5,8 @@
 #ifndef LIBRARY_CLIENTS_LANE_H
 #define LIBRARY_CLIENTS_LANE_H
 
+#include "base/rng.h"
+
 #include "history.h"
 
 /* What all lanes know. */
@@ -35,7 +37,7 @@ struct lane {
     unsigned first_key;
     unsigned key_count;
     uint32_t deadline_ms;
-    uint64_t random;
+    struct rng rng;
     uint64_t begun; /* operations */
     bool busy;      /* one is in flight */
     uint64_t due_ns;
