@@ -114,6 +114,8 @@
 #define LIMIT_BUNDLE_WAITING 16384
 /* Of one bundle at a turn: then others that wait for a reader have theirs. */
 #define LIMIT_BUNDLE_SLICE_US 2000
+/* Reads whose wait is over go to a reader in groups of so many, which share a view of the state. */
+#define LIMIT_READS_TOGETHER 32
 /* Of the replies of a bundle, or half a message; beyond: BUNDLE_FULL. */
 #define LIMIT_BUNDLE_REPLY_BYTES ((size_t)1 << 20)
 #define LIMIT_RPC_METHOD_BYTES 128 /* a method's name on the wire; over it: malformed */

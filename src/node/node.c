@@ -129,6 +129,7 @@ static struct node *node_new(const struct topology *topology, const struct topol
 static void node_free(struct node *node)
 {
     queue_free(node->events);
+    free(node->ready_reads.items);
     pool_free(&node->readers);
     pool_free(&node->lenders);
     pool_free(&node->slow);

@@ -127,6 +127,7 @@ enum work {
     PUT_LOCAL,
     PUT_MAJORITY,
     BUNDLE_OF_GETS,
+    BUNDLE_OF_LINEARIZABLE,
     BUNDLE_OF_PUTS
 };
 
@@ -192,9 +193,12 @@ static void bundle(struct caller *caller, const char *name, ProtobufCBinaryData 
         ;
 }
 
-static void bundle_of_gets(struct caller *caller)
+static void bundle_of_gets(struct caller *caller, Candor__V1__ReadLevel level)
 {
     Candor__V1__GetRequest message = CANDOR__V1__GET_REQUEST__INIT;
+    Candor__V1__ReadOptions options = CANDOR__V1__READ_OPTIONS__INIT;
+    options.level = level;
+    message.options = &options;
     uint8_t bytes[64];
     uint8_t key[] = "key";
     message.key = (ProtobufCBinaryData){.data = key, .len = 3};
@@ -232,7 +236,10 @@ static void call_once(struct caller *caller, enum work work)
         put_acked(caller->client, CANDOR_ACK_MAJORITY);
         break;
     case BUNDLE_OF_GETS:
-        bundle_of_gets(caller);
+        bundle_of_gets(caller, CANDOR__V1__READ_LEVEL__READ_LEVEL_EVENTUAL);
+        break;
+    case BUNDLE_OF_LINEARIZABLE:
+        bundle_of_gets(caller, CANDOR__V1__READ_LEVEL__READ_LEVEL_LINEARIZABLE);
         break;
     case BUNDLE_OF_PUTS:
         bundle_of_puts(caller);
@@ -389,6 +396,7 @@ static void one_node_does_no_needless_work(void **state)
     assert_cost(cost_of(f, PUT_MAJORITY, "put MAJORITY"), 13, 6, 5, 6);
     /* To a reader; and from there as one write. */
     assert_cost(cost_of(f, BUNDLE_OF_GETS, "64 gets"), 20, 6, 12, 6);
+    assert_cost(cost_of(f, BUNDLE_OF_LINEARIZABLE, "64 linearizable gets"), 20, 6, 16, 6);
     assert_cost(cost_of(f, BUNDLE_OF_PUTS, "64 puts"), 120, 6, 16, 8);
 }
 
@@ -401,6 +409,7 @@ static void three_nodes_do_no_needless_work(void **state)
     assert_cost(cost_of(f, PUT_LOCAL, "put LOCAL"), 100, 40, 24, 10);
     assert_cost(cost_of(f, PUT_MAJORITY, "put MAJORITY"), 100, 40, 24, 10);
     assert_cost(cost_of(f, GET_LINEARIZABLE, "get LINEARIZABLE"), 80, 45, 16, 9);
+    assert_cost(cost_of(f, BUNDLE_OF_LINEARIZABLE, "64 linearizable gets"), 90, 45, 26, 9);
     assert_cost(cost_of(f, BUNDLE_OF_PUTS, "64 puts"), 200, 45, 34, 12);
 }
 

@@ -19,6 +19,7 @@
 #include "node/loop/loop_state.h"
 #include "node/loop/tickets.h"
 #include "node/serve/failovers.h"
+#include "node/serve/kv_read.h"
 #include "node/shared/event.h"
 #include "node/shared/node_state.h"
 #include "node/shared/outbox.h"
@@ -153,6 +154,7 @@ static void *node_thread(void *closure)
         writer_give_all(node, &node->loop->works);
         loop_publish_view(node);
         tickets_reply(node);
+        kv_reads_go_on(node);
     }
     ASSERT(node->loop->open == NULL && node->loop->done == NULL);
     watchdog_leave(watched);

@@ -21,6 +21,7 @@
 #include "node/shared/bytes.h"
 #include "node/shared/fatal.h"
 #include "node/shared/node_state.h"
+#include "node/shared/outbox.h"
 #include "node/shared/pool.h"
 #include "node/shared/ticket.h"
 #include "node/shared/view.h"
@@ -121,6 +122,10 @@ static void wait_for_commit(const struct reading *reading, struct candor_pos pos
 {
     struct node *node = reading->node;
     uint64_t until_ns = reply_deadline_ns(reading->call);
+    if (reading->share != NULL) { /* from here on it is this read's */
+        reading->share->data = NULL;
+        reading->share->shown = NULL;
+    }
     if (atomic_fetch_add(&node->held_views, 1) < LIMIT_READ_HOLDS) {
         reading->of->data = data;
         until_ns = min_u64(until_ns, clock_boot_ns() + LIMIT_READ_HOLD_MS * NS_PER_MS);
@@ -166,11 +171,62 @@ static void wait_finished(struct ticket *ticket, const struct outcome *outcome)
         of->waited = true;
         of->rewinds = view.rewinds;
     }
-    /* Taken already: the core bounds how many wait. */
-    if (pool_push_always(&node->readers, &of->job))
-        return;
-    drop_data(of);
-    reply_fail_busy(node, ticket->call);
+    outbox_add(&node->ready_reads, of);
+}
+
+/* ---- Going on -------------------------------------------------------------------------------- */
+
+static void run_together(struct job *job);
+
+/* False: the node stops. They were taken already: the core bounds how many wait. */
+static bool push_together(struct read_call *first)
+{
+    first->job.run = run_together;
+    return pool_push_always(&first->ticket.node->readers, &first->job);
+}
+
+/* From one view of the state, which is newer than the end of their waits; for no longer than a
+ * bundle's turn, since others wait for a reader, too. */
+static void run_together(struct job *job)
+{
+    struct read_call *of = read_of_job(job);
+    uint64_t until_ns = clock_boot_ns() + LIMIT_BUNDLE_SLICE_US * 1000;
+    struct read_share share;
+    kv_read_share_begin(&share, NULL);
+    while (of != NULL) {
+        struct read_call *next = of->next;
+        run_read(&of->job); /* may end it */
+        bool pause = next != NULL && clock_boot_ns() >= until_ns;
+        of = pause && push_together(next) ? NULL : next;
+    }
+    kv_read_share_end(&share);
+}
+
+static void refuse_together(struct read_call *of)
+{
+    while (of != NULL) {
+        struct read_call *next = of->next;
+        drop_data(of);
+        reply_fail_busy(of->ticket.node, of->ticket.call);
+        of = next;
+    }
+}
+
+void kv_reads_go_on(struct node *node)
+{
+    struct outbox *ready = &node->ready_reads;
+    struct read_call *first = NULL;
+    for (size_t i = ready->count; i > 0; i--) {
+        struct read_call *of = ready->items[i - 1];
+        of->next = first;
+        first = of;
+        if ((i - 1) % LIMIT_READS_TOGETHER != 0)
+            continue;
+        if (!push_together(first))
+            refuse_together(first);
+        first = NULL;
+    }
+    ready->count = 0;
 }
 
 /* ---- Deciding -------------------------------------------------------------------------------- */

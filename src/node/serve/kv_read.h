@@ -15,6 +15,7 @@ struct reading;
 struct read_call {
     struct ticket ticket; /* of what it waits for */
     struct job job;
+    struct read_call *next; /* of those that one reader serves together */
     const ProtobufCMessage *request;
     struct core_read read;
     /* Fills `response` from the data. False: the call was failed. */
@@ -77,6 +78,9 @@ void kv_read_submit(struct read_call *of,
 /* For a lookup of one key: served at once where it may be. May end `of`. */
 void kv_read_submit_short(struct read_call *of,
                           bool (*fill)(struct reading *reading, struct state_view *data));
+
+/* (node) Those whose wait is over go to the readers. */
+void kv_reads_go_on(struct node *node);
 
 /* `shown` may be NULL. The share is the thread's, and stays until the end. */
 void kv_read_share_begin(struct read_share *share, struct read_shown *shown);

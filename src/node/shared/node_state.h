@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "core/core.h"
 #include "node/shared/options.h"
+#include "node/shared/outbox.h"
 #include "node/shared/pool.h"
 #include "node/shared/view.h"
 
@@ -31,6 +32,7 @@ struct node {
     struct queue *events; /* to the node thread */
     struct core *core;    /* the node thread's */
     struct published_view view;
+    struct outbox ready_reads; /* the node thread's: their wait is over */
 
     _Atomic bool stopping;
     _Atomic size_t open_count;    /* tickets in the core: calls that wait */
