@@ -13,6 +13,7 @@
 #include "node/store/snapshot.h"
 #include "state/archive.h"
 #include "state/env.h"
+#include "state/state.h"
 
 enum { SEGMENTS_MOST = 16 };
 
@@ -918,6 +919,39 @@ static void a_replica_serves_what_the_primary_took_and_proves_its_age(void **sta
     cluster_free(cluster);
 }
 
+static uint64_t undo_floor_of(const struct cluster *cluster, uint32_t i)
+{
+    struct state_position position;
+    state_position(cluster->nodes[i]->state, &position);
+    return position.undo_floor;
+}
+
+/* A known commit travels with the next work of the writer; without any, by itself, at every node:
+ * what is committed keeps no undo, and answers say so. */
+static void a_known_commit_reaches_the_state_when_no_write_follows_it(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(3, 0, "");
+    struct candor_client *clients[3];
+    start_all(cluster);
+    for (uint32_t i = 0; i < 3; i++)
+        clients[i] = client_of(cluster, i);
+    EVENTUALLY(is_primary(clients[0]));
+    for (uint32_t i = 1; i < 3; i++)
+        EVENTUALLY(state_of(clients[i]) == CANDOR_STATE_FRESH);
+    for (uint32_t round = 0; round < 3; round++) {
+        must_put(clients[0], "k", "v");
+        uint64_t seq = put_pos.seq;
+        for (uint32_t i = 0; i < 3; i++) {
+            EVENTUALLY(freshness_of(clients[i]).commit_seq >= seq);
+            EVENTUALLY(undo_floor_of(cluster, i) >= seq);
+        }
+    }
+    for (uint32_t i = 0; i < 3; i++)
+        candor_client_close(clients[i]);
+    cluster_free(cluster);
+}
+
 /* R32, R33: at every node, and without a wait for the stream to bring it. */
 static void a_linearizable_read_sees_every_acknowledged_write_at_every_node(void **state)
 {
@@ -1539,6 +1573,7 @@ int main(void)
         cmocka_unit_test(a_linearizable_read_sees_every_acknowledged_write_at_every_node),
         cmocka_unit_test(without_a_majority_its_levels_are_not_pretended),
         cmocka_unit_test(a_replica_serves_what_the_primary_took_and_proves_its_age),
+        cmocka_unit_test(a_known_commit_reaches_the_state_when_no_write_follows_it),
         cmocka_unit_test(a_session_sees_its_own_write_at_a_replica),
         cmocka_unit_test(a_session_of_another_cluster_is_refused),
         cmocka_unit_test(a_session_ahead_of_the_node_waits_and_then_is_behind),
