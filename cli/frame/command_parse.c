@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/assert.h"
 #include "base/units.h"
 
@@ -264,8 +265,8 @@ void context_look_for_output(struct command_context *ctx, int argc, char **argv)
  * a node, so what a topology takes for one. */
 static bool check_endpoint(struct command_context *ctx, const char *text)
 {
-    struct topology_problem why;
-    if (topology_address_check(text, &why))
+    struct address_problem why;
+    if (address_check(text, &why))
         return true;
     report_usage(ctx, why.hint, "--endpoint: %s", why.what);
     return false;

@@ -124,8 +124,9 @@ enum candor_code candor_token_import(struct candor_bytes bytes, struct candor_to
 struct candor_client;
 
 struct candor_client_options {
-    /* NNG addresses ("tcp://host:port", "ipc:///path"), the nearest first: reads stay with the
-     * first that answers, writes go to the primary wherever it is. Copied. */
+    /* Addresses as a topology has them ("tcp://host:port", "ipc:///path"; no wildcard), the nearest
+     * first: reads stay with the first that answers, writes go to the primary wherever it is.
+     * Copied. */
     const char *const *endpoints;
     size_t endpoint_count;
     /* A redirect ends the call: FAILED_PRECONDITION, with `primary` and `endpoint` set. */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "client/submitted.h"
@@ -230,20 +231,11 @@ static bool find_connection(const struct candor_client *client, const char *addr
 
 bool client_check_address(const char *address, struct candor_error *err)
 {
-    static const char *const schemes[] = {"tcp://", "ipc://", "abstract://"};
-    if (strncmp(address, "tls+tcp://", 10) == 0) {
-        candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                         "endpoint: '%s' is a TLS address; this version has no TLS: write tcp://",
-                         address);
-        return false;
-    }
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        size_t length = strlen(schemes[i]);
-        if (strncmp(address, schemes[i], length) == 0 && address[length] != '\0')
-            return true;
-    }
-    candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                     "endpoint: '%s' is not an address such as tcp://127.0.0.1:7000", address);
+    struct address_problem why;
+    if (address_check(address, &why))
+        return true;
+    candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE, "endpoint: %s; %s", why.what,
+                     why.hint);
     return false;
 }
 
@@ -314,12 +306,6 @@ bool client_connect(struct candor_client *client, const char *address, size_t *i
 {
     struct candor_error local;
     err = err == NULL ? &local : err;
-    if (strlen(address) >= LIMIT_ADDRESS_BYTES) {
-        candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
-                         "endpoint: %zu bytes are more than the limit of %d", strlen(address),
-                         LIMIT_ADDRESS_BYTES - 1);
-        return false;
-    }
     if (!client_check_address(address, err))
         return false;
     struct rpc_client *former = NULL;

@@ -282,8 +282,7 @@ void client_retire_ids(struct candor_client *client);
  * back. False: too many in use, or a malformed address. On a thread that may wait in NNG. */
 bool client_connect(struct candor_client *client, const char *address, size_t *index,
                     struct candor_error *err);
-/* What can be seen of an address without a socket: NNG looks at the rest when the connection is
- * made. */
+/* Whether a topology may have it: redirects, too, come from there. */
 bool client_check_address(const char *address, struct candor_error *err);
 /* Under the lock: takes a place; gives it back; gives the one at *index back for another one. */
 void client_take(struct candor_client *client, size_t index);

@@ -5,6 +5,8 @@
 
 #include <yaml.h>
 
+#include "base/address.h"
+#include "base/foreign_text.h"
 #include "topology/topology.h"
 
 /* Where a key may stand. */
@@ -101,15 +103,6 @@ void problems_sort(struct topology_problems *problems);
 __attribute__((format(printf, 2, 3))) void problems_say(char out[SAY_BYTES], const char *format,
                                                         ...);
 
-/* Foreign bytes between quotes, cut when long, with nothing in them that a terminal would obey.
- * Returns `out`. */
-#define QUOTE_BYTES 96
-char *text_quote(const char *bytes, size_t length, char out[QUOTE_BYTES]);
-/* UTF-8 that a YAML file can hold in one line: no control characters, line ends or
- * noncharacters. */
-bool text_printable(const char *text);
-size_t text_columns(const char *text); /* characters of UTF-8 text */
-
 /* The key of `section` that `name` may have meant; NULL when none is near. */
 const struct key *nearest_key(enum section section, const char *name);
 
@@ -126,15 +119,6 @@ bool path_resolve(const char *folder, const char *text, char out[LIMIT_PATH_BYTE
  * followed. */
 void path_follow(const char *path, char out[LIMIT_PATH_BYTES]);
 
-struct address {
-    bool ipc;
-    char scheme[8];                 /* "tcp", "ipc" */
-    char host[LIMIT_ADDRESS_BYTES]; /* lower case, an IPv6 one without brackets */
-    uint32_t port;
-    char path[LIMIT_ADDRESS_BYTES]; /* of ipc */
-};
-
-bool address_parse(const char *text, struct address *out, struct topology_problem *why);
 /* What is listened at, in one spelling. Returns `out`. */
 #define ENDPOINT_BYTES (LIMIT_PATH_BYTES + 32)
 char *address_endpoint(const char *text, char out[ENDPOINT_BYTES]);

@@ -27,7 +27,7 @@
  *       zone: east                        # optional
  *       durability: os                    # optional: overrides the cluster's
  *
- * Addresses are tcp://host:port or ipc:///path; others dial them, so none may be a wildcard.
+ * Addresses are those of base/address.h.
  *
  * Threads: load before threads start; read-only afterwards, any thread. */
 #ifndef TOPOLOGY_TOPOLOGY_H
@@ -106,9 +106,6 @@ void topology_problems_free(struct topology_problems *problems);
  * they are 0. */
 void topology_problems_print(const struct topology_problems *problems, const char *path, FILE *to);
 
-/* Whether a node may have this address. False: `why` says what is wrong with it, and what to
- * write. */
-bool topology_address_check(const char *text, struct topology_problem *why);
 const struct topology_node *topology_find(const struct topology *topology,
                                           struct candor_node_id id);
 /* The members as configured, store ids 0. */

@@ -192,9 +192,12 @@ static bool read_choice(const struct key *key, const char *text, void *field,
 
 static bool read_address(const char *text, char *field, struct topology_problem *why)
 {
-    struct address address;
-    if (!address_parse(text, &address, why))
+    struct address_problem problem;
+    if (!address_check(text, &problem)) {
+        problems_say(why->what, "%s", problem.what);
+        problems_say(why->hint, "%s", problem.hint);
         return false;
+    }
     memcpy(field, text, strlen(text));
     return true;
 }

@@ -16,6 +16,7 @@
 
 #include <candor/channel.h>
 
+#include "base/address.h"
 #include "base/bounded_unpack.h"
 #include "base/clock.h"
 #include "candor/v1/kv.pb-c.h"
@@ -354,6 +355,40 @@ static void what_is_too_much_is_refused_without_a_callback(void **state)
     close(listener);
 }
 
+/* A client is given what a topology says, and the redirects of nodes that have it from there. */
+static void an_address_that_no_node_may_have_is_refused_in_the_same_words(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        "nowhere",         "http://h:1",   "abstract://a",     "inproc://a",  "ws://h:1",
+        "tls+tcp://h:1",   "tcp://",       "tcp://h",          "tcp://h:",    "tcp://h:0",
+        "tcp://h:65536",   "tcp://h:7x",   "tcp://h:1/x",      "tcp://:1",    "tcp://*:1",
+        "tcp://0.0.0.0:1", "tcp://[::]:1", "tcp://[::1:1",     "tcp://a b:1", "ipc://",
+        "ipc:///tmp/a\nb", "tcp://-h:1",   "tcp://300.1.1.1:1"};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        struct address_problem why;
+        struct candor_channel *channel;
+        struct candor_error error;
+        char wanted[sizeof why.what + sizeof why.hint + 16];
+        assert_false(address_check(refused[i], &why));
+        if (candor_channel_open(refused[i], &channel, &error) != CANDOR_INVALID_ARGUMENT)
+            fail_msg("%s is taken", refused[i]);
+        snprintf(wanted, sizeof wanted, "endpoint: %s; %s", why.what, why.hint);
+        assert_string_equal(error.message, wanted);
+    }
+}
+
+static void an_address_is_as_long_as_that_of_a_node(void **state)
+{
+    (void)state;
+    char address[CANDOR_ADDRESS_BYTES + 1] = "ipc://";
+    struct candor_channel *channel;
+    struct candor_error error;
+    memset(address + strlen(address), 'a', sizeof address - 1 - strlen("ipc://"));
+    assert_int_equal(candor_channel_open(address, &channel, &error), CANDOR_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "is too long; an address has at most 127 bytes"));
+}
+
 static void a_malformed_address_is_refused_and_nobody_is_unavailable(void **state)
 {
     (void)state;
@@ -424,6 +459,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(closing_ends_what_is_under_way, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_too_much_is_refused_without_a_callback, setup,
                                         teardown),
+        cmocka_unit_test(an_address_that_no_node_may_have_is_refused_in_the_same_words),
+        cmocka_unit_test(an_address_is_as_long_as_that_of_a_node),
         cmocka_unit_test_setup_teardown(a_malformed_address_is_refused_and_nobody_is_unavailable,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_child_is_told_at_once_and_its_parent_goes_on, setup,

@@ -283,9 +283,8 @@ static const struct {
      "for a "
      "certificate: write tcp://, and keep the ports inside a network you trust"},
     {"ipc:///run/candor/a", NULL},
-    {"ws://h:1",
-     "'ws://h:1' is a WebSocket address; others dial this address and dialers of WebSockets "
-     "leak in NNG 1.5.2: write tcp://"},
+    {"ws://h:1", "'ws://h:1' is a WebSocket address; dialers of WebSockets "
+                 "leak in NNG 1.5.2: write tcp://"},
     {"inproc://a", "'inproc://a' does not leave the process; write tcp://host:port "
                    "or ipc:///path"},
     {"http://h:1", "'http://h:1' has an unknown scheme; write tcp://host:port or "
@@ -300,14 +299,10 @@ static const struct {
     {"tcp://h:65536", "'tcp://h:65536' has a port out of range; a port is 1 to 65535"},
     {"tcp://h:99999999999999999999",
      "'tcp://h:99999999999999999999' has a port out of range; a port is 1 to 65535"},
-    {"tcp://:1",
-     "'tcp://:1' has no host; others dial this address: name the host that they shall dial"},
-    {"tcp://*:1", "'tcp://*:1' is a wildcard; others dial this address: name the host that "
-                  "they shall dial"},
-    {"tcp://0.0.0.0:1", "'tcp://0.0.0.0:1' is a wildcard; others dial this address: name the host "
-                        "that they shall dial"},
-    {"tcp://[::]:1", "'tcp://[::]:1' is a wildcard; others dial this address: name the host "
-                     "that they shall dial"},
+    {"tcp://:1", "'tcp://:1' has no host; name the host that is to be dialled"},
+    {"tcp://*:1", "'tcp://*:1' is a wildcard; name the host that is to be dialled"},
+    {"tcp://0.0.0.0:1", "'tcp://0.0.0.0:1' is a wildcard; name the host that is to be dialled"},
+    {"tcp://[::]:1", "'tcp://[::]:1' is a wildcard; name the host that is to be dialled"},
     {"tcp://[::1:1",
      "'tcp://[::1:1' has a malformed IPv6 address; write it like tcp://[fd00::1]:7000"},
     {"tcp://300.1.1.1:1",

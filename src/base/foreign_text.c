@@ -1,8 +1,9 @@
-/* Foreign text: made safe to show, checked, measured. */
+/* Foreign text: quoted, and told from what cannot be printed. */
+#include "base/foreign_text.h"
+
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "topology/internal.h"
 
 char *text_quote(const char *bytes, size_t length, char out[QUOTE_BYTES])
 {

@@ -1,30 +1,29 @@
-/* Addresses of sockets that a node listens at and its peers dial. */
+/* What is an address of a node, and what is wrong with one that is none. */
+#include "base/address.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
-#include "topology/internal.h"
+#include "base/foreign_text.h"
 
-#define IPC_PATH_BYTES 108 /* sockaddr_un's, with the terminator */
 #define LIKE_TCP "write it like tcp://10.0.0.1:7000"
 #define LIKE_IPV6 "write it like tcp://[fd00::1]:7000"
 #define SCHEMES "write tcp://host:port or ipc:///path"
 
-static bool wrong(struct topology_problem *why, const char *text, const char *what,
-                  const char *hint)
+static bool wrong(struct address_problem *why, const char *text, const char *what, const char *hint)
 {
     char quoted[QUOTE_BYTES];
-    problems_say(why->what, "%s %s", text_quote(text, strlen(text), quoted), what);
-    problems_say(why->hint, "%s", hint);
+    snprintf(why->what, sizeof why->what, "%s %s", text_quote(text, strlen(text), quoted), what);
+    snprintf(why->hint, sizeof why->hint, "%s", hint);
     return false;
 }
 
 /* "tcp" of tcp://...; what follows is at `*rest`. */
 static bool scheme_parse(const char *text, struct address *out, const char **rest,
-                         struct topology_problem *why)
+                         struct address_problem *why)
 {
     const char *end = strstr(text, "://");
     if (end == NULL)
@@ -32,9 +31,8 @@ static bool scheme_parse(const char *text, struct address *out, const char **res
     size_t length = (size_t)(end - text);
     *rest = end + 3;
     if ((length == 2 && memcmp(text, "ws", 2) == 0) || (length == 3 && memcmp(text, "wss", 3) == 0))
-        return wrong(
-            why, text, "is a WebSocket address",
-            "others dial this address and dialers of WebSockets leak in NNG 1.5.2: write tcp://");
+        return wrong(why, text, "is a WebSocket address",
+                     "dialers of WebSockets leak in NNG 1.5.2: write tcp://");
     if (length == 7 && memcmp(text, "tls+tcp", 7) == 0)
         return wrong(
             why, text, "is a TLS address",
@@ -52,7 +50,7 @@ static bool scheme_parse(const char *text, struct address *out, const char **res
 }
 
 static bool ipc_parse(const char *text, const char *path, struct address *out,
-                      struct topology_problem *why)
+                      struct address_problem *why)
 {
     if (path[0] == '\0')
         return wrong(why, text, "has no path", "write ipc:///path/to/socket");
@@ -67,7 +65,7 @@ static bool ipc_parse(const char *text, const char *path, struct address *out,
 }
 
 static bool port_parse(const char *text, const char *digits, struct address *out,
-                       struct topology_problem *why)
+                       struct address_problem *why)
 {
     size_t length = strspn(digits, "0123456789");
     uint32_t port = 0;
@@ -90,9 +88,9 @@ static bool host_is_name(const char *host)
 }
 
 static bool host_check(const char *text, bool bracketed, struct address *out,
-                       struct topology_problem *why)
+                       struct address_problem *why)
 {
-    static const char wildcard[] = "others dial this address: name the host that they shall dial";
+    static const char wildcard[] = "name the host that is to be dialled";
     struct in_addr v4;
     struct in6_addr v6;
     if (out->host[0] == '\0')
@@ -120,7 +118,7 @@ static bool host_check(const char *text, bool bracketed, struct address *out,
 }
 
 static bool tcp_parse(const char *text, const char *rest, struct address *out,
-                      struct topology_problem *why)
+                      struct address_problem *why)
 {
     bool bracketed = rest[0] == '[';
     size_t length = strcspn(rest, bracketed ? "]" : ":/");
@@ -136,7 +134,7 @@ static bool tcp_parse(const char *text, const char *rest, struct address *out,
     return port_parse(text, after + 1, out, why);
 }
 
-bool address_parse(const char *text, struct address *out, struct topology_problem *why)
+bool address_parse(const char *text, struct address *out, struct address_problem *why)
 {
     const char *rest;
     memset(out, 0, sizeof *out);
@@ -148,101 +146,8 @@ bool address_parse(const char *text, struct address *out, struct topology_proble
                                            : tcp_parse(text, rest, out, why);
 }
 
-bool topology_address_check(const char *text, struct topology_problem *why)
+bool address_check(const char *text, struct address_problem *why)
 {
     struct address ignored;
     return address_parse(text, &ignored, why);
-}
-
-static struct address parsed(const char *text)
-{
-    struct address address;
-    struct topology_problem why;
-    bool good = address_parse(text, &address, &why);
-    ASSERT(good);
-    return address;
-}
-
-/* However it is spelled, a port is taken once. */
-char *address_endpoint(const char *text, char out[ENDPOINT_BYTES])
-{
-    struct address address = parsed(text);
-    char path[LIMIT_PATH_BYTES];
-    if (address.ipc) {
-        char followed[LIMIT_PATH_BYTES] = "";
-        bool relative = address.path[0] != '/';
-        bool fits = path_resolve("", address.path, path);
-        ASSERT(fits);
-        if (!relative)
-            path_follow(path, followed);
-        snprintf(out, ENDPOINT_BYTES, "ipc %s%s", relative ? "." : "", relative ? path : followed);
-        return out;
-    }
-    size_t length = strlen(address.host);
-    /* DNS's way to say: this is the whole name */
-    if (length > 1 && address.host[length - 1] == '.')
-        address.host[length - 1] = '\0';
-    snprintf(out, ENDPOINT_BYTES, "tcp %s %" PRIu32, address.host, address.port);
-    return out;
-}
-
-static bool local_name_and_number(const char *a, const char *b)
-{
-    static const char name[] = "tcp localhost ";
-    static const char *const numbers[] = {"tcp 127.0.0.1 ", "tcp ::1 "};
-    if (strncmp(a, name, sizeof name - 1) != 0)
-        return false;
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        size_t length = strlen(numbers[i]);
-        if (strncmp(b, numbers[i], length) == 0 && strcmp(a + sizeof name - 1, b + length) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool address_endpoints_clash(const char *a, const char *b)
-{
-    return strcmp(a, b) == 0 || local_name_and_number(a, b) || local_name_and_number(b, a);
-}
-
-static bool loopback(const struct address *address)
-{
-    return address->ipc || strncmp(address->host, "127.", 4) == 0 ||
-           strcmp(address->host, "localhost") == 0 || strcmp(address->host, "::1") == 0;
-}
-
-bool address_same_host(const char *a, const char *b)
-{
-    struct address one = parsed(a);
-    struct address other = parsed(b);
-    return (loopback(&one) && loopback(&other)) || strcmp(one.host, other.host) == 0;
-}
-
-bool address_beside(const char *address, uint32_t step, const char *name,
-                    char out[LIMIT_ADDRESS_BYTES], struct topology_problem *why)
-{
-    struct address from = parsed(address);
-    size_t kept = strlen(address);
-    char tail[16];
-    memset(out, 0, LIMIT_ADDRESS_BYTES);
-    if (from.ipc) {
-        snprintf(tail, sizeof tail, ".%s", name);
-    } else {
-        const char *colon = strrchr(address, ':');
-        ASSERT(colon != NULL);
-        kept = (size_t)(colon - address) + 1;
-        snprintf(tail, sizeof tail, "%" PRIu32, from.port + step);
-    }
-    bool fits = from.ipc ? strlen(from.path) + strlen(tail) < IPC_PATH_BYTES
-                         : from.port + step <= UINT16_MAX;
-    if (!fits || kept + strlen(tail) >= LIMIT_ADDRESS_BYTES) {
-        char what[64];
-        char hint[64];
-        snprintf(what, sizeof what, "gives no %s address", name);
-        snprintf(hint, sizeof hint, "write '%s' as well", name);
-        return wrong(why, address, what, hint);
-    }
-    memcpy(out, address, kept);
-    memcpy(out + kept, tail, strlen(tail));
-    return true;
 }
