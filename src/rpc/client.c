@@ -1,5 +1,5 @@
 /* One connection to a node: opening, closing, and the ways into it. */
-#include "rpc/client.h"
+#include "rpc/client_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,64 +10,21 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "net/names.h"
+#include "rpc/coalesce.h"
 #include "rpc/dispatch.h"
+#include "rpc/exchange.h"
+#include "rpc/slot.h"
 
 #define SP_HEADER_BYTES 4
 
-void client_idle(struct rpc_client *client)
-{
-    pthread_mutex_lock(&client->lock);
-    client->busy_count--;
-    if (client->busy_count == 0)
-        pthread_cond_signal(&client->idle);
-    pthread_mutex_unlock(&client->lock);
-}
-
 /* ---- A call ---------------------------------------------------------------------------------- */
-
-uint64_t exchange_deadline_ms(const struct rpc_exchange *exchange)
-{
-    if (exchange->deadline_ms == 0)
-        return LIMIT_RPC_DEADLINE_MS_DEFAULT;
-    return min_u64(exchange->deadline_ms, LIMIT_RPC_DEADLINE_MS_MAX);
-}
-
-nng_msg *client_pack(struct rpc_client *client, const char *method, struct envelope_body body,
-                     struct rpc_exchange *exchange)
-{
-    Candor__V1__RpcRequest envelope = CANDOR__V1__RPC_REQUEST__INIT;
-    Candor__V1__RequestId request_id = CANDOR__V1__REQUEST_ID__INIT;
-    union { /* protobuf-c wants them writable, and does not write */
-        const char *constant;
-        char *text;
-    } name = {.constant = method};
-    envelope.method = name.text;
-    envelope.deadline_ms = (uint32_t)exchange_deadline_ms(exchange);
-    if (exchange->request_id != NULL) {
-        request_id = *exchange->request_id;
-        envelope.request_id = &request_id;
-    }
-    envelope.hops = exchange->hops;
-    envelope.n_hops = exchange->hop_count;
-    nng_msg *message;
-    size_t bytes = envelope_pack(&envelope.base, ENVELOPE_REQUEST_BODY, body, client->message_bytes,
-                                 NULL, &message);
-    if (message == NULL && bytes <= client->message_bytes)
-        candor_error_set(&exchange->error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
-                         "no memory for a request of %zu bytes", bytes);
-    else if (message == NULL)
-        candor_error_set(&exchange->error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
-                         "the request has %zu bytes, over the message limit of %zu", bytes,
-                         client->message_bytes);
-    return message;
-}
 
 /* In a message of its own, of this class. */
 static void call_alone(struct rpc_client *client, const char *method, struct envelope_body body,
                        struct rpc_exchange *exchange, enum rpc_class class)
 {
     struct slot *slot = slot_take(client, &exchange->error);
-    nng_msg *message = slot != NULL ? client_pack(client, method, body, exchange) : NULL;
+    nng_msg *message = slot != NULL ? exchange_pack(client, method, body, exchange) : NULL;
     if (message == NULL) {
         if (class != RPC_ALONE)
             coalesce_next(client, class);
@@ -77,15 +34,10 @@ static void call_alone(struct rpc_client *client, const char *method, struct env
         return;
     }
     slot->deadline_ns = clock_boot_ns() + exchange_deadline_ms(exchange) * NS_PER_MS;
+    slot->cargo = class == RPC_ALONE ? &exchange_cargo : &coalesce_cargo;
     slot->exchange = exchange;
     slot->class = class;
     slot_send(slot, message);
-}
-
-static void exchange_begin(struct rpc_exchange *exchange)
-{
-    exchange->error = (struct candor_error){.code = CANDOR_OK};
-    exchange->reply = NULL;
 }
 
 static void service_invoke(ProtobufCService *base, unsigned method_index,

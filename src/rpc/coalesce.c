@@ -1,157 +1,41 @@
 /* Calls that wait for a message in flight travel together in the next one (rpc.h, enum
  * rpc_class). */
-#include "rpc/client.h"
+#include "rpc/coalesce.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/unpack.h"
-
-#define CALLS_FIELD 1 /* BundleRequest.calls */
-#define BUNDLE_METHOD "/candor.v1.Rpc/Bundle"
+#include "rpc/envelope.h"
+#include "rpc/exchange.h"
+#include "rpc/outgoing.h"
+#include "rpc/slot.h"
 
 static void linger(struct rpc_client *client);
-
-/* ---- Outgoing ones --------------------------------------------------------------------------- */
-
-/* Under the lock. NULL: no memory. */
-static struct outgoing *outgoing_new(struct rpc_client *client)
-{
-    struct outgoing *outgoing = client->spare;
-    if (outgoing == NULL) {
-        outgoing = malloc(sizeof *outgoing);
-    } else {
-        client->spare = outgoing->next;
-        client->spare_count--;
-    }
-    if (outgoing != NULL) {
-        outgoing->next = NULL;
-        outgoing->count = 0;
-        outgoing->length = 0;
-    }
-    return outgoing;
-}
-
-void coalesce_recycle(struct rpc_client *client, struct outgoing *outgoing)
-{
-    pthread_mutex_lock(&client->lock);
-    bool keep = client->spare_count < LIMIT_BUNDLE_SPARE;
-    if (keep) {
-        outgoing->next = client->spare;
-        client->spare = outgoing;
-        client->spare_count++;
-    }
-    pthread_mutex_unlock(&client->lock);
-    if (!keep)
-        free(outgoing);
-}
-
-/* Deadlines within a factor of two: all calls of a message share the earliest. */
-static bool is_near(const struct outgoing *outgoing, uint64_t now_ns, uint64_t deadline_ns)
-{
-    uint64_t first_ns = saturating_sub(outgoing->first_deadline_ns, now_ns);
-    uint64_t left_ns = saturating_sub(deadline_ns, now_ns);
-    return left_ns >= first_ns / 2 && left_ns / 2 <= first_ns;
-}
-
-/* A request, measured and packed: what BundleRequest.calls holds of it. */
-struct packing {
-    Candor__V1__RpcRequest envelope;
-    Candor__V1__RequestId request_id;
-    struct envelope_layout layout;
-    uint8_t frame[ENVELOPE_FRAME_BYTES];
-    size_t frame_bytes;
-};
-
-static void measure(struct packing *it, const char *method, struct slice body,
-                    const struct rpc_exchange *exchange)
-{
-    union { /* protobuf-c wants them writable, and does not write */
-        const char *constant;
-        char *text;
-    } name = {.constant = method};
-    candor__v1__rpc_request__init(&it->envelope);
-    it->envelope.method = name.text;
-    if (exchange->request_id != NULL) {
-        it->request_id = *exchange->request_id;
-        it->envelope.request_id = &it->request_id;
-    }
-    envelope_measure(&it->envelope.base, ENVELOPE_REQUEST_BODY,
-                     (struct envelope_body){.packed = body}, &it->layout);
-    it->frame_bytes = envelope_frame(it->frame, CALLS_FIELD, it->layout.bytes);
-}
-
-static bool has_room(const struct outgoing *outgoing, size_t bytes)
-{
-    return outgoing->count < LIMIT_BUNDLE_CALLS &&
-           outgoing->length + bytes <= LIMIT_BUNDLE_REQUEST_BYTES;
-}
-
-static void append(struct outgoing *outgoing, const struct packing *it, uint64_t now_ns,
-                   uint64_t deadline_ns, struct rpc_exchange *exchange)
-{
-    if (outgoing->count == 0) {
-        outgoing->since_ns = now_ns;
-        outgoing->first_deadline_ns = outgoing->deadline_ns = deadline_ns;
-    }
-    outgoing->deadline_ns = min_u64(outgoing->deadline_ns, deadline_ns);
-    memcpy(outgoing->bytes + outgoing->length, it->frame, it->frame_bytes);
-    outgoing->length += it->frame_bytes;
-    envelope_put(&it->layout, outgoing->bytes + outgoing->length);
-    outgoing->calls[outgoing->count++] =
-        (struct bundled){exchange, (uint32_t)outgoing->length, (uint32_t)it->layout.bytes};
-    outgoing->length += it->layout.bytes;
-}
+static const struct cargo bundle_cargo;
 
 /* ---- Sending --------------------------------------------------------------------------------- */
-
-static nng_msg *pack(struct rpc_client *client, uint64_t now_ns, const struct outgoing *outgoing,
-                     struct candor_error *error)
-{
-    struct rpc_exchange exchange = {
-        .deadline_ms =
-            (uint32_t)max_u64(1, saturating_sub(outgoing->deadline_ns, now_ns) / NS_PER_MS)};
-    struct envelope_body body = {.packed = slice_of(outgoing->bytes, outgoing->length)};
-    nng_msg *message = client_pack(client, BUNDLE_METHOD, body, &exchange);
-    *error = exchange.error;
-    return message;
-}
 
 static void send(struct rpc_client *client, enum rpc_class class, struct outgoing *outgoing)
 {
     struct candor_error error = {0};
     struct slot *slot = slot_take(client, &error);
-    nng_msg *message = slot != NULL ? pack(client, clock_boot_ns(), outgoing, &error) : NULL;
+    nng_msg *message = slot != NULL ? outgoing_pack(client, outgoing, &error) : NULL;
     if (message == NULL) {
-        coalesce_fail(outgoing, &error);
-        coalesce_recycle(client, outgoing);
+        outgoing_fail(outgoing, &error);
+        outgoing_recycle(client, outgoing);
         if (slot != NULL)
             slot_release(slot);
         coalesce_next(client, class);
         return;
     }
+    slot->cargo = &bundle_cargo;
     slot->class = class;
     slot->outgoing = outgoing;
     slot->deadline_ns = outgoing->deadline_ns;
     slot_send(slot, message);
-}
-
-/* The first that waits; NULL: none. Under the lock. */
-static struct outgoing *take_first(struct rpc_client *client, enum rpc_class class)
-{
-    struct coalescer *of = &client->coalescers[class];
-    struct outgoing *outgoing = of->first;
-    if (outgoing == NULL)
-        return NULL;
-    of->first = outgoing->next;
-    if (of->first == NULL)
-        of->newest = NULL;
-    client->waiting_count -= outgoing->count;
-    return outgoing;
 }
 
 void coalesce_next(struct rpc_client *client, enum rpc_class class)
@@ -159,7 +43,7 @@ void coalesce_next(struct rpc_client *client, enum rpc_class class)
     pthread_mutex_lock(&client->lock);
     struct coalescer *of = &client->coalescers[class];
     bool room = of->in_flight <= LIMIT_BUNDLE_IN_FLIGHT;
-    struct outgoing *outgoing = room ? take_first(client, class) : NULL;
+    struct outgoing *outgoing = room ? outgoing_take(client, class) : NULL;
     if (outgoing == NULL) /* else its place is taken at once */
         of->in_flight--;
     pthread_mutex_unlock(&client->lock);
@@ -169,41 +53,17 @@ void coalesce_next(struct rpc_client *client, enum rpc_class class)
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
-/* Under the lock. False: there is no memory, and it goes alone. */
-static bool wait_for_next(struct rpc_client *client, const struct packing *it,
-                          struct rpc_exchange *exchange)
-{
-    struct coalescer *of = &client->coalescers[exchange->class];
-    uint64_t now_ns = clock_boot_ns();
-    uint64_t deadline_ns = now_ns + exchange_deadline_ms(exchange) * NS_PER_MS;
-    struct outgoing *outgoing = of->newest;
-    size_t bytes = it->frame_bytes + it->layout.bytes;
-    if (outgoing == NULL || !has_room(outgoing, bytes) || !is_near(outgoing, now_ns, deadline_ns)) {
-        outgoing = outgoing_new(client);
-        if (outgoing == NULL)
-            return false;
-        if (of->newest != NULL)
-            of->newest->next = outgoing;
-        else
-            of->first = outgoing;
-        of->newest = outgoing;
-    }
-    append(outgoing, it, now_ns, deadline_ns, exchange);
-    client->waiting_count++;
-    return true;
-}
-
 bool coalesce(struct rpc_client *client, const char *method, struct slice body,
               struct rpc_exchange *exchange)
 {
     struct coalescer *of = &client->coalescers[exchange->class];
-    struct packing it;
-    measure(&it, method, body, exchange);
+    struct outgoing_call it;
+    outgoing_measure(&it, method, body, exchange);
     pthread_mutex_lock(&client->lock);
     bool full = client->waiting_count >= LIMIT_BUNDLE_WAITING;
     bool may_wait = !full && !atomic_load(&client->no_bundles) && !atomic_load(&client->closing);
     bool waits =
-        may_wait && of->in_flight >= LIMIT_BUNDLE_IN_FLIGHT && wait_for_next(client, &it, exchange);
+        may_wait && of->in_flight >= LIMIT_BUNDLE_IN_FLIGHT && outgoing_wait(client, &it, exchange);
     if (!waits && !full)
         of->in_flight++;
     bool lingers = waits && !client->lingering;
@@ -217,7 +77,7 @@ bool coalesce(struct rpc_client *client, const char *method, struct slice body,
     }
     if (lingers) {
         linger(client);
-        client_idle(client);
+        slot_idle(client);
     }
     return waits || full;
 }
@@ -234,7 +94,7 @@ static struct outgoing *take_late(struct rpc_client *client, enum rpc_class *cla
         if (first == NULL || saturating_sub(now_ns, first->since_ns) < linger_ns)
             continue;
         client->coalescers[*class].in_flight++;
-        return take_first(client, *class);
+        return outgoing_take(client, *class);
     }
     return NULL;
 }
@@ -266,15 +126,6 @@ static void linger(struct rpc_client *client)
 
 /* ---- Answers --------------------------------------------------------------------------------- */
 
-void coalesce_fail(struct outgoing *outgoing, const struct candor_error *error)
-{
-    for (uint32_t i = 0; i < outgoing->count; i++) {
-        struct rpc_exchange *exchange = outgoing->calls[i].exchange;
-        exchange->error = *error;
-        exchange_fail(exchange);
-    }
-}
-
 /* Its reply did not fit in beside the others': it is sent again, in a message of its own. */
 static void send_alone(struct slot *from, const struct bundled *call)
 {
@@ -299,6 +150,7 @@ static void send_alone(struct slot *from, const struct bundled *call)
         slot_release(slot);
         return;
     }
+    slot->cargo = &exchange_cargo;
     slot->exchange = exchange;
     slot->deadline_ns = from->deadline_ns;
     slot_send(slot, message);
@@ -325,7 +177,8 @@ static void take_unknown(struct slot *slot)
         send_alone(slot, &slot->outgoing->calls[i]);
 }
 
-bool coalesce_take(struct slot *slot, const Candor__V1__RpcReply *reply)
+/* False: it does not decode. */
+static bool take_reply(struct slot *slot, const Candor__V1__RpcReply *reply)
 {
     const struct outgoing *outgoing = slot->outgoing;
     if (reply->reason == CANDOR__V1__REASON__REASON_UNKNOWN_METHOD) {
@@ -351,6 +204,35 @@ bool coalesce_take(struct slot *slot, const Candor__V1__RpcReply *reply)
     return true;
 }
 
+static void bundle_failed(struct slot *slot, const struct candor_error *error)
+{
+    outgoing_fail(slot->outgoing, error);
+    outgoing_recycle(slot->client, slot->outgoing);
+}
+
+static void bundle_answered(struct slot *slot, Candor__V1__RpcReply *reply)
+{
+    if (take_reply(slot, reply)) {
+        outgoing_recycle(slot->client, slot->outgoing);
+        return;
+    }
+    struct candor_error error;
+    candor_error_set(&error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
+                     "the reply of %s does not decode as candor.v1.BundleResponse",
+                     slot->client->dialed.address);
+    bundle_failed(slot, &error);
+}
+
+static void left(struct slot *slot)
+{
+    coalesce_next(slot->client, slot->class);
+}
+
+const struct cargo coalesce_cargo = {
+    .left = left, .answered = exchange_answered, .failed = exchange_failed};
+static const struct cargo bundle_cargo = {
+    .left = left, .answered = bundle_answered, .failed = bundle_failed};
+
 /* ---- The end --------------------------------------------------------------------------------- */
 
 /* `closing` is set: nothing more begins to wait. */
@@ -363,12 +245,12 @@ void coalesce_cancel(struct rpc_client *client)
     for (enum rpc_class class = RPC_ALONE + 1; class < RPC_CLASSES; class ++) {
         for (;;) {
             pthread_mutex_lock(&client->lock);
-            struct outgoing *outgoing = take_first(client, class);
+            struct outgoing *outgoing = outgoing_take(client, class);
             pthread_mutex_unlock(&client->lock);
             if (outgoing == NULL)
                 break;
-            coalesce_fail(outgoing, &error);
-            coalesce_recycle(client, outgoing);
+            outgoing_fail(outgoing, &error);
+            outgoing_recycle(client, outgoing);
         }
     }
 }

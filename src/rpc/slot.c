@@ -1,5 +1,5 @@
 /* One message in flight: sent, answered, or given up. */
-#include "rpc/client.h"
+#include "rpc/slot.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,70 +9,28 @@
 #include "base/clock.h"
 #include "base/unpack.h"
 #include "net/names.h"
+#include "rpc/envelope.h"
 
 #define CONNECT_SLICE_MS 50
 #define DOUBT_NS NS_PER_S /* of silence: then a connection is in doubt, or a connect hangs */
 
-/* ---- The end of a call ----------------------------------------------------------------------- */
-
-void exchange_fail(struct rpc_exchange *exchange)
-{
-    ASSERT(exchange->error.code != CANDOR_OK);
-    ASSERT(exchange->output != NULL || exchange->packed != NULL);
-    if (exchange->output != NULL)
-        exchange->typed(NULL, exchange);
-    else
-        exchange->packed((struct slice){0}, exchange);
-}
-
-/* What the reply's envelope says, as an error. */
-static void take_outcome(const Candor__V1__RpcReply *reply, struct candor_error *error)
-{
-    error->code = (enum candor_code)reply->code;
-    if ((int)reply->code < 0 || (int)reply->code > CANDOR_UNAUTHENTICATED)
-        error->code = CANDOR_UNKNOWN;
-    error->reason = (enum candor_reason)reply->reason;
-    text_copy(error->message, sizeof error->message, reply->message);
-}
-
-/* False: the response does not decode. */
-static bool complete_ok(struct rpc_exchange *exchange, struct arena *arena, struct slice body)
-{
-    if (exchange->output == NULL) {
-        exchange->packed(body, exchange);
-        return true;
-    }
-    ProtobufCMessage *response;
-    if (unpack_message(exchange->output, arena, body, &response) != UNPACK_OK)
-        return false;
-    exchange->typed(response, exchange);
-    return true;
-}
-
-void exchange_end(struct slot *slot, struct rpc_exchange *exchange, Candor__V1__RpcReply *reply)
-{
-    exchange->reply = reply;
-    take_outcome(reply, &exchange->error);
-    if (exchange->error.code != CANDOR_OK) {
-        exchange_fail(exchange);
-        return;
-    }
-    const ProtobufCMessageDescriptor *output = exchange->output;
-    if (complete_ok(exchange, &slot->arena, slice_of(reply->body.data, reply->body.len)))
-        return;
-    candor_error_set(&exchange->error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
-                     "the response of %s does not decode as %s", slot->client->dialed.address,
-                     output->name);
-    exchange_fail(exchange);
-}
-
 /* ---- The end of a message -------------------------------------------------------------------- */
+
+void slot_idle(struct rpc_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    client->busy_count--;
+    if (client->busy_count == 0)
+        pthread_cond_signal(&client->idle);
+    pthread_mutex_unlock(&client->lock);
+}
 
 void slot_release(struct slot *slot)
 {
     struct rpc_client *client = slot->client;
     pthread_mutex_lock(&slot->posting); /* who posted has left NNG */
     arena_reset(&slot->arena);
+    slot->cargo = NULL;
     slot->exchange = NULL;
     slot->outgoing = NULL;
     slot->phase = SLOT_FREE;
@@ -81,29 +39,13 @@ void slot_release(struct slot *slot)
     slot->next_free = client->free_slots;
     client->free_slots = slot;
     pthread_mutex_unlock(&client->lock);
-    client_idle(client);
+    slot_idle(client);
 }
 
-/* The next message of its class goes before the callers of this one are told: they take time. */
-static void leave_class(struct slot *slot)
+static void leave(struct slot *slot)
 {
-    enum rpc_class class = slot->class;
-    slot->class = RPC_ALONE;
-    if (class != RPC_ALONE)
-        coalesce_next(slot->client, class);
-}
-
-void slot_fail(struct slot *slot, const struct candor_error *error)
-{
-    leave_class(slot);
-    if (slot->outgoing != NULL) {
-        coalesce_fail(slot->outgoing, error);
-        coalesce_recycle(slot->client, slot->outgoing);
-    } else {
-        slot->exchange->error = *error;
-        exchange_fail(slot->exchange);
-    }
-    slot_release(slot);
+    if (slot->cargo->left != NULL)
+        slot->cargo->left(slot);
 }
 
 __attribute__((format(printf, 4, 5))) static void
@@ -114,7 +56,9 @@ fail(struct slot *slot, enum candor_code code, enum candor_reason reason, const 
     va_start(arguments, format);
     vsnprintf(error.message, sizeof error.message, format, arguments);
     va_end(arguments);
-    slot_fail(slot, &error);
+    leave(slot);
+    slot->cargo->failed(slot, &error);
+    slot_release(slot);
 }
 
 static void take_reply(struct slot *slot, struct slice bytes)
@@ -134,16 +78,8 @@ static void take_reply(struct slot *slot, struct slice bytes)
              "the reply of %s was damaged on its way: its checksum does not match", address);
         return;
     }
-    leave_class(slot);
-    if (slot->outgoing != NULL && !coalesce_take(slot, reply)) {
-        fail(slot, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
-             "the reply of %s does not decode as candor.v1.BundleResponse", address);
-        return;
-    }
-    if (slot->outgoing != NULL)
-        coalesce_recycle(slot->client, slot->outgoing);
-    else
-        exchange_end(slot, slot->exchange, reply);
+    leave(slot);
+    slot->cargo->answered(slot, reply);
     slot_release(slot);
 }
 

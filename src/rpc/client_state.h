@@ -1,13 +1,17 @@
-/* The inside of the RPC client, for its own files only:
+/* What the files of the RPC client share:
  *
- *   client.c      opening, closing, stubs
+ *   exchange.c    one call: its request packed, its end
  *   slot.c        one message in flight: sent, answered, or given up
- *   coalesce.c    calls that wait for a message in flight, and travel together in the next
+ *   outgoing.c    calls that wait to travel together
+ *   coalesce.c    when they travel, and what becomes of them
+ *   client.c      opening, closing, stubs
+ *
+ * Each calls those above it.
  *
  * Threads: callers', and NNG's. rpc_client.lock is a leaf: NNG is not called under it, and no
  * closure. */
-#ifndef RPC_CLIENT_H
-#define RPC_CLIENT_H
+#ifndef RPC_CLIENT_STATE_H
+#define RPC_CLIENT_STATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,8 +20,9 @@
 
 #include "base/arena.h"
 #include "net/dialed.h"
-#include "rpc/envelope.h"
 #include "rpc/rpc.h"
+
+struct slot;
 
 enum slot_phase { SLOT_FREE, SLOT_SENDING, SLOT_RECEIVING };
 
@@ -40,6 +45,15 @@ struct outgoing {
     uint8_t bytes[LIMIT_BUNDLE_REQUEST_BYTES]; /* BundleRequest.calls */
 };
 
+/* What a message carries: told once how it ended, before the slot is released. */
+struct cargo {
+    /* It is in flight no longer: before callers are told, which takes time. NULL: no matter. */
+    void (*left)(struct slot *slot);
+    /* Ends its calls by its reply, or because there will be none. */
+    void (*answered)(struct slot *slot, Candor__V1__RpcReply *reply);
+    void (*failed)(struct slot *slot, const struct candor_error *error);
+};
+
 /* One context: a message in flight, or free. */
 struct slot {
     struct rpc_client *client;
@@ -49,6 +63,7 @@ struct slot {
     pthread_mutex_t posting; /* held while the aio is given to NNG, which does not wait there */
     struct arena arena;      /* of the reply */
     enum slot_phase phase;
+    const struct cargo *cargo;
     enum rpc_class class;
     /* One of the two. */
     struct rpc_exchange *exchange;
@@ -93,48 +108,5 @@ struct rpc_client {
     nng_aio *linger; /* until those that wait are sent whatever is in flight */
     bool lingering;
 };
-
-/* ---- slot.c ---------------------------------------------------------------------------------- */
-
-/* A free one, counted as busy. NULL: the error is set. */
-struct slot *slot_take(struct rpc_client *client, struct candor_error *error);
-/* Without a call, or when all its calls are ended. The caller touches it no more. */
-void slot_release(struct slot *slot);
-/* With its exchange or outgoing, and the deadline, set. */
-void slot_send(struct slot *slot, nng_msg *message);
-/* Ends its calls with the error, and releases it. */
-void slot_fail(struct slot *slot, const struct candor_error *error);
-/* Ends a call without an answer: its error is set. */
-void exchange_fail(struct rpc_exchange *exchange);
-/* Ends it with its reply, which lives as long as the slot's arena. */
-void exchange_end(struct slot *slot, struct rpc_exchange *exchange, Candor__V1__RpcReply *reply);
-
-/* ---- coalesce.c ------------------------------------------------------------------------------ */
-
-/* True: the call waits for a message in flight, or was ended. False: it is to be sent alone, and is
- * counted as a message of its class in flight. */
-bool coalesce(struct rpc_client *client, const char *method, struct slice body,
-              struct rpc_exchange *exchange);
-/* A message of the class is in flight no longer: the next one goes. */
-void coalesce_next(struct rpc_client *client, enum rpc_class class);
-/* Ends the calls of a bundle as its reply says; false: it does not decode. */
-bool coalesce_take(struct slot *slot, const Candor__V1__RpcReply *reply);
-void coalesce_fail(struct outgoing *outgoing, const struct candor_error *error);
-/* Gives an outgoing one back, whose calls are ended. */
-void coalesce_recycle(struct rpc_client *client, struct outgoing *outgoing);
-/* The client closes: ends what waits. */
-void coalesce_cancel(struct rpc_client *client);
-/* False: there is no memory. */
-bool coalesce_init(struct rpc_client *client);
-void coalesce_free(struct rpc_client *client);
-
-/* ---- client.c -------------------------------------------------------------------------------- */
-
-/* A request of its own; NULL: exchange->error is set. */
-nng_msg *client_pack(struct rpc_client *client, const char *method, struct envelope_body body,
-                     struct rpc_exchange *exchange);
-/* One that was counted in busy_count is done. */
-void client_idle(struct rpc_client *client);
-uint64_t exchange_deadline_ms(const struct rpc_exchange *exchange);
 
 #endif
