@@ -1,11 +1,14 @@
 /* What handlers ask of a call, and how they finish it. */
-#include "rpc/server.h"
+#include "rpc/call.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "rpc/bundle_reply.h"
+#include "rpc/context.h"
 #include "rpc/text.h"
 
 static void finish(struct rpc_call *call, const ProtobufCMessage *response)
@@ -21,7 +24,7 @@ void rpc_call_respond(const ProtobufCMessage *response, void *closure_data)
     struct rpc_call *call = closure_data;
     ASSERT(call->method != NULL);
     if (response == NULL) {
-        request_fail(call, CANDOR_INTERNAL, CANDOR_REASON_NONE, "the handler gave no answer");
+        call_fail(call, CANDOR_INTERNAL, CANDOR_REASON_NONE, "the handler gave no answer");
         return;
     }
     ASSERT(response->descriptor == call->method->output);
@@ -40,12 +43,23 @@ void rpc_call_fail(struct rpc_call *call, const struct candor_error *error)
     finish(call, NULL);
 }
 
+void call_fail(struct rpc_call *call, enum candor_code code, enum candor_reason reason,
+               const char *format, ...)
+{
+    struct candor_error error = {.code = code, .reason = reason};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error.message, sizeof error.message, format, arguments);
+    va_end(arguments);
+    rpc_call_fail(call, &error);
+}
+
 void rpc_call_overloaded(struct rpc_call *call, const char *why)
 {
     Candor__V1__RetryHint hint = CANDOR__V1__RETRY_HINT__INIT;
     hint.retry_after_ms = LIMIT_RPC_RETRY_AFTER_MS;
     call->reply.retry = &hint;
-    request_fail(call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, "%s", why);
+    call_fail(call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, "%s", why);
 }
 
 void *rpc_call_alloc(struct rpc_call *call, size_t bytes)

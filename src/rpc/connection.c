@@ -1,5 +1,5 @@
 /* Who is connected, what each holds, who is gone. */
-#include "rpc/server.h"
+#include "rpc/connection.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* The life of an NNG context: it receives a request, which runs, and sends its reply. */
-#include "rpc/server.h"
+/* The life of an NNG context: it receives, and sends its reply. */
+#include "rpc/context.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -9,15 +9,13 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/logging.h"
-#include "rpc/envelope.h"
+#include "rpc/connection.h"
 
 #define UNREAD_LOG_AGAIN_NS (10 * NS_PER_S)
 
 #define FRESHNESS_BYTES 4096 /* arena room kept for the freshness callback */
 
 /* ---- Contexts -------------------------------------------------------------------------------- */
-
-static void context_event(void *closure);
 
 struct rpc_context *rpc_context_new(struct rpc_server *server)
 {
@@ -30,7 +28,7 @@ struct rpc_context *rpc_context_new(struct rpc_server *server)
         free(context);
         return NULL;
     }
-    if (nng_aio_alloc(&context->aio, context_event, context) != 0) {
+    if (nng_aio_alloc(&context->aio, server->event, context) != 0) {
         nng_ctx_close(context->context);
         free(context);
         return NULL;
@@ -119,9 +117,7 @@ void rpc_contexts_receive(struct rpc_server *server)
     }
 }
 
-/* The end of a round: the call receives again, or rests while enough others receive. `left`: it had
- * arrived. */
-static void context_again(struct rpc_context *context, bool left)
+void rpc_context_again(struct rpc_context *context, bool left)
 {
     struct rpc_server *server = context->call.server;
     pthread_mutex_lock(&server->lock);
@@ -203,7 +199,6 @@ static nng_msg *pack_reply(struct rpc_context *context, struct envelope_body bod
     return message != NULL ? message : pack_substitute(context, bytes);
 }
 
-/* Once per message. After the send another thread may already receive the next request here. */
 void rpc_context_finish(struct rpc_context *context, struct envelope_body body)
 {
     ASSERT(atomic_load(&context->state) == CONTEXT_RUNNING); /* finished before */
@@ -217,7 +212,7 @@ void rpc_context_finish(struct rpc_context *context, struct envelope_body body)
     if (message == NULL) {
         if (!gone) /* its caller learns that the outcome is unknown */
             nng_pipe_close((nng_pipe){.id = context->call.connection->pipe});
-        context_again(context, true);
+        rpc_context_again(context, true);
         return;
     }
     int running = CONTEXT_RUNNING;
@@ -239,8 +234,7 @@ static void tell_unread(struct rpc_server *server)
                  LIMIT_RPC_REPLY_WAIT_MS);
 }
 
-/* Its peer reads no replies: they would be held for it without end. */
-static void drop_connection(struct rpc_context *context)
+void rpc_context_drop_connection(struct rpc_context *context)
 {
     struct rpc_call *call = &context->call;
     if (!atomic_exchange(&call->connection->unread, true))
@@ -248,7 +242,7 @@ static void drop_connection(struct rpc_context *context)
     nng_pipe_close((nng_pipe){.id = call->connection->pipe});
 }
 
-static void sent(struct rpc_context *context, int error)
+void rpc_context_sent(struct rpc_context *context, int error)
 {
     nng_msg *message = nng_aio_get_msg(context->aio);
     if (error != 0 && message != NULL) {
@@ -256,95 +250,6 @@ static void sent(struct rpc_context *context, int error)
         nng_msg_free(message);
     }
     if (error == NNG_ETIMEDOUT)
-        drop_connection(context);
-    context_again(context, true);
-}
-
-/* ---- A request ------------------------------------------------------------------------------- */
-
-static void context_reset(struct rpc_context *context)
-{
-    struct rpc_call *call = &context->call;
-    candor__v1__rpc_request__init(&call->own);
-    candor__v1__rpc_reply__init(&call->reply);
-    call->envelope = &call->own;
-    call->method = NULL;
-    call->arrived_ns = clock_boot_ns();
-    call->deadline_ns = call->arrived_ns + LIMIT_RPC_DEADLINE_MS_DEFAULT * NS_PER_MS;
-}
-
-/* Counts the call, and lets another context receive in its place once half of them are taken. */
-static enum admission arrived(struct rpc_context *context, uint32_t pipe)
-{
-    struct rpc_server *server = context->call.server;
-    pthread_mutex_lock(&server->lock);
-    server->receiving--;
-    /* Under the lock: close cancels only what receives. */
-    atomic_store(&context->state, CONTEXT_RUNNING);
-    bool few = server->receiving < LIMIT_RPC_RECEIVERS / 2;
-    enum admission admission = connection_arrived(context, pipe);
-    pthread_mutex_unlock(&server->lock);
-    if (few)
-        rpc_contexts_receive(server);
-    return admission;
-}
-
-static void take_request(struct rpc_context *context, nng_msg *message)
-{
-    uint32_t pipe = (uint32_t)nng_pipe_id(nng_msg_get_pipe(message));
-    context_reset(context);
-    enum admission admission = arrived(context, pipe);
-    if (admission == ADMISSION_RUN) {
-        request_run(context, message);
-        return;
-    }
-    nng_msg_free(message);
-    switch (admission) {
-    case ADMISSION_REFUSE:
-        rpc_call_overloaded(&context->call, "too many calls are under way here");
-        return;
-    case ADMISSION_CLOSE:
-        drop_connection(context);
-        connection_finished(&context->call);
-        context_again(context, true);
-        return;
-    default:
-        context_again(context, false);
-        return;
-    }
-}
-
-static void received(struct rpc_context *context, int error)
-{
-    if (error == 0) {
-        nng_msg *message = nng_aio_get_msg(context->aio);
-        nng_aio_set_msg(context->aio, NULL);
-        take_request(context, message);
-        return;
-    }
-    /* Only close cancels: context_again() then ends the round. After any other error it goes on. */
-    struct rpc_server *server = context->call.server;
-    pthread_mutex_lock(&server->lock);
-    ASSERT((error != NNG_ECLOSED && error != NNG_ECANCELED) || server->closing);
-    server->receiving--;
-    pthread_mutex_unlock(&server->lock);
-    context_again(context, false);
-}
-
-static void context_event(void *closure)
-{
-    struct rpc_context *context = closure;
-    int error = nng_aio_result(context->aio);
-    switch ((enum context_state)atomic_load(&context->state)) {
-    case CONTEXT_RECEIVING:
-        received(context, error);
-        return;
-    case CONTEXT_SENDING:
-        sent(context, error);
-        return;
-    case CONTEXT_IDLE:
-    case CONTEXT_RUNNING:
-        break;
-    }
-    ASSERT(!"an event in RECEIVING or SENDING only");
+        rpc_context_drop_connection(context);
+    rpc_context_again(context, true);
 }

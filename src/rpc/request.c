@@ -1,29 +1,20 @@
 /* From the bytes of a request to its handler. */
-#include "rpc/server.h"
+#include "rpc/request.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/unpack.h"
+#include "rpc/bundle_reply.h"
+#include "rpc/call.h"
+#include "rpc/context.h"
 #include "rpc/dispatch.h"
+#include "rpc/envelope.h"
 #include "rpc/text.h"
 
 #define CLIENT_ID_BYTES 16
-
-void request_fail(struct rpc_call *call, enum candor_code code, enum candor_reason reason,
-                  const char *format, ...)
-{
-    struct candor_error error = {.code = code, .reason = reason};
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(error.message, sizeof error.message, format, arguments);
-    va_end(arguments);
-    rpc_call_fail(call, &error);
-}
 
 /* ---- Envelope -------------------------------------------------------------------------------- */
 
@@ -32,11 +23,11 @@ static void fail_unpack(struct rpc_call *call, enum unpack_result result, const 
     if (result == UNPACK_NO_MEMORY)
         rpc_call_overloaded(call, "there is no memory left for requests of this size");
     else if (result == UNPACK_TOO_LARGE)
-        request_fail(call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
-                     "%s unfolds to more memory than a message of its size may take", name);
+        call_fail(call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
+                  "%s unfolds to more memory than a message of its size may take", name);
     else
-        request_fail(call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
-                     "the bytes do not decode as %s", name);
+        call_fail(call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
+                  "the bytes do not decode as %s", name);
 }
 
 /* The name of the first envelope field that cannot be taken as it is; NULL: all can. */
@@ -59,8 +50,8 @@ bool request_take(struct rpc_call *call, const Candor__V1__RpcRequest *envelope)
 {
     const char *bad = bad_field(envelope);
     if (bad != NULL) {
-        request_fail(call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
-                     "RpcRequest.%s is malformed", bad);
+        call_fail(call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_MALFORMED,
+                  "RpcRequest.%s is malformed", bad);
         return false;
     }
     call->envelope = envelope;
@@ -84,8 +75,8 @@ static bool take_envelope(struct rpc_context *context, struct slice bytes)
     const Candor__V1__RpcRequest *envelope = (const Candor__V1__RpcRequest *)message;
     bool counted = envelope->checksum != 0 || call->server->options.checksums;
     if (counted && !envelope_is_sound(bytes, envelope->checksum)) {
-        request_fail(call, CANDOR_UNAVAILABLE, CANDOR_REASON_MALFORMED,
-                     "the request was damaged on its way: its checksum does not match");
+        call_fail(call, CANDOR_UNAVAILABLE, CANDOR_REASON_MALFORMED,
+                  "the request was damaged on its way: its checksum does not match");
         return false;
     }
     return request_take(call, envelope);
@@ -100,9 +91,9 @@ static bool expired(struct rpc_call *call)
     uint64_t now_ns = clock_boot_ns();
     if (now_ns < call->deadline_ns)
         return false;
-    request_fail(call, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
-                 "the deadline had passed before the call was begun, %llu ms after it arrived",
-                 (unsigned long long)((now_ns - call->arrived_ns) / NS_PER_MS));
+    call_fail(call, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
+              "the deadline had passed before the call was begun, %llu ms after it arrived",
+              (unsigned long long)((now_ns - call->arrived_ns) / NS_PER_MS));
     return true;
 }
 
@@ -124,8 +115,8 @@ void request_invoke(struct rpc_call *call)
     const struct rpc_server *server = call->server;
     struct dispatch_target target;
     if (!dispatch_find(server->services, server->service_count, call->envelope->method, &target)) {
-        request_fail(call, CANDOR_UNIMPLEMENTED, CANDOR_REASON_UNKNOWN_METHOD,
-                     "no such method: \"%s\"", call->envelope->method);
+        call_fail(call, CANDOR_UNIMPLEMENTED, CANDOR_REASON_UNKNOWN_METHOD,
+                  "no such method: \"%s\"", call->envelope->method);
         return;
     }
     call->method = target.method;

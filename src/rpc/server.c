@@ -1,5 +1,5 @@
 /* Opening, closing, and what a server tells about itself. */
-#include "rpc/server.h"
+#include "rpc/server_state.h"
 
 #include <stdlib.h>
 
@@ -10,7 +10,12 @@
 #include "base/memory.h"
 #include "net/listen.h"
 #include "net/message_memory.h"
+#include "rpc/arrival.h"
+#include "rpc/bundle.h"
+#include "rpc/connection.h"
+#include "rpc/context.h"
 #include "rpc/dispatch.h"
+#include "rpc/tend.h"
 
 #define SP_HEADER_BYTES 4        /* the request id before the body */
 #define MESSAGE_BYTES_LEAST 4096 /* a failure must fit */
@@ -62,6 +67,7 @@ static struct rpc_server *server_new(const struct rpc_server_options *options)
 {
     struct rpc_server *server = memory_zeroed(1, sizeof *server);
     server->options = *options;
+    server->event = context_event;
     if (server->options.calls == 0)
         server->options.calls = LIMIT_RPC_CALLS;
     if (server->options.connections == 0)

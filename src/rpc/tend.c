@@ -1,5 +1,5 @@
 /* What takes time to notice: idle connections, memory to give back. */
-#include "rpc/server.h"
+#include "rpc/tend.h"
 
 #include <inttypes.h>
 #include <malloc.h>
@@ -12,6 +12,8 @@
 #include "base/logging.h"
 #include "net/guard.h"
 #include "net/message_memory.h"
+#include "rpc/connection.h"
+#include "rpc/context.h"
 
 #define BATCH 64 /* connections looked at in one go */
 /* Memory goes back to the system once a peak of this much has passed. */

@@ -14,7 +14,7 @@
 
 #include "base/exit_status.h"
 #include "net/own_address.h"
-#include "rpc/server.h"
+#include "rpc/server_state.h"
 #include "shortage.h"
 #include "sp_socket.h"
 
