@@ -87,6 +87,7 @@ static atomic_uint_fast64_t lost_messages;
 /* The stream operation that this thread is submitting. */
 struct submission {
     nng_aio *aio;
+    bool sends;
     bool refused;
 };
 static _Thread_local struct submission submission;
@@ -122,21 +123,20 @@ int __wrap_nni_aio_result(nng_aio *aio)
     return __real_nni_aio_result(aio);
 }
 
+nng_aio *nng_fixes_sending(void)
+{
+    return submission.sends ? submission.aio : NULL;
+}
+
+void nng_fixes_leave_callback(void)
+{
+    last_result = NULL;
+}
+
 void __wrap_nni_task_abort(struct nni_task *task)
 {
     if (!ABORTS_TASKS)
         __real_nni_task_abort(task);
-}
-
-/* Tells whether begin refused the aio. */
-static bool submit(void (*operation)(void *, nng_aio *), void *target, nng_aio *aio)
-{
-    struct submission outer = submission; /* TLS submits to TCP inside its own submission */
-    submission = (struct submission){.aio = aio};
-    operation(target, aio);
-    bool refused = submission.refused;
-    submission = outer;
-    return refused;
 }
 
 static void stream_recv(void *stream, nng_aio *aio)
@@ -152,6 +152,17 @@ static void stream_send(void *stream, nng_aio *aio)
 static void pipe_send(void *pipe, nng_aio *aio)
 {
     __real_nni_pipe_send(pipe, aio);
+}
+
+/* Tells whether begin refused the aio. */
+static bool submit(void (*operation)(void *, nng_aio *), void *target, nng_aio *aio)
+{
+    struct submission outer = submission; /* TLS submits to TCP inside its own submission */
+    submission = (struct submission){.aio = aio, .sends = operation == stream_send};
+    operation(target, aio);
+    bool refused = submission.refused;
+    submission = outer;
+    return refused;
 }
 
 static void submit_to_stream(void (*operation)(void *, nng_aio *), struct nng_stream *stream,

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <nng/nng.h>
+
 struct nng_fixes_counts {
     uint64_t broken_pipes;    /* EPIPE told as ECONNRESET */
     uint64_t lost_operations; /* finished here, because nobody else would have */
@@ -18,5 +20,10 @@ struct nng_fixes_counts nng_fixes_counts(void);
 /* Within NNG's callback for bytes that a connection has brought: whose. False elsewhere, and while
  * a connection is made. Only there: what it looks at may be gone later. */
 bool nng_fixes_receiving(uint32_t *socket, uint32_t *pipe);
+
+/* What this thread is giving to a connection to send, right now; NULL: nothing. */
+nng_aio *nng_fixes_sending(void);
+/* This thread has run callbacks of NNG, and runs none any more. */
+void nng_fixes_leave_callback(void);
 
 #endif

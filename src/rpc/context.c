@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/logging.h"
+#include "net/at_once.h"
 #include "rpc/connection.h"
 
 #define UNREAD_LOG_AGAIN_NS (10 * NS_PER_S)
@@ -58,11 +59,13 @@ static void receive(struct rpc_context *context)
 
 static void send_reply(struct rpc_context *context, nng_msg *message)
 {
+    at_once_begin(context->aio);
     atomic_fetch_add(&context->inside, 1);
     nng_aio_set_msg(context->aio, message);
     nng_aio_set_timeout(context->aio, LIMIT_RPC_REPLY_WAIT_MS);
     nng_ctx_send(context->context, context->aio);
     atomic_fetch_sub(&context->inside, 1);
+    at_once_end(); /* the context receives again already */
 }
 
 void rpc_context_forget(struct rpc_context *context)

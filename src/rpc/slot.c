@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/unpack.h"
+#include "net/at_once.h"
 #include "net/names.h"
 #include "rpc/envelope.h"
 
@@ -96,17 +97,22 @@ static int timeout_ms(uint64_t until_ns)
  * closed (slot_release). */
 static bool post(struct slot *slot, enum slot_phase phase, uint64_t until_ns)
 {
+    bool sends = phase == SLOT_SENDING;
+    if (sends)
+        at_once_begin(slot->aio);
     pthread_mutex_lock(&slot->posting);
     bool open = !atomic_load(&slot->client->closing);
     if (open) {
         slot->phase = phase;
         nng_aio_set_timeout(slot->aio, timeout_ms(until_ns));
-        if (phase == SLOT_SENDING)
+        if (sends)
             nng_ctx_send(slot->context, slot->aio);
         else
             nng_ctx_recv(slot->context, slot->aio);
     }
     pthread_mutex_unlock(&slot->posting);
+    if (sends)
+        at_once_end(); /* a message that went out is received for already when this returns */
     return open;
 }
 

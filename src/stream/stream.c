@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/logging.h"
 #include "base/memory.h"
+#include "net/at_once.h"
 #include "net/dialed.h"
 #include "net/listen.h"
 #include "stream/subscribers.h"
@@ -119,9 +120,11 @@ void stream_publish(struct stream *stream, enum stream_channel channel, struct s
     struct publisher *publisher = &stream->publishers[channel];
     if (subscribers_none(&publisher->subscribers))
         return;
+    at_once_begin(NULL);
     pthread_mutex_lock(&publisher->lock);
     publish(publisher, bytes);
     pthread_mutex_unlock(&publisher->lock);
+    at_once_end();
 }
 
 /* Closing it here is NNG's way to refuse it; it does not wait. */
