@@ -30,14 +30,15 @@ bool schema_begin_file(struct schema_builder *builder, const File *file)
     const Google__Protobuf__SourceCodeInfo *info = file->source_code_info;
     builder->file = file;
     builder->path_length = 0;
-    builder->location_count = info != NULL ? info->n_location : 0;
-    builder->locations = schema_take(builder, builder->location_count, POINTER_BYTES);
+    size_t count = info != NULL ? info->n_location : 0;
+    builder->location_count = count;
+    builder->locations = schema_take(builder, count, POINTER_BYTES);
     if (builder->locations == NULL)
         return false;
-    for (size_t i = 0; i < builder->location_count; i++)
+    for (size_t i = 0; i < count; i++)
         builder->locations[i] = info->location[i];
-    if (builder->location_count > 0)
-        qsort(builder->locations, builder->location_count, POINTER_BYTES, by_path);
+    if (count > 0)
+        qsort(builder->locations, count, POINTER_BYTES, by_path);
     return true;
 }
 

@@ -75,9 +75,11 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
     peer->no_room = msg->status.no_room;
     heartbeat_sample(core, peer, msg->status.ts_ns);
     uint64_t match = min_u64(msg->status.match, msg->status.durable);
+    bool unbounded = mutated(core, MATCH_UNATTACHED);
+    unbounded = unbounded || mutated(core, COMMIT_WITHOUT_SELF);
+    unbounded = unbounded || mutated(core, OLD_BOOT_ACCEPTED);
     /* nobody can match what was not published: hostile */
-    if (!mutated(core, MATCH_UNATTACHED) && !mutated(core, COMMIT_WITHOUT_SELF) &&
-        !mutated(core, OLD_BOOT_ACCEPTED))
+    if (!unbounded)
         match = min_u64(match, who_published(core));
     if (doubt_status(core, peer, msg)) {
         become_follower(core, OUTVOTED);

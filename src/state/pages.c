@@ -15,7 +15,8 @@
 enum {
     METAS = 2,
     TREE_BYTES = 48,
-    META_BYTES = 24 + 2 * TREE_BYTES + 16,
+    TREES_BYTES = 2 * TREE_BYTES, /* of free pages, of tables */
+    META_BYTES = 24 + TREES_BYTES + 16,
     DEPTH_MOST = 32,  /* LMDB's own: a cursor's stack */
     TABLES_MOST = 16, /* a state has 7 */
     NAME_BYTES = 32,
@@ -114,7 +115,7 @@ static enum candor_code read_page(struct walk *walk, uint64_t number, uint32_t l
 static enum candor_code read_overflow(struct walk *walk, const struct page_node *node,
                                       uint64_t *out)
 {
-    struct page page;
+    struct page page = {0};
     uint64_t number = get_u64(node->data.bytes);
     enum candor_code code = read_page(walk, number, DEPTH_MOST, &page);
     if (code != CANDOR_OK)
@@ -219,7 +220,9 @@ static enum candor_code take_name(struct walk *walk, uint64_t page, const struct
     struct named_tree *table = &walk->tables[walk->table_count++];
     for (size_t i = 0; i < node->key.length; i++) {
         char c = (char)node->key.bytes[i];
-        table->name[i] = c >= 'a' && c <= 'z' ? c : '?'; /* it is shown to people */
+        if (c < 'a' || c > 'z') /* it is shown to people */
+            c = '?';
+        table->name[i] = c;
     }
     table->name[node->key.length] = '\0';
     table->tree = read_tree(node->data.bytes);
@@ -288,7 +291,7 @@ static enum candor_code walk_leaf(struct walk *walk, struct page page)
 static enum candor_code walk_page(struct walk *walk, uint64_t number, uint32_t level,
                                   uint32_t depth)
 {
-    struct page page;
+    struct page page = {0};
     if (level >= depth)
         return damaged(walk, number, "the tree is deeper than it says");
     enum candor_code code = read_page(walk, number, level, &page);
@@ -352,15 +355,15 @@ static enum candor_code read_meta(struct walk *walk, uint64_t number, struct met
     walk->page_bytes = page_bytes;
     *out = (struct meta){.free = read_tree(trees),
                          .names = read_tree(trees + TREE_BYTES),
-                         .last_page = get_u64(trees + 2 * TREE_BYTES),
-                         .transaction = get_u64(trees + 2 * TREE_BYTES + 8)};
+                         .last_page = get_u64(trees + TREES_BYTES),
+                         .transaction = get_u64(trees + TREES_BYTES + 8)};
     return CANDOR_OK;
 }
 
 /* The newer one counts, as in LMDB; both must be meta pages. */
 static enum candor_code read_metas(struct walk *walk, struct meta *out)
 {
-    struct meta second;
+    struct meta second = {0};
     enum candor_code code = read_meta(walk, 0, out);
     if (code == CANDOR_OK)
         code = read_meta(walk, 1, &second);
@@ -392,7 +395,7 @@ static enum candor_code check_end(struct walk *walk)
 static enum candor_code check_file(struct walk *walk, uint64_t file_bytes, uint64_t map_bytes,
                                    enum pages_depth depth)
 {
-    struct meta meta;
+    struct meta meta = {0};
     enum candor_code code = read_metas(walk, &meta);
     if (code != CANDOR_OK)
         return code;

@@ -13,6 +13,8 @@
 #include "state/env.h"
 
 #define TRY_AGAIN_NS (200 * NS_PER_MS)
+/* Ahead of what is used: twice the least, so that not each commit allocates. */
+#define KEPT_BYTES ((uint64_t)2 * LIMIT_STATE_SLACK_BYTES)
 
 /* ---- The disk -------------------------------------------------------------------------------- */
 
@@ -52,14 +54,14 @@ void room_keep(struct env *env)
     if (env->disk_short != 0 && now_ns - env->disk_tried_ns < TRY_AGAIN_NS)
         return;
     env->disk_tried_ns = now_ns;
-    int failed = allocate(env, used + 2 * LIMIT_STATE_SLACK_BYTES);
+    int failed = allocate(env, used + KEPT_BYTES);
     if (disk_error_is_full(failed)) {
         env->disk_short = failed;
         return;
     }
     env->disk_short = 0;
     /* A file system that allocates nothing ahead has no room to keep. */
-    env->allocated_bytes = failed == 0 ? used + 2 * LIMIT_STATE_SLACK_BYTES : UINT64_MAX;
+    env->allocated_bytes = failed == 0 ? used + KEPT_BYTES : UINT64_MAX;
 }
 
 /* The lock file is mapped and written as memory: without its blocks a full disk would be a
