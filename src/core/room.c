@@ -26,7 +26,8 @@ static bool may_take_over(const struct core *core, const struct peer *peer)
     const struct member *member = members_find(&core->log.members, peer->id);
     bool speaks = peer->heard && core->now_ns - peer->heard_ns < who_silence_ns(core);
     return member != NULL && member->voter && who_is_member(core, peer) && speaks &&
-           !peer->no_room && peer->match == core->log.durable && peer->match > 0;
+           !peer->no_room && peer->differs_seq == 0 && peer->match == core->log.durable &&
+           peer->match > 0;
 }
 
 static const struct peer *successor(const struct core *core)

@@ -16,6 +16,8 @@ static const char *why_not_transfer(struct core *core, const struct core_event *
         return "only a voter can take over";
     if (!who_is_member(core, peer))
         return "that node's disk is not admitted, or it was never heard";
+    if (peer->differs_seq != 0) /* R59 */
+        return "that node's data differ from this node's at the same position";
     return NULL;
 }
 
@@ -95,7 +97,7 @@ void transfer_tick(struct core *core)
     }
     const struct peer *peer = who_peer(core, core->transfer.to);
     bool all_there = who_settled(core) && peer->match == core->log.durable &&
-                     core->log.commit == core->log.durable;
+                     peer->differs_seq == 0 && core->log.commit == core->log.durable;
     if (core->transfer.nonce != 0 || !(all_there || mutated(core, TRANSFER_EARLY)))
         return;
     if (core->transfer.named_hb == 0)

@@ -161,7 +161,8 @@ void rules_hands_over(struct world *world, const struct node *node, const struct
 
 /* ---- A full disk (R52) ----------------------------------------------------------------------- */
 
-/* It has said so lately, has all records, and its disk takes more. */
+/* It has said so lately, has all records, its disk takes more, and nothing says that its data are
+ * other ones (R59). */
 static bool could_take_over(struct world *world, const struct node *node, const struct node *other)
 {
     const struct member *member =
@@ -169,7 +170,8 @@ static bool could_take_over(struct world *world, const struct node *node, const 
     bool hears = world->now_ns - node->heard_at_ns[other->index] < 2 * world->plan.beat_ns;
     return other != node && other->up && member != NULL && member->voter &&
            member->store_id == other->disk.store_id && hears && other->refused_ns == 0 &&
-           other->view.attached && epoch_equal(other->view.epoch, node->view.epoch) &&
+           other->view.attached && !other->view.doubtful &&
+           epoch_equal(other->view.epoch, node->view.epoch) &&
            other->disk.last == node->disk.last && other->paused_until_ns <= world->now_ns &&
            other->sleeps_until_ns <= world->now_ns;
 }
@@ -234,6 +236,10 @@ void rules_called(struct world *world, const struct node *node, const struct nod
     if (!disk_holds(&to->disk, to->disk.last, head))
         violate(world, "R26", "primary %s asks %s to stand, which does not hold %s", node->id.text,
                 to->id.text, pos_text(head, pos));
+    for (uint32_t i = 0; i < node->view.peer_count; i++)
+        if (node_id_equal(node->view.peers[i].node, to->id) && node->view.peers[i].differs_seq != 0)
+            violate(world, "R59", "primary %s asks %s to stand, whose data differ, as it knows",
+                    node->id.text, to->id.text);
 }
 
 void rules_members(struct world *world, const struct node *node)
