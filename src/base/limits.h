@@ -37,7 +37,16 @@
 #define LIMIT_CLIENT_AGE_RECORDS 1024
 #define LIMIT_SCAN_ITEMS 10000      /* items of one Scan reply; more = true beyond */
 #define LIMIT_SCAN_BYTES (1u << 20) /* bytes of one Scan reply; more = true beyond */
-#define LIMIT_HOPS 8                /* redirects a call may follow (R45) */
+/* Of one answer to a watch; a record that is larger comes alone. The rest comes with the next. */
+#define LIMIT_WATCH_RECORDS 10000
+#define LIMIT_WATCH_BYTES (1u << 20)
+#define LIMIT_WATCH_READ_BYTES (256u << 10) /* of the log, between two looks at the clock */
+#define LIMIT_WATCH_WAIT_MS_DEFAULT 10000   /* for something to happen, when none is asked for */
+/* Watches that wait at one node for something to happen; beyond: OVERLOADED. Less than the calls
+ * that a server admits without its reserve. */
+#define LIMIT_WATCHES 12000
+#define LIMIT_WATCH_ROLLED_BACK 1000 /* records told of one rollback; more = true beyond */
+#define LIMIT_HOPS 8                 /* redirects a call may follow (R45) */
 
 /* RPC. */
 /* Calls of peers under way at a node's `peer` address: a quarter, kept for first calls, is two for

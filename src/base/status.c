@@ -74,6 +74,8 @@ const char *candor_reason_name(enum candor_reason reason)
         [CANDOR_REASON_OLDER_COPY] = "OLDER_COPY",
         [CANDOR_REASON_ANOTHER_PROCESS] = "ANOTHER_PROCESS",
         [CANDOR_REASON_BUNDLE_FULL] = "BUNDLE_FULL",
+        [CANDOR_REASON_COMPACTED] = "COMPACTED",
+        [CANDOR_REASON_ROLLED_BACK] = "ROLLED_BACK",
     };
     unsigned index = (unsigned)reason;
     bool known = index < sizeof names / sizeof names[0] && names[index] != NULL;

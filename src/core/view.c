@@ -89,6 +89,7 @@ void core_view(const struct core *core, struct core_view *view)
     view->published = leads ? who_published(core) : min_u64(core->follow.match, core->log.durable);
     view->applied = core->log.durable;
     view->commit = core->log.commit;
+    view->watch_seq = mutated(core, WATCH_UNCOMMITTED) ? core->log.durable : core->log.commit;
     view->applied_epoch = epoch_history_at(&core->log.history, core->log.durable);
     for (uint32_t i = core->log.history.count; i-- > 0;)
         if (core->log.history.starts[i].first_seq <= core->log.durable) {
@@ -100,6 +101,7 @@ void core_view(const struct core *core, struct core_view *view)
     view->at_risk = leads ? risk_count(core) : 0;
     view->no_room = core->room.lacking;
     view->log_first = core->log.first;
+    view->watch_first = mutated(core, WATCH_SKIPS) ? 0 : core->log.first;
     view->rewinds = core->log.rewinds;
     view->stale_after_ns = core->config.stale_after_ns;
     view->reject_after_ns = core->config.reject_after_ns;
@@ -250,6 +252,21 @@ struct core_read_decision core_decide_read(const struct core_view *view,
         return (struct core_read_decision){CORE_WAIT, CANDOR_OK, CANDOR_REASON_NONE};
     }
     return refuse(CANDOR_INVALID_ARGUMENT, CANDOR_REASON_LEVEL_UNAVAILABLE);
+}
+
+uint64_t core_view_watch_upto(const struct core_view *view, uint64_t applied, bool uncommitted)
+{
+    uint64_t held = min_u64(applied, view->applied);
+    return uncommitted ? held : min_u64(held, view->watch_seq);
+}
+
+enum core_watch_step core_decide_watch(const struct core_view *view, uint64_t applied,
+                                       uint64_t seen, bool uncommitted, uint64_t *upto)
+{
+    *upto = core_view_watch_upto(view, applied, uncommitted);
+    if (seen + 1 < view->watch_first)
+        return CORE_WATCH_COMPACTED;
+    return seen < *upto ? CORE_WATCH_READ : CORE_WATCH_WAIT;
 }
 
 bool core_view_may_fetch(const struct core_view *view, const struct core_header *from,

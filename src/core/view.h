@@ -53,6 +53,7 @@ struct core_view {
     uint64_t published; /* what it gives to those who fetch; at the primary beyond durable (R68) */
     uint64_t applied;
     uint64_t commit;
+    uint64_t watch_seq;                /* a watch is told no more (R41): what is committed */
     struct candor_epoch applied_epoch; /* of the newest record */
     uint64_t applied_epoch_first;      /* where it begins */
     uint64_t applied_origin;           /* what tokens of it carry */
@@ -60,6 +61,7 @@ struct core_view {
     uint64_t at_risk;                  /* R42; at the primary */
     bool no_room;                      /* the newest append found the disk full */
     uint64_t log_first;
+    uint64_t watch_first; /* what a watch is told begins there (R41): log_first */
     uint64_t rewinds;
     uint64_t stale_after_ns;
     uint64_t reject_after_ns;
@@ -128,6 +130,21 @@ struct core_read_decision {
 struct core_read_decision core_decide_read(const struct core_view *view,
                                            const struct core_freshness *fresh,
                                            const struct core_read *read);
+
+/* Up to which seq a watch may be told what was recorded, from data at `applied` (R41): what is
+ * committed, or all. Pure. */
+uint64_t core_view_watch_upto(const struct core_view *view, uint64_t applied, bool uncommitted);
+
+enum core_watch_step {
+    CORE_WATCH_READ,      /* the log, from `seen` + 1 up to `upto` */
+    CORE_WATCH_WAIT,      /* there is nothing to tell */
+    CORE_WATCH_COMPACTED, /* the log begins behind `seen` + 1 */
+};
+
+/* A watch that was told what was recorded up to `seen`, which this log holds: what comes next
+ * (R41). Pure. */
+enum core_watch_step core_decide_watch(const struct core_view *view, uint64_t applied,
+                                       uint64_t seen, bool uncommitted, uint64_t *upto);
 
 /* Whether a Fetch of a peer that stands in `epoch` may be served, and up to which seq (R13).
  * Pure. */

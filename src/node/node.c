@@ -22,6 +22,7 @@
 #include "node/serve/failovers.h"
 #include "node/serve/reply.h"
 #include "node/serve/service.h"
+#include "node/serve/watchers.h"
 #include "node/shared/node_state.h"
 #include "node/shared/pool.h"
 #include "node/shared/self.h"
@@ -122,6 +123,7 @@ static struct node *node_new(const struct topology *topology, const struct topol
     node->scrub = scrub_new();
     node->download = download_new();
     node->failovers = failovers_new();
+    node->watchers = watchers_new();
     return node;
 }
 
@@ -139,6 +141,7 @@ static void node_free(struct node *node)
     scrub_free(node->scrub);
     download_free(node->download);
     failovers_free(node->failovers);
+    watchers_free(node->watchers);
     free(node->kv);
     free(node->cluster);
     free(node->replication);
@@ -231,6 +234,8 @@ enum candor_code node_run(struct node *node, struct candor_error *err)
     if (code == CANDOR_OK)
         code = scrub_start(node, err);
     if (code == CANDOR_OK)
+        code = watchers_start(node, err);
+    if (code == CANDOR_OK)
         code = loop_start(node, err);
     if (code == CANDOR_OK)
         code = open_peer_door(node, err);
@@ -245,6 +250,7 @@ enum candor_code node_run(struct node *node, struct candor_error *err)
 static void end_calls(struct node *node)
 {
     loop_ask_to_stop(node);
+    watchers_close(node);
     if (node->front != NULL)
         rpc_server_close(node->front);
     if (node->peer_door != NULL)
@@ -255,6 +261,7 @@ static void end_calls(struct node *node)
 
 static void end_threads(struct node *node)
 {
+    watchers_stop(node);
     scrub_stop(node);
     download_stop(node);
     snapshots_stop(node);

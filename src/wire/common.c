@@ -92,12 +92,13 @@ enum candor_code wire_read_token(const Candor__V1__SessionToken *token, struct c
     return wire_read_pos(token->pos, "token.pos", &out->pos, err);
 }
 
-static void fill_token(const struct candor_token *token, struct wire_token *out)
+Candor__V1__SessionToken *wire_token(const struct candor_token *token, struct wire_token *out)
 {
     candor__v1__session_token__init(&out->token);
     out->token.cluster_id = token->cluster_id;
     out->token.pos = wire_pos(&token->pos, &out->pos);
     out->token.origin = token->origin;
+    return &out->token;
 }
 
 Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh,
@@ -124,10 +125,8 @@ Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh,
     f->applied_seq = fresh->applied_seq;
     f->primary_seq = fresh->primary_seq;
     f->commit_seq = fresh->commit_seq;
-    if (token->pos.seq > 0) {
-        fill_token(token, &out->token);
-        f->token = &out->token.token;
-    }
+    if (token->pos.seq > 0)
+        f->token = wire_token(token, &out->token);
     return f;
 }
 

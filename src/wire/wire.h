@@ -40,6 +40,8 @@ struct wire_token {
 void wire_epoch(const struct candor_epoch *epoch, Candor__V1__Epoch *out);
 /* Points into `pos`. Returns &out->pos. */
 Candor__V1__Pos *wire_pos(const struct candor_pos *pos, struct wire_pos *out);
+/* Points into `token`. Returns &out->token. */
+Candor__V1__SessionToken *wire_token(const struct candor_token *token, struct wire_token *out);
 /* Absent (NULL) is the epoch before all, and position 0. */
 enum candor_code wire_read_epoch(const Candor__V1__Epoch *epoch, const char *field,
                                  struct candor_epoch *out, struct candor_error *err);

@@ -11,6 +11,7 @@
  *   net.c         stream messages and calls, lost, late and doubled
  *   snapshot.c    downloads
  *   clients.c     writes, reads and sessions, as a client sees them
+ *   watches.c     watches that go from node to node
  *   operators.c   promote, promote --force, accept-history
  *   faults.c      what goes wrong, and the end of it
  *   strangers.c   who is no node and speaks all the same
@@ -48,6 +49,7 @@ enum {
     SIM_NODES = 8,
     SIM_KEYS = 8, /* few, so that writes meet */
     SIM_CLIENTS = 8,
+    SIM_WATCHES = 4,
     SIM_TICKETS = 256, /* open at one node; more is a leak */
     SIM_CALLS = 4096,  /* remembered of one node */
     SIM_EPOCHS = 1024,
@@ -350,7 +352,7 @@ struct write { /* by number: one part of one attempt; a retry has other numbers 
     bool refused; /* its client was told that it was not executed */
 };
 
-enum ticket_kind { TICKET_WRITE, TICKET_WAIT, TICKET_OPERATOR, TICKET_REQUEST };
+enum ticket_kind { TICKET_WRITE, TICKET_WAIT, TICKET_WATCH, TICKET_OPERATOR, TICKET_REQUEST };
 
 struct ticket {
     uint64_t id;
@@ -406,6 +408,17 @@ struct client {
     bool unanswered;         /* it is to be tried again */
     struct candor_pos token;
     uint64_t token_cluster_id;
+};
+
+struct watch {
+    bool uncommitted;
+    bool begun;
+    struct candor_pos seen; /* told up to there */
+    uint64_t cluster_id;
+    uint32_t node; /* which it asks */
+    uint64_t turn; /* what was planned in an older one is given up */
+    bool waited;   /* the core said that `seen` is there, and since then nothing was taken back */
+    uint64_t waited_rewinds;
 };
 
 /* ---- Nodes ----------------------------------------------------------------------------------- */
@@ -585,6 +598,8 @@ struct world {
     uint64_t next_store;
     uint64_t next_download;
     struct client clients[SIM_CLIENTS + 1]; /* the last is the judge */
+    struct watch watches[SIM_WATCHES];
+    struct rng watch_rng;
     struct write *writes;
     uint64_t write_count; /* numbers 1..write_count */
     uint64_t write_capacity;
@@ -743,6 +758,11 @@ void client_lost(struct world *world, const struct ticket *ticket);
 void client_probe(struct world *world, struct node *primary);
 /* One attempt of a request; returns its first number. */
 uint64_t client_write(struct world *world, struct node *node, struct request *request);
+
+/* watches.c */
+void watches_start(struct world *world);
+void watch_finished(struct world *world, struct node *node, const struct ticket *ticket,
+                    const struct core_action_finish *finish);
 
 /* operators.c */
 void operators_start(struct world *world);

@@ -247,6 +247,8 @@ static void finish_ticket(struct world *world, struct node *node,
     }
     if (world->watcher != NULL)
         world->watcher->finished(world, node, &ticket, finish);
+    else if (ticket.kind == TICKET_WATCH)
+        watch_finished(world, node, &ticket, finish);
     else
         client_finished(world, node, &ticket, finish);
 }
@@ -653,6 +655,7 @@ static void build(struct world *world)
         faults_restart(world, node, between(world, 0, 5 * world->plan.beat_ns));
     }
     clients_start(world);
+    watches_start(world);
     operators_start(world);
     faults_start(world);
 }

@@ -20,6 +20,7 @@
 #include "node/loop/tickets.h"
 #include "node/serve/failovers.h"
 #include "node/serve/kv_read.h"
+#include "node/serve/watchers.h"
 #include "node/shared/event.h"
 #include "node/shared/node_state.h"
 #include "node/shared/outbox.h"
@@ -122,6 +123,7 @@ void loop_publish_view(struct node *node)
     core_view(node->core, &view);
     view_publish(&node->view, &view);
     failovers_see(node, &view);
+    watchers_see(node, &view);
 }
 
 static bool commit_is_due(const struct loop *loop)

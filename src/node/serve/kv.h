@@ -26,5 +26,7 @@ void kv_txn(Candor__V1__KV_Service *service, const Candor__V1__TxnRequest *reque
             Candor__V1__TxnResponse_Closure closure, void *closure_data);
 void kv_txn_status(Candor__V1__KV_Service *service, const Candor__V1__TxnStatusRequest *request,
                    Candor__V1__TxnStatusResponse_Closure closure, void *closure_data);
+void kv_watch(Candor__V1__KV_Service *service, const Candor__V1__WatchRequest *request,
+              Candor__V1__WatchResponse_Closure closure, void *closure_data);
 
 #endif

@@ -51,6 +51,7 @@ static void reading_begin(struct reading *reading, struct read_call *of)
     reading->share = share_of_thread;
     reading->items = NULL;
     reading->list = NULL;
+    reading->answer = NULL;
     reading->item_count = reading->item_capacity = reading->item_bytes = 0;
     reading->no_memory = false;
 }
@@ -93,7 +94,10 @@ static void drop_data(struct read_call *of)
 static void run_lost(struct job *job)
 {
     struct read_call *of = read_of_job(job);
-    lost_reply(&of->ticket, of->ticket.event.core.wait.token.pos);
+    if (of->lost != NULL)
+        of->lost(of);
+    else
+        lost_reply(&of->ticket, of->ticket.event.core.wait.token.pos);
 }
 
 static void wait_until(struct read_call *of, enum core_wait kind, struct candor_token token,
@@ -212,21 +216,43 @@ static void refuse_together(struct read_call *of)
     }
 }
 
+/* The rest of the list, behind the first LIMIT_READS_TOGETHER. */
+static struct read_call *cut_list(struct read_call *of)
+{
+    for (uint32_t i = 1; i < LIMIT_READS_TOGETHER && of->next != NULL; i++)
+        of = of->next;
+    struct read_call *rest = of->next;
+    of->next = NULL;
+    return rest;
+}
+
+static void go_on_together(struct read_call *first)
+{
+    while (first != NULL) {
+        struct read_call *rest = cut_list(first);
+        if (!push_together(first))
+            refuse_together(first);
+        first = rest;
+    }
+}
+
 void kv_reads_go_on(struct node *node)
 {
     struct outbox *ready = &node->ready_reads;
     struct read_call *first = NULL;
-    for (size_t i = ready->count; i > 0; i--) {
-        struct read_call *of = ready->items[i - 1];
+    while (ready->count > 0) {
+        struct read_call *of = ready->items[--ready->count];
         of->next = first;
         first = of;
-        if ((i - 1) % LIMIT_READS_TOGETHER != 0)
-            continue;
-        if (!push_together(first))
-            refuse_together(first);
-        first = NULL;
     }
-    ready->count = 0;
+    go_on_together(first);
+}
+
+void kv_reads_again(struct read_call *first)
+{
+    for (struct read_call *of = first; of != NULL; of = of->next)
+        of->waited = false;
+    go_on_together(first);
 }
 
 /* ---- Deciding -------------------------------------------------------------------------------- */
@@ -321,10 +347,12 @@ static void finish_reading(struct reading *reading, struct state_view *data)
     end_data(reading, data);
     free(reading->items);
     free(reading->list);
+    if (reading->answer != NULL)
+        reading->free_answer(reading->answer);
 }
 
-/* Fills the response. False: the call was failed, by `fill` or because what is stored is not what
- * was put there. */
+/* Fills the response. False: the call is over or in other hands, by `fill`, or because what is
+ * stored is not what was put there. */
 static bool read_data(struct reading *reading, struct state_view *data)
 {
     struct candor_error err = {0};
@@ -365,6 +393,10 @@ static void serve_or_refuse(struct reading *reading, const struct core_read *rea
 {
     struct candor_pos applied = state_view_applied(data);
     bool answer = true;
+    if (decision.decision == CORE_SERVE && reading->of->committed) {
+        serve_confirmed(reading, data);
+        return;
+    }
     if (decision.decision == CORE_SERVE) {
         answer = read_data(reading, data);
         /* Once more, since reading took time and a bound grows. */
@@ -418,10 +450,9 @@ static enum candor_code read_options(const struct rpc_call *call,
     return wire_read_token(of_bundle ? rpc_call_token(call) : options->token, &out->token, err);
 }
 
-/* Checks what all reads have in common. NULL: the call was failed. */
-struct read_call *kv_read_new(Candor__V1__KV_Service *service, struct rpc_call *call,
-                              ProtobufCClosure reply, const ProtobufCMessage *request,
-                              const Candor__V1__ReadOptions *options)
+void *kv_read_new_of(size_t bytes, Candor__V1__KV_Service *service, struct rpc_call *call,
+                     ProtobufCClosure reply, const ProtobufCMessage *request,
+                     const Candor__V1__ReadOptions *options)
 {
     struct node *node = node_of(service);
     struct candor_error err = {0};
@@ -432,7 +463,7 @@ struct read_call *kv_read_new(Candor__V1__KV_Service *service, struct rpc_call *
         reply_fail_now(node, call, err.code, err.reason, err.message);
         return NULL;
     }
-    struct read_call *of = ticket_new(node, call, reply, sizeof *of);
+    struct read_call *of = ticket_new(node, call, reply, bytes);
     if (of == NULL) {
         reply_fail_busy(node, call);
         return NULL;
@@ -442,6 +473,13 @@ struct read_call *kv_read_new(Candor__V1__KV_Service *service, struct rpc_call *
     of->request = request;
     of->read = read;
     return of;
+}
+
+struct read_call *kv_read_new(Candor__V1__KV_Service *service, struct rpc_call *call,
+                              ProtobufCClosure reply, const ProtobufCMessage *request,
+                              const Candor__V1__ReadOptions *options)
+{
+    return kv_read_new_of(sizeof(struct read_call), service, call, reply, request, options);
 }
 
 /* Hands it to a reader: NNG's thread goes back to its sockets. */
@@ -499,6 +537,28 @@ bool kv_read_fail_without_memory(struct reading *reading)
     reply_fail(reading->node, reading->call, &reading->view, CANDOR_RESOURCE_EXHAUSTED,
                CANDOR_REASON_OVERLOADED, "there is no memory for the answer");
     return false;
+}
+
+bool kv_read_has_room(struct reading *reading)
+{
+    if (reading->item_count < reading->item_capacity)
+        return true;
+    size_t capacity = reading->item_capacity == 0 ? 64 : reading->item_capacity * 2;
+    Candor__V1__KeyValue *items = realloc(reading->items, capacity * sizeof *items);
+    reading->no_memory = items == NULL;
+    if (items == NULL)
+        return false;
+    reading->items = items;
+    reading->item_capacity = capacity;
+    return true;
+}
+
+Candor__V1__KeyValue **kv_read_list_items(struct reading *reading)
+{
+    reading->list = malloc((reading->item_count + 1) * sizeof *reading->list);
+    for (size_t i = 0; i < reading->item_count && reading->list != NULL; i++)
+        reading->list[i] = &reading->items[i];
+    return reading->list;
 }
 
 void kv_read_fill_item(Candor__V1__KeyValue *item, const struct state_item *from)

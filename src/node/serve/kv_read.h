@@ -18,8 +18,12 @@ struct read_call {
     struct read_call *next; /* of those that one reader serves together */
     const ProtobufCMessage *request;
     struct core_read read;
-    /* Fills `response` from the data. False: the call was failed. */
+    /* Fills `response` from the data. False: the call was failed, or is in other hands now. */
     bool (*fill)(struct reading *reading, struct state_view *data);
+    /* (slow) Replies that the token's position was rolled back; NULL: as to any session. */
+    void (*lost)(struct read_call *of);
+    /* What is shown must be committed, too. */
+    bool committed;
     /* The core said that the wait for a session or for confirmed leadership is over ... */
     bool waited;
     /* ... when its rewinds were these. */
@@ -62,6 +66,8 @@ struct reading {
     Candor__V1__KeyValue item;
     Candor__V1__KeyValue *items; /* malloc'd */
     Candor__V1__KeyValue **list; /* malloc'd */
+    void *answer;                /* of the method, with `free_answer`; NULL: none */
+    void (*free_answer)(void *answer);
     size_t item_count;
     size_t item_capacity;
     size_t item_bytes;
@@ -72,6 +78,10 @@ struct reading {
 struct read_call *kv_read_new(Candor__V1__KV_Service *service, struct rpc_call *call,
                               ProtobufCClosure reply, const ProtobufCMessage *request,
                               const Candor__V1__ReadOptions *options);
+/* The same, of `bytes`: of the struct that begins with it. */
+void *kv_read_new_of(size_t bytes, Candor__V1__KV_Service *service, struct rpc_call *call,
+                     ProtobufCClosure reply, const ProtobufCMessage *request,
+                     const Candor__V1__ReadOptions *options);
 /* Hands it to a reader. */
 void kv_read_submit(struct read_call *of,
                     bool (*fill)(struct reading *reading, struct state_view *data));
@@ -79,6 +89,9 @@ void kv_read_submit(struct read_call *of,
 void kv_read_submit_short(struct read_call *of,
                           bool (*fill)(struct reading *reading, struct state_view *data));
 
+/* Those linked by `next`, any number, go to the readers again, each with the token that it has now.
+ * Where the node stops they are refused. */
+void kv_reads_again(struct read_call *first);
 /* (node) Those whose wait is over go to the readers. */
 void kv_reads_go_on(struct node *node);
 
@@ -88,6 +101,10 @@ void kv_read_share_end(struct read_share *share);
 
 /* For who fills a response. False: the call was failed. */
 bool kv_read_fail_without_memory(struct reading *reading);
+/* Room for one more item; false: no memory, and the reading says so. */
+bool kv_read_has_room(struct reading *reading);
+/* The list of the items, as messages have it; NULL: no memory. */
+Candor__V1__KeyValue **kv_read_list_items(struct reading *reading);
 void kv_read_fill_item(Candor__V1__KeyValue *item, const struct state_item *from);
 
 #endif

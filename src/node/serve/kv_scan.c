@@ -1,11 +1,11 @@
 /* Scan: ranges of keys, in both directions. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buffer.h"
 #include "base/limits.h"
 #include "base/types.h"
 #include "candor/v1/kv.pb-c.h"
+#include "node/serve/key_range.h"
 #include "node/serve/kv.h"
 #include "node/serve/kv_check.h"
 #include "node/serve/kv_read.h"
@@ -13,50 +13,15 @@
 #include "node/shared/bytes.h"
 #include "state/state.h"
 
-struct bound {
-    uint8_t bytes[LIMIT_KEY_BYTES + 1];
-    size_t length;
-};
-
-static struct slice bound_slice(const struct bound *bound)
-{
-    return slice_of(bound->bytes, bound->length);
-}
-
-/* The first bytes that every key with prefix `key` is below; false: there are none, it is all
- * 0xff. */
-static bool after_prefix(struct slice key, struct bound *out)
-{
-    memcpy(out->bytes, key.bytes, key.length);
-    out->length = key.length;
-    while (out->length > 0 && out->bytes[out->length - 1] == 0xff)
-        out->length--;
-    if (out->length == 0)
-        return false;
-    out->bytes[out->length - 1]++;
-    return true;
-}
-
-/* The first possible key beyond `key`; false: there is none. */
-static bool after_key(struct slice key, struct bound *out)
-{
-    if (key.length == LIMIT_KEY_BYTES)
-        return after_prefix(key, out);
-    memcpy(out->bytes, key.bytes, key.length);
-    out->bytes[key.length] = 0;
-    out->length = key.length + 1;
-    return true;
-}
-
 /* The request's range, in its own direction, as an ascending [start, end). False: it is empty. */
 static bool scan_range(const Candor__V1__ScanRequest *request, struct state_scan *scan,
-                       struct bound *low, struct bound *high)
+                       struct key_bound *low, struct key_bound *high)
 {
     *scan = (struct state_scan){.after = binary_slice(request->after), .reverse = request->reverse};
     if (request->prefix.len > 0) {
         scan->start = binary_slice(request->prefix);
-        if (after_prefix(scan->start, high))
-            scan->end = bound_slice(high);
+        if (key_after_prefix(scan->start, high))
+            scan->end = key_bound_slice(high);
         return true;
     }
     if (!request->reverse) {
@@ -65,26 +30,12 @@ static bool scan_range(const Candor__V1__ScanRequest *request, struct state_scan
         return true;
     }
     if (request->end.len > 0) { /* the first key not wanted, going down */
-        if (!after_key(binary_slice(request->end), low))
+        if (!key_after(binary_slice(request->end), low))
             return false;
-        scan->start = bound_slice(low);
+        scan->start = key_bound_slice(low);
     }
-    if (request->start.len > 0 && after_key(binary_slice(request->start), high))
-        scan->end = bound_slice(high);
-    return true;
-}
-
-/* Room for one more. */
-static bool grow_items(struct reading *reading)
-{
-    if (reading->item_count < reading->item_capacity)
-        return true;
-    size_t capacity = reading->item_capacity == 0 ? 64 : reading->item_capacity * 2;
-    Candor__V1__KeyValue *items = realloc(reading->items, capacity * sizeof *items);
-    if (items == NULL)
-        return false;
-    reading->items = items;
-    reading->item_capacity = capacity;
+    if (request->start.len > 0 && key_after(binary_slice(request->start), high))
+        scan->end = key_bound_slice(high);
     return true;
 }
 
@@ -101,10 +52,8 @@ static bool add_item(const struct state_item *item, void *closure)
         reading->scan.more = true;
         return false;
     }
-    if (!grow_items(reading)) {
-        reading->no_memory = true;
+    if (!kv_read_has_room(reading))
         return false;
-    }
     Candor__V1__KeyValue *to = &reading->items[reading->item_count++];
     kv_read_fill_item(to, item);
     if (request->keys_only)
@@ -117,16 +66,13 @@ static bool fill_scan(struct reading *reading, struct state_view *data)
 {
     const Candor__V1__ScanRequest *request = (const Candor__V1__ScanRequest *)reading->request;
     struct state_scan scan;
-    struct bound low;
-    struct bound high;
+    struct key_bound low;
+    struct key_bound high;
     candor__v1__scan_response__init(&reading->scan);
     if (scan_range(request, &scan, &low, &high))
         state_scan(data, &scan, add_item, reading);
-    reading->list = malloc((reading->item_count + 1) * sizeof *reading->list);
-    if (reading->no_memory || reading->list == NULL)
+    if (reading->no_memory || kv_read_list_items(reading) == NULL)
         return kv_read_fail_without_memory(reading);
-    for (size_t i = 0; i < reading->item_count; i++)
-        reading->list[i] = &reading->items[i];
     reading->scan.n_items = reading->item_count;
     reading->scan.items = reading->list;
     reading->response = &reading->scan.base;

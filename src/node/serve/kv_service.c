@@ -18,6 +18,7 @@ struct service *kv_service_new(struct node *node)
         .increment = kv_increment,
         .txn = kv_txn,
         .txn_status = kv_txn_status,
+        .watch = kv_watch,
     };
     return service;
 }

@@ -40,7 +40,7 @@ static bool covers(const struct archive_summary *archive, struct candor_pos toke
 }
 
 /* The newest one: an older one of these seqs was superseded by what this one holds. */
-static bool find_archive(struct node *node, struct lost *lost)
+bool lost_archive(struct node *node, struct candor_pos token, struct archive_summary *out)
 {
     struct archive_summary *list = NULL;
     size_t count = 0;
@@ -49,8 +49,8 @@ static bool find_archive(struct node *node, struct lost *lost)
     if (archive_list(node->archive_dir, &list, &count, &err) != CANDOR_OK)
         log_warn("archives_not_listed", "what=\"%s\"", err.message);
     for (size_t i = count; i-- > 0 && !found;) {
-        found = covers(&list[i], lost->token);
-        lost->archive = list[i];
+        found = covers(&list[i], token);
+        *out = list[i];
     }
     free(list);
     return found;
@@ -119,7 +119,7 @@ void lost_reply(struct ticket *ticket, struct candor_pos token)
     if (lost != NULL) {
         *lost = (struct lost){.call = ticket->call, .token = token};
         candor__v1__lost_session__init(&lost->message);
-        if (find_archive(ticket->node, lost)) {
+        if (lost_archive(ticket->node, token, &lost->archive)) {
             find_writes(ticket->node, lost);
             name_archive(ticket, lost);
         }

@@ -63,6 +63,8 @@ static const char *default_text(enum candor_reason reason)
         return "options: this version does not serve the level asked for";
     case CANDOR_REASON_SHUTTING_DOWN:
         return "this node is shutting down";
+    case CANDOR_REASON_COMPACTED:
+        return "this node's log no longer reaches back to where the watch has come";
     case CANDOR_REASON_OVERLOADED:
         return "too much is waiting already";
     default:
@@ -74,7 +76,8 @@ static bool may_redirect(enum candor_reason reason)
 {
     return reason == CANDOR_REASON_NOT_PRIMARY || reason == CANDOR_REASON_NO_PRIMARY ||
            reason == CANDOR_REASON_TOO_STALE || reason == CANDOR_REASON_DOUBTFUL ||
-           reason == CANDOR_REASON_SESSION_BEHIND || reason == CANDOR_REASON_SYNCING;
+           reason == CANDOR_REASON_SESSION_BEHIND || reason == CANDOR_REASON_SYNCING ||
+           reason == CANDOR_REASON_COMPACTED;
 }
 
 static const char *endpoint_of(const struct node *node, const struct core_view *view)

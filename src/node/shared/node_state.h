@@ -58,6 +58,7 @@ struct node {
     struct scrub *scrub;
     struct download *download;
     struct failovers *failovers;
+    struct watchers *watchers;
     struct service *kv;
     struct service *cluster;
     struct service *replication;

@@ -31,10 +31,20 @@ void *ticket_new(struct node *node, struct rpc_call *call, ProtobufCClosure repl
 static void caller_gone(struct rpc_call *call, void *closure)
 {
     (void)call;
-    const struct ticket *ticket = closure;
+    struct ticket *ticket = closure;
     struct node_event *event = event_new(CORE_EVENT_CANCEL);
     event->core.ticket = ticket_number(ticket);
     event_push(ticket->node, event);
+    if (ticket->gone != NULL)
+        ticket->gone(ticket);
+}
+
+void ticket_watch_caller(struct ticket *ticket)
+{
+    if (ticket->watched)
+        return;
+    ticket->watched = true;
+    rpc_call_when_gone(ticket->call, caller_gone, ticket);
 }
 
 /* This thread's; NULL: what it pushes goes at once. */
@@ -58,10 +68,8 @@ bool ticket_push(struct ticket *ticket)
     uint64_t serial = atomic_fetch_add(&node->last_serial, 1) + 1;
     atomic_store(&ticket->serial, serial);
     ticket->event.core.ticket = serial;
-    if (ticket->cancellable && !ticket->watched) {
-        ticket->watched = true; /* before the push: the ticket may be finished right after it */
-        rpc_call_when_gone(ticket->call, caller_gone, ticket);
-    }
+    if (ticket->cancellable) /* before the push: the ticket may be finished right after it */
+        ticket_watch_caller(ticket);
     return !atomic_load_explicit(&node->stopping, memory_order_relaxed) && push(ticket);
 }
 

@@ -32,6 +32,8 @@ struct ticket {
     /* (node thread) Replies; must not block. Exactly one of the two is called, once. */
     void (*finished)(struct ticket *ticket, const struct outcome *outcome);
     void (*answered)(struct ticket *ticket, const struct core_msg *msg);
+    /* (an NNG thread) Its caller is gone; NULL: the core is told, no more. Must not block. */
+    void (*gone)(struct ticket *ticket);
     struct outcome outcome;
 };
 
@@ -45,6 +47,8 @@ static inline uint64_t ticket_number(const struct ticket *ticket)
 /* Cleared, in the call's memory; `bytes` is of the struct that begins with the ticket. NULL: there
  * is no memory. */
 void *ticket_new(struct node *node, struct rpc_call *call, ProtobufCClosure reply, size_t bytes);
+/* From here on it is told when its caller is gone, once. */
+void ticket_watch_caller(struct ticket *ticket);
 /* Takes a ticket's event; false when the node is stopping or its queue is full, and the caller
  * replies. */
 bool ticket_push(struct ticket *ticket);
