@@ -16,6 +16,8 @@ struct queue {
     struct ring ring; /* of void * */
     size_t capacity;
     bool closed;
+    bool all;   /* quiet items wake the consumer, too */
+    bool quiet; /* nothing that is in has woken it */
 };
 
 struct queue *queue_new(size_t capacity)
@@ -29,6 +31,7 @@ struct queue *queue_new(size_t capacity)
     pthread_cond_init(&queue->arrived, &attributes);
     pthread_condattr_destroy(&attributes);
     queue->capacity = capacity;
+    queue->all = true;
     queue->ring.each = sizeof(void *);
     return queue;
 }
@@ -44,38 +47,60 @@ void queue_free(struct queue *queue)
     free(queue);
 }
 
-static bool push(struct queue *queue, void *const *items, size_t count, size_t capacity)
+/* Under the lock: whether the consumer is to be woken for what was pushed. */
+static bool wakes(struct queue *queue, bool was_empty, bool can_wait)
+{
+    bool waits = was_empty || queue->quiet;
+    queue->quiet = waits && can_wait && !queue->all;
+    return waits && !queue->quiet;
+}
+
+static bool push(struct queue *queue, void *const *items, size_t count, size_t capacity,
+                 bool can_wait)
 {
     pthread_mutex_lock(&queue->lock);
     bool taken = !queue->closed && queue->ring.count < capacity;
     bool was_empty = queue->ring.count == 0;
     for (size_t i = 0; taken && i < count; i++)
         *(void **)ring_push(&queue->ring) = items[i];
+    bool wake = taken && count > 0 && wakes(queue, was_empty, can_wait);
     pthread_mutex_unlock(&queue->lock);
     /* Unlocked, or who wakes would wait for the lock at once. */
-    if (taken && was_empty && count > 0)
+    if (wake)
         pthread_cond_signal(&queue->arrived);
     return taken;
 }
 
 bool queue_push(struct queue *queue, void *item)
 {
-    return push(queue, &item, 1, queue->capacity);
+    return push(queue, &item, 1, queue->capacity, false);
+}
+
+bool queue_push_quiet(struct queue *queue, void *item)
+{
+    return push(queue, &item, 1, queue->capacity, true);
+}
+
+void queue_ask_for_all(struct queue *queue, bool all)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->all = all;
+    pthread_mutex_unlock(&queue->lock);
 }
 
 bool queue_push_always(struct queue *queue, void *item)
 {
-    return push(queue, &item, 1, SIZE_MAX);
+    return push(queue, &item, 1, SIZE_MAX, false);
 }
 
 bool queue_push_all(struct queue *queue, void *const *items, size_t count)
 {
-    return push(queue, items, count, SIZE_MAX);
+    return push(queue, items, count, SIZE_MAX, false);
 }
 
 bool queue_push_many(struct queue *queue, void *const *items, size_t count)
 {
-    return push(queue, items, count, queue->capacity);
+    return push(queue, items, count, queue->capacity, false);
 }
 
 /* The condition waits on CLOCK_MONOTONIC (pthreads have no BOOTTIME); after a suspend it wakes late

@@ -14,6 +14,12 @@ void queue_free(struct queue *queue);     /* must be empty */
 
 /* False when full or closed: the caller keeps `item`. Any thread; never blocks for room. */
 bool queue_push(struct queue *queue, void *item);
+/* As queue_push, for what can wait: it wakes nobody, but is popped with the next item that does, or
+ * when the consumer wakes by itself, unless that has asked for all. */
+bool queue_push_quiet(struct queue *queue, void *item);
+/* Whether quiet items wake the consumer like others, from the next one on. At first they do.
+ * Consumer only. */
+void queue_ask_for_all(struct queue *queue, bool all);
 /* As queue_push, but may exceed the capacity: for completions, whose number their requests bound.
  * False when closed. */
 bool queue_push_always(struct queue *queue, void *item);

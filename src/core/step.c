@@ -355,6 +355,11 @@ void core_flush(struct core *core, uint64_t now_ns, struct core_actions *actions
     core->actions = NULL;
 }
 
+bool core_hears_late(const struct core *core)
+{
+    return core->phase == PHASE_FOLLOWER && core->follow.attach == ATTACH_DONE;
+}
+
 uint64_t core_next_wake_ns(const struct core *core)
 {
     uint64_t wake_ns = min_u64(min_u64(campaign_wake_ns(core), primary_wake_ns(core)),

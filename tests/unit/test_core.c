@@ -816,6 +816,39 @@ static void a_replica_whose_committed_records_are_not_the_primarys_is_forked(voi
     }
 }
 
+/* Who may hear what other replicas say with the next event: nothing that it does waits for it. */
+static void only_an_attached_replica_hears_statuses_late(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(true);
+    for (int i = 0; i < 3; i++)
+        assert_false(core_hears_late(c->hosts[i].core)); /* attached to nobody */
+    run_ms(c, 3000);
+    int old = primary_of(c);
+    assert_true(old >= 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(core_hears_late(c->hosts[i].core), i != old);
+    for (int i = 0; i < 3; i++)
+        if (i != old)
+            cut_link(c, old, i, true);
+    c->hold = true; /* who stands is not answered */
+    bool stands = false;
+    for (int ms = 0; ms < 5000 && !stands; ms++) {
+        run_ms(c, 1);
+        stands = c->held_count > 0;
+    }
+    assert_true(stands);
+    int others = 0;
+    for (int i = 0; i < 3; i++)
+        others += i != old && !core_hears_late(c->hosts[i].core);
+    assert_true(others > 0);
+    release(c);
+    run_ms(c, 5000);
+    assert_true(primary_besides(c, old) >= 0);
+    assert_false(core_hears_late(c->hosts[primary_besides(c, old)].core));
+    cluster_free(c);
+}
+
 static void a_heartbeat_of_another_log_makes_a_replica_attach_anew(void **state)
 {
     (void)state;
@@ -1550,6 +1583,7 @@ int main(void)
         cmocka_unit_test(who_slept_does_not_take_a_lost_disk_for_the_present_one),
         cmocka_unit_test(a_replica_goes_back_behind_records_that_are_not_the_primarys),
         cmocka_unit_test(a_replica_whose_committed_records_are_not_the_primarys_is_forked),
+        cmocka_unit_test(only_an_attached_replica_hears_statuses_late),
         cmocka_unit_test(a_heartbeat_of_another_log_makes_a_replica_attach_anew),
         cmocka_unit_test(records_that_follow_others_are_not_taken),
         cmocka_unit_test(a_session_of_another_log_of_the_same_epoch_is_lost),

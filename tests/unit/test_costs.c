@@ -29,12 +29,24 @@ bool __wrap_pool_push_always(struct pool *pool, struct job *job);
 struct queue;
 bool __real_queue_push(struct queue *queue, void *item);
 bool __wrap_queue_push(struct queue *queue, void *item);
+bool __real_queue_push_quiet(struct queue *queue, void *item);
+bool __wrap_queue_push_quiet(struct queue *queue, void *item);
 bool __real_queue_push_always(struct queue *queue, void *item);
 bool __wrap_queue_push_always(struct queue *queue, void *item);
 bool __real_queue_push_all(struct queue *queue, void *const *items, size_t count);
 bool __wrap_queue_push_all(struct queue *queue, void *const *items, size_t count);
 bool __real_queue_push_many(struct queue *queue, void *const *items, size_t count);
 bool __wrap_queue_push_many(struct queue *queue, void *const *items, size_t count);
+
+struct fixture {
+    struct cluster *cluster;
+    pid_t pid;
+    int to;
+    int from;
+};
+
+/* One node, and three. */
+static struct fixture clusters[2];
 
 static atomic_uint_fast64_t allocations;
 static atomic_uint_fast64_t bytes_allocated;
@@ -99,6 +111,15 @@ bool __wrap_queue_push(struct queue *queue, void *item)
 {
     count_handed();
     return __real_queue_push(queue, item);
+}
+
+/* For the primary, which asks for all: replicas are not woken. */
+bool __wrap_queue_push_quiet(struct queue *queue, void *item)
+{
+    for (int i = 0; i < 2; i++)
+        if (clusters[i].cluster->nodes[0] != NULL && queue == clusters[i].cluster->nodes[0]->events)
+            count_handed();
+    return __real_queue_push_quiet(queue, item);
 }
 
 bool __wrap_queue_push_always(struct queue *queue, void *item)
@@ -274,16 +295,6 @@ static void serve_works(int in, int out, struct cluster *cluster)
 }
 
 /* ---- The node -------------------------------------------------------------------------------- */
-
-struct fixture {
-    struct cluster *cluster;
-    pid_t pid;
-    int to;
-    int from;
-};
-
-/* One node, and three. */
-static struct fixture clusters[2];
 
 static void prepare(struct fixture *f, uint32_t voters, const char *settings)
 {

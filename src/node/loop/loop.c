@@ -126,6 +126,16 @@ void loop_publish_view(struct node *node)
     watchers_see(node, &view);
 }
 
+/* Other replicas' statuses wake a replica for nothing: all that it takes of them is that they are
+ * alive, and where. They come in with the primary's next word. */
+static void ask_for_statuses(struct node *node)
+{
+    bool late = core_hears_late(node->core);
+    if (late != node->loop->hears_late)
+        queue_ask_for_all(node->events, !late);
+    node->loop->hears_late = late;
+}
+
 static bool commit_is_due(const struct loop *loop)
 {
     return loop->works.count > 0 || loop->draining || clock_boot_ns() >= loop->commit_due_ns;
@@ -151,6 +161,7 @@ static void *node_thread(void *closure)
             take_event(node, events[i]);
         if (!node->loop->drained)
             flush(node);
+        ask_for_statuses(node);
         if (commit_is_due(node->loop))
             actions_give_commit(node);
         writer_give_all(node, &node->loop->works);

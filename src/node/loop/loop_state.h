@@ -21,6 +21,7 @@ struct loop {
     struct outbox works;    /* for the writer */
     uint64_t commit_seq;    /* to be given to the writer; 0: none */
     uint64_t commit_due_ns; /* when it is no longer kept for other work to go with */
+    bool hears_late;        /* core_hears_late(), as the queue of events was told */
     bool draining;
     bool drained;
     struct state_incoming *incoming; /* downloaded, not yet installed */

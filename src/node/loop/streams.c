@@ -30,7 +30,9 @@ static void take_stream_event(struct node *node, struct node_event *event)
         event->backlog_bytes = msg->records.batches.length;
         atomic_fetch_add(&node->backlog_bytes, event->backlog_bytes);
     }
-    if (!queue_push(node->events, event))
+    bool taken = msg->type == CORE_MSG_STATUS ? queue_push_quiet(node->events, event)
+                                              : queue_push(node->events, event);
+    if (!taken)
         event_free(node, event);
 }
 
