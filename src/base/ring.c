@@ -22,13 +22,15 @@ static void *place_of(const struct ring *ring, uint64_t number)
 
 static void grow(struct ring *ring)
 {
-    struct ring larger = *ring;
-    larger.capacity = ring->capacity == 0 ? FIRST_CAPACITY : 2 * ring->capacity;
-    larger.items = memory_resize(NULL, larger.capacity, ring->each);
+    size_t capacity = ring->capacity == 0 ? FIRST_CAPACITY : 2 * ring->capacity;
+    struct ring larger = {.each = ring->each,
+                          .capacity = capacity,
+                          .items = memory_resize(NULL, capacity, ring->each)};
     for (uint64_t number = ring->first; number != ring->first + ring->count; number++)
         memcpy(place_of(&larger, number), place_of(ring, number), ring->each);
     free(ring->items);
-    *ring = larger;
+    ring->items = larger.items;
+    ring->capacity = capacity;
 }
 
 void *ring_push(struct ring *ring)

@@ -60,7 +60,9 @@ char task_state(pid_t task)
     read_file(task, "stat", text, sizeof text);
     /* Behind the name, which may hold anything. */
     const char *at = strrchr(text, ')');
-    return at != NULL && at[1] == ' ' ? at[2] : '?';
+    if (at == NULL || at[1] != ' ')
+        return '?';
+    return at[2];
 }
 
 bool task_waits_for_lock(pid_t task)

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "calls.h"
 
 enum {
@@ -97,6 +98,7 @@ static void init_lane(struct load *load, struct lane *lane, enum lane_kind kind,
                       size_t number)
 {
     char full[TEXT_BYTES];
+    ASSERT(load->endpoint_count > 0);
     snprintf(full, sizeof full, "library-%.24s%zu", name, number);
     lane_init(lane, &load->world, full);
     lane->kind = kind;
