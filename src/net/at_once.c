@@ -1,8 +1,10 @@
-/* What a send has finished is told by the thread that sends. */
+/* What a send has finished is told by the thread that sends; and who has read the length of a
+ * message wakes nobody for the rest. */
 #include "net/at_once.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "net/nng_fixes.h"
 
@@ -13,6 +15,15 @@
 void __real_nni_aio_finish(nng_aio *aio, int result, size_t count);
 void __wrap_nni_aio_finish(nng_aio *aio, int result, size_t count);
 void nni_aio_finish_sync(nng_aio *aio, int result, size_t count);
+
+struct nni_thr;
+void __real_nni_thr_set_name(struct nni_thr *thread, const char *name);
+void __wrap_nni_thr_set_name(struct nni_thr *thread, const char *name);
+struct nni_cv;
+void __real_nni_cv_wake1(struct nni_cv *cv);
+void __wrap_nni_cv_wake1(struct nni_cv *cv);
+
+/* ---- Sends ----------------------------------------------------------------------------------- */
 
 struct kept {
     nng_aio *aio;
@@ -60,4 +71,26 @@ void at_once_end(void)
         nng_fixes_leave_callback();
     }
     sender.depth--;
+}
+
+/* ---- The rest of a message ------------------------------------------------------------------- */
+
+/* One of those that run NNG's tasks. */
+static _Thread_local bool runs_tasks;
+
+void __wrap_nni_thr_set_name(struct nni_thr *thread, const char *name)
+{
+    if (thread == NULL && strcmp(name, "nng:task") == 0)
+        runs_tasks = true;
+    __real_nni_thr_set_name(thread, name);
+}
+
+/* The length of a message is one task, the rest of it the next one. What has arrived already, as it
+ * does mostly, is read within the first, which is over then: this thread looks for further tasks
+ * before it sleeps, and is the one that this task wants. Another one would be woken for nothing, or
+ * to wait for the locks that this one still holds. */
+void __wrap_nni_cv_wake1(struct nni_cv *cv)
+{
+    if (!runs_tasks || !nng_fixes_receiving_on())
+        __real_nni_cv_wake1(cv);
 }

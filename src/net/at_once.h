@@ -1,4 +1,5 @@
-/* Completions of NNG on the thread that causes them.
+/* What NNG would do on a further thread, done by the one that is there. What is received needs no
+ * call for it: who has read the length of a message wakes nobody for the rest.
  *
  * When a send ends before nng_ctx_send() or nng_send_aio() returns, as most do, NNG tells so by two
  * tasks, each on a thread that may have to wake for it: one for the sender, one for the connection,

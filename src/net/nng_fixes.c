@@ -88,6 +88,7 @@ static atomic_uint_fast64_t lost_messages;
 struct submission {
     nng_aio *aio;
     bool sends;
+    bool goes_on; /* it receives, from the callback of what it has received */
     bool refused;
 };
 static _Thread_local struct submission submission;
@@ -128,6 +129,11 @@ nng_aio *nng_fixes_sending(void)
     return submission.sends ? submission.aio : NULL;
 }
 
+bool nng_fixes_receiving_on(void)
+{
+    return submission.goes_on;
+}
+
 void nng_fixes_leave_callback(void)
 {
     last_result = NULL;
@@ -158,7 +164,11 @@ static void pipe_send(void *pipe, nng_aio *aio)
 static bool submit(void (*operation)(void *, nng_aio *), void *target, nng_aio *aio)
 {
     struct submission outer = submission; /* TLS submits to TCP inside its own submission */
-    submission = (struct submission){.aio = aio, .sends = operation == stream_send};
+    submission = (struct submission){
+        .aio = aio,
+        .sends = operation == stream_send,
+        .goes_on = operation == stream_recv && last_result == aio,
+    };
     operation(target, aio);
     bool refused = submission.refused;
     submission = outer;

@@ -23,6 +23,8 @@ bool nng_fixes_receiving(uint32_t *socket, uint32_t *pipe);
 
 /* What this thread is giving to a connection to send, right now; NULL: nothing. */
 nng_aio *nng_fixes_sending(void);
+/* This thread is in NNG's callback for bytes of a message, and receives the rest of it. */
+bool nng_fixes_receiving_on(void);
 /* This thread has run callbacks of NNG, and runs none any more. */
 void nng_fixes_leave_callback(void);
 

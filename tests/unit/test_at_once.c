@@ -1,5 +1,5 @@
 /* links: net */
-/* Callbacks of sends on the thread that sends (net/at_once.h). */
+/* What NNG would do on a further thread is done on the one that is there (net/at_once.h). */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +22,17 @@
 #include "net/at_once.h"
 
 enum { PATIENCE_MS = 60000, LISTENERS = 20, ROUNDS = 30 };
+
+int __real_pthread_cond_signal(pthread_cond_t *condition);
+int __wrap_pthread_cond_signal(pthread_cond_t *condition);
+
+static atomic_uint signals; /* to single threads, in all of the process */
+
+int __wrap_pthread_cond_signal(pthread_cond_t *condition)
+{
+    atomic_fetch_add(&signals, 1);
+    return __real_pthread_cond_signal(condition);
+}
 
 static char dir[] = "/tmp/candor-at-once-XXXXXX";
 static char address[64];
@@ -219,39 +230,69 @@ static void publish(nng_socket publisher, char number)
     at_once_end();
 }
 
+/* Connected on both sides: it has heard something. */
+static void listener_open(nng_socket *listener, nng_socket publisher)
+{
+    nng_msg *message;
+    assert_int_equal(nng_sub0_open(listener), 0);
+    assert_int_equal(nng_socket_set(*listener, NNG_OPT_SUB_SUBSCRIBE, "", 0), 0);
+    assert_int_equal(nng_socket_set_int(*listener, NNG_OPT_RECVBUF, 2 * ROUNDS), 0);
+    assert_int_equal(nng_socket_set_ms(*listener, NNG_OPT_RECVTIMEO, 20), 0);
+    assert_int_equal(nng_dial(*listener, address, NULL, 0), 0);
+    do {
+        publish(publisher, 0);
+    } while (nng_recvmsg(*listener, &message, 0) != 0);
+    nng_msg_free(message);
+    assert_int_equal(nng_socket_set_ms(*listener, NNG_OPT_RECVTIMEO, PATIENCE_MS), 0);
+}
+
+/* Nothing but `number`, and what was published while others connected. */
+static void hear(nng_socket listener, char number)
+{
+    char heard = 0;
+    while (heard == 0) {
+        nng_msg *message;
+        assert_int_equal(nng_recvmsg(listener, &message, 0), 0);
+        heard = *(char *)nng_msg_body(message);
+        nng_msg_free(message);
+    }
+    assert_int_equal(heard, number);
+}
+
+/* The length of a message, and the rest: one thread reads both, and is woken once. */
+static void a_message_that_comes_whole_wakes_one_thread(void **state)
+{
+    (void)state;
+    nng_socket publisher;
+    nng_socket listener;
+    assert_int_equal(nng_pub0_open(&publisher), 0);
+    assert_int_equal(nng_listen(publisher, address, NULL, 0), 0);
+    listener_open(&listener, publisher);
+    unsigned before = atomic_load(&signals);
+    for (int round = 1; round <= ROUNDS; round++) {
+        publish(publisher, (char)round);
+        hear(listener, (char)round);
+    }
+    assert_in_range(atomic_load(&signals) - before, 1, ROUNDS + ROUNDS / 2);
+    nng_close(listener);
+    nng_close(publisher);
+}
+
 /* More of them than one sender tells at once. */
 static void a_message_for_many_reaches_all(void **state)
 {
     (void)state;
     nng_socket publisher;
     nng_socket listeners[LISTENERS];
-    nng_msg *message;
     assert_int_equal(nng_pub0_open(&publisher), 0);
     assert_int_equal(nng_socket_set_int(publisher, NNG_OPT_SENDBUF, ROUNDS), 0);
     assert_int_equal(nng_listen(publisher, address, NULL, 0), 0);
-    for (int i = 0; i < LISTENERS; i++) {
-        assert_int_equal(nng_sub0_open(&listeners[i]), 0);
-        assert_int_equal(nng_socket_set(listeners[i], NNG_OPT_SUB_SUBSCRIBE, "", 0), 0);
-        assert_int_equal(nng_socket_set_int(listeners[i], NNG_OPT_RECVBUF, 2 * ROUNDS), 0);
-        assert_int_equal(nng_socket_set_ms(listeners[i], NNG_OPT_RECVTIMEO, 20), 0);
-        assert_int_equal(nng_dial(listeners[i], address, NULL, 0), 0);
-        do { /* until it is connected on both sides */
-            publish(publisher, 0);
-        } while (nng_recvmsg(listeners[i], &message, 0) != 0);
-        nng_msg_free(message);
-        assert_int_equal(nng_socket_set_ms(listeners[i], NNG_OPT_RECVTIMEO, PATIENCE_MS), 0);
-    }
+    for (int i = 0; i < LISTENERS; i++)
+        listener_open(&listeners[i], publisher);
     for (int round = 1; round <= ROUNDS; round++) {
         publish(publisher, (char)round);
-        for (int i = 0; i < LISTENERS; i++) {
-            char heard = 0;
-            while (heard == 0) { /* those of the beginning */
-                assert_int_equal(nng_recvmsg(listeners[i], &message, 0), 0);
-                heard = *(char *)nng_msg_body(message);
-                nng_msg_free(message);
-            }
-            assert_int_equal(heard, round);
-        }
+        for (int i = 0; i < LISTENERS; i++)
+            hear(listeners[i], (char)round);
     }
     for (int i = 0; i < LISTENERS; i++)
         nng_close(listeners[i]);
@@ -264,6 +305,7 @@ int main(void)
         cmocka_unit_test(who_sends_is_told_by_its_own_thread_and_the_connection_is_free_again),
         cmocka_unit_test(what_must_wait_is_told_by_another_thread),
         cmocka_unit_test(who_stops_an_aio_waits_for_the_end),
+        cmocka_unit_test(a_message_that_comes_whole_wakes_one_thread),
         cmocka_unit_test(a_message_for_many_reaches_all),
     };
     if (mkdtemp(dir) == NULL)
