@@ -96,8 +96,8 @@ enum candor_code candor_watch_open(struct candor_client *client,
 /* Waits until something has happened, at most `timeout_ms` (0: 10 s; at most 60 s), and then gives
  * no events: also then `seen_seq` and the freshness are news. It takes longer, by the client's
  * deadline, when no node answers: UNAVAILABLE, DEADLINE_EXCEEDED; the next call goes on where this
- * one stood. Final are INVALID_ARGUMENT, and OUT_OF_RANGE: nobody has come to since_seq yet. A watch
- * from now on begins with its first call. */
+ * one stood. Final are INVALID_ARGUMENT, and OUT_OF_RANGE: nobody has come to since_seq yet. A
+ * watch from now on begins with its first call. */
 enum candor_code candor_watch_next(struct candor_watch *watch, uint32_t timeout_ms,
                                    struct candor_changes *out, struct candor_error *err);
 /* Where the watch stands, behind all that it has given: at most CANDOR_CURSOR_BYTES_MAX bytes, good

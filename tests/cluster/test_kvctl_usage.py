@@ -138,7 +138,7 @@ class Mistyped(Usage):
                             (("kv", "get", "k"), "`kvctl get`"), (("info",), "`kvctl status`"),
                             (("setnx", "k", "v"), "--expect-absent"), (("move-leader",), "kvctl help transfer"),
                             (("cat", "k"), "`kvctl get KEY`"), (("agent",), "kvctl help up"), (("compaction", "7"), "by itself"),
-                            (("join", "tcp://b"), "docs/topology.md"), (("monitor",), "cannot be watched"),
+                            (("join", "tcp://b"), "docs/topology.md"), (("monitor",), "kvctl watch"),
                             (("hset", "h", "f", "v"), "a value is bytes"), (("step-down",), "kvctl help transfer"),
                             (("restart", "a"), "kvctl node start NODE"), (("kill", "a"), "kvctl help node kill")):
             self.refuses(*typed, says=(f"unknown command '{typed[0]}'", says))

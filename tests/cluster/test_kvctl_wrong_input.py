@@ -25,7 +25,8 @@ OPERANDS = {"KEY": "k", "VALUE": "v", "NODE": "alpha", "ID": "1-2-00000000", "DE
 BAD_VALUES = {"DURATION": ("5", "x", "", "-1s", "1.2.3s", "5 parsecs"), "COUNT": ("x", "-1", "", "1.5", "99999999999999999999999"),
               "NUMBER": ("x", "0", ""), "SECONDS": ("x", "", "-1", "0", "1e3"), "PERCENT": ("x", "", "101", "-1"), "N": ("x", "", "1e3", "99999999999999999999999"), "SIZE": ("5MB", "x", "-1B", ""),
               "NODE": ("", "nosuch"), "ADDRESS": ("nonsense", "tcp://", "tcp://h", "http://h:1", "tls+tcp://h:1", ""),
-              "FILE": ("",), "DIR": ("",), "CLUSTER": ("",), "KEY": (), "VALUE": (), "PREFIX": (), "TEXT": ()}
+              "FILE": ("",), "DIR": ("",), "CLUSTER": ("",), "KEY": (), "VALUE": (), "PREFIX": (), "TEXT": (),
+              "SEQ": ("x", "-1", "", "0", "1.5", "99999999999999999999999"), "COMMAND": ()}
 TABLES = {"status", "watch-status", "health"}  # what cannot be reached is what they are asked for: it stands in their table
 
 TOPOLOGY = """cluster: wrong-input

@@ -1,0 +1,371 @@
+/* kvctl watch: what happens in a range of keys, a line an event. */
+#include <candor/watch.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/keys/reading.h"
+#include "cli/keys/watch_exec.h"
+
+/* How long one look waits: ^C is noticed between two. */
+enum { LOOK_MS = 1000 };
+
+static const struct option_spec watch_options[] = {
+    {"key", 0, "KEY", false, "Watch this key alone"},
+    {"start", 0, "KEY", false, "Watch the keys from this one on"},
+    {"end", 0, "KEY", false, "The first key not watched"},
+    {"since", 0, "SEQ", false, "Begin with the record of this seq; default: with what comes"},
+    {"state", 0, NULL, false, "Show what is there first"},
+    {"cursor", 0, "FILE", false,
+     "Go on where the last watch with FILE ended; it is made if missing"},
+    {"uncommitted", 0, NULL, false,
+     "Show at once what is not committed yet, and what is taken back"},
+    {"no-puts", 0, NULL, false, "Leave puts out"},
+    {"no-deletes", 0, NULL, false, "Leave deletes out"},
+    {"count", 'c', "COUNT", false, "Stop after this many events"},
+    {"progress", 0, NULL, false, "Say how far the watch has seen when nothing happens"},
+    {"exec", 'x', "COMMAND", false,
+     "Run COMMAND by the shell for each event, with its JSON as standard input"},
+    {0},
+};
+
+/* A watch that goes on. */
+struct watching {
+    struct command_context *ctx;
+    struct candor_watch *watch;
+    const char *cursor_file;   /* NULL: none */
+    const char *command;       /* of --exec; NULL: none */
+    uint64_t left;             /* events to show */
+    uint64_t until_ns;         /* --deadline; UINT64_MAX: none */
+    bool stale;                /* as it was told last */
+    bool silent;               /* no node answers, and it was told */
+    struct candor_error error; /* why, then */
+};
+
+/* ---- The cursor's file ----------------------------------------------------------------------- */
+
+/* Malloc'd; empty where there is no file yet. False after a report. */
+static bool read_cursor(struct command_context *ctx, const char *path, struct candor_bytes *out,
+                        int *status)
+{
+    *out = (struct candor_bytes){0};
+    if (path == NULL)
+        return true;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666); /* before anything is shown */
+    if (fd < 0) {
+        *status = report_usage(ctx, NULL, "--cursor %s: %s", path, strerror(errno));
+        return false;
+    }
+    close(fd);
+    size_t length = 0;
+    uint8_t *text = read_whole_file(ctx, path, 4096, &length, status);
+    if (text == NULL)
+        return false;
+    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
+        length--;
+    size_t decoded = 0;
+    text[length] = '\0';
+    if (length == 0) { /* it was just made */
+        free(text);
+        return true;
+    }
+    uint8_t *bytes = base64_decode((const char *)text, &decoded);
+    free(text);
+    *out = (struct candor_bytes){bytes, decoded};
+    if (bytes != NULL)
+        return true;
+    *status = report_usage(ctx, "remove it to begin anew", "%s: it holds no cursor", path);
+    return false;
+}
+
+/* Replaced whole: who goes on from it finds the old or the new one. */
+static int keep_cursor(const struct watching *watching)
+{
+    uint8_t cursor[CANDOR_CURSOR_BYTES_MAX];
+    if (watching->cursor_file == NULL)
+        return EXIT_DONE;
+    size_t length = candor_watch_cursor(watching->watch, cursor);
+    if (length == 0)
+        return EXIT_DONE;
+    char path[4096];
+    snprintf(path, sizeof path, "%s.new", watching->cursor_file);
+    char *text = base64_encode(cursor, length);
+    FILE *file = fopen(path, "we");
+    bool written = file != NULL && fprintf(file, "%s\n", text) > 0;
+    written = file != NULL && fclose(file) == 0 && written;
+    free(text);
+    if (written && rename(path, watching->cursor_file) == 0)
+        return EXIT_DONE;
+    struct candor_error error;
+    candor_error_set(&error, CANDOR_UNKNOWN, CANDOR_REASON_NONE, "%s: %s", watching->cursor_file,
+                     strerror(errno));
+    report_error(watching->ctx, &error, "events since the last one kept will be shown again");
+    return EXIT_SESSION;
+}
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+static const char *type_name(const struct candor_event *event)
+{
+    switch (event->type) {
+    case CANDOR_EVENT_PUT:
+        return "put";
+    case CANDOR_EVENT_DELETE:
+        return "delete";
+    case CANDOR_EVENT_STATE:
+        return "state";
+    case CANDOR_EVENT_STATE_END:
+        return "state_end";
+    case CANDOR_EVENT_ROLLED_BACK:
+        return "rolled_back";
+    case CANDOR_EVENT_COMPACTED:
+        return "compacted";
+    }
+    return "unknown";
+}
+
+static json_t *json_event(const struct candor_event *event)
+{
+    json_t *out = json_object();
+    json_object_set_new(out, "type", json_string(type_name(event)));
+    json_object_set_new(out, "seq", json_u64(event->pos.seq));
+    if (event->key.length > 0) {
+        json_set_bytes(out, "key", event->key.data, event->key.length);
+        if (event->type != CANDOR_EVENT_DELETE)
+            json_set_bytes(out, "value", event->value.data, event->value.length);
+        json_object_set_new(out, "taken_back", json_boolean(event->taken_back));
+        json_object_set_new(out, "more", json_boolean(event->more));
+        json_object_set_new(out, "wall_ms", json_u64(event->wall_ms));
+    }
+    return out;
+}
+
+static void print_event(const struct candor_event *event)
+{
+    static const char *const words[] = {[CANDOR_EVENT_PUT] = "PUT",
+                                        [CANDOR_EVENT_DELETE] = "DELETE",
+                                        [CANDOR_EVENT_STATE] = "STATE"};
+    switch (event->type) {
+    case CANDOR_EVENT_STATE_END:
+        return;
+    case CANDOR_EVENT_ROLLED_BACK:
+        printf("ROLLED BACK: what was shown from seq %" PRIu64 " on has not happened\n",
+               event->pos.seq);
+        return;
+    case CANDOR_EVENT_COMPACTED:
+        printf("COMPACTED: changes before seq %" PRIu64
+               " may be missing; what is there now follows\n",
+               event->pos.seq);
+        return;
+    default:
+        printf("%" PRIu64 "\t%s%s\t", event->pos.seq, event->taken_back ? "NOT " : "",
+               words[event->type]);
+        print_escaped(event->key, stdout);
+        if (event->type != CANDOR_EVENT_DELETE) {
+            putchar('\t');
+            print_escaped(event->value, stdout);
+        }
+        putchar('\n');
+    }
+}
+
+/* The status of --exec's command where it fails. */
+static int show_event(const struct watching *watching, const struct candor_event *event)
+{
+    if (watching->command == NULL && !context_json(watching->ctx)) {
+        print_event(event);
+        return EXIT_DONE;
+    }
+    json_t *json = json_event(event);
+    if (watching->command == NULL) {
+        output_json(watching->ctx, json);
+        return EXIT_DONE;
+    }
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    int status = watch_exec(watching->ctx, watching->command, text);
+    free(text);
+    return status;
+}
+
+/* On the way to stale, and back; and with --progress each time. */
+static void show_progress(struct watching *watching, const struct candor_changes *changes)
+{
+    const struct candor_freshness *fresh = &changes->freshness;
+    bool asked = option_given(watching->ctx, "progress") && changes->count == 0;
+    if (context_json(watching->ctx) && asked && watching->command == NULL) {
+        json_t *out = json_object();
+        json_object_set_new(out, "type", json_string("progress"));
+        json_object_set_new(out, "seq", json_u64(changes->seen_seq));
+        json_object_set_new(out, "freshness", json_freshness(fresh));
+        output_json(watching->ctx, out);
+        return;
+    }
+    char age[AGE_TEXT_BYTES];
+    char bound[64] = "nothing proves how old that is";
+    if (fresh->has_staleness_bound)
+        snprintf(bound, sizeof bound, "at most %s old", age_text(fresh->staleness_bound_ms, age));
+    if (asked || fresh->stale != watching->stale)
+        output_note(watching->ctx, "%s, seen up to seq %" PRIu64 " at node %s: %s",
+                    fresh->stale ? "STALE" : "fresh", changes->seen_seq, fresh->node, bound);
+    watching->stale = fresh->stale;
+}
+
+static int show(struct watching *watching, const struct candor_changes *changes)
+{
+    size_t shown = 0;
+    for (; shown < changes->count && watching->left > 0; shown++) {
+        int status = show_event(watching, &changes->events[shown]);
+        if (status != EXIT_DONE)
+            return status;
+        watching->left--;
+    }
+    fflush(stdout);
+    show_progress(watching, changes);
+    /* What was shown in part is shown again. */
+    return shown == changes->count ? keep_cursor(watching) : EXIT_DONE;
+}
+
+/* ---- Going on -------------------------------------------------------------------------------- */
+
+static bool is_passing(const struct candor_error *error)
+{
+    return error->code == CANDOR_UNAVAILABLE || error->code == CANDOR_DEADLINE_EXCEEDED ||
+           error->code == CANDOR_RESOURCE_EXHAUSTED;
+}
+
+/* False: it is over, with the status. */
+static bool look(struct watching *watching, int *status)
+{
+    struct candor_changes changes;
+    uint64_t now_ns = clock_boot_ns();
+    if (watching->left == 0 || interrupt_seen() || now_ns >= watching->until_ns)
+        return false;
+    uint64_t left_ms = (watching->until_ns - now_ns) / NS_PER_MS + 1;
+    uint32_t wait_ms = left_ms < LOOK_MS ? (uint32_t)left_ms : LOOK_MS;
+    if (candor_watch_next(watching->watch, wait_ms, &changes, &watching->error) == CANDOR_OK) {
+        watching->silent = false;
+        *status = show(watching, &changes);
+        return *status == EXIT_DONE;
+    }
+    if (!is_passing(&watching->error)) {
+        *status = report_error(watching->ctx, &watching->error, NULL);
+        return false;
+    }
+    if (!watching->silent)
+        output_note(watching->ctx, "%s; the watch goes on when a node answers",
+                    watching->error.message);
+    watching->silent = true;
+    return true;
+}
+
+static int go_on(struct watching *watching)
+{
+    int status = EXIT_DONE;
+    interrupt_begin();
+    while (look(watching, &status))
+        ;
+    bool interrupted = interrupt_seen();
+    interrupt_end();
+    bool too_few = option_given(watching->ctx, "count") && watching->left > 0;
+    if (status != EXIT_DONE || interrupted || !(too_few || watching->silent))
+        return status;
+    if (!watching->silent)
+        candor_error_set(&watching->error, CANDOR_DEADLINE_EXCEEDED, CANDOR_REASON_NONE,
+                         "%" PRIu64 " of the events did not come before the deadline",
+                         watching->left);
+    return report_error(watching->ctx, &watching->error, NULL);
+}
+
+static struct candor_bytes option_bytes(const struct command_context *ctx, const char *name)
+{
+    const char *text = option_text(ctx, name);
+    return text == NULL ? (struct candor_bytes){0} : candor_text(text);
+}
+
+static int open_and_go_on(struct watching *watching, const struct candor_watch_options *options)
+{
+    struct command_context *ctx = watching->ctx;
+    struct candor_error error;
+    int status;
+    struct candor_client *client = context_client(ctx, &status);
+    if (client == NULL)
+        return status;
+    if (candor_watch_open(client, options, &watching->watch, &error) != CANDOR_OK)
+        return report_usage(ctx, NULL, "%s", error.message);
+    status = go_on(watching);
+    candor_watch_close(watching->watch);
+    return status;
+}
+
+static int run_watch(struct command_context *ctx, int argc, char **argv)
+{
+    struct watching watching = {.ctx = ctx,
+                                .cursor_file = option_text(ctx, "cursor"),
+                                .command = option_text(ctx, "exec"),
+                                .left = UINT64_MAX,
+                                .until_ns = UINT64_MAX};
+    struct candor_watch_options options = {.prefix = argc > 0 ? candor_text(argv[0])
+                                                              : (struct candor_bytes){0},
+                                           .key = option_bytes(ctx, "key"),
+                                           .start = option_bytes(ctx, "start"),
+                                           .end = option_bytes(ctx, "end"),
+                                           .with_state = option_given(ctx, "state"),
+                                           .uncommitted = option_given(ctx, "uncommitted"),
+                                           .no_puts = option_given(ctx, "no-puts"),
+                                           .no_deletes = option_given(ctx, "no-deletes")};
+    if (!option_number(ctx, "since", 1, UINT64_MAX, &options.since_seq) ||
+        !option_number(ctx, "count", 1, UINT64_MAX, &watching.left))
+        return EXIT_USAGE;
+    if (option_given(ctx, "count") && watching.left < UINT32_MAX)
+        options.limit = (uint32_t)watching.left;
+    int ranges = (options.key.length > 0) + (options.prefix.length > 0) +
+                 (options.start.length > 0 || options.end.length > 0);
+    if (ranges > 1)
+        return report_usage(ctx, NULL, "PREFIX, --key, and --start with --end exclude each other");
+    uint64_t deadline_ms = context_deadline_ms(ctx, 0);
+    if (deadline_ms > 0)
+        watching.until_ns = clock_boot_ns() + deadline_ms * NS_PER_MS;
+    int status = EXIT_USAGE;
+    struct candor_bytes cursor;
+    if (!read_cursor(ctx, watching.cursor_file, &cursor, &status))
+        return status;
+    options.cursor = cursor;
+    if (cursor.length > 0) { /* where it began is past */
+        options.with_state = false;
+        options.since_seq = 0;
+    }
+    status = open_and_go_on(&watching, &options);
+    free((void *)(uintptr_t)cursor.data);
+    return status;
+}
+
+const struct command command_watch = {
+    .name = "watch",
+    .group = GROUP_KEYS,
+    .args = "[PREFIX]",
+    .summary = "Show what happens to keys, as it happens",
+    .description =
+        "Prints a line `seq<TAB>PUT<TAB>key<TAB>value` or `seq<TAB>DELETE<TAB>key` for each change "
+        "of the keys that begin with PREFIX (all, without it), in the order of the log, once it is "
+        "committed, until ^C or --deadline. It goes on over restarts and failovers of nodes, at "
+        "whichever answers: nothing is left out and nothing is shown twice, or a line says so "
+        "(COMPACTED, ROLLED BACK). With --cursor it goes on over its own restarts, too. A note on "
+        "stderr says when what is seen is STALE, and when it is fresh again.\n\n"
+        "With -o json each event is one line. With --exec nothing is printed: COMMAND gets each "
+        "event's JSON, one after the other; when it fails, the watch ends, and with --cursor the "
+        "next one begins with the events of that answer.",
+    .examples = "kvctl watch cart:\n"
+                "kvctl watch cart: --state\twhat is there, then what happens\n"
+                "kvctl watch --since 1 --count 10 -o json\n"
+                "kvctl watch cart: --cursor carts.cursor --exec 'cat >> carts.jsonl'\n",
+    .options = watch_options,
+    .min_args = 0,
+    .max_args = 1,
+    .run = run_watch,
+};
