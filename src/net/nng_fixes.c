@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -33,7 +34,14 @@
  * 5. The thread that ends what takes too long wakes in the millisecond of the earliest time limit,
  *    and takes an operation for late in the next one. Between the two it looks again and again, and
  *    holds its lock: whatever begins or ends beside it waits for up to a millisecond. It waits for
- *    one millisecond longer here. */
+ *    one millisecond longer here.
+ *
+ * 6. A socket that is made to dial is watched by epoll before it is connected, for nothing: but
+ *    that it is not connected, epoll tells all the same, again and again. So a failed attempt keeps
+ *    the poller busy until it is freed, for which another thread waits for the poller, one after
+ *    the other. Hundreds of dialers without a peer on a busy machine fail faster than that, and
+ *    nng_close() waits behind them for ever, at 100 % of a core. Such a socket is watched for one
+ *    event alone, as NNG does with all others. */
 #if NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION * 100 + NNG_PATCH_VERSION < 502
 #error "NNG 1.5.2 or newer is needed: older ones call back themselves what they refuse " \\
     "(2, 3), and would finish it twice"
@@ -47,6 +55,7 @@
 #define REFUSES_SILENTLY FIXES
 #define LOSES_MESSAGES (FIXES && NNG_MINOR_VERSION < 6)
 #define SPINS_BEFORE_LATE FIXES
+#define WATCHES_THE_UNCONNECTED FIXES
 #define ABORTS_TASKS (FIXES && NNG_MINOR_VERSION >= 9 && NNG_MINOR_VERSION < 12)
 
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
@@ -65,6 +74,8 @@ void __real_nni_pipe_send(struct nni_pipe *pipe, nng_aio *aio);
 void __wrap_nni_pipe_send(struct nni_pipe *pipe, nng_aio *aio);
 void __real_nni_pipe_recv(struct nni_pipe *pipe, nng_aio *aio);
 void __wrap_nni_pipe_recv(struct nni_pipe *pipe, nng_aio *aio);
+int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 struct nni_task;
 void __real_nni_task_abort(struct nni_task *task);
 void __wrap_nni_task_abort(struct nni_task *task);
@@ -235,6 +246,15 @@ void __wrap_nni_pipe_send(struct nni_pipe *pipe, nng_aio *aio)
 }
 
 /* 0 and the largest number mean at once and never. */
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    if (!WATCHES_THE_UNCONNECTED || operation != EPOLL_CTL_ADD || event->events != 0)
+        return __real_epoll_ctl(epoll, operation, fd, event);
+    struct epoll_event once = *event;
+    once.events = EPOLLONESHOT;
+    return __real_epoll_ctl(epoll, operation, fd, &once);
+}
+
 int __wrap_nni_cv_until(struct nni_cv *cv, uint64_t until_ms)
 {
     bool is_time = until_ms != 0 && until_ms != UINT64_MAX;

@@ -21,6 +21,9 @@ uint64_t __wrap_nni_clock(void)
 }
 
 #define SHORT_SLEEPS 200
+/* Between one look a sleep and thousands: where the machine is busy, its thread comes so late now
+ * and then that it waits for the clock all the same. */
+#define LOOKS_BETWEEN (SHORT_SLEEPS * 250)
 
 /* Says how often NNG looked at the clock while that many operations ran into their time limits. */
 static inline int sleep_shortly(int in, int out, void *closure)

@@ -72,12 +72,6 @@ static void party_open(struct party *party, nng_socket socket)
     nng_aio_set_timeout(party->aio, PATIENCE_MS);
 }
 
-static void party_close(struct party *party)
-{
-    nng_aio_free(party->aio);
-    nng_ctx_close(party->context);
-}
-
 static void wait_told(struct party *party, unsigned times)
 {
     while (atomic_load(&party->told) < times)
@@ -97,6 +91,14 @@ static void drop_message(struct party *party)
 {
     nng_msg_free(nng_aio_get_msg(party->aio));
     nng_aio_set_msg(party->aio, NULL);
+}
+
+static void party_close(struct party *party)
+{
+    nng_aio_stop(party->aio);
+    drop_message(party); /* what it has received, or not sent */
+    nng_aio_free(party->aio);
+    nng_ctx_close(party->context);
 }
 
 /* Two who ask, and two at the other end who have heard them. */
@@ -122,6 +124,7 @@ static void conversation_open(struct conversation *it)
         wait_told(&it->ask[i], 1);
         nng_ctx_recv(it->ask[i].context, it->ask[i].aio);
         wait_told(&it->answer[i], 1);
+        drop_message(&it->answer[i]);
     }
 }
 
