@@ -19,6 +19,8 @@
  * (COMPACTED, ROLLED_BACK). candor_watch_cursor() says where it stands, for another process to go
  * on from.
  *
+ * candor_watch_start() does the same without a thread of the program's.
+ *
  * Threads: a watch belongs to one thread at a time; several watches may use one client at once.
  * Memory: what a call finds none for is asked for again by the next one. */
 #ifndef CANDOR_WATCH_H
@@ -100,10 +102,27 @@ enum candor_code candor_watch_open(struct candor_client *client,
  * watch from now on begins with its first call. */
 enum candor_code candor_watch_next(struct candor_watch *watch, uint32_t timeout_ms,
                                    struct candor_changes *out, struct candor_error *err);
+/* The watch goes on by itself: `told` is called with what candor_watch_next() would give, again and
+ * again, on a thread of the library, one call at a time; `changes` are gone when it returns. It
+ * must not block (candor/async.h), and may close the watch or ask for its cursor. An error
+ * (`error->code` is not OK) that does not end it has passed by with the next call that has none.
+ * `ended`: it was the last call: the error is final, or RESOURCE_EXHAUSTED, when the client has too
+ * many operations in flight to ask again. A watch counts as one of them
+ * (candor_client_options.operations) and holds one of the places that a client has at a node; give
+ * hundreds of watches clients of their own.
+ *
+ * Any other code than OK: it was not begun, and candor_watch_next() still serves. */
+enum candor_code candor_watch_start(struct candor_watch *watch,
+                                    void (*told)(void *closure,
+                                                 const struct candor_changes *changes,
+                                                 const struct candor_error *error, bool ended),
+                                    void *closure, struct candor_error *err);
 /* Where the watch stands, behind all that it has given: at most CANDOR_CURSOR_BYTES_MAX bytes, good
  * at any node. Returns the length; 0: it has not begun. */
 size_t candor_watch_cursor(const struct candor_watch *watch, uint8_t out[CANDOR_CURSOR_BYTES_MAX]);
-void candor_watch_close(struct candor_watch *watch); /* NULL is fine */
+/* `told` is not called any more when this returns. The node may be waited for a little longer
+ * inside the library, which candor_client_close() ends. NULL is fine. */
+void candor_watch_close(struct candor_watch *watch);
 
 #ifdef __cplusplus
 }

@@ -20,6 +20,19 @@ struct candor_watch {
     struct candor_event *events;
     size_t count;
     size_t capacity;
+
+    /* Of one that goes on by itself. */
+    bool started;
+    void (*told)(void *closure, const struct candor_changes *changes,
+                 const struct candor_error *error, bool ended);
+    void *closure;
+    pthread_mutex_t lock; /* of what follows; not held while it is told */
+    pthread_cond_t told_it;
+    bool under_way; /* done() will come, and frees it where it is closed */
+    bool telling;   /* in `told`, on `teller` */
+    bool closed;
+    bool closed_within; /* from `told`: whoever called that frees it */
+    pthread_t teller;
 };
 
 /* ---- Opening --------------------------------------------------------------------------------- */
@@ -84,6 +97,18 @@ static enum candor_code keep_cursor(struct candor_watch *watch, struct candor_by
                             "cursor: these %zu bytes are none", cursor.length);
 }
 
+static void watch_free(struct candor_watch *watch)
+{
+    if (watch->cursor != NULL)
+        candor__v1__watch_cursor__free_unpacked(watch->cursor, NULL);
+    candor_result_free(&watch->result);
+    pthread_mutex_destroy(&watch->lock);
+    pthread_cond_destroy(&watch->told_it);
+    free(watch->events);
+    free(watch->bytes);
+    free(watch);
+}
+
 enum candor_code candor_watch_open(struct candor_client *client,
                                    const struct candor_watch_options *options,
                                    struct candor_watch **out, struct candor_error *err)
@@ -98,6 +123,8 @@ enum candor_code candor_watch_open(struct candor_client *client,
         free(watch);
         return operation_out_of_memory(err);
     }
+    pthread_mutex_init(&watch->lock, NULL);
+    pthread_cond_init(&watch->told_it, NULL);
     watch->client = client;
     watch->request.since_seq = options->since_seq;
     watch->request.no_puts = options->no_puts;
@@ -106,23 +133,11 @@ enum candor_code candor_watch_open(struct candor_client *client,
     watch->request.limit = options->limit;
     watch->state_asked = options->with_state;
     if (keep_cursor(watch, options->cursor, err) != CANDOR_OK) {
-        candor_watch_close(watch);
+        watch_free(watch);
         return err->code;
     }
     *out = watch;
     return CANDOR_OK;
-}
-
-void candor_watch_close(struct candor_watch *watch)
-{
-    if (watch == NULL)
-        return;
-    if (watch->cursor != NULL)
-        candor__v1__watch_cursor__free_unpacked(watch->cursor, NULL);
-    candor_result_free(&watch->result);
-    free(watch->events);
-    free(watch->bytes);
-    free(watch);
 }
 
 size_t candor_watch_cursor(const struct candor_watch *watch, uint8_t out[CANDOR_CURSOR_BYTES_MAX])
@@ -307,26 +322,30 @@ static bool take(const struct call *call, struct slice body, struct candor_resul
     return operation_unpack(&candor__v1__watch_response__descriptor, body, result) != NULL;
 }
 
-enum candor_code candor_watch_next(struct candor_watch *watch, uint32_t timeout_ms,
-                                   struct candor_changes *out, struct candor_error *err)
+static void begin_answer(struct candor_watch *watch, uint64_t timeout_ms)
 {
-    struct candor_error local;
-    err = err == NULL ? &local : err;
-    *err = (struct candor_error){0};
-    *out = (struct candor_changes){0};
     watch->count = 0;
     candor_result_free(&watch->result);
-    timeout_ms = timeout_ms == 0 ? TIMEOUT_MS_DEFAULT : timeout_ms;
     watch->request.wait_ms = (uint32_t)min_u64(timeout_ms, TIMEOUT_MS_MAX);
     watch->request.with_state = watch->state_asked;
-    /* An attempt has half of the time: one that waits in vain leaves some for another. */
-    struct call call = {.method = "/candor.v1.KV/Watch",
-                        .class = RPC_ALONE,
-                        .deadline_ms = 2 * watch->request.wait_ms + watch->client->deadline_ms,
-                        .take = take};
-    enum candor_code code =
-        operation_call(watch->client, &call, &watch->request.base, WAITING(&watch->result));
-    code = code == CANDOR_OK ? take_answer(watch, err) : take_refusal(watch, out, err);
+}
+
+/* An attempt has half of the time: one that waits in vain leaves some for another. */
+static struct call call_of(const struct candor_watch *watch)
+{
+    return (struct call){.method = "/candor.v1.KV/Watch",
+                         .class = RPC_ALONE,
+                         .deadline_ms = 2 * watch->request.wait_ms + watch->client->deadline_ms,
+                         .take = take};
+}
+
+static enum candor_code conclude(struct candor_watch *watch, struct candor_changes *out,
+                                 struct candor_error *err)
+{
+    *err = (struct candor_error){0};
+    *out = (struct candor_changes){0};
+    enum candor_code code = watch->result.error.code == CANDOR_OK ? take_answer(watch, err)
+                                                                  : take_refusal(watch, out, err);
     out->freshness = watch->result.freshness;
     out->seen_seq = seq_of(watch->cursor);
     if (code == CANDOR_OK) {
@@ -334,4 +353,119 @@ enum candor_code candor_watch_next(struct candor_watch *watch, uint32_t timeout_
         out->count = watch->count;
     }
     return code;
+}
+
+enum candor_code candor_watch_next(struct candor_watch *watch, uint32_t timeout_ms,
+                                   struct candor_changes *out, struct candor_error *err)
+{
+    struct candor_error local;
+    err = err == NULL ? &local : err;
+    if (watch->started) {
+        *out = (struct candor_changes){0};
+        return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
+                                "the watch goes on by itself");
+    }
+    begin_answer(watch, timeout_ms == 0 ? TIMEOUT_MS_DEFAULT : timeout_ms);
+    struct call call = call_of(watch);
+    (void)operation_call(watch->client, &call, &watch->request.base, WAITING(&watch->result));
+    return conclude(watch, out, err);
+}
+
+/* ---- Going on by itself ---------------------------------------------------------------------- */
+
+static void done(void *closure, struct candor_result *result);
+
+/* False, with the error: it is not under way. Else the watch may be another thread's already. */
+static bool ask(struct candor_watch *watch, struct candor_error *err)
+{
+    struct candor_sink sink = {.done = done, .closure = watch};
+    begin_answer(watch, TIMEOUT_MS_DEFAULT);
+    struct call call = call_of(watch);
+    return operation_call(watch->client, &call, &watch->request.base, SUBMITTING(&sink, err)) ==
+           CANDOR_OK;
+}
+
+static bool is_final(enum candor_code code)
+{
+    return code != CANDOR_OK && code != CANDOR_UNAVAILABLE && code != CANDOR_DEADLINE_EXCEEDED &&
+           code != CANDOR_RESOURCE_EXHAUSTED;
+}
+
+/* False: the program has closed the watch, which is gone. */
+static bool tell(struct candor_watch *watch, const struct candor_changes *changes,
+                 const struct candor_error *error, bool ended)
+{
+    pthread_mutex_lock(&watch->lock);
+    watch->under_way = false;
+    bool closed = watch->closed;
+    watch->telling = !closed;
+    watch->teller = pthread_self();
+    pthread_mutex_unlock(&watch->lock);
+    if (!closed) {
+        watch->told(watch->closure, changes, error, ended);
+        pthread_mutex_lock(&watch->lock);
+        watch->telling = false;
+        watch->under_way = !ended && !watch->closed;
+        /* Who closes it on another thread waits for this, and frees it; here nobody does. */
+        closed = watch->closed && watch->closed_within;
+        bool goes_on = !watch->closed;
+        pthread_cond_broadcast(&watch->told_it);
+        pthread_mutex_unlock(&watch->lock);
+        if (!closed)
+            return goes_on;
+    }
+    watch_free(watch);
+    return false;
+}
+
+/* On a thread of the library. */
+static void done(void *closure, struct candor_result *result)
+{
+    struct candor_watch *watch = closure;
+    struct candor_changes changes;
+    struct candor_error error;
+    watch->result = *result;
+    *result = (struct candor_result){0};
+    bool ended = is_final(conclude(watch, &changes, &error));
+    if (!tell(watch, &changes, &error, ended) || ended)
+        return;
+    if (ask(watch, &error))
+        return;
+    changes = (struct candor_changes){.seen_seq = seq_of(watch->cursor)};
+    (void)tell(watch, &changes, &error, true);
+}
+
+enum candor_code candor_watch_start(struct candor_watch *watch,
+                                    void (*told)(void *closure,
+                                                 const struct candor_changes *changes,
+                                                 const struct candor_error *error, bool ended),
+                                    void *closure, struct candor_error *err)
+{
+    struct candor_error local;
+    err = err == NULL ? &local : err;
+    if (watch->started)
+        return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
+                                "the watch goes on by itself already");
+    watch->told = told;
+    watch->closure = closure;
+    watch->started = watch->under_way = true;
+    if (ask(watch, err))
+        return CANDOR_OK;
+    watch->started = watch->under_way = false;
+    return err->code;
+}
+
+void candor_watch_close(struct candor_watch *watch)
+{
+    if (watch == NULL)
+        return;
+    pthread_mutex_lock(&watch->lock);
+    watch->closed = true;
+    watch->closed_within = watch->telling && pthread_equal(watch->teller, pthread_self());
+    while (watch->telling && !watch->closed_within)
+        pthread_cond_wait(&watch->told_it, &watch->lock);
+    bool free_it = !watch->under_way && !watch->closed_within;
+    pthread_mutex_unlock(&watch->lock);
+    if (free_it)
+        watch_free(watch);
 }

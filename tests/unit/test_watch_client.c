@@ -195,6 +195,74 @@ static void what_was_rolled_back_is_told_and_the_watch_goes_on(void **state)
     cluster_free(cluster);
 }
 
+/* What a watch that goes on by itself was told. */
+struct listener {
+    struct candor_watch *watch;
+    atomic_uint events;
+    atomic_uint calls;
+    atomic_bool ended;
+    unsigned close_at; /* from within; 0: not */
+};
+
+static void listen_to(void *closure, const struct candor_changes *changes,
+                      const struct candor_error *error, bool ended)
+{
+    struct listener *listener = closure;
+    assert_int_equal(ended, error->code == CANDOR_OUT_OF_RANGE);
+    unsigned events =
+        atomic_fetch_add(&listener->events, (unsigned)changes->count) + (unsigned)changes->count;
+    if (listener->close_at != 0 && events >= listener->close_at)
+        candor_watch_close(listener->watch);
+    atomic_fetch_add(&listener->calls, 1);
+    atomic_store(&listener->ended, ended);
+}
+
+static void by_itself_until_it_is_closed(void **state)
+{
+    (void)state;
+    struct cluster *cluster = cluster_new(1, 0, "");
+    start_all(cluster);
+    struct candor_client *client = client_of_all(cluster);
+    EVENTUALLY(put(client, "k", "0") == CANDOR_OK);
+    struct candor_watch_options from_the_start = {.since_seq = 1};
+    struct candor_watch_options beyond = {.since_seq = 1000};
+    enum { WATCHES = 20 };
+    static struct listener listeners[WATCHES];
+    struct listener early = {.close_at = 2};
+    struct listener wrong = {0};
+    for (int i = 0; i < WATCHES; i++) {
+        listeners[i] = (struct listener){.watch = watch_of(client, &from_the_start)};
+        assert_int_equal(candor_watch_start(listeners[i].watch, listen_to, &listeners[i], NULL),
+                         CANDOR_OK);
+    }
+    early.watch = watch_of(client, &from_the_start);
+    wrong.watch = watch_of(client, &beyond);
+    assert_int_equal(candor_watch_start(early.watch, listen_to, &early, NULL), CANDOR_OK);
+    assert_int_equal(candor_watch_start(wrong.watch, listen_to, &wrong, NULL), CANDOR_OK);
+    EVENTUALLY(atomic_load(&wrong.ended));
+    candor_watch_close(wrong.watch);
+    for (unsigned n = 1; n <= 10; n++) {
+        must_put(client, "k", "more");
+        for (int i = 0; i < WATCHES; i++)
+            EVENTUALLY(atomic_load(&listeners[i].events) == n + 1);
+    }
+    assert_int_equal(atomic_load(&early.events), 2);
+    /* Half of them before the client, which ends what is under way. */
+    struct candor_changes changes;
+    assert_int_equal(candor_watch_next(listeners[0].watch, 1, &changes, NULL),
+                     CANDOR_FAILED_PRECONDITION);
+    for (int i = 0; i < WATCHES; i += 2)
+        candor_watch_close(listeners[i].watch);
+    unsigned calls = atomic_load(&listeners[0].calls);
+    must_put(client, "k", "unheard");
+    EVENTUALLY(atomic_load(&listeners[1].events) == 12);
+    assert_int_equal(atomic_load(&listeners[0].calls), calls);
+    for (int i = 1; i < WATCHES; i += 2)
+        candor_watch_close(listeners[i].watch);
+    candor_client_close(client);
+    cluster_free(cluster);
+}
+
 static void what_excludes_each_other_is_refused(void **state)
 {
     (void)state;
@@ -229,6 +297,7 @@ int main(void)
         cmocka_unit_test(over_restarts_and_failovers),
         cmocka_unit_test(a_log_that_no_longer_reaches_back_is_told),
         cmocka_unit_test(what_was_rolled_back_is_told_and_the_watch_goes_on),
+        cmocka_unit_test(by_itself_until_it_is_closed),
         cmocka_unit_test(what_excludes_each_other_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
