@@ -27,7 +27,8 @@ static const struct option_spec watch_options[] = {
      "Show at once what is not committed yet, and what is taken back"},
     {"no-puts", 0, NULL, false, "Leave puts out"},
     {"no-deletes", 0, NULL, false, "Leave deletes out"},
-    {"count", 'c', "COUNT", false, "Stop after this many events"},
+    {"count", 'c', "COUNT", false,
+     "Stop after this many events; what one operation did is shown whole"},
     {"progress", 0, NULL, false, "Say how far the watch has seen when nothing happens"},
     {"exec", 'x', "COMMAND", false,
      "Run COMMAND by the shell for each event, with its JSON as standard input"},
@@ -97,6 +98,7 @@ static int keep_cursor(const struct watching *watching)
     char *text = base64_encode(cursor, length);
     FILE *file = fopen(path, "we");
     bool written = file != NULL && fprintf(file, "%s\n", text) > 0;
+    written = written && fflush(file) == 0 && fsync(fileno(file)) == 0;
     written = file != NULL && fclose(file) == 0 && written;
     free(text);
     if (written && rename(path, watching->cursor_file) == 0)
@@ -219,11 +221,15 @@ static void show_progress(struct watching *watching, const struct candor_changes
 static int show(struct watching *watching, const struct candor_changes *changes)
 {
     size_t shown = 0;
-    for (; shown < changes->count && watching->left > 0; shown++) {
+    /* What one operation did is shown as a whole. */
+    bool more = false;
+    for (; shown < changes->count && (watching->left > 0 || more); shown++) {
         int status = show_event(watching, &changes->events[shown]);
         if (status != EXIT_DONE)
             return status;
-        watching->left--;
+        more = changes->events[shown].more;
+        if (watching->left > 0 && changes->events[shown].type != CANDOR_EVENT_STATE_END)
+            watching->left--;
     }
     fflush(stdout);
     show_progress(watching, changes);
@@ -236,7 +242,7 @@ static int show(struct watching *watching, const struct candor_changes *changes)
 static bool is_passing(const struct candor_error *error)
 {
     return error->code == CANDOR_UNAVAILABLE || error->code == CANDOR_DEADLINE_EXCEEDED ||
-           error->code == CANDOR_RESOURCE_EXHAUSTED;
+           error->reason == CANDOR_REASON_OVERLOADED;
 }
 
 /* False: it is over, with the status. */

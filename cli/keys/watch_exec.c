@@ -25,7 +25,8 @@ static int start(const char *command, int in, int other, pid_t *pid)
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
-    posix_spawn_file_actions_addclose(&actions, in);
+    if (in != STDIN_FILENO) /* it is, where kvctl has none of its own */
+        posix_spawn_file_actions_addclose(&actions, in);
     posix_spawn_file_actions_addclose(&actions, other);
     int code = copy == NULL ? ENOMEM : posix_spawn(pid, shell, &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);

@@ -59,8 +59,9 @@ enum candor_event_type {
      * not there. */
     CANDOR_EVENT_STATE = 3,
     CANDOR_EVENT_STATE_END = 4, /* all of the range was told */
-    /* What was told from pos.seq on has not happened. Events with `taken_back` may follow: what it
-     * was, as far as the node that told it knows. */
+    /* What was told from pos.seq on has not happened; pos.seq 0: nobody knows from where on, and
+     * the present state follows, as if the watch had just begun with it. Events with
+     * `taken_back` may follow: what it was, as far as the node that told it knows. */
     CANDOR_EVENT_ROLLED_BACK = 5,
     /* The log no longer reaches back: what happened before pos.seq may be missing. The present
      * state follows, as if the watch had just begun with it. */

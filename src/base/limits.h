@@ -44,7 +44,7 @@
 #define LIMIT_WATCH_WAIT_MS_DEFAULT 10000   /* for something to happen, when none is asked for */
 /* Watches that wait at one node for something to happen; beyond: OVERLOADED. Less than the calls
  * that a server admits without its reserve. */
-#define LIMIT_WATCHES 12000
+#define LIMIT_WATCHES 2900
 #define LIMIT_WATCH_ROLLED_BACK 1000 /* records told of one rollback; more = true beyond */
 #define LIMIT_HOPS 8                 /* redirects a call may follow (R45) */
 
@@ -179,13 +179,13 @@
 /* topology: limits.max_uncommitted; beyond: OVERLOADED (R20) */
 #define LIMIT_UNCOMMITTED_RECORDS_DEFAULT 1000000
 /* Writes that wait for the disk or for voters, and reads that wait for a position, confirmed
- * leadership or a commit; beyond: OVERLOADED with a retry-after. Together they are less than the
- * calls that a server admits without its reserve (three quarters of LIMIT_RPC_CALLS), so that both
- * can be reached, and calls that do not wait, EVENTUAL reads and Status among them, always find
- * room. */
+ * leadership or a commit; beyond: OVERLOADED with a retry-after. With the watches they are less
+ * than the calls that a server admits without its reserve (three quarters of LIMIT_RPC_CALLS), so
+ * that both can be reached, and calls that do not wait, EVENTUAL reads and Status among them,
+ * always find room. */
 #define LIMIT_PENDING_WRITES 6000
 #define LIMIT_PENDING_READS 6000
-_Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS < LIMIT_RPC_CALLS / 4 * 3,
+_Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS + LIMIT_WATCHES < LIMIT_RPC_CALLS / 4 * 3,
                "what waits leaves room for what does not");
 #define LIMIT_HEARTBEATS_IN_FLIGHT 256 /* sent heartbeats remembered for s_conf (R31) */
 #define LIMIT_EVIDENCE 64 /* heartbeats waiting for applied to reach them (R36); the oldest stays */

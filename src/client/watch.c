@@ -385,10 +385,10 @@ static bool ask(struct candor_watch *watch, struct candor_error *err)
            CANDOR_OK;
 }
 
-static bool is_final(enum candor_code code)
+static bool is_final(const struct candor_error *error)
 {
-    return code != CANDOR_OK && code != CANDOR_UNAVAILABLE && code != CANDOR_DEADLINE_EXCEEDED &&
-           code != CANDOR_RESOURCE_EXHAUSTED;
+    return error->code != CANDOR_OK && error->code != CANDOR_UNAVAILABLE &&
+           error->code != CANDOR_DEADLINE_EXCEEDED && error->reason != CANDOR_REASON_OVERLOADED;
 }
 
 /* False: the program has closed the watch, which is gone. */
@@ -426,7 +426,8 @@ static void done(void *closure, struct candor_result *result)
     struct candor_error error;
     watch->result = *result;
     *result = (struct candor_result){0};
-    bool ended = is_final(conclude(watch, &changes, &error));
+    (void)conclude(watch, &changes, &error);
+    bool ended = is_final(&error);
     if (!tell(watch, &changes, &error, ended) || ended)
         return;
     if (ask(watch, &error))

@@ -4,8 +4,9 @@
 #include "core/act.h"
 #include "core/chain.h"
 
-/* The seq at which this log leaves every log that holds the token's record, by a newer epoch, or by
- * another beginning of the same one (R56); UINT64_MAX: it does not. */
+/* The seq at which this log leaves every log that holds the token's record, which it does not hold
+ * itself: by a newer epoch, or by another beginning of the same one (R56); UINT64_MAX: it does
+ * not. */
 static uint64_t leaves_at(const struct core *core, const struct candor_token *token)
 {
     struct candor_pos pos = token->pos;
@@ -13,9 +14,7 @@ static uint64_t leaves_at(const struct core *core, const struct candor_token *to
         return epoch_history_find(&core->log.history, pos.epoch)->first_seq;
     for (uint32_t i = 0; i < core->log.history.count; i++)
         if (epoch_compare(core->log.history.starts[i].epoch, pos.epoch) > 0)
-            return core->log.history.starts[i].first_seq <= pos.seq
-                       ? core->log.history.starts[i].first_seq
-                       : UINT64_MAX;
+            return core->log.history.starts[i].first_seq;
     return UINT64_MAX;
 }
 
@@ -27,9 +26,9 @@ static bool is_forgotten(const struct core *core, const struct candor_token *tok
            epoch_compare(token->pos.epoch, history->starts[0].epoch) < 0;
 }
 
-/* Where a newer epoch begins at or below the token's seq and is committed, the token's record can
- * never come back, however short the log still is; where it is not committed, or an older epoch
- * stands there, this node itself may be the one that rolls back. */
+/* Where a newer epoch has begun and is committed, the token's record can never come back, however
+ * short the log still is, and whatever stands at its seq; where it is not committed, or there is
+ * none, this node itself may be the one that rolls back. */
 enum verdict session_judge(const struct core *core, struct candor_token token)
 {
     if (mutated(core, SESSION_UNJUDGED))

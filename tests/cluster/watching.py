@@ -6,7 +6,7 @@ or that it was not.
 A writer puts and deletes keys at level MAJORITY meanwhile, and notes where each write stands. The primary is killed again and
 again. Now and then a replica is kept down, and half of the watches sleep, while so much is written that logs are trimmed: the replica
 comes back with a snapshot, the watches meet logs that do not reach back. Now and then the primary is killed with a LOCAL write that
-only it has: who watches what is not committed, too, is told that it has not happened.
+only it has: whoever was told of it, since he watches what is not committed, too, is told that it has not happened.
 """
 import argparse
 import contextlib
@@ -119,7 +119,10 @@ class Told:
                 self.add(seq, (kind, key, value))
 
     def roll_back(self, seq):
+        assert self.number % 5 == 2, f"watch {self.number}: what was committed is taken back from {seq} on"
         self.rolled_back += 1
+        if seq == 0:  # nobody knows from where on: the present state follows
+            self.pieces, self.state = [], {}
         for piece in self.pieces:
             assert piece.behind < seq, f"watch {self.number}: its present state was rolled back, and is not told anew"
             piece.events = {s: event for s, event in piece.events.items() if s < seq}

@@ -640,6 +640,37 @@ static void lost_session_is_told_before_the_new_log_is_as_long(void **state)
     cluster_free(c);
 }
 
+/* An epoch that this log never had: a newer one that is committed has passed it over, wherever its
+ * records were. */
+static void a_session_of_an_epoch_that_was_passed_over_is_lost(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(false);
+    run_ms(c, 1500);
+    for (uint64_t i = 0; i < 5; i++)
+        write_at(c, 0, 40 + i, CANDOR_ACK_LOCAL);
+    run_ms(c, 500);
+    struct candor_pos token = c->hosts[0].pos;
+    c->hosts[0].cut = true;
+    run_ms(c, 1500);
+    promote(c, 1, 20, false);
+    run_ms(c, 500);
+    c->hosts[0].cut = false;
+    run_ms(c, 1500);
+    token.epoch.term++; /* of a: before b's of this term, behind a's own */
+    assert_true(epoch_compare(token.epoch, view_of(c, 1).epoch) < 0);
+    for (int i = 0; i < NODES; i++) {
+        struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = 50};
+        event.wait.kind = CORE_WAIT_SESSION;
+        event.wait.token.pos = token;
+        event.wait.deadline_ns = c->now_ns + NS_PER_S;
+        deliver(c, i, &event);
+        assert_int_equal(c->hosts[i].finished, 50);
+        assert_int_equal(c->hosts[i].reason, CANDOR_REASON_SESSION_LOST);
+    }
+    cluster_free(c);
+}
+
 static void a_session_writes_only_where_its_position_survived(void **state)
 {
     (void)state;
@@ -1589,6 +1620,7 @@ int main(void)
         cmocka_unit_test(a_session_of_another_log_of_the_same_epoch_is_lost),
         cmocka_unit_test(session_read_waits_for_its_position),
         cmocka_unit_test(lost_session_is_told_before_the_new_log_is_as_long),
+        cmocka_unit_test(a_session_of_an_epoch_that_was_passed_over_is_lost),
         cmocka_unit_test(a_session_writes_only_where_its_position_survived),
         cmocka_unit_test(transfer_hands_leadership_over_and_loses_nothing),
         cmocka_unit_test(transfer_to_an_unreachable_node_leaves_the_old_primary),

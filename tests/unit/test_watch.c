@@ -452,6 +452,7 @@ static void goes_on_at_another_node(void **state)
     struct candor_client *b = client_of(cluster, 1);
     struct candor_client *c = client_of(cluster, 2);
     EVENTUALLY(state_of(b) == CANDOR_STATE_FRESH && state_of(c) == CANDOR_STATE_FRESH);
+    EVENTUALLY(all_committed(a));
     struct story story;
     story_begin(&story);
     go_on(&story, cluster, 0);

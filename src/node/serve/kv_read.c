@@ -165,7 +165,11 @@ static void wait_finished(struct ticket *ticket, const struct outcome *outcome)
     if (outcome->code != CANDOR_OK) {
         drop_data(of);
         of->job.run = run_lost;
-        if (outcome->reason != CANDOR_REASON_SESSION_LOST || !pool_push(&node->slow, &of->job))
+        if (outcome->reason == CANDOR_REASON_SESSION_LOST && pool_push(&node->slow, &of->job))
+            return;
+        if (outcome->reason == CANDOR_REASON_SESSION_LOST && of->lost != NULL)
+            reply_fail_busy(node, ticket->call);
+        else
             reply_outcome_failed(ticket, outcome);
         return;
     }
@@ -182,7 +186,7 @@ static void wait_finished(struct ticket *ticket, const struct outcome *outcome)
 
 static void run_together(struct job *job);
 
-/* False: the node stops. They were taken already: the core bounds how many wait. */
+/* False: the node stops. They were taken already: calls are limited. */
 static bool push_together(struct read_call *first)
 {
     first->job.run = run_together;

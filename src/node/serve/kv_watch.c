@@ -23,6 +23,7 @@
 #include "node/shared/node_state.h"
 #include "rpc/rpc.h"
 #include "state/state.h"
+#include "topology/topology.h"
 #include "wire/wire.h"
 
 /* One watch, from its request to its answer; in its call's arena. */
@@ -30,6 +31,7 @@ struct watch_call {
     struct read_call read; /* first */
     struct watcher watcher;
     struct key_bound end;
+    uint64_t asked_seq;       /* of the request's cursor */
     bool begun;               /* `watcher.seen` is where it goes on */
     bool in_state;            /* the present state is being told ... */
     struct slice state_after; /* ... up to this key */
@@ -107,7 +109,9 @@ static bool wait_or_answer(struct reading *reading, struct state_view *data)
     case WATCHERS_GO_ON:
         go_on(watch);
         break;
-    case WATCHERS_REFUSE:
+    case WATCHERS_REFUSE: /* what was looked at is not looked at again */
+        if (watch->watcher.seen.pos.seq > watch->asked_seq)
+            return true;
         reply_fail_busy(node, reading->call);
         break;
     }
@@ -134,7 +138,8 @@ static struct watch_answer *new_answer(struct reading *reading)
     }
     reading->answer = answer;
     reading->free_answer = free_answer;
-    answer->page.most_bytes = LIMIT_WATCH_BYTES;
+    answer->page.most_bytes =
+        (size_t)min_u64(LIMIT_WATCH_BYTES, reading->node->topology->limit_message_bytes / 2);
     answer->page.most_records = request->limit == 0
                                     ? LIMIT_WATCH_RECORDS
                                     : (size_t)min_u64(request->limit, LIMIT_WATCH_RECORDS);
@@ -317,6 +322,10 @@ static bool look(struct reading *reading, struct state_view *data, struct watch_
         watch->watcher.seen = watch_token_at(&reading->view, data, answer->seq);
     if (answer->page.record_count > 0 || answer->state_looked_at)
         return respond(reading, answer);
+    bool may_go_on =
+        clock_boot_ns() < watch->watcher.until_ns && !atomic_load(&reading->node->stopping);
+    if (!all && !may_go_on)
+        return respond(reading, answer);
     if (!all) { /* others have their turn */
         go_on(watch);
         return false;
@@ -406,12 +415,15 @@ static void set_cursor(struct watch_call *watch, const Candor__V1__WatchRequest 
         watch->in_state = request->from->in_state;
         watch->state_after = binary_slice(request->from->state_after);
         watch->watcher.seen = watch->read.read.token;
+        watch->asked_seq = watch->watcher.seen.pos.seq;
     }
     watch->read.committed = watch->in_state && !request->uncommitted;
 }
 
 static void lost(struct read_call *of)
 {
+    if (reply_came_too_late(of->ticket.node, of->ticket.call))
+        return;
     const struct watch_call *watch = (const struct watch_call *)of;
     const Candor__V1__WatchRequest *request = request_of(watch);
     struct watch_filter filter = {&watch->watcher.range, request->no_puts, request->no_deletes,

@@ -29,13 +29,14 @@ struct group {
 };
 
 struct watchers {
-    struct side_thread side; /* its lock: of all but `trigger` */
+    struct side_thread side; /* its lock: of `changed` */
+    bool changed;
+    pthread_mutex_t lock; /* of what follows, but for `trigger`; held for a piece of the log */
     struct group groups[2];
     struct watcher **slots; /* LIMIT_WATCHES, once somebody waits */
     uint32_t *free_slots;
     uint32_t free_count;
     struct heap times; /* of slots, by until_ns */
-    bool changed;
     bool closed;
     /* (node thread) What it last saw. */
     struct trigger {
@@ -124,31 +125,43 @@ static void wake(struct node *node, struct watcher *woken)
 /* ---- Looking at what was recorded (its thread) ----------------------------------------------- */
 
 struct look {
+    struct watchers *watchers;
     struct group *group;
     uint64_t seq;
     struct watcher *found; /* by `next` */
+    struct watcher **woken;
 };
 
 static void note(struct interval *interval, void *closure)
 {
     struct look *look = closure;
     struct watcher *watcher = (struct watcher *)interval;
-    if (watcher->seen.pos.seq >= look->seq || !watcher->waits)
+    if (watcher->seen.pos.seq >= look->seq)
         return;
-    watcher->waits = false; /* found once is enough */
     watcher->next = look->found;
     look->found = watcher;
 }
 
+/* Whom it concerns leaves at once: found once is enough. */
+static void look_at_op(struct look *look, const struct record_op *op)
+{
+    struct watcher *next;
+    look->found = NULL;
+    intervals_find(&look->group->ranges, op->key, note, look);
+    for (struct watcher *watcher = look->found; watcher != NULL; watcher = next) {
+        next = watcher->next;
+        leave(look->watchers, watcher, look->woken);
+    }
+}
+
 static void look_at_record(struct look *look, const struct record *record)
 {
-    if (record->type != RECORD_WRITE)
-        return;
     struct slice ops = record->ops;
     struct record_op op;
     look->seq = record->seq;
-    while (record_op_next(&ops, &op))
-        intervals_find(&look->group->ranges, op.key, note, look);
+    while (record->type == RECORD_WRITE && look->group->ranges.count > 0 &&
+           record_op_next(&ops, &op))
+        look_at_op(look, &op);
 }
 
 /* False: they do not decode. */
@@ -160,10 +173,8 @@ static bool look_at_batches(struct look *look, struct slice bytes)
             return false;
         size_t cursor = 0;
         struct record record;
-        while (batch_next(&batch, &cursor, &record)) {
+        while (batch_next(&batch, &cursor, &record))
             look_at_record(look, &record);
-            look->seq = record.seq;
-        }
     }
     return true;
 }
@@ -173,15 +184,10 @@ static bool take_records(struct watchers *watchers, struct group *group, struct 
                          const struct core_view *view, struct state_view *data,
                          struct watcher **woken)
 {
-    struct look look = {.group = group, .seq = group->at.seen.pos.seq};
+    struct look look = {
+        .watchers = watchers, .group = group, .seq = group->at.seen.pos.seq, .woken = woken};
     if (!look_at_batches(&look, batches))
         return false;
-    struct watcher *next;
-    for (struct watcher *watcher = look.found; watcher != NULL; watcher = next) {
-        next = watcher->next;
-        watcher->waits = true;
-        leave(watchers, watcher, woken);
-    }
     group->at.seen = watch_token_at(view, data, look.seq);
     return true;
 }
@@ -194,6 +200,15 @@ struct piece {
     bool behind;
     struct buffer *batches;
 };
+
+/* Nothing was taken back since the data were opened: the log read since is theirs. */
+static bool is_of_data(struct node *node, const struct piece *piece)
+{
+    struct state_view *now = state_view_begin(node->state);
+    uint64_t rewinds = state_view_rewinds(now);
+    state_view_end(now);
+    return rewinds == state_view_rewinds(piece->data) && rewinds == piece->view.rewinds;
+}
 
 static void read_piece(struct node *node, const struct place *from, bool uncommitted,
                        struct piece *piece)
@@ -209,7 +224,7 @@ static void read_piece(struct node *node, const struct place *from, bool uncommi
     if (piece->possible && piece->behind)
         piece->possible = log_read(node->log, from->seen.pos.seq + 1, upto, LIMIT_WATCH_READ_BYTES,
                                    piece->batches, NULL) == CANDOR_OK &&
-                          piece->batches->length > 0;
+                          piece->batches->length > 0 && is_of_data(node, piece);
 }
 
 static bool same_place(const struct place *a, const struct place *b)
@@ -226,7 +241,7 @@ static bool look_on(struct node *node, struct group *group, const struct place *
     struct watcher *woken = NULL;
     struct piece piece = {.batches = batches};
     read_piece(node, from, group->uncommitted, &piece);
-    pthread_mutex_lock(&watchers->side.lock);
+    pthread_mutex_lock(&watchers->lock);
     /* Else all of them have left meanwhile, and others wait, from another place on. */
     if (same_place(&group->at, from)) {
         if (piece.possible && piece.behind)
@@ -235,7 +250,7 @@ static bool look_on(struct node *node, struct group *group, const struct place *
         if (!piece.possible)
             leave_all(watchers, group, &woken);
     }
-    pthread_mutex_unlock(&watchers->side.lock);
+    pthread_mutex_unlock(&watchers->lock);
     state_view_end(piece.data);
     wake(node, woken);
     return piece.behind;
@@ -244,10 +259,10 @@ static bool look_on(struct node *node, struct group *group, const struct place *
 /* False: nobody waits. */
 static bool place_of(struct watchers *watchers, const struct group *group, struct place *out)
 {
-    pthread_mutex_lock(&watchers->side.lock);
+    pthread_mutex_lock(&watchers->lock);
     bool waiting = group->ranges.count > 0;
     *out = group->at;
-    pthread_mutex_unlock(&watchers->side.lock);
+    pthread_mutex_unlock(&watchers->lock);
     return waiting;
 }
 
@@ -261,18 +276,42 @@ static void look_at_all(struct node *node, struct buffer *batches)
     }
 }
 
-/* Until something changes, or the first one's time is over. */
-static void rest(struct watchers *watchers)
+/* When the first one's time is over; 0: nobody waits. */
+static uint64_t first_time_ns(struct watchers *watchers)
 {
+    pthread_mutex_lock(&watchers->lock);
     const struct heap_entry *first = heap_first(&watchers->times);
-    if (watchers->changed || watchers->side.stop)
-        return;
-    if (first == NULL) {
-        pthread_cond_wait(&watchers->side.changed, &watchers->side.lock);
-        return;
+    uint64_t at_ns = first != NULL ? first->key : 0;
+    pthread_mutex_unlock(&watchers->lock);
+    return at_ns;
+}
+
+/* Until something changes, or that time comes. False: the thread is to end. */
+static bool rest(struct watchers *watchers, uint64_t until_ns, bool *changed)
+{
+    struct side_thread *side = &watchers->side;
+    pthread_mutex_lock(&side->lock);
+    if (!watchers->changed && !side->stop && until_ns == 0)
+        pthread_cond_wait(&side->changed, &side->lock);
+    if (!watchers->changed && !side->stop && until_ns != 0) {
+        struct timespec until = side_thread_until(saturating_sub(until_ns, clock_boot_ns()));
+        (void)pthread_cond_timedwait(&side->changed, &side->lock, &until);
     }
-    struct timespec until = side_thread_until(saturating_sub(first->key, clock_boot_ns()));
-    (void)pthread_cond_timedwait(&watchers->side.changed, &watchers->side.lock, &until);
+    *changed = watchers->changed;
+    watchers->changed = false;
+    bool goes_on = !side->stop;
+    pthread_mutex_unlock(&side->lock);
+    return goes_on;
+}
+
+static void wake_late(struct node *node)
+{
+    struct watchers *watchers = node->watchers;
+    struct watcher *woken = NULL;
+    pthread_mutex_lock(&watchers->lock);
+    leave_late(watchers, &woken);
+    pthread_mutex_unlock(&watchers->lock);
+    wake(node, woken);
 }
 
 static void *run(void *closure)
@@ -280,20 +319,12 @@ static void *run(void *closure)
     struct node *node = closure;
     struct watchers *watchers = node->watchers;
     struct buffer batches = {0};
-    pthread_mutex_lock(&watchers->side.lock);
-    while (!watchers->side.stop) {
-        struct watcher *woken = NULL;
-        rest(watchers);
-        bool changed = watchers->changed;
-        watchers->changed = false;
-        leave_late(watchers, &woken);
-        pthread_mutex_unlock(&watchers->side.lock);
-        wake(node, woken);
+    bool changed = false;
+    while (rest(watchers, first_time_ns(watchers), &changed)) {
+        wake_late(node);
         if (changed)
             look_at_all(node, &batches);
-        pthread_mutex_lock(&watchers->side.lock);
     }
-    pthread_mutex_unlock(&watchers->side.lock);
     buffer_free(&batches);
     return NULL;
 }
@@ -302,41 +333,54 @@ static void *run(void *closure)
 
 static void say_changed(struct watchers *watchers)
 {
+    pthread_mutex_lock(&watchers->side.lock);
     watchers->changed = true;
     pthread_cond_signal(&watchers->side.changed);
+    pthread_mutex_unlock(&watchers->side.lock);
 }
 
-/* What the group has been looked at for is given by the first who waits. */
-static enum watchers_wait admit(struct watchers *watchers, struct watcher *watcher)
+/* What the group has been looked at for is given by the first who waits. One who has seen less, and
+ * can be told no more here, has all looked at again from there: each knows what it has seen. */
+static enum watchers_wait admit(struct watchers *watchers, struct watcher *watcher, uint64_t upto)
 {
     struct group *group = group_of(watchers, watcher);
     if (watchers->closed || watcher->gone || !has_slots(watchers) || watchers->free_count == 0)
         return WATCHERS_REFUSE;
-    if (group->ranges.count == 0)
-        group->at = (struct place){watcher->seen, watcher->rewinds};
-    if (group->at.rewinds != watcher->rewinds || group->at.seen.pos.seq > watcher->seen.pos.seq)
+    bool first = group->ranges.count == 0;
+    bool behind = group->at.seen.pos.seq > watcher->seen.pos.seq;
+    if (!first && group->at.rewinds != watcher->rewinds)
         return WATCHERS_GO_ON;
+    if (!first && behind && upto > watcher->seen.pos.seq)
+        return WATCHERS_GO_ON;
+    if (first || behind)
+        group->at = (struct place){watcher->seen, watcher->rewinds};
     enter(watchers, watcher);
     return WATCHERS_WAITS;
+}
+
+/* The node thread tells of changes while somebody waits: one before that was not told. */
+static bool missed_something(struct node *node, const struct watcher *watcher, uint64_t seen)
+{
+    struct core_view view;
+    view_read_without_peers(&node->view, &view);
+    return core_view_watch_upto(&view, view.applied, watcher->uncommitted) > seen ||
+           view.rewinds != watcher->rewinds;
 }
 
 enum watchers_wait watchers_wait(struct node *node, struct watcher *watcher)
 {
     struct watchers *watchers = node->watchers;
     struct core_view view;
-    pthread_mutex_lock(&watchers->side.lock);
-    enum watchers_wait answer = admit(watchers, watcher);
-    /* The node thread tells of changes while somebody waits: one before that was not told. */
     view_read_without_peers(&node->view, &view);
     uint64_t upto = core_view_watch_upto(&view, view.applied, watcher->uncommitted);
-    bool missed =
-        upto > group_of(watchers, watcher)->at.seen.pos.seq || view.rewinds != watcher->rewinds;
-    if (missed || answer == WATCHERS_GO_ON)
-        say_changed(watchers);
+    pthread_mutex_lock(&watchers->lock);
+    enum watchers_wait answer = admit(watchers, watcher, upto);
+    uint64_t seen = group_of(watchers, watcher)->at.seen.pos.seq;
     const struct heap_entry *first = heap_first(&watchers->times);
-    if (answer == WATCHERS_WAITS && first->item == watcher->slot)
-        pthread_cond_signal(&watchers->side.changed); /* its time is over first */
-    pthread_mutex_unlock(&watchers->side.lock);
+    bool soonest = answer == WATCHERS_WAITS && first->item == watcher->slot;
+    if (soonest || answer == WATCHERS_GO_ON || missed_something(node, watcher, seen))
+        say_changed(watchers);
+    pthread_mutex_unlock(&watchers->lock);
     return answer;
 }
 
@@ -344,11 +388,11 @@ void watchers_gone(struct node *node, struct watcher *watcher)
 {
     struct watchers *watchers = node->watchers;
     struct watcher *woken = NULL;
-    pthread_mutex_lock(&watchers->side.lock);
+    pthread_mutex_lock(&watchers->lock);
     watcher->gone = true;
     if (watcher->waits)
         leave(watchers, watcher, &woken);
-    pthread_mutex_unlock(&watchers->side.lock);
+    pthread_mutex_unlock(&watchers->lock);
     wake(node, woken);
 }
 
@@ -363,14 +407,12 @@ void watchers_see(struct node *node, const struct core_view *view)
     for (size_t i = 0; i < 2; i++) {
         struct group *group = &watchers->groups[i];
         now.upto[i] = core_view_watch_upto(view, view->applied, group->uncommitted);
-        changed |= atomic_load(&group->count) > 0 && (all || now.upto[i] != last->upto[i]);
+        /* Counted by a change: either this sees who waits, or he sees the view of before it. */
+        changed |= atomic_fetch_add(&group->count, 0) > 0 && (all || now.upto[i] != last->upto[i]);
     }
     *last = now;
-    if (!changed)
-        return;
-    pthread_mutex_lock(&watchers->side.lock);
-    say_changed(watchers);
-    pthread_mutex_unlock(&watchers->side.lock);
+    if (changed)
+        say_changed(watchers);
 }
 
 uint32_t watchers_count(const struct node *node)
@@ -383,6 +425,7 @@ struct watchers *watchers_new(void)
 {
     struct watchers *watchers = memory_zeroed(1, sizeof *watchers);
     side_thread_init(&watchers->side);
+    pthread_mutex_init(&watchers->lock, NULL);
     for (size_t i = 0; i < 2; i++)
         rng_seed(&watchers->groups[i].ranges.rng, random_u64_nonzero());
     watchers->groups[1].uncommitted = true;
@@ -392,6 +435,7 @@ struct watchers *watchers_new(void)
 void watchers_free(struct watchers *watchers)
 {
     side_thread_free(&watchers->side);
+    pthread_mutex_destroy(&watchers->lock);
     heap_free(&watchers->times);
     free(watchers->slots);
     free(watchers->free_slots);
@@ -407,11 +451,11 @@ void watchers_close(struct node *node)
 {
     struct watchers *watchers = node->watchers;
     struct watcher *woken = NULL;
-    pthread_mutex_lock(&watchers->side.lock);
+    pthread_mutex_lock(&watchers->lock);
     watchers->closed = true;
     for (size_t i = 0; i < 2; i++)
         leave_all(watchers, &watchers->groups[i], &woken);
-    pthread_mutex_unlock(&watchers->side.lock);
+    pthread_mutex_unlock(&watchers->lock);
     wake(node, woken);
 }
 
