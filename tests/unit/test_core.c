@@ -613,6 +613,19 @@ static void session_read_waits_for_its_position(void **state)
     cluster_free(c);
 }
 
+static void expect_lost_everywhere(struct cluster *c, struct candor_pos token)
+{
+    for (int i = 0; i < NODES; i++) {
+        struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = 50};
+        event.wait.kind = CORE_WAIT_SESSION;
+        event.wait.token.pos = token;
+        event.wait.deadline_ns = c->now_ns + NS_PER_S;
+        deliver(c, i, &event);
+        assert_int_equal(c->hosts[i].finished, 50);
+        assert_int_equal(c->hosts[i].reason, CANDOR_REASON_SESSION_LOST);
+    }
+}
+
 static void lost_session_is_told_before_the_new_log_is_as_long(void **state)
 {
     (void)state;
@@ -628,15 +641,7 @@ static void lost_session_is_told_before_the_new_log_is_as_long(void **state)
     c->hosts[0].cut = false;
     run_ms(c, 1500);
     assert_true(view_of(c, 0).last < token.seq);
-    for (int i = 0; i < NODES; i++) {
-        struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = 50};
-        event.wait.kind = CORE_WAIT_SESSION;
-        event.wait.token.pos = token;
-        event.wait.deadline_ns = c->now_ns + NS_PER_S;
-        deliver(c, i, &event);
-        assert_int_equal(c->hosts[i].finished, 50);
-        assert_int_equal(c->hosts[i].reason, CANDOR_REASON_SESSION_LOST);
-    }
+    expect_lost_everywhere(c, token);
     cluster_free(c);
 }
 
@@ -659,15 +664,7 @@ static void a_session_of_an_epoch_that_was_passed_over_is_lost(void **state)
     run_ms(c, 1500);
     token.epoch.term++; /* of a: before b's of this term, behind a's own */
     assert_true(epoch_compare(token.epoch, view_of(c, 1).epoch) < 0);
-    for (int i = 0; i < NODES; i++) {
-        struct core_event event = {.type = CORE_EVENT_WAIT, .ticket = 50};
-        event.wait.kind = CORE_WAIT_SESSION;
-        event.wait.token.pos = token;
-        event.wait.deadline_ns = c->now_ns + NS_PER_S;
-        deliver(c, i, &event);
-        assert_int_equal(c->hosts[i].finished, 50);
-        assert_int_equal(c->hosts[i].reason, CANDOR_REASON_SESSION_LOST);
-    }
+    expect_lost_everywhere(c, token);
     cluster_free(c);
 }
 

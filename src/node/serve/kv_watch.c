@@ -31,7 +31,10 @@ struct watch_call {
     struct read_call read; /* first */
     struct watcher watcher;
     struct key_bound end;
-    uint64_t asked_seq;       /* of the request's cursor */
+    uint64_t asked_seq; /* of the request's cursor */
+    /* Half of its time: where thousands read the log its next turn may come too late to tell where
+     * it has come to. */
+    uint64_t scan_until_ns;
     bool begun;               /* `watcher.seen` is where it goes on */
     bool in_state;            /* the present state is being told ... */
     struct slice state_after; /* ... up to this key */
@@ -323,7 +326,7 @@ static bool look(struct reading *reading, struct state_view *data, struct watch_
     if (answer->page.record_count > 0 || answer->state_looked_at)
         return respond(reading, answer);
     bool may_go_on =
-        clock_boot_ns() < watch->watcher.until_ns && !atomic_load(&reading->node->stopping);
+        clock_boot_ns() < watch->scan_until_ns && !atomic_load(&reading->node->stopping);
     if (!all && !may_go_on)
         return respond(reading, answer);
     if (!all) { /* others have their turn */
@@ -448,6 +451,8 @@ void kv_watch(Candor__V1__KV_Service *service, const Candor__V1__WatchRequest *r
     watch->watcher.uncommitted = request->uncommitted;
     watch->watcher.until_ns =
         min_u64(clock_boot_ns() + wait_ms * NS_PER_MS, reply_deadline_ns(call));
+    uint64_t now_ns = clock_boot_ns();
+    watch->scan_until_ns = now_ns + saturating_sub(watch->watcher.until_ns, now_ns) / 2;
     watch->watcher.woken = woken;
     watch->read.ticket.gone = caller_gone;
     watch->read.lost = lost;
