@@ -19,6 +19,8 @@ import termios
 import time
 import unittest
 
+from ports import free_port, free_ports  # noqa: F401 (tests take them from here)
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get("CANDOR_BIN") or os.path.join(ROOT, "build/bin")
 KVD = os.path.join(BIN, "kvd")
@@ -68,17 +70,6 @@ def until(condition, what, deadline_s=DEADLINE_S):
     raise Timeout(f"not within {deadline_s} s: {what}; last seen: {last!r}")
 
 
-def free_ports(count):
-    """Ports that were free a moment ago; held all at once so that they differ."""
-    with contextlib.ExitStack() as stack:
-        ports = []
-        for _ in range(count):
-            s = stack.enter_context(socket.socket())
-            s.bind(("127.0.0.1", 0))
-            ports.append(s.getsockname()[1])
-        return ports
-
-
 def copy_on_free_ports(source, target):
     """Copies a topology; its ports of 127.0.0.1 become free ones, so that two runs do not meet.
 
@@ -86,19 +77,8 @@ def copy_on_free_ports(source, target):
     peers at the third."""
     with open(source, encoding="utf-8") as f:
         text = f.read()
-    with contextlib.ExitStack() as stack:
-        for port in sorted(set(re.findall(r"127\.0\.0\.1:(\d+)", text))):
-            while True:
-                first, *others = (stack.enter_context(socket.socket()) for _ in range(3))
-                try:
-                    first.bind(("127.0.0.1", 0))
-                    free = first.getsockname()[1]
-                    for other, step in zip(others, (1, 3)):
-                        other.bind(("127.0.0.1", free + step))
-                    break
-                except (OSError, OverflowError):
-                    continue
-            text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free}")
+    for port in sorted(set(re.findall(r"127\.0\.0\.1:(\d+)", text))):
+        text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free_port(steps=(1, 3))}")
     with open(target, "w", encoding="utf-8") as f:
         f.write(text)
 

@@ -4,8 +4,10 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -30,14 +32,35 @@ const char *__lsan_default_suppressions(void)
 
 /* ---- Ports, waiting, descriptors ------------------------------------------------------------- */
 
+/* This process alone holds it until it ends: the byte of the port's number is locked in a file that
+ * all tests of this user share, those in Python too (tests/cluster/ports.py). */
+static inline bool port_is_locked(uint16_t port)
+{
+    static int file = -1;
+    if (file < 0) {
+        char path[256];
+        const char *directory = getenv("TMPDIR");
+        snprintf(path, sizeof path, "%s/candor-test-ports.%u", directory ? directory : "/tmp",
+                 getuid());
+        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        ASSERT(file >= 0);
+    }
+    struct flock byte = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = port, .l_len = 1};
+    return fcntl(file, F_OFD_SETLK, &byte) == 0;
+}
+
 /* Drawn below the range that the kernel gives to outgoing connections: nobody takes it by chance
  * while it is free, and a dialer that finds no listener does not meet itself. */
 static inline int free_port(void)
 {
+    static uint8_t held[(1 << 16) / 8]; /* one's own lock does not keep one out */
     for (;;) {
         uint16_t port;
         random_bytes(&port, sizeof port);
         port = (uint16_t)(10000 + port % 20000);
+        if (held[port / 8] & 1 << port % 8 || !port_is_locked(port))
+            continue;
+        held[port / 8] |= (uint8_t)(1 << port % 8);
         struct sockaddr_in address = {.sin_family = AF_INET,
                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                                       .sin_port = htons(port)};
