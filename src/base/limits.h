@@ -123,6 +123,8 @@
 #define LIMIT_BUNDLE_WAITING 16384
 /* Of one bundle at a turn: then others that wait for a reader have theirs. */
 #define LIMIT_BUNDLE_SLICE_US UINT64_C(2000)
+/* Of one of short calls, on the thread that brought it: the rest goes to a reader. */
+#define LIMIT_BUNDLE_HERE_US 500
 /* Reads whose wait is over go to a reader in groups of so many, which share a view of the state. */
 #define LIMIT_READS_TOGETHER 32
 /* Of the replies of a bundle, or half a message; beyond: BUNDLE_FULL. */

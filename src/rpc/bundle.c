@@ -63,6 +63,25 @@ bool rpc_bundle_run(struct rpc_bundle *bundle, uint64_t until_ns)
     return true;
 }
 
+static const char *find(const char *const *methods, const char *method)
+{
+    while (*methods != NULL && strcmp(*methods, method) != 0)
+        methods++;
+    return *methods;
+}
+
+bool rpc_bundle_is_of(const struct rpc_bundle *bundle, const char *const *methods)
+{
+    const Candor__V1__BundleRequest *request = bundle->request;
+    bool common = find(methods, request->method) != NULL;
+    for (size_t i = 0; i < request->n_calls; i++) {
+        const char *own = request->calls[i]->method;
+        if (own[0] == '\0' ? !common : find(methods, own) == NULL)
+            return false;
+    }
+    return true;
+}
+
 void rpc_bundle_refuse(struct rpc_bundle *bundle)
 {
     struct rpc_call *call = &bundle->context->call;

@@ -122,6 +122,8 @@ bool rpc_call_share_freshness(struct rpc_call *call,
  * one. True: all were begun, and the bundle is no longer the caller's; false: to be called again,
  * by any one thread. */
 bool rpc_bundle_run(struct rpc_bundle *bundle, uint64_t until_ns);
+/* Whether all its calls are of one of these methods, full names, NULL behind the last. */
+bool rpc_bundle_is_of(const struct rpc_bundle *bundle, const char *const *methods);
 /* OVERLOADED. Only before it was run. */
 void rpc_bundle_refuse(struct rpc_bundle *bundle);
 /* As rpc_call_alloc(), until the bundle is answered. */

@@ -4,6 +4,19 @@
 
 enum { CALLS_MOST = LIMIT_BUNDLE_CALLS + 1 };
 
+struct pool;
+struct job;
+bool __real_pool_push(struct pool *pool, struct job *job);
+bool __wrap_pool_push(struct pool *pool, struct job *job);
+
+static atomic_uint handed; /* to the readers, or another pool, to be begun there */
+
+bool __wrap_pool_push(struct pool *pool, struct job *job)
+{
+    atomic_fetch_add(&handed, 1);
+    return __real_pool_push(pool, job);
+}
+
 /* A bundle in the making, and its answer. */
 struct bundle {
     Candor__V1__BundleRequest request;
@@ -209,6 +222,43 @@ static void reads_that_share_a_view_say_their_freshness_once(void **state)
     cluster_free(cluster);
 }
 
+/* How often what the bundle asks for was handed over before it was begun. */
+static unsigned handed_for(struct cluster *cluster, struct bundle *bundle)
+{
+    unsigned before = atomic_load(&handed);
+    must_send(cluster, bundle);
+    for (size_t i = 0; i < bundle->request.n_calls; i++)
+        assert_int_equal(bundle->response->replies[i]->code, CANDOR__V1__CODE__CODE_OK);
+    return atomic_load(&handed) - before;
+}
+
+/* As what comes alone is, by the thread that brings it: unless one of them may take long. */
+static void a_bundle_of_short_calls_is_begun_at_once(void **state)
+{
+    (void)state;
+    static char get[] = "/candor.v1.KV/Get";
+    static char scan[] = "/candor.v1.KV/Scan";
+    static char by_the_bundle[] = "";
+    Candor__V1__ScanRequest all = CANDOR__V1__SCAN_REQUEST__INIT;
+    struct cluster *cluster = one_node("");
+    struct bundle *bundle = bundle_new();
+    add_get(bundle, "known");
+    add_put(bundle, "new", binary("written"), CANDOR__V1__ACK_LEVEL__ACK_LEVEL_DEFAULT);
+    add_get(bundle, "known")->method = by_the_bundle;
+    bundle->request.method = get;
+    assert_int_equal(handed_for(cluster, bundle), 0);
+    add(bundle, scan, &all.base);
+    assert_int_equal(handed_for(cluster, bundle), 1);
+    bundle_free(bundle);
+    bundle = bundle_new();
+    add_get(bundle, "known");
+    add(bundle, by_the_bundle, &all.base);
+    bundle->request.method = scan;
+    assert_int_equal(handed_for(cluster, bundle), 1);
+    bundle_free(bundle);
+    cluster_free(cluster);
+}
+
 static void a_bundle_is_limited(void **state)
 {
     (void)state;
@@ -405,6 +455,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_that_fails_hurts_no_other),
         cmocka_unit_test(reads_that_share_a_view_say_their_freshness_once),
+        cmocka_unit_test(a_bundle_of_short_calls_is_begun_at_once),
         cmocka_unit_test(a_bundle_is_limited),
         cmocka_unit_test(replies_that_do_not_fit_are_asked_for_alone),
         cmocka_unit_test(what_a_call_leaves_out_is_the_bundles),

@@ -420,7 +420,7 @@ static void one_node_does_no_needless_work(void **state)
     /* To the node thread, to the writer, and back. */
     assert_cost(cost_of(f, PUT_LOCAL, "put LOCAL"), 13, 3, 5, 6);
     assert_cost(cost_of(f, PUT_MAJORITY, "put MAJORITY"), 13, 3, 5, 6);
-    /* To a reader; and from there as one write. */
+    /* All of a bundle as one; the rest to a reader where it takes long. */
     assert_cost(cost_of(f, BUNDLE_OF_GETS, "64 gets"), 20, 3, 12, 6);
     assert_cost(cost_of(f, BUNDLE_OF_LINEARIZABLE, "64 linearizable gets"), 20, 3, 16, 6);
     assert_cost(cost_of(f, BUNDLE_OF_PUTS, "64 puts"), 120, 3, 16, 8);

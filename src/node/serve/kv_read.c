@@ -499,9 +499,19 @@ void kv_read_submit(struct read_call *of,
         reply_fail_busy(node, of->ticket.call);
 }
 
-/* A lookup of one key is served at once, on NNG's thread, while less than half of NNG's threads do
- * so: a wake-up costs more than it. Should all of these wait for pages from the disk, the other
- * half still takes heartbeats, and further reads go to the readers. */
+bool kv_read_enter_short(struct node *node)
+{
+    if (atomic_fetch_add(&node->short_reads, 1) < node->short_read_limit)
+        return true;
+    kv_read_leave_short(node);
+    return false;
+}
+
+void kv_read_leave_short(struct node *node)
+{
+    atomic_fetch_sub(&node->short_reads, 1);
+}
+
 void kv_read_submit_short(struct read_call *of,
                           bool (*fill)(struct reading *reading, struct state_view *data))
 {
@@ -510,14 +520,14 @@ void kv_read_submit_short(struct read_call *of,
         kv_read_submit(of, fill);
         return;
     }
-    if (atomic_fetch_add(&node->short_reads, 1) < node->short_read_limit) {
-        of->fill = fill;
-        of->job.run = run_read;
-        run_read(&of->job); /* may end `of` */
-    } else {
+    if (!kv_read_enter_short(node)) {
         kv_read_submit(of, fill);
+        return;
     }
-    atomic_fetch_sub(&node->short_reads, 1);
+    of->fill = fill;
+    of->job.run = run_read;
+    run_read(&of->job); /* may end `of` */
+    kv_read_leave_short(node);
 }
 
 void kv_read_share_begin(struct read_share *share, struct read_shown *shown)

@@ -85,6 +85,12 @@ void *kv_read_new_of(size_t bytes, Candor__V1__KV_Service *service, struct rpc_c
 /* Hands it to a reader. */
 void kv_read_submit(struct read_call *of,
                     bool (*fill)(struct reading *reading, struct state_view *data));
+/* A lookup of one key is served at once, on NNG's thread, while less than half of NNG's threads do
+ * so: a wake-up costs more than it. Should all of these wait for pages from the disk, the other
+ * half still takes heartbeats, and further reads go to the readers. True: this one may, and says
+ * when it is done. */
+bool kv_read_enter_short(struct node *node);
+void kv_read_leave_short(struct node *node);
 /* For a lookup of one key: served at once where it may be. May end `of`. */
 void kv_read_submit_short(struct read_call *of,
                           bool (*fill)(struct reading *reading, struct state_view *data));
