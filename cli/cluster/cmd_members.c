@@ -25,7 +25,7 @@ static bool ask_primary(const struct node_target *targets, size_t count, uint32_
             fresh->epoch.term < newest)
             continue;
         newest = fresh->epoch.term;
-        *out = targets[i];
+        *out = rows[i].target;
     }
     return newest > 0;
 }

@@ -20,14 +20,13 @@ static const struct option_spec promote_options[] = {
     {0},
 };
 
-/* False after a report: --node and --endpoint would be dropped. */
+/* False after a report: --node would be dropped. */
 static bool asks_only_named(struct command_context *ctx, const char *node)
 {
-    if (!option_given(ctx, "node") && !option_given(ctx, "endpoint"))
+    if (!option_given(ctx, "node"))
         return true;
-    report_usage(ctx, "leave it out, and name the cluster by --topology",
-                 "--%s does not go with %s: %s itself is asked",
-                 option_given(ctx, "node") ? "node" : "endpoint", context_command(ctx)->name, node);
+    report_usage(ctx, "leave it out", "--node does not go with %s: %s itself is asked",
+                 context_command(ctx)->name, node);
     return false;
 }
 

@@ -123,22 +123,29 @@ bool context_json(const struct command_context *ctx);  /* -o json */
 bool context_quiet(const struct command_context *ctx); /* --quiet: no notes */
 /* --deadline, or `otherwise`. */
 uint64_t context_deadline_ms(const struct command_context *ctx, uint64_t otherwise);
-/* --node and --endpoint as given; NULL: not given. */
+/* What the command line says counts before what the shell's `use` says, and that before the
+ * environment; the first that names a cluster counts, and the others are not looked at:
+ * --endpoint or --topology, the shell's, $CANDOR_ENDPOINTS, $CANDOR_TOPOLOGY, the last `kvctl
+ * up`. */
+/* --node, as given; NULL: not given. */
 const char *context_node(const struct command_context *ctx);
+/* The addresses to ask without a topology; 0: there is one. */
+size_t context_endpoints(const struct command_context *ctx, const char *const **out);
+/* The first of them; NULL: none. */
 const char *context_endpoint(const struct command_context *ctx);
 
-/* The topology: --topology, else $CANDOR_TOPOLOGY, else that of the last `kvctl up`. Loaded once;
- * its warnings are not printed. NULL after an error was reported, with the status in *status (which
- * may be NULL). With --endpoint and no --topology there is none: NULL, and *status is EXIT_DONE.
- * Lives as long as the context. */
+/* The topology. Loaded once; its warnings are not printed. NULL after an error was reported, with
+ * the status in *status (which may be NULL). With addresses to ask and no --topology there is none:
+ * NULL, and *status is EXIT_DONE. Lives as long as the context. */
 const struct topology *context_topology(struct command_context *ctx, int *status);
-/* The file it came from; NULL before context_topology() or with --endpoint. */
+/* The file it came from; NULL before context_topology(), or without one. */
 const char *context_topology_path(const struct command_context *ctx);
-/* Where to reach one node: `node` (NULL: --endpoint, else --node, else any: the topology's initial
- * primary). NULL after an error was reported (an unknown node with the nearest one). */
+/* Where to reach one node: `node` (NULL: --node, else the first of the addresses, else the
+ * topology's initial primary). NULL after an error was reported (an unknown node with the nearest
+ * one). */
 const char *context_address(struct command_context *ctx, const char *node, int *status);
-/* A client for what the options say: all nodes of the topology; with --endpoint or --node that one
- * to begin with. Redirects are followed unless the command has a --no-redirect and it was given.
+/* A client for what the options say: all nodes of the topology; with --endpoint or --node those to
+ * begin with. Redirects are followed unless the command has a --no-redirect and it was given.
  * NULL after an error was reported. Opened once; closed by the framework. */
 struct candor_client *context_client(struct command_context *ctx, int *status);
 
@@ -223,7 +230,8 @@ bool interrupt_seen(void);
 /* Common options that hold where a command line gives none (the shell's `use`); NULLs: none. */
 struct command_defaults {
     const char *topology;
-    const char *endpoint;
+    const char *const *endpoints; /* checked */
+    size_t endpoint_count;
     const char *node;
     bool json;
 };

@@ -24,7 +24,7 @@ static bool find_topology(struct command_context *ctx, int *status)
     ctx->topology_path[0] = '\0';
     *status = report_usage(ctx,
                            "name one by --topology FILE or $CANDOR_TOPOLOGY, start one by `kvctl "
-                           "up FILE`, or ask one node by --endpoint",
+                           "up FILE`, or name addresses by --endpoint or $CANDOR_ENDPOINTS",
                            "which cluster?");
     return false;
 }
@@ -36,7 +36,7 @@ const struct topology *context_topology(struct command_context *ctx, int *status
     *status = EXIT_DONE;
     if (ctx->topology != NULL)
         return ctx->topology;
-    if (!ctx->command->local && context_endpoint(ctx) != NULL && !option_given(ctx, "topology"))
+    if (ctx->endpoint_count > 0 && !option_given(ctx, "topology"))
         return NULL;
     if (!find_topology(ctx, status))
         return NULL;
@@ -94,17 +94,19 @@ const char *context_address(struct command_context *ctx, const char *node, int *
     int ignored;
     status = status == NULL ? &ignored : status;
     *status = EXIT_DONE;
-    if (node == NULL && context_endpoint(ctx) != NULL)
-        return context_endpoint(ctx);
+    if (node == NULL)
+        node = context_node(ctx);
+    if (node == NULL && ctx->endpoint_count > 0)
+        return ctx->endpoints[0];
     const struct topology *topology = context_topology(ctx, status);
     if (topology == NULL) {
         if (*status == EXIT_DONE)
-            *status = report_usage(ctx, "name it by --topology FILE",
+            *status = report_usage(ctx,
+                                   "name one by --topology FILE, or the node's address by "
+                                   "--endpoint",
                                    "node '%s' cannot be found without a topology", node);
         return NULL;
     }
-    if (node == NULL)
-        node = context_node(ctx);
     return find_node(ctx, topology, node != NULL ? node : topology->initial_primary.text, status);
 }
 
@@ -135,11 +137,15 @@ static bool has_option(const struct command *command, const char *name)
 static bool list_endpoints(struct command_context *ctx, struct candor_client_options *options,
                            const char *endpoints[LIMIT_NODES], int *status)
 {
-    if (context_endpoint(ctx) != NULL || context_node(ctx) != NULL) {
-        endpoints[0] = context_address(ctx, NULL, status);
+    if (context_node(ctx) != NULL) {
+        endpoints[0] = context_address(ctx, context_node(ctx), status);
         options->endpoint_count = 1;
         return endpoints[0] != NULL;
     }
+    options->endpoint_count = ctx->endpoint_count;
+    memcpy(endpoints, ctx->endpoints, ctx->endpoint_count * sizeof endpoints[0]);
+    if (ctx->endpoint_count > 0)
+        return true;
     const struct topology *topology = context_topology(ctx, status);
     if (topology == NULL)
         return false;
@@ -176,4 +182,5 @@ void context_free(struct command_context *ctx)
 {
     candor_client_close(ctx->client);
     free(ctx->topology);
+    free(ctx->endpoint_text);
 }

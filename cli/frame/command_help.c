@@ -236,7 +236,7 @@ void help_family(struct command_context *ctx, const char *word)
 
 static void print_help_all(void)
 {
-    printf("Usage: kvctl COMMAND [OPTIONS] ...\n\n");
+    printf("Usage: kvctl [OPTIONS] COMMAND [OPTIONS] ...\n\n");
     wrap("Reads, writes and operates a Candor cluster: a replicated key-value store whose answers "
          "never lie about their age.",
          0, 0);
@@ -248,7 +248,7 @@ static void print_help_all(void)
         }
     }
     putchar('\n');
-    wrap("Options of every command that asks a cluster:", 0, 0);
+    wrap("Options of every command that asks a cluster, before it or behind it:", 0, 0);
     for (const struct option_spec *s = common_options; s->name != NULL; s++)
         print_option(s);
     putchar('\n');

@@ -7,11 +7,15 @@
 
 const struct option_spec common_options[] = {
     {"topology", 't', "FILE", false,
-     "The cluster's topology; default: $CANDOR_TOPOLOGY, else that of the last `kvctl up`"},
+     "The cluster's topology; default: $CANDOR_TOPOLOGY (unless $CANDOR_ENDPOINTS is set), else "
+     "that "
+     "of the last `kvctl up`"},
     {"node", 'n', "NODE", false,
      "Ask this node first, and follow a redirect; to ask b alone: -n b --no-redirect"},
-    {"endpoint", 'e', "ADDRESS", false,
-     "Ask at this address, as in tcp://127.0.0.1:7000, without a topology"},
+    {"endpoint", 'e', "ADDRESS", true,
+     "Ask at this address, as in tcp://127.0.0.1:7000, without a topology; several apart by "
+     "commas, "
+     "or one an option; default: $CANDOR_ENDPOINTS"},
     {"deadline", 'd', "DURATION", false, "Give up after this long, as in 500ms or 5s; not 0"},
     {"output", 'o', "text|json", false,
      "How to print; json: one document on stdout, and an error is one on stderr"},
@@ -19,6 +23,11 @@ const struct option_spec common_options[] = {
     {"help", 'h', NULL, false, "Show this help"},
     {0},
 };
+
+bool common_applies(const struct command *command, const struct option_spec *spec)
+{
+    return !command->local || spec->letter == 'o' || spec->letter == 'q' || spec->letter == 'h';
+}
 
 static void check_name(const struct command_context *ctx, const char *name)
 {
@@ -94,10 +103,13 @@ const char *context_node(const struct command_context *ctx)
     return given != NULL || option_given(ctx, "endpoint") ? given : ctx->defaults->node;
 }
 
+size_t context_endpoints(const struct command_context *ctx, const char *const **out)
+{
+    *out = ctx->endpoints;
+    return ctx->endpoint_count;
+}
+
 const char *context_endpoint(const struct command_context *ctx)
 {
-    if (ctx->command == NULL || ctx->command->local)
-        return NULL;
-    const char *given = option_text(ctx, "endpoint");
-    return given != NULL || option_given(ctx, "node") ? given : ctx->defaults->endpoint;
+    return ctx->endpoint_count > 0 ? ctx->endpoints[0] : NULL;
 }

@@ -7,17 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/address.h"
 #include "base/assert.h"
 #include "base/units.h"
 
-#define SPECS_MAX 48
 #define LONG_BASE 256 /* getopt's value of the n-th option is LONG_BASE + n: no letter */
-
-bool common_applies(const struct command *command, const struct option_spec *spec)
-{
-    return !command->local || spec->letter == 'o' || spec->letter == 'q' || spec->letter == 'h';
-}
 
 /* Everything a command line may hold. */
 struct grammar {
@@ -135,69 +128,47 @@ static bool is_whole(const struct option_spec *spec, const char *word)
            (word[2 + length] == '\0' || word[2 + length] == '=');
 }
 
-/* What they do cannot be taken back: nobody is led there by a slip of the finger. */
-static bool is_careful(const struct option_spec *spec)
-{
-    static const char *const names[] = {"force", "yes", "kill"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(spec->name, names[i]) == 0)
-            return true;
-    }
-    return false;
-}
+/* ---- Options before the command ---- */
 
-static const char *nearest_option(const struct grammar *grammar, const char *text, char *out,
-                                  size_t room)
+static const struct option_spec *common_letter(char letter)
 {
-    const char *words[SPECS_MAX + 1] = {NULL};
-    size_t count = 0;
-    for (size_t i = 0; i < grammar->count; i++) {
-        if (!is_careful(grammar->specs[i]))
-            words[count++] = grammar->specs[i]->name;
-    }
-    char name[64];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(text, "="), text);
-    const char *near = nearest_word(name, words);
-    if (near == NULL)
-        return NULL;
-    snprintf(out, room, "did you mean --%s?", near);
-    return out;
-}
-
-/* What users of etcdctl, redis-cli, consul and kubectl write for it. */
-static const struct {
-    const char *word;
-    const char *option;
-    const char *hint;
-} foreign_options[] = {
-    {"json", "output", "write -o json"},
-    {"write-out", "output", "write -o json"},
-    {"timeout", "deadline", "--deadline DURATION gives up after so long"},
-    {"command-timeout", "deadline", "--deadline DURATION gives up after so long"},
-    {"dial-timeout", "deadline", "--deadline DURATION gives up after so long"},
-    {"host", "endpoint", "write --endpoint tcp://HOST:PORT"},
-    {"port", "endpoint", "write --endpoint tcp://HOST:PORT"},
-    {"endpoints", "topology", "--topology FILE names all nodes, --endpoint ADDRESS one"},
-    {"http-addr", "endpoint", "write --endpoint tcp://HOST:PORT"},
-    {"consistency", "level", "--level says what the read asks for"},
-    {"consistent", "level", "write --level linearizable"},
-    {"stale", "level", "write --level eventual, or bounded with --max-staleness"},
-};
-
-/* NULL: none, or the command has no option for it. */
-static const char *foreign_option(const struct grammar *grammar, const char *name)
-{
-    size_t length = strcspn(name, "=");
-    for (size_t i = 0; i < sizeof foreign_options / sizeof foreign_options[0]; i++) {
-        if (strlen(foreign_options[i].word) != length ||
-            memcmp(foreign_options[i].word, name, length) != 0)
-            continue;
-        for (size_t j = 0; j < grammar->count; j++)
-            if (strcmp(grammar->specs[j]->name, foreign_options[i].option) == 0)
-                return foreign_options[i].hint;
+    for (const struct option_spec *s = common_options; s->name != NULL; s++) {
+        if (s->letter == letter)
+            return s;
     }
     return NULL;
 }
+
+/* Letters may stand together; the first that takes a value takes the rest of the word for it. */
+static const struct option_spec *common_letters(const char *word, bool *next)
+{
+    const struct option_spec *spec = NULL;
+    for (const char *p = word + 1; *p != '\0'; p++) {
+        spec = common_letter(*p);
+        if (spec == NULL)
+            return NULL;
+        *next = spec->argument != NULL && p[1] == '\0';
+        if (spec->argument != NULL)
+            return spec;
+    }
+    return spec;
+}
+
+const struct option_spec *common_option(const char *word, bool *next)
+{
+    *next = false;
+    if (strncmp(word, "--", 2) != 0)
+        return common_letters(word, next);
+    for (const struct option_spec *s = common_options; s->name != NULL; s++) {
+        if (!is_whole(s, word))
+            continue;
+        *next = s->argument != NULL && strchr(word, '=') == NULL;
+        return s;
+    }
+    return NULL;
+}
+
+/* ---- What is wrong with an option ---- */
 
 static void report_no_option(struct command_context *ctx, const char *option, int length)
 {
@@ -208,15 +179,11 @@ static void report_no_option(struct command_context *ctx, const char *option, in
     report_usage(ctx, hint, "unknown option %.*s", length, option);
 }
 
-static void report_unknown_long(struct command_context *ctx, const struct grammar *grammar,
-                                const char *word)
+static void report_unknown_long(struct command_context *ctx, const char *word)
 {
     char near[96];
-    const char *name = word + strspn(word, "-");
-    const char *hint = foreign_option(grammar, name);
+    const char *hint = option_meant(ctx->command, word, near, sizeof near);
     int length = (int)strcspn(word, "=");
-    if (hint == NULL)
-        hint = nearest_option(grammar, name, near, sizeof near);
     if (hint == NULL)
         report_no_option(ctx, word, length);
     else
@@ -232,17 +199,17 @@ static void report_unknown(struct command_context *ctx, const struct grammar *gr
     } else if (optopt != 0) {
         report_no_option(ctx, (char[]){'-', (char)optopt, '\0'}, 2);
     } else {
-        report_unknown_long(ctx, grammar, word);
+        report_unknown_long(ctx, word);
     }
 }
 
 /* `word`: the option as it was typed. */
-static void report_missing_value(struct command_context *ctx, const struct grammar *grammar,
-                                 const struct option_spec *spec, const char *word)
+static void report_missing_value(struct command_context *ctx, const struct option_spec *spec,
+                                 const char *word)
 {
     char hint[160];
     if (strncmp(word, "--", 2) == 0 && !is_whole(spec, word)) {
-        report_unknown_long(ctx, grammar, word);
+        report_unknown_long(ctx, word);
         return;
     }
     snprintf(hint, sizeof hint, "write --%s %s", spec->name, spec->argument);
@@ -261,17 +228,6 @@ void context_look_for_output(struct command_context *ctx, int argc, char **argv)
     }
 }
 
-/* Looked at before anybody is asked, so that each command says the same of it. It is an address of
- * a node, so what a topology takes for one. */
-static bool check_endpoint(struct command_context *ctx, const char *text)
-{
-    struct address_problem why;
-    if (address_check(text, &why))
-        return true;
-    report_usage(ctx, why.hint, "--endpoint: %s", why.what);
-    return false;
-}
-
 static bool take_common(struct command_context *ctx)
 {
     const char *output = option_text(ctx, "output");
@@ -285,7 +241,7 @@ static bool take_common(struct command_context *ctx)
                      "--node and --endpoint both say whom to ask");
         return false;
     }
-    if (option_given(ctx, "endpoint") && !check_endpoint(ctx, option_text(ctx, "endpoint")))
+    if (!ctx->help && !context_find_endpoints(ctx))
         return false;
     if (!option_duration_ms(ctx, "deadline", &ctx->deadline_ms))
         return false;
@@ -320,13 +276,13 @@ bool context_parse(struct command_context *ctx, int *argc, char **argv)
         if (value == ':') {
             spec = spec_of(&grammar, optopt);
             ASSERT(spec != NULL);
-            report_missing_value(ctx, &grammar, spec, words[optind - 1]);
+            report_missing_value(ctx, spec, words[optind - 1]);
             good = false;
         } else if (spec == NULL) {
             report_unknown(ctx, &grammar, words[optind > at ? optind - 1 : at]);
             good = false;
         } else if (value >= LONG_BASE && !is_whole(spec, typed_word(words))) {
-            report_unknown_long(ctx, &grammar, typed_word(words));
+            report_unknown_long(ctx, typed_word(words));
             good = false;
         } else {
             good = take_option(ctx, spec, optarg);

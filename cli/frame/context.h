@@ -10,6 +10,7 @@
 #include "topology/topology.h"
 
 #define OPTIONS_MAX 256 /* options on one command line; more: a usage error */
+#define SPECS_MAX 48    /* options that one command may be given */
 
 struct parsed_option {
     const struct option_spec *spec;
@@ -28,6 +29,10 @@ struct command_context {
     json_t *errors;            /* reported under -o json and not printed yet; NULL: none */
     _Atomic(char *) violation; /* likewise, the first one: any thread sets it */
 
+    size_t endpoint_count; /* 0: a topology names the nodes */
+    const char *endpoints[LIMIT_NODES];
+    char *endpoint_text; /* of those that were cut out of a list; NULL: none were */
+
     struct topology *topology; /* NULL: not loaded */
     char topology_path[RUN_PATH_BYTES];
     struct candor_client *client;
@@ -39,6 +44,18 @@ void context_look_for_output(struct command_context *ctx, int argc, char **argv)
 /* Parses options out of argv; operands are moved to the front and *argc becomes their number. False
  * after a report. */
 bool context_parse(struct command_context *ctx, int *argc, char **argv);
+/* Which addresses are asked, by the command line, the defaults or the environment. False after a
+ * report: one is malformed. */
+bool context_find_endpoints(struct command_context *ctx);
+/* The option of every command that `word` names; NULL: none. `*next`: its value is the next
+ * word. */
+const struct option_spec *common_option(const char *word, bool *next);
+/* What to say of an option that the command (NULL: whichever it is) does not have; NULL: nobody
+ * knows what was meant. */
+const char *option_meant(const struct command *command, const char *word, char *room,
+                         size_t room_bytes);
+/* The usage error of a command that does not exist; `family` is the first of two words, or NULL. */
+int command_mistyped(struct command_context *ctx, const char *family, const char *word);
 /* Whether the common option applies to the command. */
 bool common_applies(const struct command *command, const struct option_spec *spec);
 void context_free(struct command_context *ctx);

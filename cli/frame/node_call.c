@@ -12,6 +12,8 @@
 #include "base/bounded_unpack.h"
 #include "topology/topology.h"
 
+enum { WHO_DEADLINE_MS = 1000 };
+
 static ProtobufCMessage *call_once(struct candor_channel *channel, const char *method,
                                    const ProtobufCMessage *request,
                                    const ProtobufCMessageDescriptor *response, uint32_t deadline_ms,
@@ -61,9 +63,33 @@ static void set_target(struct node_target *target, const char *id, const char *a
     target->voter = voter;
 }
 
+/* Where only addresses are known, their nodes tell who they are. */
+static bool ask_who_is(struct command_context *ctx, const char *id, struct node_target *out,
+                       int *status)
+{
+    struct node_target targets[LIMIT_NODES];
+    struct node_row rows[LIMIT_NODES];
+    size_t count = node_targets(ctx, targets, status);
+    node_rows(targets, count, (uint32_t)context_deadline_ms(ctx, WHO_DEADLINE_MS), rows);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rows[i].target.id, id) != 0)
+            continue;
+        *out = rows[i].target;
+        return true;
+    }
+    if (count > 0)
+        *status =
+            report_usage(ctx, "`kvctl status` shows who answers there; --topology FILE names all",
+                         "no node '%s' answers at the addresses", id);
+    return false;
+}
+
 bool node_target_named(struct command_context *ctx, const char *id, struct node_target *out,
                        int *status)
 {
+    const char *const *endpoints;
+    if (context_endpoints(ctx, &endpoints) > 0 && !option_given(ctx, "topology"))
+        return ask_who_is(ctx, id, out, status);
     const char *address = context_address(ctx, id, status);
     if (address == NULL)
         return false;
@@ -73,13 +99,19 @@ bool node_target_named(struct command_context *ctx, const char *id, struct node_
 
 size_t node_targets(struct command_context *ctx, struct node_target *out, int *status)
 {
-    if (context_endpoint(ctx) != NULL || context_node(ctx) != NULL) {
-        const char *address = context_address(ctx, NULL, status);
+    const char *const *endpoints;
+    size_t count = context_endpoints(ctx, &endpoints);
+    if (context_node(ctx) != NULL) {
+        const char *address = context_address(ctx, context_node(ctx), status);
         if (address == NULL)
             return 0;
         set_target(&out[0], context_node(ctx), address, true);
         return 1;
     }
+    for (size_t i = 0; i < count; i++)
+        set_target(&out[i], NULL, endpoints[i], true);
+    if (count > 0)
+        return count;
     const struct topology *topology = context_topology(ctx, status);
     if (topology == NULL)
         return 0;

@@ -103,8 +103,9 @@ static int run_shell(struct command_context *ctx, int argc, char **argv)
     struct shell shell = {.ctx = ctx, .keep_going = option_given(ctx, "keep-going")};
     if (in_shell)
         return report_usage(ctx, NULL, "this is a shell already");
-    shell.defaults =
-        (struct command_defaults){.endpoint = context_endpoint(ctx), .json = context_json(ctx)};
+    shell.defaults.json = context_json(ctx);
+    if (option_given(ctx, "endpoint"))
+        shell.defaults.endpoint_count = context_endpoints(ctx, &shell.defaults.endpoints);
     /* What is given must be good; the usual topology may be missing until a command needs it. */
     if (option_given(ctx, "topology") && context_topology(ctx, &status) == NULL)
         return status;

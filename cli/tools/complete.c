@@ -55,8 +55,12 @@ void completion_free(struct completion *completion)
 const char *usual_topology_path(const struct command_defaults *defaults, char room[RUN_PATH_BYTES])
 {
     const char *environment = getenv("CANDOR_TOPOLOGY");
+    const char *endpoints = getenv("CANDOR_ENDPOINTS");
     if (defaults != NULL && defaults->topology != NULL)
         return defaults->topology;
+    if ((defaults != NULL && defaults->endpoint_count > 0) ||
+        (endpoints != NULL && endpoints[0] != '\0'))
+        return NULL;
     if (environment != NULL && environment[0] != '\0')
         return environment;
     return run_last_topology(room) ? room : NULL;
@@ -239,8 +243,11 @@ static void find_command(struct seen *seen)
  * take. */
 static const struct option_spec *option_of(const struct seen *seen, const char *word)
 {
+    bool next;
     if (seen->command != NULL)
         return find_option(seen->command, word);
+    if (seen->first == NULL)
+        return common_option(word, &next);
     for (size_t i = 0; seen->first != NULL && commands[i] != NULL; i++) {
         size_t length = strlen(seen->first);
         if (strncmp(commands[i]->name, seen->first, length) != 0 ||
@@ -316,7 +323,12 @@ void complete_line(const struct command_defaults *defaults, const char *const *o
     *out = (struct completion){0};
     struct seen seen = look(count, words);
     bool help = seen.first != NULL && strcmp(seen.first, "help") == 0;
-    if (seen.first == NULL || (help && seen.second == NULL)) {
+    if (seen.first == NULL && seen.open != NULL) {
+        offer_value(defaults, seen.open->argument, prefix, out);
+    } else if (seen.first == NULL && prefix[0] == '-') {
+        for (const struct option_spec *s = common_options; s->name != NULL; s++)
+            offer_option(s, prefix, out);
+    } else if (seen.first == NULL || (help && seen.second == NULL)) {
         offer_commands(NULL, prefix, out);
         for (size_t i = 0; !help && own[i] != NULL; i++)
             offer(out, own[i], strlen(own[i]), prefix);

@@ -82,7 +82,7 @@ static const char *node_state(const char *address, enum table_colour *colour)
 static const char *node_address(const struct shell *shell, const struct topology *topology)
 {
     if (shell->defaults.node == NULL)
-        return shell->defaults.endpoint;
+        return shell->defaults.endpoint_count > 0 ? shell->defaults.endpoints[0] : NULL;
     for (uint32_t i = 0; i < topology->node_count; i++) {
         if (strcmp(topology->nodes[i].id.text, shell->defaults.node) == 0)
             return topology->nodes[i].rpc;

@@ -88,7 +88,7 @@ def on_a_terminal(columns, *args, says, status=0):
     words: nobody judges the lines of something else."""
     parent, child = os.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
+    environment = {k: v for k, v in os.environ.items() if k not in ("CANDOR_TOPOLOGY", "CANDOR_ENDPOINTS")}
     environment.update(XDG_RUNTIME_DIR="/nonexistent", NO_COLOR="1")
     process = subprocess.Popen([KVCTL, *args], stdin=subprocess.DEVNULL, stdout=child, stderr=child, env=environment)
     os.close(child)

@@ -33,7 +33,7 @@ class Completion(unittest.TestCase):
         cls.addClassCleanup(cls.cluster.close)
 
     def offered(self, *words, topology=True):
-        environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
+        environment = {k: v for k, v in os.environ.items() if k not in ("CANDOR_TOPOLOGY", "CANDOR_ENDPOINTS")}
         environment["XDG_RUNTIME_DIR"] = self.runtime.name
         if topology:
             environment["CANDOR_TOPOLOGY"] = self.cluster.topology
@@ -89,7 +89,7 @@ class Completion(unittest.TestCase):
 
     def test_names_of_clusters_that_are_up(self):
         self.assertEqual(self.offered("down", ""), [])
-        environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
+        environment = {k: v for k, v in os.environ.items() if k not in ("CANDOR_TOPOLOGY", "CANDOR_ENDPOINTS")}
         environment["XDG_RUNTIME_DIR"] = self.runtime.name
         up = subprocess.run([KVCTL, "up", self.cluster.topology, "-o", "json"], env=environment, capture_output=True,
                             text=True, check=True)

@@ -14,7 +14,7 @@ from harness import KVCTL, Cluster, main, until
 
 
 def run(*args, kvctl=KVCTL, env=None, timeout=60):
-    environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
+    environment = {k: v for k, v in os.environ.items() if k not in ("CANDOR_TOPOLOGY", "CANDOR_ENDPOINTS")}
     environment.update(env or {})
     return subprocess.run([kvctl, *map(str, args)], capture_output=True, text=True, timeout=timeout,
                           check=False, env=environment)

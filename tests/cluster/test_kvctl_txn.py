@@ -11,7 +11,7 @@ from harness import KVCTL, Cluster, main
 
 
 def kvctl(*args, input=""):
-    environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
+    environment = {k: v for k, v in os.environ.items() if k not in ("CANDOR_TOPOLOGY", "CANDOR_ENDPOINTS")}
     environment["XDG_RUNTIME_DIR"] = "/nonexistent"
     return subprocess.run([KVCTL, *args], input=input, capture_output=True, text=True, timeout=60,
                           check=False, env=environment)

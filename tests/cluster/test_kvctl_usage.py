@@ -10,7 +10,7 @@ from harness import KVCTL, free_ports, main, on_a_terminal
 
 
 def kvctl(*args, input="", env=None):
-    environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
+    environment = {k: v for k, v in os.environ.items() if k not in ("CANDOR_TOPOLOGY", "CANDOR_ENDPOINTS")}
     environment["XDG_RUNTIME_DIR"] = "/nonexistent"
     environment.update(env or {})
     return subprocess.run([KVCTL, *args], input=input, capture_output=True, text=True, timeout=60,
@@ -120,7 +120,7 @@ class Mistyped(Usage):
         self.refuses("xyzzyxyzzy", says=("unknown command 'xyzzyxyzzy'", "kvctl help"))
         self.refuses("help", "gte", says="did you mean `kvctl get`?")
         self.refuses(says="no command")
-        self.refuses("--node", "a", "get", "k", says="options stand behind the command")
+        self.refuses("--level", "session", "get", "k", says="before the command")
 
     def test_what_cannot_be_taken_back_is_never_suggested(self):
         for typed in (("dle", "k"), ("promoet", "a"), ("donw",), ("node", "kil", "a"), ("rollback", "dorp", "x"),
@@ -148,7 +148,7 @@ class Mistyped(Usage):
         for command, option, says in ((("status",), "--json", "write -o json"), (("node", "ls"), "--json", "write -o json"),
                                       (("get", "k"), "--timeout=5s", "--deadline DURATION"),
                                       (("get", "k"), "--host", "write --endpoint tcp://HOST:PORT"),
-                                      (("put", "k", "v"), "--endpoints", "--topology FILE"),
+                                      (("put", "k", "v"), "--endpoints", "write --endpoint ADDRESS,ADDRESS"),
                                       (("get", "k"), "--consistent", "--level linearizable")):
             self.refuses(*command, option, says=(f"unknown option {option.split('=')[0]}; ", says))
         self.assertNotIn("--level", self.refuses("put", "k", "v", "--consistent", says="unknown option").stderr)  # it has none

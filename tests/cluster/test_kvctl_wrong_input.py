@@ -48,7 +48,7 @@ class Walk(unittest.TestCase):
         cls.files = {"import": cls.write("in.jsonl", '{"key": "k", "value": "v"}\n'),
                      "txn": cls.write("txn.json", '{"then": [{"get": {"key": "k"}}]}')}
         cls.nowhere = f"tcp://127.0.0.1:{free_ports(1)[0]}"
-        cls.environment = {k: v for k, v in os.environ.items() if k != "CANDOR_TOPOLOGY"}
+        cls.environment = {k: v for k, v in os.environ.items() if k not in ("CANDOR_TOPOLOGY", "CANDOR_ENDPOINTS")}
         cls.environment["XDG_RUNTIME_DIR"] = cls.dir
         listed = json.loads(cls.run_kvctl("help", "-o", "json").stdout)["commands"]
         cls.commands = [json.loads(cls.run_kvctl("help", *c["command"].split(), "-o", "json").stdout) for c in listed]
