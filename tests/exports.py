@@ -1,4 +1,6 @@
-"""libcandor.a exports what include/candor declares, and nothing else: tests/exports.py build/lib/libcandor.a"""
+"""libcandor exports what include/candor declares, and nothing else: tests/exports.py build/lib
+
+The list is src/client/candor.map: the shared library has its names, with their versions, the static one the same names."""
 import os
 import re
 import subprocess
@@ -6,6 +8,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HEADERS = os.path.join(ROOT, "include/candor")
+MAP = os.path.join(ROOT, "src/client/candor.map")
 
 
 def declared():
@@ -19,18 +22,37 @@ def declared():
     return names
 
 
-def exported(library):
-    lines = subprocess.run(["nm", "-g", "--defined-only", library], capture_output=True, text=True, check=True).stdout
-    return {line.split()[2] for line in lines.splitlines() if len(line.split()) == 3}
+def listed():
+    """name@@VERSION of each."""
+    with open(MAP, encoding="utf-8") as f:
+        text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    return {f"{name}@@{version}" for version, body in re.findall(r"(\w[\w.]*) \{(.*?)\}", text, re.S)
+            for name in re.findall(r"(candor_\w+);", body)}
+
+
+def exported(*command):
+    """What is defined, with its version where it has one; names of versions left out."""
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return {words[2] for words in map(str.split, lines) if len(words) == 3 and words[1] != "A"}
+
+
+def differences(folder):
+    with_versions = listed()
+    names = {name.split("@@")[0] for name in with_versions}
+    for what, has, wanted in (
+            ("candor.map", names, declared()),
+            ("libcandor.so", exported("nm", "-D", "--defined-only", os.path.join(folder, "libcandor.so")), with_versions),
+            ("libcandor.a", exported("nm", "-g", "--defined-only", os.path.join(folder, "libcandor.a")), names)):
+        for name in sorted(wanted - has):
+            yield f"{what} lacks {name}"
+        for name in sorted(has - wanted):
+            yield f"{what} has {name}, which the others do not have"
 
 
 def main():
-    wanted, there = declared(), exported(sys.argv[1])
-    for name in sorted(wanted - there):
-        print(f"{name}() is declared in include/candor, and the library does not have it")
-    for name in sorted(there - wanted):
-        print(f"{name} is exported, and no header of include/candor declares it")
-    return 1 if wanted != there or len(wanted) < 20 else 0
+    found = list(differences(sys.argv[1]))
+    print("\n".join(found))
+    return 1 if found or len(listed()) < 20 else 0
 
 
 if __name__ == "__main__":
