@@ -213,6 +213,11 @@ json_t *json_freshness(const struct candor_freshness *freshness);
 #define AGE_TEXT_BYTES 32
 char *age_text(uint64_t ms, char out[AGE_TEXT_BYTES]);
 
+/* Takes standard input for this command. False after a report: it was taken already, or is that of
+ * the shell's own lines. */
+bool input_take(struct command_context *ctx, int *status);
+/* Whether somebody gives something there, and nobody has taken it: a pipe, a file, a socket. */
+bool input_is_piped(const struct command_context *ctx);
 /* Whole of a file, or of stdin for "-"; a limit of `limit_bytes`. Malloc'd, terminated; NULL after
  * a report. */
 uint8_t *read_whole_file(struct command_context *ctx, const char *path, size_t limit_bytes,
@@ -234,6 +239,7 @@ struct command_defaults {
     size_t endpoint_count;
     const char *node;
     bool json;
+    bool owns_input; /* standard input holds command lines */
 };
 
 /* Runs one command line without the program's name: {"get", "k"}. argv[argc] is NULL; argv may be

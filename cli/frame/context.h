@@ -25,6 +25,7 @@ struct command_context {
     bool json;
     bool quiet;
     bool help;
+    bool input_taken;          /* standard input, by this command */
     uint64_t deadline_ms;      /* 0: not given */
     json_t *errors;            /* reported under -o json and not printed yet; NULL: none */
     _Atomic(char *) violation; /* likewise, the first one: any thread sets it */

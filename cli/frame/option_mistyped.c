@@ -63,6 +63,11 @@ static const struct {
     {"http-addr", "endpoint", "write --endpoint tcp://HOST:PORT"},
     {"consistency", "level", "--level says what the read asks for"},
     {"consistent", "level", "write --level linearizable"},
+    {"range", "end", "write --start KEY --end KEY"},
+    {"range-end", "end", "write --start KEY --end KEY"},
+    {"from-key", "start", "write --start KEY"},
+    {"rev", "level", "a read is of the newest state; what was overwritten is not kept"},
+    {"recurse", "prefix", "write --prefix PREFIX"},
     {"stale", "level", "write --level eventual, or bounded with --max-staleness"},
 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
+#include "cli/keys/value.h"
 #include "cli/keys/writing.h"
 
 /* ---- cas ---- */
@@ -14,6 +14,7 @@ static const struct option_spec cas_options[] = {
     {"expect-absent", 0, NULL, false, "Write if there is no such key"},
     {"expect-mod-seq", 0, "N", false, "Write if the key was written last at position N"},
     {"value-file", 0, "FILE", false, "Take the new value from FILE; - is standard input"},
+    VALUE_OPTION,
     WRITE_OPTIONS,
     KEY_OPTION,
     {0},
@@ -25,8 +26,11 @@ struct cas {
     struct candor_expect expect;
 };
 
-static bool read_expect(struct command_context *ctx, struct candor_expect *out)
+/* `expected` holds the bytes of --expect. */
+static bool read_expect(struct command_context *ctx, struct candor_expect *out,
+                        struct value *expected)
 {
+    int status;
     *out = (struct candor_expect){0};
     const char *value = option_text(ctx, "expect");
     bool absent = option_given(ctx, "expect-absent");
@@ -38,7 +42,9 @@ static bool read_expect(struct command_context *ctx, struct candor_expect *out)
     }
     if (value != NULL) {
         out->kind = CANDOR_EXPECT_VALUE;
-        out->value = candor_text(value);
+        if (!value_take(ctx, value, expected, &status))
+            return false;
+        out->value = expected->bytes;
     } else if (absent) {
         out->kind = CANDOR_EXPECT_ABSENT;
     } else {
@@ -87,37 +93,30 @@ static int tell_cas(struct command_context *ctx, const struct candor_result *res
     return result->succeeded ? EXIT_DONE : EXIT_CONFLICT;
 }
 
-static int swap(struct command_context *ctx, const char *operand, struct candor_bytes value)
+static int swap(struct command_context *ctx, const char *operand, struct cas *cas)
 {
     int status;
     uint8_t *owned = NULL;
-    struct cas cas = {.value = value};
-    if (!read_expect(ctx, &cas.expect))
-        return EXIT_USAGE;
-    if (!key_operand(ctx, operand, &cas.key, &owned, &status))
+    if (!key_operand(ctx, operand, &cas->key, &owned, &status))
         return status;
-    status = write_run(ctx, &(struct writing){call_cas, tell_cas, &cas, .key = operand});
+    status = write_run(ctx, &(struct writing){call_cas, tell_cas, cas, .key = operand});
     free(owned);
     return status;
 }
 
 static int run_cas(struct command_context *ctx, int argc, char **argv)
 {
-    const char *file = option_text(ctx, "value-file");
-    if (file != NULL && argc == 2)
-        return report_usage(ctx, NULL, "both a VALUE and --value-file are given");
-    if (file == NULL && argc == 1)
-        return report_usage(ctx, "give it behind the key, or from a file by --value-file",
-                            "missing VALUE");
-    if (file == NULL)
-        return swap(ctx, argv[0], candor_text(argv[1]));
-    int status;
-    size_t length;
-    uint8_t *bytes = read_whole_file(ctx, file, LIMIT_VALUE_BYTES_MAX, &length, &status);
-    if (bytes == NULL)
-        return status;
-    status = swap(ctx, argv[0], (struct candor_bytes){bytes, length});
-    free(bytes);
+    int status = EXIT_USAGE;
+    struct cas cas = {0};
+    struct value expected = {0};
+    struct value value = {0};
+    if (read_expect(ctx, &cas.expect, &expected) &&
+        value_of_operands(ctx, argc, argv, &value, &status)) {
+        cas.value = value.bytes;
+        status = swap(ctx, argv[0], &cas);
+    }
+    free(expected.owned);
+    free(value.owned);
     return status;
 }
 
@@ -130,10 +129,10 @@ const struct command command_cas = {
         "Compares and swaps, atomically, at the primary. If several clients try this at "
         "once, only one succeeds. Exit status 6: the key was not as expected, and nothing "
         "was written; -o json shows what is there instead. With --ack majority the answer "
-        "can no longer be rolled back, whichever it is.",
+        "can no longer be rolled back, whichever it is.\n\n" VALUE_HELP,
     .examples = "kvctl cas lock --expect-absent me\ttakes a lock that nobody holds\n"
                 "kvctl cas colour --expect red blue\n"
-                "kvctl cas page --expect-mod-seq 1042 --value-file page.html\n",
+                "kvctl cas page --expect-mod-seq 1042 @page.html\n",
     .options = cas_options,
     .min_args = 1,
     .max_args = 2,

@@ -1,9 +1,10 @@
-/* kvctl get, mget. */
+/* kvctl get: a key, or a range of keys. */
 #include <stdlib.h>
 
-#include "cli/keys/reading.h"
+#include "cli/keys/list_range.h"
 
 static const struct option_spec get_options[] = {
+    LIST_OPTIONS,
     READ_OPTIONS,
     KEY_OPTION,
     {"raw", 0, NULL, false, "Print the value's bytes alone, without a newline behind them"},
@@ -30,15 +31,14 @@ static void print_value(struct command_context *ctx, const struct candor_result 
     note_freshness(ctx, result);
 }
 
-static int run_get(struct command_context *ctx, int argc, char **argv)
+static int get_key(struct command_context *ctx, const char *operand)
 {
-    (void)argc;
     int status;
     struct candor_bytes key;
     uint8_t *owned = NULL;
     struct candor_read_options options;
     struct session session;
-    if (!read_options(ctx, &options, &status) || !key_operand(ctx, argv[0], &key, &owned, &status))
+    if (!read_options(ctx, &options, &status) || !key_operand(ctx, operand, &key, &owned, &status))
         return status;
     struct candor_client *client = context_client(ctx, &status);
     if (client == NULL || !session_begin(ctx, client, &session, &status))
@@ -58,118 +58,65 @@ cleanup:
     return status;
 }
 
+/* Those of LIST_OPTIONS say how a range is listed. */
+static int refuse_of_a_key(struct command_context *ctx)
+{
+    static const char *const names[] = {"limit", "reverse", "keys-only", "count-only"};
+    uint64_t limit;
+    if (!option_number(ctx, "limit", 1, UINT64_MAX - 1, &limit))
+        return EXIT_USAGE;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (option_given(ctx, names[i]))
+            return report_usage(ctx, "name a range by --prefix, or --start and --end",
+                                "--%s goes with a range of keys", names[i]);
+    }
+    return EXIT_DONE;
+}
+
+static int run_get(struct command_context *ctx, int argc, char **argv)
+{
+    bool range = range_is_given(ctx);
+    if (range && argc > 0)
+        return report_usage(ctx,
+                            "--prefix PREFIX alone names keys, as --start KEY and --end KEY do",
+                            "'%s' is one too many beside a range", argv[0]);
+    if (range && option_given(ctx, "raw"))
+        return report_usage(ctx, "`kvctl export` gives exact bytes", "--raw goes with one KEY");
+    if (range)
+        return list_range(ctx);
+    if (argc == 0)
+        return report_usage(ctx,
+                            "usage: kvctl get KEY, or of a range kvctl get --prefix PREFIX or "
+                            "--start KEY --end KEY",
+                            "missing KEY");
+    if (argc > 1)
+        return report_usage(ctx,
+                            "`kvctl mget` reads several keys, and --start KEY --end KEY a range",
+                            "'%s' is one too many (a key with spaces needs quotes)", argv[1]);
+    int status = refuse_of_a_key(ctx);
+    return status != EXIT_DONE ? status : get_key(ctx, argv[0]);
+}
+
 const struct command command_get = {
     .name = "get",
     .group = GROUP_KEYS,
-    .args = "KEY",
+    .args = "[KEY]",
     .summary = "Read a key, and learn how old the answer may be",
     .description =
         "Prints the value on stdout and, on stderr, who answered and how old the answer may "
         "be. Without options, the first node that answers returns its own data, flagged when "
-        "it cannot prove that they are recent. Exit status 1: there is no such key.",
+        "it cannot prove that they are recent. Exit status 1: there is no such key.\n\n"
+        "With --prefix, or --start and --end, instead of KEY: what `kvctl scan` prints of that "
+        "range; "
+        "a range without keys is no failure.",
     .examples = "kvctl get greeting\twhatever the first node holds\n"
                 "kvctl get greeting --node b --no-redirect\tfrom b, or not at all\n"
                 "kvctl get greeting --max-staleness 500ms\tprovably no older than that\n"
                 "kvctl get greeting --session s.token\tsees all that this session wrote and read\n"
-                "kvctl get image --raw > image.png\tthe exact bytes\n",
+                "kvctl get image --raw > image.png\tthe exact bytes\n"
+                "kvctl get --prefix cart: --count-only\thow many there are\n",
     .options = get_options,
-    .min_args = 1,
-    .max_args = 1,
-    .run = run_get,
-};
-
-/* ---- mget ---- */
-
-static const struct option_spec mget_options[] = {READ_OPTIONS, KEY_OPTION, {0}};
-
-static void print_items(struct command_context *ctx, const struct candor_result *result)
-{
-    if (context_json(ctx)) {
-        json_t *items = json_array();
-        for (size_t i = 0; i < result->item_count; i++)
-            json_array_append_new(items, json_item(&result->items[i], false));
-        json_t *out = json_object();
-        json_object_set_new(out, "items", items);
-        json_set_answer(out, result);
-        output_json(ctx, out);
-        return;
-    }
-    for (size_t i = 0; i < result->item_count; i++) {
-        const struct candor_item *item = &result->items[i];
-        if (!item->found)
-            continue;
-        print_escaped(item->key, stdout);
-        putchar('\t');
-        print_escaped(item->value, stdout);
-        putchar('\n');
-    }
-    note_freshness(ctx, result);
-}
-
-static size_t missing_count(const struct candor_result *result)
-{
-    size_t missing = 0;
-    for (size_t i = 0; i < result->item_count; i++)
-        missing += !result->items[i].found;
-    return missing;
-}
-
-static int read_keys(struct command_context *ctx, const struct candor_bytes *keys, size_t count)
-{
-    int status;
-    struct candor_read_options options;
-    struct session session;
-    if (!read_options(ctx, &options, &status))
-        return status;
-    struct candor_client *client = context_client(ctx, &status);
-    if (client == NULL || !session_begin(ctx, client, &session, &status))
-        return status;
-    struct candor_result result;
-    if (candor_mget(client, keys, count, &options, &result) == CANDOR_OK) {
-        size_t missing = missing_count(&result);
-        print_items(ctx, &result);
-        if (missing > 0)
-            output_note(ctx, "mget: %zu of %zu keys are not there", missing, count);
-        status = missing > 0 ? EXIT_NOT_FOUND : EXIT_DONE;
-    } else {
-        status = report_result(ctx, &result.error, &result, NULL);
-    }
-    candor_result_free(&result);
-    return session_end(ctx, client, &session, status);
-}
-
-static int run_mget(struct command_context *ctx, int argc, char **argv)
-{
-    int status = EXIT_DONE;
-    if (argc > CANDOR_BATCH_OPS_MAX)
-        return report_usage(ctx, NULL, "%d keys are more than the limit of %d", argc,
-                            CANDOR_BATCH_OPS_MAX);
-    struct candor_bytes *keys = calloc((size_t)argc, sizeof *keys);
-    uint8_t **owned = calloc((size_t)argc, sizeof *owned);
-    bool good = keys != NULL && owned != NULL;
-    for (int i = 0; good && i < argc; i++)
-        good = key_operand(ctx, argv[i], &keys[i], &owned[i], &status);
-    if (good)
-        status = read_keys(ctx, keys, (size_t)argc);
-    for (int i = 0; owned != NULL && i < argc; i++)
-        free(owned[i]);
-    free(owned);
-    free(keys);
-    return status;
-}
-
-const struct command command_mget = {
-    .name = "mget",
-    .group = GROUP_KEYS,
-    .args = "KEY...",
-    .summary = "Read many keys from one state",
-    .description =
-        "Prints a line `key<TAB>value` for each key that is there, all read at the same position. "
-        "Control bytes, backslashes and bytes that are not UTF-8 are printed as \\t, \\n, \\\\ or "
-        "\\xNN; -o json gives them exactly. Exit status 1: a key is not there.",
-    .examples = "kvctl mget cart:1 cart:2\nkvctl mget cart:1 cart:2 -o json\n",
-    .options = mget_options,
-    .min_args = 1,
+    .min_args = 0,
     .max_args = -1,
-    .run = run_mget,
+    .run = run_get,
 };

@@ -1,16 +1,12 @@
 /* kvctl import: many writes from a file. */
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/limits.h"
 #include "cli/keys/import_lines.h"
 #include "cli/keys/import_senders.h"
-#include "cli/keys/reading.h"
-#include "topology/topology.h"
-
-#define PROGRESS_NS (200 * NS_PER_MS)
+#include "cli/keys/progress.h"
+#include "cli/keys/writing.h"
 
 struct import {
     struct command_context *ctx;
@@ -20,23 +16,11 @@ struct import {
     struct import_senders *senders;
     struct import_outcome outcome;
     uint64_t line;
-    uint64_t started_ns;
-    uint64_t shown_ns;
+    struct progress progress;
+    double seconds;
 };
 
 /* ---- Reading ---- */
-
-static void show_progress(struct import *import, uint64_t acknowledged)
-{
-    uint64_t now = clock_boot_ns();
-    if (now - import->shown_ns < PROGRESS_NS || !isatty(STDERR_FILENO) ||
-        context_quiet(import->ctx) || context_json(import->ctx))
-        return;
-    import->shown_ns = now;
-    double seconds = (double)(now - import->started_ns) / 1e9;
-    fprintf(stderr, "\r\033[K%" PRIu64 " acknowledged, %.0f/s", acknowledged,
-            (double)acknowledged / seconds);
-}
 
 /* Hands the operation to the senders. NULL, or what is wrong with the line. */
 static const char *take_line(struct import *import, struct buffer *line, enum line_end end)
@@ -65,7 +49,7 @@ static const char *read_lines(struct import *import, FILE *file)
             import_skip_byte_order_mark(&line);
         problem = take_line(import, &line, end);
         if (import->line % 256 == 0)
-            show_progress(import, acknowledged);
+            progress_show(&import->progress, acknowledged, "acknowledged");
     }
     if (problem == NULL && ferror(file))
         problem = "the file cannot be read any further";
@@ -77,7 +61,7 @@ static const char *read_lines(struct import *import, FILE *file)
 
 static int report_done(struct import *import)
 {
-    double seconds = (double)(clock_boot_ns() - import->started_ns) / 1e9;
+    double seconds = import->seconds;
     double rate = seconds > 0 ? (double)import->outcome.acknowledged / seconds : 0;
     if (context_json(import->ctx)) {
         json_t *out = json_object();
@@ -118,7 +102,7 @@ static int report_failure(struct import *import, const char *problem)
 
 static int import_file(struct import *import, struct candor_client *client, FILE *file)
 {
-    import->started_ns = clock_boot_ns();
+    import->progress = progress_begin(import->ctx);
     import->senders = import_senders_start(client, &import->options);
     if (import->senders == NULL)
         return report_usage(import->ctx, "ask for fewer --parallel", "no threads for %zu senders",
@@ -126,8 +110,7 @@ static int import_file(struct import *import, struct candor_client *client, FILE
     const char *problem = read_lines(import, file);
     /* what stands before a bad line is imported */
     import_senders_end(import->senders, &import->outcome);
-    if (import->shown_ns != 0)
-        fprintf(stderr, "\r\033[K");
+    import->seconds = progress_end(&import->progress);
     return problem != NULL || import->outcome.failed ? report_failure(import, problem)
                                                      : report_done(import);
 }
@@ -186,12 +169,6 @@ static bool take_options(struct import *import)
     return true;
 }
 
-static uint64_t batch_bytes(struct command_context *ctx)
-{
-    const struct topology *topology = context_topology(ctx, NULL);
-    return (topology != NULL ? topology->limit_message_bytes : LIMIT_MESSAGE_BYTES_DEFAULT) / 4;
-}
-
 static int run_on_file(struct import *import, FILE *file)
 {
     int status;
@@ -199,7 +176,7 @@ static int run_on_file(struct import *import, FILE *file)
     struct candor_client *client = context_client(import->ctx, &status);
     if (client == NULL || !session_begin(import->ctx, client, &session, &status))
         return status;
-    import->options.batch_bytes = batch_bytes(import->ctx);
+    import->options.batch_bytes = write_batch_bytes(import->ctx);
     import->options.write.deadline_ms = (uint32_t)context_deadline_ms(import->ctx, 30000);
     status = import_file(import, client, file);
     return session_end(import->ctx, client, &session, status);
@@ -211,11 +188,14 @@ static int run_import(struct command_context *ctx, int argc, char **argv)
     struct import import = {.ctx = ctx, .path = argv[0], .form.key_field = 1};
     if (!take_options(&import))
         return EXIT_USAGE;
+    int status;
     bool standard = strcmp(argv[0], "-") == 0;
+    if (standard && !input_take(ctx, &status))
+        return status;
     FILE *file = standard ? stdin : fopen(argv[0], "rb");
     if (file == NULL)
         return report_usage(ctx, NULL, "%s: %m", argv[0]);
-    int status = run_on_file(&import, file);
+    status = run_on_file(&import, file);
     if (!standard)
         fclose(file);
     return status;

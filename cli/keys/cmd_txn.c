@@ -55,7 +55,23 @@ static void own(struct txn_text *text, uint8_t *bytes)
     text->owned[text->owned_count++] = bytes;
 }
 
-/* `name` as text, or `name`_b64. `*given` false: neither is there. */
+/* Of value_file. */
+static bool read_file_of(struct txn_text *text, const char *where, json_t *path,
+                         struct candor_bytes *out)
+{
+    int status;
+    if (!json_is_string(path))
+        return wrong(text, where, "value_file is the name of a file");
+    uint8_t *bytes = read_whole_file(text->ctx, json_string_value(path), LIMIT_VALUE_BYTES_MAX,
+                                     &out->length, &status);
+    if (bytes == NULL)
+        return false;
+    own(text, bytes);
+    out->data = bytes;
+    return true;
+}
+
+/* `name` as text, `name`_b64, or the file `name`_file. `*given` false: none is there. */
 static bool read_bytes_of(struct txn_text *text, const char *where, json_t *object,
                           const char *name, struct candor_bytes *out, bool *given)
 {
@@ -63,9 +79,15 @@ static bool read_bytes_of(struct txn_text *text, const char *where, json_t *obje
     snprintf(encoded, sizeof encoded, "%s_b64", name);
     json_t *plain = json_object_get(object, name);
     json_t *base64 = json_object_get(object, encoded);
-    *given = plain != NULL || base64 != NULL;
+    snprintf(encoded, sizeof encoded, "%s_file", name);
+    json_t *file = json_object_get(object, encoded);
+    *given = plain != NULL || base64 != NULL || file != NULL;
     if (plain != NULL && base64 != NULL)
         return wrong(text, where, "a member is given both as text and as base64");
+    if (file != NULL && (plain != NULL || base64 != NULL))
+        return wrong(text, where, "a value is given both there and in a file");
+    if (file != NULL)
+        return read_file_of(text, where, file, out);
     if ((plain != NULL && !json_is_string(plain)) || (base64 != NULL && !json_is_string(base64)))
         return wrong(text, where, "keys and values are strings");
     if (plain != NULL)
@@ -148,8 +170,8 @@ static bool read_target(struct txn_text *text, const char *where, json_t *object
 static bool read_compare(struct txn_text *text, const char *where, json_t *object,
                          struct candor_compare *out)
 {
-    static const char *const members[] = {"key",     "key_b64", "exists", "value", "value_b64",
-                                          "mod_seq", "version", "op",     NULL};
+    static const char *const members[] = {"key",        "key_b64", "exists",  "value", "value_b64",
+                                          "value_file", "mod_seq", "version", "op",    NULL};
     return only_members(text, where, object, members) &&
            read_key_of(text, where, object, &out->key) && read_target(text, where, object, out) &&
            read_relation(text, where, object, &out->relation);
@@ -159,7 +181,8 @@ static bool read_op(struct txn_text *text, const char *where, json_t *object,
                     struct candor_txn_op *out)
 {
     static const char *const kinds[] = {"put", "delete", "get", NULL};
-    static const char *const put_members[] = {"key", "key_b64", "value", "value_b64", NULL};
+    static const char *const put_members[] = {"key",       "key_b64",    "value",
+                                              "value_b64", "value_file", NULL};
     static const char *const key_members[] = {"key", "key_b64", NULL};
     if (!only_members(text, where, object, kinds))
         return false;
@@ -347,7 +370,9 @@ const struct command command_txn = {
         "\"else\": [{\"delete\": {\"key\": \"cart:7\"}}]}\n\nEach comparison has a key and "
         "one of \"exists\", \"value\", \"mod_seq\" and \"version\". \"op\" is \"==\" (the "
         "default), \"!=\", \"<\" or \">\", between what is stored and what is given. Bytes "
-        "that are not text are given as \"key_b64\" and \"value_b64\".\n\nIf all comparisons "
+        "that are not text are given as \"key_b64\" and \"value_b64\"; \"value_file\" names a file "
+        "that "
+        "holds the value.\n\nIf all comparisons "
         "hold, the operations of \"then\" are done, otherwise those of \"else\": atomically, "
         "at the primary, in order. A get sees the operations before it. Prints which list it "
         "was, its position, and a line `key<TAB>value` for each get that found something. "

@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "topology/topology.h"
+
 #define SHOWN_KEY_BYTES 80
 
-static struct candor_write_options write_options(const struct command_context *ctx)
+struct candor_write_options write_options(const struct command_context *ctx)
 {
     static const char *const names[] = {"default", "local", "majority", "all"};
     struct candor_write_options options = {.ack = CANDOR_ACK_DEFAULT};
@@ -16,6 +18,12 @@ static struct candor_write_options write_options(const struct command_context *c
             options.ack = (enum candor_ack)i;
     }
     return options;
+}
+
+size_t write_batch_bytes(struct command_context *ctx)
+{
+    const struct topology *topology = context_topology(ctx, NULL);
+    return (topology != NULL ? topology->limit_message_bytes : LIMIT_MESSAGE_BYTES_DEFAULT) / 4;
 }
 
 /* A node calls the field by its name, "key: ..."; which key that was is known here. */

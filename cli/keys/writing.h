@@ -31,6 +31,11 @@ struct writing {
     const char *(*hint)(const struct candor_error *error);
 };
 
+/* What --ack says. */
+struct candor_write_options write_options(const struct command_context *ctx);
+/* How large a batch of many writes is at best: a part of the largest message. */
+size_t write_batch_bytes(struct command_context *ctx);
+
 /* Makes it, within the session of --session. Returns the exit status. */
 int write_run(struct command_context *ctx, const struct writing *writing);
 

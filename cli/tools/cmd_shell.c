@@ -104,6 +104,7 @@ static int run_shell(struct command_context *ctx, int argc, char **argv)
     if (in_shell)
         return report_usage(ctx, NULL, "this is a shell already");
     shell.defaults.json = context_json(ctx);
+    shell.defaults.owns_input = true;
     if (option_given(ctx, "endpoint"))
         shell.defaults.endpoint_count = context_endpoints(ctx, &shell.defaults.endpoints);
     /* What is given must be good; the usual topology may be missing until a command needs it. */

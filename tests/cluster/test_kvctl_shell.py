@@ -1,16 +1,14 @@
 """kvctl shell: scripts, and a person at a terminal."""
 import contextlib
 import os
-import pty
 import re
-import select
 import shutil
 import subprocess
 import tempfile
-import time
 import unittest
 
-from harness import DEADLINE_S, KVCTL, Cluster, main
+from harness import KVCTL, Cluster, main
+from terminal import Terminal
 
 
 class Script(unittest.TestCase):
@@ -70,53 +68,8 @@ class Script(unittest.TestCase):
         self.assertIn("a shell already", self.script("shell\n", status=2).stderr)
 
 
-class Terminal:
-    """kvctl shell on a pseudo-terminal."""
-
-    def __init__(self, home, *args):
-        self.seen = ""
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.environ.update(HOME=home, TERM="xterm", NO_COLOR="1")
-            for name in ("XDG_STATE_HOME", "CANDOR_TOPOLOGY"):
-                os.environ.pop(name, None)
-            os.execv(KVCTL, [KVCTL, "shell", *args])
-
-    def type(self, text):
-        os.write(self.fd, text.encode())
-
-    def expect(self, pattern):
-        """What came up to the pattern and with it; what follows stays for the next one."""
-        end = time.monotonic() + DEADLINE_S
-        while not (found := re.search(pattern, self.seen)):
-            if not select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
-                raise AssertionError(f"{pattern!r} is not in {self.seen!r}")
-            try:
-                self.seen += os.read(self.fd, 65536).decode(errors="replace")
-            except OSError as error:
-                raise AssertionError(f"ended; {pattern!r} is not in {self.seen!r}") from error
-        text, self.seen = self.seen[:found.end()], self.seen[found.end():]
-        return text
-
-    def wait(self):
-        """The exit status; what came last is in `seen`."""
-        while True:
-            try:
-                chunk = os.read(self.fd, 65536)
-            except OSError:
-                break
-            if not chunk:
-                break
-            self.seen += chunk.decode(errors="replace")
-        return self.close()
-
-    def close(self):
-        """Ends it, if it has not ended yet."""
-        if self.fd < 0:
-            return None
-        os.close(self.fd)  # SIGHUP
-        self.fd = -1
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+def shell(home, *args):
+    return Terminal("shell", *args, HOME=home, XDG_STATE_HOME="")
 
 
 class Person(unittest.TestCase):
@@ -128,7 +81,7 @@ class Person(unittest.TestCase):
         with Cluster() as c:
             name = re.search("cluster: (.*)", open(c.topology, encoding="utf-8").read())[1]
             c.up().wait_fresh()
-            terminal = Terminal(self.home, "--topology", c.topology)
+            terminal = shell(self.home, "--topology", c.topology)
             with contextlib.closing(terminal):
                 terminal.expect(f"{name}> ")
                 terminal.type("us\tb\n")
@@ -168,7 +121,7 @@ class Person(unittest.TestCase):
 
     def test_history_is_there_the_next_time_and_end_of_file_leaves(self):
         for first in (True, False):
-            terminal = Terminal(self.home)
+            terminal = shell(self.home)
             terminal.expect("kvctl> ")
             if first:
                 terminal.type("version-of-nothing\n")

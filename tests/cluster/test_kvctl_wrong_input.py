@@ -18,7 +18,7 @@ CODES = {1: {"NOT_FOUND", "UNKNOWN"}, 2: {"INVALID_ARGUMENT"}, 4: {"FAILED_PRECO
 NEEDED = {"accept-history": ["--yes"], "rollback drop": ["--yes"], "watch-status": ["--count", "1"], "cas": ["--expect", "x"],
           "bench": ["--seconds", "1"]}
 # Operands beyond those that the table asks for: without them, or something in their place, the line is wrong.
-FULL = {"put": ["k", "v"], "cas": ["k", "v"], "rpc": ["KV/Get"], "logs": ["alpha"], "fault heal": ["alpha", "beta"]}
+FULL = {"get": ["k"], "del": ["k"], "put": ["k", "v"], "cas": ["k", "v"], "rpc": ["KV/Get"], "logs": ["alpha"], "fault heal": ["alpha", "beta"]}
 OPERANDS = {"KEY": "k", "VALUE": "v", "NODE": "alpha", "ID": "1-2-00000000", "DELTA": "1", "CLUSTER": "nosuch", "DURATION": "5ms",
             "METHOD": "KV/Get", "JSON": "{}", "COMMAND": "get", "get|put|mixed|scan|txn|lag|load|clean": "get", "bash|nodes|clusters": "bash"}
 # Values that an option of this kind must refuse. Every kind stands here, but for choices, which have a "|": texts take all.
@@ -62,7 +62,7 @@ class Walk(unittest.TestCase):
 
     @classmethod
     def run_kvctl(cls, *args, env=None):
-        return subprocess.run([KVCTL, *args], input="", capture_output=True, text=True, timeout=60, check=False,
+        return subprocess.run([KVCTL, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
                               env={**cls.environment, **(env or {})})
 
     # -- what is held to ---------------------------------------------------------------------------
