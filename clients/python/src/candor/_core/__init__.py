@@ -1,0 +1,1 @@
+"""What to send, to whom, when again, and what a reply means. No socket, no clock that waits."""

@@ -1,0 +1,1 @@
+"""How requests reach a node: plain sockets or NNG, waiting or asyncio."""
