@@ -46,8 +46,8 @@ static void open_accounts(struct bank *bank)
     struct candor_txn_op puts[ACCOUNTS];
     char text[24];
     for (size_t i = 0; i < ACCOUNTS; i++)
-        puts[i] =
-            (struct candor_txn_op){CANDOR_TXN_PUT, candor_text(accounts[i]), money(OPENING, text)};
+        puts[i] = (struct candor_txn_op){
+            .kind = CANDOR_TXN_PUT, .key = candor_text(accounts[i]), .value = money(OPENING, text)};
     struct candor_txn txn = {.then_ops = puts, .then_count = ACCOUNTS};
     struct candor_write_options safe = {.ack = CANDOR_ACK_MAJORITY};
     struct candor_result result;
@@ -105,9 +105,12 @@ static enum outcome commit_transfer(struct teller *teller, const struct transfer
                                                .relation = CANDOR_EQUAL,
                                                .number = items[i].mod_seq};
     struct candor_txn_op puts[2] = {
-        {CANDOR_TXN_PUT, items[0].key,
-         money(story_number(&items[0]) - transfer->amount, from_text)},
-        {CANDOR_TXN_PUT, items[1].key, money(story_number(&items[1]) + transfer->amount, to_text)}};
+        {.kind = CANDOR_TXN_PUT,
+         .key = items[0].key,
+         .value = money(story_number(&items[0]) - transfer->amount, from_text)},
+        {.kind = CANDOR_TXN_PUT,
+         .key = items[1].key,
+         .value = money(story_number(&items[1]) + transfer->amount, to_text)}};
     struct candor_txn txn = {
         .compares = unchanged, .compare_count = 2, .then_ops = puts, .then_count = 2};
     struct candor_write_options safe = {.ack = CANDOR_ACK_MAJORITY};

@@ -223,7 +223,12 @@ static void apply(struct replay *replay, struct key *key, const Candor__V1__Roll
                                   .key = name,
                                   .value = bytes_of(op->new_value)};
     struct candor_txn_op look = {.kind = CANDOR_TXN_GET, .key = name};
-    struct candor_txn txn = {&compare, 1, &write, 1, &look, 1};
+    struct candor_txn txn = {.compares = &compare,
+                             .compare_count = 1,
+                             .then_ops = &write,
+                             .then_count = 1,
+                             .else_ops = &look,
+                             .else_count = 1};
     struct candor_result result;
     candor_txn(replay->client, &txn, &replay->options, &result);
     if (!failed(replay, &result)) {

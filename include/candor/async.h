@@ -36,8 +36,8 @@
  *
  * candor_client_close() ends what is in flight with CANCELLED (reason OUTCOME_UNKNOWN: a write that
  * may have been executed) and returns when all callbacks have returned and all results are in their
- * queues. Callbacks may run meanwhile, and what they submit is refused with CANCELLED. Not from a
- * callback: that stops the process.
+ * queues. Callbacks may run meanwhile, and what they submit is refused with CANCELLED. From a
+ * callback of the client it does nothing but to log that: it would wait for itself.
  *
  * fork(): as candor/client.h says. What is in flight is the parent's: in a child it does not
  * complete, and candor_client_close() there forgets it. */
@@ -63,6 +63,7 @@ struct candor_sink {
      * and the copy is to be freed with candor_result_free(). */
     void (*done)(void *closure, struct candor_result *result);
     void *closure; /* comes with the result */
+    uint64_t reserved[4];
 };
 
 struct candor_completion {

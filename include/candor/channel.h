@@ -40,6 +40,7 @@ struct candor_channel_options {
     uint32_t deadline_ms; /* 0: 5 s */
     /* Of a write: the nodes execute it once under this id. NULL: none. */
     const struct candor_request_id *request;
+    uint64_t reserved[8];
 };
 
 struct candor_answer {
@@ -52,6 +53,7 @@ struct candor_answer {
     struct candor_bytes envelope;
 
     void *memory[2]; /* private */
+    uint64_t reserved[4];
 };
 
 /* Waits for the answer. `options` may be NULL. Returns the code in answer->result.error;

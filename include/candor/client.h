@@ -85,7 +85,7 @@ struct candor_bytes {
 /* The bytes of a string, without its terminator. */
 static inline struct candor_bytes candor_text(const char *text)
 {
-    struct candor_bytes bytes = {text, strlen(text)};
+    struct candor_bytes bytes = {text, text == NULL ? 0 : strlen(text)};
     return bytes;
 }
 
@@ -110,6 +110,7 @@ struct candor_freshness {
     uint64_t applied_seq; /* newest record in the data that were read */
     uint64_t primary_seq; /* newest record that the primary announced */
     uint64_t commit_seq;  /* newest record known to be committed */
+    uint64_t reserved[4];
 };
 
 /* To keep a token: at most CANDOR_TOKEN_BYTES_MAX bytes (a candor.v1.SessionToken). Returns the
@@ -153,6 +154,7 @@ struct candor_client_options {
      * before its result comes. May be NULL. */
     void (*violation)(void *closure, const char *text);
     void *closure;
+    uint64_t reserved[16];
 };
 
 /* Returns at once: connections are made when they are needed. INVALID_ARGUMENT for no endpoint, too
@@ -184,6 +186,7 @@ struct candor_item {
     bool found;       /* false: no such key, and nothing else is set */
     uint64_t mod_seq; /* seq of the record that wrote it last */
     uint64_t version; /* 1 when created, counted up by each write since */
+    uint64_t reserved[2];
 };
 
 /* Names one write over all its attempts. */
@@ -251,6 +254,7 @@ struct candor_result {
 
     void *memory;   /* private */
     bool no_memory; /* private: for the answer */
+    uint64_t reserved[16];
 };
 
 void candor_result_free(struct candor_result *result); /* may be called again */
@@ -263,6 +267,7 @@ struct candor_read_options {
     const struct candor_token *token; /* SESSION; NULL: the client's own */
     bool allow_syncing;   /* EVENTUAL: take an answer even from a node that is catching up */
     uint32_t deadline_ms; /* 0: the client's */
+    uint64_t reserved[8];
 };
 
 /* `options` may be NULL everywhere. All give the error's code. OK and item.found = false: there is
@@ -283,6 +288,7 @@ struct candor_range {
     uint32_t limit;            /* items of this answer; 0: the node's limit */
     bool reverse;
     bool keys_only;
+    uint64_t reserved[4];
 };
 
 /* One page: while result->more, ask again with range.after = the last item's key. Pages are
@@ -296,6 +302,7 @@ enum candor_code candor_scan(struct candor_client *client, const struct candor_r
 struct candor_write_options {
     enum candor_ack ack;
     uint32_t deadline_ms; /* 0: the client's */
+    uint64_t reserved[8];
 };
 
 enum candor_code candor_put(struct candor_client *client, struct candor_bytes key,
@@ -309,6 +316,7 @@ struct candor_op {
     bool is_delete;
     struct candor_bytes key;
     struct candor_bytes value; /* put */
+    uint64_t reserved[2];
 };
 
 /* Many writes in one message, each with a position of its own, in order; not atomic as a whole. */
@@ -333,6 +341,7 @@ struct candor_expect {
     enum candor_expect_kind kind;
     struct candor_bytes value;
     uint64_t mod_seq;
+    uint64_t reserved[4];
 };
 
 /* Writes `value` if the key is as expected. OK either way: result->succeeded tells; if not,
@@ -348,6 +357,7 @@ struct candor_bounds {
     bool has_max;
     int64_t max;
     int64_t initial; /* what an absent key counts as */
+    uint64_t reserved[4];
 };
 
 /* Adds to a number, whose value is its decimal text. `bounds` NULL: those of 64 bits, initial 0.
@@ -380,6 +390,7 @@ struct candor_compare {
     bool exists;
     struct candor_bytes value;
     uint64_t number;
+    uint64_t reserved[4];
 };
 
 enum candor_txn_op_kind { CANDOR_TXN_PUT = 1, CANDOR_TXN_DELETE, CANDOR_TXN_GET };
@@ -388,6 +399,7 @@ struct candor_txn_op {
     enum candor_txn_op_kind kind;
     struct candor_bytes key;
     struct candor_bytes value; /* put */
+    uint64_t reserved[4];
 };
 
 struct candor_txn {
@@ -397,6 +409,7 @@ struct candor_txn {
     size_t then_count;
     const struct candor_txn_op *else_ops; /* otherwise */
     size_t else_count;
+    uint64_t reserved[4];
 };
 
 /* result->succeeded: the compares held. items: one for each operation of the list that was
@@ -461,6 +474,7 @@ struct candor_status {
     uint64_t scrubbed_age_ms;
     uint64_t scrub_findings;
     char scrub_finding[256]; /* rot in log, checkpoint or archives that is still there; "": none */
+    uint64_t reserved[16];
 };
 
 /* Of the node at `endpoint`, without redirects or other endpoints. NULL: of the first endpoint. */

@@ -1,5 +1,13 @@
 /* Words that nodes and their clients share. The numbers are those of proto/candor/v1/rpc.proto.
- * Threads: any. */
+ * Threads: any.
+ *
+ * How the structs of these headers grow: those that may do so end with `reserved`, from which the
+ * fields of later versions are taken. So no size and no place ever changes, and a field that is all
+ * zeros asks for nothing. A program begins with zeros (`= {.level = ...}`, `= {0}`, in C++ `= {}`)
+ * and does not touch `reserved`; the library fills it with zeros in what it gives. A program that
+ * was built for an older libcandor works with a newer one; one that sets a field that the library
+ * does not know yet is refused with INVALID_ARGUMENT, never half understood. Enumerations get new
+ * values at their ends: take a number that you do not know as one of its kind. */
 #ifndef CANDOR_TYPES_H
 #define CANDOR_TYPES_H
 

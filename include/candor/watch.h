@@ -50,6 +50,7 @@ struct candor_watch_options {
     /* Also what is not committed yet, and may be rolled back: ROLLED_BACK tells. */
     bool uncommitted;
     uint32_t limit; /* records of one answer; 0: the node's limit */
+    uint64_t reserved[8];
 };
 
 enum candor_event_type {
@@ -78,6 +79,7 @@ struct candor_event {
     struct candor_bytes value; /* PUT, STATE */
     uint64_t version;          /* STATE */
     uint64_t wall_ms;          /* PUT, DELETE: by the primary's clock, for people */
+    uint64_t reserved[4];
 };
 
 /* What one call gave; its memory is the watch's, until the next call with it. */
@@ -87,6 +89,7 @@ struct candor_changes {
     uint64_t seen_seq;                        /* all that was recorded up to there was told */
     struct candor_freshness freshness;        /* how old that is: of the answer */
     char archive_id[CANDOR_ARCHIVE_ID_BYTES]; /* of ROLLED_BACK, at freshness.node; "" */
+    uint64_t reserved[4];
 };
 
 struct candor_watch;

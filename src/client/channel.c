@@ -15,6 +15,11 @@ enum candor_code candor_channel_open(const char *address, struct candor_channel 
 {
     struct candor_error local;
     err = err == NULL ? &local : err;
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "address", address);
+    arguments_need(&arguments, "out", out);
+    if (!arguments_good(&arguments, err))
+        return err->code;
     *out = NULL;
     if (fork_stranded(err) || !client_check_address(address, err))
         return err->code;
@@ -66,6 +71,19 @@ static void request_begin(struct request *request, const struct candor_channel_o
     request->exchange.request_id = &request->id;
 }
 
+/* False, with the error: they may not be followed. */
+static bool check(const struct candor_channel *channel, const char *method,
+                  struct candor_bytes request, const struct candor_channel_options *options,
+                  struct candor_error *err)
+{
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "channel", channel);
+    arguments_need(&arguments, "method", method);
+    arguments_bytes(&arguments, "request", request);
+    ARGUMENTS_KNOWN(&arguments, "options", options);
+    return arguments_good(&arguments, err);
+}
+
 static struct slice slice_from(struct candor_bytes bytes)
 {
     return slice_of(bytes.data, bytes.length);
@@ -92,9 +110,11 @@ enum candor_code candor_channel_call(struct candor_channel *channel, const char 
     struct request sent;
     uint8_t *response = NULL;
     Candor__V1__RpcReply *reply = NULL;
+    if (answer == NULL)
+        return CANDOR_INVALID_ARGUMENT;
     memset(answer, 0, sizeof *answer);
     struct candor_error *error = &answer->result.error;
-    if (fork_stranded(error))
+    if (!check(channel, method, request, options, error) || fork_stranded(error))
         return error->code;
     request_begin(&sent, options);
     rpc_client_call_wait(channel->rpc, method, slice_from(request), &sent.exchange, &response,
@@ -113,6 +133,8 @@ enum candor_code candor_channel_call(struct candor_channel *channel, const char 
 
 void candor_answer_free(struct candor_answer *answer)
 {
+    if (answer == NULL)
+        return;
     candor_result_free(&answer->result);
     free(answer->memory[0]);
     free(answer->memory[1]);
@@ -187,7 +209,9 @@ candor_channel_send(struct candor_channel *channel, const char *method, struct c
     struct candor_error local;
     err = err == NULL ? &local : err;
     *err = (struct candor_error){0};
-    if (fork_stranded(err))
+    if (done == NULL)
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE, "done: NULL");
+    if (!check(channel, method, request, options, err) || fork_stranded(err))
         return err->code;
     struct sending *sending = malloc(sizeof *sending);
     if (sending == NULL)

@@ -6,11 +6,16 @@
 #include "base/address.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/logging.h"
 #include "client/submitted.h"
 
 static enum candor_code check_options(const struct candor_client_options *options,
                                       struct candor_error *err)
 {
+    struct arguments arguments = {0};
+    arguments_client(&arguments, options);
+    if (!arguments_good(&arguments, err))
+        return err->code;
     if (options->endpoint_count == 0)
         return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
                                 "endpoints: at least one is needed");
@@ -165,6 +170,8 @@ enum candor_code candor_client_open(const struct candor_client_options *options,
 {
     struct candor_error local;
     err = err == NULL ? &local : err;
+    if (out == NULL)
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE, "out: NULL");
     *out = NULL;
     enum candor_code code = check_options(options, err);
     if (code != CANDOR_OK)
@@ -194,7 +201,10 @@ void candor_client_close(struct candor_client *client)
 {
     if (client == NULL)
         return;
-    submit_check_close(client);
+    if (submit_is_callback_of(client)) { /* it would wait for this callback */
+        log_error("client_not_closed", "reason=\"a callback of the client cannot close it\"");
+        return;
+    }
     struct candor_error stranded;
     bool own = !fork_stranded(&stranded); /* else threads and connections are the parent's */
     if (own)
@@ -392,6 +402,8 @@ void client_lose_token(struct candor_client *client, const struct candor_token *
 
 void candor_client_token(struct candor_client *client, struct candor_token *out)
 {
+    if (client == NULL || out == NULL)
+        return;
     pthread_mutex_lock(&client->lock);
     *out = client->token;
     pthread_mutex_unlock(&client->lock);
@@ -400,6 +412,13 @@ void candor_client_token(struct candor_client *client, struct candor_token *out)
 enum candor_code candor_client_join(struct candor_client *client, const struct candor_token *token,
                                     struct candor_error *err)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_need(&arguments, "token", token);
+    if (token != NULL)
+        arguments_epoch(&arguments, "token", &token->pos.epoch);
+    if (!arguments_good(&arguments, err))
+        return CANDOR_INVALID_ARGUMENT;
     enum candor_code code = CANDOR_OK;
     pthread_mutex_lock(&client->lock);
     struct candor_token *own = &client->token;
@@ -416,6 +435,11 @@ enum candor_code candor_client_join(struct candor_client *client, const struct c
 void candor_client_restart_session(struct candor_client *client, const struct candor_token *token)
 {
     static const struct candor_token nothing;
+    struct arguments arguments = {0};
+    if (token != NULL)
+        arguments_epoch(&arguments, "token", &token->pos.epoch);
+    if (client == NULL || arguments.what != NULL)
+        return;
     pthread_mutex_lock(&client->lock);
     client->token = token == NULL ? nothing : *token;
     pthread_mutex_unlock(&client->lock);
@@ -423,6 +447,8 @@ void candor_client_restart_session(struct candor_client *client, const struct ca
 
 uint64_t candor_client_violations(struct candor_client *client)
 {
+    if (client == NULL)
+        return 0;
     pthread_mutex_lock(&client->lock);
     uint64_t count = client->violations;
     pthread_mutex_unlock(&client->lock);
@@ -431,6 +457,8 @@ uint64_t candor_client_violations(struct candor_client *client)
 
 void candor_result_free(struct candor_result *result)
 {
+    if (result == NULL)
+        return;
     if (result->memory != NULL)
         protobuf_c_message_free_unpacked(result->memory, NULL);
     free(result->items);

@@ -26,6 +26,8 @@ struct candor_queue {
 
 enum candor_code candor_queue_open(struct candor_queue **out, struct candor_error *err)
 {
+    if (out == NULL)
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE, "out: NULL");
     *out = NULL;
     struct candor_queue *queue = fork_register() ? calloc(1, sizeof *queue) : NULL;
     if (queue == NULL)
@@ -107,10 +109,13 @@ bool completions_expect(struct candor_queue *queue, struct candor_error *err)
         return false;
     }
     pthread_mutex_lock(&queue->lock);
-    ASSERT(!queue->closed);
-    queue->expected++;
+    bool closed = queue->closed;
+    queue->expected += !closed;
     pthread_mutex_unlock(&queue->lock);
-    return true;
+    if (closed)
+        candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
+                         "the queue is closed");
+    return !closed;
 }
 
 void completions_withdraw(struct candor_queue *queue)
@@ -151,6 +156,8 @@ void completions_push(struct candor_queue *queue, struct submitted *submitted)
 
 int candor_queue_fd(struct candor_queue *queue)
 {
+    if (queue == NULL)
+        return -1;
     if (!is_own(queue))
         return queue->fd;
     pthread_mutex_lock(&queue->lock);
@@ -196,7 +203,7 @@ static size_t hand_out(struct submitted *first, struct candor_completion *out)
 
 size_t candor_queue_take(struct candor_queue *queue, struct candor_completion *out, size_t room)
 {
-    if (!is_own(queue))
+    if (queue == NULL || out == NULL || !is_own(queue))
         return 0;
     pthread_mutex_lock(&queue->lock);
     struct submitted *first = cut(queue, room);
@@ -217,7 +224,7 @@ static struct timespec time_after_ms(int ms)
 size_t candor_queue_wait(struct candor_queue *queue, struct candor_completion *out, size_t room,
                          int timeout_ms)
 {
-    if (!is_own(queue) || room == 0)
+    if (queue == NULL || out == NULL || room == 0 || !is_own(queue))
         return 0;
     struct timespec until = time_after_ms(timeout_ms > 0 ? timeout_ms : 0);
     int error = 0;

@@ -6,6 +6,7 @@
 
 #include "base/bounded_unpack.h"
 #include "base/types.h"
+#include "client/arguments.h"
 
 bool convert_epoch(const Candor__V1__Epoch *from, struct candor_epoch *to)
 {
@@ -130,6 +131,12 @@ Candor__V1__SessionToken *convert_token(const struct candor_token *token,
 
 size_t candor_token_export(const struct candor_token *token, uint8_t out[CANDOR_TOKEN_BYTES_MAX])
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "token", token);
+    if (token != NULL)
+        arguments_epoch(&arguments, "token", &token->pos.epoch);
+    if (arguments.what != NULL || out == NULL)
+        return 0;
     struct token_message message;
     Candor__V1__SessionToken *wire = convert_token(token, &message);
     if (wire == NULL || candor__v1__session_token__get_packed_size(wire) > CANDOR_TOKEN_BYTES_MAX)
@@ -140,6 +147,11 @@ size_t candor_token_export(const struct candor_token *token, uint8_t out[CANDOR_
 enum candor_code candor_token_import(struct candor_bytes bytes, struct candor_token *out,
                                      struct candor_error *err)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "out", out);
+    arguments_bytes(&arguments, "bytes", bytes);
+    if (!arguments_good(&arguments, err))
+        return CANDOR_INVALID_ARGUMENT;
     memset(out, 0, sizeof *out);
     if (bytes.length == 0)
         return CANDOR_OK;

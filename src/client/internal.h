@@ -1,8 +1,8 @@
 /* The inside of the client. client.c: connections and the session; engine.c: an operation, over all
  * its attempts; judge.c: what an attempt's end means; wait.c: the host of a caller that waits;
  * promise.c: what nodes promised; fork.c: a child's clients; convert.c: wire messages to and from
- * the public structs; operations.c, transactions.c: the calls; channel.c: one node, without all
- * that. */
+ * the public structs; operations.c, transactions.c: the calls; arguments.c: what programs
+ * pass to them; channel.c: one node, without all that. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 
@@ -15,6 +15,7 @@
 #include "base/types.h"
 #include "candor/v1/kv.pb-c.h"
 #include "candor/v1/rpc.pb-c.h"
+#include "client/arguments.h"
 #include "client/convert.h"
 #include "rpc/rpc.h"
 
@@ -199,8 +200,8 @@ struct operation *line_leave(struct operation *operation, struct rpc_client **rp
 /* Does what `call` says, and does not wait. */
 enum candor_code client_submit(struct candor_client *client, const struct call *call,
                                const struct candor_sink *sink, struct candor_error *err);
-bool submit_within_callback(void); /* of any client, on this thread */
-void submit_check_close(const struct candor_client *client);
+bool submit_within_callback(void);                              /* of any client, on this thread */
+bool submit_is_callback_of(const struct candor_client *client); /* of this one */
 
 /* wait.c */
 /* Does what `call` says, and waits for its end. */
@@ -250,6 +251,8 @@ struct outlet {
 #define SUBMITTING(sink, err) (&(struct outlet){NULL, (sink), (err)})
 enum candor_code operation_call(struct candor_client *client, struct call *call,
                                 const ProtobufCMessage *message, const struct outlet *outlet);
+/* The program passes what it may not. */
+enum candor_code operation_refuse(const struct arguments *wrong, const struct outlet *outlet);
 /* There is no memory for the request. */
 enum candor_code operation_fail(const struct outlet *outlet);
 void *operation_array(size_t count, size_t size); /* malloc'd zeros; NULL: there is no memory */

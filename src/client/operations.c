@@ -100,6 +100,17 @@ static void discard(struct call *call)
     free(call->memory);
 }
 
+enum candor_code operation_refuse(const struct arguments *wrong, const struct outlet *outlet)
+{
+    struct candor_error *err = outlet->err;
+    if (outlet->result != NULL) {
+        memset(outlet->result, 0, sizeof *outlet->result);
+        err = &outlet->result->error;
+    }
+    (void)arguments_good(wrong, err);
+    return CANDOR_INVALID_ARGUMENT;
+}
+
 enum candor_code operation_fail(const struct outlet *outlet)
 {
     if (outlet->result == NULL)
@@ -217,6 +228,12 @@ static bool take_scan(const struct call *call, struct slice body, struct candor_
 static enum candor_code get(struct candor_client *client, struct candor_bytes key,
                             const struct candor_read_options *options, const struct outlet *outlet)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_bytes(&arguments, "key", key);
+    arguments_read(&arguments, options);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
     struct call call = {.method = "/candor.v1.KV/Get", .take = take_get};
     struct read_message read;
     Candor__V1__GetRequest request = CANDOR__V1__GET_REQUEST__INIT;
@@ -243,6 +260,14 @@ static enum candor_code mget(struct candor_client *client, const struct candor_b
                              size_t count, const struct candor_read_options *options,
                              const struct outlet *outlet)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_need_list(&arguments, "keys", keys, count);
+    for (size_t i = 0; keys != NULL && i < count; i++)
+        arguments_bytes(&arguments, "keys", keys[i]);
+    arguments_read(&arguments, options);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
     struct call call = {.method = "/candor.v1.KV/MultiGet", .take = take_mget, .wanted = count};
     struct read_message read;
     Candor__V1__MultiGetRequest request = CANDOR__V1__MULTI_GET_REQUEST__INIT;
@@ -275,6 +300,12 @@ enum candor_code candor_submit_mget(struct candor_client *client, const struct c
 static enum candor_code scan(struct candor_client *client, const struct candor_range *range,
                              const struct candor_read_options *options, const struct outlet *outlet)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_range(&arguments, range);
+    arguments_read(&arguments, options);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
     struct call call = {.method = "/candor.v1.KV/Scan", .take = take_scan};
     struct read_message read;
     Candor__V1__ScanRequest request = CANDOR__V1__SCAN_REQUEST__INIT;
@@ -384,6 +415,13 @@ static enum candor_code put(struct candor_client *client, struct candor_bytes ke
                             struct candor_bytes value, const struct candor_write_options *options,
                             const struct outlet *outlet)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_bytes(&arguments, "key", key);
+    arguments_bytes(&arguments, "value", value);
+    arguments_write(&arguments, options);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
     struct call call = {.method = "/candor.v1.KV/Put", .take = take_put};
     struct write_message write;
     Candor__V1__PutRequest request = CANDOR__V1__PUT_REQUEST__INIT;
@@ -412,6 +450,12 @@ static enum candor_code delete_key(struct candor_client *client, struct candor_b
                                    const struct candor_write_options *options,
                                    const struct outlet *outlet)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_bytes(&arguments, "key", key);
+    arguments_write(&arguments, options);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
     struct call call = {.method = "/candor.v1.KV/Delete", .take = take_delete};
     struct write_message write;
     Candor__V1__DeleteRequest request = CANDOR__V1__DELETE_REQUEST__INIT;
@@ -465,6 +509,12 @@ static enum candor_code batch(struct candor_client *client, const struct candor_
                               size_t count, const struct candor_write_options *options,
                               const struct outlet *outlet)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_ops(&arguments, ops, count);
+    arguments_write(&arguments, options);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
     struct call call = {.method = "/candor.v1.KV/Batch", .take = take_batch, .wanted = count};
     struct write_message write;
     Candor__V1__BatchRequest request = CANDOR__V1__BATCH_REQUEST__INIT;
@@ -544,6 +594,11 @@ static enum candor_code status(struct candor_client *client, const char *endpoin
                                uint32_t deadline_ms, struct candor_status *out,
                                const struct outlet *outlet)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_need(&arguments, "out", out);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
     struct call call = {.method = "/candor.v1.Cluster/Status",
                         .single = true,
                         .deadline_ms = deadline_ms,

@@ -1,7 +1,6 @@
 /* Taking operations that nobody waits for, and delivering what they gave. */
 #include <stdlib.h>
 
-#include "base/assert.h"
 #include "client/submitted.h"
 
 /* What this thread is submitting. What ends before engine_begin() returns is told by the code and
@@ -19,9 +18,9 @@ bool submit_within_callback(void)
     return calling_back != NULL;
 }
 
-void submit_check_close(const struct candor_client *client)
+bool submit_is_callback_of(const struct candor_client *client)
 {
-    ASSERT(client != calling_back); /* it would wait for the callback that it is called from */
+    return client == calling_back;
 }
 
 void submitted_free(struct submitted *submitted)
@@ -80,6 +79,10 @@ static void host(struct operation *operation)
 
 static bool check_sink(const struct candor_sink *sink, struct candor_error *err)
 {
+    struct arguments arguments = {0};
+    ARGUMENTS_KNOWN(&arguments, "sink", sink);
+    if (!arguments_good(&arguments, err))
+        return false;
     if (sink != NULL && (sink->queue != NULL) != (sink->done != NULL))
         return true;
     candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,

@@ -49,6 +49,17 @@ static enum candor_code cas(struct candor_client *client, struct candor_bytes ke
                             const struct candor_expect *expect, struct candor_bytes value,
                             const struct candor_write_options *options, const struct outlet *outlet)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_bytes(&arguments, "key", key);
+    arguments_bytes(&arguments, "value", value);
+    arguments_need(&arguments, "expect", expect);
+    ARGUMENTS_KNOWN(&arguments, "expect", expect);
+    if (expect != NULL && expect->kind == CANDOR_EXPECT_VALUE)
+        arguments_bytes(&arguments, "expect.value", expect->value);
+    arguments_write(&arguments, options);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
     struct call call = {.method = "/candor.v1.KV/CompareAndSwap", .take = take_cas};
     struct write_message write;
     Candor__V1__CompareAndSwapRequest request = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__INIT;
@@ -97,6 +108,13 @@ static enum candor_code increment(struct candor_client *client, struct candor_by
                                   const struct candor_write_options *options,
                                   const struct outlet *outlet)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_bytes(&arguments, "key", key);
+    ARGUMENTS_KNOWN(&arguments, "bounds", bounds);
+    arguments_write(&arguments, options);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
     struct call call = {.method = "/candor.v1.KV/Increment", .take = take_increment};
     struct write_message write;
     Candor__V1__IncrementRequest request = CANDOR__V1__INCREMENT_REQUEST__INIT;
@@ -345,6 +363,12 @@ static enum candor_code txn_call(struct candor_client *client, const struct cand
                                  const struct candor_write_options *options,
                                  const struct outlet *outlet)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_txn(&arguments, txn);
+    arguments_write(&arguments, options);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
     struct call call = {.method = "/candor.v1.KV/Txn", .take = take_txn};
     struct write_message write;
     Candor__V1__TxnRequest request = CANDOR__V1__TXN_REQUEST__INIT;
@@ -413,6 +437,15 @@ static enum candor_code txn_status(struct candor_client *client,
                                    const struct candor_pos *pos, uint32_t deadline_ms,
                                    enum candor_txn_state *out, const struct outlet *outlet)
 {
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_need(&arguments, "out", out);
+    if (request == NULL)
+        arguments_need(&arguments, "pos", pos);
+    if (pos != NULL)
+        arguments_epoch(&arguments, "pos", &pos->epoch);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
     struct call call = {.method = "/candor.v1.KV/TxnStatus",
                         .at_primary = true,
                         .deadline_ms = deadline_ms,

@@ -116,7 +116,11 @@ enum candor_code candor_watch_open(struct candor_client *client,
     struct candor_error local;
     err = err == NULL ? &local : err;
     *err = (struct candor_error){0};
-    if (check(options, err) != CANDOR_OK)
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_watch(&arguments, options);
+    arguments_need(&arguments, "out", out);
+    if (!arguments_good(&arguments, err) || check(options, err) != CANDOR_OK)
         return err->code;
     struct candor_watch *watch = calloc(1, sizeof *watch);
     if (watch == NULL || !keep_range(watch, options)) {
@@ -142,7 +146,7 @@ enum candor_code candor_watch_open(struct candor_client *client,
 
 size_t candor_watch_cursor(const struct candor_watch *watch, uint8_t out[CANDOR_CURSOR_BYTES_MAX])
 {
-    if (watch->cursor == NULL ||
+    if (watch == NULL || out == NULL || watch->cursor == NULL ||
         candor__v1__watch_cursor__get_packed_size(watch->cursor) > CANDOR_CURSOR_BYTES_MAX)
         return 0;
     return candor__v1__watch_cursor__pack(watch->cursor, out);
@@ -360,6 +364,11 @@ enum candor_code candor_watch_next(struct candor_watch *watch, uint32_t timeout_
 {
     struct candor_error local;
     err = err == NULL ? &local : err;
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "watch", watch);
+    arguments_need(&arguments, "out", out);
+    if (!arguments_good(&arguments, err))
+        return err->code;
     if (watch->started) {
         *out = (struct candor_changes){0};
         return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
@@ -444,6 +453,9 @@ enum candor_code candor_watch_start(struct candor_watch *watch,
 {
     struct candor_error local;
     err = err == NULL ? &local : err;
+    if (watch == NULL || told == NULL)
+        return candor_error_set(err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE, "%s: NULL",
+                                watch == NULL ? "watch" : "told");
     if (watch->started)
         return candor_error_set(err, CANDOR_FAILED_PRECONDITION, CANDOR_REASON_NONE,
                                 "the watch goes on by itself already");

@@ -152,7 +152,12 @@ static void a_txn_gives_its_keys_back(void **state)
         {.kind = CANDOR_TXN_PUT, .key = text_in(key, "b"), .value = candor_text("two")},
         {.kind = CANDOR_TXN_GET, .key = candor_text("a")}};
     const struct candor_txn_op otherwise = {.kind = CANDOR_TXN_DELETE, .key = candor_text("a")};
-    struct candor_txn txn = {&compare, 1, then, 2, &otherwise, 1};
+    struct candor_txn txn = {.compares = &compare,
+                             .compare_count = 1,
+                             .then_ops = then,
+                             .then_count = 2,
+                             .else_ops = &otherwise,
+                             .else_count = 1};
     enum candor_code code = candor_submit_txn(f->client, &txn, NULL, &f->sink, NULL);
     memset(key, '#', sizeof key);
     const struct candor_result *result = done(f, code);

@@ -269,7 +269,8 @@ static enum candor_code txn(struct candor_client *client, struct candor_result *
         .key = candor_text("k"), .target = CANDOR_COMPARE_EXISTS, .exists = true};
     const struct candor_txn_op op = {
         .kind = CANDOR_TXN_PUT, .key = candor_text("k"), .value = candor_text("v")};
-    struct candor_txn txn = {&compare, 1, &op, 1, NULL, 0};
+    struct candor_txn txn = {
+        .compares = &compare, .compare_count = 1, .then_ops = &op, .then_count = 1};
     return candor_txn(client, &txn, NULL, result);
 }
 

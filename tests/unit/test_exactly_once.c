@@ -792,8 +792,9 @@ static bool transfer(struct candor_client *client, int from, int to)
         return false;
     snprintf(values[0], sizeof values[0], "%03d", balances[0] - 1);
     snprintf(values[1], sizeof values[1], "%03d", balances[1] + 1);
-    struct candor_txn_op ops[] = {{CANDOR_TXN_PUT, keys[0], candor_text(values[0])},
-                                  {CANDOR_TXN_PUT, keys[1], candor_text(values[1])}};
+    struct candor_txn_op ops[] = {
+        {.kind = CANDOR_TXN_PUT, .key = keys[0], .value = candor_text(values[0])},
+        {.kind = CANDOR_TXN_PUT, .key = keys[1], .value = candor_text(values[1])}};
     struct candor_txn_op look = {.kind = CANDOR_TXN_GET, .key = keys[0]};
     struct candor_txn txn = {.compares = compares,
                              .compare_count = 2,

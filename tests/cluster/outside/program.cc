@@ -68,7 +68,11 @@ void check_txn(candor_client *client, candor_bytes key)
     put.kind = CANDOR_TXN_PUT;
     put.key = key;
     put.value = candor_text("two");
-    struct candor_txn txn = {&compare, 1, &put, 1, nullptr, 0};
+    struct candor_txn txn = candor_txn();
+    txn.compares = &compare;
+    txn.compare_count = 1;
+    txn.then_ops = &put;
+    txn.then_count = 1;
     Result result;
     require(candor_txn(client, &txn, nullptr, &result) == CANDOR_OK, "txn", result.error);
     require(result.succeeded, "txn: the value is not `one`", result.error);
