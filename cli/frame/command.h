@@ -27,6 +27,7 @@
 #include "base/base64.h"
 #include "base/nearest.h"
 
+struct command_defaults;
 struct candor_client;    /* candor/client.h */
 struct candor_freshness; /* candor/client.h */
 struct candor_result;    /* candor/client.h */
@@ -123,14 +124,16 @@ bool context_json(const struct command_context *ctx);  /* -o json */
 bool context_quiet(const struct command_context *ctx); /* --quiet: no notes */
 /* --deadline, or `otherwise`. */
 uint64_t context_deadline_ms(const struct command_context *ctx, uint64_t otherwise);
-/* What the command line says counts before what the shell's `use` says, and that before the
- * environment; the first that names a cluster counts, and the others are not looked at:
- * --endpoint or --topology, the shell's, $CANDOR_ENDPOINTS, $CANDOR_TOPOLOGY, the last `kvctl
- * up`. */
+/* Which cluster that is: place.h says in which order is looked. */
 /* --node, as given; NULL: not given. */
 const char *context_node(const struct command_context *ctx);
 /* The addresses to ask without a topology; 0: there is one. */
 size_t context_endpoints(const struct command_context *ctx, const char *const **out);
+/* Whether a list of addresses ("a,b") is one; false after a report, in which `source` says where it
+ * stands. */
+bool endpoints_check(struct command_context *ctx, const char *source, const char *list);
+/* What the shell that runs the command was given. */
+const struct command_defaults *context_defaults(const struct command_context *ctx);
 /* The first of them; NULL: none. */
 const char *context_endpoint(const struct command_context *ctx);
 
@@ -235,8 +238,8 @@ bool interrupt_seen(void);
 /* Common options that hold where a command line gives none (the shell's `use`); NULLs: none. */
 struct command_defaults {
     const char *topology;
-    const char *const *endpoints; /* checked */
-    size_t endpoint_count;
+    const char *endpoints; /* a list, checked */
+    const char *context;
     const char *node;
     bool json;
     bool owns_input; /* standard input holds command lines */

@@ -9,22 +9,20 @@
 /* The name of the topology file. False after a report. */
 static bool find_topology(struct command_context *ctx, int *status)
 {
+    struct contexts_problem why;
     const char *given = ctx->command->local ? NULL : option_text(ctx, "topology");
-    const char *environment = getenv("CANDOR_TOPOLOGY");
-    if (given == NULL)
-        given = ctx->defaults->topology;
-    if (given == NULL && environment != NULL && environment[0] != '\0')
-        given = environment;
-    if (given != NULL) {
-        snprintf(ctx->topology_path, sizeof ctx->topology_path, "%s", given);
-        return true;
+    if (ctx->command->local && !place_find(ctx->defaults, NULL, &ctx->place, &why)) {
+        *status = report_usage(ctx, why.hint, "%s", why.what);
+        return false;
     }
-    if (run_last_topology(ctx->topology_path))
+    snprintf(ctx->topology_path, sizeof ctx->topology_path, "%s",
+             given != NULL ? given : ctx->place.topology);
+    if (ctx->topology_path[0] != '\0')
         return true;
-    ctx->topology_path[0] = '\0';
     *status = report_usage(ctx,
-                           "name one by --topology FILE or $CANDOR_TOPOLOGY, start one by `kvctl "
-                           "up FILE`, or name addresses by --endpoint or $CANDOR_ENDPOINTS",
+                           "name one by --topology FILE, --context NAME or $CANDOR_TOPOLOGY, start "
+                           "one by `kvctl up FILE`, or name addresses by --endpoint or "
+                           "$CANDOR_ENDPOINTS",
                            "which cluster?");
     return false;
 }
@@ -183,4 +181,5 @@ void context_free(struct command_context *ctx)
     candor_client_close(ctx->client);
     free(ctx->topology);
     free(ctx->endpoint_text);
+    place_free(&ctx->place);
 }

@@ -7,27 +7,22 @@
 #include "base/address.h"
 #include "base/assert.h"
 
-/* Looked at before anybody is asked, so that each command says the same of it. It is an address of
- * a node, so what a topology takes for one. */
-static bool add_endpoint(struct command_context *ctx, const char *source, const char *text)
+static bool is_in(const char *text, const char *const *list, size_t count)
 {
-    struct address_problem why;
-    if (!address_check(text, &why)) {
-        report_usage(ctx, why.hint, "%s: %s", source, why.what);
-        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list[i], text) == 0)
+            return true;
     }
-    if (ctx->endpoint_count == LIMIT_NODES) {
-        report_usage(ctx, "a cluster has no more nodes", "%s: more than %d addresses", source,
-                     LIMIT_NODES);
-        return false;
-    }
-    ctx->endpoints[ctx->endpoint_count++] = text;
-    return true;
+    return false;
 }
 
-/* "a,b", and each option one such list: cut apart in one copy, which the context owns. */
-static bool add_list(struct command_context *ctx, const char *source, char *list)
+/* Looked at before anybody is asked, so that each command says the same of it. It is an address of
+ * a node, so what a topology takes for one. `list` is cut apart; what stands in it twice counts
+ * once. */
+static bool cut_list(struct command_context *ctx, const char *source, char *list,
+                     const char *out[LIMIT_NODES], size_t *count)
 {
+    struct address_problem why;
     for (char *next = list; next != NULL;) {
         char *one = strsep(&next, ",");
         one += strspn(one, " ");
@@ -37,10 +32,36 @@ static bool add_list(struct command_context *ctx, const char *source, char *list
                          source);
             return false;
         }
-        if (!add_endpoint(ctx, source, one))
+        if (!address_check(one, &why)) {
+            report_usage(ctx, why.hint, "%s: %s", source, why.what);
             return false;
+        }
+        if (is_in(one, out, *count))
+            continue;
+        if (*count == LIMIT_NODES) {
+            report_usage(ctx, "a cluster has no more nodes", "%s: more than %d addresses", source,
+                         LIMIT_NODES);
+            return false;
+        }
+        out[(*count)++] = one;
     }
     return true;
+}
+
+bool endpoints_check(struct command_context *ctx, const char *source, const char *list)
+{
+    const char *cut[LIMIT_NODES];
+    size_t count = 0;
+    char *copy = strdup(list);
+    ASSERT(copy != NULL);
+    bool good = cut_list(ctx, source, copy, cut, &count);
+    free(copy);
+    return good;
+}
+
+static bool add_list(struct command_context *ctx, const char *source, char *list)
+{
+    return cut_list(ctx, source, list, ctx->endpoints, &ctx->endpoint_count);
 }
 
 static bool take_given(struct command_context *ctx)
@@ -60,25 +81,30 @@ static bool take_given(struct command_context *ctx)
     return true;
 }
 
-bool context_find_endpoints(struct command_context *ctx)
+/* Two of them would say two things. */
+static bool one_is_given(struct command_context *ctx)
 {
-    const struct command_defaults *defaults = ctx->defaults;
-    const char *environment = getenv("CANDOR_ENDPOINTS");
+    const char *other = option_given(ctx, "endpoint")   ? "endpoint"
+                        : option_given(ctx, "topology") ? "topology"
+                                                        : NULL;
+    if (!option_given(ctx, "context") || other == NULL)
+        return true;
+    report_usage(ctx, "give one of them", "--context and --%s both say which cluster", other);
+    return false;
+}
+
+bool context_find_place(struct command_context *ctx)
+{
+    struct contexts_problem why;
+    if (!one_is_given(ctx))
+        return false;
     if (option_given(ctx, "endpoint"))
         return take_given(ctx);
-    if (option_given(ctx, "topology") || defaults->topology != NULL)
+    if (option_given(ctx, "topology"))
         return true;
-    if (defaults->endpoint_count > 0) {
-        if (option_given(ctx, "node"))
-            return true;
-        ctx->endpoint_count = defaults->endpoint_count;
-        memcpy(ctx->endpoints, defaults->endpoints,
-               defaults->endpoint_count * sizeof ctx->endpoints[0]);
-        return true;
+    if (!place_find(ctx->defaults, option_text(ctx, "context"), &ctx->place, &why)) {
+        report_usage(ctx, why.hint, "%s", why.what);
+        return false;
     }
-    if (environment == NULL || environment[0] == '\0')
-        return true;
-    ctx->endpoint_text = strdup(environment);
-    ASSERT(ctx->endpoint_text != NULL);
-    return add_list(ctx, "$CANDOR_ENDPOINTS", ctx->endpoint_text);
+    return ctx->place.endpoints == NULL || add_list(ctx, ctx->place.source, ctx->place.endpoints);
 }

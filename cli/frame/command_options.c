@@ -7,9 +7,10 @@
 
 const struct option_spec common_options[] = {
     {"topology", 't', "FILE", false,
-     "The cluster's topology; default: $CANDOR_TOPOLOGY (unless $CANDOR_ENDPOINTS is set), else "
-     "that "
-     "of the last `kvctl up`"},
+     "The cluster's topology; default: $CANDOR_TOPOLOGY, else that of the last `kvctl up`"},
+    {"context", 0, "CONTEXT", false,
+     "The cluster of this name, as in `kvctl context`; default: $CANDOR_CONTEXT, else the one in "
+     "use"},
     {"node", 'n', "NODE", false,
      "Ask this node first, and follow a redirect; to ask b alone: -n b --no-redirect"},
     {"endpoint", 'e', "ADDRESS", true,
@@ -107,6 +108,11 @@ size_t context_endpoints(const struct command_context *ctx, const char *const **
 {
     *out = ctx->endpoints;
     return ctx->endpoint_count;
+}
+
+const struct command_defaults *context_defaults(const struct command_context *ctx)
+{
+    return ctx->defaults;
 }
 
 const char *context_endpoint(const struct command_context *ctx)

@@ -231,6 +231,17 @@ static int run_other(struct command_context *ctx, int argc, char **argv)
     return report_usage(ctx, hint, "%s is several commands: a second word is missing", argv[0]);
 }
 
+/* `member list`, as etcdctl has it, is `member ls`. */
+static void take_list_for_ls(int argc, char **argv)
+{
+    static char ls[] = "ls";
+    char *both[] = {argc > 0 ? argv[0] : NULL, ls, NULL};
+    int words;
+    if (argc >= 2 && strcmp(argv[1], "list") == 0 && command_find(2, argv, &words) == NULL &&
+        command_find(2, both, &words) != NULL)
+        argv[1] = ls;
+}
+
 static bool is_own_option(const char *word)
 {
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "--version") == 0;
@@ -278,6 +289,7 @@ int command_execute(const struct command_defaults *defaults, int argc, char **ar
     move_leading(argc, argv);
     take_own_options(argc, argv);
     gather_name(argc, argv);
+    take_list_for_ls(argc, argv);
     context_look_for_output(ctx, argc, argv);
     ctx->command = command_find(argc, argv, &words);
     int status = ctx->command != NULL ? run_command(ctx, argc - words, argv + words)

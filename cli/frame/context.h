@@ -7,10 +7,11 @@
 #include <candor/client.h>
 
 #include "cli/frame/command.h"
+#include "cli/frame/place.h"
 #include "topology/topology.h"
 
 #define OPTIONS_MAX 256 /* options on one command line; more: a usage error */
-#define SPECS_MAX 48    /* options that one command may be given */
+#define SPECS_MAX 64    /* options that one command may be given */
 
 struct parsed_option {
     const struct option_spec *spec;
@@ -30,9 +31,10 @@ struct command_context {
     json_t *errors;            /* reported under -o json and not printed yet; NULL: none */
     _Atomic(char *) violation; /* likewise, the first one: any thread sets it */
 
+    struct place place;    /* where neither --topology nor --endpoint is given */
     size_t endpoint_count; /* 0: a topology names the nodes */
     const char *endpoints[LIMIT_NODES];
-    char *endpoint_text; /* of those that were cut out of a list; NULL: none were */
+    char *endpoint_text; /* of --endpoint, cut into them; NULL: not given */
 
     struct topology *topology; /* NULL: not loaded */
     char topology_path[RUN_PATH_BYTES];
@@ -45,9 +47,8 @@ void context_look_for_output(struct command_context *ctx, int argc, char **argv)
 /* Parses options out of argv; operands are moved to the front and *argc becomes their number. False
  * after a report. */
 bool context_parse(struct command_context *ctx, int *argc, char **argv);
-/* Which addresses are asked, by the command line, the defaults or the environment. False after a
- * report: one is malformed. */
-bool context_find_endpoints(struct command_context *ctx);
+/* Which cluster is meant, and which addresses are asked. False after a report. */
+bool context_find_place(struct command_context *ctx);
 /* The option of every command that `word` names; NULL: none. `*next`: its value is the next
  * word. */
 const struct option_spec *common_option(const char *word, bool *next);

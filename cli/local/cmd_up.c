@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "cli/frame/place.h"
 #include "cli/local/local.h"
 
 #define UP_WAIT_MS 30000
@@ -182,6 +183,21 @@ static int up(struct command_context *ctx, struct local_cluster *cluster,
     return status;
 }
 
+/* Other commands find the cluster that was started last; unless something before that names one. */
+static void note_other_place(struct command_context *ctx, const struct local_cluster *cluster)
+{
+    struct place place;
+    struct contexts_problem why;
+    bool found = cluster->usual && place_find(context_defaults(ctx), NULL, &place, &why);
+    char *meant = found ? realpath(place.topology, NULL) : NULL;
+    if (found && place.source[0] != '\0' &&
+        (meant == NULL || strcmp(meant, cluster->topology) != 0))
+        output_note(ctx, "up: commands that name no cluster mean another one, by %s", place.source);
+    free(meant);
+    if (found)
+        place_free(&place);
+}
+
 static int run_up(struct command_context *ctx, int argc, char **argv)
 {
     (void)argc;
@@ -205,6 +221,8 @@ static int run_up(struct command_context *ctx, int argc, char **argv)
     bool started = status != EXIT_USAGE && status != EXIT_CONFLICT && any_runs(cluster);
     if (started && cluster->usual && !run_remember_topology(cluster->topology, &error))
         status = report_error(ctx, &error, NULL);
+    if (started)
+        note_other_place(ctx, cluster);
 cleanup:
     interrupt_end();
     local_close(cluster);

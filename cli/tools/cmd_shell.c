@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/limits.h"
+#include "cli/frame/contexts.h"
 #include "cli/tools/shell.h"
 
 static const struct option_spec shell_options[] = {
@@ -95,6 +96,16 @@ static int run_script(struct shell *shell, FILE *from)
 
 /* ---- The command ---- */
 
+static const char *join_endpoints(struct command_context *ctx, char out[CONTEXT_LIST_BYTES])
+{
+    const char *const *endpoints;
+    size_t count = context_endpoints(ctx, &endpoints);
+    for (size_t i = 0, length = 0; i < count; i++)
+        length += (size_t)snprintf(out + length, CONTEXT_LIST_BYTES - length, "%s%s",
+                                   i == 0 ? "" : ",", endpoints[i]);
+    return out;
+}
+
 static int run_shell(struct command_context *ctx, int argc, char **argv)
 {
     (void)argc;
@@ -105,8 +116,10 @@ static int run_shell(struct command_context *ctx, int argc, char **argv)
         return report_usage(ctx, NULL, "this is a shell already");
     shell.defaults.json = context_json(ctx);
     shell.defaults.owns_input = true;
+    char list[CONTEXT_LIST_BYTES];
     if (option_given(ctx, "endpoint"))
-        shell.defaults.endpoint_count = context_endpoints(ctx, &shell.defaults.endpoints);
+        shell.defaults.endpoints = join_endpoints(ctx, list);
+    shell.defaults.context = option_text(ctx, "context");
     /* What is given must be good; the usual topology may be missing until a command needs it. */
     if (option_given(ctx, "topology") && context_topology(ctx, &status) == NULL)
         return status;

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "cli/frame/context.h"
+#include "cli/frame/place.h"
 #include "cli/local/local.h"
 
 /* ---- Lists ---- */
@@ -54,16 +55,12 @@ void completion_free(struct completion *completion)
 
 const char *usual_topology_path(const struct command_defaults *defaults, char room[RUN_PATH_BYTES])
 {
-    const char *environment = getenv("CANDOR_TOPOLOGY");
-    const char *endpoints = getenv("CANDOR_ENDPOINTS");
-    if (defaults != NULL && defaults->topology != NULL)
-        return defaults->topology;
-    if ((defaults != NULL && defaults->endpoint_count > 0) ||
-        (endpoints != NULL && endpoints[0] != '\0'))
-        return NULL;
-    if (environment != NULL && environment[0] != '\0')
-        return environment;
-    return run_last_topology(room) ? room : NULL;
+    struct place place;
+    struct contexts_problem why;
+    bool found = place_find(defaults, NULL, &place, &why) && place.topology[0] != '\0';
+    snprintf(room, RUN_PATH_BYTES, "%s", place.topology);
+    place_free(&place);
+    return found ? room : NULL;
 }
 
 /* Quiet: a topology that cannot be read offers nothing. */
@@ -113,6 +110,18 @@ void complete_clusters(struct completion *out)
     sort(out);
 }
 
+/* Quiet, too. */
+static void offer_contexts(const char *prefix, struct completion *out)
+{
+    struct contexts contexts;
+    struct contexts_problem why;
+    if (contexts_load(&contexts, &why)) {
+        for (size_t i = 0; i < contexts.count; i++)
+            offer(out, contexts.list[i].name, strlen(contexts.list[i].name), prefix);
+    }
+    contexts_free(&contexts);
+}
+
 static void offer_choices(const char *choices, const char *prefix, struct completion *out)
 {
     while (choices[0] != '\0') {
@@ -129,6 +138,8 @@ static void offer_value(const struct command_defaults *defaults, const char *kin
         offer_choices(kind, prefix, out);
     else if (strcmp(kind, "NODE") == 0)
         offer_nodes(defaults, prefix, out);
+    else if (strcmp(kind, "CONTEXT") == 0)
+        offer_contexts(prefix, out);
     else if (strcmp(kind, "CLUSTER") == 0)
         offer_clusters(prefix, out);
     else if (strcmp(kind, "FILE") == 0 || strcmp(kind, "DIR") == 0)

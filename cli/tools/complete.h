@@ -23,8 +23,8 @@ void complete_line(const struct command_defaults *defaults, const char *const *o
                    const char *const *words, const char *prefix, struct completion *out);
 void completion_free(struct completion *completion);
 
-/* The topology file that commands find without --topology: of the defaults, $CANDOR_TOPOLOGY or the
- * last `kvctl up` (written to `room`). NULL: none, or they ask at addresses. */
+/* The topology file that commands find without options (written to `room`). NULL: none, or they ask
+ * at addresses. */
 const char *usual_topology_path(const struct command_defaults *defaults, char room[RUN_PATH_BYTES]);
 
 /* Ids of the topology's nodes; none when there is no topology. For operands and options of kind

@@ -79,10 +79,15 @@ static const char *node_state(const char *address, enum table_colour *colour)
     return state < sizeof words / sizeof words[0] ? words[state] : words[0];
 }
 
-static const char *node_address(const struct shell *shell, const struct topology *topology)
+/* `room`: for the first of a list. */
+static const char *node_address(const struct shell *shell, const struct topology *topology,
+                                char room[LIMIT_ADDRESS_BYTES])
 {
+    const char *list = shell->defaults.endpoints;
+    if (shell->defaults.node == NULL && list != NULL)
+        snprintf(room, LIMIT_ADDRESS_BYTES, "%.*s", (int)strcspn(list, ","), list);
     if (shell->defaults.node == NULL)
-        return shell->defaults.endpoint_count > 0 ? shell->defaults.endpoints[0] : NULL;
+        return list != NULL ? room : NULL;
     for (uint32_t i = 0; i < topology->node_count; i++) {
         if (strcmp(topology->nodes[i].id.text, shell->defaults.node) == 0)
             return topology->nodes[i].rpc;
@@ -98,7 +103,8 @@ static void make_prompt(struct terminal *terminal)
     struct topology *topology = calloc(1, sizeof *topology);
     ASSERT(topology != NULL);
     bool known = shell_topology(shell, topology);
-    const char *address = node_address(shell, topology);
+    char room[LIMIT_ADDRESS_BYTES];
+    const char *address = node_address(shell, topology, room);
     const char *node = shell->defaults.node;
     char place[160];
     snprintf(place, sizeof place, "%s%s%s",

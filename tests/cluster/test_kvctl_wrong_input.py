@@ -16,16 +16,16 @@ CODES = {1: {"NOT_FOUND", "UNKNOWN"}, 2: {"INVALID_ARGUMENT"}, 4: {"FAILED_PRECO
          5: {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}, 6: {"FAILED_PRECONDITION", "ALREADY_EXISTS", "OUT_OF_RANGE"}}
 # What a line needs beside its operands to be a good one.
 NEEDED = {"accept-history": ["--yes"], "rollback drop": ["--yes"], "watch-status": ["--count", "1"], "cas": ["--expect", "x"],
-          "bench": ["--seconds", "1"]}
+          "bench": ["--seconds", "1"], "context add": ["--endpoint", "tcp://h:1"]}
 # Operands beyond those that the table asks for: without them, or something in their place, the line is wrong.
 FULL = {"get": ["k"], "del": ["k"], "put": ["k", "v"], "cas": ["k", "v"], "rpc": ["KV/Get"], "logs": ["alpha"], "fault heal": ["alpha", "beta"]}
-OPERANDS = {"KEY": "k", "VALUE": "v", "NODE": "alpha", "ID": "1-2-00000000", "DELTA": "1", "CLUSTER": "nosuch", "DURATION": "5ms",
+OPERANDS = {"NAME": "n", "CONTEXT": "nosuch", "KEY": "k", "VALUE": "v", "NODE": "alpha", "ID": "1-2-00000000", "DELTA": "1", "CLUSTER": "nosuch", "DURATION": "5ms",
             "METHOD": "KV/Get", "JSON": "{}", "COMMAND": "get", "get|put|mixed|scan|txn|lag|load|clean": "get", "bash|nodes|clusters": "bash"}
 # Values that an option of this kind must refuse. Every kind stands here, but for choices, which have a "|": texts take all.
 BAD_VALUES = {"DURATION": ("5", "x", "", "-1s", "1.2.3s", "5 parsecs"), "COUNT": ("x", "-1", "", "1.5", "99999999999999999999999"),
               "NUMBER": ("x", "0", ""), "SECONDS": ("x", "", "-1", "0", "1e3"), "PERCENT": ("x", "", "101", "-1"), "N": ("x", "", "1e3", "99999999999999999999999"), "SIZE": ("5MB", "x", "-1B", ""),
               "NODE": ("", "nosuch"), "ADDRESS": ("nonsense", "tcp://", "tcp://h", "http://h:1", "tls+tcp://h:1", ""),
-              "FILE": ("",), "DIR": ("",), "CLUSTER": ("",), "KEY": (), "VALUE": (), "PREFIX": (), "TEXT": (),
+              "FILE": ("",), "DIR": ("",), "CLUSTER": ("",), "CONTEXT": ("", "nosuch"), "KEY": (), "VALUE": (), "PREFIX": (), "TEXT": (),
               "SEQ": ("x", "-1", "", "0", "1.5", "99999999999999999999999"), "COMMAND": ()}
 TABLES = {"status", "watch-status", "health"}  # what cannot be reached is what they are asked for: it stands in their table
 
@@ -50,6 +50,7 @@ class Walk(unittest.TestCase):
         cls.nowhere = f"tcp://127.0.0.1:{free_ports(1)[0]}"
         cls.environment = {k: v for k, v in os.environ.items() if k not in ("CANDOR_TOPOLOGY", "CANDOR_ENDPOINTS")}
         cls.environment["XDG_RUNTIME_DIR"] = cls.dir
+        cls.environment["XDG_CONFIG_HOME"] = cls.dir
         listed = json.loads(cls.run_kvctl("help", "-o", "json").stdout)["commands"]
         cls.commands = [json.loads(cls.run_kvctl("help", *c["command"].split(), "-o", "json").stdout) for c in listed]
 
@@ -112,11 +113,13 @@ class Walk(unittest.TestCase):
         words = NEEDED.get(command["command"], [])
         if command["command"] == "fault proxy":
             words = ["--run-dir", self.dir]
+        if command["command"] == "context add" and without == "topology":
+            return []
         return [] if without and words and words[0].startswith(f"--{without.split('-')[0]}") else words
 
     @staticmethod
     def is_remote(command):
-        return any(o["name"] == "endpoint" for o in command["options"])
+        return any(o["name"] == "context" for o in command["options"])
 
     @staticmethod
     def names_nodes(command):
@@ -128,7 +131,7 @@ class Walk(unittest.TestCase):
         line = [*self.operands(command), *self.needed(command, without)]
         if self.is_remote(command) and without != "deadline":
             line += ["--deadline", "100ms"]
-        if self.is_remote(command) and without not in ("topology", "endpoint"):
+        if self.is_remote(command) and without not in ("topology", "endpoint", "context"):
             line += ["--topology", self.topology]
         return name, line
 
@@ -194,7 +197,7 @@ class Walk(unittest.TestCase):
             for option in command["options"]:
                 _, line = self.good(command, option["name"])
                 spelled = f"--{option['name']}"
-                if option["argument"] == "FILE" and (option["name"] != "topology" or self.is_remote(command)):
+                if option["argument"] == "FILE" and (option["name"] != "topology" or self.is_remote(command) or name == "context add"):
                     line = line[:1] + line[2:] if option["name"] == "value-file" else line  # instead of the VALUE
                     self.refused(name, *line, spelled, missing, where=missing)
                 elif option["argument"] == "FILE":
