@@ -5,12 +5,10 @@ Commands in, answers out, one JSON line each."""
 import argparse
 import asyncio
 import json
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "src"))
-
+import support  # noqa: F401 (makes the package importable)
 from driver_forms import error_json, operation_of, options_of
 
 from candor import AsyncClient, CandorError, Client, Cursor, Token

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar, Unpack
 
 from google.protobuf.message import Message
 
 from candor._core.addresses import normal
 from candor._core.call import Call, Taken
 from candor._core.core import Core, Settings, log_violation
+from candor._core.decode import decode
 from candor._core.limits import DEADLINE_S, MESSAGE_BYTES
 from candor._core.steps import Group
 from candor._transport.base import TransportSettings
@@ -29,6 +30,18 @@ class NodeAnswer(Answer, Generic[M]):
     response: M
 
 
+class ClientSettings(TypedDict, total=False):
+    """Arguments of both forms; ClientBase says what they are."""
+
+    session: Token | None
+    deadline: float
+    follow_redirects: bool
+    transport: str
+    message_bytes: int
+    clock_drift_ppm: int
+    on_violation: Callable[[str], None]
+
+
 class ClientBase(ABC):
     """endpoints: addresses ("tcp://host:port"), the nearest first: reads stay with the first that
     answers, writes go to the primary wherever it is. ValueError: one is none.
@@ -40,30 +53,21 @@ class ClientBase(ABC):
     clock_drift_ppm, where they are above their defaults. on_violation is told when a node breaks a
     promise; it logs an error unless it is given."""
 
-    def __init__(
-        self,
-        endpoints: Iterable[str],
-        *,
-        session: Token | None = None,
-        deadline: float = DEADLINE_S,
-        follow_redirects: bool = True,
-        transport: str = "socket",
-        message_bytes: int = MESSAGE_BYTES,
-        clock_drift_ppm: int = 0,
-        on_violation: Callable[[str], None] = log_violation,
-    ) -> None:
+    def __init__(self, endpoints: Iterable[str], **settings: Unpack[ClientSettings]) -> None:
         if isinstance(endpoints, str):
             raise ValueError("endpoints: a list of addresses, not one text")
+        transport = settings.get("transport", "socket")
         if transport not in ("socket", "nng"):
             raise ValueError(f"transport: 'socket' or 'nng', not {transport!r}")
-        settings = Settings(
-            deadline_s=deadline,
-            follow_redirects=follow_redirects,
+        message_bytes = settings.get("message_bytes", MESSAGE_BYTES)
+        fixed = Settings(
+            deadline_s=settings.get("deadline", DEADLINE_S),
+            follow_redirects=settings.get("follow_redirects", True),
             message_bytes=message_bytes,
-            clock_drift_ppm=clock_drift_ppm,
-            on_violation=on_violation,
+            clock_drift_ppm=settings.get("clock_drift_ppm", 0),
+            on_violation=settings.get("on_violation", log_violation),
         )
-        self._core = Core(endpoints, settings, session)
+        self._core = Core(endpoints, fixed, settings.get("session"))
         self._make_transport(transport, TransportSettings(message_bytes=message_bytes))
 
     @abstractmethod
@@ -99,7 +103,7 @@ def node_call(
     endpoint: str, method: str, request: Message, response: type[M], deadline: float | None
 ) -> Call[NodeAnswer[M]]:
     def take(body: bytes, _: Reason) -> Taken[NodeAnswer[M]]:
-        message = response.FromString(body)
+        message = decode(response, body)
         return Taken(lambda told: NodeAnswer(response=message, **told.answer))
 
     return Call(

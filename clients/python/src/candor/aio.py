@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 from google.protobuf.message import Message
 
-from candor._client import ClientBase, NodeAnswer, node_call
+from candor._client import ClientBase, ClientSettings, NodeAnswer, node_call
 from candor._core import reads, writes
 from candor._core.call import Call
 from candor._core.envelope import pack
@@ -23,6 +23,7 @@ from candor._core.watching import Watching, passes_by
 from candor._core.writes import Bounds, WriteOptions
 from candor._transport.async_socket import AsyncSockets
 from candor._transport.base import AsyncTransport, NoReplyError, TransportSettings
+from candor._transport.bundle import Bundler
 from candor._transport.nng import AsyncNng
 from candor._transport.outcomes import reply_or_silence, silence, too_large
 from candor.errors import CandorError
@@ -61,8 +62,15 @@ class AsyncClient(ClientBase):
             await client.put("greeting", "hello", ack=Ack.MAJORITY)
             print((await client.get("greeting", level=SESSION)).value)
 
-    The arguments are those of ClientBase. Fork before it is made. An operation that is cancelled
+    The arguments are those of ClientBase, and bundles: calls at once share messages (False: each is
+    a message of its own). Fork before it is made. An operation that is cancelled
     may have been executed."""
+
+    def __init__(
+        self, endpoints: Iterable[str], *, bundles: bool = True, **settings: Unpack[ClientSettings]
+    ) -> None:
+        super().__init__(endpoints, **settings)
+        self._bundler = Bundler(self._send) if bundles else None
 
     def _make_transport(self, kind: str, settings: TransportSettings) -> None:
         self._transport: AsyncTransport = _TRANSPORTS[kind](settings)
@@ -290,6 +298,11 @@ class AsyncClient(ClientBase):
                 outcome = await self._ask(step)
 
     async def _ask(self, ask: Ask) -> Outcome:
+        if self._bundler is not None:
+            return await self._bundler.ask(ask)
+        return await self._send(ask)
+
+    async def _send(self, ask: Ask) -> Outcome:
         payload, most = pack(ask.request), self._core.settings.message_bytes
         if len(payload) > most:
             return too_large(len(payload), most)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
+from candor._core.decode import decode
 from candor.v1 import rpc_pb2
 
 TOKEN_BYTES_MAX = 96
@@ -61,7 +62,7 @@ class Token:
             data = base64.b64decode(text.strip().translate(_URLSAFE), validate=True)
             if not 0 < len(data) <= TOKEN_BYTES_MAX:
                 raise ValueError("its length is none of a token")
-            token = token_of(rpc_pb2.SessionToken.FromString(data))
+            token = token_of(decode(rpc_pb2.SessionToken, data))
         except (ValueError, binascii.Error, DecodeError) as error:
             raise ValueError(f"{text[:140]!r} is no session token: {error}") from None
         if token is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
+from candor._core.decode import decode
 from candor.freshness import Freshness
 from candor.operations import Bytes, to_bytes
 from candor.position import Pos
@@ -72,7 +73,7 @@ class Cursor:
         """ValueError: it is no cursor."""
         try:
             packed = base64.b64decode(text.strip(), validate=True)
-            message = kv_pb2.WatchCursor.FromString(packed)
+            message = decode(kv_pb2.WatchCursor, packed)
         except (binascii.Error, ValueError, DecodeError):
             raise ValueError(f"{text[:140]!r} is no cursor of a watch") from None
         if not 0 < len(packed) <= _CURSOR_BYTES_MAX or not message.HasField("token"):

@@ -7,6 +7,7 @@ import struct
 from google.protobuf.message import DecodeError
 
 from candor._core.crc32c import FAST, crc32c
+from candor._core.decode import decode
 from candor.v1 import rpc_pb2
 
 _TAG = 15 << 3 | 5  # field 15, fixed32: the last one of an envelope
@@ -37,7 +38,7 @@ def pack(request: rpc_pb2.RpcRequest) -> bytes:
 def unpack(data: bytes) -> rpc_pb2.RpcReply:
     """MalformedError: it does not decode, or was damaged on its way."""
     try:
-        reply = rpc_pb2.RpcReply.FromString(data)
+        reply = decode(rpc_pb2.RpcReply, data)
     except DecodeError:
         raise MalformedError("the reply does not decode as candor.v1.RpcReply") from None
     if reply.checksum == 0 or len(data) > _CHECKED_BYTES:

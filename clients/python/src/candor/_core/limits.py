@@ -20,3 +20,4 @@ BUNDLE_BYTES = 64 << 10
 BUNDLE_CALL_BYTES = 16 << 10
 BUNDLES_IN_FLIGHT = 2
 WATCH_WAIT_S = 10.0
+LINGER_S = 0.005  # at most so long a call waits for others

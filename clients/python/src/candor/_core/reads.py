@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 from google.protobuf.message import Message
 
 from candor._core.call import Call, MisfitError, Taken
+from candor._core.decode import decode
 from candor._core.session import Session
 from candor._core.steps import Group
 from candor.codes import Reason
@@ -93,7 +94,7 @@ def _read(
 
 def get(key: Bytes, options: ReadOptions, session: Session) -> Call[GetResult]:
     def take(body: bytes, _: Reason) -> Taken[GetResult]:
-        response = kv_pb2.GetResponse.FromString(body)
+        response = decode(kv_pb2.GetResponse, body)
         if not response.HasField("item"):
             raise MisfitError("no item")
         item = item_of(response.item)
@@ -107,7 +108,7 @@ def multi_get(
     keys: Sequence[Bytes], options: ReadOptions, session: Session
 ) -> Call[MultiGetResult]:
     def take(body: bytes, _: Reason) -> Taken[MultiGetResult]:
-        response = kv_pb2.MultiGetResponse.FromString(body)
+        response = decode(kv_pb2.MultiGetResponse, body)
         if len(response.items) != len(keys):
             raise MisfitError(f"{len(response.items)} items for {len(keys)} keys")
         items = tuple(item_of(item) for item in response.items)
@@ -120,7 +121,7 @@ def multi_get(
 
 def scan(wanted: Range, options: ReadOptions, session: Session) -> Call[ScanPage]:
     def take(body: bytes, _: Reason) -> Taken[ScanPage]:
-        response = kv_pb2.ScanResponse.FromString(body)
+        response = decode(kv_pb2.ScanResponse, body)
         if response.more and not response.items:
             raise MisfitError("a page without an item could never be resumed")
         items = tuple(item_of(item, keys_only=wanted.keys_only) for item in response.items)
@@ -142,7 +143,7 @@ def scan(wanted: Range, options: ReadOptions, session: Session) -> Call[ScanPage
 
 def txn_status(of: RequestId | Pos, deadline_s: float | None) -> Call[TxnStatusResult]:
     def take(body: bytes, _: Reason) -> Taken[TxnStatusResult]:
-        response = kv_pb2.TxnStatusResponse.FromString(body)
+        response = decode(kv_pb2.TxnStatusResponse, body)
         known = {state.value for state in TxnState}
         state = TxnState(response.state) if response.state in known else TxnState.UNKNOWN
         pos = pos_of(response.pos) if response.HasField("pos") else None

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from candor._core.call import Call, MisfitError, Taken, Told
+from candor._core.decode import decode
 from candor._core.limits import WATCH_WAIT_S
 from candor._core.steps import Group
 from candor.codes import Code, Reason
@@ -23,7 +24,7 @@ class Watching:
         self._deadline_s, self._wait_s = deadline_s, wait_s
         self._cursor: kv_pb2.WatchCursor | None = None
         if wanted.cursor is not None:
-            self._cursor = kv_pb2.WatchCursor.FromString(wanted.cursor.packed)
+            self._cursor = decode(kv_pb2.WatchCursor, wanted.cursor.packed)
         self._begun = self._cursor is not None
         self._state_asked = wanted.with_state  # until the present state was told
 
@@ -61,7 +62,7 @@ class Watching:
     # -- Answers ----------------------------------------------------------------------------------
 
     def _take(self, body: bytes, reason: Reason) -> Taken[Changes]:
-        response = kv_pb2.WatchResponse.FromString(body)
+        response = decode(kv_pb2.WatchResponse, body)
         if reason is Reason.COMPACTED:
             events = [Event(type=EventType.COMPACTED, pos=Pos(seq=response.first_seq))]
             return self._moved(events, None, anew=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypedDict, TypeVar
 from google.protobuf.message import Message
 
 from candor._core.call import Call, MisfitError, Taken, Told
+from candor._core.decode import decode
 from candor._core.reads import item_of
 from candor._core.session import Session
 from candor._core.steps import Group
@@ -139,7 +140,7 @@ def _options(options: WriteOptions) -> kv_pb2.WriteOptions:
 
 def put(key: Bytes, value: Bytes, options: WriteOptions, session: Session) -> Call[WriteResult]:
     def take(body: bytes, _: Reason) -> Taken[WriteResult]:
-        response = kv_pb2.PutResponse.FromString(body)
+        response = decode(kv_pb2.PutResponse, body)
         return _written(response, lambda fields: WriteResult(**fields))
 
     request = kv_pb2.PutRequest(key=to_bytes(key), value=to_bytes(value), options=_options(options))
@@ -148,7 +149,7 @@ def put(key: Bytes, value: Bytes, options: WriteOptions, session: Session) -> Ca
 
 def delete(key: Bytes, options: WriteOptions, session: Session) -> Call[DeleteResult]:
     def take(body: bytes, _: Reason) -> Taken[DeleteResult]:
-        response = kv_pb2.DeleteResponse.FromString(body)
+        response = decode(kv_pb2.DeleteResponse, body)
         found = response.found
         return _written(response, lambda fields: DeleteResult(found=found, **fields))
 
@@ -165,7 +166,7 @@ def _batch_op(op: BatchOp) -> kv_pb2.BatchOp:
 
 def batch(ops: Sequence[BatchOp], options: WriteOptions, session: Session) -> Call[BatchResult]:
     def take(body: bytes, _: Reason) -> Taken[BatchResult]:
-        response = kv_pb2.BatchResponse.FromString(body)
+        response = decode(kv_pb2.BatchResponse, body)
         if len(response.found) != len(ops):
             raise MisfitError(f"{len(response.found)} results for {len(ops)} operations")
         if not (response.HasField("first") and response.HasField("last")):
@@ -205,7 +206,7 @@ def compare_and_swap(
     key: Bytes, expect: Expect, value: Bytes, options: WriteOptions, session: Session
 ) -> Call[CasResult]:
     def take(body: bytes, _: Reason) -> Taken[CasResult]:
-        response = kv_pb2.CompareAndSwapResponse.FromString(body)
+        response = decode(kv_pb2.CompareAndSwapResponse, body)
         succeeded = response.succeeded
         if succeeded == response.HasField("item"):
             raise MisfitError("an item stands beside a success, or is missing")
@@ -234,7 +235,7 @@ def increment(
     key: Bytes, delta: int, bounds: Bounds, options: WriteOptions, session: Session
 ) -> Call[IncrementResult]:
     def take(body: bytes, _: Reason) -> Taken[IncrementResult]:
-        response = kv_pb2.IncrementResponse.FromString(body)
+        response = decode(kv_pb2.IncrementResponse, body)
         value = response.value
         return _written(response, lambda fields: IncrementResult(value=value, **fields))
 
@@ -246,7 +247,7 @@ def increment(
     if bounds.most is not None:
         request.max = bounds.most
     call = _write("Increment", request, take, options, session)
-    call.number = lambda body: kv_pb2.IncrementResponse.FromString(body).value
+    call.number = lambda body: decode(kv_pb2.IncrementResponse, body).value
     return call
 
 
@@ -290,7 +291,7 @@ def txn(
     session: Session,
 ) -> Call[TxnResult]:
     def take(body: bytes, _: Reason) -> Taken[TxnResult]:
-        response = kv_pb2.TxnResponse.FromString(body)
+        response = decode(kv_pb2.TxnResponse, body)
         succeeded = response.succeeded
         ops = then_ops if succeeded else else_ops
         results = _txn_results(response, ops)
