@@ -31,3 +31,14 @@ add_custom_command(OUTPUT ${completion}
   COMMAND kvctl completion bash > ${completion} DEPENDS kvctl VERBATIM)
 add_custom_target(completion ALL DEPENDS ${completion})
 install(FILES ${completion} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+
+# The man pages, from the texts that are there (docs/manuals).
+set(manuals ${CMAKE_BINARY_DIR}/man)
+file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/candor/*.h)
+add_custom_command(OUTPUT ${manuals}/made
+  COMMAND ${CMAKE_COMMAND} -E rm -rf ${manuals}
+  COMMAND /usr/bin/python3 -B ${PROJECT_SOURCE_DIR}/docs/manuals ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${manuals}
+  COMMAND ${CMAKE_COMMAND} -E touch ${manuals}/made
+  DEPENDS kvctl kvd docs/manuals docs/topology.md docs/libcandor.md CHANGELOG.md ${headers} VERBATIM)
+add_custom_target(manuals ALL DEPENDS ${manuals}/made)
+install(DIRECTORY ${manuals}/ DESTINATION ${CMAKE_INSTALL_MANDIR} PATTERN made EXCLUDE)

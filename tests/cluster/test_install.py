@@ -91,9 +91,10 @@ class Install(unittest.TestCase):
                     self.assertNotIn(ROOT, text)
                     self.assertNotIn("/opt/candor", text)
 
-    def test_there_are_protos_topologies_documents_and_completion(self):
+    def test_there_are_protos_topologies_documents_man_pages_and_completion(self):
         for path in ("share/candor/proto/candor/v1/kv.proto", "share/doc/candor/examples/topologies/three.yaml",
-                     "share/doc/candor/docs/libcandor.md", "share/doc/candor/README.md"):
+                     "share/doc/candor/docs/libcandor.md", "share/doc/candor/README.md",
+                     "share/man/man1/kvctl-get.1", "share/man/man8/kvd.8", "share/man/man3/candor_get.3"):
             self.assertTrue(os.path.exists(os.path.join(self.tree, path)), path)
         with open(os.path.join(self.tree, "share/bash-completion/completions/kvctl"), encoding="utf-8") as f:
             self.assertEqual(f.read(), output_of([os.path.join(self.tree, "bin/kvctl"), "completion", "bash"]))

@@ -33,7 +33,7 @@ class Client {
 public:
     explicit Client(const char *endpoint)
     {
-        candor_client_options options = candor_client_options();
+        candor_client_options options = {};
         candor_error error;
         options.endpoints = &endpoint;
         options.endpoint_count = 1;
@@ -50,7 +50,7 @@ private:
 
 void check_get(candor_client *client, candor_bytes key, const std::string &value)
 {
-    candor_read_options linearizable = candor_read_options();
+    candor_read_options linearizable = {};
     linearizable.level = CANDOR_READ_LINEARIZABLE;
     Result result;
     require(candor_get(client, key, &linearizable, &result) == CANDOR_OK, "get", result.error);
@@ -60,15 +60,15 @@ void check_get(candor_client *client, candor_bytes key, const std::string &value
 
 void check_txn(candor_client *client, candor_bytes key)
 {
-    candor_compare compare = candor_compare();
+    candor_compare compare = {};
     compare.key = key;
     compare.target = CANDOR_COMPARE_VALUE;
     compare.value = candor_text("one");
-    struct candor_txn_op put = candor_txn_op();
+    struct candor_txn_op put = {};
     put.kind = CANDOR_TXN_PUT;
     put.key = key;
     put.value = candor_text("two");
-    struct candor_txn txn = candor_txn();
+    struct candor_txn txn = {};
     txn.compares = &compare;
     txn.compare_count = 1;
     txn.then_ops = &put;
@@ -100,7 +100,7 @@ void run(const char *endpoint, const char *name)
                 result.error);
     }
     check_get(client, key, "one");
-    candor_watch_options options = candor_watch_options();
+    candor_watch_options options = {};
     options.key = key;
     options.with_state = true;
     candor_watch *watch;
