@@ -363,7 +363,7 @@ static const struct option_spec replay_options[] = {
 const struct command command_rollback_replay = {
     .name = "rollback replay",
     .group = GROUP_OPERATE,
-    .args = "ID",
+    .args = "ARCHIVE",
     .summary = "Write again what a rollback discarded, unless it was overwritten since",
     .description =
         "Goes through the archive's writes in order and makes each one again at the present "

@@ -245,7 +245,7 @@ static int run_show(struct command_context *ctx, int argc, char **argv)
 const struct command command_rollback_show = {
     .name = "rollback show",
     .group = GROUP_OPERATE,
-    .args = "ID",
+    .args = "ARCHIVE",
     .summary = "Show the writes of an archive",
     .description =
         "Prints a line for each discarded write, oldest first: position, time, the level "
@@ -292,7 +292,7 @@ static int run_drop(struct command_context *ctx, int argc, char **argv)
 const struct command command_rollback_drop = {
     .name = "rollback drop",
     .group = GROUP_OPERATE,
-    .args = "ID",
+    .args = "ARCHIVE",
     .summary = "Delete an archive for good",
     .description =
         "Deletes the archive from its node. What it holds is stored nowhere else: look at it "

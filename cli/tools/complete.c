@@ -1,150 +1,10 @@
 /* Completion of a command line, from the registry. */
 #include "cli/tools/complete.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
-#include "base/memory.h"
 #include "cli/frame/context.h"
-#include "cli/frame/place.h"
-#include "cli/local/local.h"
-
-/* ---- Lists ---- */
-
-static void offer(struct completion *out, const char *word, size_t length, const char *prefix)
-{
-    if (length < strlen(prefix) || strncmp(word, prefix, strlen(prefix)) != 0)
-        return;
-    if (out->count % 16 == 0) {
-        out->list = memory_resize(out->list, out->count + 16, sizeof *out->list);
-    }
-    out->list[out->count] = strndup(word, length);
-    ASSERT(out->list[out->count] != NULL);
-    out->count++;
-}
-
-static int by_text(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
-static void sort(struct completion *out)
-{
-    size_t kept = 0;
-    if (out->count > 0)
-        qsort(out->list, out->count, sizeof *out->list, by_text);
-    for (size_t i = 0; i < out->count; i++) {
-        if (kept > 0 && strcmp(out->list[kept - 1], out->list[i]) == 0)
-            free(out->list[i]);
-        else
-            out->list[kept++] = out->list[i];
-    }
-    out->count = kept;
-}
-
-void completion_free(struct completion *completion)
-{
-    for (size_t i = 0; i < completion->count; i++)
-        free(completion->list[i]);
-    free(completion->list);
-    *completion = (struct completion){0};
-}
-
-/* ---- Kinds of values ---- */
-
-const char *usual_topology_path(const struct command_defaults *defaults, char room[RUN_PATH_BYTES])
-{
-    struct place place;
-    struct contexts_problem why;
-    bool found = place_find(defaults, NULL, &place, &why) && place.topology[0] != '\0';
-    snprintf(room, RUN_PATH_BYTES, "%s", place.topology);
-    place_free(&place);
-    return found ? room : NULL;
-}
-
-/* Quiet: a topology that cannot be read offers nothing. */
-static void offer_nodes(const struct command_defaults *defaults, const char *prefix,
-                        struct completion *out)
-{
-    char room[RUN_PATH_BYTES];
-    const char *path = usual_topology_path(defaults, room);
-    struct topology_problems problems = {0};
-    struct topology *topology = calloc(1, sizeof *topology);
-    ASSERT(topology != NULL);
-    if (path != NULL && topology_load(path, topology, &problems, NULL) == CANDOR_OK) {
-        for (uint32_t i = 0; i < topology->node_count; i++)
-            offer(out, topology->nodes[i].id.text, strlen(topology->nodes[i].id.text), prefix);
-    }
-    topology_problems_free(&problems);
-    free(topology);
-}
-
-void complete_nodes(const struct command_defaults *defaults, struct completion *out)
-{
-    *out = (struct completion){0};
-    offer_nodes(defaults, "", out);
-    sort(out);
-}
-
-struct offering {
-    const char *prefix;
-    struct completion *out;
-};
-
-static void offer_name(void *closure, const char *name)
-{
-    const struct offering *offering = closure;
-    offer(offering->out, name, strlen(name), offering->prefix);
-}
-
-static void offer_clusters(const char *prefix, struct completion *out)
-{
-    local_names(offer_name, &(struct offering){prefix, out});
-}
-
-void complete_clusters(struct completion *out)
-{
-    *out = (struct completion){0};
-    offer_clusters("", out);
-    sort(out);
-}
-
-/* Quiet, too. */
-static void offer_contexts(const char *prefix, struct completion *out)
-{
-    struct contexts contexts;
-    struct contexts_problem why;
-    if (contexts_load(&contexts, &why)) {
-        for (size_t i = 0; i < contexts.count; i++)
-            offer(out, contexts.list[i].name, strlen(contexts.list[i].name), prefix);
-    }
-    contexts_free(&contexts);
-}
-
-static void offer_choices(const char *choices, const char *prefix, struct completion *out)
-{
-    while (choices[0] != '\0') {
-        size_t length = strcspn(choices, "|");
-        offer(out, choices, length, prefix);
-        choices += length + (choices[length] == '|');
-    }
-}
-
-static void offer_value(const struct command_defaults *defaults, const char *kind,
-                        const char *prefix, struct completion *out)
-{
-    if (strchr(kind, '|') != NULL)
-        offer_choices(kind, prefix, out);
-    else if (strcmp(kind, "NODE") == 0)
-        offer_nodes(defaults, prefix, out);
-    else if (strcmp(kind, "CONTEXT") == 0)
-        offer_contexts(prefix, out);
-    else if (strcmp(kind, "CLUSTER") == 0)
-        offer_clusters(prefix, out);
-    else if (strcmp(kind, "FILE") == 0 || strcmp(kind, "DIR") == 0)
-        out->kind = COMPLETE_FILES;
-}
+#include "cli/tools/complete_value.h"
 
 /* ---- Commands ---- */
 
@@ -156,7 +16,9 @@ static void offer_commands(const char *family, const char *prefix, struct comple
         const char *name = commands[i]->name;
         if (skip > 0 && (strncmp(name, family, skip - 1) != 0 || name[skip - 1] != ' '))
             continue;
-        offer(out, name + skip, strcspn(name + skip, " "), prefix);
+        size_t length = strcspn(name + skip, " ");
+        bool whole = name[skip + length] == '\0';
+        completion_offer(out, name + skip, length, whole ? commands[i]->summary : "", prefix);
     }
 }
 
@@ -179,14 +41,20 @@ static bool is_named(const struct option_spec *spec, const char *word)
     return spec->letter != '\0' && word[0] == '-' && word[1] == spec->letter && word[2] == '\0';
 }
 
+/* `command` NULL: it comes behind the option. */
+static bool applies(const struct command *command, const struct option_spec *common)
+{
+    return command == NULL || common_applies(command, common);
+}
+
 /* Of a command and those that every one takes; NULL: no such option, or `word` holds its value
  * already. */
 static const struct option_spec *find_option(const struct command *command, const char *word)
 {
-    const struct option_spec *lists[] = {command->options, common_options};
+    const struct option_spec *lists[] = {command != NULL ? command->options : NULL, common_options};
     for (size_t i = 0; i < 2; i++) {
         for (const struct option_spec *s = lists[i]; s != NULL && s->name != NULL; s++) {
-            if (is_named(s, word) && (i == 0 || common_applies(command, s)))
+            if (is_named(s, word) && (i == 0 || applies(command, s)))
                 return s;
         }
     }
@@ -197,15 +65,16 @@ static void offer_option(const struct option_spec *spec, const char *prefix, str
 {
     char text[80];
     int length = snprintf(text, sizeof text, "--%s", spec->name);
-    offer(out, text, (size_t)length, prefix);
+    completion_offer(out, text, (size_t)length, spec->help, prefix);
 }
 
 static void offer_options(const struct command *command, const char *prefix, struct completion *out)
 {
-    for (const struct option_spec *s = command->options; s != NULL && s->name != NULL; s++)
+    const struct option_spec *own = command != NULL ? command->options : NULL;
+    for (const struct option_spec *s = own; s != NULL && s->name != NULL; s++)
         offer_option(s, prefix, out);
     for (const struct option_spec *s = common_options; s->name != NULL; s++) {
-        if (common_applies(command, s))
+        if (applies(command, s))
             offer_option(s, prefix, out);
     }
 }
@@ -237,6 +106,7 @@ struct seen {
     const struct command *command;
     const struct option_spec *open; /* its value comes next */
     size_t operands;
+    struct command_defaults where; /* what the line says of it, else the shell's */
 };
 
 static void find_command(struct seen *seen)
@@ -271,19 +141,54 @@ static const struct option_spec *option_of(const struct seen *seen, const char *
     return NULL;
 }
 
-static struct seen look(size_t count, const char *const *words)
+/* An option of the line may name the cluster that its candidates are of. */
+static void take_value(struct seen *seen, const struct option_spec *spec, const char *value)
+{
+    struct command_defaults *where = &seen->where;
+    bool topology = strcmp(spec->name, "topology") == 0;
+    bool endpoint = strcmp(spec->name, "endpoint") == 0;
+    bool context = strcmp(spec->name, "context") == 0;
+    if (strcmp(spec->name, "node") == 0)
+        where->node = value;
+    if (!topology && !endpoint && !context)
+        return;
+    where->topology = topology ? value : NULL;
+    where->endpoints = endpoint ? value : NULL;
+    where->context = context ? value : NULL;
+}
+
+/* --option VALUE, --option=VALUE. */
+static void take_option(struct seen *seen, const char *word)
+{
+    char name[80];
+    const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
+    snprintf(name, sizeof name, "%.*s", equals != NULL ? (int)(equals - word) : (int)strlen(word),
+             word);
+    const struct option_spec *spec = option_of(seen, name);
+    if (spec == NULL || spec->argument == NULL)
+        return;
+    if (equals != NULL)
+        take_value(seen, spec, equals + 1);
+    else
+        seen->open = spec;
+}
+
+static struct seen look(const struct command_defaults *defaults, size_t count,
+                        const char *const *words)
 {
     struct seen seen = {0};
+    if (defaults != NULL)
+        seen.where = *defaults;
     bool only_operands = false;
     for (size_t i = 0; i < count; i++) {
         const char *word = words[i];
         if (seen.open != NULL) {
+            take_value(&seen, seen.open, word);
             seen.open = NULL;
         } else if (!only_operands && strcmp(word, "--") == 0) {
             only_operands = true;
         } else if (!only_operands && word[0] == '-' && word[1] != '\0') {
-            const struct option_spec *spec = option_of(&seen, word);
-            seen.open = spec != NULL && spec->argument != NULL ? spec : NULL;
+            take_option(&seen, word);
         } else if (seen.first == NULL) {
             seen.first = word;
             find_command(&seen);
@@ -297,16 +202,15 @@ static struct seen look(size_t count, const char *const *words)
     return seen;
 }
 
-static void complete_operand(const struct command_defaults *defaults, const struct seen *seen,
-                             const char *prefix, struct completion *out)
+static void complete_operand(const struct seen *seen, const char *prefix, struct completion *out)
 {
     char kind[OPERAND_BYTES];
-    offer_value(defaults, operand_kind(seen->command->args, seen->operands, kind), prefix, out);
+    complete_value(&seen->where, operand_kind(seen->command->args, seen->operands, kind), prefix,
+                   out);
 }
 
 /* --output=js: the value follows the equals sign, and the whole word is offered. */
-static void complete_option(const struct command_defaults *defaults, const struct seen *seen,
-                            const char *prefix, struct completion *out)
+static void complete_option(const struct seen *seen, const char *prefix, struct completion *out)
 {
     const char *equals = strchr(prefix, '=');
     char name[80];
@@ -319,12 +223,13 @@ static void complete_option(const struct command_defaults *defaults, const struc
     if (spec == NULL || spec->argument == NULL)
         return;
     struct completion values = {0};
-    offer_value(defaults, spec->argument, equals + 1, &values);
+    complete_value(&seen->where, spec->argument, equals + 1, &values);
     for (size_t i = 0; i < values.count; i++) {
         char word[160];
-        int length = snprintf(word, sizeof word, "%s=%s", name, values.list[i]);
-        offer(out, word, (size_t)length, prefix);
+        int length = snprintf(word, sizeof word, "%s=%s", name, values.list[i].text);
+        completion_offer(out, word, (size_t)length, values.list[i].help, prefix);
     }
+    out->kind = values.kind;
     completion_free(&values);
 }
 
@@ -332,31 +237,30 @@ void complete_line(const struct command_defaults *defaults, const char *const *o
                    const char *const *words, const char *prefix, struct completion *out)
 {
     *out = (struct completion){0};
-    struct seen seen = look(count, words);
+    struct seen seen = look(defaults, count, words);
     bool help = seen.first != NULL && strcmp(seen.first, "help") == 0;
     if (seen.first == NULL && seen.open != NULL) {
-        offer_value(defaults, seen.open->argument, prefix, out);
+        complete_value(&seen.where, seen.open->argument, prefix, out);
     } else if (seen.first == NULL && prefix[0] == '-') {
-        for (const struct option_spec *s = common_options; s->name != NULL; s++)
-            offer_option(s, prefix, out);
+        complete_option(&seen, prefix, out);
     } else if (seen.first == NULL || (help && seen.second == NULL)) {
         offer_commands(NULL, prefix, out);
         for (size_t i = 0; !help && own[i] != NULL; i++)
-            offer(out, own[i], strlen(own[i]), prefix);
+            completion_offer(out, own[i], strlen(own[i]), "", prefix);
     } else if (help) {
         offer_commands(seen.second, prefix, out);
     } else if (seen.command == NULL && strcmp(seen.first, "use") == 0) {
-        offer_nodes(defaults, prefix, out);
+        complete_value(&seen.where, "NODE", prefix, out);
     } else if (seen.command == NULL && is_family(seen.first) && seen.second == NULL) {
         offer_commands(seen.first, prefix, out);
     } else if (seen.command == NULL) {
         return;
     } else if (seen.open != NULL) {
-        offer_value(defaults, seen.open->argument, prefix, out);
+        complete_value(&seen.where, seen.open->argument, prefix, out);
     } else if (prefix[0] == '-') {
-        complete_option(defaults, &seen, prefix, out);
+        complete_option(&seen, prefix, out);
     } else {
-        complete_operand(defaults, &seen, prefix, out);
+        complete_operand(&seen, prefix, out);
     }
-    sort(out);
+    completion_sort(out);
 }

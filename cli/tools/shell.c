@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
-#include "cli/tools/complete.h"
+#include "cli/tools/complete_value.h"
 #include "cli/tools/shell.h"
 
 const char *const shell_commands[] = {"use", "exit", "quit", "help", NULL};

@@ -186,17 +186,16 @@ static void remember(struct terminal *terminal, const char *line)
 
 /* ---- Completion ---- */
 
-static void add_files(const char *prefix, struct completion *out)
+static void add_files(const char *prefix, bool only_folders, struct completion *out)
 {
     glob_t found = {0};
     char *pattern = NULL;
     ASSERT(asprintf(&pattern, "%s*", prefix) > 0);
     if (glob(pattern, GLOB_MARK | GLOB_TILDE, NULL, &found) == 0) {
-        out->list = calloc(found.gl_pathc + 1, sizeof *out->list);
-        ASSERT(out->list != NULL);
-        for (; out->count < found.gl_pathc; out->count++) {
-            out->list[out->count] = strdup(found.gl_pathv[out->count]);
-            ASSERT(out->list[out->count] != NULL);
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            size_t length = strlen(found.gl_pathv[i]);
+            if (!only_folders || found.gl_pathv[i][length - 1] == '/')
+                completion_offer(out, found.gl_pathv[i], length, "", "");
         }
     }
     globfree(&found);
@@ -205,11 +204,11 @@ static void add_files(const char *prefix, struct completion *out)
 
 static size_t common_length(const struct completion *found)
 {
-    ASSERT(found->count > 0 && found->list[0] != NULL);
-    size_t length = strlen(found->list[0]);
+    ASSERT(found->count > 0 && found->list[0].text != NULL);
+    size_t length = strlen(found->list[0].text);
     for (size_t i = 1; i < found->count; i++) {
         size_t same = 0;
-        while (same < length && found->list[i][same] == found->list[0][same])
+        while (same < length && found->list[i].text[same] == found->list[0].text[same])
             same++;
         length = same;
     }
@@ -222,11 +221,11 @@ static void print_candidates(const struct completion *found)
     size_t widest = 0;
     ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
     for (size_t i = 0; i < found->count; i++)
-        widest = strlen(found->list[i]) > widest ? strlen(found->list[i]) : widest;
+        widest = strlen(found->list[i].text) > widest ? strlen(found->list[i].text) : widest;
     size_t columns = size.ws_col / (widest + 2) > 0 ? size.ws_col / (widest + 2) : 1;
     putchar('\n');
     for (size_t i = 0; i < found->count; i++)
-        printf("%-*s%s", (int)widest + 2, found->list[i],
+        printf("%-*s%s", (int)widest + 2, found->list[i].text,
                (i + 1) % columns == 0 || i + 1 == found->count ? "\n" : "");
     fflush(stdout);
 }
@@ -251,11 +250,11 @@ static unsigned char offer(EditLine *edit, const struct completion *found, const
         return CC_REFRESH_BEEP;
     size_t common = common_length(found);
     bool whole = found->count == 1;
-    bool folder = whole && common > 0 && found->list[0][common - 1] == '/';
+    bool folder = whole && common > 0 && found->list[0].text[common - 1] == '/';
     /* ~ was replaced */
-    if (strncmp(found->list[0], prefix, typed) != 0)
+    if (strncmp(found->list[0].text, prefix, typed) != 0)
         return CC_REFRESH_BEEP;
-    insert(edit, found->list[0] + typed, common - typed);
+    insert(edit, found->list[0].text + typed, common - typed);
     if (whole && !folder)
         el_insertstr(edit, " ");
     if (whole || common > typed)
@@ -285,8 +284,8 @@ static unsigned char complete(EditLine *edit, int key)
     const char *prefix = fresh ? nothing : words.list[count];
     const char *const *list = (const char *const *)words.list;
     complete_line(&terminal->shell->defaults, shell_commands, count, list, prefix, &found);
-    if (found.kind == COMPLETE_FILES)
-        add_files(prefix, &found);
+    if (found.kind != COMPLETE_WORDS)
+        add_files(prefix, found.kind == COMPLETE_DIRS, &found);
     unsigned char result = offer(edit, &found, prefix);
     completion_free(&found);
     shell_words_free(&words);

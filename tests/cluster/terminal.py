@@ -12,16 +12,16 @@ from harness import DEADLINE_S, KVCTL
 
 
 class Terminal:
-    """kvctl on a pseudo-terminal. A variable that is "" is not there."""
+    """kvctl, or another program, on a pseudo-terminal. A variable that is "" is not there."""
 
-    def __init__(self, *args, rows=24, columns=80, **variables):
+    def __init__(self, *args, program=KVCTL, rows=24, columns=80, **variables):
         self.seen = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.update({"TERM": "xterm", "NO_COLOR": "1", "CANDOR_TOPOLOGY": "", "CANDOR_ENDPOINTS": "", **variables})
             for name in [name for name, value in os.environ.items() if value == ""]:
                 del os.environ[name]
-            os.execv(KVCTL, [KVCTL, *args])
+            os.execvp(program, [program, *args])
         self.resize(rows, columns)
 
     def resize(self, rows, columns):

@@ -19,8 +19,8 @@ NEEDED = {"accept-history": ["--yes"], "rollback drop": ["--yes"], "watch-status
           "bench": ["--seconds", "1"], "context add": ["--endpoint", "tcp://h:1"]}
 # Operands beyond those that the table asks for: without them, or something in their place, the line is wrong.
 FULL = {"get": ["k"], "del": ["k"], "put": ["k", "v"], "cas": ["k", "v"], "rpc": ["KV/Get"], "logs": ["alpha"], "fault heal": ["alpha", "beta"]}
-OPERANDS = {"NAME": "n", "CONTEXT": "nosuch", "KEY": "k", "VALUE": "v", "NODE": "alpha", "ID": "1-2-00000000", "DELTA": "1", "CLUSTER": "nosuch", "DURATION": "5ms",
-            "METHOD": "KV/Get", "JSON": "{}", "COMMAND": "get", "get|put|mixed|scan|txn|lag|load|clean": "get", "bash|nodes|clusters": "bash"}
+OPERANDS = {"NAME": "n", "CONTEXT": "nosuch", "KEY": "k", "VALUE": "v", "NODE": "alpha", "ARCHIVE": "1-2-00000000", "DELTA": "1", "CLUSTER": "nosuch", "DURATION": "5ms",
+            "METHOD": "KV/Get", "JSON": "{}", "COMMAND": "get", "get|put|mixed|scan|txn|lag|load|clean": "get", "bash|zsh|fish|words": "bash"}
 # Values that an option of this kind must refuse. Every kind stands here, but for choices, which have a "|": texts take all.
 BAD_VALUES = {"DURATION": ("5", "x", "", "-1s", "1.2.3s", "5 parsecs"), "COUNT": ("x", "-1", "", "1.5", "99999999999999999999999"),
               "NUMBER": ("x", "0", ""), "SECONDS": ("x", "", "-1", "0", "1e3"), "PERCENT": ("x", "", "101", "-1"), "N": ("x", "", "1e3", "99999999999999999999999"), "SIZE": ("5MB", "x", "-1B", ""),
