@@ -20,7 +20,7 @@ from harness import Cluster, python_client, until  # noqa: E402
 from chaos_checks import export_map  # noqa: E402
 from crowd import Crowd, session_ahead, status  # noqa: E402
 
-candor_client, kv_pb2 = python_client()
+candor = python_client()
 PATIENCE_S = 0.5  # of one write: a client that is not answered asks another node
 PAUSE_S = 0.02  # between two writes of a client: 50 clients leave the processors to the nodes
 TIMERS = {"heartbeat_interval": "100ms", "stale_after": "1s", "election_timeout": "1500ms"}  # the defaults
@@ -30,26 +30,31 @@ def order(epoch):
     return (epoch.generation, epoch.term, epoch.owner)
 
 
+def beginning_at(endpoints, number):
+    """Clients start at different nodes."""
+    first = number % len(endpoints)
+    return endpoints[first:] + endpoints[:first]
+
+
 class Writer(threading.Thread):
     """Writes every key once; knows what was acknowledged, when, and by which epoch first."""
 
     def __init__(self, shared, number):
         super().__init__(daemon=True)
         self.shared, self.number, self.acked, self.errors = shared, number, {}, 0
-        self.client = candor_client.Client(shared.endpoints, deadline_s=PATIENCE_S)
+        self.client = candor.Client(beginning_at(shared.endpoints, number), deadline=PATIENCE_S)
 
     def run(self):
-        n = self.number  # where to begin: clients start at different nodes
+        n = 0
         while not self.shared.halt.is_set():
             n += 1
             key, value = f"w{self.number}-{n}", f"v{n}"
             try:
-                pos = self.client.put(key.encode(), value.encode(), kv_pb2.ACK_LEVEL_MAJORITY).pos
+                pos = self.client.put(key, value, ack=candor.Ack.MAJORITY).pos
                 self.acked[key] = value
                 self.shared.acknowledged(pos.epoch)
-            except candor_client.CandorError:
+            except candor.CandorError:
                 self.errors += 1
-                self.client.preferred = self.client.endpoints[n % len(self.client.endpoints)]
             time.sleep(PAUSE_S)
         self.client.close()
 

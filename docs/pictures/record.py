@@ -13,11 +13,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../tests/cluster"))
 from harness import Cluster, python_client, until  # noqa: E402
 
-candor, kv = python_client()
+candor = python_client()
 SAMPLE_S = 0.02
 WRITE_S = 0.1
-STATES = {1: "FRESH", 2: "STALE", 3: "SYNCING", 4: "EXPIRED", 5: "FORKED"}
-PRIMARY = 1
 
 
 class Recorder:
@@ -43,25 +41,22 @@ class Recorder:
 
     def sample(self, node, client):
         """What a read at this node is told, data or not."""
-        client.freshness = None
         try:
-            client.get(b"picture", deadline_s=0.5)
-        except candor.CandorError:
-            pass
-        fresh = client.freshness
+            fresh = client.get(b"picture", deadline=0.5).freshness
+        except candor.CandorError as error:
+            fresh = error.freshness
         if fresh is None:
             return
         self.samples.append({
-            "t": self.now(), "node": node, "state": STATES.get(fresh.state, "UNKNOWN"),
-            "primary": fresh.role == PRIMARY, "epoch": fresh.epoch.term,
-            "age_ms": fresh.heartbeat_age_ms if fresh.HasField("heartbeat_age_ms") else None,
-            "bound_ms": fresh.staleness_bound_ms if fresh.HasField("staleness_bound_ms") else None})
+            "t": self.now(), "node": node, "state": fresh.state.name,
+            "primary": fresh.role is candor.Role.PRIMARY, "epoch": fresh.epoch.term,
+            "age_ms": fresh.heartbeat_age_ms, "bound_ms": fresh.staleness_bound_ms})
 
     def write(self, level, client, key):
         began = self.now()
         try:
-            reply = client.put(key, str(began).encode(), ack=kv.AckLevel.Value("ACK_LEVEL_" + level), deadline_s=0.4)
-            self.writes.append({"t": self.now(), "level": level, "node": client.freshness.node, "ok": True,
+            reply = client.put(key, str(began), ack=candor.Ack[level], deadline=0.4)
+            self.writes.append({"t": self.now(), "level": level, "node": reply.freshness.node, "ok": True,
                                 "seq": reply.pos.seq, "epoch": reply.pos.epoch.term})
         except candor.CandorError as error:
             self.writes.append({"t": self.now(), "level": level, "ok": False, "why": str(error)})
@@ -81,7 +76,7 @@ class Recorder:
 
 def watch(recorder, addresses):
     for node, address in addresses.items():
-        recorder.run(recorder.sample, SAMPLE_S, node, candor.Client([address], follow=False))
+        recorder.run(recorder.sample, SAMPLE_S, node, candor.Client([address], follow_redirects=False))
 
 
 def partition():
@@ -92,7 +87,7 @@ def partition():
         addresses = c.addresses()
         r = Recorder()
         watch(r, addresses)
-        r.run(r.write, WRITE_S, "LOCAL", candor.Client([addresses[old]], follow=False), b"beside-the-old-primary")
+        r.run(r.write, WRITE_S, "LOCAL", candor.Client([addresses[old]], follow_redirects=False), b"beside-the-old-primary")
         r.run(r.write, WRITE_S, "MAJORITY", candor.Client([addresses[n] for n in others]), b"beside-the-others")
         time.sleep(1.5)
         c.isolate(old)
@@ -114,7 +109,7 @@ def cut_off():
         node = [n for n in c.nodes if n != c.primary()][0]
         addresses = c.addresses()
         r = Recorder()
-        r.run(r.sample, SAMPLE_S, node, candor.Client([addresses[node]], follow=False))
+        r.run(r.sample, SAMPLE_S, node, candor.Client([addresses[node]], follow_redirects=False))
         time.sleep(1.5)
         c.isolate(node)
         r.mark("cut")

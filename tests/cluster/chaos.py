@@ -11,11 +11,12 @@ import sys
 import time
 import traceback
 
+from attempts import candor
 from chaos_bundles import all_bundlers
 from chaos_checks import (Violation, archived_records, check_equal, check_journals, check_processes, check_states,
                           check_versions, export_map, run_checker, write_rolled_back)
 from chaos_clients import Journal, all_workers
-from chaos_history import CONDITIONAL, Caller, Shared, kv_pb2
+from chaos_history import CONDITIONAL, Caller, Shared
 from chaos_library import LibraryClients
 from chaos_nemesis import CLOCK_DRIFT_PPM, Nemesis
 from harness import Timeout
@@ -49,13 +50,12 @@ def final_reads(shared, cluster):
 
 
 def version_reader(shared):
-    """A key's version in the final state; the caller closes what comes second."""
-    caller = Caller(shared, "versions", deadline_s=20)
+    """A key's version in the final state; whoever asks closes what comes second."""
+    client = candor.Client(shared.endpoints.values(), deadline=20)
 
     def version_of(key):
-        item = caller.get(key.encode(), kv_pb2.READ_LEVEL_LINEARIZABLE)
-        return item.version if item.found else 0
-    return version_of, caller
+        return client.get(key, level=candor.LINEARIZABLE).item.version  # 0: there is no such key
+    return version_of, client
 
 
 def stop(shared, workers, library):
@@ -90,9 +90,9 @@ def judge(cluster, shared, workers, paths):
     records = archived_records(cluster)
     journals = check_journals([w for w in workers if isinstance(w, Journal)], final, records)
     paths = paths + [final_reads(shared, cluster)]
-    version_of, caller = version_reader(shared)
+    version_of, client = version_reader(shared)
     keys = check_versions(paths, records, version_of)
-    caller.close()
+    client.close()
     verdict = run_checker(paths + [write_rolled_back(records, shared.directory)])
     if shared.conditional:
         caller = Caller(shared, "status", deadline_s=20)

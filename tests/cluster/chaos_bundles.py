@@ -6,7 +6,8 @@ import struct
 import time
 
 from chaos_clients import Worker
-from chaos_history import ACKS, LEVELS, OPEN, Caller, Outcome, candor_client, kv_pb2, pos_json, rpc_pb2
+from attempts import NoReplyError, candor, connect, kv_pb2, pos_of, rpc_pb2
+from chaos_history import ACKS, LEVELS, OPEN, Caller, Outcome, pos_json
 
 BALLAST = {"ballast-1000000": 1, "ballast-10000": 4, "ballast-1000": 8, "ballast-100": 10}  # how often in a full bundle
 FULL = [key for key, times in BALLAST.items() for _ in range(times)]  # behind them there is hardly room for another reply
@@ -62,15 +63,13 @@ class BundleCaller(Caller):
     def leave(self, calls, endpoint):
         """Sends the bundle, and closes the connection without waiting for the answer."""
         self._begin(calls, endpoint)
-        deadline = time.monotonic() + self.deadline_s
         with contextlib.suppress(OSError):
-            connection = self._connection(endpoint, deadline)
+            connection = connect(endpoint, self.deadline_s)
             body = self._envelope(calls, None, ()).SerializeToString()
             for call in calls:
                 call.open_ended = call.write
-            connection.socket.sendall(struct.pack(">QI", len(body) + 4, 0x80000001) + body)
-        if endpoint in self.connections:
-            self.connections.pop(endpoint).close()
+            with contextlib.closing(connection):
+                connection.socket.sendall(struct.pack(">QI", len(body) + 4, 0x80000001) + body)
         for call in calls:
             call.last = Outcome("fail", reason="left")
             self._end(call)
@@ -115,14 +114,13 @@ class BundleCaller(Caller):
         """Gives the calls that have their answer."""
         envelope = self._envelope(calls, token, ballast)
         try:
-            reply = self._ask(target, envelope, deadline)
-        except candor_client.CandorError as failure:
+            reply = self.ask(target, envelope, deadline)
+        except NoReplyError as failure:
             for call in calls:
-                call.open_ended |= call.write and failure.unknown
+                call.open_ended |= call.write and failure.sent
                 call.last, call.target = Outcome("fail", reason=str(failure)), None
             return []
         for call in calls:
-            call.open_ended |= call.write and self.resent
             call.brings_token |= token is not None
         replies = [reply] * len(calls)
         if reply.code == rpc_pb2.CODE_OK and envelope.method.endswith("Bundle"):
@@ -175,7 +173,7 @@ class BundleCaller(Caller):
         self._record(call.op, call.key, call.started_ns, done, more)
 
     def _learn(self, call, done, more):
-        """What the answer says, and the lane's token: as Client._advance has it, by what came with this call."""
+        """What the answer says, and the lane's token: as Attempts.advance has it, by what came with this call."""
         response, freshness, own = done.response, done.reply.freshness, call.lane.token
         if call.op == "get":
             item = response.item
@@ -193,7 +191,7 @@ class BundleCaller(Caller):
             return
         token = freshness.token
         judged = own is None or token.pos.epoch == own.pos.epoch or call.brings_token
-        if judged and (own is None or candor_client.pos_order(token.pos) > candor_client.pos_order(own.pos)):
+        if judged and (own is None or pos_of(token.pos) > pos_of(own.pos)):
             call.lane.token = token
 
 
@@ -279,8 +277,7 @@ class Bundler(Worker):
 
 def all_bundlers(shared, seed):
     """And what their full bundles are filled with."""
-    client = candor_client.Client(list(shared.endpoints.values()), deadline_s=20)
-    for key in BALLAST:
-        client.put(key.encode(), b"x" * int(key.removeprefix("ballast-")), kv_pb2.ACK_LEVEL_MAJORITY)
-    client.close()
+    with candor.Client(shared.endpoints.values(), deadline=20) as client:
+        for key in BALLAST:
+            client.put(key, b"x" * int(key.removeprefix("ballast-")), ack=candor.Ack.MAJORITY)
     return [Bundler(shared, "bundler0", seed), Bundler(shared, "bundler1", seed), Bundler(shared, "hasty-bundler", seed, 0.25)]

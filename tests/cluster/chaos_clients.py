@@ -3,7 +3,8 @@ import random
 import threading
 import time
 
-from chaos_history import Caller, rpc_pb2
+from attempts import rpc_pb2
+from chaos_history import Caller
 
 ERA_S = 15  # keys are left behind after so long: the search for an order stays short
 KEYS = 4  # of each kind and era: few, so that clients meet

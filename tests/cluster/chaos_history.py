@@ -5,10 +5,7 @@ import random
 import threading
 import time
 
-from harness import python_client
-
-candor_client, kv_pb2 = python_client()
-from candor.v1 import rpc_pb2  # noqa: E402  python_client() has made it importable
+from attempts import MAX_HOPS, Attempts, NoReplyError, kv_pb2, rpc_pb2
 
 LEVELS = {"eventual": kv_pb2.READ_LEVEL_EVENTUAL, "bounded": kv_pb2.READ_LEVEL_BOUNDED,
           "session": kv_pb2.READ_LEVEL_SESSION, "linearizable": kv_pb2.READ_LEVEL_LINEARIZABLE}
@@ -72,11 +69,11 @@ class Outcome:
         self.outcome, self.response, self.reply, self.reason, self.code = outcome, response, reply, reason, code
 
 
-class Caller(candor_client.Client):
+class Caller(Attempts):
     """A client whose every operation becomes a line of its process's history."""
 
     def __init__(self, shared, process, deadline_s=2.0):
-        super().__init__(list(shared.endpoints.values()), deadline_s)
+        super().__init__(shared.endpoints.values(), deadline_s)
         self.preferred = random.choice(self.endpoints)
         self.shared, self.process = shared, process
         self.path = os.path.join(shared.directory, f"history-{process}.jsonl")
@@ -103,16 +100,15 @@ class Caller(candor_client.Client):
         last = Outcome("fail")
         while time.monotonic() < deadline:
             try:
-                reply = self._ask(target, envelope, deadline)
-            except candor_client.CandorError as failure:
-                open_ended |= write and failure.unknown
+                reply = self.ask(target, envelope, deadline)
+            except NoReplyError as failure:
+                open_ended |= write and failure.sent
                 last = Outcome("fail", reason=str(failure))
                 next_target = None
             else:
-                open_ended |= write and self.resent
                 self.shared.saw(reply.freshness.epoch)
                 if reply.code == rpc_pb2.CODE_OK:
-                    self._advance(request, reply)
+                    self._learn_position(request, reply)
                     if endpoint is None:
                         self.preferred = target
                     return Outcome("ok", response_type.FromString(reply.body), reply)
@@ -135,13 +131,17 @@ class Caller(candor_client.Client):
             last.outcome = "unknown"
         return last
 
+    def _learn_position(self, request, reply):
+        if hasattr(request, "options") and reply.freshness.HasField("token"):  # else no key was read or written
+            self.advance(reply.freshness.token, request.options.HasField("token"))
+
     def _where_next(self, reply, envelope):
         """An endpoint; None: any; "": the answer is final."""
         if reply.code == rpc_pb2.CODE_FAILED_PRECONDITION and reply.retry.endpoint:
-            if len(envelope.hops) >= candor_client.MAX_HOPS:
+            if len(envelope.hops) >= MAX_HOPS:
                 return None
             envelope.hops.append(reply.freshness.node)
-            return reply.retry.endpoint.removeprefix("tcp://")
+            return reply.retry.endpoint
         if reply.code in (rpc_pb2.CODE_UNAVAILABLE, rpc_pb2.CODE_FAILED_PRECONDITION, *OPEN) or \
                 (reply.code == rpc_pb2.CODE_RESOURCE_EXHAUSTED and reply.retry.retry_after_ms):
             return None
@@ -163,7 +163,7 @@ class Caller(candor_client.Client):
         return outcome
 
     def read(self, key, level="eventual", max_staleness_ms=0, endpoint=None, follow=True):
-        request = kv_pb2.GetRequest(key=key.encode(), options=self._options(LEVELS[level], max_staleness_ms))
+        request = kv_pb2.GetRequest(key=key.encode(), options=self._read_options(LEVELS[level], max_staleness_ms))
         started = time.monotonic_ns()
         done = self.execute("/candor.v1.KV/Get", request, kv_pb2.GetResponse, False, endpoint, follow)
         more = {"level": level}
@@ -175,6 +175,12 @@ class Caller(candor_client.Client):
             if done.reply.freshness.HasField("token"):
                 more["pos"] = pos_json(done.reply.freshness.token.pos)
         return self._record("get", key, started, done, more)
+
+    def _read_options(self, level, max_staleness_ms):
+        options = kv_pb2.ReadOptions(level=level, max_staleness_ms=max_staleness_ms)
+        if level == kv_pb2.READ_LEVEL_SESSION and self.token is not None:
+            options.token.CopyFrom(self.token)
+        return options
 
     def _write_options(self, ack):
         options = kv_pb2.WriteOptions(ack=ACKS[ack])
@@ -188,7 +194,7 @@ class Caller(candor_client.Client):
         done = self.execute(f"/candor.v1.KV/{method}", request, response_type, True)
         if done.outcome == "ok":
             more["pos"] = pos_json(done.response.pos)
-            self.shared.epochs.add(candor_client.pos_order(done.response.pos)[:3])
+            self.shared.saw(done.response.pos.epoch)
             if op == "cas":
                 more["swapped"] = done.response.succeeded
                 if not done.response.succeeded:

@@ -1,14 +1,11 @@
 """Many calls on few connections that wait for their answers, as careless or unlucky clients leave them."""
 import struct
-import sys
+import socket
 import threading
 
-from harness import python_client
-
-if "candor_client" not in sys.modules:
-    python_client()
-import candor_client  # noqa: E402
-from candor.v1 import cluster_pb2, kv_pb2, rpc_pb2  # noqa: E402
+from attempts import candor, connect, kv_pb2, rpc_pb2
+from candor.position import token_message
+from candor.v1 import cluster_pb2
 
 PATIENCE_MS = 600000  # of one that waits: longer than any test
 
@@ -33,7 +30,8 @@ MAJORITY = put(kv_pb2.ACK_LEVEL_MAJORITY)
 def session_ahead(address):
     """A read of a session that has seen what this node will not have for long."""
     _, freshness, cluster_id = ask_status(address)
-    token = rpc_pb2.SessionToken(cluster_id=cluster_id, pos=rpc_pb2.Pos(epoch=freshness.epoch, seq=1 << 40))
+    pos = candor.Pos(freshness.epoch, seq=1 << 40)
+    token = token_message(candor.Token(cluster_id, pos))
     options = kv_pb2.ReadOptions(level=kv_pb2.READ_LEVEL_SESSION, token=token)
     return request("/candor.v1.KV/Get", kv_pb2.GetRequest(key=b"k", options=options))
 
@@ -44,21 +42,16 @@ def status(address):
 
 
 def ask_status(address):
-    client = candor_client.Connection(address.removeprefix("tcp://"), 30)
-    try:
-        body = request("/candor.v1.Cluster/Status", cluster_pb2.StatusRequest(), 30000)
-        reply = rpc_pb2.RpcReply.FromString(client.call(body, candor_client.time.monotonic() + 30))
-        said = cluster_pb2.StatusResponse.FromString(reply.body)
-        return said, reply.freshness, said.cluster_id
-    finally:
-        client.close()
+    with candor.Client([address], deadline=30) as client:
+        answer = client.ask_node(address, "/candor.v1.Cluster/Status", cluster_pb2.StatusRequest(), cluster_pb2.StatusResponse)
+        return answer.response, answer.freshness, answer.response.cluster_id
 
 
 class Crowd:
     """`count` times the same request to one node, over one connection; `codes` are those of the answers so far."""
 
     def __init__(self, address, body, count):
-        self.connection = candor_client.Connection(address.removeprefix("tcp://"), 30)
+        self.connection = connect(address)
         self.connection.socket.settimeout(None)
         self.codes = []
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -69,15 +62,21 @@ class Crowd:
     def _read(self):
         try:
             while True:
-                length = struct.unpack(">Q", self.connection._read(8))[0]
-                reply = rpc_pb2.RpcReply.FromString(self.connection._read(length)[4:])
+                length = struct.unpack(">Q", self._receive(8))[0]
+                reply = rpc_pb2.RpcReply.FromString(self._receive(length)[4:])
                 self.codes.append(rpc_pb2.Code.Name(reply.code))
         except OSError:
             pass  # closed
 
+    def _receive(self, count):
+        data = self.connection.socket.recv(count, socket.MSG_WAITALL)
+        if len(data) < count:
+            raise OSError("closed")
+        return data
+
     def close(self):
         try:
-            self.connection.socket.shutdown(candor_client.socket.SHUT_RDWR)
+            self.connection.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # by the node, before
         self.connection.close()

@@ -34,23 +34,23 @@ DEADLINE_S = float(os.environ.get("CANDOR_TEST_DEADLINE_S", "60"))
 
 
 def python_client():
-    """The module of examples/clients/python, with messages generated from the .proto files."""
-    clients = os.path.join(ROOT, "examples/clients/python")
-    generated = tempfile.mkdtemp(prefix="candor-python-")
-    subprocess.run([os.path.join(clients, "generate"), generated], check=True)
-    sys.path[:0] = [generated, clients]
-    import candor_client
-    from candor.v1 import kv_pb2
-    shutil.rmtree(generated, ignore_errors=True)
-    return candor_client, kv_pb2
+    """The package of clients/python, with messages generated from the .proto files."""
+    package = os.path.join(ROOT, "clients/python")
+    subprocess.run([sys.executable, "-B", os.path.join(package, "generate")], check=True)
+    if os.path.join(package, "src") not in sys.path:
+        sys.path.insert(0, os.path.join(package, "src"))
+    import candor
+    return candor
 
 
 def peer_messages():
-    """What nodes say to each other, and the envelope of any call: (replication_pb2, rpc_pb2)."""
+    """What nodes say to each other, which the package does not have, and the envelope of any call: (replication_pb2, rpc_pb2)."""
+    python_client()
     generated = tempfile.mkdtemp(prefix="candor-python-")
-    protos = [os.path.join(ROOT, "proto/candor/v1", name + ".proto") for name in ("rpc", "replication")]
-    subprocess.run(["protoc", "-I", os.path.join(ROOT, "proto"), "--python_out", generated, *protos], check=True)
-    sys.path.insert(0, generated)
+    subprocess.run(["protoc", "-I", os.path.join(ROOT, "proto"), "--python_out", generated,
+                    os.path.join(ROOT, "proto/candor/v1/replication.proto")], check=True)
+    import candor.v1
+    candor.v1.__path__.append(os.path.join(generated, "candor/v1"))
     from candor.v1 import replication_pb2, rpc_pb2
     shutil.rmtree(generated, ignore_errors=True)
     return replication_pb2, rpc_pb2

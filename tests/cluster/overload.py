@@ -15,7 +15,9 @@ import traceback
 
 from harness import DEADLINE_S, Cluster, Refused, Timeout, until
 from overload_bundles import KINDS
-from overload_clients import LARGE_VALUE_BYTES, Crowd, candor_client, kv_pb2
+from attempts import candor
+from candor.position import token_message
+from overload_clients import LARGE_VALUE_BYTES, Crowd
 
 RSS_BUDGET_BYTES = 192 << 20  # above what a node had before, after the load is gone (docs/operations.md, "Limits")
 DESCRIPTOR_BUDGET = 64
@@ -103,15 +105,15 @@ def prepare(cluster, client):
         client.put(b"load-%d" % i, b"x" * 100)
     for i in range(20):
         client.put(b"large-%d" % i, os.urandom(LARGE_VALUE_BYTES))
-    client.put(b"probe", b"0", kv_pb2.ACK_LEVEL_ALL)
+    client.put(b"probe", b"0", ack=candor.Ack.ALL)
     cluster.wait_equal()
 
 
 def acknowledged(client):
     try:
-        client.put(b"probe", b"1", kv_pb2.ACK_LEVEL_MAJORITY)
+        client.put(b"probe", b"1", ack=candor.Ack.MAJORITY)
         return True
-    except candor_client.CandorError:
+    except candor.CandorError:
         return False
 
 
@@ -189,16 +191,17 @@ def table(title, counts):
 def run(cluster, args):
     cluster.up().wait_fresh()
     addresses = cluster.addresses()
-    client = candor_client.Client(list(addresses.values()), deadline_s=2.0)
+    client = candor.Client(addresses.values(), deadline=2.0)
     prepare(cluster, client)
     before = {node: usage(pid) for node, pid in pids(cluster).items()}
     endpoints = {n: (a.removeprefix("tcp://").rsplit(":", 1)[0], int(a.rsplit(":", 1)[1])) for n, a in addresses.items()}
     crowd = Crowd(endpoints, args.clients, args.seed, KINDS)
     client.get(b"probe")
-    crowd.epoch, crowd.cluster_id = client.freshness.epoch, client.token.cluster_id
+    token = token_message(client.session)
+    crowd.epoch, crowd.cluster_id = token.pos.epoch, token.cluster_id
     faults = Faults(cluster, args.seed)
     watch = load(cluster, crowd, faults, args.minutes)
-    client = candor_client.Client(list(addresses.values()), deadline_s=2.0)  # the old one's connections are of dead nodes
+    client = candor.Client(addresses.values(), deadline=2.0)  # the old one's connections are of dead nodes
     seconds = recover(cluster, client, args.within)
     give_back(cluster, before)
     table("faults", faults.counts)

@@ -10,10 +10,8 @@ import struct
 import threading
 import time
 
-from harness import python_client
-
-candor_client, kv_pb2 = python_client()
-from candor.v1 import rpc_pb2  # noqa: E402  python_client() has made it importable
+from attempts import kv_pb2, rpc_pb2
+from candor._transport.framing import HANDSHAKE
 
 VALUE_BYTES = 256
 LARGE_VALUE_BYTES = 32768
@@ -107,7 +105,7 @@ class Client:
         s.setblocking(False)
         s.connect_ex(self.crowd.endpoints[self.node])
         self.socket, self.received = s, b""
-        self.unsent = candor_client.HANDSHAKE
+        self.unsent = HANDSHAKE
         self.crowd.selector.register(s, selectors.EVENT_READ | selectors.EVENT_WRITE, self)
 
     def lost(self, what):

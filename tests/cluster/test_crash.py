@@ -7,7 +7,7 @@ import unittest
 from harness import Cluster, main, python_client, until
 
 
-candor_client, _ = python_client()
+candor = python_client()
 
 
 class Writer(threading.Thread):
@@ -15,7 +15,7 @@ class Writer(threading.Thread):
 
     def __init__(self, cluster, name):
         super().__init__(daemon=True)
-        self.client = candor_client.Client(cluster.addresses().values(), deadline_s=2)
+        self.client = candor.Client(cluster.addresses().values(), deadline=2)
         self.prefix, self.acked, self.halt = name, {}, threading.Event()
 
     def run(self):
@@ -26,7 +26,7 @@ class Writer(threading.Thread):
             try:
                 self.client.put(key.encode(), f"value-{n}".encode())
                 self.acked[key] = f"value-{n}"
-            except candor_client.CandorError:
+            except candor.CandorError:
                 pass  # not acknowledged: anything may have become of it
 
     def stop(self):

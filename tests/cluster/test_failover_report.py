@@ -7,7 +7,7 @@ import unittest
 
 from harness import Cluster, Refused, main, python_client, until
 
-candor_client, kv_pb2 = python_client()
+candor = python_client()
 
 
 def other_than(cluster, *nodes):
@@ -297,8 +297,8 @@ class LostSession(unittest.TestCase):
             c.up().wait_fresh()
             old = c.primary()
             new = other_than(c, old)
-            session = candor_client.Client([c.addresses()[old]], follow=False)
-            session.put(b"safe", b"v", kv_pb2.ACK_LEVEL_ALL)
+            session = candor.Client([c.addresses()[old]], follow_redirects=False)
+            session.put(b"safe", b"v", ack=candor.Ack.ALL)
             c.wait_equal()
             c.isolate(old)
             c.kvctl("promote", new, "--force", "--yes")
@@ -309,23 +309,21 @@ class LostSession(unittest.TestCase):
             c.wait_equal()
             (archive,) = c.json("rollback", "ls")["archives"]
 
-            with self.assertRaises(candor_client.CandorError) as raised:
-                session.get(b"lost-0", kv_pb2.READ_LEVEL_SESSION)
-            lost = raised.exception.reply.lost
-            self.assertEqual(raised.exception.reply.reason, 4)  # SESSION_LOST
+            with self.assertRaises(candor.SessionLost) as raised:
+                session.get(b"lost-0", level=candor.SESSION)
+            lost = raised.exception.loss
             self.assertEqual(lost.archive_id, archive["id"])
-            self.assertIn(f"archive {archive['id']} of {old} has it", raised.exception.reply.message)
+            self.assertIn(f"archive {archive['id']} of {old} has it", raised.exception.message)
             self.assertEqual([w.number for w in lost.writes], [2, 3, 4])
             self.assertEqual([w.pos.seq for w in lost.writes], [p.seq for p in written])
             self.assertEqual({w.pos.epoch.owner for w in lost.writes}, {old})
             self.assertFalse(lost.more)
 
             # Who holds no such archive names none.
-            session.endpoints = [c.addresses()[new].removeprefix("tcp://")]
-            with self.assertRaises(candor_client.CandorError) as raised:
-                session.get(b"lost-0", kv_pb2.READ_LEVEL_SESSION, endpoint=session.endpoints[0])
-            self.assertEqual(raised.exception.reply.reason, 4)
-            self.assertFalse(raised.exception.reply.HasField("lost"))
+            elsewhere = candor.Client([c.addresses()[new]], session=session.session)
+            with self.assertRaises(candor.SessionLost) as raised:
+                elsewhere.get(b"lost-0", level=candor.SESSION)
+            self.assertEqual((raised.exception.loss.archive_id, raised.exception.loss.writes), ("", ()))
 
             with self.assertRaises(Refused) as refused:
                 c.json("get", "of another", "--session", file, "--node", old, "--no-redirect")

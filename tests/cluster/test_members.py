@@ -4,7 +4,7 @@ import unittest
 
 from harness import Cluster, Refused, main, python_client, until
 
-candor_client, kv_pb2 = python_client()
+candor = python_client()
 
 
 class MajorityWriter(threading.Thread):
@@ -12,7 +12,7 @@ class MajorityWriter(threading.Thread):
 
     def __init__(self, cluster):
         super().__init__(daemon=True)
-        self.client = candor_client.Client(cluster.addresses().values(), deadline_s=5)
+        self.client = candor.Client(cluster.addresses().values(), deadline=5)
         self.acked, self.failed, self.halt = [], [], threading.Event()
 
     def run(self):
@@ -20,9 +20,9 @@ class MajorityWriter(threading.Thread):
         while not self.halt.is_set():
             n += 1
             try:
-                self.client.put(b"key-%d" % n, b"%d" % n, ack=kv_pb2.ACK_LEVEL_MAJORITY)
+                self.client.put(b"key-%d" % n, b"%d" % n, ack=candor.Ack.MAJORITY)
                 self.acked.append(n)
-            except candor_client.CandorError as error:
+            except candor.CandorError as error:
                 self.failed.append((n, str(error)))
 
     def stop(self):
@@ -31,9 +31,9 @@ class MajorityWriter(threading.Thread):
 
 
 def assert_all_present(test, cluster, writer):
-    reader = candor_client.Client(cluster.addresses().values())
+    reader = candor.Client(cluster.addresses().values())
     missing = [n for n in writer.acked
-               if reader.get(b"key-%d" % n, kv_pb2.READ_LEVEL_LINEARIZABLE).value != b"%d" % n]
+               if reader.get(b"key-%d" % n, level=candor.LINEARIZABLE).value != b"%d" % n]
     test.assertEqual(missing, [])
 
 

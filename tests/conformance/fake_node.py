@@ -22,6 +22,7 @@ class FakeNode:
             if set(step) - KNOWN:
                 raise KeyError(f"node {name}: {', '.join(set(step) - KNOWN)}: no such part of a step")
         self.problems, self.endpoints = [], {}
+        self.closes_after_answers = False  # it goes when it has answered
         self.lock = threading.Lock()
         self.connections = []
         self.listener = socket.socket()
@@ -135,7 +136,12 @@ class FakeNode:
             connection.shutdown(socket.SHUT_RDWR)
         own = ("wrong_id", "no_id_bit", "length", "cut", "close", "silent")
         if not any(name in then for name in own) or then.get("then_right"):
+            if self.closes_after_answers:
+                self.listener.shutdown(socket.SHUT_RDWR)
+                self.listener.close()
             _send(connection, number, data)
+            if self.closes_after_answers:
+                self.close()
 
 
 def _send(connection, number, data):

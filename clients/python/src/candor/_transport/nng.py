@@ -70,6 +70,9 @@ class SyncNng:
         _check_fork(self._pid)
         until = time.monotonic() + timeout_s
         socket, used = self._take(endpoint)
+        if socket is not None and not socket.pipes:  # NNG would wait for the node to come back
+            socket.close()
+            socket = None
         if socket is None:
             socket = _open(endpoint, self._settings, timeout_s)
         elif time.monotonic() - used > IDLE_S:
@@ -166,6 +169,9 @@ class AsyncNng:
             if self._closed:
                 raise NoReplyError("the client was closed", sent=False)
             socket = self._sockets.get(endpoint)
+            if socket is not None and not socket.pipes:  # NNG would wait for the node to come back
+                self.drop(endpoint)
+                socket = None
             if socket is None:
                 socket = await asyncio.to_thread(_open, endpoint, self._settings, timeout_s)
                 self._sockets[endpoint], self._used[endpoint] = socket, time.monotonic()
