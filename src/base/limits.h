@@ -21,6 +21,13 @@
 #define LIMIT_VALUE_BYTES_MAX (16u << 20)      /* what limits.value may be raised to */
 #define LIMIT_MESSAGE_BYTES_DEFAULT (4u << 20) /* topology: limits.message; one RPC message */
 #define LIMIT_MESSAGE_BYTES_MAX (64u << 20)
+/* How long a key may be there, from now on: a hundred years. */
+#define LIMIT_TTL_MS UINT64_C(3155760000000)
+/* Keys whose time is over that go with one record, and with one group (R69). */
+#define LIMIT_EXPIRE_AT_ONCE 256
+/* While keys end and nothing is written the log's time is put down so often: what is lost of it
+ * when all nodes are down. */
+#define LIMIT_LOG_TIME_MARK_MS UINT64_C(60000)
 #define LIMIT_BATCH_OPS 4096 /* operations of a Batch, keys of a MultiGet */
 /* what a write's record keeps of its answer (R46); a Txn that writes and reads more: TOO_LARGE */
 #define LIMIT_RESULT_BYTES (32u << 10)

@@ -6,6 +6,7 @@
 
 #include "core/act.h"
 #include "core/doubt.h"
+#include "core/expiry.h"
 #include "core/failover.h"
 #include "core/follow.h"
 #include "core/stand.h"
@@ -124,6 +125,7 @@ void become_primary(struct core *core, uint64_t first_seq)
     act_log(core, LOG_LEVEL_INFO, "primary epoch=%s first_seq=%" PRIu64,
             epoch_text(core->epoch, text), core->lead.epoch_first);
     failover_opened(core);
+    expiry_opened(core);
     doubt_opened(core);
     follow_fork_ends(core); /* by force: its branch is the history now */
     stand_opened(core);

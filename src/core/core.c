@@ -51,6 +51,8 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     core->fork.forked = boot->forked;
     digests_restart(core, boot->last, boot->digest);
     chain_note(core, boot->last, boot->chain);
+    core->log_time.ms = boot->log_ms;
+    core->log_time.at_ns = now_ns;
     core->log.members = *boot->members;
     seq_bits_copy(&core->log.local, boot->local);
     risk_committed(core);

@@ -25,9 +25,13 @@ enum core_event_type {
     /* A group of WRITEs stands in the log's file and is about to be synced: staged. It answers no
      * work: the group's APPENDED events follow (R68). A writer may leave it out. */
     CORE_EVENT_STAGED,
+    /* What was staged last is not stored after all: staged, but for its batches. Answers no work
+     * either. The writer refuses whatever else it is given of this epoch, so that no number of it
+     * is given twice (R68). */
+    CORE_EVENT_WITHDRAWN,
     /* The writer has done the oldest work it was given. */
     CORE_EVENT_SAVED,     /* hard state */
-    CORE_EVENT_APPENDED,  /* APPEND, WRITE, EPOCH_START, MEMBERS: stored */
+    CORE_EVENT_APPENDED,  /* APPEND, WRITE, EXPIRE, EPOCH_START, MEMBERS: stored */
     CORE_EVENT_TRUNCATED, /* truncated */
     CORE_EVENT_INSTALLED, /* installed */
     /* The snapshot download. */
@@ -53,7 +57,8 @@ enum core_wait {
     /* leadership was confirmed after the read arrived, and what was committed then is applied here
      * (R32, R33) */
     CORE_WAIT_LINEARIZABLE,
-    /* this node knows that pos is committed: what a view at it shows cannot be rolled back */
+    /* this node knows that pos is committed: what a view at it shows cannot be rolled back. Without
+     * an epoch: whatever stands at that seq */
     CORE_WAIT_COMMIT,
 };
 
@@ -73,17 +78,18 @@ struct core_event {
             struct candor_epoch epoch; /* of the records */
             uint64_t first_seq;        /* of what was stored */
             uint64_t last_seq;         /* the log's end now */
+            uint64_t written_seq;      /* WRITE: where it stands; without effect: of what it read */
             /* One WRITE action each makes one APPENDED event; a group commit gives several with one
              * fsync. At a primary the first event of a group carries the bytes of the whole group,
              * which are published; the others none, and none of a group that was staged. */
             struct slice batches;
-            /* Not OK, of a group that was staged: it is not stored after all, and last_seq is what
-             * it would have been. The writer refuses whatever else it is given of this epoch, so
-             * that no number of it is given twice (R68). */
+            /* Not OK, of a group that is withdrawn: written_seq is where it would have stood. */
             bool withdrawn;
             uint64_t ticket;         /* of a WRITE; else 0 */
             struct digest_at digest; /* of the state, where it stands at last_seq; else seq 0 */
             struct chain_at end;     /* of the log, where it ends at last_seq; else seq 0 */
+            /* WRITE, EXPIRE: when the first key ends that has an end, by the log's time; 0: none */
+            uint64_t next_end_ms;
         } appended;
         struct {
             struct candor_epoch epoch; /* of the records */
@@ -154,6 +160,7 @@ enum core_action_type {
     CORE_ACTION_SAVE,   /* the hard state -> SAVED */
     CORE_ACTION_APPEND, /* a replica's batches -> APPENDED */
     CORE_ACTION_WRITE,  /* a client's write: sequence it after the log's end -> APPENDED */
+    CORE_ACTION_EXPIRE, /* delete keys whose time is over (R69) -> APPENDED */
     /* meta: the record that opens its epoch; then, where the epoch is higher, the hard state's
      * epoch -> APPENDED */
     CORE_ACTION_EPOCH_START,
@@ -239,7 +246,12 @@ struct core_action {
         struct core_action_write {
             uint64_t ticket;           /* of the WRITE event; the shell has its operations */
             struct candor_epoch epoch; /* of the record */
+            uint64_t log_ms;           /* of the record, unless the log's time is beyond it */
         } write;
+        struct core_action_expire {
+            struct candor_epoch epoch; /* of the record */
+            uint64_t log_ms;           /* likewise */
+        } expire;
         /* EPOCH_START, MEMBERS */
         struct core_action_meta {
             struct candor_epoch epoch;     /* of the record */

@@ -6,6 +6,7 @@
 #include "core/chain.h"
 #include "core/commit.h"
 #include "core/doubt.h"
+#include "core/log_time.h"
 #include "core/transfer.h"
 #include "core/who.h"
 
@@ -102,6 +103,7 @@ static void publish_heartbeat(struct core *core)
     msg->heartbeat.chain = core->lead.hb_sent[core->lead.hb_id % LIMIT_HEARTBEATS_IN_FLIGHT].chain;
     msg->heartbeat.first = core->log.first;
     msg->heartbeat.commit = core->log.commit;
+    msg->heartbeat.log_ms = log_time_ms(core);
     msg->heartbeat.successor = transfer_successor(core);
     doubt_tell(core, &msg->heartbeat.verdicts);
     memcpy(msg->heartbeat.rpc, core->config.rpc, sizeof msg->heartbeat.rpc);

@@ -88,6 +88,7 @@ struct core_msg {
             struct chain chain; /* of the primary's log at `last`; all zero: not said */
             uint64_t first;     /* oldest record in the primary's log */
             uint64_t commit;
+            uint64_t log_ms; /* the log's time (R69) */
             /* Whom the primary wants to take over (R26); "": nobody. */
             struct candor_node_id successor;
             struct core_echoes echoes;

@@ -6,6 +6,7 @@
 #include "core/chain.h"
 #include "core/commit.h"
 #include "core/doubt.h"
+#include "core/expiry.h"
 #include "core/heartbeat.h"
 #include "core/risk.h"
 #include "core/room.h"
@@ -39,10 +40,10 @@ void primary_appended(struct core *core, const struct core_event *event)
 }
 
 /* R68: its numbers are taken, whoever holds its records. This epoch has no others to give. */
-void primary_withdrawn(struct core *core, const struct core_event *event)
+void primary_withdrawn(struct core *core, struct candor_epoch epoch)
 {
     risk_cut(core);
-    if (core->phase != PHASE_PRIMARY || !epoch_equal(event->appended.epoch, core->epoch) ||
+    if (core->phase != PHASE_PRIMARY || !epoch_equal(epoch, core->epoch) ||
         mutated(core, WITHDRAWN_LEADS))
         return;
     become_follower(core, "records that were published could not be stored");
@@ -161,6 +162,7 @@ void primary_tick(struct core *core)
     transfer_tick(core); /* may want a heartbeat */
     heartbeat_tick(core);
     voters_tick(core);
+    expiry_tick(core);
     writes_release(core);
 }
 
@@ -169,8 +171,10 @@ uint64_t primary_wake_ns(const struct core *core)
     if (core->phase < PHASE_OPENING)
         return UINT64_MAX;
     uint64_t wake_ns = writes_wake_ns(core);
-    if (core->phase == PHASE_PRIMARY)
+    if (core->phase == PHASE_PRIMARY) {
         wake_ns = min_u64(wake_ns, min_u64(heartbeat_wake_ns(core), room_wake_ns(core)));
+        wake_ns = min_u64(wake_ns, expiry_wake_ns(core));
+    }
     if (core->writer.owed.count > 0)
         wake_ns = min_u64(wake_ns, core->writer.since_ns + core->config.writer_stall_ns + 1);
     return wake_ns;

@@ -203,6 +203,11 @@ struct lead {
     bool lease_given_up; /* for the rest of this epoch */
     bool members_in_flight;
     uint64_t members_seq; /* of the newest membership record of this epoch; 0: none */
+    /* Keys that end (R69): the first of them, by the log's time; 0: none. */
+    uint64_t next_end_ms;
+    bool expiring;            /* the writer has an order to delete some */
+    uint64_t expire_again_ns; /* not before: the last order failed */
+    uint64_t marked_ms;       /* the log's time when the newest order was given */
 };
 
 /* Clients' writes, from their arrival to their acknowledgement. */
@@ -324,6 +329,10 @@ struct core {
         struct buffer tail;   /* of a batch that is known in part */
     } taking;
 
+    struct log_time {
+        uint64_t ms;    /* what it was ... */
+        uint64_t at_ns; /* ... then, on the own clock */
+    } log_time;
     struct lead lead;
     struct writes writes;
     struct members members_proposed;

@@ -8,6 +8,7 @@
 #include "core/core.h"
 #include "core/digests.h"
 #include "core/epoch.h"
+#include "core/expiry.h"
 #include "core/lives.h"
 #include "core/notice.h"
 #include "core/primary.h"
@@ -211,14 +212,16 @@ static void on_appended(struct core *core, const struct core_event *event)
     if (opens && stored && epoch_equal(event->appended.epoch, core->epoch))
         core->hard.stored_epoch = core->epoch;
     bool leads = core->phase >= PHASE_OPENING && epoch_equal(event->appended.epoch, core->epoch);
+    if (work == CORE_ACTION_WRITE || work == CORE_ACTION_EXPIRE)
+        expiry_next(core, event);
     if (work == CORE_ACTION_WRITE)
         writes_answered(core, event);
+    else if (work == CORE_ACTION_EXPIRE)
+        expiry_done(core, event);
     else if (work == CORE_ACTION_APPEND)
         records_appended(core, event);
     else if (leads)
         primary_appended(core, event);
-    if (event->appended.withdrawn)
-        primary_withdrawn(core, event);
     /* it is nowhere */
     if (opens && !stored && epoch_equal(event->appended.epoch, core->epoch))
         core->epoch = core->hard.stored_epoch;
@@ -263,6 +266,9 @@ static void dispatch(struct core *core, const struct core_event *event)
         break;
     case CORE_EVENT_STAGED:
         writes_staged(core, event);
+        break;
+    case CORE_EVENT_WITHDRAWN:
+        primary_withdrawn(core, event->staged.epoch);
         break;
     case CORE_EVENT_APPENDED:
         on_appended(core, event);

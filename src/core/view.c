@@ -103,6 +103,8 @@ void core_view(const struct core *core, struct core_view *view)
     view->log_first = core->log.first;
     view->watch_first = mutated(core, WATCH_SKIPS) ? 0 : core->log.first;
     view->rewinds = core->log.rewinds;
+    view->log_ms = core->log_time.ms;
+    view->log_at_ns = core->log_time.at_ns;
     view->stale_after_ns = core->config.stale_after_ns;
     view->reject_after_ns = core->config.reject_after_ns;
     view->drift_ppm = core->config.drift_ppm;
@@ -118,6 +120,11 @@ void core_view(const struct core *core, struct core_view *view)
 void core_history(const struct core *core, struct epoch_history *out)
 {
     epoch_history_copy(out, &core->log.history);
+}
+
+uint64_t core_view_log_ms(const struct core_view *view, uint64_t now_ns)
+{
+    return view->log_ms + saturating_sub(now_ns, view->log_at_ns) / NS_PER_MS;
 }
 
 /* ---- Freshness ------------------------------------------------------------------------------- */

@@ -63,6 +63,8 @@ struct core_view {
     uint64_t log_first;
     uint64_t watch_first; /* what a watch is told begins there (R41): log_first */
     uint64_t rewinds;
+    uint64_t log_ms; /* the log's time (R69) at `log_at_ns`: core_view_log_ms() */
+    uint64_t log_at_ns;
     uint64_t stale_after_ns;
     uint64_t reject_after_ns;
     uint64_t drift_ppm;
@@ -93,6 +95,9 @@ struct core_freshness {
     uint64_t primary_seq;
     uint64_t commit_seq;
 };
+
+/* The log's time now, as far as this node knows (R69). */
+uint64_t core_view_log_ms(const struct core_view *view, uint64_t now_ns);
 
 void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_t now_ns,
                          struct core_freshness *out);

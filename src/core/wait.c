@@ -288,7 +288,8 @@ static enum verdict judge_commit(const struct core *core, struct candor_pos pos)
 {
     if (mutated(core, READ_UNCOMMITTED))
         return READY;
-    bool same = epoch_equal(epoch_history_at(&core->log.history, pos.seq), pos.epoch);
+    bool same = epoch_none(pos.epoch) ||
+                epoch_equal(epoch_history_at(&core->log.history, pos.seq), pos.epoch);
     return same ? READY : LOST;
 }
 

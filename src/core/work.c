@@ -7,7 +7,7 @@
 
 bool work_is_append(enum core_action_type type)
 {
-    return type == CORE_ACTION_APPEND || type == CORE_ACTION_WRITE ||
+    return type == CORE_ACTION_APPEND || type == CORE_ACTION_WRITE || type == CORE_ACTION_EXPIRE ||
            type == CORE_ACTION_EPOCH_START || type == CORE_ACTION_MEMBERS;
 }
 

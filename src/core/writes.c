@@ -8,6 +8,7 @@
 #include "core/chain.h"
 #include "core/commit.h"
 #include "core/heartbeat.h"
+#include "core/log_time.h"
 #include "core/risk.h"
 #include "core/session.h"
 #include "core/waiting.h"
@@ -257,8 +258,8 @@ void writes_take(struct core *core, const struct core_event *event)
     }
     writer_push(core, &write);
     core->writes.records_with_writer += write.records;
-    work_give(core, CORE_ACTION_WRITE)->write =
-        (struct core_action_write){.ticket = event->ticket, .epoch = core->epoch};
+    work_give(core, CORE_ACTION_WRITE)->write = (struct core_action_write){
+        .ticket = event->ticket, .epoch = core->epoch, .log_ms = log_time_ms(core)};
 }
 
 /* Says whose shortage it is, and what helps. */
@@ -316,7 +317,7 @@ void writes_answered(struct core *core, const struct core_event *event)
     struct pending_write write = writer_pop(core);
     ASSERT_U64(write.ticket, ==, event->appended.ticket);
     core->writes.records_with_writer -= write.records;
-    write.last_seq = event->appended.last_seq;
+    write.last_seq = event->appended.written_seq;
     risk_note(core, event->appended.batches);
     bool leads = core->phase == PHASE_PRIMARY && epoch_equal(event->appended.epoch, core->epoch);
     if (leads)

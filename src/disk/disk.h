@@ -41,6 +41,8 @@ enum candor_code disk_find_failed(struct candor_error *err, int error_number, co
                                   const char *name);
 /* After a failed sync nobody knows what is on the disk (R3): always DATA_LOSS. */
 enum candor_code disk_sync_failed(struct candor_error *err, int error_number, const char *name);
+/* In this process: nothing is made good again then, it ends. Any thread. */
+bool disk_sync_has_failed(void);
 
 /* ---- The bytes of an open file (file.c) ------------------------------------------------------ */
 

@@ -75,8 +75,16 @@ enum candor_code disk_find_failed(struct candor_error *err, int error_number, co
     return CANDOR_NOT_FOUND;
 }
 
+static _Atomic bool sync_failed;
+
+bool disk_sync_has_failed(void)
+{
+    return sync_failed;
+}
+
 enum candor_code disk_sync_failed(struct candor_error *err, int error_number, const char *name)
 {
+    sync_failed = true;
     return candor_error_set(err, CANDOR_DATA_LOSS, CANDOR_REASON_NONE,
                             "%s could not be made durable: %s. The disk may have lost what was "
                             "written; check it before this node is started again",

@@ -30,6 +30,7 @@ static bool read_flag(struct reader *reader)
 
 static bool read_item(struct reader *reader, struct eval_item *out)
 {
+    *out = (struct eval_item){0};
     if (!read_flag(reader))
         return false;
     out->mod_seq = read_u64(reader);
@@ -68,6 +69,7 @@ static void read_answer(struct reader *reader, struct eval_answer *out)
         out->existed = flag;
         return;
     case EVAL_CAS:
+    case EVAL_EXPIRE:
         out->existed = !flag && read_item(reader, &out->item);
         return;
     case EVAL_INCREMENT:

@@ -1,7 +1,7 @@
 /* What operations answer, as bytes that a record keeps: little-endian,
  *
  *   PUT, DELETE  u8 kind, u8 existed
- *   CAS          u8 kind, u8 succeeded, and if not an item: what is there
+ *   CAS, EXPIRE  u8 kind, u8 succeeded, and if not an item: what is there
  *   INCREMENT    u8 kind, u8 succeeded, u64 the number's bits: the new one; failed: the present one
  *   TXN          u8 kind, u8 succeeded, u16 steps, each: u8 kind; then PUT, DELETE:
  *                u8 existed; GET: an item
@@ -18,8 +18,9 @@ size_t eval_answer_item_bytes(bool found, const struct eval_item *item);
 
 struct eval_answer {
     enum eval_kind kind;
-    bool succeeded; /* CAS, INCREMENT, TXN */
-    bool existed;   /* PUT, DELETE: the key, before it. CAS that failed: whether `item` is set */
+    bool succeeded; /* CAS, EXPIRE, INCREMENT, TXN */
+    /* PUT, DELETE: the key, before it. CAS, EXPIRE that failed: whether `item` is set */
+    bool existed;
     struct eval_item item;
     int64_t number;
     uint32_t step_count; /* TXN */

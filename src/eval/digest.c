@@ -43,6 +43,7 @@ static void add_steps(struct digest *digest, const struct eval_steps *steps)
         add_u64(digest, (uint64_t)steps->list[i].kind);
         add_bytes(digest, steps->list[i].key);
         add_bytes(digest, steps->list[i].value);
+        add_u64(digest, steps->list[i].ttl_ms);
     }
 }
 
@@ -62,11 +63,17 @@ static void add_op(struct digest *digest, const struct eval_op *op)
     switch (op->kind) {
     case EVAL_PUT:
         add_bytes(digest, op->value);
+        add_u64(digest, op->ttl_ms);
         break;
     case EVAL_DELETE:
         break;
     case EVAL_CAS:
         add_bytes(digest, op->value);
+        add_u64(digest, op->ttl_ms);
+        add_compare(digest, &op->expect);
+        break;
+    case EVAL_EXPIRE:
+        add_u64(digest, op->ttl_ms);
         add_compare(digest, &op->expect);
         break;
     case EVAL_INCREMENT:

@@ -19,11 +19,25 @@ void eval_free(struct eval *eval)
     *eval = (struct eval){0};
 }
 
-static void add_effect(struct eval *eval, enum record_op_kind kind, struct slice key,
-                       struct slice value)
+static void add_effect(struct eval *eval, struct record_op op)
 {
     memory_grow(eval->ops, eval->op_capacity, eval->op_count + 1);
-    eval->ops[eval->op_count++] = (struct record_op){kind, key, value};
+    eval->ops[eval->op_count++] = op;
+}
+
+static uint64_t end_of(const struct eval *eval, uint64_t ttl_ms)
+{
+    return ttl_ms != 0 ? eval->log_ms + ttl_ms : 0;
+}
+
+static void add_put(struct eval *eval, struct slice key, struct slice value, uint64_t until_ms)
+{
+    add_effect(eval, (struct record_op){RECORD_PUT, key, value, until_ms});
+}
+
+static void add_delete(struct eval *eval, struct slice key)
+{
+    add_effect(eval, (struct record_op){.kind = RECORD_DELETE, .key = key});
 }
 
 static void answer_begin(struct eval *eval, enum eval_kind kind, bool flag)
@@ -91,7 +105,7 @@ static void run_put(struct eval *eval, const struct eval_op *op, const struct ev
 {
     struct eval_item item;
     answer_begin(eval, EVAL_PUT, get(reader, op->key, &item));
-    add_effect(eval, RECORD_PUT, op->key, op->value);
+    add_put(eval, op->key, op->value, end_of(eval, op->ttl_ms));
 }
 
 /* Deleting what is not there is a record, too: it has a position, as every Delete. */
@@ -100,7 +114,7 @@ static void run_delete(struct eval *eval, const struct eval_op *op,
 {
     struct eval_item item;
     answer_begin(eval, EVAL_DELETE, get(reader, op->key, &item));
-    add_effect(eval, RECORD_DELETE, op->key, (struct slice){0});
+    add_delete(eval, op->key);
 }
 
 static void run_cas(struct eval *eval, const struct eval_op *op, const struct eval_reader *reader)
@@ -110,9 +124,25 @@ static void run_cas(struct eval *eval, const struct eval_op *op, const struct ev
     bool succeeded = holds(&op->expect, found, &item);
     answer_begin(eval, EVAL_CAS, succeeded);
     if (succeeded)
-        add_effect(eval, RECORD_PUT, op->key, op->value);
+        add_put(eval, op->key, op->value, end_of(eval, op->ttl_ms));
     else
         eval_answer_put_item(&eval->answer, found, &item);
+}
+
+/* The key keeps its value, and with it mod_seq and version. */
+static void run_expire(struct eval *eval, const struct eval_op *op,
+                       const struct eval_reader *reader)
+{
+    struct eval_item item;
+    bool found = get(reader, op->key, &item);
+    bool succeeded = found && holds(&op->expect, found, &item);
+    answer_begin(eval, EVAL_EXPIRE, succeeded);
+    if (!succeeded)
+        eval_answer_put_item(&eval->answer, found, &item);
+    else if (op->ttl_ms != 0 || item.until_ms != 0)
+        add_effect(eval, (struct record_op){.kind = RECORD_KEEP,
+                                            .key = op->key,
+                                            .until_ms = end_of(eval, op->ttl_ms)});
 }
 
 static bool parse_number(struct slice text, int64_t *out)
@@ -152,7 +182,7 @@ static enum candor_code run_increment(struct eval *eval, const struct eval_op *o
     if (!succeeded)
         return failed(eval, CANDOR_OUT_OF_RANGE, CANDOR_REASON_NONE);
     int length = snprintf(eval->number, sizeof eval->number, "%" PRId64, next);
-    add_effect(eval, RECORD_PUT, op->key, slice_of(eval->number, (size_t)length));
+    add_put(eval, op->key, slice_of(eval->number, (size_t)length), item.until_ms);
     return CANDOR_OK;
 }
 
@@ -171,7 +201,8 @@ static bool get_own(const struct txn *txn, struct slice key, struct eval_item *o
     const struct overlay_entry *entry = overlay_find(txn->eval->overlay, key);
     if (entry == NULL)
         return get(txn->reader, key, out);
-    *out = (struct eval_item){entry->value, txn->seq, entry->version};
+    *out =
+        (struct eval_item){.value = entry->value, .mod_seq = txn->seq, .version = entry->version};
     return entry->exists;
 }
 
@@ -190,8 +221,10 @@ static bool run_step(struct txn *txn, const struct eval_step *step)
     }
     bool puts = step->kind == EVAL_STEP_PUT;
     buffer_put_u8(answer, found);
-    add_effect(txn->eval, puts ? RECORD_PUT : RECORD_DELETE, step->key,
-               puts ? step->value : (struct slice){0});
+    if (puts)
+        add_put(txn->eval, step->key, step->value, end_of(txn->eval, step->ttl_ms));
+    else
+        add_delete(txn->eval, step->key);
     overlay_set(txn->eval->overlay, &(struct overlay_entry){.key = step->key,
                                                             .exists = puts,
                                                             .version = found ? item.version + 1 : 1,
@@ -235,8 +268,9 @@ static enum candor_code run_txn(struct eval *eval, const struct eval_op *op, uin
 }
 
 enum candor_code eval_run(struct eval *eval, const struct eval_op *op, uint64_t seq,
-                          const struct eval_reader *reader)
+                          uint64_t log_ms, const struct eval_reader *reader)
 {
+    eval->log_ms = log_ms;
     eval->code = CANDOR_OK;
     eval->reason = CANDOR_REASON_NONE;
     eval->op_count = 0;
@@ -250,6 +284,9 @@ enum candor_code eval_run(struct eval *eval, const struct eval_op *op, uint64_t 
         return CANDOR_OK;
     case EVAL_CAS:
         run_cas(eval, op, reader);
+        return CANDOR_OK;
+    case EVAL_EXPIRE:
+        run_expire(eval, op, reader);
         return CANDOR_OK;
     case EVAL_INCREMENT:
         return run_increment(eval, op, reader);

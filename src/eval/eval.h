@@ -24,6 +24,7 @@ enum eval_kind {
     EVAL_CAS = 3,       /* put `value` if `expect` holds */
     EVAL_INCREMENT = 4, /* the value is a number: optional '-', decimal digits, within 64 bits */
     EVAL_TXN = 5,       /* if all compares hold the first list of steps, else the second */
+    EVAL_EXPIRE = 6,    /* a key that is there, and as `expect` says, ends after `ttl_ms`, or not */
 };
 
 enum eval_target { EVAL_EXISTS, EVAL_VALUE, EVAL_MOD_SEQ, EVAL_VERSION };
@@ -46,6 +47,7 @@ struct eval_step {
     enum eval_step_kind kind;
     struct slice key;
     struct slice value; /* PUT */
+    uint64_t ttl_ms;    /* PUT; 0: the key does not end */
 };
 
 struct eval_steps {
@@ -55,9 +57,10 @@ struct eval_steps {
 
 struct eval_op {
     enum eval_kind kind;
-    struct slice key;           /* not of TXN */
-    struct slice value;         /* PUT, CAS */
-    struct eval_compare expect; /* CAS; of the same key */
+    struct slice key;   /* not of TXN */
+    struct slice value; /* PUT, CAS */
+    uint64_t ttl_ms;    /* PUT, CAS, EXPIRE: how long the key is there; 0: it does not end */
+    struct eval_compare expect; /* CAS, EXPIRE; of the same key */
     /* INCREMENT: new = present + delta must be within [min, max]; an absent key counts as
      * `initial` */
     int64_t delta;
@@ -77,8 +80,10 @@ struct eval_item {
     struct slice value; /* good until the next call of the reader */
     uint64_t mod_seq;
     uint64_t version;
+    uint64_t until_ms; /* the time of the log at which it ends; 0: it does not */
 };
 
+/* What is there; nothing of it has ended yet. */
 struct eval_reader {
     bool (*get)(void *closure, struct slice key, struct eval_item *out); /* false: absent */
     void *closure;
@@ -97,14 +102,15 @@ struct eval {
     struct buffer answer;  /* for eval_answer_read() */
     /* private */
     uint32_t op_capacity;
+    uint64_t log_ms;
     char number[24];
     struct eval_overlay *overlay;
 };
 
 void eval_free(struct eval *eval);
 
-/* Evaluates `op`, whose record would stand at `seq`: gets of a TXN see its own earlier steps, with
- * that mod_seq.
+/* Evaluates `op`, whose record would stand at `seq`, at the time `log_ms` of the log: gets of a TXN
+ * see its own earlier steps, with that mod_seq; a key with a ttl_ms ends so much later (R69).
  *
  * OK                           the answer says whether a condition held
  * OUT_OF_RANGE                 INCREMENT: a bound would be crossed, or 64 bits; the answer holds
@@ -113,6 +119,6 @@ void eval_free(struct eval *eval);
  * RESOURCE_EXHAUSTED/TOO_LARGE TXN: its gets read more than LIMIT_RESULT_BYTES beside effects, or
  * LIMIT_TXN_READ_BYTES In all but the first there is no effect. Returns the code. */
 enum candor_code eval_run(struct eval *eval, const struct eval_op *op, uint64_t seq,
-                          const struct eval_reader *reader);
+                          uint64_t log_ms, const struct eval_reader *reader);
 
 #endif

@@ -7,7 +7,7 @@
 #include "base/crc32c.h"
 #include "record/chain.h"
 
-#define BATCH_MAGIC UINT32_C(0x33524243) /* "CBR3" */
+#define BATCH_MAGIC UINT32_C(0x34524243) /* "CBR4" */
 
 /* Offsets in the header. */
 enum {
@@ -31,9 +31,12 @@ _Static_assert(sizeof(size_t) == 8 && LIMIT_RECORD_BATCH_BYTES < UINT32_MAX, "cu
 
 /* What a WRITE and each of its ops take beside result, keys and values. */
 enum {
-    WRITE_FIXED_BYTES = 4 + 1 + 8 + 16 + 8 + 8 + 2 + 2 + 4,
+    WRITE_FIXED_BYTES = 4 + 1 + 8 + 8 + 16 + 8 + 8 + 2 + 2 + 4,
     OP_FIXED_BYTES = 1 + 2 + 4,
+    UNTIL_BYTES = 8,
 };
+
+enum { KIND_UNTIL = 0x80 };
 
 /* ---- encoding ---- */
 
@@ -84,15 +87,18 @@ static void record_end(struct batch_writer *writer, size_t at)
 
 static void put_op(struct buffer *out, const struct record_op *op)
 {
-    ASSERT(op->kind == RECORD_PUT || op->kind == RECORD_DELETE);
+    ASSERT(op->kind >= RECORD_PUT && op->kind <= RECORD_KEEP);
+    ASSERT(op->until_ms == 0 || !record_op_deletes(op));
     ASSERT_U64(op->key.length, >=, 1);
     ASSERT_U64(op->key.length, <=, LIMIT_KEY_BYTES);
     ASSERT_U64(op->value.length, <=, LIMIT_VALUE_BYTES_MAX);
     ASSERT(op->kind == RECORD_PUT || op->value.length == 0);
 
-    buffer_put_u8(out, (uint8_t)op->kind);
+    buffer_put_u8(out, (uint8_t)op->kind | (op->until_ms != 0 ? KIND_UNTIL : 0));
     buffer_put_u16(out, (uint16_t)op->key.length);
     buffer_put_u32(out, (uint32_t)op->value.length);
+    if (op->until_ms != 0)
+        buffer_put_u64(out, op->until_ms);
     buffer_put(out, op->key.bytes, op->key.length);
     buffer_put(out, op->value.bytes, op->value.length);
 }
@@ -108,6 +114,7 @@ void batch_add_write(struct batch_writer *writer, const struct record_write *wri
     size_t at = record_begin(writer);
     buffer_put_u8(out, (uint8_t)write->ack);
     buffer_put_u64(out, write->wall_ms);
+    buffer_put_u64(out, write->log_ms);
     buffer_put(out, write->request.client, sizeof write->request.client);
     buffer_put_u64(out, write->request.number);
     buffer_put_u64(out, write->digest);
@@ -167,7 +174,8 @@ size_t batch_write_bytes(const struct record_write *write, const struct record_o
 {
     size_t bytes = WRITE_FIXED_BYTES + write->result.length;
     for (uint32_t i = 0; i < op_count; i++)
-        bytes += OP_FIXED_BYTES + ops[i].key.length + ops[i].value.length;
+        bytes += OP_FIXED_BYTES + (ops[i].until_ms != 0 ? UNTIL_BYTES : 0) + ops[i].key.length +
+                 ops[i].value.length;
     return bytes;
 }
 
@@ -181,17 +189,21 @@ static bool read_id(struct reader *reader, struct candor_node_id *out)
 
 static bool read_op(struct reader *reader, struct record_op *out)
 {
-    uint8_t kind = read_u8(reader);
+    uint8_t head = read_u8(reader);
+    uint8_t kind = head & (uint8_t)~KIND_UNTIL;
+    bool ends = (head & KIND_UNTIL) != 0;
     size_t key_length = read_u16(reader);
     size_t value_length = read_u32(reader);
-    if (!reader->ok || (kind != RECORD_PUT && kind != RECORD_DELETE))
+    out->until_ms = ends ? read_u64(reader) : 0;
+    if (!reader->ok || kind < RECORD_PUT || kind > RECORD_KEEP)
         return false;
     if (key_length == 0 || key_length > LIMIT_KEY_BYTES)
         return false;
     if (value_length > (kind == RECORD_PUT ? LIMIT_VALUE_BYTES_MAX : 0))
         return false;
-
     out->kind = (enum record_op_kind)kind;
+    if (ends && (out->until_ms == 0 || record_op_deletes(out)))
+        return false;
     out->key = read_bytes(reader, key_length);
     out->value = read_bytes(reader, value_length);
     return reader->ok;
@@ -212,6 +224,7 @@ static bool read_write(struct reader *reader, struct record *out)
 {
     uint8_t ack = read_u8(reader);
     out->wall_ms = read_u64(reader);
+    out->log_ms = read_u64(reader);
     struct slice client = read_bytes(reader, sizeof out->request.client);
     out->request.number = read_u64(reader);
     out->digest = read_u64(reader);
@@ -259,6 +272,7 @@ static bool read_record(struct slice body, enum record_type type, struct record 
     /* Field by field: clearing the members of every record would cost more than reading it. */
     out->type = type;
     out->body = body;
+    out->log_ms = 0;
     out->ack = CANDOR_ACK_NONE;
     out->request = (struct request_id){0};
     out->result = (struct slice){0};

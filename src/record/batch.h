@@ -3,7 +3,7 @@
  *
  * One batch holds records of one epoch and one type, contiguous in seq. Little-endian layout:
  *
- *   0  u32 magic        "CBR3"
+ *   0  u32 magic        "CBR4"
  *   4  u32 crc32c       over everything behind this field
  *   8  u32 length       of the whole batch, this header included
  *  12  u32 count        records, at least 1
@@ -17,9 +17,10 @@
  *  88  u64 chain.low    each batch names its predecessor, and so one history
  *  96  records          each: u32 length, then its body
  *
- * Body of a WRITE: u8 ack, u64 wall_ms, u8 client[16], u64 number, u64 digest, u16 result_length,
- * result, u16 part, u32 op_count,
- *   then per op: u8 kind, u16 key_length, u32 value_length, key, value (a DELETE has no value).
+ * Body of a WRITE: u8 ack, u64 wall_ms, u64 log_ms, u8 client[16], u64 number, u64 digest,
+ * u16 result_length, result, u16 part, u32 op_count,
+ *   then per op: u8 kind, u16 key_length, u32 value_length, [u64 until_ms,] key, value. What is no
+ *   PUT has no value; until_ms is there where KIND_UNTIL is added to the kind, and is not 0 then.
  * Body of EPOCH_START and MEMBERS (always alone in their batch): u64 wall_ms, u64 cluster_id,
  *   u32 member_count, then per member: u8 id[32], u64 store_id, u8 voter.
  *
@@ -40,13 +41,25 @@ enum record_type {
     RECORD_MEMBERS = 3,     /* changes the members (R4, R29) */
 };
 
-enum record_op_kind { RECORD_PUT = 1, RECORD_DELETE = 2 };
+enum record_op_kind {
+    RECORD_PUT = 1,
+    RECORD_DELETE = 2,
+    RECORD_EXPIRE = 3, /* a delete: the key's time was over (R69) */
+    RECORD_KEEP = 4,   /* until_ms, or none, of a key that is there; nothing else of it changes */
+};
 
 struct record_op {
     enum record_op_kind kind;
     struct slice key;   /* 1..LIMIT_KEY_BYTES */
     struct slice value; /* PUT only */
+    uint64_t until_ms;  /* PUT, KEEP: the time of the log at which the key ends; 0: none */
 };
+
+/* Whether nothing is at the key afterwards. */
+static inline bool record_op_deletes(const struct record_op *op)
+{
+    return op->kind == RECORD_DELETE || op->kind == RECORD_EXPIRE;
+}
 
 /* A decoded batch header over bytes that passed every check of batch_decode. */
 struct batch {
@@ -71,6 +84,7 @@ struct record {
     struct slice body; /* as it stands in the batch */
     uint64_t wall_ms;
     /* WRITE */
+    uint64_t log_ms;     /* the log's own time, which never goes back (R69) */
     enum candor_ack ack; /* the level its client asked for */
     struct request_id request;
     uint64_t digest;     /* of the whole request's content (R46); 0 without a request id */
@@ -99,6 +113,7 @@ struct record_write {
     struct slice result; /* at most LIMIT_RESULT_BYTES */
     uint16_t part;
     uint64_t digest; /* of the whole request's content */
+    uint64_t log_ms;
 };
 
 /* `before`: the chain at the record before first_seq. */

@@ -4,22 +4,51 @@
 
 #include "base/assert.h"
 
-static int apply_op(struct change *change, uint64_t seq, const struct record_op *op)
+static int store(struct change *change, const struct record_op *op, const MDB_val *old,
+                 const struct item_head *head, struct slice value)
+{
+    uint8_t bytes[ITEM_HEADER_BYTES + ITEM_END_BYTES];
+    size_t length = item_write_head(bytes, head);
+    return change_put_over(change, TABLE_DATA, op->key, old, slice_of(bytes, length), value);
+}
+
+/* A put makes the key anew; what only keeps it, another end alone. */
+static int apply_present(struct change *change, const struct record_op *op, uint32_t index,
+                         const MDB_val *old, struct item_head *head, struct slice old_value)
+{
+    if (op->kind == RECORD_KEEP && old == NULL)
+        return change_keep_absent(change, TABLE_DATA, op->key);
+    struct item_end from = head->end;
+    head->end = (struct item_end){0};
+    if (op->until_ms != 0)
+        head->end = (struct item_end){op->until_ms, change->seq, index};
+    ends_note(change, op->key, from, head->end);
+    if (op->kind == RECORD_PUT) {
+        head->mod_seq = change->seq;
+        head->version++;
+        return store(change, op, old, head, op->value);
+    }
+    /* The old value lies on a page that changes. */
+    buffer_clear(&change->grown);
+    buffer_put(&change->grown, old_value.bytes, old_value.length);
+    return store(change, op, old, head, buffer_slice(&change->grown));
+}
+
+static int apply_op(struct change *change, const struct record_op *op, uint32_t index)
 {
     MDB_val old;
+    struct item_head head = {0};
+    struct slice old_value = {0};
     int rc = change_get(change, TABLE_DATA, op->key, &old);
     if (rc != 0 && rc != MDB_NOTFOUND)
         return rc;
     bool existed = rc == 0;
-    if (existed && old.mv_size < ITEM_HEADER_BYTES)
+    if (existed && !item_read(slice_of_val(&old), &head, &old_value))
         return MDB_CORRUPTED;
-    if (op->kind == RECORD_DELETE)
-        return change_delete_over(change, TABLE_DATA, op->key, existed ? &old : NULL);
-    uint8_t header[ITEM_HEADER_BYTES];
-    put_u64(header, seq);
-    put_u64(header + 8, 1 + (existed ? get_u64((const uint8_t *)old.mv_data + 8) : 0));
-    return change_put_over(change, TABLE_DATA, op->key, existed ? &old : NULL,
-                           slice_of(header, sizeof header), op->value);
+    if (!record_op_deletes(op))
+        return apply_present(change, op, index, existed ? &old : NULL, &head, old_value);
+    ends_note(change, op->key, head.end, (struct item_end){0});
+    return change_delete_over(change, TABLE_DATA, op->key, existed ? &old : NULL);
 }
 
 /* The ops first: their pre-images have the record's first places, in order. */
@@ -28,8 +57,11 @@ static int apply_write(struct change *change, const struct record *record)
     struct slice ops = record->ops;
     struct record_op op;
     int rc = 0;
-    while (rc == 0 && record_op_next(&ops, &op))
-        rc = apply_op(change, record->seq, &op);
+    for (uint32_t index = 0; rc == 0 && record_op_next(&ops, &op); index++)
+        rc = apply_op(change, &op, index);
+    if (rc == 0 && change->ends.count > 0)
+        rc = ends_apply(change);
+    change->position.log_ms = max_u64(change->position.log_ms, record->log_ms);
     return rc == 0 ? requests_note(change, record) : rc;
 }
 

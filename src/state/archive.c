@@ -148,11 +148,9 @@ static int put_old(struct buffer *frame, const struct state_view *view, uint64_t
     enum archive_old old = ARCHIVE_OLD_UNKNOWN;
     struct slice old_value = {0};
     if (rc == 0 && image_decode(slice_of_val(&value), &image) && image.table == TABLE_DATA) {
-        bool existed = image.kind == IMAGE_WHOLE && image.value.length >= ITEM_HEADER_BYTES;
+        struct item_head head;
+        bool existed = image.kind == IMAGE_WHOLE && item_read(image.value, &head, &old_value);
         old = existed ? ARCHIVE_OLD_VALUE : ARCHIVE_OLD_ABSENT;
-        if (existed)
-            old_value = slice_of(image.value.bytes + ITEM_HEADER_BYTES,
-                                 image.value.length - ITEM_HEADER_BYTES);
     }
     buffer_put_u8(frame, (uint8_t)old);
     buffer_put_u32(frame, old == ARCHIVE_OLD_VALUE ? (uint32_t)old_value.length : 0);

@@ -11,6 +11,7 @@
  *   NOTHING nothing, and the key is empty: the record changed no table */
 #include "state/env.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -202,6 +203,7 @@ static void change_free(struct change *change)
 {
     buffer_free(&change->image);
     buffer_free(&change->grown);
+    free(change->ends.list);
 }
 
 void change_abort(struct change *change)

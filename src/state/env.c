@@ -92,8 +92,8 @@ int env_commit(const struct env *env, MDB_txn *txn)
  * one. */
 static int open_each(struct env *env, MDB_txn *txn, bool read_only)
 {
-    static const char *const names[TABLE_COUNT] = {"data",     "epochs",  "meta",
-                                                   "requests", "clients", "ages"};
+    static const char *const names[TABLE_COUNT] = {"data",    "epochs", "meta", "requests",
+                                                   "clients", "ages",   "ends"};
     MDB_dbi all;
     MDB_stat stat = {0};
     int rc = mdb_dbi_open(txn, NULL, 0, &all);
@@ -258,6 +258,7 @@ int position_write(const struct env *env, MDB_txn *txn, const struct state_posit
     buffer_put_u64(&bytes, position->rewinds);
     buffer_put_u64(&bytes, position->digest.high);
     buffer_put_u64(&bytes, position->digest.low);
+    buffer_put_u64(&bytes, position->log_ms);
     int rc = table_put(env, txn, TABLE_META, position_key, buffer_slice(&bytes), (struct slice){0},
                        NULL);
     buffer_free(&bytes);
@@ -319,6 +320,7 @@ enum candor_code position_read_applied(const struct env *env, MDB_txn *txn,
     out->rewinds = read_u64(&reader);
     out->digest.high = read_u64(&reader);
     out->digest.low = read_u64(&reader);
+    out->log_ms = read_u64(&reader);
     if (!ok || reader_left(&reader) != 0)
         return position_damaged("does not decode", err);
     return CANDOR_OK;

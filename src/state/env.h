@@ -3,7 +3,8 @@
  *
  * Tables
  * Each value is stored behind a check (table.h). What stands in it:
- *   data      key -> u64 mod_seq, u64 version, value
+ *   data      key -> u64 mod_seq, u64 version, [where it stands in ends,] value (item.c)
+ *   ends      be64 until_ms, be64 seq, be32 op -> key: the keys that end, in that order (ends.c)
  *   epochs    be64 first_seq -> epoch, chain at its EPOCH_START
  *   meta      "members" -> cluster_id and members; "position" -> the rest of the position
  *   requests, clients, ages   who wrote what lately (requests.c)
@@ -23,8 +24,9 @@
 #include "disk/disk.h"
 #include "state/state.h"
 
-#define STATE_FORMAT 5
+#define STATE_FORMAT 6
 #define ITEM_HEADER_BYTES 16
+#define ITEM_END_BYTES 20 /* more, of a key that ends */
 #define UNDO_KEY_BYTES 12
 
 enum table {
@@ -34,6 +36,7 @@ enum table {
     TABLE_REQUESTS,
     TABLE_CLIENTS,
     TABLE_AGES,
+    TABLE_ENDS,
     TABLE_COUNT, /* those whose entries records make: they are what the digest is of */
     TABLE_UNDO = TABLE_COUNT,
 };
@@ -120,6 +123,50 @@ static inline struct slice slice_of_val(const MDB_val *v)
     return slice_of(v->mv_data, v->mv_size);
 }
 
+/* ---- item.c ---------------------------------------------------------------------------------- */
+
+/* Where a key stands among those that end: until when, and which operation said so. */
+struct item_end {
+    uint64_t until_ms; /* 0: it does not end */
+    uint64_t seq;
+    uint32_t op; /* of the record: which */
+};
+
+/* What stands before a key's value. */
+struct item_head {
+    uint64_t mod_seq;
+    uint64_t version;
+    struct item_end end;
+};
+
+/* False: it is too short to be one. */
+bool item_read(struct slice stored, struct item_head *head, struct slice *value);
+/* Into `out`; returns its length. */
+size_t item_write_head(uint8_t out[ITEM_HEADER_BYTES + ITEM_END_BYTES],
+                       const struct item_head *head);
+
+/* ---- ends.c ---------------------------------------------------------------------------------- */
+
+/* What a record's operations have done to the ends of keys, in order. */
+struct end_moves {
+    struct end_move {
+        struct slice key; /* of the record */
+        struct item_end from;
+        struct item_end to;
+    } * list;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct change;
+void ends_note(struct change *change, struct slice key, struct item_end from, struct item_end to);
+/* After the operations: the pre-images of theirs come first (archive.c). */
+int ends_apply(struct change *change);
+/* Up to `most` keys that end at `log_ms` or before, the first first; good up to the next change.
+ * `*next_ms`: when the first of the rest ends; 0: there is none. */
+int ends_due(struct change *change, uint64_t log_ms, struct slice *keys, uint32_t most,
+             uint32_t *count, uint64_t *next_ms);
+
 /* ---- change.c -------------------------------------------------------------------------------- */
 
 /* A transaction of the writer under way. */
@@ -140,6 +187,7 @@ struct change {
     MDB_cursor *cursors[TABLE_COUNT];
     struct buffer image;
     struct buffer grown;
+    struct end_moves ends; /* of the record being applied */
 };
 
 enum candor_code change_begin(struct change *change, struct state *state, uint64_t commit,
@@ -237,7 +285,8 @@ int digest_tables(const struct env *env, MDB_txn *txn, struct state_digest *out)
 
 /* ---- view.c ---------------------------------------------------------------------------------- */
 
-void item_decode(struct slice key, const MDB_val *value, struct state_item *out);
+/* MDB_CORRUPTED: it is no item. */
+int item_decode(struct slice key, const MDB_val *value, struct state_item *out);
 
 /* ---- files.c --------------------------------------------------------------------------------- */
 

@@ -32,10 +32,25 @@ bool state_group_get(struct state_group *group, struct slice key, struct state_i
         return false;
     int rc = change_get(&group->change, TABLE_DATA, key, &value);
     if (rc == 0)
-        item_decode(key, &value, out);
-    else if (rc != MDB_NOTFOUND)
+        rc = item_decode(key, &value, out);
+    if (rc != 0 && rc != MDB_NOTFOUND)
         group->rc = rc;
     return rc == 0;
+}
+
+uint64_t state_group_log_ms(const struct state_group *group)
+{
+    return group->change.position.log_ms;
+}
+
+uint32_t state_group_due(struct state_group *group, uint64_t log_ms, struct slice *keys,
+                         uint32_t most, uint64_t *next_ms)
+{
+    uint32_t count = 0;
+    *next_ms = 0;
+    if (group->rc == 0)
+        group->rc = ends_due(&group->change, log_ms, keys, most, &count, next_ms);
+    return group->rc == 0 ? count : 0;
 }
 
 enum state_request_standing state_group_request(struct state_group *group,

@@ -48,6 +48,7 @@ struct state_position {
     uint64_t keys;
     struct members members;     /* as of applied */
     struct state_digest digest; /* of all that records have made (state/digest.h) */
+    uint64_t log_ms;            /* the latest time of the log that this state has seen (R69) */
 };
 
 /* A copy of the position. Any thread. */
@@ -61,8 +62,8 @@ enum candor_code state_position_and_history(struct state *state, struct state_po
 
 /* (writer) Applies batches (back to back, contiguous from applied + 1) in one transaction, keeps a
  * pre-image of what each record above `commit` overwrites, and drops the pre-images of those at or
- * below it. The key's mod_seq becomes the record's seq, its version counts up from 1 (a delete ends
- * it). DATA_LOSS: a batch follows other records than those applied; nothing was applied. */
+ * below it. A put makes the key's mod_seq the record's seq and counts its version up from 1.
+ * DATA_LOSS: a batch follows other records than those applied; nothing was applied. */
 enum candor_code state_apply(struct state *state, struct slice batches, uint64_t commit,
                              struct candor_error *err);
 /* (writer) Drops the pre-images up to `commit`, in bounded transactions; cheap when there is
@@ -78,6 +79,7 @@ struct state_item {
     struct slice value; /* zero-copy: valid until state_view_end(), or until its group changes */
     uint64_t mod_seq;
     uint64_t version;
+    uint64_t until_ms; /* the time of the log at which it ends; 0: it does not (R69) */
 };
 
 /* What is known of a request id (R46). */
@@ -105,6 +107,13 @@ struct state_group;
 enum candor_code state_group_begin(struct state *state, uint64_t commit, struct state_group **out,
                                    struct candor_error *err);
 bool state_group_get(struct state_group *group, struct slice key, struct state_item *out);
+/* The latest time of the log so far (R69). */
+uint64_t state_group_log_ms(const struct state_group *group);
+/* Fills `keys` with up to `most` that end at `log_ms` or before, the first first, and returns how
+ * many; they are good until the group changes. `*next_ms`: when the first of the others ends; 0:
+ * there is none. */
+uint32_t state_group_due(struct state_group *group, uint64_t log_ms, struct slice *keys,
+                         uint32_t most, uint64_t *next_ms);
 /* Whether the group may store `bytes` more. RESOURCE_EXHAUSTED, STATE_FULL or DISK_FULL: no; what
  * is left is for what frees room, which need not ask. */
 enum candor_code state_group_room(struct state_group *group, uint64_t bytes,

@@ -127,14 +127,16 @@ void state_view_history(struct state_view *view, struct epoch_history *out)
         note_failure(view, history_read(view->env, view->txn, out), (struct slice){0});
 }
 
-void item_decode(struct slice key, const MDB_val *value, struct state_item *out)
+int item_decode(struct slice key, const MDB_val *value, struct state_item *out)
 {
-    ASSERT(value->mv_size >= ITEM_HEADER_BYTES);
-    const uint8_t *bytes = value->mv_data;
+    struct item_head head;
+    if (!item_read(slice_of_val(value), &head, &out->value))
+        return MDB_CORRUPTED;
     out->key = key;
-    out->mod_seq = get_u64(bytes);
-    out->version = get_u64(bytes + 8);
-    out->value = slice_of(bytes + ITEM_HEADER_BYTES, value->mv_size - ITEM_HEADER_BYTES);
+    out->mod_seq = head.mod_seq;
+    out->version = head.version;
+    out->until_ms = head.end.until_ms;
+    return 0;
 }
 
 bool state_get(struct state_view *view, struct slice key, struct state_item *out)
@@ -143,13 +145,10 @@ bool state_get(struct state_view *view, struct slice key, struct state_item *out
         return false;
     MDB_val value;
     int rc = table_get(view->env, view->txn, TABLE_DATA, key, &value);
-    if (rc == 0 && value.mv_size < ITEM_HEADER_BYTES)
-        rc = MDB_CORRUPTED;
+    if (rc == 0)
+        rc = item_decode(key, &value, out);
     note_failure(view, rc, key);
-    if (rc != 0)
-        return false;
-    item_decode(key, &value, out);
-    return true;
+    return rc == 0;
 }
 
 /* LMDB takes no key above its limit, but a bound may be longer: no key lies between it and its
@@ -219,12 +218,8 @@ void state_scan(struct state_view *view, const struct state_scan *scan,
         scan->reverse ? seek_down(cursor, scan, &key, &value) : seek_up(cursor, scan, &key, &value);
     while (rc == 0 && in_range(scan, slice_of_val(&key))) {
         struct state_item item;
-        if (value.mv_size < ITEM_HEADER_BYTES) {
-            rc = MDB_CORRUPTED;
-            break;
-        }
-        item_decode(slice_of_val(&key), &value, &item);
-        if (!each(&item, closure))
+        rc = item_decode(slice_of_val(&key), &value, &item);
+        if (rc != 0 || !each(&item, closure))
             break;
         rc = table_seek(cursor, TABLE_DATA, &key, &value, scan->reverse ? MDB_PREV : MDB_NEXT);
     }

@@ -83,6 +83,7 @@ static void fill_heartbeat(const struct core_msg *msg, struct wire_room *room)
     heartbeat->chain_low = msg->heartbeat.chain.low;
     heartbeat->first = msg->heartbeat.first;
     heartbeat->commit = msg->heartbeat.commit;
+    heartbeat->log_ms = msg->heartbeat.log_ms;
     heartbeat->successor = wire_string(msg->heartbeat.successor.text);
     heartbeat->rpc = wire_string(msg->heartbeat.rpc);
     fill_echoes(&msg->heartbeat.echoes, room);
@@ -423,12 +424,12 @@ static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, s
                                        struct candor_error *err)
 {
     static const char *const fields[] = {"heartbeat.hb_id", "heartbeat.last", "heartbeat.first",
-                                         "heartbeat.commit"};
+                                         "heartbeat.commit", "heartbeat.log_ms"};
     if (heartbeat == NULL)
         return wire_malformed(err, "heartbeat", "missing");
     const uint64_t numbers[] = {heartbeat->hb_id, heartbeat->last, heartbeat->first,
-                                heartbeat->commit};
-    enum candor_code code = check_numbers(numbers, fields, 4, err);
+                                heartbeat->commit, heartbeat->log_ms};
+    enum candor_code code = check_numbers(numbers, fields, sizeof numbers / sizeof numbers[0], err);
     if (code != CANDOR_OK)
         return code;
     size_t length = strlen(heartbeat->rpc);
@@ -440,6 +441,7 @@ static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, s
     out->heartbeat.chain = (struct chain){heartbeat->chain_high, heartbeat->chain_low};
     out->heartbeat.first = heartbeat->first;
     out->heartbeat.commit = heartbeat->commit;
+    out->heartbeat.log_ms = heartbeat->log_ms;
     if (heartbeat->successor[0] != '\0')
         code = wire_read_node(heartbeat->successor, "heartbeat.successor",
                               &out->heartbeat.successor, err);

@@ -61,8 +61,28 @@ static struct request *new_request(struct world *world, uint32_t client, enum ca
     for (uint32_t i = 0; i < request->parts; i++) {
         request->ops[i].key = (uint32_t)between(world, 0, SIM_KEYS - 1);
         request->ops[i].deletes = chance(world, 150000);
+        if (!request->ops[i].deletes && chance(world, 200000))
+            request->ops[i].ttl_ms = between(world, 1, 60 * world->plan.beat_ns / NS_PER_MS);
     }
     return request;
+}
+
+/* Nobody's: the primary's own, of a key whose time is over. */
+struct request *expiry_request(struct world *world, uint32_t key)
+{
+    struct request *request = world_alloc(world, sizeof *request);
+    request->client = SIM_CLIENTS;
+    request->first = request;
+    request->parts = 1;
+    request->ops[0].key = key;
+    request->ops[0].deletes = true;
+    return request;
+}
+
+uint64_t expiry_number(struct world *world, struct request *request)
+{
+    struct ticket ticket = {.request = request};
+    return new_number(world, &ticket, 0);
 }
 
 /* Now and then a client's process is copied, by fork() or with its machine, and both use one id for

@@ -15,7 +15,7 @@ static void apply(struct state *state, uint64_t seq, const struct registered *wh
         return;
     struct entry *entry = &state->keys[what->key];
     record->undo = *entry;
-    *entry = what->deletes ? (struct entry){0} : (struct entry){what->number, seq};
+    *entry = what->deletes ? (struct entry){0} : (struct entry){what->number, seq, what->until_ms};
     record->undo_known = requests_note(&state->requests, what->request, what->part, seq);
 }
 
@@ -34,6 +34,17 @@ void disk_replay(const struct disk *disk, struct state *out)
     *out = (struct state){0};
     for (uint64_t seq = 1; seq <= disk->last; seq++)
         apply(out, seq, record_what(disk, seq), &disk->records[seq - 1]);
+}
+
+uint64_t disk_next_end_ms(const struct disk *disk)
+{
+    uint64_t next_ms = 0;
+    for (uint32_t key = 0; key < SIM_KEYS; key++) {
+        uint64_t until_ms = disk->state.keys[key].until_ms;
+        if (until_ms != 0 && (next_ms == 0 || until_ms < next_ms))
+            next_ms = until_ms;
+    }
+    return next_ms;
 }
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
@@ -129,6 +140,7 @@ static void push_record(struct world *world, struct node *node, const struct bat
     stored.chain = record_chain(disk_chain(disk, disk->last), record);
     stored.content = mixed(before != NULL ? before->content : 0, what);
     apply(&disk->state, record->seq, what, &stored);
+    disk->log_ms = max_u64(disk->log_ms, what->log_ms);
     disk->records[disk->last++] = stored;
 }
 
@@ -259,6 +271,7 @@ void disk_install(struct world *world, struct node *node, const struct snapshot 
     disk->skew = world->healing ? 0 : snapshot->skew;
     struct requests before = disk->state.requests;
     disk->state = snapshot->state;
+    disk->log_ms = max_u64(disk->log_ms, snapshot->log_ms);
     if (mutated(world, SIM_MUTATION_DEDUPE_NOT_SNAPSHOTTED))
         disk->state.requests = before;
     disk->undo_floor = snapshot->undo_floor;

@@ -220,12 +220,6 @@ void check_step(struct world *world, struct node *node)
         check_new_primary(world, node);
     }
     node->was_primary = is_primary;
-    if (is_primary) {
-        node->live_ns = 0;
-    } else if (node->view.heard && node->view.heartbeat_ns >= node->live_ns) {
-        node->live_ns = node->view.heartbeat_ns;
-        node->live_owner = node->view.epoch.owner;
-    }
     rules_doubt(world, node);
     rules_log(world, node);
     if (node->view.forked && !world->overruled && !may_lose(world))
@@ -731,7 +725,7 @@ static void replay(const struct disk *disk, struct state *out)
         if (what->type != RECORD_WRITE)
             continue;
         out->keys[what->key] =
-            what->deletes ? (struct entry){0} : (struct entry){what->number, seq};
+            what->deletes ? (struct entry){0} : (struct entry){what->number, seq, what->until_ms};
         (void)requests_note(&out->requests, what->request, what->part, seq);
     }
 }

@@ -105,8 +105,11 @@ static void describe_write(struct world *world, const struct record *record, str
     ASSERT(memcmp(&id, &record->request, sizeof id) == 0);
     ASSERT_U64(record->digest, ==, out->request->content);
     out->key = op.key.bytes[0];
-    out->deletes = op.kind == RECORD_DELETE;
+    out->deletes = record_op_deletes(&op);
+    out->until_ms = op.until_ms;
+    out->log_ms = record->log_ms;
     out->content = mix(mix(mix(out->content, out->number), out->key), out->deletes);
+    out->content = mix(mix(out->content, out->until_ms), out->log_ms);
 }
 
 static void describe_members(struct world *world, const struct record *record,

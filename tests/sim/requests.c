@@ -31,6 +31,8 @@ enum standing requests_find(const struct requests *requests, const struct reques
 struct known requests_note(struct requests *requests, const struct request *request, uint32_t part,
                            uint64_t seq)
 {
+    if (request->number == 0)
+        return (struct known){0};
     struct known *known = &requests->list[request->client][request->number % SIM_REQUESTS];
     struct known before = *known;
     bool follows = known->number == request->number && known->parts == part;
@@ -46,12 +48,15 @@ struct known requests_note(struct requests *requests, const struct request *requ
 
 void requests_undo(struct requests *requests, const struct request *request, struct known before)
 {
+    if (request->number == 0)
+        return;
     requests->list[request->client][request->number % SIM_REQUESTS] = before;
 }
 
 struct request_id requests_id(const struct request *request)
 {
     struct request_id id = {.number = request->number};
-    id.client[0] = (uint8_t)(request->client + 1);
+    if (request->number != 0) /* nobody's: a key's time was over */
+        id.client[0] = (uint8_t)(request->client + 1);
     return id;
 }

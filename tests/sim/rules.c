@@ -36,6 +36,20 @@ void rules_write_stored(struct world *world, const struct node *node, struct wri
                 write->request->number, write->request->client, node->id.text);
 }
 
+/* A key is there for as long as was asked for, by true time, but for what the clocks gain (R69):
+ * the time begins when the put is sent, at the earliest. */
+void rules_expired(struct world *world, const struct node *node, const struct entry *entry)
+{
+    const struct write *write = &world->writes[entry->value];
+    uint64_t asked_ns = write->request->ops[write->part].ttl_ms * NS_PER_MS;
+    uint64_t was_ns = world->now_ns - write->issued_ns;
+    uint64_t gained_ns = world->jumped_ns + was_ns / 1000000 * world->plan.rate_ppm + NS_PER_MS;
+    if (was_ns + gained_ns < asked_ns)
+        violate(world, "R69",
+                "node %s ends a key after %" PRIu64 " us that was to be there for %" PRIu64 " us",
+                node->id.text, was_ns / 1000, asked_ns / 1000);
+}
+
 /* What its client may ask for later is where the write stands, and no other record (R21). */
 void rules_write_unknown(struct world *world, const struct node *node, const struct ticket *ticket,
                          struct candor_pos pos)
@@ -124,6 +138,17 @@ void rules_view(struct world *world, const struct node *node)
 }
 
 /* ---- Votes (R23) ----------------------------------------------------------------------------- */
+
+/* After each event: what is taken together with others may be forgotten at the end of it. */
+void rules_hears(struct node *node)
+{
+    if (node->view.role == CANDOR_ROLE_PRIMARY) {
+        node->live_ns = 0;
+    } else if (node->view.heard && node->view.heartbeat_ns >= node->live_ns) {
+        node->live_ns = node->view.heartbeat_ns;
+        node->live_owner = node->view.epoch.owner;
+    }
+}
 
 /* Another primary's heartbeat came within T, and no closed connection has been told of since; nor
  * has the candidate won meanwhile, and said so. */

@@ -156,6 +156,7 @@ struct plan {
 struct entry { /* a key's value: the number of the write that put it; 0: absent */
     uint64_t value;
     uint64_t mod_seq;
+    uint64_t until_ms; /* R69; 0: it does not end */
 };
 
 struct known { /* a request that was executed; number 0: none */
@@ -187,6 +188,7 @@ struct request {
     struct {
         uint32_t key;
         bool deletes;
+        uint64_t ttl_ms;
     } ops[SIM_PARTS];
     /* Of the first with this id, and its twins: */
     struct place *places; /* where its parts stand, in any log */
@@ -210,6 +212,8 @@ struct registered {
     uint32_t part;
     uint32_t key;
     bool deletes;
+    uint64_t until_ms;
+    uint64_t log_ms;
     const struct members *members;
     uint64_t cluster_id;
     struct candor_epoch committed_in; /* the first epoch that committed it; none: not committed */
@@ -254,6 +258,7 @@ struct disk {
     uint64_t undo_floor;
     uint64_t commit; /* of the newest COMMIT */
     uint64_t rewinds;
+    uint64_t log_ms; /* the latest time of the log that the state has seen */
     struct state state;
     /* the simulator's memory: the highest epoch voted for with this disk */
     struct candor_epoch promised;
@@ -272,6 +277,7 @@ struct snapshot {
     uint64_t skew;
     struct candor_pos pos;
     struct log_record *records;
+    uint64_t log_ms;
     struct state state;
     uint64_t undo_floor;
     uint64_t rewinds;
@@ -290,6 +296,7 @@ struct work {
     bool forked;
     uint64_t cluster_id;
     uint64_t ticket;
+    uint64_t log_ms; /* WRITE, EXPIRE */
     struct slice bytes;
     const struct members *members;
     struct snapshot *snapshot;
@@ -315,6 +322,7 @@ struct group_work {
     bool full;      /* the disk has no room for it */
     bool staged;    /* the core was told of it (R68) */
     bool withdrawn; /* and will be told that it is not stored after all */
+    uint64_t last_seq;
 };
 
 struct writer {
@@ -629,6 +637,7 @@ struct world {
     bool forced;    /* a forced promotion was asked for */
     bool overruled; /* one was made: there is a record of a second generation */
     bool lost_tail;
+    uint64_t jumped_ns;    /* what clocks have gone forward beyond their rate */
     uint64_t probe_number; /* the last write, by which the healed cluster is judged */
     bool done;
     uint64_t hash;
@@ -702,6 +711,7 @@ void disk_read(struct world *world, struct node *node, uint64_t from, uint64_t u
 void disk_lose_tail(struct world *world, struct node *node);
 void disk_excuse(struct world *world, const struct disk *disk, uint64_t above);
 void disk_replay(const struct disk *disk, struct state *out);
+uint64_t disk_next_end_ms(const struct disk *disk); /* 0: no key ends */
 struct chain disk_chain(const struct disk *disk, uint64_t seq);
 void disk_history(const struct disk *disk, uint64_t last, struct epoch_history *out);
 const struct members *disk_members(const struct disk *disk,
@@ -722,9 +732,10 @@ struct request_id requests_id(const struct request *request);
 
 /* sequence.c */
 /* The group's new records, in one batch; empty: there are none. `out` has room for each ticket. */
+/* A ticket is NULL where an EXPIRE stands. */
 struct slice sequence_group(struct world *world, const struct node *node, struct candor_epoch epoch,
-                            const struct ticket *const *tickets, uint32_t count,
-                            struct sequenced *out);
+                            uint64_t log_ms, const struct ticket *const *tickets, uint32_t count,
+                            struct sequenced *out, uint64_t *last_seq);
 
 /* writer.c */
 void writer_give(struct world *world, struct node *node, const struct core_action *action);
@@ -758,6 +769,8 @@ void client_lost(struct world *world, const struct ticket *ticket);
 void client_probe(struct world *world, struct node *primary);
 /* One attempt of a request; returns its first number. */
 uint64_t client_write(struct world *world, struct node *node, struct request *request);
+struct request *expiry_request(struct world *world, uint32_t key);
+uint64_t expiry_number(struct world *world, struct request *request);
 
 /* watches.c */
 void watches_start(struct world *world);
@@ -882,7 +895,9 @@ void rules_write_taken(struct world *world, const struct node *node, const struc
 void rules_write_refused(struct world *world, const struct node *node, const struct ticket *ticket);
 void rules_write_unknown(struct world *world, const struct node *node, const struct ticket *ticket,
                          struct candor_pos pos);
+void rules_hears(struct node *node);
 void rules_write_stored(struct world *world, const struct node *node, struct write *write);
+void rules_expired(struct world *world, const struct node *node, const struct entry *entry);
 void rules_order_done(struct world *world, struct node *node, const struct ticket *ticket,
                       struct candor_pos pos);
 void rules_acknowledged(struct world *world, const struct node *node);

@@ -14,6 +14,7 @@ struct snapshot *snapshot_cut(struct world *world, const struct node *node)
     snapshot->records = world_copy(world, disk->records, disk->last * sizeof *disk->records);
     snapshot->state = disk->state;
     snapshot->undo_floor = disk->undo_floor;
+    snapshot->log_ms = disk->log_ms;
     snapshot->rewinds = disk->rewinds;
     snapshot->cluster_id = disk_cluster_id(disk);
     snapshot->members = *disk_members(disk, disk->last);

@@ -136,6 +136,7 @@ static const char *action_name(enum core_action_type type)
         [CORE_ACTION_STOP] = "STOP",
         [CORE_ACTION_APPEND] = "APPEND",
         [CORE_ACTION_WRITE] = "WRITE",
+        [CORE_ACTION_EXPIRE] = "EXPIRE",
         [CORE_ACTION_EPOCH_START] = "EPOCH_START",
         [CORE_ACTION_MEMBERS] = "MEMBERS",
         [CORE_ACTION_TRUNCATE] = "TRUNCATE",
@@ -163,6 +164,8 @@ static uint64_t action_seq(const struct core_action *action)
         return action->commit.seq;
     case CORE_ACTION_FETCH_SNAPSHOT:
         return action->fetch_snapshot.seq;
+    case CORE_ACTION_EXPIRE:
+        return action->expire.log_ms;
     case CORE_ACTION_LOG:
         return (uint64_t)action->log.level;
     default:
@@ -193,6 +196,8 @@ static struct candor_epoch action_epoch(const struct core_action *action)
         return action->append.epoch;
     case CORE_ACTION_WRITE:
         return action->write.epoch;
+    case CORE_ACTION_EXPIRE:
+        return action->expire.epoch;
     case CORE_ACTION_EPOCH_START:
     case CORE_ACTION_MEMBERS:
         return action->meta.epoch;

@@ -289,6 +289,7 @@ static void perform(struct world *world, struct node *node, const struct core_ac
         break;
     case CORE_ACTION_SAVE:
     case CORE_ACTION_WRITE:
+    case CORE_ACTION_EXPIRE:
     case CORE_ACTION_EPOCH_START:
         writer_give(world, node, action);
         break;
@@ -342,6 +343,7 @@ static void plan_tick(struct world *world, struct node *node)
 static void perform_all(struct world *world, struct node *node, const struct core_event *event)
 {
     core_view(node->core, &node->view);
+    rules_hears(node);
     if (world->watcher != NULL)
         world->watcher->stepped(world, node, event);
     for (size_t i = 0; i < node->actions.count; i++) {
@@ -425,6 +427,7 @@ void clock_jump(struct world *world, struct node *node, uint64_t forward_ns)
 {
     node->clock.base_local_ns = local_ns(world, node) + forward_ns;
     node->clock.base_global_ns = world->now_ns;
+    world->jumped_ns += forward_ns;
     node->tick_ns = UINT64_MAX;
     if (node->up)
         plan_tick(world, node);
@@ -492,6 +495,7 @@ void node_start(struct world *world, struct node *node)
         .rewinds = disk->rewinds,
         .digest = disk_digest(disk, disk->last),
         .chain = disk_chain(disk, disk->last),
+        .log_ms = disk->log_ms,
         .history = &history,
         .members = disk_members(disk, disk->last),
         .lives = &disk->lives,

@@ -42,7 +42,7 @@ static void give_answer(struct world *world, struct event *event)
     struct answer *answer = writer->answers;
     ASSERT(answer != NULL);
     writer->answers = answer->next;
-    if (answer->event.type != CORE_EVENT_STAGED) {
+    if (answer->event.type != CORE_EVENT_STAGED && answer->event.type != CORE_EVENT_WITHDRAWN) {
         writer->unanswered--;
         writer->owes_since_ns = local_ns(world, node);
     }
@@ -102,16 +102,22 @@ static bool disk_is_full(struct world *world, const struct node *node)
 }
 
 static struct slice sequence(struct world *world, const struct node *node, uint32_t count,
-                             struct sequenced *out)
+                             struct group_work *out)
 {
     const struct writer *writer = &node->writer;
     const struct ticket *tickets[SIM_GROUP];
     ASSERT_U64(count, <=, SIM_GROUP);
+    const struct work *first = work_at(writer, 0);
+    bool too_early = mutated(world, SIM_MUTATION_TTL_FROM_OLDEST);
+    uint64_t log_ms = too_early ? first->log_ms : work_at(writer, count - 1)->log_ms;
     for (uint32_t i = 0; i < count; i++) {
-        tickets[i] = ticket_find(node, work_at(writer, i)->ticket);
-        ASSERT(tickets[i] != NULL);
+        const struct work *work = work_at(writer, i);
+        bool expires = work->type == CORE_ACTION_EXPIRE;
+        tickets[i] = expires ? NULL : ticket_find(node, work->ticket);
+        ASSERT(expires || tickets[i] != NULL);
     }
-    return sequence_group(world, node, work_at(writer, 0)->epoch, tickets, count, out);
+    return sequence_group(world, node, first->epoch, log_ms, tickets, count, out->done,
+                          &out->last_seq);
 }
 
 static struct slice encode_members(struct world *world, const struct node *node,
@@ -144,11 +150,8 @@ static void stage(struct world *world, struct node *node)
     group->withdrawn = chance(world, world->plan.withdrawn_ppm);
     disk_note_staged(world, node, group->bytes);
     struct answer *answer = post(world, node, CORE_EVENT_STAGED);
-    uint64_t last = node->disk.last;
-    for (uint32_t i = 0; i < node->writer.busy; i++)
-        last = max_u64(last, group->done[i].last_seq);
     answer->event.staged.epoch = work_at(&node->writer, 0)->epoch;
-    answer->event.staged.last_seq = last;
+    answer->event.staged.last_seq = group->last_seq;
     answer->event.staged.batches = group->bytes;
 }
 
@@ -158,7 +161,7 @@ static void begin_group(struct world *world, struct node *node)
     *group = (struct group_work){.full = disk_is_full(world, node)};
     if (is_withdrawn(world, &node->writer, work_at(&node->writer, 0)))
         return;
-    group->bytes = sequence(world, node, node->writer.busy, group->done);
+    group->bytes = sequence(world, node, node->writer.busy, group);
     if (!group->full && group->bytes.length > 0 && chance(world, world->plan.staged_ppm))
         stage(world, node);
 }
@@ -180,13 +183,22 @@ static struct answer *answer_write(struct world *world, struct node *node, uint3
     bool stored = stands || !(group->full || group->withdrawn);
     struct answer *answer = post_appended(world, node, work_at(&node->writer, i),
                                           stored ? done->code : CANDOR_RESOURCE_EXHAUSTED,
-                                          done->first_seq, done->last_seq);
+                                          done->first_seq, node->disk.last);
+    answer->event.appended.written_seq = done->last_seq;
     answer->event.appended.withdrawn = withdrawn;
-    if (withdrawn) {
+    answer->event.appended.next_end_ms = stored ? disk_next_end_ms(&node->disk) : 1;
+    if (withdrawn)
         answer->event.appended.reason = CANDOR_REASON_STATE_FULL;
-        answer->event.appended.last_seq = done->last_seq;
-    }
     return answer;
+}
+
+static void withdraw(struct world *world, struct node *node)
+{
+    struct writer *writer = &node->writer;
+    writer->withdrawn = work_at(writer, 0)->epoch;
+    struct core_event *event = &post(world, node, CORE_EVENT_WITHDRAWN)->event;
+    event->staged.epoch = writer->withdrawn;
+    event->staged.last_seq = writer->group.last_seq;
 }
 
 static void store_group(struct world *world, struct node *node, uint32_t count)
@@ -200,7 +212,7 @@ static void store_group(struct world *world, struct node *node, uint32_t count)
         return;
     }
     if (group->withdrawn)
-        writer->withdrawn = work_at(writer, 0)->epoch;
+        withdraw(world, node);
     else if (!group->full)
         (void)disk_append(world, node, group->bytes, UINT64_MAX);
     for (uint32_t i = 0; i < count; i++) {
@@ -301,13 +313,17 @@ static void commit(struct world *world, struct node *node, const struct work *wo
 
 static void work_done(struct world *world, struct event *event);
 
+static bool is_sequenced(const struct work *work)
+{
+    return work->type == CORE_ACTION_WRITE || work->type == CORE_ACTION_EXPIRE;
+}
+
 static uint32_t group_size(const struct writer *writer)
 {
     uint32_t count = 1;
-    if (work_at(writer, 0)->type != CORE_ACTION_WRITE)
+    if (!is_sequenced(work_at(writer, 0)))
         return 1;
-    while (count < writer->count && count < SIM_GROUP &&
-           work_at(writer, count)->type == CORE_ACTION_WRITE &&
+    while (count < writer->count && count < SIM_GROUP && is_sequenced(work_at(writer, count)) &&
            epoch_equal(work_at(writer, count)->epoch, work_at(writer, 0)->epoch))
         count++;
     return count;
@@ -337,7 +353,7 @@ static void begin_work(struct world *world, struct node *node)
     if (writer->count == 0)
         return;
     writer->busy = group_size(writer);
-    if (work_at(writer, 0)->type == CORE_ACTION_WRITE)
+    if (is_sequenced(work_at(writer, 0)))
         begin_group(world, node);
     schedule_at_node(world, node, world->now_ns + fsync_ns(world, writer), work_done);
 }
@@ -347,6 +363,7 @@ static void do_work(struct world *world, struct node *node)
     const struct work *work = work_at(&node->writer, 0);
     switch (work->type) {
     case CORE_ACTION_WRITE:
+    case CORE_ACTION_EXPIRE:
         store_group(world, node, node->writer.busy);
         break;
     case CORE_ACTION_EPOCH_START:
@@ -425,6 +442,11 @@ static void fill_work(struct world *world, struct node *node, const struct core_
     case CORE_ACTION_WRITE:
         work->epoch = action->write.epoch;
         work->ticket = action->write.ticket;
+        work->log_ms = action->write.log_ms;
+        break;
+    case CORE_ACTION_EXPIRE:
+        work->epoch = action->expire.epoch;
+        work->log_ms = action->expire.log_ms;
         break;
     case CORE_ACTION_EPOCH_START:
     case CORE_ACTION_MEMBERS:
@@ -470,6 +492,7 @@ static void interrupt(struct world *world, struct node *node)
     uint64_t batches = chance(world, 500000) ? UINT64_MAX : between(world, 0, 3);
     switch (work->type) {
     case CORE_ACTION_WRITE:
+    case CORE_ACTION_EXPIRE:
         (void)disk_append(world, node, writer->group.bytes, batches);
         break;
     case CORE_ACTION_EPOCH_START:

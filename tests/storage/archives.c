@@ -42,11 +42,9 @@ static bool check_op(const struct record *record, uint32_t op_index, const struc
         violate("I15", "the archive holds another record at seq %" PRIu64 " than was discarded",
                 seq);
     check_old(reading, seq, op);
-    struct model_item *item = &reading->state->items[key_index(op->op.key)];
-    uint64_t version = item->there ? item->version + 1 : 1;
-    *item = op->op.kind == RECORD_DELETE
-                ? (struct model_item){0}
-                : (struct model_item){true, arena_copy(op->op.value), seq, version};
+    struct record_op copy = op->op;
+    copy.value = arena_copy(op->op.value);
+    model_apply_op(&reading->state->items[key_index(copy.key)], &copy, seq, op_index);
     return true;
 }
 
@@ -65,7 +63,8 @@ static void check_contents(struct node *node, const char *id, const struct branc
     for (uint32_t i = 0; i < KEYS; i++) {
         const struct model_item *is = &state.items[i];
         const struct model_item *was = &discarded.items[i];
-        if (is->there != was->there || is->mod_seq != was->mod_seq || is->version != was->version ||
+        if (is->there != was->there || is->until_ms != was->until_ms ||
+            is->mod_seq != was->mod_seq || is->version != was->version ||
             !slice_equal(is->value, was->value))
             violate("I15", "the archive does not give key %u of the discarded state", i);
     }

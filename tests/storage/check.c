@@ -62,7 +62,8 @@ static bool check_item(const struct state_item *item, void *closure)
     const struct model_item *model = &scan->model->items[key_index(item->key)];
     scan->found++;
     if (!model->there || !slice_equal(model->value, item->value) ||
-        model->mod_seq != item->mod_seq || model->version != item->version)
+        model->mod_seq != item->mod_seq || model->version != item->version ||
+        model->until_ms != item->until_ms)
         violate("I13",
                 "key %.*s has mod_seq %" PRIu64 " and version %" PRIu64 ", by the log %" PRIu64
                 " and %" PRIu64 "%s",

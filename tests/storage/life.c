@@ -141,6 +141,8 @@ static void step(struct node *node)
         work_install(node);
     else if (chance(4))
         work_checkpoint(node);
+    else if (chance(5))
+        work_expire(node);
     else if (chance(4))
         work_members(node);
     else

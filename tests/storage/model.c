@@ -59,7 +59,7 @@ void model_append(struct branch *log, const struct record *record, uint64_t appe
     ASSERT_U64(log->last, <, RECORDS);
     if (record->seq != log->last + 1)
         violate("I2", "seq %" PRIu64 " is stored behind %" PRIu64, record->seq, log->last);
-    if (record->type == RECORD_WRITE)
+    if (record->type == RECORD_WRITE && record->request.number != 0)
         check_once(log, record);
     struct chain before = model_chain(log, log->last);
     struct kept *kept = &log->records[log->last++];
@@ -88,26 +88,81 @@ static void note_request(struct model_state *state, const struct record *record)
     found->results[found->parts++] = record->result;
 }
 
+void model_apply_op(struct model_item *item, const struct record_op *op, uint64_t seq,
+                    uint32_t index)
+{
+    if (record_op_deletes(op)) {
+        *item = (struct model_item){0};
+        return;
+    }
+    if (op->kind == RECORD_KEEP && !item->there)
+        return;
+    if (op->kind == RECORD_PUT)
+        *item = (struct model_item){.there = true,
+                                    .value = op->value,
+                                    .mod_seq = seq,
+                                    .version = item->there ? item->version + 1 : 1};
+    item->until_ms = op->until_ms;
+    item->end_seq = seq;
+    item->end_op = index;
+}
+
 void model_apply(struct model_state *state, const struct record *record)
 {
     if (record->type != RECORD_WRITE)
         return;
     struct slice ops = record->ops;
     struct record_op op;
-    while (record_op_next(&ops, &op)) {
-        struct model_item *item = &state->items[key_index(op.key)];
-        uint64_t version = item->there ? item->version + 1 : 1;
-        *item = op.kind == RECORD_DELETE
-                    ? (struct model_item){0}
-                    : (struct model_item){true, op.value, record->seq, version};
+    for (uint32_t index = 0; record_op_next(&ops, &op); index++)
+        model_apply_op(&state->items[key_index(op.key)], &op, record->seq, index);
+    state->log_ms = max_u64(state->log_ms, record->log_ms);
+    if (record->request.number != 0)
+        note_request(state, record);
+}
+
+/* In the order of their ends. */
+static bool ends_before(const struct model_item *a, const struct model_item *b)
+{
+    if (a->until_ms != b->until_ms)
+        return a->until_ms < b->until_ms;
+    return a->end_seq != b->end_seq ? a->end_seq < b->end_seq : a->end_op < b->end_op;
+}
+
+uint32_t model_due(const struct model_state *state, uint64_t log_ms, struct record_op out[KEYS])
+{
+    const struct model_item *due[KEYS];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < KEYS; i++) {
+        const struct model_item *item = &state->items[i];
+        if (!item->there || item->until_ms == 0 || item->until_ms > log_ms)
+            continue;
+        uint32_t at = count++;
+        for (; at > 0 && ends_before(item, due[at - 1]); at--)
+            due[at] = due[at - 1];
+        due[at] = item;
     }
-    note_request(state, record);
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = (struct record_op){.kind = RECORD_EXPIRE,
+                                    .key = key_name((uint32_t)(due[i] - state->items))};
+    return count;
+}
+
+uint64_t model_next_end(const struct model_state *state)
+{
+    uint64_t next_ms = 0;
+    for (uint32_t i = 0; i < KEYS; i++) {
+        const struct model_item *item = &state->items[i];
+        if (item->there && item->until_ms != 0 && (next_ms == 0 || item->until_ms < next_ms))
+            next_ms = item->until_ms;
+    }
+    return next_ms;
 }
 
 void model_replay(const struct branch *log, uint64_t upto, struct model_state *out)
 {
     memset(out->items, 0, sizeof out->items);
     out->request_count = 0;
+    out->log_ms = 0;
     for (uint64_t seq = 1; seq <= upto; seq++)
         model_apply(out, &log->records[seq - 1].record);
 }
@@ -135,12 +190,12 @@ static void encode(const struct record *record, struct chain before, struct buff
 {
     struct batch_writer batch = batch_begin(out, record->type, record->epoch, record->seq, before);
     if (record->type == RECORD_WRITE) {
-        struct record_write write = {record->ack,    record->wall_ms, record->request,
-                                     record->result, record->part,    record->digest};
-        struct record_op ops[2];
+        struct record_write write = {record->ack,  record->wall_ms, record->request, record->result,
+                                     record->part, record->digest,  record->log_ms};
+        struct record_op ops[KEYS];
         uint32_t count = 0;
         struct slice rest = record->ops;
-        while (count < 2 && record_op_next(&rest, &ops[count]))
+        while (count < KEYS && record_op_next(&rest, &ops[count]))
             count++;
         batch_add_write(&batch, &write, ops, count);
     } else {

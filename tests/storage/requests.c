@@ -49,9 +49,9 @@ static uint32_t other_key(uint32_t key)
 
 static struct operation draw_operation(const struct model_state *state, bool alone)
 {
-    static const enum eval_kind kinds[] = {EVAL_PUT, EVAL_DELETE,    EVAL_PUT,
-                                           EVAL_CAS, EVAL_INCREMENT, EVAL_TXN};
-    struct operation operation = {.kind = kinds[between(0, alone ? 5 : 2)]};
+    static const enum eval_kind kinds[] = {EVAL_PUT,       EVAL_DELETE, EVAL_PUT,   EVAL_CAS,
+                                           EVAL_INCREMENT, EVAL_TXN,    EVAL_EXPIRE};
+    struct operation operation = {.kind = kinds[between(0, alone ? 6 : 2)]};
     operation.key =
         (uint32_t)between(0, operation.kind == EVAL_INCREMENT ? NUMBER_KEYS - 1 : KEYS - 1);
     operation.other_key = other_key(operation.key);
@@ -59,6 +59,7 @@ static struct operation draw_operation(const struct model_state *state, bool alo
     operation.delta = (int64_t)between(1, 9);
     operation.expected = chance(80) ? state->items[operation.key].mod_seq : between(0, 50);
     operation.exists = state->items[operation.key].there != chance(20);
+    operation.ttl_ms = chance(40) ? between(1, 900) : 0;
     return operation;
 }
 
@@ -106,6 +107,7 @@ void operation_fill(const struct operation *operation, struct eval_op *out,
         .kind = operation->kind,
         .key = key_name(operation->key),
         .value = operation->value,
+        .ttl_ms = operation->ttl_ms,
         .delta = operation->delta,
         .min = INT64_MIN,
         .max = INT64_MAX,
@@ -118,8 +120,9 @@ void operation_fill(const struct operation *operation, struct eval_op *out,
         return;
     *compare =
         (struct eval_compare){.key = out->key, .target = EVAL_EXISTS, .exists = operation->exists};
-    steps[0] = (struct eval_step){EVAL_STEP_PUT, key_name(operation->other_key), operation->value};
-    steps[1] = (struct eval_step){EVAL_STEP_DELETE, out->key, {0}};
+    steps[0] = (struct eval_step){EVAL_STEP_PUT, key_name(operation->other_key), operation->value,
+                                  operation->ttl_ms};
+    steps[1] = (struct eval_step){.kind = EVAL_STEP_DELETE, .key = out->key};
     out->compares = compare;
     out->compare_count = 1;
     out->then_steps = (struct eval_steps){steps, 2};
@@ -138,25 +141,31 @@ static struct slice incremented(const struct model_item *item, int64_t delta)
 }
 
 uint32_t operation_effects(const struct model_state *state, const struct operation *operation,
-                           struct record_op out[2])
+                           uint64_t log_ms, struct record_op out[2])
 {
     const struct model_item *item = &state->items[operation->key];
     struct slice key = key_name(operation->key);
-    out[0] = (struct record_op){RECORD_PUT, key, operation->value};
+    uint64_t until_ms = operation->ttl_ms != 0 ? log_ms + operation->ttl_ms : 0;
+    out[0] = (struct record_op){RECORD_PUT, key, operation->value, until_ms};
     switch (operation->kind) {
     case EVAL_PUT:
         return 1;
     case EVAL_DELETE:
-        out[0] = (struct record_op){RECORD_DELETE, key, {0}};
+        out[0] = (struct record_op){.kind = RECORD_DELETE, .key = key};
         return 1;
     case EVAL_CAS:
         return item->mod_seq == operation->expected ? 1 : 0;
     case EVAL_INCREMENT:
         out[0].value = incremented(item, operation->delta);
+        out[0].until_ms = item->until_ms;
         return 1;
+    case EVAL_EXPIRE:
+        out[0] = (struct record_op){.kind = RECORD_KEEP, .key = key, .until_ms = until_ms};
+        return item->there && item->mod_seq == operation->expected &&
+               (until_ms != 0 || item->until_ms != 0);
     case EVAL_TXN:
         out[0].key = key_name(operation->other_key);
-        out[1] = (struct record_op){RECORD_DELETE, key, {0}};
+        out[1] = (struct record_op){.kind = RECORD_DELETE, .key = key};
         return item->there == operation->exists ? 2 : 0;
     }
     return 0;

@@ -74,6 +74,9 @@ struct model_item {
     struct slice value;
     uint64_t mod_seq;
     uint64_t version;
+    uint64_t until_ms; /* R69; 0: it does not end */
+    uint64_t end_seq;  /* which record said so, and which of its operations */
+    uint32_t end_op;
 };
 
 struct model_request { /* R46 */
@@ -89,6 +92,7 @@ struct model_state {
     struct model_item items[KEYS];
     struct model_request requests[RECORDS];
     uint32_t request_count;
+    uint64_t log_ms; /* the latest time of the log */
 };
 
 /* ---- Clients --------------------------------------------------------------------------------- */
@@ -101,6 +105,7 @@ struct operation {
     int64_t delta;
     uint64_t expected; /* CAS: mod_seq */
     bool exists;       /* TXN */
+    uint64_t ttl_ms;   /* PUT, CAS, EXPIRE, and the put of a TXN */
 };
 
 struct client {
@@ -148,7 +153,8 @@ struct world {
     uint64_t log_first;   /* when it was given */
     uint64_t undo_floor;  /* likewise */
     uint64_t term;
-    uint64_t floor; /* the known commit, as far as it was saved */
+    uint64_t log_ms; /* as the core reckons it (R69) */
+    uint64_t floor;  /* the known commit, as far as it was saved */
     struct client clients[CLIENTS];
     uint64_t lives;
     uint64_t steps;
@@ -156,7 +162,8 @@ struct world {
     uint64_t fail_in;  /* likewise syncs: that one fails */
     bool failed;       /* it did: the node must stop (R3) */
     enum room room;
-    bool withdrawn; /* what the primary has published it could not store (R68) */
+    bool short_of_room; /* of the works that were answered last */
+    bool withdrawn;     /* what the primary has published it could not store (R68) */
     struct unsynced unsynced[UNSYNCED];
     uint32_t unsynced_count;
     bool clean;        /* the last life said goodbye */
@@ -195,7 +202,8 @@ _Noreturn void end_with_integrity(const struct candor_error *err);
 
 /* works.c */
 void work_writes(struct node *node);
-void work_lead(struct node *node); /* EPOCH_START of an own epoch */
+void work_expire(struct node *node); /* keys whose time is over (R69) */
+void work_lead(struct node *node);   /* EPOCH_START of an own epoch */
 void work_members(struct node *node);
 void work_follow(struct node *node); /* records of another's epoch, as a replica takes them */
 void work_commit(struct node *node);
@@ -214,7 +222,7 @@ void operation_fill(const struct operation *operation, struct eval_op *out,
                     struct eval_compare *compare, struct eval_step steps[2]);
 /* What the operation does to the model's state, as the model sees it: at most 2. */
 uint32_t operation_effects(const struct model_state *state, const struct operation *operation,
-                           struct record_op out[2]);
+                           uint64_t log_ms, struct record_op out[2]);
 struct slice key_name(uint32_t key);
 uint32_t key_index(struct slice name);
 
@@ -222,9 +230,15 @@ uint32_t key_index(struct slice name);
 uint64_t record_hash(const struct record *record);
 void model_append(struct branch *log, const struct record *record, uint64_t append_first);
 void model_apply(struct model_state *state, const struct record *record);
+void model_apply_op(struct model_item *item, const struct record_op *op, uint64_t seq,
+                    uint32_t index);
 void model_replay(const struct branch *log, uint64_t upto, struct model_state *out);
 const struct model_request *model_request(const struct model_state *state,
                                           const struct request_id *id);
+/* The keys whose time is over, the first to end first. */
+uint32_t model_due(const struct model_state *state, uint64_t log_ms, struct record_op out[KEYS]);
+/* When the first key ends; 0: none does. */
+uint64_t model_next_end(const struct model_state *state);
 uint64_t model_newest(const struct model_state *state, const struct request_id *id);
 struct chain model_chain(const struct branch *log, uint64_t seq);
 /* Appends the log's first `last` records, each as a batch of its own. */

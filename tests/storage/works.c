@@ -52,9 +52,10 @@ static void look_at_withdrawn(const struct core_event *core, bool staged)
     bool owns = core->appended.withdrawn;
     if (owns && !staged)
         violate("R68", "a group that was not staged is withdrawn");
-    if (owns && core->appended.last_seq <= world->log.last)
-        violate("R68", "seq %" PRIu64 " is withdrawn and stored", core->appended.last_seq);
-    world->withdrawn = world->withdrawn || owns;
+    if (owns && !world->withdrawn)
+        violate("R68", "a write is withdrawn, and its group is not");
+    if (owns && core->appended.written_seq <= world->log.last)
+        violate("R68", "seq %" PRIu64 " is withdrawn and stored", core->appended.written_seq);
 }
 
 /* The answers in order; the records that were stored go to `stored`. False: there was no room, and
@@ -73,6 +74,12 @@ static bool take_answers(struct node *node, enum core_event_type type, struct bu
             event_free(node, event);
             continue;
         }
+        if (core->type == CORE_EVENT_WITHDRAWN && stored != NULL) {
+            world->withdrawn = true;
+            buffer_clear(stored);
+            event_free(node, event);
+            continue;
+        }
         if (core->type == CORE_EVENT_APPENDED)
             look_at_withdrawn(core, staged);
         if (core->type == CORE_EVENT_APPENDED && core->appended.code == CANDOR_RESOURCE_EXHAUSTED &&
@@ -88,6 +95,7 @@ static bool take_answers(struct node *node, enum core_event_type type, struct bu
             buffer_put(stored, core->appended.batches.bytes, core->appended.batches.length);
         event_free(node, event);
     }
+    world->short_of_room = world->room != ROOM;
     world->room = ROOM;
     if (full)
         nothing_stored(node);
@@ -155,6 +163,8 @@ static void prepare(struct given *given, struct candor_epoch epoch)
     ticket->work.type = CORE_ACTION_WRITE;
     ticket->work.write = ticket;
     ticket->work.epoch = epoch;
+    world->log_ms += between(0, 60);
+    ticket->work.log_ms = world->log_ms;
 }
 
 /* What was stored is what the operation comes to, evaluated against all before it (R47). */
@@ -168,7 +178,8 @@ static void check_record(const struct given *given, uint32_t part, const struct 
                 record->op_count == count;
     for (uint32_t i = 0; same && i < count; i++)
         same = record_op_next(&ops, &op) && op.kind == effects[i].kind &&
-               slice_equal(op.key, effects[i].key) && slice_equal(op.value, effects[i].value);
+               op.until_ms == effects[i].until_ms && slice_equal(op.key, effects[i].key) &&
+               slice_equal(op.value, effects[i].value);
     if (!same)
         violate("R47",
                 "seq %" PRIu64 " is not what operation %u of request %" PRIu64
@@ -185,7 +196,8 @@ static bool run_in_model(const struct given *given, uint32_t done, struct model_
     for (uint32_t part = done; part < given->asked.count; part++) {
         struct record_op effects[2];
         struct record record;
-        uint32_t count = operation_effects(state, &given->asked.operations[part], effects);
+        uint32_t count =
+            operation_effects(state, &given->asked.operations[part], state->log_ms, effects);
         known = known && count > 0;
         if (count == 0)
             continue;
@@ -255,12 +267,39 @@ static void judge(const struct given *given, struct model_state *state, struct r
     buffer_free(&answers);
 }
 
-static void judge_all(const struct given *list, uint32_t count, struct slice stored)
+/* R69: before anything is evaluated, what has ended is gone, by a record that nobody asked for. */
+static void judge_expired(struct model_state *state, uint64_t given_ms, struct records *records)
+{
+    struct record_op due[KEYS];
+    struct record_op op;
+    struct record record;
+    uint64_t log_ms = max_u64(given_ms, state->log_ms);
+    if (world->short_of_room && records->rest.length == 0)
+        return; /* what the group's writes answer stood long before */
+    uint32_t count = model_due(state, log_ms, due);
+    state->log_ms = log_ms;
+    if (count == 0)
+        return;
+    bool same = next_record(records, &record) && record.request.number == 0 &&
+                record.log_ms == log_ms && record.op_count == count;
+    struct slice ops = same ? record.ops : (struct slice){0};
+    for (uint32_t i = 0; same && i < count; i++)
+        same = record_op_next(&ops, &op) && op.kind == RECORD_EXPIRE &&
+               slice_equal(op.key, due[i].key);
+    if (!same)
+        violate("R69", "the time of %u keys is over, and their deletes do not come first", count);
+    model_append(&world->log, &record, world->log.last + 1);
+    model_apply(state, &world->log.records[world->log.last - 1].record);
+}
+
+static void judge_all(const struct given *list, uint32_t count, uint64_t log_ms,
+                      struct slice stored)
 {
     static struct model_state state;
     struct records records = {.rest = stored};
     uint64_t first = world->log.last + 1;
     model_replay(&world->log, world->log.last, &state);
+    judge_expired(&state, log_ms, &records);
     for (uint32_t i = 0; i < count; i++)
         judge(&list[i], &state, &records);
     struct record more;
@@ -305,11 +344,29 @@ void work_writes(struct node *node)
     give(node, PENDING_RECORDS, works, count);
     struct buffer stored = {0};
     if (take_answers(node, CORE_EVENT_APPENDED, &stored))
-        judge_all(list, count, buffer_slice(&stored));
+        judge_all(list, count, world->log_ms, buffer_slice(&stored));
     for (uint32_t i = 0; i < count; i++) {
         buffer_free(&list[i].ticket->result.answers);
         free(list[i].ticket);
     }
+    buffer_free(&stored);
+    world->pending = PENDING_NONE;
+    if (world->withdrawn)
+        must_refuse(node);
+}
+
+void work_expire(struct node *node)
+{
+    if (!leads("a"))
+        return;
+    TRACE("expire\n");
+    struct work *work = work_new(CORE_ACTION_EXPIRE);
+    work->epoch = tail_epoch(&world->log);
+    work->log_ms = world->log_ms += between(0, 400);
+    give(node, PENDING_RECORDS, &work, 1);
+    struct buffer stored = {0};
+    if (take_answers(node, CORE_EVENT_APPENDED, &stored))
+        judge_all(NULL, 0, world->log_ms, buffer_slice(&stored));
     buffer_free(&stored);
     world->pending = PENDING_NONE;
     if (world->withdrawn)
@@ -403,7 +460,7 @@ static bool read_model(void *closure, struct slice key, struct eval_item *out)
 {
     const struct model_state *state = closure;
     const struct model_item *item = &state->items[key_index(key)];
-    *out = (struct eval_item){item->value, item->mod_seq, item->version};
+    *out = (struct eval_item){item->value, item->mod_seq, item->version, item->until_ms};
     return item->there;
 }
 
@@ -414,6 +471,21 @@ static void apply_newest(struct batch_writer *batch, struct model_state *state)
     record.ops = arena_copy(record.ops);
     record.result = arena_copy(record.result);
     model_apply(state, &record);
+}
+
+/* What another primary would delete first; its time goes on, too. */
+static uint32_t expire_elsewhere(struct batch_writer *batch, struct model_state *state)
+{
+    struct record_op due[KEYS];
+    world->log_ms += between(0, 200);
+    state->log_ms = max_u64(state->log_ms, world->log_ms);
+    uint32_t count = model_due(state, state->log_ms, due);
+    struct record_write write = {.ack = CANDOR_ACK_NONE, .wall_ms = 7, .log_ms = state->log_ms};
+    if (count == 0)
+        return 0;
+    batch_add_write(batch, &write, due, count);
+    apply_newest(batch, state);
+    return 1;
 }
 
 /* What another primary would make of a client's request. */
@@ -435,11 +507,12 @@ static uint32_t run_elsewhere(struct batch_writer *batch, struct model_state *st
         struct eval_compare compare;
         struct eval_step steps[2];
         operation_fill(&client->operations[part], &op, &compare, steps);
-        eval_run(&eval, &op, seq + made, &(struct eval_reader){read_model, state});
+        eval_run(&eval, &op, seq + made, state->log_ms, &(struct eval_reader){read_model, state});
         if (eval.op_count == 0)
             continue;
         struct record_write write = {
-            CANDOR_ACK_LOCAL, 7, client->id, buffer_slice(&eval.answer), (uint16_t)part, digest};
+            CANDOR_ACK_LOCAL, 7,      client->id,   buffer_slice(&eval.answer),
+            (uint16_t)part,   digest, state->log_ms};
         batch_add_write(batch, &write, eval.ops, eval.op_count);
         apply_newest(batch, state);
         made++;
@@ -479,7 +552,7 @@ static void make_batch(struct buffer *out, struct model_state *state, struct can
         end_batch(&batch, end);
         return;
     }
-    uint64_t last = end->last;
+    uint64_t last = end->last + expire_elsewhere(&batch, state);
     for (uint64_t i = between(1, 4); i > 0; i--)
         last += run_elsewhere(&batch, state, last + 1);
     /* nothing has an effect */

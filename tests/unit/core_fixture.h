@@ -58,6 +58,9 @@ struct host {
     uint32_t unknown_lines;
     char renewed[CORE_TEXT_BYTES]; /* why it is to take a new disk's identity; "": it is not */
     char stopped[CORE_TEXT_BYTES];
+    uint64_t next_end_ms;   /* when the first of its keys ends; 0: none does */
+    uint32_t expire_orders; /* EXPIRE actions */
+    uint64_t expire_ms;     /* the log's time in the newest */
 };
 
 struct letter {
@@ -166,7 +169,7 @@ HELPER struct slice make_batch(const struct cluster *c, const struct host *host,
                                                                       : RECORD_MEMBERS;
     struct batch_writer w =
         batch_begin(made, type, epoch_of(action), host->last + 1, chain_of(host, host->last));
-    struct record_op op = {RECORD_PUT, slice_of("k", 1), slice_of("v", 1)};
+    struct record_op op = {.kind = RECORD_PUT, .key = slice_of("k", 1), .value = slice_of("v", 1)};
     if (action->type == CORE_ACTION_WRITE)
         batch_add_write(&w, &(struct record_write){.ack = c->ack, .wall_ms = 1}, &op, 1);
     else
@@ -219,7 +222,7 @@ HELPER void store(struct cluster *c, int node, const struct core_action *action,
     event.appended.code = CANDOR_OK;
     event.appended.epoch = epoch_of(action);
     event.appended.first_seq = first;
-    event.appended.last_seq = host->last;
+    event.appended.last_seq = event.appended.written_seq = host->last;
     event.appended.end = (struct chain_at){host->last, before};
     event.appended.batches = given || staged ? (struct slice){0} : bytes;
     event.appended.ticket = ticket;
@@ -229,6 +232,22 @@ HELPER void store(struct cluster *c, int node, const struct core_action *action,
         buffer_put(&letter->bytes, bytes.bytes, bytes.length);
         letter->event.appended.batches = buffer_slice(&letter->bytes);
     }
+}
+
+/* No key of these hosts ends, unless a test says so. */
+HELPER void expire(struct cluster *c, int node, const struct core_action_expire *given)
+{
+    struct host *host = &c->hosts[node];
+    struct core_event event = {.type = CORE_EVENT_APPENDED};
+    event.appended.code = CANDOR_OK;
+    event.appended.epoch = given->epoch;
+    event.appended.last_seq = host->last;
+    event.appended.end = (struct chain_at){host->last, chain_of(host, host->last)};
+    event.appended.next_end_ms = host->next_end_ms;
+    host->expire_orders++;
+    host->expire_ms = given->log_ms;
+    struct letter *letter = host->frozen ? &c->held[c->held_count++] : post(c, node, node);
+    *letter = (struct letter){.from = node, .to = node, .event = event};
 }
 
 HELPER void hold(struct cluster *c, int from, int to, const struct core_action_call *call)
@@ -370,6 +389,9 @@ HELPER void perform(struct cluster *c, int node, const struct core_action *actio
     case CORE_ACTION_EPOCH_START:
     case CORE_ACTION_MEMBERS:
         store(c, node, action, &made);
+        break;
+    case CORE_ACTION_EXPIRE:
+        expire(c, node, &action->expire);
         break;
     case CORE_ACTION_TRUNCATE:
         cut_log(c, node, action->cut.seq);

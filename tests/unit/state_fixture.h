@@ -63,13 +63,15 @@ static inline struct candor_epoch epoch_of(uint64_t term)
 
 static inline void add_put(struct batch_writer *w, const char *key, const char *value)
 {
-    struct record_op op = {RECORD_PUT, slice_of(key, strlen(key)), slice_of(value, strlen(value))};
+    struct record_op op = {.kind = RECORD_PUT,
+                           .key = slice_of(key, strlen(key)),
+                           .value = slice_of(value, strlen(value))};
     batch_add_write(w, &(struct record_write){.ack = CANDOR_ACK_LOCAL, .wall_ms = 7}, &op, 1);
 }
 
 static inline void add_delete(struct batch_writer *w, const char *key)
 {
-    struct record_op op = {RECORD_DELETE, slice_of(key, strlen(key)), {0}};
+    struct record_op op = {.kind = RECORD_DELETE, .key = slice_of(key, strlen(key))};
     batch_add_write(w, &(struct record_write){.ack = CANDOR_ACK_LOCAL, .wall_ms = 7}, &op, 1);
 }
 

@@ -17,7 +17,7 @@ static void discard_some(struct fixture *f, struct archive_summary *summary)
     add_put(&w, "fresh", "value");
     add_delete(&w, "gone");
     /* Not acknowledged with LOCAL. */
-    struct record_op never = {RECORD_DELETE, slice_of("never", 5), {0}};
+    struct record_op never = {.kind = RECORD_DELETE, .key = slice_of("never", 5)};
     batch_add_write(&w, &(struct record_write){.ack = CANDOR_ACK_MAJORITY, .wall_ms = 1}, &never,
                     1);
     batch_end(&w);

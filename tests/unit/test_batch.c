@@ -164,7 +164,7 @@ static void the_layout_on_disk_is_the_one_the_header_documents(void **state)
     (void)state;
     struct buffer buffer = {0};
     put_writes(&buffer, 41, 1);
-    assert_memory_equal(buffer.bytes, "CBR3", 4);
+    assert_memory_equal(buffer.bytes, "CBR4", 4);
     assert_int_equal(get_u32(buffer.bytes + 4), crc32c(0, buffer.bytes + 8, buffer.length - 8));
     assert_int_equal(get_u32(buffer.bytes + 8), buffer.length);
     assert_int_equal(get_u32(buffer.bytes + 12), 1);
@@ -427,7 +427,7 @@ static void every_field_of_a_write_is_checked(void **state)
 {
     (void)state;
     struct buffer buffer = {0};
-    put_writes(&buffer, 1, 1); /* op at 149: kind, key_length, value_length */
+    put_writes(&buffer, 1, 1); /* op at 157: kind, key_length, value_length */
     static const struct patch patches[] = {
         {"untouched", 72, RECORD_WRITE, true},
         {"no record", 12, 0, false},
@@ -447,20 +447,24 @@ static void every_field_of_a_write_is_checked(void **state)
         {"record too short", 96, 1, false},
         {"ack 4", 100, 4, false},
         {"ack 3", 100, 3, true},
-        {"another digest", 133, 9, true},
-        {"a result beyond the record", 141, 200, false},
-        {"another part", 143, 9, true},
-        {"op count 0 with an op", 145, 0, false},
-        {"op count 2 with one op", 145, 2, false},
-        {"huge op count", 148, 0xff, false},
-        {"op kind 0", 149, 0, false},
-        {"op kind 3", 149, 3, false},
-        {"a delete with a value", 149, RECORD_DELETE, false},
-        {"key length 0", 150, 0, false},
-        {"key length beyond the op", 150, 200, false},
-        {"value length beyond the record", 152, 8, false},
+        {"another digest", 141, 9, true},
+        {"a result beyond the record", 149, 200, false},
+        {"another part", 151, 9, true},
+        {"op count 0 with an op", 153, 0, false},
+        {"op count 2 with one op", 153, 2, false},
+        {"huge op count", 156, 0xff, false},
+        {"op kind 0", 157, 0, false},
+        {"op kind 5", 157, 5, false},
+        {"an end with a put that has none", 157, RECORD_PUT | 0x80, false},
+        {"an expiry with a value", 157, RECORD_EXPIRE, false},
+        {"another end with a value", 157, RECORD_KEEP, false},
+        {"another time of the log", 109, 9, true},
+        {"a delete with a value", 157, RECORD_DELETE, false},
+        {"key length 0", 158, 0, false},
+        {"key length beyond the op", 158, 200, false},
+        {"value length beyond the record", 160, 8, false},
     };
-    assert_int_equal(buffer.bytes[149], RECORD_PUT);
+    assert_int_equal(buffer.bytes[157], RECORD_PUT);
     check_patches(&buffer, patches, sizeof patches / sizeof patches[0]);
     buffer_free(&buffer);
 }
@@ -493,8 +497,9 @@ static void put_raw_op(struct buffer *out, uint16_t key_length, uint32_t value_l
 {
     struct batch_writer writer = batch_begin(out, RECORD_WRITE, epoch_7a(), 1, chain_before());
     uint32_t op_bytes = 7u + key_length + value_length;
-    buffer_put_u32(out, 49 + op_bytes);
+    buffer_put_u32(out, 57 + op_bytes);
     buffer_put_u8(out, CANDOR_ACK_LOCAL);
+    buffer_put_u64(out, 0);
     buffer_put_u64(out, 0);
     memset(buffer_grow(out, 16), 0, 16);
     buffer_put_u64(out, 0);
@@ -672,9 +677,10 @@ static void the_chain_stands_for_every_field_of_a_record_and_for_all_before_it(v
         {"and its low half", 88},
         {"ack", 100},
         {"time", 101},
-        {"request", 117},
-        {"digest", 133},
-        {"key", 156},
+        {"the log's time", 109},
+        {"request", 125},
+        {"digest", 141},
+        {"key", 164},
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (chain_equal(chain_of_patch(&buffer, fields[i].at), chain))

@@ -84,6 +84,10 @@ static void a_primary_steps_down_that_cannot_store_what_it_has_published(void **
     answer->appended.end = (struct chain_at){0};
     truncate_host(&c->hosts[0], last);
     c->hosts[0].frozen = c->hosts[0].stages = false;
+    struct core_event withdrawn = {.type = CORE_EVENT_WITHDRAWN};
+    withdrawn.staged.epoch = epoch;
+    withdrawn.staged.last_seq = last + 1;
+    post(c, 0, 0)->event = withdrawn;
     release(c);
     assert_int_equal(view_of(c, 0).role, CANDOR_ROLE_REPLICA);
     assert_int_equal(c->hosts[0].finished, 5);

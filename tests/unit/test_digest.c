@@ -28,8 +28,11 @@ static size_t different_ops(struct eval_op out[OPS_MAX])
     static const struct eval_compare compares[2] = {
         {.key = {(const uint8_t *)"k", 1}, .target = EVAL_EXISTS, .exists = true},
         {.key = {(const uint8_t *)"k", 1}, .target = EVAL_VERSION, .number = 1}};
-    static const struct eval_step steps[2] = {{EVAL_STEP_PUT, {(const uint8_t *)"k", 1}, {0}},
-                                              {EVAL_STEP_GET, {(const uint8_t *)"k", 1}, {0}}};
+    static const struct eval_step steps[2] = {
+        {.kind = EVAL_STEP_PUT, .key = {(const uint8_t *)"k", 1}},
+        {.kind = EVAL_STEP_GET, .key = {(const uint8_t *)"k", 1}}};
+    static const struct eval_step ends = {
+        .kind = EVAL_STEP_PUT, .key = {(const uint8_t *)"k", 1}, .ttl_ms = 1};
     struct eval_compare is = {.key = text("k"), .target = EVAL_VALUE, .value = text("v")};
     struct eval_compare at = {.key = text("k"), .target = EVAL_MOD_SEQ, .number = 7};
     struct eval_compare there = {.key = text("k"), .target = EVAL_EXISTS, .exists = true};
@@ -42,6 +45,11 @@ static size_t different_ops(struct eval_op out[OPS_MAX])
         {.kind = EVAL_PUT, .key = text("kv"), .value = text("")},
         {.kind = EVAL_PUT, .key = text("k"), .value = text("")},
         {.kind = EVAL_PUT, .key = text("l"), .value = text("v")},
+        {.kind = EVAL_PUT, .key = text("k"), .value = text("v"), .ttl_ms = 1},
+        {.kind = EVAL_PUT, .key = text("k"), .value = text("v"), .ttl_ms = 2},
+        {.kind = EVAL_EXPIRE, .key = text("k"), .ttl_ms = 1, .expect = there},
+        {.kind = EVAL_EXPIRE, .key = text("k"), .ttl_ms = 2, .expect = there},
+        {.kind = EVAL_EXPIRE, .key = text("k"), .ttl_ms = 1, .expect = at},
         {.kind = EVAL_DELETE, .key = text("k")},
         {.kind = EVAL_DELETE, .key = text("l")},
         {.kind = EVAL_CAS, .key = text("k"), .value = text("v"), .expect = is},
@@ -55,6 +63,8 @@ static size_t different_ops(struct eval_op out[OPS_MAX])
         {.kind = EVAL_INCREMENT, .key = text("k"), .delta = 1, .max = 11},
         {.kind = EVAL_INCREMENT, .key = text("k"), .delta = 1, .min = -1, .max = 10},
         {.kind = EVAL_INCREMENT, .key = text("k"), .delta = 1, .max = 10, .initial = 1},
+        {.kind = EVAL_CAS, .key = text("k"), .value = text("v"), .expect = is, .ttl_ms = 1},
+        {.kind = EVAL_TXN, .then_steps = {&ends, 1}},
         {.kind = EVAL_TXN, .then_steps = {steps, 1}},
         {.kind = EVAL_TXN, .then_steps = {steps, 2}},
         {.kind = EVAL_TXN, .then_steps = {steps + 1, 1}},
@@ -100,7 +110,7 @@ static void it_is_the_same_in_every_version(void **state)
     struct eval_op ops[OPS_MAX];
     size_t count = different_ops(ops);
     assert_int_equal(eval_digest(text("/candor.v1.KV/Put"), ops, (uint32_t)count),
-                     UINT64_C(0xb74b88bad8ca8562));
+                     UINT64_C(0xf36828d9efc0b9eb));
 }
 
 int main(void)

@@ -15,13 +15,14 @@
 
 /* ---- A little state -------------------------------------------------------------------------- */
 
-enum { SEQ = 100 };
+enum { SEQ = 100, LOG_MS = 5000 };
 
 struct entry {
     char key[16];
     char value[32];
     uint64_t mod_seq;
     uint64_t version;
+    uint64_t until_ms;
 };
 
 struct world {
@@ -41,19 +42,20 @@ static bool world_get(void *closure, struct slice key, struct eval_item *out)
     for (int i = 0; i < world->count; i++) {
         struct entry *entry = &world->entries[i];
         if (slice_equal(key, text(entry->key))) {
-            *out = (struct eval_item){text(entry->value), entry->mod_seq, entry->version};
+            *out = (struct eval_item){text(entry->value), entry->mod_seq, entry->version,
+                                      entry->until_ms};
             return true;
         }
     }
     return false;
 }
 
-/* "n": "5" written twice, last by record 7; "t": "text"; "none" is not there. */
+/* "n": "5" written twice, last by record 7; "t": "text", until 9000; "none" is not there. */
 static int setup(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
-    world->entries[world->count++] = (struct entry){"n", "5", 7, 2};
-    world->entries[world->count++] = (struct entry){"t", "text", 3, 1};
+    world->entries[world->count++] = (struct entry){"n", "5", 7, 2, 0};
+    world->entries[world->count++] = (struct entry){"t", "text", 3, 1, 9000};
     *state = world;
     return 0;
 }
@@ -70,7 +72,7 @@ static struct eval_answer run(struct world *world, const struct eval_op *op, enu
 {
     struct eval_reader reader = {world_get, world};
     struct eval_answer answer = {0};
-    assert_int_equal(eval_run(&world->eval, op, SEQ, &reader), code);
+    assert_int_equal(eval_run(&world->eval, op, SEQ, LOG_MS, &reader), code);
     struct slice bytes = buffer_slice(&world->eval.answer);
     if (code == CANDOR_OK || code == CANDOR_OUT_OF_RANGE) {
         assert_true(eval_answer_read(&bytes, &answer));
@@ -262,21 +264,100 @@ static void increments_stay_within_their_bounds(void **state)
     }
 }
 
+/* ---- Keys that end --------------------------------------------------------------------------- */
+
+static void expect_end(const struct world *world, uint32_t index, enum record_op_kind kind,
+                       uint64_t until_ms)
+{
+    assert_true(index < world->eval.op_count);
+    assert_int_equal(world->eval.ops[index].kind, kind);
+    assert_int_equal(world->eval.ops[index].until_ms, until_ms);
+}
+
+static void a_ttl_counts_from_the_time_of_the_log(void **state)
+{
+    struct world *world = *state;
+    struct eval_op put = {.kind = EVAL_PUT, .key = text("t"), .value = text("x"), .ttl_ms = 30};
+    run(world, &put, CANDOR_OK);
+    expect_end(world, 0, RECORD_PUT, LOG_MS + 30);
+    put.ttl_ms = 0; /* which ends the one it had */
+    run(world, &put, CANDOR_OK);
+    expect_end(world, 0, RECORD_PUT, 0);
+    struct eval_op cas = put;
+    cas.kind = EVAL_CAS;
+    cas.expect = (struct eval_compare){.key = text("t"), .target = EVAL_EXISTS, .exists = true};
+    cas.ttl_ms = 7;
+    run(world, &cas, CANDOR_OK);
+    expect_end(world, 0, RECORD_PUT, LOG_MS + 7);
+    struct eval_step step = {
+        .kind = EVAL_STEP_PUT, .key = text("t"), .value = text("x"), .ttl_ms = 8};
+    struct eval_op txn = {.kind = EVAL_TXN, .then_steps = {&step, 1}};
+    run(world, &txn, CANDOR_OK);
+    expect_end(world, 0, RECORD_PUT, LOG_MS + 8);
+}
+
+static void an_increment_keeps_the_end(void **state)
+{
+    struct world *world = *state;
+    struct eval_op op = {
+        .kind = EVAL_INCREMENT, .key = text("n"), .delta = 1, .min = INT64_MIN, .max = INT64_MAX};
+    world->entries[0].until_ms = 6000;
+    run(world, &op, CANDOR_OK);
+    expect_end(world, 0, RECORD_PUT, 6000);
+    op.key = text("none");
+    run(world, &op, CANDOR_OK);
+    expect_end(world, 0, RECORD_PUT, 0);
+}
+
+static void expire_changes_the_end_of_what_is_there_alone(void **state)
+{
+    struct world *world = *state;
+    struct eval_op op = {.kind = EVAL_EXPIRE, .key = text("n"), .ttl_ms = 5};
+    op.expect = (struct eval_compare){.key = op.key, .target = EVAL_EXISTS, .exists = true};
+    assert_true(run(world, &op, CANDOR_OK).succeeded);
+    expect_end(world, 0, RECORD_KEEP, LOG_MS + 5);
+    assert_int_equal(world->eval.ops[0].value.length, 0);
+    op.ttl_ms = 0; /* it has none */
+    assert_true(run(world, &op, CANDOR_OK).succeeded);
+    assert_int_equal(world->eval.op_count, 0);
+    op.key = op.expect.key = text("t");
+    assert_true(run(world, &op, CANDOR_OK).succeeded);
+    expect_end(world, 0, RECORD_KEEP, 0);
+    op.key = op.expect.key = text("none");
+    struct eval_answer answer = run(world, &op, CANDOR_OK);
+    assert_false(answer.succeeded || answer.existed);
+    assert_int_equal(world->eval.op_count, 0);
+}
+
+static void expire_asks_who_wrote_it(void **state)
+{
+    struct world *world = *state;
+    struct eval_op op = {.kind = EVAL_EXPIRE, .key = text("t"), .ttl_ms = 5};
+    op.expect = (struct eval_compare){.key = op.key, .target = EVAL_MOD_SEQ, .number = 2};
+    struct eval_answer answer = run(world, &op, CANDOR_OK);
+    assert_false(answer.succeeded);
+    assert_true(answer.existed);
+    assert_int_equal(answer.item.mod_seq, 3);
+    assert_int_equal(world->eval.op_count, 0);
+    op.expect.number = 3;
+    assert_true(run(world, &op, CANDOR_OK).succeeded);
+}
+
 /* ---- Txn ------------------------------------------------------------------------------------- */
 
 static struct eval_step put_step(const char *key, const char *value)
 {
-    return (struct eval_step){EVAL_STEP_PUT, text(key), text(value)};
+    return (struct eval_step){.kind = EVAL_STEP_PUT, .key = text(key), .value = text(value)};
 }
 
 static struct eval_step delete_step(const char *key)
 {
-    return (struct eval_step){EVAL_STEP_DELETE, text(key), {0}};
+    return (struct eval_step){.kind = EVAL_STEP_DELETE, .key = text(key)};
 }
 
 static struct eval_step get_step(const char *key)
 {
-    return (struct eval_step){EVAL_STEP_GET, text(key), {0}};
+    return (struct eval_step){.kind = EVAL_STEP_GET, .key = text(key)};
 }
 
 static void expect_get(struct eval_answer *answer, const char *value, uint64_t mod_seq,
@@ -370,7 +451,7 @@ static bool large_get(void *closure, struct slice key, struct eval_item *out)
     static const uint8_t value[64 << 10];
     size_t *bytes = closure;
     (void)key;
-    *out = (struct eval_item){slice_of(value, *bytes), 1, 1};
+    *out = (struct eval_item){.value = slice_of(value, *bytes), .mod_seq = 1, .version = 1};
     return true;
 }
 
@@ -381,10 +462,10 @@ static void a_txn_may_read_no_more_than_its_record_can_keep(void **state)
     const struct eval_step steps[] = {put_step("k", "v"), get_step("large")};
     struct eval_op op = {.kind = EVAL_TXN, .then_steps = {steps, 2}};
     struct eval_reader reader = {large_get, &bytes};
-    assert_int_equal(eval_run(&world->eval, &op, SEQ, &reader), CANDOR_OK);
+    assert_int_equal(eval_run(&world->eval, &op, SEQ, LOG_MS, &reader), CANDOR_OK);
     assert_int_equal(world->eval.answer.length, LIMIT_RESULT_BYTES);
     bytes++;
-    assert_int_equal(eval_run(&world->eval, &op, SEQ, &reader), CANDOR_RESOURCE_EXHAUSTED);
+    assert_int_equal(eval_run(&world->eval, &op, SEQ, LOG_MS, &reader), CANDOR_RESOURCE_EXHAUSTED);
     assert_int_equal(world->eval.reason, CANDOR_REASON_TOO_LARGE);
     assert_int_equal(world->eval.op_count, 0);
 
@@ -393,9 +474,9 @@ static void a_txn_may_read_no_more_than_its_record_can_keep(void **state)
         gets[i] = get_step("large");
     bytes = 64 << 10; /* without effect it may be more */
     op.then_steps = (struct eval_steps){gets, 30};
-    assert_int_equal(eval_run(&world->eval, &op, SEQ, &reader), CANDOR_OK);
+    assert_int_equal(eval_run(&world->eval, &op, SEQ, LOG_MS, &reader), CANDOR_OK);
     op.then_steps.count = 40;
-    assert_int_equal(eval_run(&world->eval, &op, SEQ, &reader), CANDOR_RESOURCE_EXHAUSTED);
+    assert_int_equal(eval_run(&world->eval, &op, SEQ, LOG_MS, &reader), CANDOR_RESOURCE_EXHAUSTED);
 }
 
 /* Against a model: the last step before it that touched the key. */
@@ -443,7 +524,7 @@ static void answers_stand_one_behind_the_other(void **state)
     static const char *const keys[] = {"n", "none", "t"};
     for (int i = 0; i < 3; i++) {
         struct eval_op op = {.kind = i == 1 ? EVAL_PUT : EVAL_DELETE, .key = text(keys[i])};
-        eval_run(&world->eval, &op, SEQ, &reader);
+        eval_run(&world->eval, &op, SEQ, LOG_MS, &reader);
         buffer_put(&all, world->eval.answer.bytes, world->eval.answer.length);
     }
     struct slice rest = buffer_slice(&all);
@@ -499,6 +580,10 @@ int main(void)
         TEST(a_condition_holds_when_it_should_in_cas_and_txn_alike),
         TEST(a_failed_cas_tells_what_is_there_and_has_no_effect),
         TEST(increments_stay_within_their_bounds),
+        TEST(a_ttl_counts_from_the_time_of_the_log),
+        TEST(an_increment_keeps_the_end),
+        TEST(expire_changes_the_end_of_what_is_there_alone),
+        TEST(expire_asks_who_wrote_it),
         TEST(the_steps_of_a_txn_see_those_before_them),
         TEST(all_conditions_must_hold_and_the_other_list_is_not_touched),
         TEST(a_txn_of_gets_has_no_effect),

@@ -271,7 +271,7 @@ static uint64_t append_the_first_two(struct cluster *cluster)
                                  .digest = newest.digest};
     write.request.number = 6;
     for (; write.part < 2; write.part++) {
-        struct record_op op = {RECORD_PUT, slice_of(write.part == 0 ? "x" : "y", 1), {0}};
+        struct record_op op = {.kind = RECORD_PUT, .key = slice_of(write.part == 0 ? "x" : "y", 1)};
         batch_add_write(&writer, &write, &op, 1);
     }
     batch_end(&writer);

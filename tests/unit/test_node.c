@@ -616,7 +616,8 @@ static void append_foreign(const struct cluster *cluster, const char *node,
     struct log *log = open_log_of(cluster, node);
     struct candor_error err = {0};
     struct buffer bytes = {0};
-    struct record_op op = {RECORD_PUT, slice_of("foreign", 7), slice_of("f", 1)};
+    struct record_op op = {
+        .kind = RECORD_PUT, .key = slice_of("foreign", 7), .value = slice_of("f", 1)};
     struct batch_writer batch =
         batch_begin(&bytes, RECORD_WRITE, epoch, log_last(log) + 1, log_chain(log));
     for (int i = 0; i < count; i++)

@@ -243,7 +243,7 @@ static void change_table(MDB_txn *txn, MDB_dbi table)
 static void exercise(const char *dir)
 {
     static const char *const names[] = {"data",    "epochs", "meta", "requests",
-                                        "clients", "ages",   "undo"};
+                                        "clients", "ages",   "ends", "undo"};
     MDB_env *env;
     alarm(EXERCISE_S);
     if (mdb_env_create(&env) != 0)

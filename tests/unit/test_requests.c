@@ -24,7 +24,7 @@ static uint64_t digest_of(struct request_id id)
 static void add_request(struct batch_writer *w, struct request_id id, uint16_t part,
                         const char *result)
 {
-    struct record_op op = {RECORD_PUT, text("k"), text("v")};
+    struct record_op op = {.kind = RECORD_PUT, .key = text("k"), .value = text("v")};
     struct record_write write = {.ack = CANDOR_ACK_LOCAL,
                                  .wall_ms = 7,
                                  .request = id,
@@ -219,7 +219,7 @@ static void group_put(struct fixture *f, struct group_fixture *g, const char *ke
 {
     if (g->bytes.length == 0)
         g->batch = batch_next_of(f, &g->bytes, RECORD_WRITE, epoch_of(1));
-    struct record_op op = {RECORD_PUT, text(key), text(value)};
+    struct record_op op = {.kind = RECORD_PUT, .key = text(key), .value = text(value)};
     struct record_write write = {.ack = CANDOR_ACK_LOCAL, .request = id, .result = text("r")};
     batch_add_write(&g->batch, &write, &op, 1);
     struct record record;

@@ -106,8 +106,9 @@ static void reopened_state_is_where_it_was(void **state)
  * Batch. */
 static void add_random(struct batch_writer *w, struct rng *rng, const char *key)
 {
-    struct record_op ops[2] = {{RECORD_PUT, slice_of(key, strlen(key)), slice_of(key, 2)},
-                               {RECORD_DELETE, slice_of("k1", 2), {0}}};
+    struct record_op ops[2] = {
+        {.kind = RECORD_PUT, .key = slice_of(key, strlen(key)), .value = slice_of(key, 2)},
+        {.kind = RECORD_DELETE, .key = slice_of("k1", 2)}};
     struct record_write write = {.ack = CANDOR_ACK_LOCAL, .wall_ms = 7};
     write.request.client[0] = (uint8_t)rng_below(rng, 3);
     write.request.number = rng_below(rng, 2) * (1 + rng_below(rng, 600));

@@ -91,8 +91,17 @@ static void write_log_line(enum log_level level, const char *text)
 static void give_write(struct node *node, const struct core_action_write *given)
 {
     struct write *write = (struct write *)tickets_find(node, given->ticket);
-    write->work = (struct work){.type = CORE_ACTION_WRITE, .write = write, .epoch = given->epoch};
+    write->work = (struct work){
+        .type = CORE_ACTION_WRITE, .write = write, .epoch = given->epoch, .log_ms = given->log_ms};
     outbox_add(&node->loop->works, &write->work);
+}
+
+static void give_expire(struct node *node, const struct core_action_expire *given)
+{
+    struct work *work = work_new(CORE_ACTION_EXPIRE);
+    work->epoch = given->epoch;
+    work->log_ms = given->log_ms;
+    outbox_add(&node->loop->works, work);
 }
 
 /* One COMMIT for many events: the newest says it all. It never passes work that may lower what is
@@ -183,6 +192,9 @@ static void give_work(struct node *node, const struct core_action *action)
     case CORE_ACTION_WRITE:
         give_write(node, &action->write);
         break;
+    case CORE_ACTION_EXPIRE:
+        give_expire(node, &action->expire);
+        break;
     case CORE_ACTION_SAVE:
         give_save(node, &action->save);
         break;
@@ -248,6 +260,7 @@ void actions_perform(struct node *node, const struct core_action *action)
         stream_reset_peer(node->stream, action->reset_peer.peer);
         break;
     case CORE_ACTION_WRITE:
+    case CORE_ACTION_EXPIRE:
     case CORE_ACTION_SAVE:
     case CORE_ACTION_APPEND:
     case CORE_ACTION_EPOCH_START:

@@ -158,13 +158,20 @@ static void add_record(struct show *show, const struct record *record)
     show->records[show->count++] = shown;
 }
 
-static void add_op(struct show *show, const struct archive_op *op)
+static const Candor__V1__RollbackOp__Kind kinds[] = {
+    [RECORD_PUT] = CANDOR__V1__ROLLBACK_OP__KIND__KIND_PUT,
+    [RECORD_DELETE] = CANDOR__V1__ROLLBACK_OP__KIND__KIND_DELETE,
+    [RECORD_EXPIRE] = CANDOR__V1__ROLLBACK_OP__KIND__KIND_EXPIRE,
+    [RECORD_KEEP] = CANDOR__V1__ROLLBACK_OP__KIND__KIND_KEEP,
+};
+
+static void add_op(struct show *show, const struct record *of, const struct archive_op *op)
 {
     Candor__V1__RollbackRecord *record = &show->records[show->count - 1]->record;
     Candor__V1__RollbackOp *message = memory_alloc(sizeof *message);
     candor__v1__rollback_op__init(message);
-    message->kind = op->op.kind == RECORD_PUT ? CANDOR__V1__ROLLBACK_OP__KIND__KIND_PUT
-                                              : CANDOR__V1__ROLLBACK_OP__KIND__KIND_DELETE;
+    message->kind = kinds[op->op.kind];
+    message->ttl_ms = saturating_sub(op->op.until_ms, of->log_ms);
     message->key = copy_bytes(op->op.key);
     message->new_value = copy_bytes(op->op.value);
     if (op->old == ARCHIVE_OLD_VALUE) {
@@ -190,7 +197,7 @@ static bool show_op(const struct record *record, uint32_t op_index, const struct
         }
         add_record(show, record);
     }
-    add_op(show, op);
+    add_op(show, record, op);
     return true;
 }
 

@@ -20,6 +20,8 @@ void kv_batch(Candor__V1__KV_Service *service, const Candor__V1__BatchRequest *r
 void kv_compare_and_swap(Candor__V1__KV_Service *service,
                          const Candor__V1__CompareAndSwapRequest *request,
                          Candor__V1__CompareAndSwapResponse_Closure closure, void *closure_data);
+void kv_expire(Candor__V1__KV_Service *service, const Candor__V1__ExpireRequest *request,
+               Candor__V1__ExpireResponse_Closure closure, void *closure_data);
 void kv_increment(Candor__V1__KV_Service *service, const Candor__V1__IncrementRequest *request,
                   Candor__V1__IncrementResponse_Closure closure, void *closure_data);
 void kv_txn(Candor__V1__KV_Service *service, const Candor__V1__TxnRequest *request,

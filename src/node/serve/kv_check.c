@@ -1,6 +1,7 @@
 /* What requests of KV have in common is checked here. */
 #include "node/serve/kv_check.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,5 +61,16 @@ bool kv_check_value(struct node *node, struct rpc_call *call, const char *field,
     candor_error_set(&err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_TOO_LARGE,
                      "%s: it has %zu bytes; the limit is %s (limits.value)", field, value.len,
                      size_text(most, limit));
+    return kv_fail(node, call, &err);
+}
+
+bool kv_check_ttl(struct node *node, struct rpc_call *call, const char *field, uint64_t ttl_ms)
+{
+    if (ttl_ms <= LIMIT_TTL_MS)
+        return true;
+    struct candor_error err;
+    candor_error_set(&err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                     "%s: %" PRIu64 "; at most %" PRIu64 ", a hundred years", field, ttl_ms,
+                     LIMIT_TTL_MS);
     return kv_fail(node, call, &err);
 }

@@ -13,6 +13,7 @@ bool kv_check_key(struct node *node, struct rpc_call *call, const char *field,
                   ProtobufCBinaryData key);
 bool kv_check_value(struct node *node, struct rpc_call *call, const char *field,
                     ProtobufCBinaryData value);
+bool kv_check_ttl(struct node *node, struct rpc_call *call, const char *field, uint64_t ttl_ms);
 /* NULL: number 0 */
 bool kv_read_request_id(struct node *node, struct rpc_call *call, const Candor__V1__RequestId *id,
                         struct request_id *out);

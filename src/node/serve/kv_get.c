@@ -27,7 +27,7 @@ static bool fill_get(struct reading *reading, struct state_view *data)
     struct state_item item;
     candor__v1__get_response__init(&reading->get);
     if (state_get(data, binary_slice(request->key), &item))
-        kv_read_fill_item(&reading->item, &item);
+        kv_read_fill_item(reading, &reading->item, &item);
     else
         fill_missing(&reading->item, request->key);
     reading->get.item = &reading->item;
@@ -70,7 +70,7 @@ static bool fill_multi_get(struct reading *reading, struct state_view *data)
         struct state_item item;
         reading->list[i] = &reading->items[i];
         if (state_get(data, binary_slice(request->keys[i]), &item))
-            kv_read_fill_item(&reading->items[i], &item);
+            kv_read_fill_item(reading, &reading->items[i], &item);
         else
             fill_missing(&reading->items[i], request->keys[i]);
         reading->item_bytes += 32 + reading->items[i].key.len + reading->items[i].value.len;

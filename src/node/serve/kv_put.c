@@ -74,8 +74,10 @@ static void respond_batch(struct write *write, const struct outcome *outcome)
 
 static struct eval_op put_op(const Candor__V1__PutRequest *put)
 {
-    return (struct eval_op){
-        .kind = EVAL_PUT, .key = binary_slice(put->key), .value = binary_slice(put->value)};
+    return (struct eval_op){.kind = EVAL_PUT,
+                            .key = binary_slice(put->key),
+                            .value = binary_slice(put->value),
+                            .ttl_ms = put->ttl_ms};
 }
 
 static struct eval_op delete_op(const Candor__V1__DeleteRequest *delete)
@@ -89,7 +91,8 @@ void kv_put(Candor__V1__KV_Service *service, const Candor__V1__PutRequest *reque
     struct node *node = node_of(service);
     struct rpc_call *call = closure_data;
     if (!reply_check_hops(node, call) || !kv_check_key(node, call, "key", request->key) ||
-        !kv_check_value(node, call, "value", request->value))
+        !kv_check_value(node, call, "value", request->value) ||
+        !kv_check_ttl(node, call, "ttl_ms", request->ttl_ms))
         return;
     struct write *write = kv_write_new(node, call, 1, request->options, (ProtobufCClosure)closure);
     if (write == NULL)
@@ -125,7 +128,10 @@ static bool check_op(struct node *node, struct rpc_call *call, size_t index,
         if (!kv_check_key(node, call, field, op->put->key))
             return false;
         snprintf(field, sizeof field, "ops[%zu].put.value", index);
-        return kv_check_value(node, call, field, op->put->value);
+        if (!kv_check_value(node, call, field, op->put->value))
+            return false;
+        snprintf(field, sizeof field, "ops[%zu].put.ttl_ms", index);
+        return kv_check_ttl(node, call, field, op->put->ttl_ms);
     case CANDOR__V1__BATCH_OP__OP_DELETE:
         snprintf(field, sizeof field, "ops[%zu].delete.key", index);
         return kv_check_key(node, call, field, op->delete_->key);

@@ -54,6 +54,8 @@ static void reading_begin(struct reading *reading, struct read_call *of)
     reading->answer = NULL;
     reading->item_count = reading->item_capacity = reading->item_bytes = 0;
     reading->no_memory = false;
+    reading->log_ms = 0;
+    reading->shows_ended = false;
 }
 
 /* What was kept open; NULL: nothing. The caller ends it. */
@@ -371,13 +373,18 @@ static bool read_data(struct reading *reading, struct state_view *data)
 
 static const struct core_read_decision served = {CORE_SERVE, CANDOR_OK, CANDOR_REASON_NONE};
 
-/* Without another question; ends `data`. */
+/* Without another question; ends `data`. A LINEARIZABLE read shows no key whose time is over: the
+ * delete is on its way, and the data after it are read then (R69). */
 static void answer_from(struct reading *reading, struct state_view *data)
 {
     struct candor_pos applied = state_view_applied(data);
-    if (read_data(reading, data))
+    bool answer = read_data(reading, data);
+    bool too_early = reading->shows_ended && reading->of->read.level == CANDOR_READ_LINEARIZABLE;
+    if (answer && !too_early)
         conclude(reading, served, &applied);
     finish_reading(reading, data);
+    if (answer && too_early)
+        wait_for(reading, CORE_WAIT_COMMIT, (struct candor_token){.pos = {.seq = applied.seq + 1}});
 }
 
 /* Leadership was confirmed after the read arrived, and what was committed then is applied. What is
@@ -575,7 +582,17 @@ Candor__V1__KeyValue **kv_read_list_items(struct reading *reading)
     return reading->list;
 }
 
-void kv_read_fill_item(Candor__V1__KeyValue *item, const struct state_item *from)
+static void fill_ttl(struct reading *reading, Candor__V1__KeyValue *item, uint64_t until_ms)
+{
+    if (reading->log_ms == 0)
+        reading->log_ms = core_view_log_ms(&reading->view, clock_boot_ns());
+    item->end_case = CANDOR__V1__KEY_VALUE__END_TTL_MS;
+    item->ttl_ms = saturating_sub(until_ms, reading->log_ms);
+    reading->shows_ended = reading->shows_ended || item->ttl_ms == 0;
+}
+
+void kv_read_fill_item(struct reading *reading, Candor__V1__KeyValue *item,
+                       const struct state_item *from)
 {
     candor__v1__key_value__init(item);
     item->key = slice_binary(from->key);
@@ -583,4 +600,6 @@ void kv_read_fill_item(Candor__V1__KeyValue *item, const struct state_item *from
     item->found = true;
     item->mod_seq = from->mod_seq;
     item->version = from->version;
+    if (from->until_ms != 0)
+        fill_ttl(reading, item, from->until_ms);
 }

@@ -72,6 +72,8 @@ struct reading {
     size_t item_capacity;
     size_t item_bytes;
     bool no_memory;
+    uint64_t log_ms;  /* the log's time, once it was asked for (R69) */
+    bool shows_ended; /* a key among them whose time is over */
 };
 
 /* Checks what all reads have in common. NULL: the call was failed. */
@@ -111,6 +113,7 @@ bool kv_read_fail_without_memory(struct reading *reading);
 bool kv_read_has_room(struct reading *reading);
 /* The list of the items, as messages have it; NULL: no memory. */
 Candor__V1__KeyValue **kv_read_list_items(struct reading *reading);
-void kv_read_fill_item(Candor__V1__KeyValue *item, const struct state_item *from);
+void kv_read_fill_item(struct reading *reading, Candor__V1__KeyValue *item,
+                       const struct state_item *from);
 
 #endif

@@ -55,7 +55,7 @@ static bool add_item(const struct state_item *item, void *closure)
     if (!kv_read_has_room(reading))
         return false;
     Candor__V1__KeyValue *to = &reading->items[reading->item_count++];
-    kv_read_fill_item(to, item);
+    kv_read_fill_item(reading, to, item);
     if (request->keys_only)
         to->value = (ProtobufCBinaryData){0};
     reading->item_bytes += bytes;

@@ -15,6 +15,7 @@ struct service *kv_service_new(struct node *node)
         .delete = kv_delete,
         .batch = kv_batch,
         .compare_and_swap = kv_compare_and_swap,
+        .expire = kv_expire,
         .increment = kv_increment,
         .txn = kv_txn,
         .txn_status = kv_txn_status,

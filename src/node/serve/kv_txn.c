@@ -1,5 +1,4 @@
-/* CompareAndSwap, Increment and Txn: checked here, evaluated by the writer (R47). */
-#include <inttypes.h>
+/* Txn: checked here, evaluated by the writer (R47). */
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -9,6 +8,7 @@
 #include "eval/answer.h"
 #include "node/serve/kv.h"
 #include "node/serve/kv_check.h"
+#include "node/serve/kv_condition.h"
 #include "node/serve/kv_write.h"
 #include "node/serve/reply.h"
 #include "node/serve/service.h"
@@ -18,152 +18,6 @@
 #include "wire/wire.h"
 
 enum { FIELD_BYTES = 32, SUBFIELD_BYTES = FIELD_BYTES + 16 };
-
-static bool invalid(struct node *node, struct rpc_call *call, const char *field, const char *why)
-{
-    struct candor_error err;
-    candor_error_set(&err, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE, "%s: %s", field, why);
-    return kv_fail(node, call, &err);
-}
-
-/* What the writer made of this very request reads as such. */
-static struct eval_answer answer_of(const struct write *write)
-{
-    struct slice answers = buffer_slice(&write->result.answers);
-    struct eval_answer answer;
-    bool ok = eval_answer_read(&answers, &answer);
-    ASSERT(ok);
-    return answer;
-}
-
-static void fill_item(Candor__V1__KeyValue *out, ProtobufCBinaryData key, bool found,
-                      const struct eval_item *item)
-{
-    candor__v1__key_value__init(out);
-    out->key = key;
-    out->found = found;
-    if (!found)
-        return;
-    out->value = slice_binary(item->value);
-    out->mod_seq = item->mod_seq;
-    out->version = item->version;
-}
-
-/* ---- CompareAndSwap -------------------------------------------------------------------------- */
-
-static void respond_cas(struct write *write, const struct outcome *outcome)
-{
-    const Candor__V1__CompareAndSwapRequest *request = write->request;
-    const struct write_result *result = &write->result;
-    struct eval_answer answer = answer_of(write);
-    struct wire_pos room;
-    Candor__V1__KeyValue item;
-    Candor__V1__CompareAndSwapResponse response = CANDOR__V1__COMPARE_AND_SWAP_RESPONSE__INIT;
-    response.pos = wire_pos(&result->last, &room);
-    response.ack = (Candor__V1__AckLevel)outcome->ack;
-    response.succeeded = answer.succeeded;
-    response.replayed = result->replayed;
-    if (!answer.succeeded) {
-        fill_item(&item, request->key, answer.existed, &answer.item);
-        response.item = &item;
-    }
-    write->ticket.reply(&response.base, write->ticket.call);
-}
-
-static bool read_expect(struct node *node, struct rpc_call *call,
-                        const Candor__V1__CompareAndSwapRequest *request, struct eval_compare *out)
-{
-    *out = (struct eval_compare){.key = binary_slice(request->key), .relation = EVAL_EQUAL};
-    switch (request->expect_case) {
-    case CANDOR__V1__COMPARE_AND_SWAP_REQUEST__EXPECT_EXPECT_VALUE:
-        out->target = EVAL_VALUE;
-        out->value = binary_slice(request->expect_value);
-        return true;
-    case CANDOR__V1__COMPARE_AND_SWAP_REQUEST__EXPECT_EXPECT_ABSENT:
-        out->target = EVAL_EXISTS;
-        out->exists = !request->expect_absent;
-        return true;
-    case CANDOR__V1__COMPARE_AND_SWAP_REQUEST__EXPECT_EXPECT_MOD_SEQ:
-        out->target = EVAL_MOD_SEQ;
-        out->number = request->expect_mod_seq;
-        return true;
-    default:
-        return invalid(node, call, "expect_value, expect_absent, expect_mod_seq", "none is set");
-    }
-}
-
-void kv_compare_and_swap(Candor__V1__KV_Service *service,
-                         const Candor__V1__CompareAndSwapRequest *request,
-                         Candor__V1__CompareAndSwapResponse_Closure closure, void *closure_data)
-{
-    struct node *node = node_of(service);
-    struct rpc_call *call = closure_data;
-    struct eval_op op = {
-        .kind = EVAL_CAS, .key = binary_slice(request->key), .value = binary_slice(request->value)};
-    if (!reply_check_hops(node, call) || !kv_check_key(node, call, "key", request->key) ||
-        !kv_check_value(node, call, "value", request->value) ||
-        !read_expect(node, call, request, &op.expect))
-        return;
-    struct write *write = kv_write_new(node, call, 1, request->options, (ProtobufCClosure)closure);
-    if (write == NULL)
-        return;
-    write->respond = respond_cas;
-    write->request = request;
-    write->ops[0] = op;
-    kv_write_submit(write);
-}
-
-/* ---- Increment ------------------------------------------------------------------------------- */
-
-static void refuse_increment(struct rpc_call *call, const struct eval_op *op, int64_t present)
-{
-    char text[CANDOR_ERROR_MESSAGE_BYTES];
-    snprintf(text, sizeof text,
-             "key: %" PRId64 " plus %" PRId64 " is not within [%" PRId64 ", %" PRId64 "]", present,
-             op->delta, op->min, op->max);
-    rpc_call_reply(call)->code = CANDOR__V1__CODE__CODE_OUT_OF_RANGE;
-    rpc_call_reply(call)->message = rpc_call_string(call, text);
-}
-
-/* R34: a refusal, too, has waited for the commit of what it tells. */
-static void respond_increment(struct write *write, const struct outcome *outcome)
-{
-    const struct write_result *result = &write->result;
-    struct rpc_call *call = write->ticket.call;
-    struct eval_answer answer = answer_of(write);
-    struct wire_pos room;
-    Candor__V1__IncrementResponse response = CANDOR__V1__INCREMENT_RESPONSE__INIT;
-    response.pos = wire_pos(&result->last, &room);
-    response.ack = (Candor__V1__AckLevel)outcome->ack;
-    response.value = answer.number;
-    response.replayed = result->replayed;
-    if (!answer.succeeded)
-        refuse_increment(call, &write->ops[0], answer.number);
-    write->ticket.reply(&response.base, call);
-}
-
-void kv_increment(Candor__V1__KV_Service *service, const Candor__V1__IncrementRequest *request,
-                  Candor__V1__IncrementResponse_Closure closure, void *closure_data)
-{
-    struct node *node = node_of(service);
-    struct rpc_call *call = closure_data;
-    bool has_min = request->lower_bound_case == CANDOR__V1__INCREMENT_REQUEST__LOWER_BOUND_MIN;
-    bool has_max = request->upper_bound_case == CANDOR__V1__INCREMENT_REQUEST__UPPER_BOUND_MAX;
-    if (!reply_check_hops(node, call) || !kv_check_key(node, call, "key", request->key))
-        return;
-    struct write *write = kv_write_new(node, call, 1, request->options, (ProtobufCClosure)closure);
-    if (write == NULL)
-        return;
-    write->respond = respond_increment;
-    write->request = request;
-    write->ops[0] = (struct eval_op){.kind = EVAL_INCREMENT,
-                                     .key = binary_slice(request->key),
-                                     .delta = request->delta,
-                                     .min = has_min ? request->min : INT64_MIN,
-                                     .max = has_max ? request->max : INT64_MAX,
-                                     .initial = request->initial};
-    kv_write_submit(write);
-}
 
 /* ---- Txn: the answer ------------------------------------------------------------------------- */
 
@@ -182,7 +36,7 @@ static void fill_results(struct eval_answer *answer, Candor__V1__TxnOp *const *o
         candor__v1__txn_op_result__init(&result->result);
         result->result.found = step.found;
         if (step.kind == EVAL_STEP_GET) {
-            fill_item(&result->item, ops[i]->get->key, step.found, &step.item);
+            kv_fill_item(&result->item, ops[i]->get->key, step.found, &step.item);
             result->result.item = &result->item;
         }
         list[i] = &result->result;
@@ -209,7 +63,7 @@ static void respond_txn(struct write *write, const struct outcome *outcome)
     const Candor__V1__TxnRequest *request = write->request;
     const struct write_result *result = &write->result;
     struct rpc_call *call = write->ticket.call;
-    struct eval_answer answer = answer_of(write);
+    struct eval_answer answer = kv_answer_of(write);
     Candor__V1__TxnOp *const *ops = answer.succeeded ? request->then_ops : request->else_ops;
     size_t op_count = answer.succeeded ? request->n_then_ops : request->n_else_ops;
     struct txn_result *results = rpc_call_alloc(call, (op_count + 1) * sizeof *results);
@@ -263,7 +117,7 @@ static bool read_compare(const struct txn_reading *txn, const char *field,
     if (!kv_check_key(txn->node, txn->call, key, from->key))
         return false;
     if ((unsigned)from->relation > EVAL_GREATER)
-        return invalid(txn->node, txn->call, field, "unknown relation");
+        return kv_invalid(txn->node, txn->call, field, "unknown relation");
     *to = (struct eval_compare){.key = binary_slice(from->key),
                                 .relation = (enum eval_relation)from->relation};
     switch (from->target_case) {
@@ -284,8 +138,8 @@ static bool read_compare(const struct txn_reading *txn, const char *field,
         to->number = from->version;
         return true;
     default:
-        return invalid(txn->node, txn->call, field,
-                       "none of exists, value, mod_seq, version is set");
+        return kv_invalid(txn->node, txn->call, field,
+                          "none of exists, value, mod_seq, version is set");
     }
 }
 
@@ -315,31 +169,34 @@ static bool read_step(struct txn_reading *txn, const char *field, const Candor__
 {
     char key[SUBFIELD_BYTES];
     char value[SUBFIELD_BYTES];
-    ProtobufCBinaryData none = {0};
+    char ttl[SUBFIELD_BYTES];
     ProtobufCBinaryData at;
     switch (from->op_case) {
     case CANDOR__V1__TXN_OP__OP_PUT:
         snprintf(key, sizeof key, "%s.put.key", field);
         at = from->put->key;
-        *to = (struct eval_step){EVAL_STEP_PUT, binary_slice(at), binary_slice(from->put->value)};
+        *to = (struct eval_step){EVAL_STEP_PUT, binary_slice(at), binary_slice(from->put->value),
+                                 from->put->ttl_ms};
         break;
     case CANDOR__V1__TXN_OP__OP_DELETE:
         snprintf(key, sizeof key, "%s.delete.key", field);
         at = from->delete_->key;
-        *to = (struct eval_step){EVAL_STEP_DELETE, binary_slice(at), binary_slice(none)};
+        *to = (struct eval_step){.kind = EVAL_STEP_DELETE, .key = binary_slice(at)};
         break;
     case CANDOR__V1__TXN_OP__OP_GET:
         snprintf(key, sizeof key, "%s.get.key", field);
         at = from->get->key;
-        *to = (struct eval_step){EVAL_STEP_GET, binary_slice(at), binary_slice(none)};
+        *to = (struct eval_step){.kind = EVAL_STEP_GET, .key = binary_slice(at)};
         break;
     default:
-        return invalid(txn->node, txn->call, field, "neither a put, a delete nor a get");
+        return kv_invalid(txn->node, txn->call, field, "neither a put, a delete nor a get");
     }
     snprintf(value, sizeof value, "%s.put.value", field);
+    snprintf(ttl, sizeof ttl, "%s.put.ttl_ms", field);
     txn->write_bytes += to->key.length + to->value.length;
     return kv_check_key(txn->node, txn->call, key, at) &&
-           kv_check_value(txn->node, txn->call, value, slice_binary(to->value));
+           kv_check_value(txn->node, txn->call, value, slice_binary(to->value)) &&
+           kv_check_ttl(txn->node, txn->call, ttl, to->ttl_ms);
 }
 
 static bool read_steps(struct txn_reading *txn, const char *name, Candor__V1__TxnOp *const *ops,
@@ -381,7 +238,7 @@ void kv_txn(Candor__V1__KV_Service *service, const Candor__V1__TxnRequest *reque
         !read_steps(&txn, "else_ops", request->else_ops, request->n_else_ops, &op.else_steps))
         return;
     if (request->n_then_ops + request->n_else_ops == 0) {
-        invalid(txn.node, txn.call, "then_ops, else_ops", "there is nothing to do");
+        kv_invalid(txn.node, txn.call, "then_ops, else_ops", "there is nothing to do");
         return;
     }
     struct write *write =

@@ -266,7 +266,7 @@ static bool add_item(const struct state_item *item, void *closure)
     answer->state_told = false;
     if (full || !kv_read_has_room(reading))
         return false;
-    kv_read_fill_item(&reading->items[reading->item_count++], item);
+    kv_read_fill_item(reading, &reading->items[reading->item_count++], item);
     reading->item_bytes += bytes;
     answer->state_told = true;
     return true;

@@ -8,11 +8,12 @@
 #include "node/shared/bytes.h"
 
 /* Around a key and a value in a message, at most. */
-enum { EVENT_BYTES = 24, RECORD_BYTES = 96 };
+enum { EVENT_BYTES = 40, RECORD_BYTES = 96 };
 
 bool watch_filter_takes(const struct watch_filter *filter, const struct record_op *op)
 {
     bool left_out = op->kind == RECORD_PUT ? filter->no_puts : filter->no_deletes;
+    left_out = left_out || op->kind == RECORD_KEEP; /* nothing to see has changed */
     return !left_out && interval_holds(filter->range, op->key) &&
            (filter->upto_key == NULL || slice_compare(op->key, *filter->upto_key) <= 0);
 }
@@ -59,7 +60,8 @@ static bool has_room_for_chunk(struct watch_page *page)
     return more != NULL;
 }
 
-static bool add_event(struct watch_page *page, const struct record_op *op)
+static bool add_event(struct watch_page *page, const struct record *record,
+                      const struct record_op *op)
 {
     if (!has_room_for_event(page))
         return false;
@@ -69,8 +71,11 @@ static bool add_event(struct watch_page *page, const struct record_op *op)
     event->type = put ? CANDOR__V1__WATCH_EVENT_TYPE__WATCH_EVENT_TYPE_PUT
                       : CANDOR__V1__WATCH_EVENT_TYPE__WATCH_EVENT_TYPE_DELETE;
     event->key = slice_binary(op->key);
-    if (put)
+    event->expired = op->kind == RECORD_EXPIRE;
+    if (put) {
         event->value = slice_binary(op->value);
+        event->ttl_ms = saturating_sub(op->until_ms, record->log_ms);
+    }
     return true;
 }
 
@@ -84,7 +89,7 @@ static bool add_events(struct watch_page *page, const struct watch_filter *filte
         if (!watch_filter_takes(filter, &op))
             continue;
         *bytes += op.key.length + op.value.length + EVENT_BYTES;
-        if (!add_event(page, &op))
+        if (!add_event(page, record, &op))
             return false;
     }
     return true;

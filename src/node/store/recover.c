@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/logging.h"
 #include "base/types.h"
+#include "disk/disk.h"
 #include "log/hard_state.h"
 #include "log/log.h"
 #include "node/shared/node_state.h"
@@ -110,7 +111,8 @@ static enum candor_code open_sound_state(struct node *node, struct candor_error 
     bool can;
     struct candor_error why = {0};
     enum candor_code code = node->state != NULL ? CANDOR_OK : open_state(node, &why);
-    if (code == CANDOR_DATA_LOSS && can_rebuild(node, &can, &why) == CANDOR_OK && can) {
+    bool rotten = code == CANDOR_DATA_LOSS && !disk_sync_has_failed(); /* R3 */
+    if (rotten && can_rebuild(node, &can, &why) == CANDOR_OK && can) {
         log_warn("state_rebuild", "why=\"%s\"", why.message);
         code = state_rebuild(node->state_dir, &why);
         if (code == CANDOR_OK)

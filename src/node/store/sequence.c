@@ -18,6 +18,7 @@
 #include "node/shared/node_state.h"
 #include "node/shared/ticket.h"
 #include "node/store/group.h"
+#include "node/store/sequence_group.h"
 #include "node/store/shortage.h"
 #include "node/store/work.h"
 #include "node/store/write.h"
@@ -26,18 +27,6 @@
 #include "state/state.h"
 #include "topology/topology.h"
 
-struct group {
-    struct node *node;
-    struct state_group *state;
-    struct buffer *out;
-    struct batch_writer batch; /* count 0: none is open */
-    struct candor_epoch epoch;
-    uint64_t next_seq;
-    uint64_t wall_ms;
-    size_t answer_bytes;
-    bool staged; /* the replicas are being given it */
-};
-
 /* ---- One operation --------------------------------------------------------------------------- */
 
 static bool get(void *closure, struct slice key, struct eval_item *out)
@@ -45,28 +34,8 @@ static bool get(void *closure, struct slice key, struct eval_item *out)
     struct state_item item;
     if (!state_group_get(closure, key, &item))
         return false;
-    *out = (struct eval_item){item.value, item.mod_seq, item.version};
+    *out = (struct eval_item){item.value, item.mod_seq, item.version, item.until_ms};
     return true;
-}
-
-/* A batch stays small enough for one message, unless one record alone is larger. */
-static void add_record(struct group *group, const struct record_write *write,
-                       const struct record_op *ops, uint32_t op_count)
-{
-    bool full = group->batch.count > 0 &&
-                batch_bytes(&group->batch) + batch_write_bytes(write, ops, op_count) >
-                    LIMIT_GROUP_COMMIT_BYTES;
-    if (full)
-        batch_end(&group->batch);
-    if (full || group->batch.count == 0)
-        group->batch = batch_begin(group->out, RECORD_WRITE, group->epoch, group->next_seq,
-                                   state_group_chain(group->state));
-    batch_add_write(&group->batch, write, ops, op_count);
-    struct record record;
-    batch_newest(&group->batch, &record);
-    ASSERT_U64(record.seq, ==, group->next_seq);
-    state_group_apply(group->state, &record);
-    group->next_seq++;
 }
 
 static void run_op(struct group *group, struct write *write, uint32_t part)
@@ -74,7 +43,8 @@ static void run_op(struct group *group, struct write *write, uint32_t part)
     struct eval *eval = &group->node->writer->eval;
     struct write_result *result = &write->result;
     struct eval_reader reader = {get, group->state};
-    result->code = eval_run(eval, &write->ops[part], group->next_seq, &reader);
+    expire_named(group, &write->ops[part]);
+    result->code = eval_run(eval, &write->ops[part], group->next_seq, group->log_ms, &reader);
     result->reason = eval->reason;
     buffer_put(&result->answers, eval->answer.bytes, eval->answer.length);
     group->answer_bytes += eval->answer.length;
@@ -83,6 +53,7 @@ static void run_op(struct group *group, struct write *write, uint32_t part)
     struct record_write record = {
         .ack = write->ack,
         .wall_ms = group->wall_ms,
+        .log_ms = group->log_ms,
         .request = write->request_id,
         .result = buffer_slice(&eval->answer),
         .part = (uint16_t)part,
@@ -92,7 +63,7 @@ static void run_op(struct group *group, struct write *write, uint32_t part)
     result->last = (struct candor_pos){group->epoch, group->next_seq};
     if (result->first.seq == 0)
         result->first = result->last;
-    add_record(group, &record, eval->ops, eval->op_count);
+    sequence_add(group, &record, eval->ops, eval->op_count);
 }
 
 /* ---- One write ------------------------------------------------------------------------------- */
@@ -177,22 +148,37 @@ static void run_write(struct group *group, struct write *write)
 
 static bool joins(const struct work *work, struct candor_epoch epoch)
 {
-    return work->type == CORE_ACTION_WRITE && !work->drain && epoch_equal(work->epoch, epoch);
+    bool sequenced = work->type == CORE_ACTION_WRITE || work->type == CORE_ACTION_EXPIRE;
+    return sequenced && !work->drain && epoch_equal(work->epoch, epoch);
+}
+
+/* The log's time when the newest of them came: a key that one of them puts is there for its whole
+ * TTL, however long the others have waited for the disk (R69). */
+static uint64_t newest_ms(struct work **works, size_t count)
+{
+    size_t last = 0;
+    while (last + 1 < count && joins(works[last + 1], works[0]->epoch))
+        last++;
+    return works[last]->log_ms;
 }
 
 /* Runs the first writes until the group is large enough; returns how many. */
 static size_t run_writes(struct group *group, struct work **works, size_t count)
 {
     size_t taken = 0;
+    expire_due(group);
     while (taken < count && joins(works[taken], group->epoch) &&
            group->out->length + group->answer_bytes < LIMIT_GROUP_COMMIT_BYTES) {
-        run_write(group, works[taken++]->write);
+        const struct work *work = works[taken++];
+        if (work->write != NULL)
+            run_write(group, work->write);
         /* one that does not fit fails alone */
         if (state_group_is_tight(group->state))
             break;
     }
     if (group->batch.count > 0)
         batch_end(&group->batch);
+    (void)state_group_due(group->state, 0, NULL, 0, &group->next_end_ms);
     return taken;
 }
 
@@ -205,13 +191,19 @@ static bool overlaps(const struct group *group)
            !state_group_is_tight(group->state);
 }
 
+static struct node_event *event_of(const struct group *group, enum core_event_type type)
+{
+    struct node_event *event = event_new(type);
+    event->core.staged.epoch = group->epoch;
+    event->core.staged.last_seq = group->next_seq - 1;
+    return event;
+}
+
 /* R68. From here on nothing of the group is refused: all that could refuse it was asked. */
 static void stage(struct group *group)
 {
-    struct node_event *event = event_new(CORE_EVENT_STAGED);
+    struct node_event *event = event_of(group, CORE_EVENT_STAGED);
     buffer_put(&event->bytes, group->out->bytes, group->out->length);
-    event->core.staged.epoch = group->epoch;
-    event->core.staged.last_seq = group->next_seq - 1;
     event->core.staged.batches = buffer_slice(&event->bytes);
     work_answer(group->node, event);
     work_push_answers(group->node);
@@ -235,8 +227,10 @@ static enum candor_code append(struct group *group, struct candor_error *err)
 static void take_back(struct group *group, uint64_t last_before)
 {
     group_take_back(group->node, last_before);
-    if (group->staged)
-        group->node->writer->withdrawn_epoch = group->epoch;
+    if (!group->staged)
+        return;
+    group->node->writer->withdrawn_epoch = group->epoch;
+    work_answer(group->node, event_of(group, CORE_EVENT_WITHDRAWN));
 }
 
 /* Log, then state. RESOURCE_EXHAUSTED: nothing is stored. Any other failure stops the node (R3). */
@@ -264,15 +258,33 @@ static void store(struct group *group, struct candor_error *err)
 }
 
 static void answer_write(struct node *node, struct write *write, const struct candor_error *stored,
-                         struct buffer bytes, bool withdrawn)
+                         struct buffer bytes, uint64_t next_end_ms, bool withdrawn)
 {
     const struct write_result *result = &write->result;
-    bool placed = stored->code == CANDOR_OK || withdrawn;
-    uint64_t last_seq = placed ? result->last.seq : log_last(node->log);
     write->appended = (struct node_event){.embedded = true, .bytes = bytes};
     write->appended.core.appended.ticket = ticket_number(&write->ticket);
     write->appended.core.appended.withdrawn = withdrawn;
-    group_answer(node, &write->appended, stored, write->work.epoch, result->first.seq, last_seq);
+    write->appended.core.appended.next_end_ms = next_end_ms;
+    write->appended.core.appended.written_seq = result->last.seq;
+    group_answer(node, &write->appended, stored, write->work.epoch, result->first.seq,
+                 log_last(node->log));
+}
+
+/* Of an EXPIRE, which has no write. */
+static void answer_expire(struct node *node, struct candor_epoch epoch,
+                          const struct candor_error *stored, struct buffer bytes,
+                          uint64_t next_end_ms)
+{
+    struct node_event *event = event_new(CORE_EVENT_APPENDED);
+    event->bytes = bytes;
+    event->core.appended.next_end_ms = next_end_ms;
+    group_answer(node, event, stored, epoch, 0, log_last(node->log));
+}
+
+/* What was executed long before, and still stands. */
+static bool stands(const struct write *write, uint64_t last)
+{
+    return write != NULL && write->result.replayed && write->result.last.seq <= last;
 }
 
 /* The first event carries the bytes of the whole group, unless it was staged. When nothing could be
@@ -283,24 +295,33 @@ static void answer_group(struct group *group, struct work **works, size_t count,
     static const struct candor_error well = {0};
     struct node *node = group->node;
     uint64_t last = log_last(node->log);
+    bool failed = stored->code != CANDOR_OK;
+    uint64_t next_end_ms = failed ? 1 : group->next_end_ms; /* what was due still is */
     for (size_t i = 0; i < count; i++) {
         struct write *write = works[i]->write;
-        bool stands = write->result.replayed && write->result.last.seq <= last;
         struct buffer bytes = {0};
         if (i == 0 && stored->code == CANDOR_OK && !group->staged) {
             bytes = *group->out;
             *group->out = (struct buffer){0};
         }
-        bool placed = write->result.recorded || write->result.replayed;
-        bool withdrawn = group->staged && stored->code != CANDOR_OK && placed && !stands;
-        answer_write(node, write, stands ? &well : stored, bytes, withdrawn);
+        if (write == NULL) {
+            answer_expire(node, group->epoch, stored, bytes, next_end_ms);
+            continue;
+        }
+        bool there = stands(write, last);
+        bool placed = write->result.recorded || (write->result.replayed && !there);
+        bool withdrawn = failed && group->staged && placed;
+        answer_write(node, write, there ? &well : stored, bytes, next_end_ms, withdrawn);
     }
 }
 
-/* A write of an epoch that the log is not in: it is over, or never began here. */
-static size_t refuse_write(struct node *node, struct work *work, const struct candor_error *why)
+/* Of an epoch that the log is not in: it is over, or never began here. */
+static size_t refuse(struct node *node, struct work *work, const struct candor_error *why)
 {
-    answer_write(node, work->write, why, (struct buffer){0}, false);
+    if (work->write != NULL)
+        answer_write(node, work->write, why, (struct buffer){0}, 0, false);
+    else
+        answer_expire(node, work->epoch, why, (struct buffer){0}, 0);
     return 1;
 }
 
@@ -321,7 +342,7 @@ size_t sequence_writes(struct node *node, struct work **works, size_t count)
     struct candor_error err = {0};
     bool over = epoch_equal(works[0]->epoch, writer->withdrawn_epoch);
     if (over || !epoch_equal(works[0]->epoch, writer->tail_epoch))
-        return refuse_write(node, works[0], &(struct candor_error){.code = CANDOR_ABORTED});
+        return refuse(node, works[0], &(struct candor_error){.code = CANDOR_ABORTED});
     struct group group = {
         .node = node,
         .out = &writer->group,
@@ -334,10 +355,11 @@ size_t sequence_writes(struct node *node, struct work **works, size_t count)
         state_group_begin(node->state, commit_of_group(node), &group.state, &err);
     if (code == CANDOR_RESOURCE_EXHAUSTED) {
         shortage_note(node, &err);
-        return refuse_write(node, works[0], &err);
+        return refuse(node, works[0], &err);
     }
     if (code != CANDOR_OK)
         node_fatal(node, &err);
+    group.log_ms = max_u64(newest_ms(works, count), state_group_log_ms(group.state));
     size_t taken = run_writes(&group, works, count);
     err = (struct candor_error){0};
     store(&group, &err);

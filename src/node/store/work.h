@@ -14,6 +14,7 @@ struct work {
     bool drain;          /* not the core's: answer with a `drained` event */
     struct write *write; /* WRITE: the work is part of it */
     struct candor_epoch epoch;
+    uint64_t log_ms; /* WRITE, EXPIRE: the log's time (R69) */
     uint64_t seq;
     uint64_t cluster_id;
     bool forked;

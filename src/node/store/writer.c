@@ -124,6 +124,7 @@ static size_t do_some(struct node *node, struct work **works, size_t count)
     }
     switch (work->type) {
     case CORE_ACTION_WRITE:
+    case CORE_ACTION_EXPIRE:
         return sequence_writes(node, works, count);
     case CORE_ACTION_APPEND:
         return group_appends(node, works, count);
@@ -156,8 +157,8 @@ void writer_do(struct node *node, struct work **works, size_t count)
     bool appended = false;
     count = take_commits(node, works, count, &committed);
     for (size_t i = 0; i < count;) {
-        appended =
-            appended || works[i]->type == CORE_ACTION_WRITE || works[i]->type == CORE_ACTION_APPEND;
+        appended = appended || works[i]->type == CORE_ACTION_WRITE ||
+                   works[i]->type == CORE_ACTION_EXPIRE || works[i]->type == CORE_ACTION_APPEND;
         size_t done = do_some(node, works + i, count - i);
         ASSERT(done > 0 && done <= count - i);
         for (size_t j = 0; j < done; j++)

@@ -69,7 +69,9 @@ static void stored_ok(struct transcript *transcript, struct node *node,
     char text[PHRASE_BYTES];
     char pos[POS_TEXT_BYTES];
     uint64_t first = max_u64(event->appended.first_seq, seen->stored + 1);
-    uint64_t last = event->appended.last_seq;
+    bool written = event->appended.written_seq != 0;
+    uint64_t own = written ? event->appended.written_seq : event->appended.last_seq;
+    uint64_t last = own;
     if (event->appended.batches.length > 0)
         batches_range(event->appended.batches, &first, &last);
     last = max_u64(last, seen->staged);
@@ -77,11 +79,11 @@ static void stored_ok(struct transcript *transcript, struct node *node,
     if (last > seen->stored)
         say(transcript, node->id.text, "stores %s",
             phrase_records(transcript, &node->disk, first, last, text));
-    else if (event->appended.first_seq <= seen->answered)
+    else if (event->appended.first_seq != 0 && event->appended.first_seq <= seen->answered)
         say(transcript, node->id.text, "finds it done already, at %s",
             pos_text(disk_pos(&node->disk, last), pos));
     seen->stored = max_u64(seen->stored, last);
-    seen->answered = max_u64(seen->answered, event->appended.last_seq);
+    seen->answered = max_u64(seen->answered, own);
 }
 
 static void stored(struct transcript *transcript, struct node *node, const struct core_event *event)
