@@ -88,9 +88,25 @@ static void free_key(void *node)
     free(key);
 }
 
+/* A key that was given another TTL is put again with the value that it had. */
 static bool is_put(const Candor__V1__RollbackOp *op)
 {
-    return op->kind == CANDOR__V1__ROLLBACK_OP__KIND__KIND_PUT;
+    return op->kind == CANDOR__V1__ROLLBACK_OP__KIND__KIND_PUT ||
+           op->kind == CANDOR__V1__ROLLBACK_OP__KIND__KIND_KEEP;
+}
+
+static ProtobufCBinaryData value_of(const Candor__V1__RollbackOp *op)
+{
+    return op->kind == CANDOR__V1__ROLLBACK_OP__KIND__KIND_KEEP ? op->old_value : op->new_value;
+}
+
+/* What nobody asked for: the primary's delete of a key whose time was over; another TTL of what was
+ * not there. */
+static bool is_nobodys(const Candor__V1__RollbackOp *op)
+{
+    bool existed = op->old_unknown || op->old_case == CANDOR__V1__ROLLBACK_OP__OLD_OLD_VALUE;
+    return op->kind == CANDOR__V1__ROLLBACK_OP__KIND__KIND_EXPIRE ||
+           (op->kind == CANDOR__V1__ROLLBACK_OP__KIND__KIND_KEEP && !existed);
 }
 
 /* The first pass: how the archive leaves each key, so that a replay that was cut short can be
@@ -101,9 +117,12 @@ static bool note_keys(void *closure, const Candor__V1__RollbackArchive *archive,
     (void)archive;
     for (size_t i = 0; i < record->n_ops; i++) {
         const Candor__V1__RollbackOp *op = record->ops[i];
+        ProtobufCBinaryData value = value_of(op);
+        if (is_nobodys(op))
+            continue;
         struct key *key = make_key(closure, op->key);
         free(key->last.bytes);
-        key->last = (struct holding){is_put(op), copy_of(op->new_value), op->new_value.len};
+        key->last = (struct holding){is_put(op), copy_of(value), value.len};
     }
     return true;
 }
@@ -138,7 +157,7 @@ static void print_conflict(const struct replay *replay, const Candor__V1__Rollba
     print_escaped(bytes_of(op->key), stdout);
     printf("\t%s", is_put(op) ? "put " : "del");
     if (is_put(op))
-        print_escaped(bytes_of(op->new_value), stdout);
+        print_escaped(bytes_of(value_of(op)), stdout);
     if (op->old_unknown) {
         printf("\twhat it overwrote is not known\n");
         return;
@@ -161,7 +180,7 @@ static void add_conflict(struct replay *replay, const Candor__V1__RollbackRecord
     json_object_set_new(out, "seq", json_u64(record->pos != NULL ? record->pos->seq : 0));
     json_object_set_new(out, "ack", json_string(record->ack));
     json_set_bytes(out, "key", op->key.data, op->key.len);
-    set_value(out, "archived", is_put(op), bytes_of(op->new_value));
+    set_value(out, "archived", is_put(op), bytes_of(value_of(op)));
     if (op->old_unknown)
         json_object_set_new(out, "overwrote_unknown", json_true());
     else
@@ -221,7 +240,8 @@ static void apply(struct replay *replay, struct key *key, const Candor__V1__Roll
     struct candor_compare compare = expectation(key, op);
     struct candor_txn_op write = {.kind = is_put(op) ? CANDOR_TXN_PUT : CANDOR_TXN_DELETE,
                                   .key = name,
-                                  .value = bytes_of(op->new_value)};
+                                  .value = bytes_of(value_of(op)),
+                                  .ttl_ms = op->ttl_ms};
     struct candor_txn_op look = {.kind = CANDOR_TXN_GET, .key = name};
     struct candor_txn txn = {.compares = &compare,
                              .compare_count = 1,
@@ -291,7 +311,8 @@ static bool replay_record(void *closure, const Candor__V1__RollbackArchive *arch
     (void)archive;
     struct replay *replay = closure;
     for (size_t i = 0; i < record->n_ops && replay->status == EXIT_DONE; i++)
-        replay_op(replay, record, record->ops[i]);
+        if (!is_nobodys(record->ops[i]))
+            replay_op(replay, record, record->ops[i]);
     return replay->status == EXIT_DONE;
 }
 
@@ -373,7 +394,8 @@ const struct command command_rollback_replay = {
         "that is already as the archive left it is no conflict, so a replay may be repeated.\n\n"
         "Writes are made again one by one: a transaction of several keys may be restored in part. "
         "Writes that were never acknowledged are in the archive, too (`kvctl rollback show`), and "
-        "are made again with the others.\n\n"
+        "are made again with the others. A TTL begins anew; keys whose time was over are left "
+        "alone.\n\n"
         "Exit status 6: there were conflicts.",
     .examples = "kvctl rollback replay 3-24-8d2f11c0 --dry-run\n"
                 "kvctl rollback replay 3-24-8d2f11c0 --node a -o json | jq '.conflicts[].key'\n",

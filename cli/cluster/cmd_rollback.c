@@ -142,14 +142,33 @@ const struct command command_rollback_ls = {
 
 /* ---- show ---- */
 
+/* As JSON and text name it. */
+static const char *kind_name(const Candor__V1__RollbackOp *op, bool text)
+{
+    switch (op->kind) {
+    case CANDOR__V1__ROLLBACK_OP__KIND__KIND_PUT:
+        return text ? "put" : "PUT";
+    case CANDOR__V1__ROLLBACK_OP__KIND__KIND_DELETE:
+        return text ? "del" : "DELETE";
+    case CANDOR__V1__ROLLBACK_OP__KIND__KIND_EXPIRE:
+        return text ? "expire" : "EXPIRE";
+    case CANDOR__V1__ROLLBACK_OP__KIND__KIND_KEEP:
+        return text ? "keep" : "KEEP";
+    default:
+        return text ? "?" : "UNKNOWN";
+    }
+}
+
 static json_t *json_op(const Candor__V1__RollbackOp *op)
 {
     json_t *out = json_object();
     bool put = op->kind == CANDOR__V1__ROLLBACK_OP__KIND__KIND_PUT;
-    json_object_set_new(out, "kind", json_string(put ? "PUT" : "DELETE"));
+    json_object_set_new(out, "kind", json_string(kind_name(op, false)));
     json_set_bytes(out, "key", op->key.data, op->key.len);
     if (put)
         json_set_bytes(out, "new_value", op->new_value.data, op->new_value.len);
+    if (op->ttl_ms != 0)
+        json_object_set_new(out, "ttl_ms", json_u64(op->ttl_ms));
     if (op->old_case == CANDOR__V1__ROLLBACK_OP__OLD_OLD_VALUE)
         json_set_bytes(out, "old_value", op->old_value.data, op->old_value.len);
     if (op->old_unknown)
@@ -191,7 +210,7 @@ static void print_record(const Candor__V1__RollbackRecord *record)
         const Candor__V1__RollbackOp *op = record->ops[i];
         bool put = op->kind == CANDOR__V1__ROLLBACK_OP__KIND__KIND_PUT;
         printf("%" PRIu64 "\t%s\t%s\t%s\t", record->pos != NULL ? record->pos->seq : 0, wall,
-               record->ack, put ? "put" : "del");
+               record->ack, kind_name(op, true));
         print_value("", op->key);
         if (put)
             print_value("\t", op->new_value);

@@ -15,6 +15,7 @@ static const struct option_spec cas_options[] = {
     {"expect-mod-seq", 0, "N", false, "Write if the key was written last at position N"},
     {"value-file", 0, "FILE", false, "Take the new value from FILE; - is standard input"},
     VALUE_OPTION,
+    TTL_OPTION,
     WRITE_OPTIONS,
     KEY_OPTION,
     {0},
@@ -99,7 +100,8 @@ static int swap(struct command_context *ctx, const char *operand, struct cas *ca
     uint8_t *owned = NULL;
     if (!key_operand(ctx, operand, &cas->key, &owned, &status))
         return status;
-    status = write_run(ctx, &(struct writing){call_cas, tell_cas, cas, .key = operand});
+    status = write_run(
+        ctx, &(struct writing){call_cas, tell_cas, cas, .key = operand, .takes_ttl = true});
     free(owned);
     return status;
 }
@@ -131,6 +133,7 @@ const struct command command_cas = {
         "was written; -o json shows what is there instead. With --ack majority the answer "
         "can no longer be rolled back, whichever it is.\n\n" VALUE_HELP,
     .examples = "kvctl cas lock --expect-absent me\ttakes a lock that nobody holds\n"
+                "kvctl cas lock --expect-absent me --ttl 10s\tand lets go of it by itself\n"
                 "kvctl cas colour --expect red blue\n"
                 "kvctl cas page --expect-mod-seq 1042 @page.html\n",
     .options = cas_options,

@@ -30,7 +30,7 @@ static const char *take_line(struct import *import, struct buffer *line, enum li
         return NULL;
     const char *problem = import_read_pair(&import->form, line, end, import->line == 1, &pair);
     if (problem == NULL)
-        import_senders_put(import->senders, import->line, pair.key, pair.value);
+        import_senders_put(import->senders, import->line, pair.key, pair.value, pair.ttl_ms);
     import_pair_free(&pair);
     return problem;
 }

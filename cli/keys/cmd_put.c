@@ -9,6 +9,7 @@ static const struct option_spec put_options[] = {
     KEY_OPTION,
     {"value-file", 0, "FILE", false, "Take the value from FILE; - is standard input"},
     VALUE_OPTION,
+    TTL_OPTION,
     {0},
 };
 
@@ -52,7 +53,8 @@ static int run_put(struct command_context *ctx, int argc, char **argv)
         return status;
     if (value_of_operands(ctx, argc, argv, &value, &status)) {
         put.value = value.bytes;
-        status = write_run(ctx, &(struct writing){call_put, tell_put, &put, .key = argv[0]});
+        status = write_run(
+            ctx, &(struct writing){call_put, tell_put, &put, .key = argv[0], .takes_ttl = true});
     }
     free(value.owned);
     free(owned);
@@ -76,6 +78,7 @@ const struct command command_put = {
         "kvctl put image @image.png\n"
         "kvctl put image < image.png\n"
         "date | kvctl put now\n"
+        "kvctl put greeting hello --ttl 30s\tdeleted after 30 seconds, or a little later\n"
         "kvctl put mention --literal @somebody\tthe value is @somebody\n"
         "kvctl put -- -key -value\toperands that begin with a dash\n"
         "kvctl put greeting hello --session s.token\ta later `get --session s.token` sees it\n",

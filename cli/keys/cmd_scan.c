@@ -1,4 +1,5 @@
 /* kvctl scan, export: pages of one range, one after the other. */
+#include "base/types.h"
 #include "cli/keys/list_range.h"
 
 static const struct option_spec scan_options[] = {LIST_OPTIONS, READ_OPTIONS, KEY_OPTION, {0}};
@@ -48,6 +49,8 @@ static void take_export(struct walk *walk, const struct candor_item *item)
     json_t *line = json_object();
     json_set_bytes(line, "key", item->key.data, item->key.length);
     json_set_bytes(line, "value", item->value.data, item->value.length);
+    if (item->has_ttl)
+        json_object_set_new(line, "ttl_ms", json_u64(max_u64(item->ttl_ms, 1)));
     json_dumpf(line, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(line);

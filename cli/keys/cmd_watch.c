@@ -143,6 +143,9 @@ static json_t *json_event(const struct candor_event *event)
         json_object_set_new(out, "taken_back", json_boolean(event->taken_back));
         json_object_set_new(out, "more", json_boolean(event->more));
         json_object_set_new(out, "wall_ms", json_u64(event->wall_ms));
+        json_object_set_new(out, "expired", json_boolean(event->expired));
+        json_object_set_new(out, "ttl_ms",
+                            event->ttl_ms != 0 ? json_u64(event->ttl_ms) : json_null());
     }
     return out;
 }
@@ -166,7 +169,7 @@ static void print_event(const struct candor_event *event)
         return;
     default:
         printf("%" PRIu64 "\t%s%s\t", event->pos.seq, event->taken_back ? "NOT " : "",
-               words[event->type]);
+               event->expired ? "EXPIRE" : words[event->type]);
         print_escaped(event->key, stdout);
         if (event->type != CANDOR_EVENT_DELETE) {
             putchar('\t');

@@ -70,6 +70,18 @@ static bool json_bytes(json_t *object, const char *name, struct candor_bytes *ou
     return *owned != NULL;
 }
 
+/* As `kvctl export` writes it; absent or null: none. */
+static bool json_ttl(json_t *object, uint64_t *out)
+{
+    json_t *ttl = json_object_get(object, "ttl_ms");
+    *out = 0;
+    if (ttl == NULL || json_is_null(ttl))
+        return true;
+    json_int_t ms = json_is_integer(ttl) ? json_integer_value(ttl) : 0;
+    *out = ms > 0 ? (uint64_t)ms : 0;
+    return ms > 0 && *out <= LIMIT_TTL_MS;
+}
+
 static const char *not_an_object(const struct buffer *line, bool first)
 {
     return memchr(line->bytes, '\t', line->length) != NULL
@@ -92,6 +104,8 @@ static const char *take_json(const struct import_form *form, const struct buffer
         problem = "it needs a string \"key\" or base64 \"key_b64\"";
     else if (!json_bytes(out->object, "value", &value, &out->owned))
         problem = "it needs a string \"value\" or base64 \"value_b64\"";
+    else if (!json_ttl(out->object, &out->ttl_ms))
+        problem = "\"ttl_ms\" is milliseconds, from 1 to a hundred years";
     else
         problem = take_pair(form, key, value, out);
     free(key_owned);

@@ -38,6 +38,7 @@ void import_skip_byte_order_mark(struct buffer *line);
 struct import_pair {
     struct candor_bytes key;
     struct candor_bytes value; /* may lie in the line, or in `owned` */
+    uint64_t ttl_ms;           /* 0: none */
     uint8_t joined[CANDOR_KEY_BYTES_MAX];
     json_t *object;
     uint8_t *owned;

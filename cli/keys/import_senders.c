@@ -21,6 +21,7 @@ struct load {
     size_t count;
     struct span keys[CANDOR_BATCH_OPS_MAX];
     struct span values[CANDOR_BATCH_OPS_MAX];
+    uint64_t ttls_ms[CANDOR_BATCH_OPS_MAX];
     uint64_t first_line;
     uint64_t last_line;
 };
@@ -56,6 +57,7 @@ static void send_load(struct import_senders *senders, const struct load *load)
             (struct candor_bytes){load->bytes.bytes + load->keys[i].at, load->keys[i].length};
         ops[i].value =
             (struct candor_bytes){load->bytes.bytes + load->values[i].at, load->values[i].length};
+        ops[i].ttl_ms = load->ttls_ms[i];
     }
     struct candor_result result;
     enum candor_code code =
@@ -126,7 +128,7 @@ static void hand_over(struct sender *sender)
 }
 
 void import_senders_put(struct import_senders *senders, uint64_t line, struct candor_bytes key,
-                        struct candor_bytes value)
+                        struct candor_bytes value, uint64_t ttl_ms)
 {
     struct sender *sender =
         &senders->sender[crc32c(0, key.data, key.length) % senders->options.senders];
@@ -141,6 +143,7 @@ void import_senders_put(struct import_senders *senders, uint64_t line, struct ca
     buffer_put(&load->bytes, key.data, key.length);
     load->values[n] = (struct span){load->bytes.length, value.length};
     buffer_put(&load->bytes, value.data, value.length);
+    load->ttls_ms[n] = ttl_ms;
     if (n == 0)
         load->first_line = line;
     load->last_line = line;

@@ -35,7 +35,7 @@ struct import_senders *import_senders_start(struct candor_client *client,
 /* Copies the operation, of line `line`; waits while its sender has a batch filled and one in
  * flight. */
 void import_senders_put(struct import_senders *senders, uint64_t line, struct candor_bytes key,
-                        struct candor_bytes value);
+                        struct candor_bytes value, uint64_t ttl_ms);
 /* Whether a batch has failed: nothing is sent behind it. */
 bool import_senders_failed(struct import_senders *senders, uint64_t *acknowledged);
 /* Sends what is left, waits for all, frees. */

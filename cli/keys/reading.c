@@ -81,6 +81,7 @@ json_t *json_item(const struct candor_item *item, bool keys_only)
         json_object_set_new(out, "value", json_null());
     json_object_set_new(out, "found", json_boolean(item->found));
     json_object_set_new(out, "mod_seq", item->found ? json_u64(item->mod_seq) : json_null());
+    json_object_set_new(out, "ttl_ms", item->has_ttl ? json_u64(item->ttl_ms) : json_null());
     return out;
 }
 

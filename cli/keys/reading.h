@@ -26,7 +26,7 @@ bool read_options(struct command_context *ctx, struct candor_read_options *out, 
  * of lost writes. */
 void note_freshness(struct command_context *ctx, const struct candor_result *result);
 
-/* {"key","value","found","mod_seq"}; without a value member under keys_only. */
+/* {"key","value","found","mod_seq","ttl_ms"}; without a value member under keys_only. */
 json_t *json_item(const struct candor_item *item, bool keys_only);
 /* {"epoch","generation","owner","seq"}. */
 json_t *json_pos(const struct candor_pos *pos);

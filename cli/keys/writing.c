@@ -42,6 +42,17 @@ static void name_key(struct candor_error *error, const char *key)
              cut ? "..." : "", said);
 }
 
+/* Zero would be a key that never ends, which nobody means who says --ttl. */
+static bool read_ttl(struct command_context *ctx, uint64_t *out)
+{
+    if (!option_duration_ms(ctx, "ttl", out))
+        return false;
+    if (*out != 0 || !option_given(ctx, "ttl"))
+        return true;
+    report_usage(ctx, "leave --ttl out for a key that stays", "--ttl: a key cannot end at once");
+    return false;
+}
+
 static int report_refused(struct command_context *ctx, const struct writing *writing,
                           struct candor_result *result)
 {
@@ -55,6 +66,8 @@ int write_run(struct command_context *ctx, const struct writing *writing)
     int status;
     struct session session;
     struct candor_write_options options = write_options(ctx);
+    if (writing->takes_ttl && !read_ttl(ctx, &options.ttl_ms))
+        return EXIT_USAGE;
     struct candor_client *client = context_client(ctx, &status);
     if (client == NULL || !session_begin(ctx, client, &session, &status))
         return status;

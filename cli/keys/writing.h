@@ -16,6 +16,12 @@
         "no-redirect", 0, NULL, false, "Report a redirect instead of following it"                 \
     }
 
+#define TTL_OPTION                                                                                 \
+    {                                                                                              \
+        "ttl", 0, "DURATION", false,                                                               \
+            "The key is there for so long, as in 30s, then it is deleted; default: for ever"       \
+    }
+
 /* A write to be made, with what it needs in `closure`. */
 struct writing {
     enum candor_code (*call)(struct candor_client *client,
@@ -26,6 +32,7 @@ struct writing {
     void *closure;
     /* The key as the command line has it, for errors; NULL: it is of several. */
     const char *key;
+    bool takes_ttl; /* the command has TTL_OPTION */
     /* What to do after an error, where the command knows better; it, or what it gives, may be
      * NULL. */
     const char *(*hint)(const struct candor_error *error);

@@ -129,6 +129,10 @@ enum candor_code candor_submit_cas(struct candor_client *client, struct candor_b
                                    const struct candor_expect *expect, struct candor_bytes value,
                                    const struct candor_write_options *options,
                                    const struct candor_sink *sink, struct candor_error *err);
+enum candor_code candor_submit_expire(struct candor_client *client, struct candor_bytes key,
+                                      uint64_t ttl_ms, uint64_t expect_mod_seq,
+                                      const struct candor_write_options *options,
+                                      const struct candor_sink *sink, struct candor_error *err);
 enum candor_code candor_submit_increment(struct candor_client *client, struct candor_bytes key,
                                          int64_t delta, const struct candor_bounds *bounds,
                                          const struct candor_write_options *options,

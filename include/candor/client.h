@@ -184,9 +184,13 @@ struct candor_item {
     struct candor_bytes key;
     struct candor_bytes value;
     bool found;       /* false: no such key, and nothing else is set */
+    bool has_ttl;     /* it ends: ttl_ms is set. Not told by cas, expire and txn */
     uint64_t mod_seq; /* seq of the record that wrote it last */
     uint64_t version; /* 1 when created, counted up by each write since */
-    uint64_t reserved[2];
+    /* How long it will still be there, as far as the node knows; 0: its time is over, and its
+     * delete is on its way (a LINEARIZABLE read waits for that). */
+    uint64_t ttl_ms;
+    uint64_t reserved[1];
 };
 
 /* Names one write over all its attempts. */
@@ -302,7 +306,11 @@ enum candor_code candor_scan(struct candor_client *client, const struct candor_r
 struct candor_write_options {
     enum candor_ack ack;
     uint32_t deadline_ms; /* 0: the client's */
-    uint64_t reserved[8];
+    /* put, cas: the key is there for so long from the moment in which the primary takes the write,
+     * and no shorter; then it is deleted (protocol R69). 0: until somebody deletes it; a TTL that
+     * it had ends. At most a hundred years. */
+    uint64_t ttl_ms;
+    uint64_t reserved[7];
 };
 
 enum candor_code candor_put(struct candor_client *client, struct candor_bytes key,
@@ -316,7 +324,8 @@ struct candor_op {
     bool is_delete;
     struct candor_bytes key;
     struct candor_bytes value; /* put */
-    uint64_t reserved[2];
+    uint64_t ttl_ms;           /* put: as in struct candor_write_options */
+    uint64_t reserved[1];
 };
 
 /* Many writes in one message, each with a position of its own, in order; not atomic as a whole. */
@@ -350,6 +359,18 @@ enum candor_code candor_cas(struct candor_client *client, struct candor_bytes ke
                             const struct candor_expect *expect, struct candor_bytes value,
                             const struct candor_write_options *options,
                             struct candor_result *result);
+
+/* From now on the key is there for `ttl_ms`, and no shorter; 0: it does not end any more. Its value,
+ * mod_seq and version stay. `expect_mod_seq`: only if that record wrote it last; 0: whoever did. OK
+ * either way: result->succeeded tells; if not, result->items[0] is what is there instead (found =
+ * false: nothing). options->ttl_ms does not count.
+ *
+ * Who holds a lock with a TTL cannot know that he still holds it when he acts: what the lock guards
+ * must be told the mod_seq under which it was taken, and refuse a lower one (examples/lock.c). */
+enum candor_code candor_expire(struct candor_client *client, struct candor_bytes key,
+                               uint64_t ttl_ms, uint64_t expect_mod_seq,
+                               const struct candor_write_options *options,
+                               struct candor_result *result);
 
 struct candor_bounds {
     bool has_min;
@@ -399,7 +420,8 @@ struct candor_txn_op {
     enum candor_txn_op_kind kind;
     struct candor_bytes key;
     struct candor_bytes value; /* put */
-    uint64_t reserved[4];
+    uint64_t ttl_ms;           /* put: as in struct candor_write_options */
+    uint64_t reserved[3];
 };
 
 struct candor_txn {

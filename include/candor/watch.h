@@ -79,7 +79,9 @@ struct candor_event {
     struct candor_bytes value; /* PUT, STATE */
     uint64_t version;          /* STATE */
     uint64_t wall_ms;          /* PUT, DELETE: by the primary's clock, for people */
-    uint64_t reserved[4];
+    bool expired;              /* DELETE: nobody deleted it, its time was over */
+    uint64_t ttl_ms;           /* PUT: the TTL that it was given; 0: none */
+    uint64_t reserved[2];
 };
 
 /* What one call gave; its memory is the watch's, until the next call with it. */

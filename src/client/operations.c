@@ -178,8 +178,10 @@ struct candor_item operation_item(const Candor__V1__KeyValue *from)
     return (struct candor_item){.key = bytes_of(from->key),
                                 .value = bytes_of(from->value),
                                 .found = from->found,
+                                .has_ttl = from->end_case == CANDOR__V1__KEY_VALUE__END_TTL_MS,
                                 .mod_seq = from->mod_seq,
-                                .version = from->version};
+                                .version = from->version,
+                                .ttl_ms = from->ttl_ms};
 }
 
 static bool take_items(Candor__V1__KeyValue *const *items, size_t count,
@@ -427,6 +429,7 @@ static enum candor_code put(struct candor_client *client, struct candor_bytes ke
     Candor__V1__PutRequest request = CANDOR__V1__PUT_REQUEST__INIT;
     request.key = operation_binary(key);
     request.value = operation_binary(value);
+    request.ttl_ms = options != NULL ? options->ttl_ms : 0;
     request.options = operation_write_options(client, options, &call, &write);
     return operation_call(client, &call, &request.base, outlet);
 }
@@ -499,6 +502,7 @@ static Candor__V1__BatchOp *op_message(const struct candor_op *op, struct op_mes
         candor__v1__put_request__init(&message->put);
         message->put.key = operation_binary(op->key);
         message->put.value = operation_binary(op->value);
+        message->put.ttl_ms = op->ttl_ms;
         message->op.op_case = CANDOR__V1__BATCH_OP__OP_PUT;
         message->op.put = &message->put;
     }

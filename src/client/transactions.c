@@ -5,6 +5,20 @@
 
 /* ---- CompareAndSwap ---- */
 
+static bool take_condition(bool succeeded, const Candor__V1__KeyValue *item,
+                           struct candor_result *result)
+{
+    result->succeeded = result->wrote = succeeded;
+    if (succeeded)
+        return true;
+    result->items = operation_zeroed(1, sizeof *result->items, result);
+    if (result->items == NULL)
+        return false;
+    result->items[0] = operation_item(item);
+    result->item_count = 1;
+    return true;
+}
+
 static bool take_cas(const struct call *call, struct slice body, struct candor_result *result)
 {
     (void)call;
@@ -13,16 +27,8 @@ static bool take_cas(const struct call *call, struct slice body, struct candor_r
     if (response == NULL || response->succeeded == (response->item != NULL) ||
         !operation_take_written(response->pos, response->pos, response->ack, result))
         return false;
-    result->succeeded = result->wrote = response->succeeded;
     result->replayed = response->replayed;
-    if (response->succeeded)
-        return true;
-    result->items = operation_zeroed(1, sizeof *result->items, result);
-    if (result->items == NULL)
-        return false;
-    result->items[0] = operation_item(response->item);
-    result->item_count = 1;
-    return true;
+    return take_condition(response->succeeded, response->item, result);
 }
 
 static void fill_expect(const struct candor_expect *expect,
@@ -65,6 +71,7 @@ static enum candor_code cas(struct candor_client *client, struct candor_bytes ke
     Candor__V1__CompareAndSwapRequest request = CANDOR__V1__COMPARE_AND_SWAP_REQUEST__INIT;
     request.key = operation_binary(key);
     request.value = operation_binary(value);
+    request.ttl_ms = options != NULL ? options->ttl_ms : 0;
     request.options = operation_write_options(client, options, &call, &write);
     fill_expect(expect, &request);
     return operation_call(client, &call, &request.base, outlet);
@@ -84,6 +91,60 @@ enum candor_code candor_submit_cas(struct candor_client *client, struct candor_b
                                    const struct candor_sink *sink, struct candor_error *err)
 {
     return cas(client, key, expect, value, options, SUBMITTING(sink, err));
+}
+
+/* ---- Expire ---- */
+
+static bool take_expire(const struct call *call, struct slice body, struct candor_result *result)
+{
+    (void)call;
+    const Candor__V1__ExpireResponse *response =
+        operation_unpack(&candor__v1__expire_response__descriptor, body, result);
+    if (response == NULL || response->succeeded == (response->item != NULL) ||
+        !operation_take_written(response->pos, response->pos, response->ack, result))
+        return false;
+    result->replayed = response->replayed;
+    return take_condition(response->succeeded, response->item, result);
+}
+
+static enum candor_code expire(struct candor_client *client, struct candor_bytes key,
+                               uint64_t ttl_ms, uint64_t expect_mod_seq,
+                               const struct candor_write_options *options,
+                               const struct outlet *outlet)
+{
+    struct arguments arguments = {0};
+    arguments_need(&arguments, "client", client);
+    arguments_bytes(&arguments, "key", key);
+    arguments_write(&arguments, options);
+    if (arguments.what != NULL)
+        return operation_refuse(&arguments, outlet);
+    struct call call = {.method = "/candor.v1.KV/Expire", .take = take_expire};
+    struct write_message write;
+    Candor__V1__ExpireRequest request = CANDOR__V1__EXPIRE_REQUEST__INIT;
+    request.key = operation_binary(key);
+    request.ttl_ms = ttl_ms;
+    request.options = operation_write_options(client, options, &call, &write);
+    if (expect_mod_seq != 0) {
+        request.expect_case = CANDOR__V1__EXPIRE_REQUEST__EXPECT_EXPECT_MOD_SEQ;
+        request.expect_mod_seq = expect_mod_seq;
+    }
+    return operation_call(client, &call, &request.base, outlet);
+}
+
+enum candor_code candor_expire(struct candor_client *client, struct candor_bytes key,
+                               uint64_t ttl_ms, uint64_t expect_mod_seq,
+                               const struct candor_write_options *options,
+                               struct candor_result *result)
+{
+    return expire(client, key, ttl_ms, expect_mod_seq, options, WAITING(result));
+}
+
+enum candor_code candor_submit_expire(struct candor_client *client, struct candor_bytes key,
+                                      uint64_t ttl_ms, uint64_t expect_mod_seq,
+                                      const struct candor_write_options *options,
+                                      const struct candor_sink *sink, struct candor_error *err)
+{
+    return expire(client, key, ttl_ms, expect_mod_seq, options, SUBMITTING(sink, err));
 }
 
 /* ---- Increment ---- */
@@ -196,6 +257,7 @@ static Candor__V1__TxnOp *op_message(const struct candor_txn_op *from, struct op
         candor__v1__put_request__init(&to->put);
         to->put.key = operation_binary(from->key);
         to->put.value = operation_binary(from->value);
+        to->put.ttl_ms = from->ttl_ms;
         to->op.op_case = CANDOR__V1__TXN_OP__OP_PUT;
         to->op.put = &to->put;
         break;

@@ -198,6 +198,8 @@ static bool add_record(struct candor_watch *watch, const Candor__V1__WatchRecord
         event->key = bytes_of(from->key);
         event->value = bytes_of(from->value);
         event->wall_ms = record->wall_ms;
+        event->expired = from->expired;
+        event->ttl_ms = from->ttl_ms;
     }
     return true;
 }
