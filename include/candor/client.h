@@ -360,10 +360,10 @@ enum candor_code candor_cas(struct candor_client *client, struct candor_bytes ke
                             const struct candor_write_options *options,
                             struct candor_result *result);
 
-/* From now on the key is there for `ttl_ms`, and no shorter; 0: it does not end any more. Its value,
- * mod_seq and version stay. `expect_mod_seq`: only if that record wrote it last; 0: whoever did. OK
- * either way: result->succeeded tells; if not, result->items[0] is what is there instead (found =
- * false: nothing). options->ttl_ms does not count.
+/* From now on the key is there for `ttl_ms`, and no shorter; 0: it does not end any more. Its
+ * value, mod_seq and version stay. `expect_mod_seq`: only if that record wrote it last; 0: whoever
+ * did. OK either way: result->succeeded tells; if not, result->items[0] is what is there instead
+ * (found = false: nothing). options->ttl_ms does not count.
  *
  * Who holds a lock with a TTL cannot know that he still holds it when he acts: what the lock guards
  * must be told the mod_seq under which it was taken, and refuse a lower one (examples/lock.c). */

@@ -134,7 +134,7 @@ class Mistyped(Usage):
                             (("GET", "k"), "did you mean `kvctl get`?"),
                             (("keys", "*"), "scan --keys-only"), (("ls", "/"), "scan --keys-only"),
                             (("member", "list"), "`kvctl status`"), (("endpoint", "health"), "`kvctl health`"),
-                            (("ttl", "k"), "do not expire"), (("expire", "k", "10"), "do not expire"),
+                            (("pttl", "k"), "kvctl ttl KEY"), (("setex", "k", "10"), "--ttl DURATION"),
                             (("kv", "get", "k"), "`kvctl get`"), (("info",), "`kvctl status`"),
                             (("setnx", "k", "v"), "--expect-absent"), (("move-leader",), "kvctl help transfer"),
                             (("cat", "k"), "`kvctl get KEY`"), (("agent",), "kvctl help up"), (("compaction", "7"), "by itself"),
