@@ -49,8 +49,8 @@ static bool take(struct candor_client *client, const char *key, uint64_t ttl_ms)
     struct candor_expect expect = {.kind = CANDOR_EXPECT_ABSENT};
     struct candor_write_options options = {.ttl_ms = ttl_ms};
     struct candor_result result;
-    enum candor_code code = candor_cas(client, candor_text(key), &expect, candor_text("taken"),
-                                       &options, &result);
+    enum candor_code code =
+        candor_cas(client, candor_text(key), &expect, candor_text("taken"), &options, &result);
     bool succeeded = code == CANDOR_OK && result.succeeded;
     candor_result_free(&result);
     return succeeded;
