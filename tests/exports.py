@@ -1,4 +1,5 @@
-"""libcandor exports what include/candor declares, and nothing else: tests/exports.py build/lib
+"""libcandor exports what include/candor declares, and nothing else, and calls nothing that ends its host's process or changes
+what belongs to all of it: tests/exports.py build/lib
 
 The list is src/client/candor.map: the shared library has its names, with their versions, the static one the same names."""
 import os
@@ -9,6 +10,11 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HEADERS = os.path.join(ROOT, "include/candor")
 MAP = os.path.join(ROOT, "src/client/candor.map")
+
+
+# abort() alone is there: for broken invariants, of this project and of NNG.
+NOT_FOR_LIBRARIES = {"exit", "_exit", "_Exit", "quick_exit", "raise", "kill", "pthread_kill", "signal", "sigaction", "setrlimit",
+                     "atexit", "fork", "execve", "setlocale", "chdir", "umask"}
 
 
 def declared():
@@ -49,8 +55,15 @@ def differences(folder):
             yield f"{what} has {name}, which the others do not have"
 
 
+def trespasses(folder):
+    lines = subprocess.run(["nm", "-D", "--undefined-only", os.path.join(folder, "libcandor.so")], capture_output=True, text=True,
+                           check=True).stdout.split()
+    for name in sorted(NOT_FOR_LIBRARIES & {word.split("@")[0] for word in lines}):
+        yield f"libcandor.so calls {name}()"
+
+
 def main():
-    found = list(differences(sys.argv[1]))
+    found = [*differences(sys.argv[1]), *trespasses(sys.argv[1])]
     print("\n".join(found))
     return 1 if found or len(listed()) < 20 else 0
 

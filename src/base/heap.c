@@ -64,11 +64,18 @@ static void sink(struct heap *heap, uint32_t at, struct heap_entry entry)
     stand(heap, at, entry);
 }
 
+void heap_put_reserved(struct heap *heap, uint32_t item, uint64_t key)
+{
+    ASSERT_U64(heap->count, <, heap->capacity);
+    ASSERT_U64(item, <, heap->place_count);
+    ASSERT_U64(heap->places[item], ==, 0);
+    rise(heap, heap->count++, (struct heap_entry){key, item});
+}
+
 void heap_put(struct heap *heap, uint32_t item, uint64_t key)
 {
     reserve(heap, item);
-    ASSERT_U64(heap->places[item], ==, 0);
-    rise(heap, heap->count++, (struct heap_entry){key, item});
+    heap_put_reserved(heap, item, key);
 }
 
 void heap_remove(struct heap *heap, uint32_t item)

@@ -31,6 +31,8 @@ void heap_free(struct heap *heap);
 bool heap_reserve(struct heap *heap, uint32_t count);
 /* The item must not be in it. O(log count). */
 void heap_put(struct heap *heap, uint32_t item, uint64_t key);
+/* Likewise, of one that was reserved for. */
+void heap_put_reserved(struct heap *heap, uint32_t item, uint64_t key);
 /* Does nothing when the item is not in it. O(log count). */
 void heap_remove(struct heap *heap, uint32_t item);
 /* An item with the least key; NULL when it is empty. Valid up to the next change. */

@@ -162,7 +162,7 @@ void agenda_leave(struct candor_client *client, uint32_t number)
 void agenda_put_locked(struct submitted *submitted)
 {
     struct agenda *agenda = submitted->operation.client->agenda;
-    heap_put(&agenda->due, submitted->number, submitted->operation.resume_ns);
+    heap_put_reserved(&agenda->due, submitted->number, submitted->operation.resume_ns);
     if (heap_first(&agenda->due)->item == submitted->number)
         pthread_cond_signal(&agenda->changed);
 }

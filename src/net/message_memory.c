@@ -9,12 +9,15 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/types.h"
+#include "net/assured.h"
 #include "net/nng_fixes.h"
 
 #define BUCKETS 1024
 #define COUNTED_BYTES ((size_t)16 << 10)
 #define SERVERS 64
 
+void *__real_nni_alloc(size_t bytes);
+void *__wrap_nni_alloc(size_t bytes);
 void *__real_nni_zalloc(size_t bytes);
 void *__wrap_nni_zalloc(size_t bytes);
 void __real_nni_free(void *memory, size_t bytes);
@@ -173,15 +176,28 @@ static void *alloc_counted(size_t bytes)
     return memory;
 }
 
-/* Weak: a test of lacking memory puts its own in this place. */
+/* Weak, both: a test of lacking memory puts its own in this place. */
 __attribute__((weak)) void *__wrap_nni_zalloc(size_t bytes)
 {
     bool counted = bytes >= COUNTED_BYTES && purpose.budget != NULL;
-    return counted ? alloc_counted(bytes) : __real_nni_zalloc(bytes);
+    if (assured_refuses())
+        return NULL;
+    void *memory = counted ? alloc_counted(bytes) : __real_nni_zalloc(bytes);
+    return memory != NULL ? memory : assured_memory(bytes);
+}
+
+__attribute__((weak)) void *__wrap_nni_alloc(size_t bytes)
+{
+    if (assured_refuses())
+        return NULL;
+    void *memory = __real_nni_alloc(bytes);
+    return memory != NULL ? memory : assured_memory(bytes);
 }
 
 void __wrap_nni_free(void *memory, size_t bytes)
 {
+    if (assured_return(memory))
+        return;
     struct body *body = bytes >= COUNTED_BYTES ? forget(memory) : NULL;
     if (body != NULL) {
         budget_give(body->budget, body->bytes);

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "net/names.h"
+#include "net/start.h"
 #include "rpc/coalesce.h"
 #include "rpc/dispatch.h"
 #include "rpc/exchange.h"
@@ -165,7 +166,7 @@ enum candor_code rpc_client_open(const char *address, size_t message_bytes, stru
         return candor_error_set(err, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_NONE,
                                 "out of memory");
     client->message_bytes = message_bytes;
-    int error = nng_req0_open(&client->socket);
+    int error = net_open_req(&client->socket);
     if (error != 0) {
         free(client);
         return open_failed(error, CANDOR_UNAVAILABLE, "open a socket", err);

@@ -177,31 +177,33 @@ static void take_unknown(struct slot *slot)
         send_alone(slot, &slot->outgoing->calls[i]);
 }
 
-/* False: it does not decode. */
-static bool take_reply(struct slot *slot, const Candor__V1__RpcReply *reply)
+/* Any but OK: no call has been told anything. */
+static enum unpack_result take_reply(struct slot *slot, const Candor__V1__RpcReply *reply)
 {
     const struct outgoing *outgoing = slot->outgoing;
     if (reply->reason == CANDOR__V1__REASON__REASON_UNKNOWN_METHOD) {
         take_unknown(slot);
-        return true;
+        return UNPACK_OK;
     }
     if (reply->code != CANDOR__V1__CODE__CODE_OK) { /* all have the bundle's fate */
         for (uint32_t i = 0; i < outgoing->count; i++) {
             Candor__V1__RpcReply copy = *reply;
             exchange_end(slot, outgoing->calls[i].exchange, &copy);
         }
-        return true;
+        return UNPACK_OK;
     }
     ProtobufCMessage *message;
-    if (unpack_message(&candor__v1__bundle_response__descriptor, &slot->arena,
-                       slice_of(reply->body.data, reply->body.len), &message) != UNPACK_OK)
-        return false;
+    enum unpack_result result =
+        unpack_message(&candor__v1__bundle_response__descriptor, &slot->arena,
+                       slice_of(reply->body.data, reply->body.len), &message);
+    if (result != UNPACK_OK)
+        return result;
     const Candor__V1__BundleResponse *response = (const Candor__V1__BundleResponse *)message;
     if (response->n_replies != outgoing->count)
-        return false;
+        return UNPACK_MALFORMED;
     for (uint32_t i = 0; i < outgoing->count; i++)
         take_one(slot, &outgoing->calls[i], response->replies[i], reply);
-    return true;
+    return UNPACK_OK;
 }
 
 static void bundle_failed(struct slot *slot, const struct candor_error *error)
@@ -212,14 +214,20 @@ static void bundle_failed(struct slot *slot, const struct candor_error *error)
 
 static void bundle_answered(struct slot *slot, Candor__V1__RpcReply *reply)
 {
-    if (take_reply(slot, reply)) {
+    enum unpack_result result = take_reply(slot, reply);
+    if (result == UNPACK_OK) {
         outgoing_recycle(slot->client, slot->outgoing);
         return;
     }
     struct candor_error error;
-    candor_error_set(&error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
-                     "the reply of %s does not decode as candor.v1.BundleResponse",
-                     slot->client->dialed.address);
+    if (result == UNPACK_NO_MEMORY)
+        candor_error_set(&error, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OUTCOME_UNKNOWN,
+                         "out of memory: a reply of %s came and could not be kept",
+                         slot->client->dialed.address);
+    else
+        candor_error_set(&error, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
+                         "the reply of %s does not decode as candor.v1.BundleResponse",
+                         slot->client->dialed.address);
     bundle_failed(slot, &error);
 }
 

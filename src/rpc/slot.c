@@ -67,8 +67,14 @@ static void take_reply(struct slot *slot, struct slice bytes)
     const char *address = slot->client->dialed.address;
     ProtobufCMessage *message;
     unpack_limit(&slot->arena, bytes.length);
-    if (unpack_message(&candor__v1__rpc_reply__descriptor, &slot->arena, bytes, &message) !=
-        UNPACK_OK) {
+    enum unpack_result result =
+        unpack_message(&candor__v1__rpc_reply__descriptor, &slot->arena, bytes, &message);
+    if (result == UNPACK_NO_MEMORY) {
+        fail(slot, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OUTCOME_UNKNOWN,
+             "out of memory: a reply of %s came and could not be kept", address);
+        return;
+    }
+    if (result != UNPACK_OK) {
         fail(slot, CANDOR_INTERNAL, CANDOR_REASON_MALFORMED,
              "the reply of %s does not decode as candor.v1.RpcReply", address);
         return;
@@ -214,8 +220,9 @@ static void sent(struct slot *slot, int error)
     if (error == NNG_ECANCELED || error == NNG_ECLOSED)
         fail_cancelled(slot, false);
     else
-        fail(slot, CANDOR_INTERNAL, CANDOR_REASON_NONE, "cannot send to %s: %s",
-             client->dialed.address, nng_strerror(error));
+        fail(slot, error == NNG_ENOMEM ? CANDOR_RESOURCE_EXHAUSTED : CANDOR_INTERNAL,
+             CANDOR_REASON_NONE, "cannot send to %s: %s", client->dialed.address,
+             nng_strerror(error));
 }
 
 static void receive_failed(struct slot *slot, int error)

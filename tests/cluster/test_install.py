@@ -1,5 +1,6 @@
 """What `cmake --install` puts somewhere is all that a program of somebody else needs, by pkg-config and by find_package."""
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -81,6 +82,23 @@ class Install(unittest.TestCase):
                 program = os.path.join(build, f"{language}-{kind}")
                 self.assertEqual("libcandor.so.0.1]" in self.needed(program), kind == "candor")
                 self.check(program)
+
+    def test_whatever_it_is_refused_the_process_goes_on(self):
+        """Each thread and descriptor in turn, and allocation after allocation, within the library as it is installed."""
+        shutil.copy(os.path.join(OUTSIDE, "shortage.c"), self.dir)
+        flags = output_of(["pkg-config", "--cflags", "--libs", "candor"], env=self.environment)
+        words = output_of(["sh", "-c", f"printf '%s\\n' {flags}"]).splitlines()
+        program = os.path.join(self.dir, "shortage")
+        output_of(["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "shortage.c", "-o", program, *words], cwd=self.dir)
+        for kind, first, step in (("threads", 1, 1), ("descriptors", 1, 1), ("memory", 1, 2), ("memory-on", 2, 4)):
+            output_of([program, self.cluster.addresses()["a"], kind, str(first), str(step)], env=self.environment)
+        with Cluster({"a": "voter"}, binaries=os.path.join(self.tree, "bin")) as cluster:  # a file is dialled in another way
+            with open(cluster.topology, encoding="utf-8") as f:
+                text = re.sub(r"rpc: tcp:\S+", f"rpc: ipc://{cluster.dir}/rpc", f.read())
+            with open(cluster.topology, "w", encoding="utf-8") as f:
+                f.write(text)
+            cluster.up().wait_fresh()
+            output_of([program, cluster.addresses()["a"], "memory", "2", "2"], env=self.environment)
 
     def test_nothing_names_where_it_was_built_or_installed(self):
         for folder, _, names in os.walk(self.libraries):
