@@ -66,19 +66,19 @@ static uint64_t usual_cluster(const struct node_row *rows, size_t count)
     return usual;
 }
 
-void drift_print(const struct drift *drift, const struct node_row *rows, size_t count)
+void drift_print(const struct drift *drift, const struct node_row *rows, size_t count, FILE *to)
 {
     uint64_t usual = usual_cluster(rows, count);
     for (size_t i = 0; i < count; i++) {
         uint64_t own = rows[i].status.cluster_id;
         if (answered(&rows[i]) && own != 0 && own != usual)
-            output_line(stdout,
+            output_line(to,
                         "%s: it holds the data of another cluster of this name: was its data "
                         "directory moved here? The others ignore it",
                         rows[i].target.id);
         for (size_t j = 0; j < count; j++) {
             if (drift->unknown[i][j])
-                output_line(stdout,
+                output_line(to,
                             "%s: its topology file does not name %s: write the same file on every "
                             "machine, and restart %s",
                             rows[i].target.id, rows[j].target.id, rows[i].target.id);

@@ -12,7 +12,7 @@ struct drift {
 
 /* Asks again where a node is not FRESH: where all are, they know each other. */
 void drift_find(const struct node_row *rows, size_t count, uint32_t deadline_ms, struct drift *out);
-void drift_print(const struct drift *drift, const struct node_row *rows, size_t count);
+void drift_print(const struct drift *drift, const struct node_row *rows, size_t count, FILE *to);
 /* Ids of those who do not know node `which`. */
 json_t *drift_json(const struct drift *drift, const struct node_row *rows, size_t count,
                    size_t which);

@@ -163,6 +163,11 @@ __attribute__((format(printf, 2, 3))) void output_note(struct command_context *c
                                                        const char *format, ...);
 /* Whether `stream` may get colours: a tty, and neither NO_COLOR nor TERM=dumb. */
 bool output_colours(FILE *stream);
+/* Whether `stream` is a terminal that a screen can be drawn on. */
+bool output_screen(FILE *stream);
+/* From now on `stream` (NULL: none) counts as a terminal: what is written to it goes to one later,
+ * as a whole. One at a time. */
+void output_pretend(FILE *stream, int columns, bool colours);
 /* Columns of the terminal that `stream` is; 0: it is none, and lines may have any length. */
 int output_columns(FILE *stream);
 /* Prints a line; on a terminal it breaks between words, and what follows is indented. Escape
@@ -179,6 +184,8 @@ void table_column(struct table *table, const char *header, enum table_align alig
 __attribute__((format(printf, 3, 4))) void
 table_cell(struct table *table, enum table_colour colour, const char *format,
            ...); /* the next cell; rows follow by themselves */
+/* Columns that it takes when no row is broken. */
+int table_width(const struct table *table);
 void table_print(const struct table *table, FILE *to);
 void table_free(struct table *table);
 

@@ -46,9 +46,8 @@ static const struct {
     {"lock", "`kvctl cas KEY --expect-absent VALUE` takes a lock that nobody holds"},
     {"subscribe", "`kvctl watch PREFIX` shows what happens to keys"},
     {"psubscribe", "`kvctl watch PREFIX` shows what happens to keys"},
-    {"monitor", "`kvctl watch` shows what happens to keys, `kvctl watch-status` to nodes"},
+    {"monitor", "`kvctl watch` shows what happens to keys, `kvctl top` to nodes"},
     {"elect", "`kvctl cas KEY --expect-absent VALUE` takes a lock that nobody holds"},
-    {"member", "`kvctl status` lists the nodes; `kvctl help voter` says how voters are changed"},
     {"members", "`kvctl status` lists the nodes"},
     {"cluster", "`kvctl status` lists the nodes"},
     {"catalog", "`kvctl status` lists the nodes"},
@@ -133,6 +132,9 @@ int command_mistyped(struct command_context *ctx, const char *family, const char
     char room[NAME_BYTES];
     char hint[160];
     const char *foreign = family == NULL ? foreign_hint(word) : NULL;
+    if (family != NULL && strcmp(family, "member") == 0)
+        foreign =
+            "`kvctl member ls` lists the nodes; `kvctl help voter` says how voters are changed";
     const char *near = foreign == NULL ? nearest_command(family, word, room) : NULL;
     if (foreign != NULL)
         snprintf(hint, sizeof hint, "%s", foreign);

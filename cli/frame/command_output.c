@@ -50,8 +50,30 @@ void output_note(struct command_context *ctx, const char *format, ...)
     free(text);
 }
 
+/* A stream into memory, whose text a terminal will show. */
+static struct {
+    FILE *stream; /* NULL: none */
+    int columns;
+    bool colours;
+} pretended;
+
+void output_pretend(FILE *stream, int columns, bool colours)
+{
+    pretended.stream = stream;
+    pretended.columns = columns;
+    pretended.colours = colours;
+}
+
+bool output_screen(FILE *stream)
+{
+    const char *term = getenv("TERM");
+    return isatty(fileno(stream)) && term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0;
+}
+
 bool output_colours(FILE *stream)
 {
+    if (stream == pretended.stream)
+        return pretended.colours;
     const char *no = getenv("NO_COLOR");
     const char *term = getenv("TERM");
     return isatty(fileno(stream)) && (no == NULL || no[0] == '\0') &&
@@ -61,6 +83,8 @@ bool output_colours(FILE *stream)
 int output_columns(FILE *stream)
 {
     struct winsize size;
+    if (stream == pretended.stream)
+        return pretended.columns;
     if (!isatty(fileno(stream)))
         return 0;
     if (ioctl(fileno(stream), TIOCGWINSZ, &size) != 0 || size.ws_col < NARROWEST)
@@ -252,7 +276,7 @@ static void print_cell(const struct table *table, size_t column, const char *tex
             right || last ? 0 : gap, "", last ? "\n" : "  ");
 }
 
-static int table_width(const struct table *table)
+int table_width(const struct table *table)
 {
     int width = 2 * ((int)table->columns - 1);
     for (size_t i = 0; i < table->columns; i++)

@@ -133,7 +133,7 @@ class Mistyped(Usage):
         for typed, says in ((("set", "k", "v"), "`kvctl put KEY VALUE`"), (("SET", "k", "v"), "`kvctl put KEY VALUE`"),
                             (("GET", "k"), "did you mean `kvctl get`?"),
                             (("keys", "*"), "scan --keys-only"), (("ls", "/"), "scan --keys-only"),
-                            (("member", "list"), "`kvctl status`"), (("endpoint", "health"), "`kvctl health`"),
+                            (("members",), "`kvctl status`"), (("endpoint", "health"), "`kvctl health`"),
                             (("pttl", "k"), "kvctl ttl KEY"), (("setex", "k", "10"), "--ttl DURATION"),
                             (("kv", "get", "k"), "`kvctl get`"), (("info",), "`kvctl status`"),
                             (("setnx", "k", "v"), "--expect-absent"), (("move-leader",), "kvctl help transfer"),
