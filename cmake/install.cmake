@@ -24,13 +24,11 @@ install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DOCDIR} USE_SOURCE_P
   FILES_MATCHING PATTERN *.md PATTERN *.svg PATTERN *.yaml PATTERN *.c PATTERN *.h PATTERN candor_client.py PATTERN generate
   PATTERN __pycache__ EXCLUDE)
 
-# As kvctl prints it.
-set(completion ${CMAKE_BINARY_DIR}/completion/kvctl)
-add_custom_command(OUTPUT ${completion}
-  COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/completion
-  COMMAND kvctl completion bash > ${completion} DEPENDS kvctl VERBATIM)
-add_custom_target(completion ALL DEPENDS ${completion})
-install(FILES ${completion} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+# Completion, as `kvctl completion` prints it.
+set(scripts ${PROJECT_SOURCE_DIR}/cli/tools/completion)
+install(FILES ${scripts}/kvctl.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME kvctl)
+install(FILES ${scripts}/kvctl.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _kvctl)
+install(FILES ${scripts}/kvctl.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 
 # The man pages, from the texts that are there (docs/manuals).
 set(manuals ${CMAKE_BINARY_DIR}/man)

@@ -88,6 +88,8 @@ struct command {
     const char *examples;
     const struct option_spec *options; /* its own; NULL: none */
     bool local; /* talks to no cluster: of the common options only -o and --quiet apply */
+    /* it calls context_find_place() itself, if it asks a cluster at all */
+    bool places_itself;
     /* its effect cannot be taken back, or ends something: never suggested for a misspelt word */
     bool careful;
     int min_args; /* operands; fewer or more are a usage error before run() */
@@ -125,6 +127,8 @@ bool context_quiet(const struct command_context *ctx); /* --quiet: no notes */
 /* --deadline, or `otherwise`. */
 uint64_t context_deadline_ms(const struct command_context *ctx, uint64_t otherwise);
 /* Which cluster that is: place.h says in which order is looked. */
+/* Looks for it, for a command that places itself. False after a report. */
+bool context_find_place(struct command_context *ctx);
 /* --node, as given; NULL: not given. */
 const char *context_node(const struct command_context *ctx);
 /* The addresses to ask without a topology; 0: there is one. */

@@ -241,7 +241,7 @@ static bool take_common(struct command_context *ctx)
                      "--node and --endpoint both say whom to ask");
         return false;
     }
-    if (!ctx->help && !context_find_place(ctx))
+    if (!ctx->help && !ctx->command->places_itself && !context_find_place(ctx))
         return false;
     if (!option_duration_ms(ctx, "deadline", &ctx->deadline_ms))
         return false;

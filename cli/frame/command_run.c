@@ -80,7 +80,7 @@ static void gather_name(int argc, char **argv)
     argv[1] = word;
 }
 
-/* ---- help, version ---- */
+/* ---- help ---- */
 
 static int run_help(struct command_context *ctx, int argc, char **argv)
 {
@@ -116,30 +116,6 @@ const struct command command_help = {
     .min_args = 0,
     .max_args = 2,
     .run = run_help,
-};
-
-static int run_version(struct command_context *ctx, int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
-    if (context_json(ctx))
-        output_json(ctx, json_pack("{s:s}", "version", CANDOR_VERSION));
-    else
-        printf("kvctl %s\n", CANDOR_VERSION);
-    return EXIT_DONE;
-}
-
-const struct command command_version = {
-    .name = "version",
-    .group = GROUP_TOOLS,
-    .args = "",
-    .summary = "Show the version of kvctl",
-    .description = "Prints it, and asks no node: `kvctl status -o json` has the version of each.",
-    .examples = "kvctl version\nkvctl --version\n",
-    .local = true,
-    .min_args = 0,
-    .max_args = 0,
-    .run = run_version,
 };
 
 /* ---- Running ---- */

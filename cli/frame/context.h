@@ -47,8 +47,6 @@ void context_look_for_output(struct command_context *ctx, int argc, char **argv)
 /* Parses options out of argv; operands are moved to the front and *argc becomes their number. False
  * after a report. */
 bool context_parse(struct command_context *ctx, int *argc, char **argv);
-/* Which cluster is meant, and which addresses are asked. False after a report. */
-bool context_find_place(struct command_context *ctx);
 /* The option of every command that `word` names; NULL: none. `*next`: its value is the next
  * word. */
 const struct option_spec *common_option(const char *word, bool *next);

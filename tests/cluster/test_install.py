@@ -114,8 +114,10 @@ class Install(unittest.TestCase):
                      "share/doc/candor/docs/libcandor.md", "share/doc/candor/README.md",
                      "share/man/man1/kvctl-get.1", "share/man/man8/kvd.8", "share/man/man3/candor_get.3"):
             self.assertTrue(os.path.exists(os.path.join(self.tree, path)), path)
-        with open(os.path.join(self.tree, "share/bash-completion/completions/kvctl"), encoding="utf-8") as f:
-            self.assertEqual(f.read(), output_of([os.path.join(self.tree, "bin/kvctl"), "completion", "bash"]))
+        for shell, path in (("bash", "bash-completion/completions/kvctl"), ("zsh", "zsh/site-functions/_kvctl"),
+                            ("fish", "fish/vendor_completions.d/kvctl.fish")):
+            with open(os.path.join(self.tree, "share", path), encoding="utf-8") as f:
+                self.assertEqual(f.read(), output_of([os.path.join(self.tree, "bin/kvctl"), "completion", shell]))
 
 
 if __name__ == "__main__":

@@ -288,11 +288,13 @@ class Kvctl(unittest.TestCase):
         other = next(n for n in self.c.nodes if n != primary)
         commands = (("get", "doc"), ("put", "doc", "2"), ("incr", "doc"), ("cas", "doc", "--expect", "3", "4"), ("del", "doc"),
                     ("txn", txn), ("scan", "--prefix", "doc"), ("mget", "doc:t", "doc:i", "--level", "eventual"), ("import", lines),
-                    ("status",), ("watch-status", "--count", "1"), ("health",), ("verify",), ("promote", other, "--dry-run"),
+                    ("status",), ("member", "ls"), ("watch-status", "--count", "1"), ("top", "--count", "1"), ("version",),
+                    ("mset", "doc:a", "1", "doc:b", "2"), ("get", "--prefix", "doc:"), ("scan", "--count-only"), ("del", "doc:a", "doc:c"),
+                    ("del", "--prefix", "doc:b", "--yes"), ("health",), ("verify",), ("promote", other, "--dry-run"),
                     ("failover", "last"), ("failover", "ls"), ("rollback", "ls"), ("rpc", "Cluster/Status"), ("rpc", "--list"),
                     ("rpc", "KV/Get", '{"key": "ZG9jOnQ="}'), ("rpc", "--describe", "KV/Put"), ("bench", "get", "--seconds", "1"))
         local = (("node", "ls"), ("logs", primary), ("help",), ("help", "get"), ("version",), ("completion", "bash"),
-                 ("completion", "nodes"), ("completion", "clusters"), ("topology", "check", self.c.topology), ("topology", "show", self.c.topology),
+                 ("completion", "zsh"), ("completion", "words", "put"), ("context", "ls"), ("topology", "check", self.c.topology), ("topology", "show", self.c.topology),
                  ("topology", "reference"))
         for command in commands + local:
             with self.subTest(" ".join(command)):

@@ -401,7 +401,7 @@ class Usual(Local):
         self.usual("up", first.topology)
         self.kill_all(first)
         self.usual("up", second.topology)
-        self.assertEqual(self.usual("completion", "clusters").stdout.split(), [names[1]])
+        self.assertEqual(self.usual("completion", "words", "--", "down", "").stdout.split(), ["words", names[1]])
         self.assertNotIn(names[0], self.usual("down", "nosuch", status=1).stderr)
         self.usual("down")  # the only one that is up
         self.assertIn("no cluster is up here", self.usual("down", status=1).stderr)

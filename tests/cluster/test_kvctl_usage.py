@@ -82,7 +82,10 @@ class Help(Usage):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertRegex(done.stdout, r"^kvctl \d+\.\d+\.\d+\n$")
         self.assertEqual(kvctl("version").stdout, done.stdout)
+        for variables in ({"CANDOR_ENDPOINTS": "nonsense"}, {"CANDOR_CONTEXT": "nosuch"}):
+            self.assertEqual(kvctl("--version", env=variables).stdout, done.stdout)  # it asks nobody
         version = json.loads(kvctl("--version", "-o", "json").stdout)
+        self.assertEqual(list(version), ["version", "nodes"])
         self.assertEqual(f"kvctl {version['version']}\n", done.stdout)
 
     def test_help_as_json_is_one_document_with_all_that_the_text_has(self):

@@ -98,6 +98,19 @@ class Where(unittest.TestCase):
         done = self.run_kvctl("get", "k", "-n", "b", status=2, **here, **there)  # b of which cluster?
         self.assertIn("node 'b' cannot be found without a topology", done.stderr)
 
+    def test_version_asks_the_nodes_when_they_are_named(self):
+        mine = self.run_kvctl("version", CANDOR_TOPOLOGY=self.c.topology).stdout
+        version = mine.split()[1]
+        every = f"{mine}a {version}\nb {version}\nc {version}\n"
+        self.assertEqual(self.run_kvctl("version", "--nodes", CANDOR_TOPOLOGY=self.c.topology).stdout, every)
+        self.assertEqual(self.run_kvctl("version", "-t", self.c.topology).stdout, every)
+        said = json.loads(self.run_kvctl("version", "-e", self.at["b"], "-o", "json").stdout)
+        self.assertEqual(said, {"version": version, "nodes": [{"node": "b", "version": version, "address": self.at["b"]}]})
+        nobody = f"tcp://127.0.0.1:{free_ports(1)[0]}"
+        done = self.run_kvctl("version", "-e", nobody, "-d", "200ms", status=5)
+        self.assertTrue(done.stdout.startswith(f"{mine}{nobody} UNREACHABLE: "), done.stdout)
+        self.assertIn("which cluster?", self.run_kvctl("version", "--nodes", status=2).stderr)
+
     def test_the_shell_keeps_what_it_was_given(self):
         script = "status -o json\nstatus -o json -t " + self.c.topology + "\n"
         done = self.run_kvctl("-e", self.at["a"] + "," + self.at["b"], "shell", input=script,

@@ -15,7 +15,7 @@ from harness import KVCTL, Cluster, free_ports, main
 CODES = {1: {"NOT_FOUND", "UNKNOWN"}, 2: {"INVALID_ARGUMENT"}, 4: {"FAILED_PRECONDITION"},
          5: {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}, 6: {"FAILED_PRECONDITION", "ALREADY_EXISTS", "OUT_OF_RANGE"}}
 # What a line needs beside its operands to be a good one.
-NEEDED = {"accept-history": ["--yes"], "rollback drop": ["--yes"], "watch-status": ["--count", "1"], "top": ["--count", "1"], "cas": ["--expect", "x"],
+NEEDED = {"accept-history": ["--yes"], "rollback drop": ["--yes"], "watch-status": ["--count", "1"], "top": ["--count", "1"], "version": ["--nodes"], "cas": ["--expect", "x"],
           "bench": ["--seconds", "1"], "context add": ["--endpoint", "tcp://h:1"]}
 # Operands beyond those that the table asks for: without them, or something in their place, the line is wrong.
 FULL = {"get": ["k"], "del": ["k"], "put": ["k", "v"], "cas": ["k", "v"], "rpc": ["KV/Get"], "logs": ["alpha"], "fault heal": ["alpha", "beta"]}
@@ -27,7 +27,7 @@ BAD_VALUES = {"DURATION": ("5", "x", "", "-1s", "1.2.3s", "5 parsecs"), "COUNT":
               "NODE": ("", "nosuch"), "ADDRESS": ("nonsense", "tcp://", "tcp://h", "http://h:1", "tls+tcp://h:1", ""),
               "FILE": ("",), "DIR": ("",), "CLUSTER": ("",), "CONTEXT": ("", "nosuch"), "KEY": (), "VALUE": (), "PREFIX": (), "TEXT": (),
               "SEQ": ("x", "-1", "", "0", "1.5", "99999999999999999999999"), "COMMAND": ()}
-TABLES = {"status", "member ls", "watch-status", "top", "health"}  # what cannot be reached is what they are asked for: it stands in their table
+TABLES = {"status", "version", "member ls", "watch-status", "top", "health"}  # what cannot be reached is what they are asked for: it stands in their table
 
 TOPOLOGY = """cluster: wrong-input
 initial_primary: alpha
