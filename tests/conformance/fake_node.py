@@ -142,6 +142,7 @@ class FakeNode:
             _send(connection, number, data)
             if self.closes_after_answers:
                 self.close()
+                raise OSError("gone")  # what came meanwhile is read by nobody
 
 
 def _send(connection, number, data):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -15,6 +16,7 @@ from candor._client import ClientBase, ClientSettings, NodeAnswer, node_call
 from candor._core import reads, writes
 from candor._core.call import Call
 from candor._core.envelope import pack
+from candor._core.limits import WATCH_PAUSE_S
 from candor._core.operation import operate
 from candor._core.options import scan_range
 from candor._core.reads import ReadOptions
@@ -76,6 +78,7 @@ class AsyncClient(ClientBase):
         self._transport: AsyncTransport = _TRANSPORTS[kind](settings)
 
     async def close(self) -> None:
+        """What is under way ends with ClientClosed; a write that was sent, with OutcomeUnknown."""
         await self._transport.close()
 
     async def __aenter__(self) -> AsyncClient:
@@ -340,6 +343,7 @@ class AsyncWatch:
                 if not passes_by(error):
                     raise
                 self.error = error
+                await asyncio.sleep(random.uniform(0, WATCH_PAUSE_S))
                 continue
             self.error, self.freshness = None, changes.freshness
             yield changes

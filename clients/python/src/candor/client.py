@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from candor._client import ClientBase, NodeAnswer, node_call
 from candor._core import reads, writes
 from candor._core.call import Call
 from candor._core.envelope import pack
+from candor._core.limits import WATCH_PAUSE_S
 from candor._core.operation import operate
 from candor._core.options import scan_range
 from candor._core.reads import ReadOptions
@@ -65,6 +67,7 @@ class Client(ClientBase):
         self._transport: SyncTransport = _TRANSPORTS[kind](settings)
 
     def close(self) -> None:
+        """What other threads have under way ends with its answer, or at its deadline."""
         self._transport.close()
 
     def __enter__(self) -> Client:
@@ -315,6 +318,7 @@ class Watch:
                 if not passes_by(error):
                     raise
                 self.error = error
+                time.sleep(random.uniform(0, WATCH_PAUSE_S))
                 continue
             self.error, self.freshness = None, changes.freshness
             yield changes

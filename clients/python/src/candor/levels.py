@@ -7,6 +7,13 @@ from dataclasses import dataclass
 
 from candor.v1 import kv_pb2
 
+READ_LEVELS: dict[str, kv_pb2.ReadLevel] = {
+    "EVENTUAL": kv_pb2.READ_LEVEL_EVENTUAL,
+    "BOUNDED": kv_pb2.READ_LEVEL_BOUNDED,
+    "SESSION": kv_pb2.READ_LEVEL_SESSION,
+    "LINEARIZABLE": kv_pb2.READ_LEVEL_LINEARIZABLE,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class ReadLevel:
@@ -15,6 +22,12 @@ class ReadLevel:
     name: str
     max_staleness_ms: int = 0  # BOUNDED
     allow_syncing: bool = False  # EVENTUAL: also from a node that is catching up
+
+    def __post_init__(self) -> None:
+        if self.name not in READ_LEVELS:
+            raise ValueError(f"{self.name!r}: none of {', '.join(READ_LEVELS)}")
+        if (self.name == "BOUNDED") != (self.max_staleness_ms > 0):
+            raise ValueError("max_staleness_ms: at least 1, of BOUNDED alone")
 
     def __str__(self) -> str:
         return f"{self.name}({self.max_staleness_ms} ms)" if self.max_staleness_ms else self.name
@@ -31,8 +44,6 @@ LINEARIZABLE = ReadLevel("LINEARIZABLE")
 
 def bounded(max_staleness_ms: int) -> ReadLevel:
     """Provably no older than that when the node answered."""
-    if max_staleness_ms < 1:
-        raise ValueError("max_staleness_ms: at least 1")
     return ReadLevel("BOUNDED", max_staleness_ms)
 
 
@@ -43,11 +54,3 @@ class Ack(enum.IntEnum):
     LOCAL = 1  # durable on the primary
     MAJORITY = 2  # durable on a majority of the voters
     ALL = 3  # durable on every voter
-
-
-READ_LEVELS: dict[str, kv_pb2.ReadLevel] = {
-    "EVENTUAL": kv_pb2.READ_LEVEL_EVENTUAL,
-    "BOUNDED": kv_pb2.READ_LEVEL_BOUNDED,
-    "SESSION": kv_pb2.READ_LEVEL_SESSION,
-    "LINEARIZABLE": kv_pb2.READ_LEVEL_LINEARIZABLE,
-}

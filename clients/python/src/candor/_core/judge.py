@@ -58,6 +58,8 @@ def refusal_of(reply: rpc_pb2.RpcReply, freshness: Freshness | None) -> Refusal:
 def refusal_of_silence(silence: Silence, endpoint: str, *, write: bool) -> Refusal:
     message = f"{endpoint}: {silence.why}"
     unknown = Reason.OUTCOME_UNKNOWN if write and silence.sent else Reason.NONE
+    if silence.closed:
+        return Refusal(Code.CANCELLED, unknown, "the client is closed")
     if silence.too_large:
         return Refusal(Code.RESOURCE_EXHAUSTED, Reason.TOO_LARGE, message)
     if silence.malformed:
@@ -85,8 +87,10 @@ def surely_refused(refusal: Refusal) -> bool:
 def worth_a_retry(refusal: Refusal) -> bool:
     """Another attempt may succeed."""
     code, reason = refusal.code, refusal.reason
+    if code is Code.CANCELLED or reason is Reason.MAX_HOPS:
+        return False
     if code in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED) or reason is Reason.OUTCOME_UNKNOWN:
-        return reason is not Reason.MAX_HOPS
+        return True
     if code is Code.RESOURCE_EXHAUSTED:
         pause = refusal.hint.retry_after_ms if refusal.hint else 0
         return reason is Reason.OVERLOADED or (reason is Reason.DISK_FULL and pause > 0)
@@ -110,9 +114,9 @@ def keeps_uncertainty(refusal: Refusal) -> bool:
     node may be overruled by one that has both the session's position and the write."""
     if refusal.reason is Reason.TOO_LARGE:
         return False
-    lost = refusal.reason is Reason.SESSION_LOST
+    others = refusal.reason in (Reason.SESSION_LOST, Reason.MAX_HOPS)
     final = (Code.RESOURCE_EXHAUSTED, Code.CANCELLED)
-    return worth_a_retry(refusal) or lost or refusal.code in final
+    return worth_a_retry(refusal) or others or refusal.code in final
 
 
 def draw_pause_s(refusal: Refusal, failures: int, endpoints: int) -> float:

@@ -9,7 +9,8 @@ DEADLINE_MAX_S = 600.0
 BACKOFF_FIRST_S = 0.010
 BACKOFF_MOST_S = 0.500
 NODES_MAX = 32
-ENDPOINTS_KNOWN_MAX = 64  # endpoints, and what redirects have named
+# Of a client: endpoints, and what redirects have named. Beyond, connections are not kept.
+ENDPOINTS_KNOWN_MAX = 64
 # Numbers in flight under one client id: half of what the nodes remember of it, so that no write
 # falls out of that however long it takes.
 NUMBERS_IN_FLIGHT = 128
@@ -21,3 +22,6 @@ BUNDLE_CALL_BYTES = 16 << 10
 BUNDLES_IN_FLIGHT = 2
 WATCH_WAIT_S = 10.0
 LINGER_S = 0.005  # at most so long a call waits for others
+CONNECT_S = 5.0  # a connection that takes longer is none
+WATCH_PAUSE_S = 0.5  # at most, after a poll that failed
+SEND_SLICE_S = 0.3  # how often a request that NNG cannot send yet is looked at

@@ -54,6 +54,7 @@ class Silence:
     sent: bool  # some of the request may have reached the node
     timed_out: bool = False
     malformed: bool = False  # what came breaks the protocol
+    closed: bool = False  # the client is
     too_large: bool = False  # the request was not sent: it is over the limit of a message
 
 

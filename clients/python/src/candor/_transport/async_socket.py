@@ -9,6 +9,7 @@ import time
 
 from candor._core.addresses import host_and_port
 from candor._core.limits import IDLE_S
+from candor._transport.async_pool import AsyncPool
 from candor._transport.base import NoReplyError, TransportSettings
 from candor._transport.framing import (
     EXPECTED,
@@ -31,14 +32,19 @@ class _Connection:
         self._reader, self._writer, self._message_bytes = reader, writer, message_bytes
         self._numbers = Numbers(int.from_bytes(os.urandom(4)))
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._ended = False
+        self.calls = 0
         self.used = time.monotonic()
-        self.ended: NoReplyError | None = None
         self._task = asyncio.create_task(self._read())
+
+    def is_open(self) -> bool:
+        return not self._ended
 
     async def call(self, payload: bytes) -> bytes:
         number = self._numbers.next()
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
+        self.calls += 1
         try:
             self._writer.write(frame(number, payload))
             await self._writer.drain()
@@ -46,6 +52,7 @@ class _Connection:
         except OSError as error:
             raise NoReplyError(str(error), sent=True) from None
         finally:
+            self.calls -= 1
             self._waiting.pop(number, None)
 
     async def _read(self) -> None:
@@ -59,21 +66,21 @@ class _Connection:
                 if future is not None and not future.done():
                     future.set_result(reply)
         except asyncio.IncompleteReadError:
-            self.end(NoReplyError("the connection was closed", sent=True))
+            self._end("the connection was closed")
         except OSError as error:
-            self.end(NoReplyError(str(error), sent=True))
+            self._end(str(error))
 
-    def end(self, error: NoReplyError) -> None:
+    def close(self) -> None:
+        self._end("the connection was given up")
+
+    def _end(self, why: str) -> None:
         """All who wait get an error of their own: an exception is raised once."""
-        if self.ended is not None:
-            return
-        self.ended = error
+        self._ended = True
         self._task.cancel()
         self._writer.close()
         for future in self._waiting.values():
             if not future.done():
-                copy = NoReplyError(str(error), sent=error.sent)
-                future.set_exception(copy)
+                future.set_exception(NoReplyError(why, sent=True))
 
 
 async def _open(endpoint: str, message_bytes: int) -> _Connection:
@@ -100,52 +107,27 @@ async def _open(endpoint: str, message_bytes: int) -> _Connection:
 
 class AsyncSockets:
     def __init__(self, settings: TransportSettings) -> None:
-        self._settings = settings
-        self._connections: dict[str, _Connection] = {}
-        self._opening: dict[str, asyncio.Lock] = {}
-        self._closed = False
+        self._pool = AsyncPool(lambda endpoint: _open(endpoint, settings.message_bytes))
 
     async def exchange(self, endpoint: str, payload: bytes, timeout_s: float) -> bytes:
         connection = None
         try:
             async with asyncio.timeout(timeout_s) as timeout:
-                connection = await self._connection(endpoint)
-                now = time.monotonic()
-                if now - connection.used > IDLE_S:  # it may be gone without a word
+                connection = await self._pool.get(endpoint)
+                if time.monotonic() - connection.used > IDLE_S:  # it may be gone without a word
                     timeout.reschedule(asyncio.get_running_loop().time() + timeout_s / 2)
                 return await connection.call(payload)
         except TimeoutError:
             if connection is not None and time.monotonic() - connection.used > IDLE_S:
-                self._end(endpoint, connection)
-            raise NoReplyError(
-                "no reply in time", sent=connection is not None, timed_out=True
-            ) from None
-
-    async def _connection(self, endpoint: str) -> _Connection:
-        async with self._opening.setdefault(endpoint, asyncio.Lock()):
-            connection = self._connections.get(endpoint)
-            if connection is None or connection.ended is not None:
-                if self._closed:
-                    raise NoReplyError("the client was closed", sent=False)
-                connection = await _open(endpoint, self._settings.message_bytes)
-                self._connections[endpoint] = connection
-            return connection
-
-    def _end(self, endpoint: str, connection: _Connection) -> None:
-        if self._connections.get(endpoint) is connection:
-            del self._connections[endpoint]
-        connection.end(NoReplyError("the connection was given up", sent=True))
+                self._pool.give_up(endpoint, connection)
+            sent = connection is not None
+            raise NoReplyError("no reply in time", sent=sent, timed_out=True) from None
 
     def drop(self, endpoint: str) -> None:
-        connection = self._connections.get(endpoint)
-        if connection is not None:
-            self._end(endpoint, connection)
+        self._pool.drop(endpoint)
 
     def forget(self) -> None:
-        self._connections.clear()
-        self._opening.clear()
+        self._pool.forget()
 
     async def close(self) -> None:
-        self._closed = True
-        for endpoint in list(self._connections):
-            self.drop(endpoint)
+        self._pool.close()

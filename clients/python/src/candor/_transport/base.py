@@ -16,9 +16,15 @@ class TransportSettings:
 class NoReplyError(Exception):
     """The exchange failed. `sent`: some of the request may have reached the node."""
 
-    def __init__(self, why: str, *, sent: bool, timed_out: bool = False) -> None:
+    def __init__(
+        self, why: str, *, sent: bool, timed_out: bool = False, closed: bool = False
+    ) -> None:
         super().__init__(why)
-        self.sent, self.timed_out = sent, timed_out
+        self.sent, self.timed_out, self.closed = sent, timed_out, closed
+
+
+def client_closed(*, sent: bool = False) -> NoReplyError:
+    return NoReplyError("the client is closed", sent=sent, closed=True)
 
 
 class SyncTransport(Protocol):

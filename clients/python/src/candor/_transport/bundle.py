@@ -19,6 +19,7 @@ from candor._core.limits import (
     BUNDLE_CALL_BYTES,
     BUNDLE_CALLS,
     BUNDLES_IN_FLIGHT,
+    ENDPOINTS_KNOWN_MAX,
     LINGER_S,
 )
 from candor._core.steps import Ask, Group, Outcome, Reply, Silence
@@ -45,6 +46,9 @@ class _Lane:
     waiting: deque[_Waiting] = field(default_factory=deque)
     late: asyncio.TimerHandle | None = None
 
+    def is_used(self) -> bool:
+        return self.in_flight > 0 or bool(self.waiting) or self.late is not None
+
 
 class Bundler:
     def __init__(self, send: Send) -> None:
@@ -56,13 +60,21 @@ class Bundler:
     async def ask(self, ask: Ask) -> Outcome:
         if ask.group is Group.ALONE or ask.endpoint in self._refuses:
             return await self._send(ask)
-        lane = self._lanes.setdefault((ask.endpoint, ask.group), _Lane())
+        lane = self._lane(ask)
         if lane.in_flight < BUNDLES_IN_FLIGHT and not lane.waiting:
             return await self._alone(lane, ask)
         packed = ask.request.SerializeToString()
         if len(packed) > BUNDLE_CALL_BYTES:
             return await self._send(ask)
         return await self._wait(lane, ask, packed)
+
+    def _lane(self, ask: Ask) -> _Lane:
+        """Those that nobody uses are not kept: redirects may name any number of endpoints."""
+        key = (ask.endpoint, ask.group)
+        if key not in self._lanes and len(self._lanes) > len(Group) * ENDPOINTS_KNOWN_MAX:
+            self._lanes = {k: lane for k, lane in self._lanes.items() if lane.is_used()}
+            self._refuses.clear()
+        return self._lanes.setdefault(key, _Lane())
 
     async def _alone(self, lane: _Lane, ask: Ask) -> Outcome:
         lane.in_flight += 1

@@ -8,8 +8,9 @@ import threading
 import time
 from typing import Any
 
-from candor._core.limits import IDLE_S
-from candor._transport.base import NoReplyError, TransportSettings
+from candor._core.limits import CONNECT_S, ENDPOINTS_KNOWN_MAX, IDLE_S, SEND_SLICE_S
+from candor._transport.async_pool import AsyncPool
+from candor._transport.base import NoReplyError, TransportSettings, client_closed
 
 try:
     import pynng
@@ -78,8 +79,7 @@ class SyncNng:
         elif time.monotonic() - used > IDLE_S:
             until -= timeout_s / 2
         try:
-            socket.send_timeout = _ms(until)
-            socket.send(payload)
+            _send(socket, payload, until)
         except pynng.NNGException as error:
             socket.close()
             raise _failed(error, sent=False) from None
@@ -98,13 +98,14 @@ class SyncNng:
     def _take(self, endpoint: str) -> tuple[Any, float]:
         with self._lock:
             if self._closed:
-                raise NoReplyError("the client was closed", sent=False)
+                raise client_closed()
             idle = self._idle.get(endpoint)
             return idle.pop() if idle else (None, 0.0)
 
     def _give(self, endpoint: str, socket: Any) -> None:
         with self._lock:
-            if not self._closed:
+            known = endpoint in self._idle or len(self._idle) < ENDPOINTS_KNOWN_MAX
+            if not self._closed and known:
                 self._idle.setdefault(endpoint, []).append((socket, time.monotonic()))
                 return
         socket.close()
@@ -126,8 +127,38 @@ class SyncNng:
                 self.drop(endpoint)
 
 
+def _send(socket: Any, payload: bytes, until: float) -> None:
+    """NNG keeps a request until there is a connection, and makes one for ever: it is looked at from
+    time to time whether there still is one."""
+    while True:
+        socket.send_timeout = min(_ms(until), int(SEND_SLICE_S * 1000))
+        try:
+            socket.send(payload)
+        except pynng.Timeout:
+            if socket.pipes and time.monotonic() < until:
+                continue
+            raise
+        return
+
+
 def _ms(until: float) -> int:
     return max(1, int((until - time.monotonic()) * 1000))
+
+
+class _Shared:
+    """A socket that carries many calls, each in a context."""
+
+    def __init__(self, socket: Any) -> None:
+        self.socket = socket
+        self.calls = 0
+        self.used = time.monotonic()
+
+    def is_open(self) -> bool:
+        """Else NNG would wait for the node to come back."""
+        return bool(self.socket.pipes)
+
+    def close(self) -> None:
+        self.socket.close()
 
 
 class AsyncNng:
@@ -136,57 +167,60 @@ class AsyncNng:
     def __init__(self, settings: TransportSettings) -> None:
         _need_pynng()
         self._settings = settings
-        self._sockets: dict[str, Any] = {}
-        self._used: dict[str, float] = {}
-        self._opening: dict[str, asyncio.Lock] = {}
-        self._closed = False
+        self._pool = AsyncPool(self._connect)
         self._pid = os.getpid()
+
+    async def _connect(self, endpoint: str) -> _Shared:
+        """How long it may take at most is the caller's; a thread that goes on then ends soon."""
+        socket = await asyncio.to_thread(_open, endpoint, self._settings, CONNECT_S)
+        return _Shared(socket)
 
     async def exchange(self, endpoint: str, payload: bytes, timeout_s: float) -> bytes:
         _check_fork(self._pid)
-        sent = False
+        shared = None
         try:
             async with asyncio.timeout(timeout_s) as timeout:
-                socket = await self._socket(endpoint, timeout_s)
-                if time.monotonic() - self._used[endpoint] > IDLE_S:  # it may be gone
+                shared = await self._pool.get(endpoint)
+                if time.monotonic() - shared.used > IDLE_S:  # it may be gone without a word
                     timeout.reschedule(asyncio.get_running_loop().time() + timeout_s / 2)
-                with socket.new_context() as context:
-                    await context.asend(payload)
-                    sent = True
-                    reply: bytes = await context.arecv()
+                return await self._call(shared, payload)
         except TimeoutError:
-            if sent and time.monotonic() - self._used.get(endpoint, 0.0) > IDLE_S:
-                self.drop(endpoint)
+            if shared is not None and time.monotonic() - shared.used > IDLE_S:
+                self._pool.give_up(endpoint, shared)
+            sent = shared is not None
             raise NoReplyError("no reply in time", sent=sent, timed_out=True) from None
         except pynng.NNGException as error:
-            self.drop(endpoint)
-            raise _failed(error, sent=sent) from None
-        self._used[endpoint] = time.monotonic()
+            raise _failed(error, sent=True) from None
+
+    async def _call(self, shared: _Shared, payload: bytes) -> bytes:
+        shared.calls += 1
+        try:
+            with shared.socket.new_context() as context:
+                await self._send(shared, context, payload)
+                reply: bytes = await context.arecv()
+        finally:
+            shared.calls -= 1
+        shared.used = time.monotonic()
         return reply
 
-    async def _socket(self, endpoint: str, timeout_s: float) -> Any:
-        async with self._opening.setdefault(endpoint, asyncio.Lock()):
-            if self._closed:
-                raise NoReplyError("the client was closed", sent=False)
-            socket = self._sockets.get(endpoint)
-            if socket is not None and not socket.pipes:  # NNG would wait for the node to come back
-                self.drop(endpoint)
-                socket = None
-            if socket is None:
-                socket = await asyncio.to_thread(_open, endpoint, self._settings, timeout_s)
-                self._sockets[endpoint], self._used[endpoint] = socket, time.monotonic()
-            return socket
+    async def _send(self, shared: _Shared, context: Any, payload: bytes) -> None:
+        """As _send()."""
+        while True:
+            try:
+                async with asyncio.timeout(SEND_SLICE_S):
+                    await context.asend(payload)
+            except TimeoutError:
+                if not shared.is_open():
+                    raise NoReplyError("the connection was lost", sent=False) from None
+                continue
+            return
 
     def drop(self, endpoint: str) -> None:
-        socket = self._sockets.pop(endpoint, None)
-        if socket is not None:
-            socket.close()
+        self._pool.drop(endpoint)
 
     def forget(self) -> None:
         """As of SyncNng."""
 
     async def close(self) -> None:
-        self._closed = True
         if self._pid == os.getpid():
-            for endpoint in list(self._sockets):
-                self.drop(endpoint)
+            self._pool.close()

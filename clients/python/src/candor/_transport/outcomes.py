@@ -8,7 +8,7 @@ from candor._transport.base import NoReplyError
 
 
 def silence(error: NoReplyError) -> Silence:
-    return Silence(str(error), error.sent, error.timed_out)
+    return Silence(str(error), error.sent, error.timed_out, closed=error.closed)
 
 
 def too_large(size: int, most: int) -> Silence:

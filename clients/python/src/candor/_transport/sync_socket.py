@@ -8,8 +8,8 @@ import threading
 import time
 
 from candor._core.addresses import host_and_port
-from candor._core.limits import IDLE_S
-from candor._transport.base import NoReplyError, TransportSettings
+from candor._core.limits import ENDPOINTS_KNOWN_MAX, IDLE_S
+from candor._transport.base import NoReplyError, TransportSettings, client_closed
 from candor._transport.framing import (
     EXPECTED,
     HANDSHAKE,
@@ -111,13 +111,14 @@ class SyncSockets:
     def _take(self, endpoint: str) -> Connection | None:
         with self._lock:
             if self._closed:
-                raise NoReplyError("the client was closed", sent=False)
+                raise client_closed()
             idle = self._idle.get(endpoint)
             return idle.pop() if idle else None
 
     def _give(self, endpoint: str, connection: Connection) -> None:
         with self._lock:
-            if not self._closed:
+            known = endpoint in self._idle or len(self._idle) < ENDPOINTS_KNOWN_MAX
+            if not self._closed and known:
                 self._idle.setdefault(endpoint, []).append(connection)
                 return
         connection.close()
