@@ -1,295 +1,17 @@
 /* kvctl txn. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/assert.h"
 #include "base/limits.h"
-#include "base/memory.h"
+#include "cli/keys/txn_lines.h"
+#include "cli/keys/value.h"
 #include "cli/keys/writing.h"
 
-static const struct option_spec txn_options[] = {WRITE_OPTIONS, {0}};
-
-/* A Txn read from JSON. Everything that `txn` points to is in the JSON, or in `owned`. */
-struct txn_text {
-    struct command_context *ctx;
-    json_t *root;
-    struct candor_txn txn;
-    struct candor_compare *compares;
-    struct candor_txn_op *ops[2];
-    uint8_t **owned; /* decoded base64 */
-    size_t owned_count;
-};
-
-/* ---- Reading ---- */
-
-static bool wrong(const struct txn_text *text, const char *where, const char *what)
-{
-    report_usage(text->ctx, NULL, "%s: %s", where, what);
-    return false;
-}
-
-/* Members that nobody would look at are mistakes. */
-static bool only_members(const struct txn_text *text, const char *where, json_t *object,
-                         const char *const *names)
-{
-    const char *key;
-    json_t *value;
-    if (!json_is_object(object))
-        return wrong(text, where, "it is not an object");
-    json_object_foreach(object, key, value)
-    {
-        const char *const *name = names;
-        while (*name != NULL && strcmp(*name, key) != 0)
-            name++;
-        if (*name == NULL) {
-            report_usage(text->ctx, NULL, "%s: unknown member \"%s\"", where, key);
-            return false;
-        }
-    }
-    return true;
-}
-
-static void own(struct txn_text *text, uint8_t *bytes)
-{
-    text->owned = memory_resize(text->owned, text->owned_count + 1, sizeof *text->owned);
-    text->owned[text->owned_count++] = bytes;
-}
-
-/* Of value_file. */
-static bool read_file_of(struct txn_text *text, const char *where, json_t *path,
-                         struct candor_bytes *out)
-{
-    int status;
-    if (!json_is_string(path))
-        return wrong(text, where, "value_file is the name of a file");
-    uint8_t *bytes = read_whole_file(text->ctx, json_string_value(path), LIMIT_VALUE_BYTES_MAX,
-                                     &out->length, &status);
-    if (bytes == NULL)
-        return false;
-    own(text, bytes);
-    out->data = bytes;
-    return true;
-}
-
-/* `name` as text, `name`_b64, or the file `name`_file. `*given` false: none is there. */
-static bool read_bytes_of(struct txn_text *text, const char *where, json_t *object,
-                          const char *name, struct candor_bytes *out, bool *given)
-{
-    char encoded[32];
-    snprintf(encoded, sizeof encoded, "%s_b64", name);
-    json_t *plain = json_object_get(object, name);
-    json_t *base64 = json_object_get(object, encoded);
-    snprintf(encoded, sizeof encoded, "%s_file", name);
-    json_t *file = json_object_get(object, encoded);
-    *given = plain != NULL || base64 != NULL || file != NULL;
-    if (plain != NULL && base64 != NULL)
-        return wrong(text, where, "a member is given both as text and as base64");
-    if (file != NULL && (plain != NULL || base64 != NULL))
-        return wrong(text, where, "a value is given both there and in a file");
-    if (file != NULL)
-        return read_file_of(text, where, file, out);
-    if ((plain != NULL && !json_is_string(plain)) || (base64 != NULL && !json_is_string(base64)))
-        return wrong(text, where, "keys and values are strings");
-    if (plain != NULL)
-        *out = (struct candor_bytes){json_string_value(plain), json_string_length(plain)};
-    if (base64 == NULL)
-        return true;
-    size_t length;
-    uint8_t *bytes = base64_decode(json_string_value(base64), &length);
-    if (bytes == NULL)
-        return wrong(text, where, "a member that ends in _b64 is not base64");
-    own(text, bytes);
-    *out = (struct candor_bytes){bytes, length};
-    return true;
-}
-
-static bool read_key_of(struct txn_text *text, const char *where, json_t *object,
-                        struct candor_bytes *out)
-{
-    bool given;
-    if (!read_bytes_of(text, where, object, "key", out, &given))
-        return false;
-    if (!given)
-        return wrong(text, where, "no \"key\"");
-    if (out->length == 0 || out->length > CANDOR_KEY_BYTES_MAX)
-        return wrong(text, where, "a key has 1 to 511 bytes");
-    return true;
-}
-
-static bool read_relation(const struct txn_text *text, const char *where, json_t *object,
-                          enum candor_relation *out)
-{
-    static const char *const signs[] = {"==", "!=", "<", ">"};
-    json_t *op = json_object_get(object, "op");
-    *out = CANDOR_EQUAL;
-    if (op == NULL)
-        return true;
-    for (int i = 0; json_is_string(op) && i < 4; i++)
-        if (strcmp(json_string_value(op), signs[i]) == 0) {
-            *out = (enum candor_relation)i;
-            return true;
-        }
-    return wrong(text, where, "\"op\" is one of ==, !=, <, >");
-}
-
-static bool read_number_of(const struct txn_text *text, const char *where, json_t *value,
-                           uint64_t *out)
-{
-    if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return wrong(text, where, "mod_seq and version are whole numbers from 0 on");
-    *out = (uint64_t)json_integer_value(value);
-    return true;
-}
-
-static bool read_target(struct txn_text *text, const char *where, json_t *object,
-                        struct candor_compare *out)
-{
-    bool has_value;
-    json_t *exists = json_object_get(object, "exists");
-    json_t *mod_seq = json_object_get(object, "mod_seq");
-    json_t *version = json_object_get(object, "version");
-    if (!read_bytes_of(text, where, object, "value", &out->value, &has_value))
-        return false;
-    if ((exists != NULL) + (mod_seq != NULL) + (version != NULL) + has_value != 1)
-        return wrong(text, where, "give exactly one of exists, value, mod_seq and version");
-    if (has_value) {
-        out->target = CANDOR_COMPARE_VALUE;
-        return true;
-    }
-    if (exists == NULL) {
-        out->target = mod_seq != NULL ? CANDOR_COMPARE_MOD_SEQ : CANDOR_COMPARE_VERSION;
-        return read_number_of(text, where, mod_seq != NULL ? mod_seq : version, &out->number);
-    }
-    if (!json_is_boolean(exists) || json_object_get(object, "op") != NULL)
-        return wrong(text, where, "exists is true or false, without an \"op\"");
-    out->target = CANDOR_COMPARE_EXISTS;
-    out->exists = json_is_true(exists);
-    return true;
-}
-
-static bool read_compare(struct txn_text *text, const char *where, json_t *object,
-                         struct candor_compare *out)
-{
-    static const char *const members[] = {"key",        "key_b64", "exists",  "value", "value_b64",
-                                          "value_file", "mod_seq", "version", "op",    NULL};
-    return only_members(text, where, object, members) &&
-           read_key_of(text, where, object, &out->key) && read_target(text, where, object, out) &&
-           read_relation(text, where, object, &out->relation);
-}
-
-static bool read_op(struct txn_text *text, const char *where, json_t *object,
-                    struct candor_txn_op *out)
-{
-    static const char *const kinds[] = {"put", "delete", "get", NULL};
-    static const char *const put_members[] = {"key",       "key_b64",    "value",
-                                              "value_b64", "value_file", NULL};
-    static const char *const key_members[] = {"key", "key_b64", NULL};
-    if (!only_members(text, where, object, kinds))
-        return false;
-    if (json_object_size(object) != 1)
-        return wrong(text, where, "give exactly one of put, delete and get");
-    int kind = 0;
-    while (json_object_get(object, kinds[kind]) == NULL)
-        kind++;
-    out->kind = (enum candor_txn_op_kind)(CANDOR_TXN_PUT + kind);
-    json_t *inner = json_object_get(object, kinds[kind]);
-    bool puts = out->kind == CANDOR_TXN_PUT;
-    if (!only_members(text, where, inner, puts ? put_members : key_members) ||
-        !read_key_of(text, where, inner, &out->key))
-        return false;
-    bool given = true;
-    if (puts && !read_bytes_of(text, where, inner, "value", &out->value, &given))
-        return false;
-    return given || wrong(text, where, "no \"value\"");
-}
-
-/* A list that may be missing. */
-static bool read_list(const struct txn_text *text, const char *name, json_t **list, size_t *count)
-{
-    *list = json_object_get(text->root, name);
-    *count = json_array_size(*list);
-    if (*list != NULL && !json_is_array(*list))
-        return wrong(text, name, "it is not a list");
-    if (*count > CANDOR_BATCH_OPS_MAX)
-        return wrong(text, name, "more than 4096");
-    return true;
-}
-
-static bool read_compares(struct txn_text *text)
-{
-    json_t *list;
-    size_t count;
-    if (!read_list(text, "compare", &list, &count))
-        return false;
-    text->compares = calloc(count + 1, sizeof *text->compares);
-    ASSERT(text->compares != NULL);
-    for (size_t i = 0; i < count; i++) {
-        char where[48];
-        snprintf(where, sizeof where, "compare[%zu]", i);
-        if (!read_compare(text, where, json_array_get(list, i), &text->compares[i]))
-            return false;
-    }
-    text->txn.compares = text->compares;
-    text->txn.compare_count = count;
-    return true;
-}
-
-static bool read_ops(struct txn_text *text, const char *name, int which, size_t *count)
-{
-    json_t *list;
-    if (!read_list(text, name, &list, count))
-        return false;
-    text->ops[which] = calloc(*count + 1, sizeof *text->ops[which]);
-    ASSERT(text->ops[which] != NULL);
-    for (size_t i = 0; i < *count; i++) {
-        char where[48];
-        snprintf(where, sizeof where, "%s[%zu]", name, i);
-        if (!read_op(text, where, json_array_get(list, i), &text->ops[which][i]))
-            return false;
-    }
-    return true;
-}
-
-static bool read_txn(struct txn_text *text, const uint8_t *bytes, size_t length)
-{
-    static const char *const members[] = {"compare", "then", "else", NULL};
-    json_error_t error;
-    text->root =
-        json_loadb((const char *)bytes, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-    if (text->root == NULL) {
-        report_usage(text->ctx, NULL, "line %d: %s", error.line, error.text);
-        return false;
-    }
-    struct candor_txn *txn = &text->txn;
-    bool good = only_members(text, "the txn", text->root, members) && read_compares(text) &&
-                read_ops(text, "then", 0, &txn->then_count) &&
-                read_ops(text, "else", 1, &txn->else_count);
-    txn->then_ops = text->ops[0];
-    txn->else_ops = text->ops[1];
-    if (good && txn->then_count + txn->else_count == 0)
-        return wrong(text, "then, else", "there is nothing to do");
-    return good;
-}
-
-static void txn_free(struct txn_text *text)
-{
-    for (size_t i = 0; i < text->owned_count; i++)
-        free(text->owned[i]);
-    free(text->owned);
-    free(text->compares);
-    free(text->ops[0]);
-    free(text->ops[1]);
-    json_decref(text->root);
-}
-
-/* ---- Running ---- */
+static const struct option_spec txn_options[] = {WRITE_OPTIONS, VALUE_OPTION, {0}};
 
 static enum candor_code call_txn(struct candor_client *client,
                                  const struct candor_write_options *options,
                                  struct candor_result *result, void *closure)
 {
-    const struct txn_text *text = closure;
-    return candor_txn(client, &text->txn, options, result);
+    const struct txn_given *given = closure;
+    return candor_txn(client, &given->txn, options, result);
 }
 
 static void print_json(struct command_context *ctx, const struct candor_txn_op *ops,
@@ -317,8 +39,8 @@ static void print_json(struct command_context *ctx, const struct candor_txn_op *
 
 static int tell_txn(struct command_context *ctx, const struct candor_result *result, void *closure)
 {
-    const struct txn_text *text = closure;
-    const struct candor_txn_op *ops = result->succeeded ? text->txn.then_ops : text->txn.else_ops;
+    const struct txn_given *given = closure;
+    const struct candor_txn_op *ops = result->succeeded ? given->txn.then_ops : given->txn.else_ops;
     if (context_json(ctx)) {
         print_json(ctx, ops, result);
     } else {
@@ -340,27 +62,45 @@ static int tell_txn(struct command_context *ctx, const struct candor_result *res
     return result->succeeded ? EXIT_DONE : EXIT_CONFLICT;
 }
 
-static int run_txn(struct command_context *ctx, int argc, char **argv)
+static int run_given(struct txn_given *given, bool good, int status)
 {
-    (void)argc;
+    if (good)
+        status = write_run(given->ctx, &(struct writing){call_txn, tell_txn, .closure = given});
+    txn_given_free(given);
+    return status;
+}
+
+static int run_json(struct command_context *ctx, const char *path)
+{
     int status;
     size_t length;
-    struct txn_text text = {.ctx = ctx};
-    uint8_t *bytes = read_whole_file(ctx, argv[0], LIMIT_MESSAGE_BYTES_MAX, &length, &status);
+    struct txn_given given = {.ctx = ctx};
+    uint8_t *bytes = read_whole_file(ctx, path, LIMIT_MESSAGE_BYTES_MAX, &length, &status);
     if (bytes == NULL)
         return status;
-    status = EXIT_USAGE;
-    if (read_txn(&text, bytes, length))
-        status = write_run(ctx, &(struct writing){call_txn, tell_txn, .closure = &text});
-    txn_free(&text);
-    free(bytes);
-    return status;
+    txn_own(&given, bytes);
+    return run_given(&given, txn_read_json(&given, bytes, length), EXIT_USAGE);
+}
+
+static int run_txn(struct command_context *ctx, int argc, char **argv)
+{
+    int status = EXIT_USAGE;
+    struct txn_given given = {.ctx = ctx};
+    if (argc > 0)
+        return run_json(ctx, argv[0]);
+    if (!txn_lines_are_there(ctx))
+        return report_usage(ctx,
+                            "usage: kvctl txn FILE; on a terminal, or with its lines piped in, "
+                            "without FILE",
+                            "missing FILE");
+    bool good = txn_read_lines(&given, &status);
+    return run_given(&given, good, status);
 }
 
 const struct command command_txn = {
     .name = "txn",
     .group = GROUP_KEYS,
-    .args = "FILE",
+    .args = "[FILE]",
     .summary = "Compare, then do one list of operations or another, as one",
     .description =
         "FILE (- is standard input) holds a JSON object:\n\n  {\"compare\": [{\"key\": "
@@ -376,12 +116,22 @@ const struct command command_txn = {
         "hold, the operations of \"then\" are done, otherwise those of \"else\": atomically, "
         "at the primary, in order. A get sees the operations before it. Prints which list it "
         "was, its position, and a line `key<TAB>value` for each get that found something. "
-        "Exit status 6: a comparison did not hold.",
+        "Exit status 6: a comparison did not hold.\n\nWithout FILE, on a terminal, kvctl asks for "
+        "the "
+        "comparisons, for the operations of then, and for those of else, a line each, with an "
+        "empty "
+        "line behind each list. Piped in, the same lines are read without being asked for:\n\n  "
+        "value(stock) != 0\n  absent(order:7)\n\n  put order:7 \"1 chair\"\n  get stock\n\n  "
+        "del cart:7\n\nA comparison is value(KEY), mod_seq(KEY) or version(KEY), then =, !=, < or "
+        ">, "
+        "then what it is compared with; or exists(KEY), or absent(KEY). Words are quoted as in "
+        "sh. " VALUE_HELP,
     .examples = "kvctl txn transfer.json\n"
+                "kvctl txn\tasks line by line\n"
                 "echo '{\"compare\": [{\"key\": \"a\", \"exists\": false}], \"then\": [{\"put\": "
                 "{\"key\": \"a\", \"value\": \"1\"}}]}' | kvctl txn -\n",
     .options = txn_options,
-    .min_args = 1,
+    .min_args = 0,
     .max_args = 1,
     .run = run_txn,
 };

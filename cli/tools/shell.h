@@ -3,6 +3,7 @@
 #define CLI_SHELL_H
 
 #include "cli/frame/command.h"
+#include "cli/frame/shell_words.h"
 #include "topology/topology.h"
 
 struct shell {
@@ -16,18 +17,6 @@ struct shell {
 
 /* Commands of the shell alone; ends with NULL. */
 extern const char *const shell_commands[];
-
-/* A line that was cut into words. Owned. */
-struct shell_words {
-    int count;
-    char **list; /* list[count] is NULL */
-};
-enum shell_split { SHELL_SPLIT_DONE, SHELL_SPLIT_OPEN, SHELL_SPLIT_TOO_LONG };
-
-/* Quotes as in sh: '...', "...", \x. A word that begins with # ends the line. OPEN: a quote is not
- * closed, or the last byte is a backslash: the next line belongs to it. */
-enum shell_split shell_split(const char *line, struct shell_words *out);
-void shell_words_free(struct shell_words *words);
 
 /* The topology that commands use at this moment: `up` may have changed it. False: none, or it
  * cannot be used. */

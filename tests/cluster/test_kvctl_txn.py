@@ -1,6 +1,7 @@
 """kvctl cas, incr and txn: usage without a cluster, and effects on one."""
 import base64
 import concurrent.futures
+import contextlib
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import tempfile
 import unittest
 
 from harness import KVCTL, Cluster, main
+from terminal import Terminal
 
 
 def kvctl(*args, input=""):
@@ -64,6 +66,21 @@ class Usage(unittest.TestCase):
             with self.subTest(says):
                 self.refuses("txn", "-", input=txn if isinstance(txn, str) else json.dumps(txn), says=says)
         self.refuses("txn", "/nonexistent", says="/nonexistent: No such file")
+
+    def test_lines_that_are_no_txn_are_told_by_number(self):
+        put = "\nput k v\n"
+        for lines, says in (("x\n", "line 1: 'x' is no comparison; write value(KEY) = VALUE"), ("value(k) 1\n", "line 1: value(...) takes a sign"),
+                            ("value(k) ~ 1\n", "line 1: '~' is none of"), ("absent(a)\nmod(k) > x\n", "line 2: 'x' is no whole number"),
+                            ("version(k) = -1\n", "line 1: '-1' is no whole number"), ("vlue(k) = 1\n", "line 1: 'vlue' is nothing that"),
+                            ("exists(k) = 1\n", "line 1: exists(...) takes nothing"), ("value() = 1\n", "line 1: a key has 1 to 511 bytes"),
+                            (f"value({'k' * 512}) = 1\n", "line 1: a key has 1 to 511 bytes, not 512"), ("'x\n", "line 1: the line is no text"),
+                            ("value(a\0) = 1\n", "line 1: the line is no text"), ("\nfoo k\n", "line 2: 'foo' is no operation; write put"),
+                            ("\nput k\n", "line 2: put takes a key and a value"), ("\nget k v\n", "line 2: get takes one key"),
+                            (put + "\nput k -\n", "standard input is taken twice"), ("\nput k @/nonexistent\n", "/nonexistent: No such file"),
+                            ("\n\n", "there is nothing to do"), ("", "there is nothing to do"), ("exists(k)\n", "there is nothing to do"),
+                            ("\n" + "get k\n" * 4097, "line 4098: more than 4096 operations")):
+            with self.subTest(says):
+                self.refuses("txn", input=lines, says=says)
 
 
 class Running(unittest.TestCase):
@@ -175,6 +192,58 @@ class Running(unittest.TestCase):
         out, err = self.c.kvctl("txn", "-", input=json.dumps(transfer), status=6)
         self.assertRegex(out, r"^else: seq \d+, epoch \d+, LOCAL\ntxn:a\t7\n$")
         self.assertIn("a comparison did not hold", err)
+
+    def test_a_txn_in_lines_as_etcdctl_has_it(self):
+        self.c.put("ln:stock", "3")
+        lines = ("value(ln:stock) != 0\nmod_seq(ln:stock) > 0\n'absent(ln:a key)'\n\nput 'ln:a key' \"1 chair\"\n"
+                 "get ln:stock\n\nget 'ln:a key'\n")
+        out, _ = self.c.kvctl("txn", input=lines)
+        self.assertRegex(out, r"^then: seq \d+, epoch \d+, LOCAL\nln:stock\t3\n$")
+        out, _ = self.c.kvctl("txn", input=lines.rstrip("\n"), status=6)  # the other list
+        self.assertRegex(out, r"^else: seq \d+, epoch \d+, LOCAL\nln:a key\t1 chair\n$")
+        path = os.path.join(self.c.dir, "value-of-a-line")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("of a file")
+        done = self.c.json("txn", input=f"exists(ln:stock)\nver(ln:stock) < 9\n\nput ln:f @{path}\nget ln:f\nput ln:at @@x\nget ln:at\ndel ln:stock\n")
+        self.assertEqual([r.get("value") for r in done["results"]], [None, "of a file", None, "@x", None])
+        self.assertEqual(self.c.kvctl("txn", "--literal", input="\nput ln:at @x\nget ln:at\n")[0].splitlines()[1], "ln:at\t@x")
+
+    def test_on_a_terminal_it_asks_and_a_wrong_line_is_asked_for_again(self):
+        terminal = Terminal("txn", "-t", self.c.topology)
+        with contextlib.closing(terminal):
+            terminal.expect("comparisons, then operations")
+            terminal.expect("compare> ")
+            terminal.type("nonsense\n")
+            terminal.expect("is no comparison; write value")
+            terminal.expect("compare> ")
+            terminal.type("absent(tty:1)\n")
+            terminal.expect("compare> ")
+            terminal.type("\n")
+            terminal.expect("then> ")
+            terminal.type("put tty:1\n")
+            terminal.expect("put takes a key and a value")
+            terminal.expect("then> ")
+            terminal.type("put tty:1 'of a person'\n")
+            terminal.expect("then> ")
+            terminal.type("\n")
+            terminal.expect("else> ")
+            terminal.type("\n")
+            terminal.expect(r"then: seq \d+")
+            self.assertEqual(terminal.wait(), 0)
+        self.assertEqual(self.c.get("tty:1", "--level", "linearizable")["value"], "of a person")
+
+    def test_who_gives_up_in_between_has_done_nothing(self):
+        for gives_up, status in (("\x04", 1), ("\x03", -2)):
+            terminal = Terminal("txn", "-t", self.c.topology)
+            with contextlib.closing(terminal):
+                terminal.expect("compare> ")
+                terminal.type("\n")
+                terminal.expect("then> ")
+                terminal.type("put tty:2 v\n")
+                terminal.expect("then> ")
+                terminal.type(gives_up)
+                self.assertEqual(terminal.wait(), status, terminal.seen)
+            self.c.get("tty:2", "--level", "linearizable", status=1)
 
     def test_bytes_of_any_kind_go_through_a_txn(self):
         key = base64.b64encode(b"\xfftxn\x00").decode()

@@ -103,6 +103,8 @@ class Walk(unittest.TestCase):
 
     def operands(self, command):
         name = command["command"]
+        if name == "txn":
+            return [self.files[name]]
         if name in FULL:
             return FULL[name]
         words = re.sub(r"[\[\]]|\.\.\.", "", command["operands"]).split()[:command["min_operands"]]

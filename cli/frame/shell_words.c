@@ -1,11 +1,12 @@
 /* A line into words, by libedit's tokenizer. */
 #include <histedit.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
-#include "cli/tools/shell.h"
+#include "cli/frame/shell_words.h"
 
 /* Where a comment begins: at a # that begins a word outside of quotes; else the line's length. */
 static size_t find_comment(const char *line)
