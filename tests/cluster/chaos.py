@@ -19,6 +19,7 @@ from chaos_clients import Journal, all_workers
 from chaos_history import CONDITIONAL, Caller, Shared
 from chaos_library import LibraryClients
 from chaos_nemesis import CLOCK_DRIFT_PPM, Nemesis
+from chaos_package import all_of_the_package
 from harness import Timeout
 from node_faults import FaultyCluster
 
@@ -125,7 +126,7 @@ def run(cluster, args, directory):
     shared = Shared(directory, endpoints, STALE_AFTER_MS)
     cluster.up().wait_fresh()
     require(shared)
-    workers = all_workers(shared, args.seed) + all_bundlers(shared, args.seed)
+    workers = all_workers(shared, args.seed) + all_bundlers(shared, args.seed) + all_of_the_package(shared, args.seed)
     library = LibraryClients(shared, args.seed, CLOCK_DRIFT_PPM)
     nemesis = Nemesis(cluster, shared, args.seed)
     for client in [*workers, library]:

@@ -3,7 +3,6 @@ import random
 import threading
 import time
 
-from attempts import rpc_pb2
 from chaos_history import Caller
 
 ERA_S = 15  # keys are left behind after so long: the search for an order stays short
@@ -147,7 +146,7 @@ class Session(Worker):
             done = self.caller.write(self.key("ses"), self.value(), "local")
         else:
             done = self.caller.read(self.key("ses"), "session", endpoint=self.some_node())
-        if done.outcome != "ok" and done.reply is not None and done.reply.reason == rpc_pb2.REASON_SESSION_LOST:
+        if done.reason == "SESSION_LOST" and done.reply is not None:
             self.caller.restart_session(done.reply)
 
 
