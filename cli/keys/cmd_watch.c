@@ -1,15 +1,14 @@
 /* kvctl watch: what happens in a range of keys, a line an event. */
 #include <candor/watch.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "cli/keys/reading.h"
+#include "cli/keys/watch_cursor.h"
+#include "cli/keys/watch_event.h"
 #include "cli/keys/watch_exec.h"
 
 /* How long one look waits: ^C is noticed between two. */
@@ -48,145 +47,16 @@ struct watching {
     struct candor_error error; /* why, then */
 };
 
-/* ---- The cursor's file ----------------------------------------------------------------------- */
-
-/* Malloc'd; empty where there is no file yet. False after a report. */
-static bool read_cursor(struct command_context *ctx, const char *path, struct candor_bytes *out,
-                        int *status)
-{
-    *out = (struct candor_bytes){0};
-    if (path == NULL)
-        return true;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666); /* before anything is shown */
-    if (fd < 0) {
-        *status = report_usage(ctx, NULL, "--cursor %s: %s", path, strerror(errno));
-        return false;
-    }
-    close(fd);
-    size_t length = 0;
-    uint8_t *text = read_whole_file(ctx, path, 4096, &length, status);
-    if (text == NULL)
-        return false;
-    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
-        length--;
-    size_t decoded = 0;
-    text[length] = '\0';
-    if (length == 0) { /* it was just made */
-        free(text);
-        return true;
-    }
-    uint8_t *bytes = base64_decode((const char *)text, &decoded);
-    free(text);
-    *out = (struct candor_bytes){bytes, decoded};
-    if (bytes != NULL)
-        return true;
-    *status = report_usage(ctx, "remove it to begin anew", "%s: it holds no cursor", path);
-    return false;
-}
-
-/* Replaced whole: who goes on from it finds the old or the new one. */
-static int keep_cursor(const struct watching *watching)
-{
-    uint8_t cursor[CANDOR_CURSOR_BYTES_MAX];
-    if (watching->cursor_file == NULL)
-        return EXIT_DONE;
-    size_t length = candor_watch_cursor(watching->watch, cursor);
-    if (length == 0)
-        return EXIT_DONE;
-    char path[4096];
-    snprintf(path, sizeof path, "%s.new", watching->cursor_file);
-    char *text = base64_encode(cursor, length);
-    FILE *file = fopen(path, "we");
-    bool written = file != NULL && fprintf(file, "%s\n", text) > 0;
-    written = written && fflush(file) == 0 && fsync(fileno(file)) == 0;
-    written = file != NULL && fclose(file) == 0 && written;
-    free(text);
-    if (written && rename(path, watching->cursor_file) == 0)
-        return EXIT_DONE;
-    struct candor_error error;
-    candor_error_set(&error, CANDOR_UNKNOWN, CANDOR_REASON_NONE, "%s: %s", watching->cursor_file,
-                     strerror(errno));
-    report_error(watching->ctx, &error, "events since the last one kept will be shown again");
-    return EXIT_SESSION;
-}
-
 /* ---- Events ---------------------------------------------------------------------------------- */
-
-static const char *type_name(const struct candor_event *event)
-{
-    switch (event->type) {
-    case CANDOR_EVENT_PUT:
-        return "put";
-    case CANDOR_EVENT_DELETE:
-        return "delete";
-    case CANDOR_EVENT_STATE:
-        return "state";
-    case CANDOR_EVENT_STATE_END:
-        return "state_end";
-    case CANDOR_EVENT_ROLLED_BACK:
-        return "rolled_back";
-    case CANDOR_EVENT_COMPACTED:
-        return "compacted";
-    }
-    return "unknown";
-}
-
-static json_t *json_event(const struct candor_event *event)
-{
-    json_t *out = json_object();
-    json_object_set_new(out, "type", json_string(type_name(event)));
-    json_object_set_new(out, "seq", json_u64(event->pos.seq));
-    if (event->key.length > 0) {
-        json_set_bytes(out, "key", event->key.data, event->key.length);
-        if (event->type != CANDOR_EVENT_DELETE)
-            json_set_bytes(out, "value", event->value.data, event->value.length);
-        json_object_set_new(out, "taken_back", json_boolean(event->taken_back));
-        json_object_set_new(out, "more", json_boolean(event->more));
-        json_object_set_new(out, "wall_ms", json_u64(event->wall_ms));
-        json_object_set_new(out, "expired", json_boolean(event->expired));
-        json_object_set_new(out, "ttl_ms",
-                            event->ttl_ms != 0 ? json_u64(event->ttl_ms) : json_null());
-    }
-    return out;
-}
-
-static void print_event(const struct candor_event *event)
-{
-    static const char *const words[] = {[CANDOR_EVENT_PUT] = "PUT",
-                                        [CANDOR_EVENT_DELETE] = "DELETE",
-                                        [CANDOR_EVENT_STATE] = "STATE"};
-    switch (event->type) {
-    case CANDOR_EVENT_STATE_END:
-        return;
-    case CANDOR_EVENT_ROLLED_BACK:
-        printf("ROLLED BACK: what was shown from seq %" PRIu64 " on has not happened\n",
-               event->pos.seq);
-        return;
-    case CANDOR_EVENT_COMPACTED:
-        printf("COMPACTED: changes before seq %" PRIu64
-               " may be missing; what is there now follows\n",
-               event->pos.seq);
-        return;
-    default:
-        printf("%" PRIu64 "\t%s%s\t", event->pos.seq, event->taken_back ? "NOT " : "",
-               event->expired ? "EXPIRE" : words[event->type]);
-        print_escaped(event->key, stdout);
-        if (event->type != CANDOR_EVENT_DELETE) {
-            putchar('\t');
-            print_escaped(event->value, stdout);
-        }
-        putchar('\n');
-    }
-}
 
 /* The status of --exec's command where it fails. */
 static int show_event(const struct watching *watching, const struct candor_event *event)
 {
     if (watching->command == NULL && !context_json(watching->ctx)) {
-        print_event(event);
+        watch_print(event);
         return EXIT_DONE;
     }
-    json_t *json = json_event(event);
+    json_t *json = watch_json(event);
     if (watching->command == NULL) {
         output_json(watching->ctx, json);
         return EXIT_DONE;
@@ -237,7 +107,9 @@ static int show(struct watching *watching, const struct candor_changes *changes)
     fflush(stdout);
     show_progress(watching, changes);
     /* What was shown in part is shown again. */
-    return shown == changes->count ? keep_cursor(watching) : EXIT_DONE;
+    return shown == changes->count
+               ? watch_cursor_keep(watching->ctx, watching->watch, watching->cursor_file)
+               : EXIT_DONE;
 }
 
 /* ---- Going on -------------------------------------------------------------------------------- */
@@ -342,7 +214,7 @@ static int run_watch(struct command_context *ctx, int argc, char **argv)
         watching.until_ns = clock_boot_ns() + deadline_ms * NS_PER_MS;
     int status = EXIT_USAGE;
     struct candor_bytes cursor;
-    if (!read_cursor(ctx, watching.cursor_file, &cursor, &status))
+    if (!watch_cursor_read(ctx, watching.cursor_file, &cursor, &status))
         return status;
     options.cursor = cursor;
     if (cursor.length > 0) { /* where it began is past */

@@ -1,18 +1,8 @@
-/* kvctl context: names for clusters. */
-#include <errno.h>
-#include <stdlib.h>
+/* kvctl context use, ls, show, rm. */
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/assert.h"
-#include "cli/frame/contexts.h"
 #include "cli/frame/place.h"
-#include "topology/topology.h"
-
-static int report_problem(struct command_context *ctx, const struct contexts_problem *why)
-{
-    return report_usage(ctx, why->hint, "%s", why->what);
-}
+#include "cli/tools/contexts_change.h"
 
 /* NULL after a report. */
 static struct named_context *find(struct command_context *ctx, const struct contexts *contexts,
@@ -48,183 +38,6 @@ static json_t *context_json_of(const struct contexts *contexts, const struct nam
     return out;
 }
 
-/* A change, and what is told of it. */
-static int tell(struct command_context *ctx, const struct contexts *contexts, const char *what,
-                const char *name)
-{
-    if (context_json(ctx))
-        output_json(ctx,
-                    json_pack("{s:s?,s:o}", "context", name, "use", text_or_null(contexts->use)));
-    else
-        printf("%s %s\n", name != NULL ? name : "no context", what);
-    return EXIT_DONE;
-}
-
-/* Runs `change` with the contexts, which nobody else changes meanwhile, and keeps what it has made
- * of them. */
-static int change_contexts(struct command_context *ctx, char **argv,
-                           int (*change)(struct command_context *, struct contexts *, char **))
-{
-    int lock_fd;
-    struct contexts contexts;
-    struct contexts_problem why;
-    int status = EXIT_DONE;
-    if (!contexts_open(&contexts, &lock_fd, &why))
-        status = report_problem(ctx, &why);
-    else
-        status = change(ctx, &contexts, argv);
-    contexts_close(&contexts, lock_fd);
-    return status;
-}
-
-static int store(struct command_context *ctx, const struct contexts *contexts, const char *what,
-                 const char *name)
-{
-    struct contexts_problem why;
-    return contexts_store(contexts, &why) ? tell(ctx, contexts, what, name)
-                                          : report_problem(ctx, &why);
-}
-
-/* ---- add ---- */
-
-static const struct option_spec add_options[] = {
-    {"topology", 't', "FILE", false, "The cluster of this topology"},
-    {"endpoint", 'e', "ADDRESS", true,
-     "The cluster at this address; several apart by commas, or one an option"},
-    {"secret-file", 0, "FILE", false,
-     "Where a secret is kept: its path, never itself. This version has no users, and reads no such "
-     "file"},
-    {"replace", 0, NULL, false, "Replace the context of this name"},
-    {"use", 0, NULL, false, "Use it from now on"},
-    {0},
-};
-
-static bool take_topology(struct command_context *ctx, const char *path, struct named_context *out)
-{
-    struct topology_problems problems = {0};
-    struct candor_error error = {0};
-    struct topology *topology = calloc(1, sizeof *topology);
-    ASSERT(topology != NULL);
-    enum candor_code code = topology_load(path, topology, &problems, &error);
-    topology_problems_free(&problems);
-    free(topology);
-    char *absolute = code == CANDOR_OK ? realpath(path, NULL) : NULL;
-    bool fits = absolute != NULL && strlen(absolute) < sizeof out->topology;
-    if (fits)
-        snprintf(out->topology, sizeof out->topology, "%s", absolute);
-    else
-        report_usage(ctx, topology_hint(code), "%s",
-                     error.message[0] != '\0' ? error.message : path);
-    free(absolute);
-    return fits;
-}
-
-/* Whoever reads the file has the secret. */
-static bool take_secret_file(struct command_context *ctx, const char *path,
-                             struct named_context *out)
-{
-    struct stat st;
-    char *absolute = realpath(path, NULL);
-    bool good = absolute != NULL && stat(absolute, &st) == 0 && S_ISREG(st.st_mode) &&
-                strlen(absolute) < sizeof out->secret_file;
-    if (!good)
-        report_usage(ctx, "name the file that holds the secret", "--secret-file %s: %s", path,
-                     absolute == NULL ? strerror(errno) : "it is no file");
-    else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        report_usage(ctx, "chmod 600 it", "--secret-file %s: others may read it", path);
-    if (good)
-        snprintf(out->secret_file, sizeof out->secret_file, "%s", absolute);
-    free(absolute);
-    return good && (st.st_mode & (S_IRWXG | S_IRWXO)) == 0;
-}
-
-static bool take_endpoints(struct command_context *ctx, struct named_context *out)
-{
-    size_t length = 0;
-    for (size_t i = 0; i < option_count(ctx, "endpoint"); i++) {
-        if (length + strlen(option_nth(ctx, "endpoint", i)) + 2 > sizeof out->endpoints) {
-            report_usage(ctx, "a cluster has at most 32 nodes", "--endpoint: the list is too long");
-            return false;
-        }
-        length += (size_t)snprintf(out->endpoints + length, sizeof out->endpoints - length, "%s%s",
-                                   i == 0 ? "" : ",", option_nth(ctx, "endpoint", i));
-    }
-    return endpoints_check(ctx, "--endpoint", out->endpoints);
-}
-
-static bool read_options_of_add(struct command_context *ctx, const char *name,
-                                struct named_context *out)
-{
-    struct contexts_problem why;
-    const char *secret = option_text(ctx, "secret-file");
-    memset(out, 0, sizeof *out);
-    if (!context_name_check(name, &why)) {
-        report_problem(ctx, &why);
-        return false;
-    }
-    snprintf(out->name, sizeof out->name, "%s", name);
-    if (option_given(ctx, "topology") == option_given(ctx, "endpoint")) {
-        report_usage(ctx, "write --topology FILE, or --endpoint ADDRESS",
-                     "which cluster is it? Give exactly one of --topology and --endpoint");
-        return false;
-    }
-    bool good = option_given(ctx, "topology")
-                    ? take_topology(ctx, option_text(ctx, "topology"), out)
-                    : take_endpoints(ctx, out);
-    return good && (secret == NULL || take_secret_file(ctx, secret, out));
-}
-
-static int add(struct command_context *ctx, struct contexts *contexts, char **argv)
-{
-    struct named_context wanted;
-    struct candor_error error;
-    if (!read_options_of_add(ctx, argv[0], &wanted))
-        return EXIT_USAGE;
-    struct named_context *place = contexts_find(contexts, wanted.name);
-    bool replaces = place != NULL;
-    if (replaces && !option_given(ctx, "replace")) {
-        candor_error_set(&error, CANDOR_ALREADY_EXISTS, CANDOR_REASON_NONE,
-                         "there is a context '%s'", wanted.name);
-        return report_error(ctx, &error, "--replace puts this one in its place");
-    }
-    if (!replaces)
-        place = contexts_add(contexts, wanted.name);
-    if (place == NULL)
-        return report_usage(ctx, "`kvctl context rm` removes some", "there are %d contexts already",
-                            CONTEXTS_MAX);
-    *place = wanted;
-    if (option_given(ctx, "use"))
-        snprintf(contexts->use, sizeof contexts->use, "%s", wanted.name);
-    return store(ctx, contexts, replaces ? "is replaced" : "is added", wanted.name);
-}
-
-static int run_add(struct command_context *ctx, int argc, char **argv)
-{
-    (void)argc;
-    return change_contexts(ctx, argv, add);
-}
-
-const struct command command_context_add = {
-    .name = "context add",
-    .group = GROUP_TOOLS,
-    .args = "NAME",
-    .summary = "Give a cluster a name",
-    .description =
-        "Keeps NAME in $XDG_CONFIG_HOME/candor/contexts (default ~/.config), which only its owner "
-        "may write. From then on --context NAME and $CANDOR_CONTEXT mean the cluster, as does "
-        "every "
-        "command after `kvctl context use NAME`, where neither the command line nor the "
-        "environment "
-        "names another.",
-    .examples = "kvctl context add shop --topology /etc/candor/shop.yaml --use\n"
-                "kvctl context add test -e tcp://10.0.0.1:7000,tcp://10.0.0.2:7000\n",
-    .options = add_options,
-    .local = true,
-    .min_args = 1,
-    .max_args = 1,
-    .run = run_add,
-};
-
 /* ---- use ---- */
 
 static int use(struct command_context *ctx, struct contexts *contexts, char **argv)
@@ -234,13 +47,13 @@ static int use(struct command_context *ctx, struct contexts *contexts, char **ar
     if (!none && find(ctx, contexts, argv[0], &status) == NULL)
         return status;
     snprintf(contexts->use, sizeof contexts->use, "%s", none ? "" : argv[0]);
-    return store(ctx, contexts, "is in use", none ? NULL : argv[0]);
+    return contexts_keep(ctx, contexts, "is in use", none ? NULL : argv[0]);
 }
 
 static int run_use(struct command_context *ctx, int argc, char **argv)
 {
     (void)argc;
-    return change_contexts(ctx, argv, use);
+    return contexts_change(ctx, argv, use);
 }
 
 const struct command command_context_use = {
@@ -285,7 +98,7 @@ static int run_ls(struct command_context *ctx, int argc, char **argv)
     struct contexts_problem why;
     int status = EXIT_DONE;
     if (!contexts_load(&contexts, &why)) {
-        status = report_problem(ctx, &why);
+        status = contexts_report(ctx, &why);
     } else if (context_json(ctx)) {
         json_t *list = json_array();
         for (size_t i = 0; i < contexts.count; i++)
@@ -322,7 +135,7 @@ static int show_one(struct command_context *ctx, const char *name)
     struct contexts_problem why;
     int status = EXIT_DONE;
     if (!contexts_load(&contexts, &why))
-        status = report_problem(ctx, &why);
+        status = contexts_report(ctx, &why);
     const struct named_context *one =
         status == EXIT_DONE ? find(ctx, &contexts, name, &status) : NULL;
     if (one != NULL && context_json(ctx)) {
@@ -345,7 +158,7 @@ static int show_place(struct command_context *ctx)
     struct candor_error error;
     int status = EXIT_DONE;
     if (!place_find(context_defaults(ctx), NULL, &place, &why)) {
-        status = report_problem(ctx, &why);
+        status = contexts_report(ctx, &why);
     } else if (place.source[0] == '\0') {
         candor_error_set(&error, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "nothing names a cluster");
         status = report_error(ctx, &error, "`kvctl context add` gives one a name");
@@ -393,13 +206,14 @@ static int remove_one(struct command_context *ctx, struct contexts *contexts, ch
         return status;
     bool used = strcmp(contexts->use, one->name) == 0;
     contexts_remove(contexts, one);
-    return store(ctx, contexts, used ? "is removed: no context is in use" : "is removed", argv[0]);
+    return contexts_keep(ctx, contexts, used ? "is removed: no context is in use" : "is removed",
+                         argv[0]);
 }
 
 static int run_rm(struct command_context *ctx, int argc, char **argv)
 {
     (void)argc;
-    return change_contexts(ctx, argv, remove_one);
+    return contexts_change(ctx, argv, remove_one);
 }
 
 const struct command command_context_rm = {
