@@ -178,6 +178,24 @@ void candor_client_restart_session(struct candor_client *client, const struct ca
 /* How many violations this client has seen. */
 uint64_t candor_client_violations(struct candor_client *client);
 
+/* What a client has done since it was opened. */
+struct candor_counters {
+    uint64_t calls; /* begun: those that wait, those that were submitted, each poll of a watch */
+    uint64_t in_flight; /* of these, not ended yet */
+    uint64_t failed;    /* of these, ended with another code than OK */
+    uint64_t attempts;  /* requests to nodes */
+    uint64_t retries;   /* of these, because the one before was not answered, or refused for now */
+    uint64_t redirects; /* followed */
+    uint64_t messages;  /* sent; one may carry many requests (no_coalesce) */
+    uint64_t connections; /* made, to all nodes together */
+    uint64_t reconnects;  /* of these, because the one before to that address was lost */
+    uint64_t violations;
+    uint64_t reserved[16];
+};
+
+/* Takes no time worth mentioning; the numbers are not of one instant. */
+void candor_client_counters(struct candor_client *client, struct candor_counters *out);
+
 /* ---- Results --------------------------------------------------------------------------------- */
 
 struct candor_item {

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -12,13 +13,19 @@
 #include "base/limits.h"
 #include "base/log_writer.h"
 
-static enum log_level threshold = LOG_LEVEL_INFO;
+static atomic_int threshold = LOG_LEVEL_INFO;
+static void (*_Atomic line_sink)(enum log_level level, const char *text);
 static char node_name[64] = "-";
 static const char *file_path;
 
 void logging_set_level(enum log_level level)
 {
-    threshold = level;
+    atomic_store(&threshold, (int)level);
+}
+
+void logging_set_sink(void (*to)(enum log_level level, const char *text))
+{
+    atomic_store(&line_sink, to);
 }
 
 void logging_set_node(const char *node)
@@ -75,16 +82,33 @@ static void say(const char *line, size_t length)
         log_write_all(STDERR_FILENO, line, length);
 }
 
+__attribute__((format(printf, 4, 0))) static void
+give(void (*to)(enum log_level level, const char *text), enum log_level level, const char *event,
+     const char *format, va_list args)
+{
+    char line[LIMIT_LOG_LINE_BYTES];
+    size_t used = (size_t)snprintf(line, sizeof line, "%s ", event);
+    int wanted = used < sizeof line ? vsnprintf(line + used, sizeof line - used, format, args) : 0;
+    size_t length = end_line(line, used + (wanted > 0 ? (size_t)wanted : 0));
+    line[length - 1] = '\0';
+    to(level, line);
+}
+
 void logging_write(enum log_level level, const char *event, const char *format, ...)
 {
-    if (level < threshold)
+    if ((int)level < atomic_load_explicit(&threshold, memory_order_relaxed))
         return;
-    char line[LIMIT_LOG_LINE_BYTES];
+    void (*to)(enum log_level level, const char *text) = atomic_load(&line_sink);
     va_list args;
     va_start(args, format);
-    size_t length = format_line(line, level, event, format, args);
+    if (to != NULL) {
+        give(to, level, event, format, args);
+    } else {
+        char line[LIMIT_LOG_LINE_BYTES];
+        size_t length = format_line(line, level, event, format, args);
+        say(line, length);
+    }
     va_end(args);
-    say(line, length);
 }
 
 void logging_print(const char *format, ...)
@@ -104,6 +128,11 @@ void logging_print(const char *format, ...)
 void logging_last_words(const char *text)
 {
     char line[LIMIT_LOG_LINE_BYTES];
+    void (*to)(enum log_level level, const char *text) = atomic_load(&line_sink);
+    if (to != NULL) {
+        to(LOG_LEVEL_ERROR, text);
+        return;
+    }
     int wanted = snprintf(line, sizeof line, "%s", text);
     say(line, end_line(line, wanted > 0 ? (size_t)wanted : 0));
     log_writer_flush(LIMIT_LOG_FLUSH_MS);

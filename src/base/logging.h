@@ -15,8 +15,12 @@
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
-/* Both before other threads start. `node` stands in each line; it is copied. */
+/* Any time. */
 void logging_set_level(enum log_level level);
+/* Lines go there instead, without time and node: `text` is the event and its pairs, without '\n'.
+ * On any thread, several at a time. NULL: to stderr, as at first. Any time. */
+void logging_set_sink(void (*sink)(enum log_level level, const char *text));
+/* Before other threads start. `node` stands in each line; it is copied. */
 void logging_set_node(const char *node);
 
 /* From here on lines are appended to the file, and so is all else that is written to stderr. False:

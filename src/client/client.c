@@ -278,6 +278,8 @@ static bool find_place(struct candor_client *client, size_t *index, struct rpc_c
         return false;
     *index = (size_t)(connection - client->connections);
     *former = connection->rpc;
+    if (*former != NULL)
+        counts_keep(client, *former);
     connection->rpc = NULL;
     if (client->primary == *index)
         client->primary = CONNECTIONS_MAX;

@@ -4,10 +4,12 @@
  * go on with, on a thread that may wait. */
 #include "client/internal.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/logging.h"
 
 static void ask(struct operation *operation);
 static void send(struct operation *operation, struct rpc_client *rpc);
@@ -113,9 +115,18 @@ static void leave_target(struct operation *operation)
     operation->has_target = false;
 }
 
+static void count_end(const struct operation *operation)
+{
+    struct counts *counts = &operation->client->counts;
+    if (operation->result->error.code != CANDOR_OK)
+        counts_add(&counts->failed);
+    counts_add(&counts->ended);
+}
+
 static void end(struct operation *operation)
 {
     judge_keep_uncertainty(operation);
+    count_end(operation);
     if (operation->has_target)
         leave_target(operation);
     if (operation->identity != NULL)
@@ -207,6 +218,17 @@ static void host_at(struct operation *operation, enum stage stage, uint64_t resu
     operation->host(operation);
 }
 
+static void retry_after(struct operation *operation, uint64_t pause_ns)
+{
+    const struct candor_error *error = &operation->result->error;
+    counts_add(&operation->client->counts.retries);
+    log_debug("retried", "method=%s code=%s reason=%s attempts=%u pause_ms=%" PRIu64 " why=\"%s\"",
+              operation->call.method, candor_code_name(error->code),
+              candor_reason_name(error->reason), operation->result->attempts, pause_ns / NS_PER_MS,
+              error->message);
+    host_at(operation, STAGE_PAUSED, clock_boot_ns() + pause_ns);
+}
+
 static void decide(struct operation *operation)
 {
     enum next next = judge_attempt(operation);
@@ -220,7 +242,7 @@ static void decide(struct operation *operation)
     if (next == NEXT_FOLLOW && judge_hops(operation))
         host_at(operation, STAGE_FOLLOW, 0);
     else if (next == NEXT_RETRY && judge_pause(operation, &pause_ns))
-        host_at(operation, STAGE_PAUSED, clock_boot_ns() + pause_ns);
+        retry_after(operation, pause_ns);
     else
         end(operation);
 }
@@ -228,7 +250,10 @@ static void decide(struct operation *operation)
 static void conclude(struct operation *operation, struct slice response)
 {
     take_answer(operation, response);
-    if (operation->result->violation[0] != '\0' && operation->client->violation != NULL)
+    bool broken = operation->result->violation[0] != '\0';
+    if (broken && operation->client->violation == NULL)
+        log_warn("promise_broken", "what=\"%s\"", operation->result->violation);
+    if (broken && operation->client->violation != NULL)
         host_at(operation, STAGE_TELL, 0);
     else
         decide(operation);
@@ -320,6 +345,7 @@ static struct operation *send_one(struct operation *operation, struct rpc_client
         .closure_data = operation};
     clear(operation);
     operation->result->attempts++;
+    counts_add(&operation->client->counts.attempts);
     operation->stage = STAGE_ASKED;
     operation->sent_ns = clock_boot_ns();
     struct sending this = {.operation = operation};
@@ -407,6 +433,7 @@ void engine_begin(struct operation *operation)
     struct candor_client *client = operation->client;
     const struct call *call = &operation->call;
     uint64_t deadline_ms = call->deadline_ms != 0 ? call->deadline_ms : client->deadline_ms;
+    counts_add(&client->counts.calls);
     operation->begun_ns = clock_boot_ns();
     operation->deadline_ns =
         operation->begun_ns + min_u64(deadline_ms, LIMIT_RPC_DEADLINE_MS_MAX) * NS_PER_MS;
@@ -464,6 +491,8 @@ static void follow(struct operation *operation)
     client_release(client, operation->target);
     operation->target = target;
     result->redirects++;
+    counts_add(&client->counts.redirects);
+    log_debug("redirected", "method=%s by=%s to=%s", operation->call.method, hop, result->endpoint);
     ask_opened(operation);
 }
 

@@ -2,7 +2,7 @@
  * its attempts; judge.c: what an attempt's end means; wait.c: the host of a caller that waits;
  * promise.c: what nodes promised; fork.c: a child's clients; convert.c: wire messages to and from
  * the public structs; operations.c, transactions.c: the calls; arguments.c: what programs
- * pass to them; channel.c: one node, without all that. */
+ * pass to them; counts.c: how often what was done; channel.c: one node, without all that. */
 #ifndef CLIENT_INTERNAL_H
 #define CLIENT_INTERNAL_H
 
@@ -66,7 +66,24 @@ struct identity {
     struct identity *next;
 };
 
+/* candor_counters; those that threads count without the client's lock. */
+struct counts {
+    atomic_uint_fast64_t calls;
+    atomic_uint_fast64_t ended;
+    atomic_uint_fast64_t failed;
+    atomic_uint_fast64_t attempts;
+    atomic_uint_fast64_t retries;
+    atomic_uint_fast64_t redirects;
+};
+
+struct connection_counts {
+    uint64_t messages;
+    uint64_t connections;
+    uint64_t reconnects;
+};
+
 struct candor_client {
+    struct counts counts;
     /* Fixed after open. */
     size_t endpoint_count; /* the first connections */
     bool no_redirect;
@@ -100,6 +117,7 @@ struct candor_client {
     size_t promise_count;
     struct promise promises[LIMIT_NODES];
     uint64_t violations;
+    struct connection_counts former; /* of connections that made room for others */
 };
 
 /* What is asked, and how its answer is taken. Nothing in it is the caller's memory. */
@@ -304,6 +322,11 @@ void client_see_token(struct candor_client *client, const struct candor_token *a
  * moved on already. */
 void client_lose_token(struct candor_client *client, const struct candor_token *lost,
                        const struct candor_token *token);
+
+/* counts.c */
+void counts_add(atomic_uint_fast64_t *count);
+/* Under the lock: what the connection has counted, before it is closed. */
+void counts_keep(struct candor_client *client, const struct rpc_client *former);
 
 /* fork.c */
 /* Has the client looked after when the process forks. False: there is no memory for it. */

@@ -43,9 +43,11 @@ static void pipe_added(nng_pipe pipe, nng_pipe_ev event, void *closure)
     remember_address(dialed, pipe);
     pthread_mutex_lock(&dialed->lock);
     atomic_store(&dialed->foreign, 0);
+    atomic_fetch_add(&dialed->connections, 1);
     if (id != dialed->removed)
         set_pipe(dialed, id);
     pthread_mutex_unlock(&dialed->lock);
+    log_debug("connected", "address=%s", dialed->address);
 }
 
 static void pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *closure)
@@ -55,12 +57,15 @@ static void pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *closure)
     uint32_t id = (uint32_t)nng_pipe_id(pipe);
     pthread_mutex_lock(&dialed->lock);
     dialed->removed = id;
-    if (atomic_load(&dialed->pipe) == id)
+    bool lost = atomic_load(&dialed->pipe) == id;
+    if (lost)
         set_pipe(dialed, 0);
     /* greeted and was refused, or is seen as added soon */
     else if (atomic_load(&dialed->pipe) == 0)
         atomic_fetch_add(&dialed->foreign, 1);
     pthread_mutex_unlock(&dialed->lock);
+    if (lost)
+        log_debug("disconnected", "address=%s", dialed->address);
 }
 
 static int dial(struct dialed *dialed)

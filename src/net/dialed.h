@@ -39,9 +39,10 @@ struct dialed {
     /* Of the order of a connection's events: `removed`, and the changes of `pipe`. NNG is not
      * called under it. */
     pthread_mutex_t lock;
-    uint32_t removed;              /* newest connection that went */
-    atomic_uint_fast32_t pipe;     /* 0: none */
-    atomic_uint_fast64_t since_ns; /* of the last change of `pipe` */
+    uint32_t removed;                 /* newest connection that went */
+    atomic_uint_fast32_t pipe;        /* 0: none */
+    atomic_uint_fast64_t since_ns;    /* of the last change of `pipe` */
+    atomic_uint_fast64_t connections; /* good ones, so far */
     /* Connections since the last good one that greeted in another protocol, and were refused for
      * it. */
     atomic_uint_fast32_t foreign;

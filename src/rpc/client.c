@@ -99,6 +99,12 @@ const char *rpc_client_address(const struct rpc_client *client)
     return client->dialed.address;
 }
 
+void rpc_client_counts(const struct rpc_client *client, uint64_t *messages, uint64_t *connections)
+{
+    *messages = atomic_load(&client->messages);
+    *connections = atomic_load(&client->dialed.connections);
+}
+
 bool rpc_client_hopeless(struct rpc_client *client, char *why, size_t size)
 {
     return dialed_obstacle(&client->dialed, why, size) == OBSTACLE_LASTING;

@@ -92,6 +92,7 @@ struct rpc_client {
     atomic_uint_fast32_t doubted_pipe; /* the next call drops it */
     /* begin of the first call since the newest reply; 0: none */
     atomic_uint_fast64_t unanswered_ns;
+    atomic_uint_fast64_t messages; /* sent */
     atomic_bool closing;
     atomic_bool no_bundles; /* the node knows none */
     pthread_mutex_t lock;   /* of all below */

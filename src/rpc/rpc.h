@@ -145,6 +145,8 @@ void rpc_client_cancel(struct rpc_client *client);
 /* Ends calls in flight with CANCELLED, waits for their closures, frees. Not from a closure. */
 void rpc_client_close(struct rpc_client *client);
 const char *rpc_client_address(const struct rpc_client *client);
+/* How many messages it has sent, and how often it was connected. Any thread. */
+void rpc_client_counts(const struct rpc_client *client, uint64_t *messages, uint64_t *connections);
 /* There is no connection, and waiting does not help: its name does not resolve, or another kind of
  * socket answers there. `why` says which. */
 bool rpc_client_hopeless(struct rpc_client *client, char *why, size_t size);

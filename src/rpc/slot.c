@@ -208,6 +208,7 @@ static void sent(struct slot *slot, int error)
 {
     struct rpc_client *client = slot->client;
     if (error == 0) {
+        atomic_fetch_add_explicit(&client->messages, 1, memory_order_relaxed);
         if (!post(slot, SLOT_RECEIVING, slot->deadline_ns))
             fail_cancelled(slot, true);
         return;

@@ -90,7 +90,7 @@ class Install(unittest.TestCase):
         words = output_of(["sh", "-c", f"printf '%s\\n' {flags}"]).splitlines()
         program = os.path.join(self.dir, "shortage")
         output_of(["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "shortage.c", "-o", program, *words], cwd=self.dir)
-        for kind, first, step in (("threads", 1, 1), ("descriptors", 1, 1), ("memory", 1, 2), ("memory-on", 2, 4)):
+        for kind, first, step in (("threads", 1, 1), ("descriptors", 1, 1), ("memory", 1, 4), ("memory-on", 2, 6)):
             output_of([program, self.cluster.addresses()["a"], kind, str(first), str(step)], env=self.environment)
         with Cluster({"a": "voter"}, binaries=os.path.join(self.tree, "bin")) as cluster:  # a file is dialled in another way
             with open(cluster.topology, encoding="utf-8") as f:
@@ -98,7 +98,7 @@ class Install(unittest.TestCase):
             with open(cluster.topology, "w", encoding="utf-8") as f:
                 f.write(text)
             cluster.up().wait_fresh()
-            output_of([program, cluster.addresses()["a"], "memory", "2", "2"], env=self.environment)
+            output_of([program, cluster.addresses()["a"], "memory", "2", "4"], env=self.environment)
 
     def test_nothing_names_where_it_was_built_or_installed(self):
         for folder, _, names in os.walk(self.libraries):
