@@ -83,6 +83,21 @@ class Install(unittest.TestCase):
                 self.assertEqual("libcandor.so.0.1]" in self.needed(program), kind == "candor")
                 self.check(program)
 
+    def test_a_program_of_a_later_version_is_understood_or_refused(self):
+        later = os.path.join(self.dir, "later")
+        shutil.copytree(os.path.join(self.tree, "include"), os.path.join(later, "include"))
+        header = os.path.join(later, "include/candor/client.h")
+        with open(header, encoding="utf-8") as f:
+            text = f.read()
+        before, body = text.split("struct candor_read_options {", 1)
+        with open(header, "w", encoding="utf-8") as f:
+            f.write(before + "struct candor_read_options {" +
+                    body.replace("uint64_t reserved[8];", "uint64_t zone; uint64_t reserved[7];", 1))
+        program = os.path.join(later, "program")
+        output_of(["cc", "-std=c11", os.path.join(OUTSIDE, "later.c"), f"-I{later}/include", f"-L{self.libraries}", "-lcandor",
+                   "-o", program])
+        self.check(program)
+
     def test_whatever_it_is_refused_the_process_goes_on(self):
         """Each thread and descriptor in turn, and allocation after allocation, within the library as it is installed."""
         shutil.copy(os.path.join(OUTSIDE, "shortage.c"), self.dir)
