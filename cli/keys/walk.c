@@ -76,7 +76,7 @@ char *range_said(const struct range_given *given)
     FILE *to = open_memstream(&text, &length);
     ASSERT(to != NULL);
     if (range->prefix.length + range->start.length + range->end.length == 0)
-        fputs("of all", to);
+        fputs("in the whole cluster", to);
     print_bound(to, "with the prefix ", range->prefix);
     print_bound(to, "from ", range->start);
     print_bound(to, range->start.length > 0 ? " to before " : "before ", range->end);

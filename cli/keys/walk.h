@@ -28,7 +28,7 @@ bool range_is_given(const struct command_context *ctx);
 /* False after a report; range_free() in either case. */
 bool range_read(struct command_context *ctx, struct range_given *out, int *status);
 void range_free(struct range_given *given);
-/* "with the prefix 'cart:'", "from 'a' to before 'c'", "of all"; malloc'd. */
+/* "with the prefix 'cart:'", "from 'a' to before 'c'", "in the whole cluster"; malloc'd. */
 char *range_said(const struct range_given *given);
 
 struct walk {

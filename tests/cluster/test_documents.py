@@ -100,6 +100,32 @@ class Documents(unittest.TestCase):
             with self.subTest(path):
                 self.run_document(path)
 
+    def test_what_is_written_instead_of_other_stores_commands_is_right(self):
+        """Each `kvctl` line of the tables is taken as right, whatever then becomes of it: nobody is there."""
+        with tempfile.TemporaryDirectory(prefix="candor-doc-") as home:
+            copied = os.path.join(home, "shop.yaml")
+            copy_on_free_ports(os.path.join(ROOT, "examples/topologies/three.yaml"), copied)
+            for name, text in (("file", "v"), ("f.jsonl", '{"key": "k", "value": "v"}\n')):
+                with open(os.path.join(home, name), "w", encoding="utf-8") as f:
+                    f.write(text)
+            environment = dict(os.environ, XDG_RUNTIME_DIR=home, XDG_CONFIG_HOME=home, CANDOR_TOPOLOGY=copied,
+                               PATH=BIN + ":" + os.environ["PATH"])
+            lines = re.findall(r"`(kvctl [^`]+)`", read("docs/from-other-stores.md"))
+            self.assertGreater(len(lines), 40)
+            for line in lines:
+                words = line.partition(" ...")[0]
+                if words in ("kvctl top", "kvctl watch", "kvctl watch p", "kvctl shell"):
+                    continue  # they go on
+                with self.subTest(line):
+                    local = words.split()[1] in ("context", "completion", "help", "lpush")
+                    done = subprocess.run(words + ("" if local or " -- " in words else " --deadline 100ms"), shell=True, cwd=home,
+                                          env={**environment, "value": "v"}, input="\nget k\n", capture_output=True, text=True,
+                                          timeout=60, check=False)
+                    self.assertIn(done.returncode, (2,) if "lpush" in words else (2,) if words.startswith("kvctl del --prefix") else
+                                  (0, 5), done)
+                    if words.startswith("kvctl del --prefix"):
+                        self.assertIn("give --yes", done.stderr)
+
     def test_links_lead_somewhere(self):
         for folder in (".", "docs", "bench", "clients/python", "tests/conformance"):
             for name in os.listdir(os.path.join(ROOT, folder)):

@@ -91,6 +91,18 @@ class Ranges(unittest.TestCase):
         self.assertEqual(terminal.wait(), 0, terminal.seen)  # nothing is there: nobody is asked
         self.assertEqual(terminal.seen, "deleted 0 keys\r\n")
 
+    def test_the_question_names_what_is_meant(self):
+        self.c.put("name:a'\t", "v")
+        for args, says in ((("--prefix", ""), r"Delete \d+ keys? in the whole cluster\? "), (("--start", "name:"), r"Delete \d+ keys? from 'name:'\? "),
+                           (("--start", "name:", "--end", "name;"), r"Delete 1 key from 'name:' to before 'name;'\? "),
+                           (("--prefix", "name:a'\t"), r"Delete 1 key with the prefix 'name:a'\\t'\? ")):
+            terminal = Terminal("del", *args, "-t", self.c.topology)
+            with contextlib.closing(terminal):
+                terminal.expect(says)
+                terminal.type("n\n")
+                self.assertEqual(terminal.wait(), 1)
+        self.assertEqual(self.count("name:"), 1)
+
     def test_a_long_range_goes_and_its_neighbours_stay(self):
         keys = self.put_keys("long:", 20000)
         self.c.put("long9", "v")
@@ -126,7 +138,7 @@ class Ranges(unittest.TestCase):
 
         def peak(*args):
             done = subprocess.run(["/usr/bin/python3", "-c", code, KVCTL, *args, "-t", self.c.topology], capture_output=True,
-                                  text=True, check=True)
+                                  text=True, check=True, env={**os.environ, "ASAN_OPTIONS": "quarantine_size_mb=1"})
             return int(done.stdout.splitlines()[-1])
         few = peak("del", "--prefix", "mem:0000", "--yes", "-q")  # 100 keys
         many = peak("del", "--prefix", "mem:", "--yes", "-q")
