@@ -166,7 +166,7 @@ class Asked(unittest.TestCase):
             c.up().wait_fresh()
             c.isolate("a")
             c.put("lost", "1", "--node", "a", "--no-redirect")
-            c.kvctl("promote", "b")
+            until(lambda: c.kvctl("promote", "b"), "b is promoted")
             c.heal()
             until(lambda: c.json("rollback", "ls")["archives"], "an archive")
             archive = c.json("rollback", "ls")["archives"][0]["id"]
