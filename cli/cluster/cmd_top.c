@@ -106,6 +106,7 @@ static void sort_by_next(struct top *top, bool right)
     size_t count = 0;
     while (status_sort_name(count) != NULL)
         count++;
+    ASSERT(count > 0);
     top->view.sort = (top->view.sort + (right ? 1 : count - 1)) % count;
 }
 
