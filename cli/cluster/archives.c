@@ -37,17 +37,24 @@ static bool holds(const Candor__V1__RollbackListResponse *list, const char *id)
     return false;
 }
 
+/* Nodes that did not tell what they hold. */
+struct silent {
+    size_t count;
+    const char *first;
+    struct candor_error why; /* the first one's */
+};
+
 static int report_not_found(struct command_context *ctx, const char *id, size_t found,
-                            size_t silent)
+                            const struct silent *silent)
 {
     struct candor_error error;
     if (found > 1)
         return report_usage(ctx, "say which by --node", "%zu nodes hold an archive '%s'", found,
                             id);
-    if (silent > 0) {
+    if (silent->count > 0) {
         candor_error_set(&error, CANDOR_UNAVAILABLE, CANDOR_REASON_NONE,
-                         "no node that answers holds an archive '%s', and %zu do%s not answer", id,
-                         silent, silent == 1 ? "es" : "");
+                         "no node that answers holds an archive '%s', and %zu did not tell; %s: %s",
+                         id, silent->count, silent->first, silent->why.message);
         return report_error(ctx, &error, NULL);
     }
     candor_error_set(&error, CANDOR_NOT_FOUND, CANDOR_REASON_NONE, "no node holds an archive '%s'",
@@ -60,7 +67,7 @@ bool archive_find(struct command_context *ctx, const char *id, struct node_targe
     struct node_target targets[LIMIT_NODES];
     size_t count = node_targets(ctx, targets, status);
     size_t found = 0;
-    size_t silent = 0;
+    struct silent silent = {0};
     if (count == 1) {
         *out = targets[0]; /* the node itself says what is wrong */
         return true;
@@ -68,14 +75,17 @@ bool archive_find(struct command_context *ctx, const char *id, struct node_targe
     for (size_t i = 0; i < count; i++) {
         struct candor_result result;
         Candor__V1__RollbackListResponse *list = archives_of(ctx, &targets[i], &result);
-        silent += list == NULL;
+        if (list == NULL && silent.count++ == 0) {
+            silent.first = targets[i].id;
+            silent.why = result.error;
+        }
         if (holds(list, id) && found++ == 0)
             *out = targets[i];
         if (list != NULL)
             candor__v1__rollback_list_response__free_unpacked(list, NULL);
     }
     if (count > 0 && found != 1)
-        *status = report_not_found(ctx, id, found, silent);
+        *status = report_not_found(ctx, id, found, &silent);
     return found == 1;
 }
 

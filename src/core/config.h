@@ -67,7 +67,7 @@ struct core_boot {
     uint64_t rewinds;
     struct state_digest digest; /* of the state at `last` */
     struct chain chain;         /* of the log at `last` */
-    uint64_t log_ms;            /* the latest time of the log that the state has seen (R69) */
+    uint64_t log_ms;            /* the time of the log at `last` (R69) */
     const struct epoch_history *history;
     const struct members *members; /* as of last; count 0 before the first EPOCH_START */
     const struct seq_bits *local;  /* records above commit that say LOCAL (R42) */

@@ -53,6 +53,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     chain_note(core, boot->last, boot->chain);
     core->log_time.ms = boot->log_ms;
     core->log_time.at_ns = now_ns;
+    core->log_time.epoch = epoch_history_at(&core->log.history, boot->last);
     core->log.members = *boot->members;
     seq_bits_copy(&core->log.local, boot->local);
     risk_committed(core);

@@ -88,6 +88,7 @@ struct core_event {
             uint64_t ticket;         /* of a WRITE; else 0 */
             struct digest_at digest; /* of the state, where it stands at last_seq; else seq 0 */
             struct chain_at end;     /* of the log, where it ends at last_seq; else seq 0 */
+            uint64_t log_ms;         /* APPEND: the time of the log at last_seq (R69) */
             /* WRITE, EXPIRE: when the first key ends that has an end, by the log's time; 0: none */
             uint64_t next_end_ms;
         } appended;
@@ -110,6 +111,7 @@ struct core_event {
             struct state_digest digest;
             struct chain chain; /* INSTALLED: of the log there */
             uint64_t rewinds;
+            uint64_t log_ms; /* the time of the log there (R69) */
             uint64_t undo_floor;
             uint64_t cluster_id;
             const struct epoch_history *history;

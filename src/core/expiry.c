@@ -31,7 +31,7 @@ static uint64_t next_order_ms(const struct core *core)
 void expiry_tick(struct core *core)
 {
     uint64_t log_ms = log_time_ms(core);
-    if (!may_expire(core) || next_order_ms(core) > log_ms ||
+    if (!may_expire(core) || next_order_ms(core) >= log_ms ||
         core->now_ns < core->lead.expire_again_ns)
         return;
     core->lead.expiring = true;
@@ -44,7 +44,7 @@ uint64_t expiry_wake_ns(const struct core *core)
 {
     if (!may_expire(core))
         return UINT64_MAX;
-    uint64_t left_ms = saturating_sub(next_order_ms(core), core->log_time.ms);
+    uint64_t left_ms = saturating_sub(next_order_ms(core) + 1, core->log_time.ms);
     uint64_t due_ns = core->log_time.at_ns + min_u64(left_ms, LIMIT_TTL_MS) * NS_PER_MS;
     return max_u64(due_ns, core->lead.expire_again_ns);
 }

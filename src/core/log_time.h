@@ -6,7 +6,8 @@
 
 /* Now, as far as this node knows. */
 uint64_t log_time_ms(const struct core *core);
-/* The primary's heartbeat told it. */
-void log_time_heard(struct core *core, uint64_t log_ms);
+/* It was so late once, by the primary of `epoch`: in a heartbeat, or in a record that is applied
+ * now. */
+void log_time_told(struct core *core, struct candor_epoch epoch, uint64_t log_ms);
 
 #endif

@@ -6,6 +6,7 @@
 #include "core/commit.h"
 #include "core/evidence.h"
 #include "core/follow.h"
+#include "core/log_time.h"
 #include "core/risk.h"
 #include "core/status.h"
 #include "core/who.h"
@@ -182,6 +183,8 @@ void records_appended(struct core *core, const struct core_event *event)
         append_failed(core, event);
         return;
     }
+    if (!mutated(core, LOG_TIME_UNHEARD))
+        log_time_told(core, event->appended.epoch, event->appended.log_ms);
     if (event->appended.end.seq == core->log.end.seq)
         ASSERT(chain_equal(event->appended.end.chain, core->log.end.chain));
     /* of an epoch that is over: it counts for nothing (R19) */

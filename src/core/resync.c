@@ -6,6 +6,7 @@
 #include "core/digests.h"
 #include "core/evidence.h"
 #include "core/follow.h"
+#include "core/log_time.h"
 #include "core/room.h"
 #include "core/stand.h"
 #include "core/who.h"
@@ -105,6 +106,7 @@ void resync_installed(struct core *core, const struct core_event *event)
     core->log.members = *event->snapshot.members;
     core->log.pending_member_count = 0;
     evidence_forget(core);
+    log_time_told(core, event->snapshot.pos.epoch, event->snapshot.log_ms);
     act_log(core, LOG_LEVEL_INFO, "snapshot_installed last=%" PRIu64, core->log.last);
     stand_plan(core);
 }

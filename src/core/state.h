@@ -330,8 +330,9 @@ struct core {
     } taking;
 
     struct log_time {
-        uint64_t ms;    /* what it was ... */
-        uint64_t at_ns; /* ... then, on the own clock */
+        uint64_t ms;               /* what it was ... */
+        uint64_t at_ns;            /* ... then, on the own clock */
+        struct candor_epoch epoch; /* whose primary said so; none: nobody since the start */
     } log_time;
     struct lead lead;
     struct writes writes;

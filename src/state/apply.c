@@ -61,7 +61,6 @@ static int apply_write(struct change *change, const struct record *record)
         rc = apply_op(change, &op, index);
     if (rc == 0 && change->ends.count > 0)
         rc = ends_apply(change);
-    change->position.log_ms = max_u64(change->position.log_ms, record->log_ms);
     return rc == 0 ? requests_note(change, record) : rc;
 }
 
@@ -91,6 +90,7 @@ int apply_record(struct change *change, const struct record *record)
         rc = change_keep_chain(change);
     *applied = (struct candor_pos){record->epoch, record->seq};
     change->position.chain = chain;
+    change->position.log_ms = max_u64(change->position.log_ms, record->log_ms);
     return rc;
 }
 

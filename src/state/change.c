@@ -3,7 +3,7 @@
  * that a record did (R12).
  *
  * A pre-image: u8 table, u8 kind, with FIRST in it where it is the first of its record: u64 high,
- * u64 low of the chain at the record before; u16 key_length, key, and
+ * u64 low of the chain at the record before, u64 log_ms before; u16 key_length, key, and
  *   ABSENT  nothing: the key was not there
  *   WHOLE   the old value
  *   HEAD    u32 old length, the old value's first bytes; the rest of it begins the
@@ -30,6 +30,8 @@ static void image_begin(struct change *change, enum table table, enum image_kind
     buffer_put_u8(image, (uint8_t)kind | (first ? IMAGE_FIRST : 0));
     if (first)
         put_chain(image, change->position.chain);
+    if (first)
+        buffer_put_u64(image, change->position.log_ms);
     buffer_put_u16(image, (uint16_t)key.length);
     buffer_put(image, key.bytes, key.length);
 }
@@ -42,8 +44,10 @@ bool image_decode(struct slice bytes, struct image *out)
     uint8_t kind = read_u8(&reader);
     out->first = (kind & IMAGE_FIRST) != 0;
     kind &= (uint8_t)~IMAGE_FIRST;
-    if (out->first)
+    if (out->first) {
         out->before = read_chain(&reader);
+        out->log_ms = read_u64(&reader);
+    }
     out->key = read_bytes(&reader, read_u16(&reader));
     if (kind == IMAGE_HEAD)
         out->length = read_u32(&reader);

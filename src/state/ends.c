@@ -71,7 +71,7 @@ int ends_due(struct change *change, uint64_t log_ms, struct slice *keys, uint32_
         if (key.mv_size != END_KEY_BYTES)
             return MDB_CORRUPTED;
         *next_ms = env_from_be64(key.mv_data);
-        if (*next_ms > log_ms || *count == most)
+        if (*next_ms >= log_ms || *count == most)
             return 0;
         keys[(*count)++] = slice_of_val(&value);
         *next_ms = 0;

@@ -162,7 +162,7 @@ struct change;
 void ends_note(struct change *change, struct slice key, struct item_end from, struct item_end to);
 /* After the operations: the pre-images of theirs come first (archive.c). */
 int ends_apply(struct change *change);
-/* Up to `most` keys that end at `log_ms` or before, the first first; good up to the next change.
+/* Up to `most` keys that end before `log_ms`, the first first; good up to the next change.
  * `*next_ms`: when the first of the rest ends; 0: there is none. */
 int ends_due(struct change *change, uint64_t log_ms, struct slice *keys, uint32_t most,
              uint32_t *count, uint64_t *next_ms);
@@ -234,8 +234,9 @@ enum image_kind { IMAGE_ABSENT, IMAGE_WHOLE, IMAGE_HEAD, IMAGE_NOTHING };
 struct image {
     enum table table;
     enum image_kind kind;
-    bool first; /* of its record: `before` is the chain at the record before */
+    bool first; /* of its record: chain and time at the record before follow */
     struct chain before;
+    uint64_t log_ms;
     struct slice key;
     uint32_t length; /* HEAD: of the old value */
     struct slice value;

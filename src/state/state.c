@@ -168,6 +168,14 @@ struct digest_at state_digest_at(struct state *state)
     return at;
 }
 
+uint64_t state_log_ms(struct state *state)
+{
+    pthread_mutex_lock(&state->lock);
+    uint64_t log_ms = state->position.log_ms;
+    pthread_mutex_unlock(&state->lock);
+    return log_ms;
+}
+
 void state_position(struct state *state, struct state_position *out)
 {
     pthread_mutex_lock(&state->lock);

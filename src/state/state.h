@@ -48,12 +48,13 @@ struct state_position {
     uint64_t keys;
     struct members members;     /* as of applied */
     struct state_digest digest; /* of all that records have made (state/digest.h) */
-    uint64_t log_ms;            /* the latest time of the log that this state has seen (R69) */
+    uint64_t log_ms;            /* the time of the log at `applied` (R69) */
 };
 
 /* A copy of the position. Any thread. */
 void state_position(struct state *state, struct state_position *out);
 struct digest_at state_digest_at(struct state *state); /* the digest alone, and where */
+uint64_t state_log_ms(struct state *state);            /* likewise the log's time */
 /* Likewise, read from the tables together with the epoch history (initialised by the caller).
  * DATA_LOSS: they are damaged. */
 enum candor_code state_position_and_history(struct state *state, struct state_position *out,
@@ -79,7 +80,7 @@ struct state_item {
     struct slice value; /* zero-copy: valid until state_view_end(), or until its group changes */
     uint64_t mod_seq;
     uint64_t version;
-    uint64_t until_ms; /* the time of the log at which it ends; 0: it does not (R69) */
+    uint64_t until_ms; /* its last millisecond, by the log's time; 0: it does not end (R69) */
 };
 
 /* What is known of a request id (R46). */
@@ -109,9 +110,9 @@ enum candor_code state_group_begin(struct state *state, uint64_t commit, struct 
 bool state_group_get(struct state_group *group, struct slice key, struct state_item *out);
 /* The latest time of the log so far (R69). */
 uint64_t state_group_log_ms(const struct state_group *group);
-/* Fills `keys` with up to `most` that end at `log_ms` or before, the first first, and returns how
- * many; they are good until the group changes. `*next_ms`: when the first of the others ends; 0:
- * there is none. */
+/* Fills `keys` with up to `most` that end before `log_ms`, the first first, and returns how many;
+ * they are good until the group changes. `*next_ms`: when the first of the others ends; 0: there is
+ * none. */
 uint32_t state_group_due(struct state_group *group, uint64_t log_ms, struct slice *keys,
                          uint32_t most, uint64_t *next_ms);
 /* Whether the group may store `bytes` more. RESOURCE_EXHAUSTED, STATE_FULL or DISK_FULL: no; what

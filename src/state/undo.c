@@ -48,8 +48,10 @@ static int restore_head(struct change *change, const struct image *image, const 
 
 static int restore(struct change *change, const struct image *image)
 {
-    if (image->first)
+    if (image->first) {
         change->position.chain = image->before;
+        change->position.log_ms = image->log_ms;
+    }
     if (image->kind == IMAGE_NOTHING)
         return 0;
     MDB_val present;

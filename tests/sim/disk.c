@@ -236,6 +236,13 @@ static void archive(struct world *world, struct node *node, uint64_t seq, struct
         world->watcher->archived(world, node, seq);
 }
 
+static uint64_t log_ms_at(const struct disk *disk, uint64_t seq)
+{
+    while (seq > 0 && record_what(disk, seq)->type != RECORD_WRITE)
+        seq--;
+    return seq > 0 ? record_what(disk, seq)->log_ms : 0;
+}
+
 void disk_truncate(struct world *world, struct node *node, uint64_t to, struct candor_epoch by)
 {
     struct disk *disk = &node->disk;
@@ -244,6 +251,8 @@ void disk_truncate(struct world *world, struct node *node, uint64_t to, struct c
         undo(world, &disk->state, record_what(disk, seq), &disk->records[seq - 1]);
         disk->last = seq - 1;
     }
+    if (!mutated(world, SIM_MUTATION_LOG_TIME_KEPT))
+        disk->log_ms = log_ms_at(disk, to);
     disk->first = min_u64(disk->first, to + 1);
     disk->others_from = to < disk->others_from ? 0 : disk->others_from;
     disk->commit = min_u64(disk->commit, to);
@@ -271,7 +280,7 @@ void disk_install(struct world *world, struct node *node, const struct snapshot 
     disk->skew = world->healing ? 0 : snapshot->skew;
     struct requests before = disk->state.requests;
     disk->state = snapshot->state;
-    disk->log_ms = max_u64(disk->log_ms, snapshot->log_ms);
+    disk->log_ms = snapshot->log_ms;
     if (mutated(world, SIM_MUTATION_DEDUPE_NOT_SNAPSHOTTED))
         disk->state.requests = before;
     disk->undo_floor = snapshot->undo_floor;

@@ -54,7 +54,7 @@ static void expire(struct group *group, const struct node *node)
 {
     for (uint32_t key = 0; key < SIM_KEYS; key++) {
         const struct entry *entry = &node->disk.state.keys[key];
-        if (entry->until_ms == 0 || entry->until_ms > group->log_ms)
+        if (entry->until_ms == 0 || entry->until_ms >= group->log_ms)
             continue;
         TRACE(group->world, node, "expires key=%u until=%" PRIu64 " log_ms=%" PRIu64, key,
               entry->until_ms, group->log_ms);

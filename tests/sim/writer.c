@@ -85,6 +85,7 @@ static struct answer *post_appended(struct world *world, struct node *node, cons
     answer->event.appended.first_seq = first_seq;
     answer->event.appended.last_seq = code == CANDOR_OK ? last_seq : node->disk.last;
     answer->event.appended.ticket = work->ticket;
+    answer->event.appended.log_ms = node->disk.log_ms;
     uint64_t end = answer->event.appended.last_seq;
     if (end == node->disk.last) {
         answer->event.appended.digest = (struct digest_at){end, disk_digest(&node->disk, end)};
@@ -279,6 +280,7 @@ static void install(struct world *world, struct node *node, const struct work *w
     node->noted_from = node->disk.last;
     answer->event.snapshot.pos = snapshot->pos;
     answer->event.snapshot.rewinds = node->disk.rewinds;
+    answer->event.snapshot.log_ms = node->disk.log_ms;
     answer->event.snapshot.digest = disk_digest(&node->disk, node->disk.last);
     answer->event.snapshot.chain = disk_chain(&node->disk, node->disk.last);
     answer->event.snapshot.undo_floor = snapshot->undo_floor;

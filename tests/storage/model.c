@@ -134,7 +134,7 @@ uint32_t model_due(const struct model_state *state, uint64_t log_ms, struct reco
     uint32_t count = 0;
     for (uint32_t i = 0; i < KEYS; i++) {
         const struct model_item *item = &state->items[i];
-        if (!item->there || item->until_ms == 0 || item->until_ms > log_ms)
+        if (!item->there || item->until_ms == 0 || item->until_ms >= log_ms)
             continue;
         uint32_t at = count++;
         for (; at > 0 && ends_before(item, due[at - 1]); at--)

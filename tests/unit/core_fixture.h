@@ -226,6 +226,7 @@ HELPER void store(struct cluster *c, int node, const struct core_action *action,
     event.appended.end = (struct chain_at){host->last, before};
     event.appended.batches = given || staged ? (struct slice){0} : bytes;
     event.appended.ticket = ticket;
+    event.appended.next_end_ms = host->next_end_ms;
     struct letter *letter = host->frozen ? &c->held[c->held_count++] : post(c, node, node);
     *letter = (struct letter){.from = node, .to = node, .event = event};
     if (event.appended.batches.length > 0) {
@@ -239,6 +240,8 @@ HELPER void expire(struct cluster *c, int node, const struct core_action_expire 
 {
     struct host *host = &c->hosts[node];
     struct core_event event = {.type = CORE_EVENT_APPENDED};
+    if (given->log_ms > host->next_end_ms)
+        host->next_end_ms = 0; /* it is deleted, as it were */
     event.appended.code = CANDOR_OK;
     event.appended.epoch = given->epoch;
     event.appended.last_seq = host->last;

@@ -102,6 +102,33 @@ static void a_primary_steps_down_that_cannot_store_what_it_has_published(void **
     cluster_free(c);
 }
 
+/* R69 */
+static void keys_end_by_the_time_of_the_log(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(true);
+    run_ms(c, 10000);
+    struct host *first = &c->hosts[0];
+    assert_int_equal(first->expire_orders, 1); /* at the epoch's beginning: does any end? */
+    uint64_t began_ms = first->expire_ms;
+    first->next_end_ms = began_ms + 15000;
+    write_at(c, 0, 5, CANDOR_ACK_LOCAL);
+    run_ms(c, 4000);
+    assert_int_equal(first->expire_orders, 1);
+    run_ms(c, 2000);
+    assert_int_equal(first->expire_orders, 2);
+    assert_true(first->expire_ms > began_ms + 15000 && first->expire_ms < began_ms + 16000);
+    /* The next primary counts on. */
+    first->cut = true;
+    run_ms(c, 20000);
+    int leader = primary_of(c);
+    assert_true(leader > 0);
+    assert_true(c->hosts[leader].expire_orders > 0);
+    assert_true(c->hosts[leader].expire_ms > began_ms + 16000);
+    assert_true(c->hosts[leader].expire_ms < began_ms + 40000);
+    cluster_free(c);
+}
+
 static void replica_cut_off_flags_within_stale_after_and_comes_back(void **state)
 {
     (void)state;
@@ -1588,6 +1615,7 @@ int main(void)
         cmocka_unit_test(writes_reach_every_replica_and_commit),
         cmocka_unit_test(what_is_published_counts_only_when_the_primary_has_it),
         cmocka_unit_test(a_primary_steps_down_that_cannot_store_what_it_has_published),
+        cmocka_unit_test(keys_end_by_the_time_of_the_log),
         cmocka_unit_test(replica_cut_off_flags_within_stale_after_and_comes_back),
         cmocka_unit_test(healthy_replica_is_proven_within_an_interval_and_a_half),
         cmocka_unit_test(evidence_does_not_wait_for_a_voter_that_is_away),

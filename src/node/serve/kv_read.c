@@ -588,7 +588,7 @@ static void fill_ttl(struct reading *reading, Candor__V1__KeyValue *item, uint64
         reading->log_ms = core_view_log_ms(&reading->view, clock_boot_ns());
     item->end_case = CANDOR__V1__KEY_VALUE__END_TTL_MS;
     item->ttl_ms = saturating_sub(until_ms, reading->log_ms);
-    reading->shows_ended = reading->shows_ended || item->ttl_ms == 0;
+    reading->shows_ended = reading->shows_ended || until_ms < reading->log_ms;
 }
 
 void kv_read_fill_item(struct reading *reading, Candor__V1__KeyValue *item,

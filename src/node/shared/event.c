@@ -53,6 +53,7 @@ void event_tell_state(struct node_event *event, const struct state_position *pos
     event->core.snapshot.rewinds = position->rewinds;
     event->core.snapshot.digest = position->digest;
     event->core.snapshot.chain = position->chain;
+    event->core.snapshot.log_ms = position->log_ms;
     event->core.snapshot.undo_floor = position->undo_floor;
     event->core.snapshot.cluster_id = position->cluster_id;
     event->core.snapshot.history = &event->history;

@@ -25,7 +25,7 @@ void expire_due(struct group *group)
         next_ms != 0 && group->log_ms >= state_group_log_ms(group->state) + LIMIT_LOG_TIME_MARK_MS;
     if (count > 0 || mark)
         add_record(group, ops, count);
-    group->expires_more = next_ms != 0 && next_ms <= group->log_ms;
+    group->expires_more = next_ms != 0 && next_ms < group->log_ms;
 }
 
 static void expire_key(struct group *group, struct slice key)
@@ -33,7 +33,7 @@ static void expire_key(struct group *group, struct slice key)
     struct state_item item;
     struct record_op op = {.kind = RECORD_EXPIRE, .key = key};
     if (state_group_get(group->state, key, &item) && item.until_ms != 0 &&
-        item.until_ms <= group->log_ms)
+        item.until_ms < group->log_ms)
         add_record(group, &op, 1);
 }
 

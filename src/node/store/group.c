@@ -125,6 +125,7 @@ static void answer_append(struct node *node, const struct candor_error *result,
 {
     struct node_event *event = event_new(CORE_EVENT_APPENDED);
     uint64_t last_seq = result->code == CANDOR_OK ? span->last_seq : log_last(node->log);
+    event->core.appended.log_ms = state_log_ms(node->state);
     group_answer(node, event, result, span->last_epoch, span->first_seq, last_seq);
 }
 
