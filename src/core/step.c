@@ -190,8 +190,10 @@ static void on_appended(struct core *core, const struct core_event *event)
 {
     enum core_action_type work = work_answered(core);
     ASSERT(work_is_append(work));
-    bool stored = event->appended.code == CANDOR_OK && event->appended.last_seq > core->log.durable;
-    if (stored) {
+    /* A write that is refused may have come with a group that is stored. */
+    bool grown = event->appended.last_seq > core->log.durable;
+    bool stored = event->appended.code == CANDOR_OK && grown;
+    if (grown) {
         core->log.durable = event->appended.last_seq;
         core->log.last = max_u64(core->log.last, core->log.durable);
         if (work != CORE_ACTION_APPEND && event->appended.end.seq == core->log.durable)
@@ -199,7 +201,8 @@ static void on_appended(struct core *core, const struct core_event *event)
         if (event->appended.digest.seq == core->log.durable)
             digests_note(core, core->log.durable, event->appended.digest.digest);
         members_stored(core);
-        own_meta_stored(core, work, event);
+        if (stored)
+            own_meta_stored(core, work, event);
         primary_digest_noted(core);
     }
     if (event->appended.code == CANDOR_RESOURCE_EXHAUSTED &&

@@ -69,7 +69,7 @@ class Kvctl(unittest.TestCase):
     def test_get_as_json_has_exactly_the_documented_members(self):
         self.c.put("greeting", "hello")
         reply = self.c.get("greeting")
-        self.assertEqual(list(reply), ["key", "value", "found", "mod_seq", "freshness"])
+        self.assertEqual(list(reply), ["key", "value", "found", "mod_seq", "ttl_ms", "freshness"])
         self.assertEqual(list(reply["freshness"]),
                          ["node", "role", "state", "epoch", "generation", "owner", "heartbeat_age_ms",
                           "stale", "staleness_bound_ms", "applied_seq", "primary_seq", "commit_seq"])

@@ -43,7 +43,7 @@ void rules_expired(struct world *world, const struct node *node, const struct en
     const struct write *write = &world->writes[entry->value];
     uint64_t asked_ns = write->request->ops[write->part].ttl_ms * NS_PER_MS;
     uint64_t was_ns = world->now_ns - write->issued_ns;
-    uint64_t gained_ns = world->jumped_ns + was_ns / 1000000 * world->plan.rate_ppm + 2000;
+    uint64_t gained_ns = world->jumped_ns + was_ns / 1000 * world->plan.rate_ppm / 1000 + 2000;
     if (was_ns + gained_ns < asked_ns)
         violate(world, "R69",
                 "node %s ends a key after %" PRIu64 " us that was to be there for %" PRIu64 " us",
