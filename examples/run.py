@@ -15,7 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests/cluster"))
 from harness import BIN, Cluster, Refused, until  # noqa: E402
 
-NAMES = ("bank", "cart", "feed")
+NAMES = ("bank", "cart", "feed", "lock")
 ALONE = ("pipeline",)  # right only, and not beside others: a thousand operations at once keep the machine busy
 END_S = 180  # a program's last calls may wait for the next primary
 # A primary that was cut off takes LOCAL writes for election_timeout (R25), and knows after stale_after that it is cut off:

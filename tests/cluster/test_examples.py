@@ -26,6 +26,7 @@ class Examples(unittest.TestCase):
         outputs = examples.run_right(self.cluster, examples.NAMES)
         self.assertIn("flagged stale", outputs["feed"])
         self.assertRegex(outputs["feed"], r"BOUNDED 500 ms at \w: sent on")
+        self.assertRegex(outputs["lock"], r"none lost; [1-9]\d* slept longer than their lock")
 
     def test_a_thousand_operations_in_flight_lose_no_write(self):
         text = examples.run_right(self.cluster, examples.ALONE)["pipeline"]
@@ -44,6 +45,12 @@ class Examples(unittest.TestCase):
         self.assertIn("the laptop reads the cart: EMPTY", text)
         self.assertIn("FAILED_PRECONDITION/SESSION_BEHIND", text)
         self.assertIn("BROKEN: an item was not seen, and 4 lamps sold out of 2", text)
+
+    def test_wrong_lock_loses_a_count(self):
+        text = examples.run_wrong(self.cluster, "lock")
+        self.assertIn("ann's time was over", text)
+        self.assertIn("BREAKS: it overwrites ben's", text)
+        self.assertIn("BROKEN: two have counted, and the sheet says 1", text)
 
     def test_wrong_feed_shows_the_old_and_the_taken_back_as_new(self):
         text = examples.run_wrong(self.cluster, "feed")

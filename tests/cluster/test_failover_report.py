@@ -280,7 +280,7 @@ class Replay(unittest.TestCase):
             # Again: what is there already is no conflict.
             reply = c.json("rollback", "replay", archive["id"], "--node", old, status=6)
             self.assertEqual((reply["replayed"], reply["already_there"], reply["conflict_count"]), (0, 8, 3))
-            text = c.kvctl("rollback", "replay", archive["id"], status=6)[0]
+            text = until(lambda: c.kvctl("rollback", "replay", archive["id"], status=6)[0], "all nodes tell what they hold")
             self.assertIn("shared\tput old side\tnow new side\n", text)
             self.assertIn(f"replayed 0 of 11 writes of {archive['id']}; 8 already there; 3 conflicts\n", text)
 
