@@ -42,7 +42,9 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
     }
     follow_heard(core);
     core->follow.hb_id = msg->heartbeat.hb_id;
-    log_time_told(core, core->epoch, msg->heartbeat.log_ms);
+    /* Whose log this one does not follow may be ahead in a time of its own. */
+    if (core->follow.attach == ATTACH_DONE || mutated(core, LOG_TIME_FOREIGN))
+        log_time_told(core, core->epoch, msg->heartbeat.log_ms);
     core->hearing.successor = msg->heartbeat.successor;
     core->follow.announced_before = core->follow.announced;
     core->follow.announced = max_u64(core->follow.announced, msg->heartbeat.last);

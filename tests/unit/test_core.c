@@ -81,6 +81,7 @@ static void a_primary_steps_down_that_cannot_store_what_it_has_published(void **
     struct core_event *answer = &c->held[0].event;
     answer->appended.code = CANDOR_RESOURCE_EXHAUSTED;
     answer->appended.withdrawn = true;
+    answer->appended.last_seq = last;
     answer->appended.end = (struct chain_at){0};
     truncate_host(&c->hosts[0], last);
     c->hosts[0].frozen = c->hosts[0].stages = false;
