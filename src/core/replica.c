@@ -42,9 +42,6 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
     }
     follow_heard(core);
     core->follow.hb_id = msg->heartbeat.hb_id;
-    /* Whose log this one does not follow may be ahead in a time of its own. */
-    if (core->follow.attach == ATTACH_DONE || mutated(core, LOG_TIME_FOREIGN))
-        log_time_told(core, core->epoch, msg->heartbeat.log_ms);
     core->hearing.successor = msg->heartbeat.successor;
     core->follow.announced_before = core->follow.announced;
     core->follow.announced = max_u64(core->follow.announced, msg->heartbeat.last);
@@ -52,6 +49,9 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
     core->follow.primary_rpc[sizeof core->follow.primary_rpc - 1] = '\0';
     if (chain_parted(core, msg))
         leave_other_log(core);
+    /* A log that this one does not follow may be ahead in a time of its own. */
+    if (core->follow.attach == ATTACH_DONE)
+        log_time_told(core, core->epoch, msg->heartbeat.log_ms);
     doubt_verdict(core, &msg->heartbeat.verdicts);
     commit_learn(core, msg->heartbeat.commit);
     evidence_read(core, &msg->heartbeat.echoes);

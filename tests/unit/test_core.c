@@ -1119,6 +1119,36 @@ static void deliver_stream(struct cluster *c, int at, int dialled, const struct 
     pump(c);
 }
 
+/* R69: the time of a log that is not this node's does not end its keys. */
+static void the_time_of_another_log_does_not_count(void **state)
+{
+    (void)state;
+    struct cluster *c = five_writes();
+    struct core_view view = view_of(c, 0);
+    struct core_msg msg = forged(c, CORE_MSG_HEARTBEAT, 0, view.epoch);
+    struct core_event event = {.type = CORE_EVENT_STREAM, .peer = c->hosts[0].id, .msg = &msg};
+    uint64_t log_ms = core_view_log_ms(&view, c->now_ns) + 1000000;
+    msg.heartbeat.last = view.last;
+    msg.heartbeat.first = 1;
+    msg.heartbeat.hb_id = 1000;
+    msg.heartbeat.chain = chain_of(&c->hosts[0], view.last);
+    msg.heartbeat.log_ms = log_ms;
+    deliver(c, 1, &event);
+    view = view_of(c, 1);
+    assert_int_equal(core_view_log_ms(&view, c->now_ns), log_ms);
+    msg.heartbeat.hb_id = 1001;
+    msg.heartbeat.chain.low++;
+    msg.heartbeat.log_ms = 2 * log_ms;
+    deliver(c, 1, &event);
+    view = view_of(c, 1);
+    assert_int_equal(core_view_log_ms(&view, c->now_ns), log_ms);
+    msg.heartbeat.hb_id = 1002; /* not attached yet */
+    deliver(c, 1, &event);
+    view = view_of(c, 1);
+    assert_int_equal(core_view_log_ms(&view, c->now_ns), log_ms);
+    cluster_free(c);
+}
+
 static void a_message_counts_only_at_its_senders_address(void **state)
 {
     (void)state;
@@ -1617,6 +1647,7 @@ int main(void)
         cmocka_unit_test(what_is_published_counts_only_when_the_primary_has_it),
         cmocka_unit_test(a_primary_steps_down_that_cannot_store_what_it_has_published),
         cmocka_unit_test(keys_end_by_the_time_of_the_log),
+        cmocka_unit_test(the_time_of_another_log_does_not_count),
         cmocka_unit_test(replica_cut_off_flags_within_stale_after_and_comes_back),
         cmocka_unit_test(healthy_replica_is_proven_within_an_interval_and_a_half),
         cmocka_unit_test(evidence_does_not_wait_for_a_voter_that_is_away),
