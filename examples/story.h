@@ -1,4 +1,4 @@
-/* What the three examples share: their arguments, the cluster as clients see it, and the faults
+/* What the examples share: their arguments, the cluster as clients see it, and the faults
  * that a story needs.
  *
  * A story asks for a fault by printing the command, `$ kvctl fault cut a b`, and waits until the
