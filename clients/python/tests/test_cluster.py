@@ -10,6 +10,7 @@ from support import TRANSPORTS, endpoints  # isort: skip (makes the next two imp
 from harness import Cluster, until
 
 from candor import (
+    ABSENT,
     EVENTUAL,
     LINEARIZABLE,
     SESSION,
@@ -20,6 +21,7 @@ from candor import (
     FailedPrecondition,
     NodeState,
     OutcomeUnknown,
+    Put,
     SessionLost,
     Token,
     TxnState,
@@ -300,6 +302,54 @@ class Redirects(unittest.TestCase):
                     client.put("k", "v")
                 self.assertEqual(refused.exception.hint.endpoint, addresses[primary])
                 self.assertFalse(refused.exception.outcome_unknown)
+
+
+class KeysThatEnd(unittest.TestCase):
+    def check(self, client):
+        stays = client.put("k", "v", ttl=3600).pos.seq
+        self.assertTrue(0 < client.get("k").item.ttl <= 3600)
+        refused = client.expire("k", 1, expect_mod_seq=stays + 1)
+        self.assertFalse(refused.succeeded or refused.wrote)
+        self.assertEqual(refused.item.mod_seq, stays)
+        self.assertTrue(client.expire("k", None, expect_mod_seq=stays).succeeded)
+        self.assertIsNone(client.get("k").item.ttl)
+        self.assertFalse(client.expire("nobody", 1).succeeded)
+        client.txn(then_ops=[Put("short", "v", ttl=0.05)])
+        client.batch([Put("brief", "v", ttl=0.001)])
+        for key in ("short", "brief"):
+            until(lambda key=key: not client.get(key, level=LINEARIZABLE).found, "its time is over")
+        with client.watch(key="short", since_seq=stays) as watch:
+            put, gone = (event for _, event in zip(range(2), watch, strict=False))
+        self.assertEqual((put.type, put.ttl), (EventType.PUT, 0.05))
+        self.assertEqual((gone.type, gone.expired), (EventType.DELETE, True))
+        for ttl in (0, -1, float("nan"), float("inf")):
+            self.assertRaises(ValueError, client.put, "k", "v", ttl=ttl)
+
+    def test_they_are_there_for_their_time_and_say_why_they_went(self):
+        with Cluster({"a": "voter"}) as cluster:
+            cluster.up()
+            for transport in TRANSPORTS:
+                with (
+                    self.subTest(transport),
+                    Client(endpoints(cluster), transport=transport) as client,
+                ):
+                    self.check(client)
+
+    def test_the_asyncio_form_has_them_too(self):
+        async def run(cluster):
+            async with AsyncClient(endpoints(cluster)) as client:
+                taken = await client.compare_and_swap("lock", ABSENT, "me", ttl=60)
+                again = await client.compare_and_swap("lock", ABSENT, "you", ttl=60)
+                self.assertTrue(taken.succeeded and not again.succeeded)
+                self.assertTrue((await client.expire("lock", 120)).succeeded)
+                self.assertGreater((await client.get("lock")).item.ttl, 60)
+                await client.put("lock", "mine", ttl=0.02)
+                while (await client.get("lock", level=LINEARIZABLE)).found:
+                    pass
+
+        with Cluster({"a": "voter"}) as cluster:
+            cluster.up()
+            asyncio.run(run(cluster))
 
 
 if __name__ == "__main__":

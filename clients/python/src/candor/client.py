@@ -30,12 +30,13 @@ from candor._transport.sync_socket import SyncSockets
 from candor.errors import CandorError
 from candor.freshness import Freshness
 from candor.levels import EVENTUAL, Ack, ReadLevel
-from candor.operations import BatchOp, Bytes, Compare, Expect, TxnOp
+from candor.operations import BatchOp, Bytes, Compare, Expect, Put, TxnOp
 from candor.position import Pos
 from candor.results import (
     BatchResult,
     CasResult,
     DeleteResult,
+    ExpireResult,
     GetResult,
     IncrementResult,
     Item,
@@ -150,10 +151,18 @@ class Client(ClientBase):
     # -- Writes -----------------------------------------------------------------------------------
 
     def put(
-        self, key: Bytes, value: Bytes, *, ack: Ack = Ack.LOCAL, deadline: float | None = None
+        self,
+        key: Bytes,
+        value: Bytes,
+        *,
+        ttl: float | None = None,
+        ack: Ack = Ack.LOCAL,
+        deadline: float | None = None,
     ) -> WriteResult:
-        """Writes a key."""
-        return self._run(writes.put(key, value, WriteOptions(ack, deadline), self._core.session))
+        """Writes a key. `ttl`: it is there for so many seconds from when the primary takes it, and
+        no shorter; then it is deleted. None: it stays, and a TTL that it had ends."""
+        options = WriteOptions(ack, deadline)
+        return self._run(writes.put(Put(key, value, ttl), options, self._core.session))
 
     def delete(
         self, key: Bytes, *, ack: Ack = Ack.LOCAL, deadline: float | None = None
@@ -173,13 +182,31 @@ class Client(ClientBase):
         expect: Expect,
         value: Bytes,
         *,
+        ttl: float | None = None,
         ack: Ack = Ack.LOCAL,
         deadline: float | None = None,
     ) -> CasResult:
         """Writes a key if it is as expected: Expect(value=...), Expect(mod_seq=...), ABSENT,
-        PRESENT."""
+        PRESENT. `ttl` as of put()."""
+        options, to_put = WriteOptions(ack, deadline), Put(key, value, ttl)
+        return self._run(writes.compare_and_swap(expect, to_put, options, self._core.session))
+
+    def expire(
+        self,
+        key: Bytes,
+        ttl: float | None,
+        *,
+        expect_mod_seq: int | None = None,
+        ack: Ack = Ack.LOCAL,
+        deadline: float | None = None,
+    ) -> ExpireResult:
+        """From now on the key is there for `ttl` seconds, and no shorter; None: it stays. Its value
+        and mod_seq do not change. With `expect_mod_seq` only if that record wrote it last.
+
+        Who holds a lock with a TTL cannot know that he still holds it when he acts: what the lock
+        guards must be told the mod_seq under which it was taken, and refuse a lower one."""
         options = WriteOptions(ack, deadline)
-        return self._run(writes.compare_and_swap(key, expect, value, options, self._core.session))
+        return self._run(writes.expire(key, ttl, expect_mod_seq, options, self._core.session))
 
     def increment(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,10 +15,20 @@ def to_bytes(value: Bytes) -> bytes:
     return value.encode() if isinstance(value, str) else bytes(value)
 
 
+def ttl_ms_of(ttl: float | None) -> int:
+    """Whole milliseconds, no shorter than was asked for. None: the key does not end."""
+    if ttl is None:
+        return 0
+    if not ttl > 0 or math.isinf(ttl):
+        raise ValueError(f"ttl: {ttl}; seconds, more than 0, or None for a key that stays")
+    return max(1, math.ceil(ttl * 1000))
+
+
 @dataclass(frozen=True, slots=True)
 class Put:
     key: Bytes
     value: Bytes
+    ttl: float | None = None  # seconds, as of Client.put()
 
 
 @dataclass(frozen=True, slots=True)

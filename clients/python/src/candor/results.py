@@ -20,6 +20,9 @@ class Item:
     found: bool
     mod_seq: int  # seq of the record that wrote it last
     version: int  # 1 when created, counted up by each write since
+    # Seconds for which it will still be there, as far as the node knows; 0: its delete is on its
+    # way. None: it does not end. Not told by compare_and_swap(), expire() and txn()
+    ttl: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,12 @@ class BatchResult(WriteResult):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CasResult(WriteResult):
     succeeded: bool
+    item: Item | None  # not succeeded: what is there instead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireResult(WriteResult):
+    succeeded: bool  # False: there is no such key, or another has written it
     item: Item | None  # not succeeded: what is there instead
 
 

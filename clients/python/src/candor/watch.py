@@ -45,6 +45,8 @@ class Event:
     more: bool = False  # the next event is of the same operation: a transaction is told as a whole
     taken_back: bool = False  # behind ROLLED_BACK
     wall_ms: int = 0  # PUT, DELETE: by the primary's clock, for people
+    expired: bool = False  # DELETE: nobody deleted it, its time was over
+    ttl: float | None = None  # PUT: the TTL that it was given, in seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ class Range:
 
 def item_of(message: kv_pb2.KeyValue, *, keys_only: bool = False) -> Item:
     value = message.value if message.found and not keys_only else None
-    return Item(message.key, value, message.found, message.mod_seq, message.version)
+    ttl = message.ttl_ms / 1000 if message.HasField("ttl_ms") else None
+    return Item(message.key, value, message.found, message.mod_seq, message.version, ttl)
 
 
 _GROUPS = {LINEARIZABLE.name: Group.CONFIRMED, SESSION.name: Group.SESSION}

@@ -141,6 +141,8 @@ def _record(record: kv_pb2.WatchRecord, *, taken_back: bool = False) -> Iterator
             more=index < last,
             taken_back=taken_back,
             wall_ms=record.wall_ms,
+            expired=event.expired,
+            ttl=event.ttl_ms / 1000 if event.ttl_ms else None,
         )
 
 

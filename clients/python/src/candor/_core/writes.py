@@ -1,4 +1,4 @@
-"""Put, Delete, Batch, CompareAndSwap, Increment and Txn: requests, and what their answers hold."""
+"""The writing calls: their requests, and what their answers hold."""
 
 from __future__ import annotations
 
@@ -16,13 +16,26 @@ from candor._core.steps import Group
 from candor.codes import Reason
 from candor.freshness import Freshness
 from candor.levels import Ack
-from candor.operations import BatchOp, Bytes, Compare, Expect, Get, Put, Relation, TxnOp, to_bytes
+from candor.operations import (
+    BatchOp,
+    Bytes,
+    Compare,
+    Expect,
+    Get,
+    Put,
+    Relation,
+    TxnOp,
+    to_bytes,
+    ttl_ms_of,
+)
 from candor.position import Pos, pos_of
 from candor.results import (
     BatchResult,
     CasResult,
     DeleteResult,
+    ExpireResult,
     IncrementResult,
+    Item,
     RequestId,
     SessionLoss,
     TxnOpResult,
@@ -138,12 +151,19 @@ def _options(options: WriteOptions) -> kv_pb2.WriteOptions:
     return kv_pb2.WriteOptions(ack=_ACKS[options.ack])
 
 
-def put(key: Bytes, value: Bytes, options: WriteOptions, session: Session) -> Call[WriteResult]:
+def _put(of: Put) -> kv_pb2.PutRequest:
+    return kv_pb2.PutRequest(
+        key=to_bytes(of.key), value=to_bytes(of.value), ttl_ms=ttl_ms_of(of.ttl)
+    )
+
+
+def put(of: Put, options: WriteOptions, session: Session) -> Call[WriteResult]:
     def take(body: bytes, _: Reason) -> Taken[WriteResult]:
         response = decode(kv_pb2.PutResponse, body)
         return _written(response, lambda fields: WriteResult(**fields))
 
-    request = kv_pb2.PutRequest(key=to_bytes(key), value=to_bytes(value), options=_options(options))
+    request = _put(of)
+    request.options.CopyFrom(_options(options))
     return _write("Put", request, take, options, session)
 
 
@@ -159,8 +179,7 @@ def delete(key: Bytes, options: WriteOptions, session: Session) -> Call[DeleteRe
 
 def _batch_op(op: BatchOp) -> kv_pb2.BatchOp:
     if isinstance(op, Put):
-        put_request = kv_pb2.PutRequest(key=to_bytes(op.key), value=to_bytes(op.value))
-        return kv_pb2.BatchOp(put=put_request)
+        return kv_pb2.BatchOp(put=_put(op))
     return kv_pb2.BatchOp(delete=kv_pb2.DeleteRequest(key=to_bytes(op.key)))
 
 
@@ -202,15 +221,19 @@ def _expect(request: kv_pb2.CompareAndSwapRequest, expect: Expect) -> None:
         request.expect_mod_seq = expect.mod_seq
 
 
+def _present(response: kv_pb2.CompareAndSwapResponse | kv_pb2.ExpireResponse) -> Item | None:
+    """What is there where a condition did not hold."""
+    if response.succeeded == response.HasField("item"):
+        raise MisfitError("an item stands beside a success, or is missing")
+    return None if response.succeeded else item_of(response.item)
+
+
 def compare_and_swap(
-    key: Bytes, expect: Expect, value: Bytes, options: WriteOptions, session: Session
+    expect: Expect, of: Put, options: WriteOptions, session: Session
 ) -> Call[CasResult]:
     def take(body: bytes, _: Reason) -> Taken[CasResult]:
         response = decode(kv_pb2.CompareAndSwapResponse, body)
-        succeeded = response.succeeded
-        if succeeded == response.HasField("item"):
-            raise MisfitError("an item stands beside a success, or is missing")
-        item = None if succeeded else item_of(response.item)
+        succeeded, item = response.succeeded, _present(response)
         return _written(
             response,
             lambda fields: CasResult(succeeded=succeeded, item=item, **fields),
@@ -218,10 +241,37 @@ def compare_and_swap(
         )
 
     request = kv_pb2.CompareAndSwapRequest(
-        key=to_bytes(key), value=to_bytes(value), options=_options(options)
+        key=to_bytes(of.key),
+        value=to_bytes(of.value),
+        ttl_ms=ttl_ms_of(of.ttl),
+        options=_options(options),
     )
     _expect(request, expect)
     return _write("CompareAndSwap", request, take, options, session)
+
+
+def expire(
+    key: Bytes,
+    ttl: float | None,
+    expect_mod_seq: int | None,
+    options: WriteOptions,
+    session: Session,
+) -> Call[ExpireResult]:
+    def take(body: bytes, _: Reason) -> Taken[ExpireResult]:
+        response = decode(kv_pb2.ExpireResponse, body)
+        succeeded, item = response.succeeded, _present(response)
+        return _written(
+            response,
+            lambda fields: ExpireResult(succeeded=succeeded, item=item, **fields),
+            wrote=succeeded,
+        )
+
+    request = kv_pb2.ExpireRequest(
+        key=to_bytes(key), ttl_ms=ttl_ms_of(ttl), options=_options(options)
+    )
+    if expect_mod_seq is not None:
+        request.expect_mod_seq = expect_mod_seq
+    return _write("Expire", request, take, options, session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,8 +316,7 @@ def _txn_op(op: TxnOp) -> kv_pb2.TxnOp:
     if isinstance(op, Get):
         return kv_pb2.TxnOp(get=kv_pb2.GetRequest(key=to_bytes(op.key)))
     if isinstance(op, Put):
-        put_request = kv_pb2.PutRequest(key=to_bytes(op.key), value=to_bytes(op.value))
-        return kv_pb2.TxnOp(put=put_request)
+        return kv_pb2.TxnOp(put=_put(op))
     return kv_pb2.TxnOp(delete=kv_pb2.DeleteRequest(key=to_bytes(op.key)))
 
 
