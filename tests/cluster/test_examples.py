@@ -20,7 +20,7 @@ class Examples(unittest.TestCase):
         """(key, value) of every write that some node discarded."""
         shown = (self.cluster.json("rollback", "show", archive["id"], "--node", node) for node in self.cluster.nodes
                  for archive in self.cluster.json("rollback", "ls", "--node", node)["archives"])
-        return {(op["key"], op["new_value"]) for one in shown for record in one["records"] for op in record["ops"]}
+        return {(op["key"], op.get("new_value")) for one in shown for record in one["records"] for op in record["ops"]}
 
     def test_right_modes_keep_their_invariants_through_a_partition_and_failovers(self):
         outputs = examples.run_right(self.cluster, examples.NAMES)
