@@ -6,18 +6,6 @@
 
 #include "base/clock.h"
 
-static void sleep_until(uint64_t until_ns)
-{
-    while (!interrupt_seen()) {
-        uint64_t now = clock_boot_ns();
-        if (now >= until_ns)
-            return;
-        struct timespec left = {.tv_sec = (time_t)((until_ns - now) / NS_PER_S),
-                                .tv_nsec = (long)((until_ns - now) % NS_PER_S)};
-        nanosleep(&left, NULL); /* an interrupt ends it */
-    }
-}
-
 void status_clock(char out[32])
 {
     time_t now = time(NULL);
@@ -73,7 +61,7 @@ int status_repeat(struct command_context *ctx, const struct status_view *view)
     interrupt_begin();
     uint64_t next = clock_boot_ns();
     for (uint64_t n = 0; n < looks && !interrupt_seen(); n++) {
-        sleep_until(next);
+        interrupt_wait(-1, next);
         next = clock_boot_ns() + interval_ms * NS_PER_MS;
         if (interrupt_seen())
             break;

@@ -243,6 +243,9 @@ uint8_t *read_whole_file(struct command_context *ctx, const char *path, size_t l
 void interrupt_begin(void);
 void interrupt_end(void);
 bool interrupt_seen(void);
+/* Waits until `fd` (-1: nothing) can be read. False: it was interrupted, before or meanwhile, or
+ * `until_ns` of clock_boot_ns() has come. */
+bool interrupt_wait(int fd, uint64_t until_ns);
 
 /* ---- Running commands ------------------------------------------------------------------------ */
 

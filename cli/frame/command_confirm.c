@@ -18,7 +18,8 @@ bool command_confirm(struct command_context *ctx, bool yes, const char *question
     fprintf(stderr, "%s [y/N] ", question);
     fflush(stderr);
     char answer[16] = "";
-    bool got = fgets(answer, sizeof answer, stdin) != NULL;
+    bool got =
+        interrupt_wait(STDIN_FILENO, UINT64_MAX) && fgets(answer, sizeof answer, stdin) != NULL;
     answer[strcspn(answer, "\r\n")] = '\0';
     if (got && (strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0))
         return true;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,20 +140,12 @@ bool process_signal(const struct process *process, int number, struct candor_err
     return sent || why != ESRCH;
 }
 
-static int left_ms(uint64_t until_ns, uint64_t most_ms)
-{
-    return (int)min_u64(ns_to_ms_up(saturating_sub(until_ns, clock_boot_ns())), most_ms);
-}
-
 bool process_wait_end(const struct process *process, uint64_t until_ns)
 {
     int fd = open_process(process);
     if (fd < 0)
         return true;
-    struct pollfd wait = {.fd = fd, .events = POLLIN};
-    bool ended = false;
-    while (!ended && !interrupt_seen() && clock_boot_ns() < until_ns)
-        ended = poll(&wait, 1, left_ms(until_ns, 60000)) == 1;
+    bool ended = interrupt_wait(fd, until_ns);
     close(fd);
     if (ended)
         reap(process);
@@ -166,7 +157,7 @@ bool process_wait_state(const struct process *process, enum process_state state,
     while (process_look(process) != state) {
         if (interrupt_seen() || clock_boot_ns() >= until_ns)
             return false;
-        poll(NULL, 0, left_ms(until_ns, LOOK_MS));
+        interrupt_wait(-1, min_u64(until_ns, clock_boot_ns() + LOOK_MS * NS_PER_MS));
     }
     return true;
 }
