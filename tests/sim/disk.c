@@ -251,8 +251,7 @@ void disk_truncate(struct world *world, struct node *node, uint64_t to, struct c
         undo(world, &disk->state, record_what(disk, seq), &disk->records[seq - 1]);
         disk->last = seq - 1;
     }
-    if (!mutated(world, SIM_MUTATION_LOG_TIME_KEPT))
-        disk->log_ms = log_ms_at(disk, to);
+    disk->log_ms = log_ms_at(disk, to);
     disk->first = min_u64(disk->first, to + 1);
     disk->others_from = to < disk->others_from ? 0 : disk->others_from;
     disk->commit = min_u64(disk->commit, to);
