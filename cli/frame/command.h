@@ -239,7 +239,8 @@ uint8_t *read_whole_file(struct command_context *ctx, const char *path, size_t l
 
 /* ---- Interrupts ------------------------------------------------------------------------------ */
 
-/* Between begin and end ^C and SIGTERM set a flag instead of ending the process. May not nest. */
+/* Between begin and end ^C and SIGTERM set a flag instead of ending the process; none is set
+ * outside of them. May not nest. */
 void interrupt_begin(void);
 void interrupt_end(void);
 bool interrupt_seen(void);

@@ -44,6 +44,7 @@ void interrupt_end(void)
     if (seen_fd >= 0)
         close(seen_fd);
     seen_fd = -1;
+    seen = 0;
 }
 
 bool interrupt_seen(void)
