@@ -12,8 +12,7 @@ static struct slice end_key(uint8_t out[END_KEY_BYTES], const struct item_end *e
 {
     env_be64(out, end->until_ms);
     env_be64(out + 8, end->seq);
-    for (int i = 0; i < 4; i++)
-        out[16 + i] = (uint8_t)(end->op >> (24 - 8 * i));
+    env_be32(out + 16, end->op);
     return slice_of(out, END_KEY_BYTES);
 }
 

@@ -363,6 +363,12 @@ enum candor_code position_read(const struct env *env, MDB_txn *txn, struct state
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
+void env_be32(uint8_t out[4], uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        out[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
 void env_be64(uint8_t out[8], uint64_t value)
 {
     for (int i = 0; i < 8; i++)
@@ -381,8 +387,7 @@ uint64_t env_from_be64(const void *bytes)
 void undo_key(uint8_t out[UNDO_KEY_BYTES], uint64_t seq, uint32_t op)
 {
     env_be64(out, seq);
-    for (int i = 0; i < 4; i++)
-        out[8 + i] = (uint8_t)(op >> (24 - 8 * i));
+    env_be32(out + 8, op);
 }
 
 uint64_t undo_key_seq(const MDB_val *key)

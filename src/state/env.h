@@ -24,7 +24,7 @@
 #include "disk/disk.h"
 #include "state/state.h"
 
-#define STATE_FORMAT 6
+#define STATE_FORMAT 7
 #define ITEM_HEADER_BYTES 16
 #define ITEM_END_BYTES 20 /* more, of a key that ends */
 #define UNDO_KEY_BYTES 12
@@ -71,6 +71,7 @@ struct state_view {
     int rc;
     char failed_key[128];
     struct state_position position;
+    struct buffer joined; /* results of a large request; empty but while somebody reads them */
     struct state_view *next;
 };
 
@@ -109,6 +110,7 @@ void put_chain(struct buffer *out, struct chain chain);
 struct chain read_chain(struct reader *reader);
 void members_encode(struct buffer *out, uint64_t cluster_id, const struct members *members);
 
+void env_be32(uint8_t out[4], uint32_t value);
 void env_be64(uint8_t out[8], uint64_t value);
 uint64_t env_from_be64(const void *bytes);
 void undo_key(uint8_t out[UNDO_KEY_BYTES], uint64_t seq, uint32_t index);
@@ -276,8 +278,10 @@ int history_at(const struct env *env, MDB_txn *txn, uint64_t seq, struct candor_
 /* ---- requests.c ------------------------------------------------------------------------------ */
 
 int requests_note(struct change *change, const struct record *record);
-int requests_find(const struct env *env, MDB_txn *txn, const struct request_id *id,
-                  struct state_request *out, enum state_request_standing *standing);
+/* By a cursor of `requests` in that transaction. The results lie in the table or in `joined`. */
+int requests_find(const struct env *env, MDB_txn *txn, MDB_cursor *cursor,
+                  const struct request_id *id, struct state_request *out, struct buffer *joined,
+                  enum state_request_standing *standing);
 
 /* ---- verify.c -------------------------------------------------------------------------------- */
 

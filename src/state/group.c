@@ -59,8 +59,13 @@ enum state_request_standing state_group_request(struct state_group *group,
 {
     enum state_request_standing standing = STATE_REQUEST_NEW;
     *out = (struct state_request){0};
+    struct change *change = &group->change;
+    MDB_cursor *cursor = NULL;
     if (group->rc == 0 && id->number != 0)
-        group->rc = requests_find(group->change.env, group->change.txn, id, out, &standing);
+        group->rc = change_cursor(change, TABLE_REQUESTS, &cursor);
+    if (cursor != NULL && group->rc == 0)
+        group->rc =
+            requests_find(change->env, change->txn, cursor, id, out, &change->grown, &standing);
     return standing;
 }
 

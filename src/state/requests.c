@@ -2,9 +2,10 @@
  *
  * The tables follow from the log alone, record by record: the same on every node, undone with the
  * record.
- *   requests  client, be64 number -> u64 first_seq, u64 last_seq, u32 parts, u64 digest, results of
- *   the parts one behind
- *             the other
+ *   requests  client, be64 number, be32 first part -> u64 first_seq, u64 last_seq, u32 parts,
+ *   u64 digest, results of the parts one behind the other. An entry is of PARTS_AN_ENTRY parts at
+ *   most, so that each part of a large Batch rewrites a little; `parts` counts from the Batch's
+ *   beginning
  *   clients   client -> be64 seq under which it stands in `ages`
  *   ages      be64 seq, client -> nothing: the clients by their last writes, to within
  *   LIMIT_CLIENT_AGE_RECORDS */
@@ -18,18 +19,21 @@
 
 enum {
     CLIENT_BYTES = 16,
-    REQUEST_KEY_BYTES = CLIENT_BYTES + 8,
+    REQUEST_KEY_BYTES = CLIENT_BYTES + 8 + 4,
     REQUEST_HEADER_BYTES = 8 + 8 + 4 + 8,
     AGE_KEY_BYTES = 8 + CLIENT_BYTES,
+    PARTS_AN_ENTRY = 16,
     /* A client's old numbers are looked for once in so many of its numbers: a few more may be known
      * than must be. */
     NUMBERS_FORGOTTEN_AT_ONCE = 16,
 };
 
-static void request_key(uint8_t out[REQUEST_KEY_BYTES], const uint8_t *client, uint64_t number)
+static void request_key(uint8_t out[REQUEST_KEY_BYTES], const uint8_t *client, uint64_t number,
+                        uint32_t part)
 {
     memcpy(out, client, CLIENT_BYTES);
     env_be64(out + CLIENT_BYTES, number);
+    env_be32(out + CLIENT_BYTES + 8, part);
 }
 
 static bool is_of(const MDB_val *key, const uint8_t *client)
@@ -51,33 +55,35 @@ static void request_header(uint8_t out[REQUEST_HEADER_BYTES], uint64_t first_seq
     put_u64(out + 20, newest->digest);
 }
 
-/* The client's newest number; 0 when it has none. */
-static int newest_number(const struct env *env, MDB_txn *txn, const uint8_t *client, uint64_t *out)
+/* ---- Looking up ------------------------------------------------------------------------------ */
+
+/* The client's newest entry up to that of the number; MDB_NOTFOUND: it has none. `*last`: nor has
+ * it one beyond. */
+static int seek_upto(MDB_cursor *cursor, const uint8_t *client, uint64_t number, MDB_val *key,
+                     MDB_val *value, bool *last)
 {
-    *out = 0;
-    MDB_cursor *cursor;
-    int rc = mdb_cursor_open(txn, env->tables[TABLE_REQUESTS], &cursor);
-    if (rc != 0)
-        return rc;
     uint8_t bytes[REQUEST_KEY_BYTES];
-    request_key(bytes, client, UINT64_MAX);
-    MDB_val key = {sizeof bytes, bytes};
+    request_key(bytes, client, number, UINT32_MAX);
+    *key = (MDB_val){sizeof bytes, bytes};
+    int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+    *last = rc != 0 || !is_of(key, client);
+    if (rc == 0 || rc == MDB_NOTFOUND)
+        rc = table_seek(cursor, TABLE_REQUESTS, key, value, rc == 0 ? MDB_PREV : MDB_LAST);
+    return rc == 0 && !is_of(key, client) ? MDB_NOTFOUND : rc;
+}
+
+/* The client's newest number; 0 when it has none. */
+static int newest_number(MDB_cursor *cursor, const uint8_t *client, uint64_t *out)
+{
+    MDB_val key;
     MDB_val value;
-    rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_SET_RANGE);
-    if (rc == MDB_NOTFOUND)
-        rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_LAST);
-    else if (rc == 0 && !is_of(&key, client))
-        rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_PREV);
-    if (rc == 0 && is_of(&key, client))
-        *out = number_of(&key);
-    mdb_cursor_close(cursor);
+    bool last;
+    int rc = seek_upto(cursor, client, UINT64_MAX, &key, &value, &last);
+    *out = rc == 0 ? number_of(&key) : 0;
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* ---- Looking up ------------------------------------------------------------------------------ */
-
-static int decode(const struct env *env, MDB_txn *txn, const MDB_val *value,
-                  struct state_request *out)
+static int decode(const MDB_val *value, struct state_request *out)
 {
     if (value->mv_size < REQUEST_HEADER_BYTES)
         return MDB_CORRUPTED;
@@ -87,29 +93,84 @@ static int decode(const struct env *env, MDB_txn *txn, const MDB_val *value,
     out->parts = get_u32(bytes + 16);
     out->digest = get_u64(bytes + 20);
     out->results = slice_of(bytes + REQUEST_HEADER_BYTES, value->mv_size - REQUEST_HEADER_BYTES);
-    int rc = history_at(env, txn, out->first.seq, &out->first.epoch);
-    return rc == 0 ? history_at(env, txn, out->last.seq, &out->last.epoch) : rc;
+    return 0;
 }
 
-int requests_find(const struct env *env, MDB_txn *txn, const struct request_id *id,
-                  struct state_request *out, enum state_request_standing *standing)
+/* Adds what the next entry has, when it goes on where this one ends. */
+static bool join(struct state_request *out, const struct state_request *next, struct buffer *joined)
 {
-    *standing = STATE_REQUEST_NEW;
+    if (next->digest != out->digest || next->parts <= out->parts)
+        return false;
+    buffer_put(joined, next->results.bytes, next->results.length);
+    out->last = next->last;
+    out->parts = next->parts;
+    return true;
+}
+
+/* The request from its first entry on. */
+static int decode_all(MDB_cursor *cursor, const struct request_id *id, struct state_request *out,
+                      struct buffer *joined)
+{
     uint8_t bytes[REQUEST_KEY_BYTES];
-    request_key(bytes, id->client, id->number);
+    request_key(bytes, id->client, id->number, 0);
+    MDB_val key = {sizeof bytes, bytes};
     MDB_val value;
-    int rc = table_get(env, txn, TABLE_REQUESTS, slice_of(bytes, sizeof bytes), &value);
-    if (rc == 0) {
-        *standing = STATE_REQUEST_KNOWN;
-        return decode(env, txn, &value, out);
+    struct state_request next;
+    int rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_SET_RANGE);
+    if (rc == 0)
+        rc = decode(&value, out);
+    buffer_clear(joined);
+    buffer_put(joined, out->results.bytes, rc == 0 ? out->results.length : 0);
+    while (rc == 0) {
+        rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_NEXT);
+        if (rc == 0 && (!is_of(&key, id->client) || number_of(&key) != id->number))
+            break;
+        if (rc == 0)
+            rc = decode(&value, &next);
+        if (rc == 0 && !join(out, &next, joined))
+            break;
     }
-    if (rc != MDB_NOTFOUND)
-        return rc;
+    out->results = buffer_slice(joined);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int find_known(MDB_cursor *cursor, const struct request_id *id, const MDB_val *value,
+                      struct state_request *out, struct buffer *joined)
+{
+    int rc = decode(value, out);
+    return rc == 0 && out->parts > PARTS_AN_ENTRY ? decode_all(cursor, id, out, joined) : rc;
+}
+
+static int find(MDB_cursor *cursor, const struct request_id *id, struct state_request *out,
+                struct buffer *joined, enum state_request_standing *standing)
+{
+    MDB_val key;
+    MDB_val value;
+    bool last;
+    int rc = seek_upto(cursor, id->client, id->number, &key, &value, &last);
+    if (rc == 0 && number_of(&key) == id->number) {
+        *standing = STATE_REQUEST_KNOWN;
+        return find_known(cursor, id, &value, out, joined);
+    }
+    if (last || (rc != 0 && rc != MDB_NOTFOUND))
+        return rc == MDB_NOTFOUND ? 0 : rc;
     uint64_t newest;
-    rc = newest_number(env, txn, id->client, &newest);
+    rc = newest_number(cursor, id->client, &newest);
     if (rc == 0 && saturating_sub(newest, id->number) >= LIMIT_REQUESTS_PER_CLIENT)
         *standing = STATE_REQUEST_TOO_OLD;
     return rc;
+}
+
+int requests_find(const struct env *env, MDB_txn *txn, MDB_cursor *cursor,
+                  const struct request_id *id, struct state_request *out, struct buffer *joined,
+                  enum state_request_standing *standing)
+{
+    *standing = STATE_REQUEST_NEW;
+    int rc = find(cursor, id, out, joined, standing);
+    if (rc != 0 || *standing != STATE_REQUEST_KNOWN)
+        return rc;
+    rc = history_at(env, txn, out->first.seq, &out->first.epoch);
+    return rc == 0 ? history_at(env, txn, out->last.seq, &out->last.epoch) : rc;
 }
 
 /* ---- Forgetting ------------------------------------------------------------------------------ */
@@ -123,7 +184,7 @@ static int forget_numbers(struct change *change, const uint8_t *client, uint64_t
     if (rc != 0)
         return rc;
     uint8_t bytes[REQUEST_KEY_BYTES];
-    request_key(bytes, client, 0);
+    request_key(bytes, client, 0, 0);
     MDB_val key = {sizeof bytes, bytes};
     MDB_val value;
     rc = table_seek(cursor, TABLE_REQUESTS, &key, &value, MDB_SET_RANGE);
@@ -219,9 +280,12 @@ static int keep_bounds(struct change *change, const struct record *record)
 {
     const uint8_t *client = record->request.client;
     uint64_t newest;
+    MDB_cursor *cursor;
     int rc = note_client(change, client, record->seq);
     if (rc == 0)
-        rc = newest_number(change->env, change->txn, client, &newest);
+        rc = change_cursor(change, TABLE_REQUESTS, &cursor);
+    if (rc == 0)
+        rc = newest_number(cursor, client, &newest);
     return rc == 0 ? forget_numbers(change, client, newest, LIMIT_REQUESTS_PER_CLIENT) : rc;
 }
 
@@ -268,7 +332,8 @@ int requests_note(struct change *change, const struct record *record)
     uint8_t bytes[REQUEST_KEY_BYTES];
     uint8_t entry[REQUEST_HEADER_BYTES + LIMIT_RESULT_BYTES];
     ASSERT_U64(record->result.length, <=, LIMIT_RESULT_BYTES);
-    request_key(bytes, record->request.client, record->request.number);
+    request_key(bytes, record->request.client, record->request.number,
+                record->part - record->part % PARTS_AN_ENTRY);
     request_header(entry, record->seq, record);
     if (record->result.length > 0)
         memcpy(entry + REQUEST_HEADER_BYTES, record->result.bytes, record->result.length);

@@ -82,6 +82,7 @@ void state_view_end(struct state_view *view)
     struct state *state = view->state;
     struct env *env = view->env;
     bool made = view->txn != NULL;
+    buffer_free(&view->joined);
     if (made)
         mdb_txn_reset(view->txn);
     pthread_mutex_lock(&state->lock);
@@ -114,10 +115,16 @@ enum state_request_standing state_view_request(struct state_view *view, const st
                                                struct state_request *out)
 {
     enum state_request_standing standing = STATE_REQUEST_NEW;
+    MDB_cursor *cursor;
     *out = (struct state_request){0};
-    if (view->rc == 0)
-        note_failure(view, requests_find(view->env, view->txn, id, out, &standing),
-                     (struct slice){0});
+    if (view->rc != 0)
+        return standing;
+    int rc = mdb_cursor_open(view->txn, view->env->tables[TABLE_REQUESTS], &cursor);
+    if (rc == 0) {
+        rc = requests_find(view->env, view->txn, cursor, id, out, &view->joined, &standing);
+        mdb_cursor_close(cursor);
+    }
+    note_failure(view, rc, (struct slice){0});
     return standing;
 }
 

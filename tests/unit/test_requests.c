@@ -122,6 +122,61 @@ static void the_parts_of_a_batch_add_up_and_are_taken_back_one_by_one(void **sta
     assert_int_equal(standing_of(f, id_of(1, 9)), STATE_REQUEST_NEW);
 }
 
+/* One letter a part: their results, one behind the other. */
+static void apply_parts(struct fixture *f, struct request_id id, uint16_t from, uint16_t to)
+{
+    for (uint16_t part = from; part < to; part++)
+        apply_request(f, id, part, (char[]){(char)('a' + part % 26), '\0'});
+}
+
+static void a_large_batch_is_one_request_in_several_entries(void **state)
+{
+    enum { PARTS = 50 };
+    struct fixture *f = *state;
+    uint64_t digests[PARTS];
+    char letters[PARTS + 1] = {0};
+    apply_request(f, id_of(1, 8), 0, "before");
+    apply_request(f, id_of(1, 10), 0, "behind");
+    for (uint16_t part = 0; part < PARTS; part++) {
+        digests[part] = digest_now(f->state);
+        apply_parts(f, id_of(1, 9), part, part + 1);
+        letters[part] = (char)('a' + part % 26);
+        expect(f, id_of(1, 9), 3, 3u + part, part + 1u, letters);
+    }
+    expect(f, id_of(1, 8), 1, 1, 1, "before");
+    expect(f, id_of(1, 10), 2, 2, 1, "behind");
+    for (uint16_t part = PARTS; part-- > 1;) {
+        undo_to(f, 2u + part);
+        letters[part] = '\0';
+        assert_int_equal(digest_now(f->state), digests[part]);
+        expect(f, id_of(1, 9), 3, 2u + part, part, letters);
+    }
+}
+
+/* No primary makes such records; what is left of the first must not become part of the second. */
+static void an_id_that_is_used_again_has_nothing_of_the_first(void **state)
+{
+    struct fixture *f = *state;
+    apply_parts(f, id_of(1, 9), 0, 40);
+    struct buffer bytes = {0};
+    struct batch_writer w = batch_next_of(f, &bytes, RECORD_WRITE, epoch_of(1));
+    struct record_op op = {.kind = RECORD_PUT, .key = text("k"), .value = text("v")};
+    struct record_write write = {
+        .ack = CANDOR_ACK_LOCAL, .request = id_of(1, 9), .result = text("new"), .digest = 1};
+    batch_add_write(&w, &write, &op, 1);
+    batch_end(&w);
+    apply_bytes(f, buffer_slice(&bytes), 0);
+    buffer_free(&bytes);
+    struct state_request request;
+    struct request_id id = id_of(1, 9);
+    struct state_view *view = state_view_begin(f->state);
+    assert_int_equal(state_view_request(view, &id, &request), STATE_REQUEST_KNOWN);
+    assert_int_equal(request.digest, 1);
+    assert_int_equal(request.parts, 1);
+    assert_true(slice_equal(request.results, text("new")));
+    state_view_end(view);
+}
+
 static void what_has_no_request_id_leaves_no_trace(void **state)
 {
     struct fixture *f = *state;
@@ -320,6 +375,8 @@ int main(void)
         TEST(an_executed_request_is_known_with_its_answer),
         TEST(its_positions_have_the_epochs_in_which_it_was_written),
         TEST(the_parts_of_a_batch_add_up_and_are_taken_back_one_by_one),
+        TEST(a_large_batch_is_one_request_in_several_entries),
+        TEST(an_id_that_is_used_again_has_nothing_of_the_first),
         TEST(what_has_no_request_id_leaves_no_trace),
         TEST(a_client_has_its_newest_numbers_and_older_ones_are_too_old),
         TEST(the_client_that_wrote_longest_ago_goes_first),
