@@ -1,7 +1,11 @@
 /* Rules that are left out, at link time: the code under test has no switch. */
 #include "disk/disk.h"
 #include "log/log_internal.h"
+#include "node/store/group.h"
+#include "node/store/sequence.h"
+#include "state/digest.h"
 #include "state/env.h"
+#include "state/table.h"
 
 #include "storage.h"
 
@@ -37,9 +41,10 @@ bool mutated(enum mutation mutation)
     return world != NULL && world->options.mutation == (uint32_t)mutation;
 }
 
+/* Declared as the real one is in its header: when that changes, this no longer compiles. */
 #define WRAP(result, name, ...)                                                                    \
-    result __real_##name(__VA_ARGS__);                                                             \
-    result __wrap_##name(__VA_ARGS__);                                                             \
+    extern __typeof__(name) __real_##name;                                                         \
+    extern __typeof__(name) __wrap_##name;                                                         \
     result __wrap_##name(__VA_ARGS__)
 
 /* ---- Undo ------------------------------------------------------------------------------------ */
@@ -111,10 +116,11 @@ WRAP(struct state_digest, entry_hash, enum table table, struct slice key, struct
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-WRAP(int, requests_find, const struct env *env, MDB_txn *txn, const struct request_id *id,
-     struct state_request *out, enum state_request_standing *standing)
+WRAP(int, requests_find, const struct env *env, MDB_txn *txn, MDB_cursor *cursor,
+     const struct request_id *id, struct state_request *out, struct buffer *joined,
+     enum state_request_standing *standing)
 {
-    int rc = __real_requests_find(env, txn, id, out, standing);
+    int rc = __real_requests_find(env, txn, cursor, id, out, joined, standing);
     bool expired = world->steps % 3 == 0; /* it takes a step for a second */
     if (mutated(MUTATION_EXPIRED_BY_CLOCK) && world->pending == PENDING_RECORDS && expired)
         *standing = STATE_REQUEST_NEW;
