@@ -83,14 +83,16 @@ void act_finish(struct core *core, uint64_t ticket, enum candor_code code,
     new_finish(core, ticket, code, reason, pos)->ack = ack;
 }
 
-void act_finish_text(struct core *core, uint64_t ticket, enum candor_code code,
-                     enum candor_reason reason, struct candor_pos pos, const char *format, ...)
+struct core_action_finish *act_finish_text(struct core *core, uint64_t ticket,
+                                           enum candor_code code, enum candor_reason reason,
+                                           struct candor_pos pos, const char *format, ...)
 {
     struct core_action_finish *finish = new_finish(core, ticket, code, reason, pos);
     va_list args;
     va_start(args, format);
     vsnprintf(finish->text, sizeof finish->text, format, args);
     va_end(args);
+    return finish;
 }
 
 void act_log(struct core *core, enum log_level level, const char *format, ...)

@@ -15,7 +15,8 @@ uint64_t act_call(struct core *core, struct candor_node_id peer, struct core_msg
 void act_answer(struct core *core, uint64_t ticket, struct core_msg *msg);
 void act_finish(struct core *core, uint64_t ticket, enum candor_code code,
                 enum candor_reason reason, struct candor_pos pos, enum candor_ack ack);
-__attribute__((format(printf, 6, 7))) void
+/* returns it, for what else belongs to it */
+__attribute__((format(printf, 6, 7))) struct core_action_finish *
 act_finish_text(struct core *core, uint64_t ticket, enum candor_code code,
                 enum candor_reason reason, struct candor_pos pos, const char *format, ...);
 __attribute__((format(printf, 3, 4))) void act_log(struct core *core, enum log_level level,

@@ -27,8 +27,7 @@ void epoch_founded(struct core *core)
     stand_plan(core);
 }
 
-/* R53. NULL: it may be adopted. */
-static const char *why_not_adopt(struct core *core, const struct candor_epoch *epoch)
+const char *epoch_impossible(struct core *core, const struct candor_epoch *epoch)
 {
     bool known =
         who_peer(core, epoch->owner) != NULL || node_id_equal(epoch->owner, core->config.self);
@@ -62,7 +61,7 @@ bool epoch_learn(struct core *core, struct peer *peer, const struct core_header 
 {
     if (header->cluster_id == 0 || epoch_compare(header->epoch, core->epoch) <= 0)
         return true;
-    const char *why = why_not_adopt(core, &header->epoch);
+    const char *why = epoch_impossible(core, &header->epoch);
     if (why != NULL) {
         note_refused_epoch(core, peer, &header->epoch, why);
         return false;

@@ -60,6 +60,9 @@ enum core_wait {
     /* this node knows that pos is committed: what a view at it shows cannot be rolled back. Without
      * an epoch: whatever stands at that seq */
     CORE_WAIT_COMMIT,
+    /* what became of the write at the token's pos: it has reached `ack`, or was rolled back (R70).
+     * Without an epoch: of whatever stands at that seq */
+    CORE_WAIT_ACK,
 };
 
 struct core_event {
@@ -125,7 +128,9 @@ struct core_event {
         } write;
         struct {
             enum core_wait kind;
-            struct candor_token token; /* SESSION: the session's; COMMIT: its pos is the view's */
+            /* SESSION: the session's; COMMIT: its pos is the view's; ACK: the write's */
+            struct candor_token token;
+            enum candor_ack ack; /* ACK: MAJORITY or ALL */
             uint64_t deadline_ns;
         } wait;
         struct {

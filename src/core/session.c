@@ -18,8 +18,7 @@ static uint64_t leaves_at(const struct core *core, const struct candor_token *to
     return UINT64_MAX;
 }
 
-/* Nobody can tell any more whether it survived (LIMIT_EPOCH_HISTORY). */
-static bool is_forgotten(const struct core *core, const struct candor_token *token)
+bool session_is_forgotten(const struct core *core, const struct candor_token *token)
 {
     const struct epoch_history *history = &core->log.history;
     return token->pos.seq > 0 && history->count == LIMIT_EPOCH_HISTORY &&
@@ -34,7 +33,7 @@ enum verdict session_judge(const struct core *core, struct candor_token token)
     if (mutated(core, SESSION_UNJUDGED))
         return READY;
     struct candor_epoch here = epoch_history_at(&core->log.history, token.pos.seq);
-    if (is_forgotten(core, &token))
+    if (session_is_forgotten(core, &token))
         return LOST;
     bool same = (epoch_none(here) || epoch_equal(here, token.pos.epoch)) &&
                 (!chain_is_other(core, &token) || mutated(core, ORIGIN_IGNORED));
@@ -43,8 +42,7 @@ enum verdict session_judge(const struct core *core, struct candor_token token)
     return leaves_at(core, &token) <= core->log.commit ? LOST : STILL_WAITING;
 }
 
-/* Where this log and one that ends in the token's epoch part, as far as this node knows. */
-static struct candor_pos parting(const struct core *core, const struct candor_token *token)
+struct candor_pos session_parting(const struct core *core, const struct candor_token *token)
 {
     bool other = chain_is_other(core, token);
     for (uint32_t i = core->log.history.count; i-- > 0;) {
@@ -64,8 +62,8 @@ void session_finish_lost(struct core *core, uint64_t ticket, struct candor_token
 {
     char text[POS_TEXT_BYTES];
     char parted[POS_TEXT_BYTES];
-    struct candor_pos common = parting(core, &token);
-    if (is_forgotten(core, &token)) {
+    struct candor_pos common = session_parting(core, &token);
+    if (session_is_forgotten(core, &token)) {
         act_finish_text(core, ticket, CANDOR_ABORTED, CANDOR_REASON_SESSION_LOST, common,
                         "more than %d epochs have begun since the session's position %s: nobody "
                         "can tell whether it survived",

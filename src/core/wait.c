@@ -2,6 +2,7 @@
 #include "core/wait.h"
 
 #include "core/act.h"
+#include "core/await.h"
 #include "core/commit.h"
 #include "core/lease.h"
 #include "core/session.h"
@@ -39,6 +40,10 @@ static void conclude(struct core *core, uint32_t slot, enum verdict verdict)
     reads_remove(core, slot);
     if (read.remote) {
         answer_index(core, &read, verdict == READY);
+        return;
+    }
+    if (read.kind == CORE_WAIT_ACK) {
+        await_finish(core, &read, verdict);
         return;
     }
     if (verdict == READY) {
@@ -218,12 +223,14 @@ static void progress_linearizable(struct core *core)
     }
 }
 
-/* ---- Sessions that wait (R43, R44) ----------------------------------------------------------- */
+/* ---- What becomes of a position (R43, R44, R70) ---------------------------------------------- */
 
 static struct session_stamp session_stamp(const struct core *core)
 {
     const struct epoch_history *history = &core->log.history;
-    struct session_stamp stamp = {.rewinds = core->log.rewinds, .epochs = history->count};
+    struct session_stamp stamp = {.leads = core->phase == PHASE_PRIMARY,
+                                  .rewinds = core->log.rewinds,
+                                  .epochs = history->count};
     if (history->count > 0)
         stamp.newest = history->starts[history->count - 1];
     for (uint32_t i = history->count; i > 0 && history->starts[i - 1].first_seq > core->log.commit;
@@ -234,34 +241,43 @@ static struct session_stamp session_stamp(const struct core *core)
 
 static bool stamp_equal(const struct session_stamp *a, const struct session_stamp *b)
 {
-    return a->rewinds == b->rewinds && a->epochs == b->epochs &&
+    return a->leads == b->leads && a->rewinds == b->rewinds && a->epochs == b->epochs &&
            a->uncommitted_epochs == b->uncommitted_epochs &&
            a->newest.first_seq == b->newest.first_seq &&
            epoch_equal(a->newest.epoch, b->newest.epoch);
 }
 
-/* Concludes it, or puts it where its turn will come: when its position is stored, or with the next
- * stamp. */
-static void judge_waiting_session(struct core *core, uint32_t slot)
+/* A session waits for more to be stored, or for the next stamp. */
+static struct heap *session_heap(struct core *core, const struct pending_read *read)
+{
+    return read->pos.seq > core->log.durable ? &core->reads.sessions : NULL;
+}
+
+/* Concludes it, or puts it where its turn will come. */
+static void judge_waiting(struct core *core, uint32_t slot)
 {
     struct read_waits *reads = &core->reads;
-    struct candor_token token = {.pos = reads->slots[slot].pos,
-                                 .origin = reads->slots[slot].origin};
-    enum verdict verdict = session_judge(core, token);
+    const struct pending_read *read = &reads->slots[slot];
+    bool ack = read->kind == CORE_WAIT_ACK;
+    struct candor_token token = {.pos = read->pos, .origin = read->origin};
+    enum verdict verdict = ack ? await_judge(core, read) : session_judge(core, token);
     if (verdict != STILL_WAITING) {
         conclude(core, slot, verdict);
         return;
     }
     heap_remove(&reads->sessions, slot);
-    if (token.pos.seq > core->log.durable)
-        heap_put(&reads->sessions, slot, token.pos.seq);
+    heap_remove(&reads->commits, slot);
+    heap_remove(&reads->everywhere, slot);
+    struct heap *heap = ack ? await_heap(core, read) : session_heap(core, read);
+    if (heap != NULL)
+        heap_put(heap, slot, read->pos.seq);
 }
 
 static void judge_all_sessions(struct core *core)
 {
     for (uint32_t slot = reads_first(core, READS_SESSION); slot != NO_SLOT;) {
         uint32_t next = reads_next(core, slot);
-        judge_waiting_session(core, slot);
+        judge_waiting(core, slot);
         slot = next;
     }
 }
@@ -277,11 +293,11 @@ static void progress_sessions(struct core *core)
         const struct heap_entry *first = heap_first(&reads->sessions);
         if (first == NULL || first->key > core->log.durable)
             return;
-        judge_waiting_session(core, first->item);
+        judge_waiting(core, first->item);
     }
 }
 
-/* ---- What was read must be committed (R32) --------------------------------------------------- */
+/* ---- What is committed (R32, R70) ------------------------------------------------------------ */
 
 /* It can no longer be taken back; LOST: it was. */
 static enum verdict judge_commit(const struct core *core, struct candor_pos pos)
@@ -297,11 +313,32 @@ static void progress_commits(struct core *core)
 {
     for (;;) {
         const struct heap_entry *first = heap_first(&core->reads.commits);
-        bool due =
-            first != NULL && (first->key <= core->log.commit || mutated(core, READ_UNCOMMITTED));
-        if (!due)
+        if (first == NULL)
             return;
-        conclude(core, first->item, judge_commit(core, core->reads.slots[first->item].pos));
+        const struct pending_read *read = &core->reads.slots[first->item];
+        bool ack = read->kind == CORE_WAIT_ACK;
+        bool early = mutated(core, READ_UNCOMMITTED) && !ack;
+        if (first->key > core->log.commit && !early)
+            return;
+        if (ack)
+            judge_waiting(core, first->item);
+        else
+            conclude(core, first->item, judge_commit(core, read->pos));
+    }
+}
+
+/* ALL: the slowest voter has come further. */
+static void progress_everywhere(struct core *core)
+{
+    struct heap *heap = &core->reads.everywhere;
+    if (heap->count == 0 || core->phase != PHASE_PRIMARY)
+        return;
+    uint64_t lowest = commit_lowest_match(core);
+    for (;;) {
+        const struct heap_entry *first = heap_first(heap);
+        if (first == NULL || first->key > lowest)
+            return;
+        judge_waiting(core, first->item);
     }
 }
 
@@ -312,7 +349,8 @@ static void begin_waiting(struct core *core, uint32_t slot)
     const struct pending_read *read = &core->reads.slots[slot];
     switch (read->kind) {
     case CORE_WAIT_SESSION:
-        judge_waiting_session(core, slot);
+    case CORE_WAIT_ACK:
+        judge_waiting(core, slot);
         break;
     case CORE_WAIT_LINEARIZABLE:
         follow_role(core);
@@ -327,9 +365,9 @@ static void begin_waiting(struct core *core, uint32_t slot)
 
 static enum read_list first_list(enum core_wait kind)
 {
-    return kind == CORE_WAIT_SESSION        ? READS_SESSION
-           : kind == CORE_WAIT_LINEARIZABLE ? READS_UNASKED
-                                            : READS_COMMIT;
+    return kind == CORE_WAIT_LINEARIZABLE ? READS_UNASKED
+           : kind == CORE_WAIT_COMMIT     ? READS_COMMIT
+                                          : READS_SESSION;
 }
 
 void wait_read(struct core *core, const struct core_event *event)
@@ -338,7 +376,10 @@ void wait_read(struct core *core, const struct core_event *event)
                                 .kind = event->wait.kind,
                                 .pos = event->wait.token.pos,
                                 .origin = event->wait.token.origin,
+                                .ack = event->wait.ack,
                                 .deadline_ns = event->wait.deadline_ns};
+    if (read.kind == CORE_WAIT_ACK && await_refuse(core, event))
+        return;
     uint32_t slot = reads_add(core, &read, first_list(read.kind));
     if (slot == NO_SLOT)
         act_finish_text(core, event->ticket, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED,
@@ -369,6 +410,7 @@ void wait_progress(struct core *core)
     progress_linearizable(core);
     progress_sessions(core);
     progress_commits(core);
+    progress_everywhere(core);
     for (;;) {
         const struct heap_entry *first = heap_first(&core->reads.deadlines);
         if (first == NULL || first->key > core->now_ns)

@@ -106,6 +106,7 @@ void reads_free(struct core *core)
     heap_free(&reads->indexed);
     heap_free(&reads->sessions);
     heap_free(&reads->commits);
+    heap_free(&reads->everywhere);
     heap_free(&reads->deadlines);
 }
 
@@ -143,6 +144,7 @@ void reads_remove(struct core *core, uint32_t slot)
     heap_remove(&reads->indexed, slot);
     heap_remove(&reads->sessions, slot);
     heap_remove(&reads->commits, slot);
+    heap_remove(&reads->everywhere, slot);
     heap_remove(&reads->deadlines, slot);
     reads->slots[slot].next = reads->free;
     reads->free = slot;

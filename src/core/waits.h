@@ -9,7 +9,13 @@
 /* Who bears a ticket that can be cancelled. */
 enum waiter { WAITER_READ, WAITER_WITH_WRITER, WAITER_WITH_VOTERS };
 
-enum verdict { STILL_WAITING, READY, LOST, TOO_LATE };
+enum verdict {
+    STILL_WAITING,
+    READY,
+    LOST,
+    TOO_LATE,
+    ELSEWHERE, /* ACK: the primary alone can say it */
+};
 
 /* A client's write: with the writer in a ring, then, MAJORITY and ALL, in a slot of `struct
  * voter_waits`. */
@@ -46,7 +52,7 @@ enum read_list {
     READS_UNASKED,    /* at a replica: for a ReadIndex call of their own */
     READS_ASKED,      /* for the answer of the newest call */
     READS_INDEXED,    /* for their index to be applied */
-    READS_SESSION,
+    READS_SESSION,    /* SESSION and ACK: for a position's fate */
     READS_COMMIT,
     READ_LISTS
 };
@@ -58,7 +64,8 @@ struct pending_read {
     bool remote;    /* a ReadIndex request: answered, not finished */
     bool confirmed; /* at the primary: by its lease, when the read arrived (R30) */
     struct candor_pos pos;
-    uint64_t origin; /* SESSION: of the token */
+    uint64_t origin;     /* SESSION, ACK: of the token */
+    enum candor_ack ack; /* ACK: the level that it waits for */
     uint64_t deadline_ns;
     /* LINEARIZABLE at the primary: this heartbeat, or a later one, must be confirmed */
     uint64_t heartbeat;
@@ -67,9 +74,10 @@ struct pending_read {
     uint32_t previous;
 };
 
-/* What a session's fate depends on besides how much is stored: while it is as it was, a session
- * that was judged stays judged. */
+/* What a position's fate depends on besides how much is stored: while it is as it was, what was
+ * judged stays judged. */
 struct session_stamp {
+    bool leads;
     uint64_t rewinds;
     uint32_t epochs;
     uint32_t uncommitted_epochs;
@@ -86,11 +94,12 @@ struct read_waits {
     uint32_t used;
     uint32_t free; /* NO_SLOT: none */
     uint32_t count;
-    struct heap indexed;   /* READS_INDEXED, by index */
-    struct heap sessions;  /* READS_SESSION that want more than is stored, by seq */
-    struct heap commits;   /* READS_COMMIT, by seq */
-    struct heap deadlines; /* all */
-    bool at_primary;       /* the linearizable ones are sorted for this role, in this epoch */
+    struct heap indexed;    /* READS_INDEXED, by index */
+    struct heap sessions;   /* READS_SESSION that want more than is stored, by seq */
+    struct heap commits;    /* READS_COMMIT, and ACK whose position is stored, by seq */
+    struct heap everywhere; /* ACK whose position is committed, and that want ALL, by seq */
+    struct heap deadlines;  /* all */
+    bool at_primary;        /* the linearizable ones are sorted for this role, in this epoch */
     struct candor_epoch epoch;
     struct session_stamp stamp;
     uint64_t index_nonce; /* the ReadIndex call under way; 0: none */

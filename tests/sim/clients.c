@@ -158,7 +158,7 @@ static void follow_redirect(struct world *world, const struct node *node, struct
         primary != NULL && chance(world, 800000) ? primary->index : any_node(world)->index;
 }
 
-static void reported_lost(struct world *world, struct candor_pos pos)
+void reported_lost(struct world *world, struct candor_pos pos)
 {
     memory_grow(world->losses, world->loss_capacity, world->loss_count + 1);
     world->losses[world->loss_count++].pos = pos;

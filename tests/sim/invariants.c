@@ -477,13 +477,12 @@ static bool was_committed(const struct world *world, struct candor_pos pos,
     return false;
 }
 
-static void check_level(struct world *world, struct node *node,
-                        const struct core_action_finish *finish)
+void check_level(struct world *world, struct node *node, const struct core_action_finish *finish)
 {
     char pos[POS_TEXT_BYTES];
     if (finish->ack >= CANDOR_ACK_MAJORITY && !may_lose(world) &&
         !was_committed(world, finish->pos, node->view.epoch.generation))
-        violate(world, "I6", "primary %s acknowledges %s, which is not committed, as %s",
+        violate(world, "I6", "node %s acknowledges %s, which is not committed, as %s",
                 node->id.text, pos_text(finish->pos, pos), ack_level_name(finish->ack));
     const struct members *members = disk_members(&node->disk, node->view.durable);
     if (finish->ack == CANDOR_ACK_ALL && !world->overruled && !may_lose(world) &&
@@ -810,7 +809,7 @@ static void check_reported_lost(struct world *world, const struct disk *disk)
         return;
     for (uint32_t i = 0; i < world->loss_count; i++)
         if (disk_holds(disk, disk->last, world->losses[i].pos))
-            violate(world, "I8", "a session was told that %s is lost, but it is not",
+            violate(world, "I8", "somebody was told that %s is lost, but it is not",
                     pos_text(world->losses[i].pos, pos));
 }
 

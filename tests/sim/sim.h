@@ -12,6 +12,7 @@
  *   snapshot.c    downloads
  *   clients.c     writes, reads and sessions, as a client sees them
  *   watches.c     watches that go from node to node
+ *   awaits.c      who asks later what became of a write
  *   operators.c   promote, promote --force, accept-history
  *   faults.c      what goes wrong, and the end of it
  *   strangers.c   who is no node and speaks all the same
@@ -360,7 +361,14 @@ struct write { /* by number: one part of one attempt; a retry has other numbers 
     bool refused; /* its client was told that it was not executed */
 };
 
-enum ticket_kind { TICKET_WRITE, TICKET_WAIT, TICKET_WATCH, TICKET_OPERATOR, TICKET_REQUEST };
+enum ticket_kind {
+    TICKET_WRITE,
+    TICKET_WAIT,
+    TICKET_WATCH,
+    TICKET_AWAIT,
+    TICKET_OPERATOR,
+    TICKET_REQUEST
+};
 
 struct ticket {
     uint64_t id;
@@ -369,7 +377,7 @@ struct ticket {
     uint64_t operation; /* of the client: an older one was given up */
     struct request *request;
     uint64_t first_number;   /* of this attempt */
-    struct candor_pos token; /* WRITE: what its session had seen */
+    struct candor_pos token; /* WRITE: what its session had seen; AWAIT: what is asked for */
     struct read *read;
     uint32_t caller; /* REQUEST; SIM_NODES: a stranger, who reads no answer */
     uint64_t caller_life;
@@ -555,7 +563,7 @@ struct history { /* of one key, as clients saw it */
     size_t capacity;
 };
 
-struct loss { /* a SESSION_LOST that was told */
+struct loss { /* a SESSION_LOST or ROLLED_BACK that was told */
     struct candor_pos pos;
 };
 
@@ -608,6 +616,7 @@ struct world {
     struct client clients[SIM_CLIENTS + 1]; /* the last is the judge */
     struct watch watches[SIM_WATCHES];
     struct rng watch_rng;
+    struct rng await_rng;
     struct write *writes;
     uint64_t write_count; /* numbers 1..write_count */
     uint64_t write_capacity;
@@ -766,6 +775,8 @@ void clients_start(struct world *world);
 void client_finished(struct world *world, struct node *node, const struct ticket *ticket,
                      const struct core_action_finish *finish);
 void client_lost(struct world *world, const struct ticket *ticket);
+/* Somebody was told that what stood at `pos` was rolled back. */
+void reported_lost(struct world *world, struct candor_pos pos);
 void client_probe(struct world *world, struct node *primary);
 /* One attempt of a request; returns its first number. */
 uint64_t client_write(struct world *world, struct node *node, struct request *request);
@@ -775,6 +786,11 @@ uint64_t expiry_number(struct world *world, struct request *request);
 /* watches.c */
 void watches_start(struct world *world);
 void watch_finished(struct world *world, struct node *node, const struct ticket *ticket,
+                    const struct core_action_finish *finish);
+
+/* awaits.c */
+void awaits_start(struct world *world);
+void await_finished(struct world *world, struct node *node, const struct ticket *ticket,
                     const struct core_action_finish *finish);
 
 /* operators.c */
@@ -848,6 +864,8 @@ void check_truncate(struct world *world, struct node *node, uint64_t to);
 void check_install(struct world *world, struct node *node, uint64_t to);
 void check_acknowledged(struct world *world, struct node *node, const struct ticket *ticket,
                         const struct core_action_finish *finish);
+/* `finish` says that its pos has reached its level. */
+void check_level(struct world *world, struct node *node, const struct core_action_finish *finish);
 void check_discarded(struct world *world, struct node *node, uint64_t seq, struct candor_epoch by);
 void check_freshness(struct world *world, struct node *node, const struct core_freshness *fresh,
                      uint64_t applied);

@@ -249,6 +249,8 @@ static void finish_ticket(struct world *world, struct node *node,
         world->watcher->finished(world, node, &ticket, finish);
     else if (ticket.kind == TICKET_WATCH)
         watch_finished(world, node, &ticket, finish);
+    else if (ticket.kind == TICKET_AWAIT)
+        await_finished(world, node, &ticket, finish);
     else
         client_finished(world, node, &ticket, finish);
 }
@@ -660,6 +662,7 @@ static void build(struct world *world)
     }
     clients_start(world);
     watches_start(world);
+    awaits_start(world);
     operators_start(world);
     faults_start(world);
 }

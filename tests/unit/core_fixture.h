@@ -49,6 +49,7 @@ struct host {
     enum candor_reason reason;
     char text[CORE_TEXT_BYTES];
     struct candor_pos pos;
+    enum candor_ack reached;
     struct core_failover failover; /* what FAILOVER said last */
     uint32_t heartbeats;           /* published */
     uint32_t statuses;
@@ -358,6 +359,7 @@ HELPER void finish(struct host *host, const struct core_action *action)
     host->reason = action->finish.reason;
     memcpy(host->text, action->finish.text, sizeof host->text);
     host->pos = action->finish.pos;
+    host->reached = action->finish.ack;
 }
 
 HELPER void note_line(struct host *host, const char text[CORE_TEXT_BYTES])

@@ -28,6 +28,8 @@ void kv_txn(Candor__V1__KV_Service *service, const Candor__V1__TxnRequest *reque
             Candor__V1__TxnResponse_Closure closure, void *closure_data);
 void kv_txn_status(Candor__V1__KV_Service *service, const Candor__V1__TxnStatusRequest *request,
                    Candor__V1__TxnStatusResponse_Closure closure, void *closure_data);
+void kv_await_commit(Candor__V1__KV_Service *service, const Candor__V1__AwaitCommitRequest *request,
+                     Candor__V1__AwaitCommitResponse_Closure closure, void *closure_data);
 void kv_watch(Candor__V1__KV_Service *service, const Candor__V1__WatchRequest *request,
               Candor__V1__WatchResponse_Closure closure, void *closure_data);
 

@@ -19,6 +19,7 @@ struct service *kv_service_new(struct node *node)
         .increment = kv_increment,
         .txn = kv_txn,
         .txn_status = kv_txn_status,
+        .await_commit = kv_await_commit,
         .watch = kv_watch,
     };
     return service;

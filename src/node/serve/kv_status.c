@@ -1,6 +1,5 @@
 /* TxnStatus: what became of a write whose answer was lost (R21). Told from this node's own data and
  * what it knows as committed; any node answers, and its freshness says how old that is. */
-#include "base/clock.h"
 #include "base/limits.h"
 #include "candor/v1/kv.pb-c.h"
 #include "core/core.h"
@@ -112,18 +111,10 @@ static bool open_data(struct status *status)
     return false;
 }
 
-/* FORKED and EXPIRED nodes say nothing; one that is catching up says what it has. */
-static bool may_answer(struct status *status)
+static bool may_answer(const struct status *status)
 {
-    struct core_freshness fresh;
-    struct core_read read = {.level = CANDOR_READ_EVENTUAL, .allow_syncing = true};
-    core_view_freshness(&status->view, state_view_applied(status->data).seq, clock_boot_ns(),
-                        &fresh);
-    struct core_read_decision decision = core_decide_read(&status->view, &fresh, &read);
-    if (decision.decision == CORE_SERVE)
-        return true;
-    reply_fail(status->node, status->call, &status->view, decision.code, decision.reason, "");
-    return false;
+    return reply_may_tell(status->node, status->call, &status->view,
+                          state_view_applied(status->data).seq);
 }
 
 static void serve_request(struct status *status, const struct request_id *id,

@@ -161,14 +161,28 @@ void reply_fail_busy(struct node *node, struct rpc_call *call)
         reply_fail_now(node, call, CANDOR_RESOURCE_EXHAUSTED, CANDOR_REASON_OVERLOADED, "");
 }
 
+bool reply_may_tell(struct node *node, struct rpc_call *call, const struct core_view *view,
+                    uint64_t applied)
+{
+    struct core_freshness fresh;
+    struct core_read read = {.level = CANDOR_READ_EVENTUAL, .allow_syncing = true};
+    core_view_freshness(view, applied, clock_boot_ns(), &fresh);
+    struct core_read_decision decision = core_decide_read(view, &fresh, &read);
+    if (decision.decision == CORE_SERVE)
+        return true;
+    reply_fail(node, call, view, decision.code, decision.reason, "");
+    return false;
+}
+
 void reply_outcome_failed(struct ticket *ticket, const struct outcome *outcome)
 {
     struct core_view view;
     view_read_without_peers(&ticket->node->view, &view);
     struct candor_error error = {.code = outcome->code, .reason = outcome->reason};
     snprintf(error.message, sizeof error.message, "%s", outcome->text);
-    /* R44: where the histories part is what a lost session can go on from. */
-    bool lost = outcome->reason == CANDOR_REASON_SESSION_LOST;
+    /* R44, R70: where the histories part is what a lost session can go on from. */
+    bool lost = outcome->reason == CANDOR_REASON_SESSION_LOST ||
+                outcome->reason == CANDOR_REASON_ROLLED_BACK;
     fail_with_token(ticket->node, ticket->call, &view, &error,
                     lost ? &outcome->pos : &(struct candor_pos){0});
 }

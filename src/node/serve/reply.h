@@ -28,6 +28,11 @@ void reply_fail_busy(struct node *node, struct rpc_call *call); /* stopping or o
 void reply_outcome_failed(struct ticket *ticket, const struct outcome *outcome);
 /* The server's own errors carry freshness, too. */
 void reply_server_freshness(void *closure, struct rpc_call *call);
+/* Whether this node may tell what became of positions, as its state is: FORKED, DOUBTFUL and
+ * EXPIRED ones say nothing; one that is catching up says what it has. False: the call was
+ * failed. */
+bool reply_may_tell(struct node *node, struct rpc_call *call, const struct core_view *view,
+                    uint64_t applied);
 /* R45: false when the call was redirected too often, and failed. */
 bool reply_check_hops(struct node *node, struct rpc_call *call);
 /* True when nobody waits for the answer any more: the call is failed, and the time better spent on
