@@ -147,6 +147,10 @@ enum candor_code candor_submit_txn_status(struct candor_client *client,
                                           const struct candor_pos *pos, uint32_t deadline_ms,
                                           enum candor_txn_state *out,
                                           const struct candor_sink *sink, struct candor_error *err);
+enum candor_code
+candor_submit_await_commit(struct candor_client *client, const struct candor_token *token,
+                           const struct candor_pos *pos, const struct candor_await_options *options,
+                           const struct candor_sink *sink, struct candor_error *err);
 enum candor_code candor_submit_status(struct candor_client *client, const char *endpoint,
                                       uint32_t deadline_ms, struct candor_status *out,
                                       const struct candor_sink *sink, struct candor_error *err);

@@ -477,6 +477,36 @@ enum candor_code candor_txn_status(struct candor_client *client,
                                    const struct candor_pos *pos, uint32_t deadline_ms,
                                    enum candor_txn_state *out, struct candor_result *result);
 
+/* ---- What became of a write, asked later ----------------------------------------------------- */
+
+struct candor_await_options {
+    enum candor_ack level; /* MAJORITY (also DEFAULT) or ALL */
+    uint32_t deadline_ms;  /* 0: the client's */
+    uint64_t reserved[8];
+};
+
+/* Writes with ack LOCAL now, and waits here for the proof, from any client and any process, also
+ * after failovers: by `token` (result->token of the write's call, or of a session: all that it has
+ * written and read); where that is NULL, by `pos` (result->last), which tells nothing of two copies
+ * of a primary's disk; where both are NULL, by the client's own session. A `pos` without an epoch
+ * asks for whatever stands at its seq. `options` may be NULL. The client's session stays as it is.
+ *
+ *   OK                               it has reached result->ack, for good; result->last is its
+ *                                    position
+ *   ABORTED, ROLLED_BACK             another history is committed in its place. lost_archive and
+ *                                    lost_writes as of SESSION_LOST; result->token: where the
+ *                                    histories part
+ *   DEADLINE_EXCEEDED, NO_MAJORITY   not yet; result->ack is how far it has come (LOCAL: not
+ *                                    committed; MAJORITY: not held by every voter)
+ *   FAILED_PRECONDITION, UNAVAILABLE no node that was asked knows, by then
+ *   INVALID_ARGUMENT                 no write can have that position; FOREIGN_CLUSTER: it is of
+ *                                    another cluster
+ *   NOT_FOUND                        so long ago that nobody can tell */
+enum candor_code candor_await_commit(struct candor_client *client, const struct candor_token *token,
+                                     const struct candor_pos *pos,
+                                     const struct candor_await_options *options,
+                                     struct candor_result *result);
+
 /* ---- Status ---------------------------------------------------------------------------------- */
 
 /* One node, as it sees itself. Freshness is in the result. */

@@ -3,7 +3,7 @@
 
 #include "base/limits.h"
 
-static void wrong(struct arguments *arguments, const char *what, const char *why)
+void arguments_wrong(struct arguments *arguments, const char *what, const char *why)
 {
     if (arguments->what != NULL)
         return;
@@ -14,22 +14,22 @@ static void wrong(struct arguments *arguments, const char *what, const char *why
 void arguments_need(struct arguments *arguments, const char *what, const void *pointer)
 {
     if (pointer == NULL)
-        wrong(arguments, what, "NULL");
+        arguments_wrong(arguments, what, "NULL");
 }
 
 void arguments_need_list(struct arguments *arguments, const char *what, const void *list,
                          size_t count)
 {
     if (list == NULL && count > 0)
-        wrong(arguments, what, "NULL, and its count is not 0");
+        arguments_wrong(arguments, what, "NULL, and its count is not 0");
 }
 
 void arguments_bytes(struct arguments *arguments, const char *what, struct candor_bytes bytes)
 {
     if (bytes.data == NULL && bytes.length > 0)
-        wrong(arguments, what, "its data are NULL, and its length is not 0");
+        arguments_wrong(arguments, what, "its data are NULL, and its length is not 0");
     else if (bytes.length > PTRDIFF_MAX)
-        wrong(arguments, what, "its length is no length");
+        arguments_wrong(arguments, what, "its length is no length");
 }
 
 void arguments_known(struct arguments *arguments, const char *what, const uint64_t *reserved,
@@ -37,16 +37,17 @@ void arguments_known(struct arguments *arguments, const char *what, const uint64
 {
     for (size_t i = 0; reserved != NULL && i < count; i++)
         if (reserved[i] != 0)
-            wrong(arguments, what,
-                  "a field is set that libcandor " CANDOR_VERSION " does not know: the program was "
-                  "built for a later one, or did not begin with zeros");
+            arguments_wrong(arguments, what,
+                            "a field is set that libcandor " CANDOR_VERSION
+                            " does not know: the program was "
+                            "built for a later one, or did not begin with zeros");
 }
 
 void arguments_epoch(struct arguments *arguments, const char *what,
                      const struct candor_epoch *epoch)
 {
     if (epoch != NULL && memchr(epoch->owner.text, '\0', sizeof epoch->owner.text) == NULL)
-        wrong(arguments, what, "the owner of its epoch is not terminated");
+        arguments_wrong(arguments, what, "the owner of its epoch is not terminated");
 }
 
 void arguments_read(struct arguments *arguments, const struct candor_read_options *options)

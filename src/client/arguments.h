@@ -13,6 +13,8 @@ struct arguments {
     const char *why;
 };
 
+/* The first that is wrong counts. */
+void arguments_wrong(struct arguments *arguments, const char *what, const char *why);
 void arguments_need(struct arguments *arguments, const char *what, const void *pointer);
 /* `count` things behind `list`. */
 void arguments_need_list(struct arguments *arguments, const char *what, const void *list,

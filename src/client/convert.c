@@ -91,7 +91,9 @@ static void convert_lost(const Candor__V1__LostSession *lost, struct candor_resu
 void convert_envelope(const Candor__V1__RpcReply *reply, struct candor_result *result)
 {
     convert_freshness(reply->freshness, result);
-    if (reply->lost != NULL && result->error.reason == CANDOR_REASON_SESSION_LOST)
+    bool lost = result->error.reason == CANDOR_REASON_SESSION_LOST ||
+                result->error.reason == CANDOR_REASON_ROLLED_BACK;
+    if (reply->lost != NULL && lost)
         convert_lost(reply->lost, result);
     if (reply->retry == NULL)
         return;
@@ -110,21 +112,27 @@ static char *wire_text(const char *text)
     return cast.out;
 }
 
+Candor__V1__Pos *convert_to_pos(const struct candor_pos *from, Candor__V1__Pos *to,
+                                Candor__V1__Epoch *epoch)
+{
+    candor__v1__epoch__init(epoch);
+    epoch->generation = from->epoch.generation;
+    epoch->term = from->epoch.term;
+    epoch->owner = wire_text(from->epoch.owner.text);
+    candor__v1__pos__init(to);
+    to->epoch = epoch;
+    to->seq = from->seq;
+    return to;
+}
+
 Candor__V1__SessionToken *convert_token(const struct candor_token *token,
                                         struct token_message *message)
 {
     if (token->cluster_id == 0)
         return NULL;
-    candor__v1__epoch__init(&message->epoch);
-    message->epoch.generation = token->pos.epoch.generation;
-    message->epoch.term = token->pos.epoch.term;
-    message->epoch.owner = wire_text(token->pos.epoch.owner.text);
-    candor__v1__pos__init(&message->pos);
-    message->pos.epoch = &message->epoch;
-    message->pos.seq = token->pos.seq;
     candor__v1__session_token__init(&message->token);
     message->token.cluster_id = token->cluster_id;
-    message->token.pos = &message->pos;
+    message->token.pos = convert_to_pos(&token->pos, &message->pos, &message->epoch);
     message->token.origin = token->origin;
     return &message->token;
 }

@@ -17,6 +17,10 @@ bool convert_pos(const Candor__V1__Pos *from, struct candor_pos *to);
 /* What a reply's envelope says: freshness, token, the redirect. */
 void convert_envelope(const Candor__V1__RpcReply *reply, struct candor_result *result);
 
+/* A position, ready to be packed; lives as long as `from` does. Returns `to`. */
+Candor__V1__Pos *convert_to_pos(const struct candor_pos *from, Candor__V1__Pos *to,
+                                Candor__V1__Epoch *epoch);
+
 /* Messages of a token, ready to be packed; lives as long as `token` does. */
 struct token_message {
     Candor__V1__SessionToken token;

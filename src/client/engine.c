@@ -16,8 +16,8 @@ static void send(struct operation *operation, struct rpc_client *rpc);
 
 /* ---- The beginning --------------------------------------------------------------------------- */
 
-/* Without a number it names who asks: a session read learns which of the writes under this id were
- * lost (R44). */
+/* Without a number it names who asks, to learn which of the writes under this id were lost (R44,
+ * R70). */
 static void name_client(struct operation *operation)
 {
     Candor__V1__RequestId *id = &operation->request_id;
@@ -77,7 +77,7 @@ static bool prepare(struct operation *operation)
         operation_out_of_memory(error);
         return false;
     }
-    if (call->level == CANDOR_READ_SESSION)
+    if (call->level == CANDOR_READ_SESSION || call->names_client)
         name_client(operation);
     return true;
 }
@@ -204,7 +204,7 @@ static void take_answer(struct operation *operation, struct slice response)
     if (call->write)
         see_own_write(result);
     promise_check(client, call, operation->sent_ns, received_ns, result);
-    if (result->error.code == CANDOR_OK)
+    if (result->error.code == CANDOR_OK && !call->apart)
         client_see_token(client, &call->asked, &result->token);
     /* The node's bound held when it answered, which was after the request was sent. */
     if (result->freshness.has_staleness_bound)

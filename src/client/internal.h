@@ -129,8 +129,10 @@ struct call {
     void *memory;                           /* of take, malloc'd; likewise */
     enum rpc_class class;                   /* of those it may travel with */
     bool write;
-    bool at_primary; /* begins with it, where it is known */
-    bool single;     /* asks connection `only` once */
+    bool at_primary;   /* begins with it, where it is known */
+    bool apart;        /* its answer is nothing that the session has seen */
+    bool names_client; /* to be told which of its writes were lost (R44, R70) */
+    bool single;       /* asks connection `only` once */
     size_t only;
     const char *endpoint; /* of `single`, in `memory`: the address of `only`; NULL: known already */
     uint32_t deadline_ms;

@@ -149,6 +149,9 @@ static void explain(struct operation *operation)
     result->token = refusal->token;
     memcpy(result->primary, refusal->primary, sizeof result->primary);
     memcpy(result->endpoint, refusal->endpoint, sizeof result->endpoint);
+    result->first = refusal->first;
+    result->last = refusal->last;
+    result->ack = refusal->ack;
 }
 
 /* Says the time that passed, and why not the whole deadline was used: the node asked for a pause

@@ -483,17 +483,6 @@ static bool take_txn_status(const struct call *call, struct slice body,
     return true;
 }
 
-static void fill_pos(const struct candor_pos *from, Candor__V1__Pos *to, Candor__V1__Epoch *epoch)
-{
-    candor__v1__pos__init(to);
-    candor__v1__epoch__init(epoch);
-    epoch->generation = from->epoch.generation;
-    epoch->term = from->epoch.term;
-    epoch->owner = (char *)(uintptr_t)from->epoch.owner.text; /* packing only reads */
-    to->epoch = epoch;
-    to->seq = from->seq;
-}
-
 static enum candor_code txn_status(struct candor_client *client,
                                    const struct candor_request_id *request,
                                    const struct candor_pos *pos, uint32_t deadline_ms,
@@ -525,9 +514,8 @@ static enum candor_code txn_status(struct candor_client *client,
         message.of_case = CANDOR__V1__TXN_STATUS_REQUEST__OF_REQUEST_ID;
         message.request_id = &id;
     } else {
-        fill_pos(pos, &at, &epoch);
         message.of_case = CANDOR__V1__TXN_STATUS_REQUEST__OF_POS;
-        message.pos = &at;
+        message.pos = convert_to_pos(pos, &at, &epoch);
     }
     return operation_call(client, &call, &message.base, outlet);
 }

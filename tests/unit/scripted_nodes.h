@@ -56,6 +56,7 @@ struct reply {
     bool succeeded;     /* of a condition */
     size_t empty_items; /* of a MultiGet: two bytes each on the wire */
     uint32_t retry_after_ms;
+    enum candor_ack ack; /* of AwaitCommit; also beside an error */
 };
 
 /* The last reply of a script is repeated. */
@@ -272,6 +273,32 @@ HELPER void kv_txn(Candor__V1__KV_Service *service, const Candor__V1__TxnRequest
     closure(&response, closure_data);
 }
 
+HELPER void kv_await_commit(Candor__V1__KV_Service *service,
+                            const Candor__V1__AwaitCommitRequest *request,
+                            Candor__V1__AwaitCommitResponse_Closure closure, void *closure_data)
+{
+    struct node *node = (struct node *)service;
+    struct rpc_call *call = closure_data;
+    struct reply reply;
+    note_token(node, request->of_case == CANDOR__V1__AWAIT_COMMIT_REQUEST__OF_TOKEN ? request->token
+                                                                                    : NULL);
+    if (!next_reply(node, call, &reply))
+        return;
+    fill_envelope(node, call, &reply);
+    if (reply.ack == CANDOR_ACK_NONE) {
+        struct candor_error error;
+        candor_error_set(&error, reply.code, reply.reason, "as the script says");
+        rpc_call_fail(call, &error);
+        return;
+    }
+    Candor__V1__AwaitCommitResponse response = CANDOR__V1__AWAIT_COMMIT_RESPONSE__INIT;
+    rpc_call_reply(call)->code = (Candor__V1__Code)reply.code;
+    rpc_call_reply(call)->reason = (Candor__V1__Reason)reply.reason;
+    response.pos = pos_in(call, &reply);
+    response.ack = (Candor__V1__AckLevel)reply.ack;
+    closure(&response, call);
+}
+
 HELPER void take_bundle(void *closure, struct rpc_bundle *bundle)
 {
     struct node *node = closure;
@@ -289,6 +316,7 @@ HELPER void open_node(struct fixture *f, struct node *node, const char *id)
     node->kv.put = kv_put;
     node->kv.compare_and_swap = kv_cas;
     node->kv.txn = kv_txn;
+    node->kv.await_commit = kv_await_commit;
     node->services[0] = &node->kv.base;
     pthread_mutex_init(&node->lock, NULL);
     snprintf(node->id, sizeof node->id, "%s", id);

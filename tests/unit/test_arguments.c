@@ -93,6 +93,20 @@ static void writes_refuse_what_cannot_be_followed(void **state)
     REFUSED(candor_txn_status(client, NULL, NULL, 0, &(enum candor_txn_state){0}, &result));
 }
 
+static void awaiting_refuses_what_is_no_position(void **state)
+{
+    struct candor_client *client = *state;
+    struct candor_token token = {.cluster_id = 7, .pos.seq = 1};
+    struct candor_pos pos = {.seq = 1};
+    memset(&token.pos.epoch.owner, 'x', sizeof token.pos.epoch.owner);
+    pos.epoch = token.pos.epoch;
+    REFUSED(candor_await_commit(NULL, NULL, &pos, NULL, &result));
+    REFUSED(candor_await_commit(client, NULL, NULL, NULL, &result)); /* its session is empty */
+    REFUSED(candor_await_commit(client, &(struct candor_token){0}, NULL, NULL, &result));
+    REFUSED(candor_await_commit(client, &token, NULL, NULL, &result));
+    REFUSED(candor_await_commit(client, NULL, &pos, NULL, &result));
+}
+
 static void submitting_refuses_with_the_error(void **state)
 {
     struct candor_client *client = *state;
@@ -233,6 +247,9 @@ static void fields_of_later_versions_are_refused_in_reads(void **state)
     LATER(&read, code_of(candor_scan(client, &range, &read, &r), &r));
     LATER(&range, code_of(candor_scan(client, &range, NULL, &r), &r));
     LATER(&options, candor_watch_open(client, &options, &watch, &later));
+    struct candor_pos pos = {.seq = 1};
+    struct candor_await_options await = {.level = CANDOR_ACK_ALL};
+    LATER(&await, code_of(candor_await_commit(client, NULL, &pos, &await, &r), &r));
     candor_watch_close(watch);
 }
 
@@ -309,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(reads_refuse_what_cannot_be_followed),
         TEST(writes_refuse_what_cannot_be_followed),
+        TEST(awaiting_refuses_what_is_no_position),
         TEST(submitting_refuses_with_the_error),
         TEST(what_is_opened_needs_its_arguments),
         TEST(what_returns_nothing_takes_null),

@@ -218,6 +218,23 @@ static void what_became_of_a_write_is_told(void **state)
     assert_int_equal(told, CANDOR_TXN_COMMITTED);
 }
 
+static void what_became_of_a_write_is_awaited(void **state)
+{
+    struct fixture *f = *state;
+    const struct candor_result *result =
+        done(f, candor_submit_put(f->client, candor_text("a"), candor_text("one"), NULL, &f->sink,
+                                  NULL));
+    struct candor_token token = result->token;
+    struct candor_pos last = result->last;
+    done(f, candor_submit_await_commit(f->client, &token, NULL, NULL, &f->sink, NULL));
+    assert_true(f->result.ack >= CANDOR_ACK_MAJORITY);
+    assert_int_equal(candor_pos_compare(&f->result.last, &last), 0);
+    done(f, candor_submit_await_commit(f->client, NULL, &last, NULL, &f->sink, NULL));
+    assert_int_equal(f->result.last.seq, last.seq);
+    done(f, candor_submit_await_commit(f->client, NULL, NULL, NULL, &f->sink, NULL));
+    assert_int_equal(f->result.last.seq, last.seq);
+}
+
 static void a_node_tells_its_status(void **state)
 {
     struct fixture *f = *state;
@@ -245,6 +262,7 @@ int main(void)
         TEST(conditions_are_compared),
         TEST(a_txn_gives_its_keys_back),
         TEST(what_became_of_a_write_is_told),
+        TEST(what_became_of_a_write_is_awaited),
         TEST(a_node_tells_its_status),
         TEST(writes_whose_answers_did_not_fit_are_executed_once),
     };
