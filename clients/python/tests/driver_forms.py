@@ -7,8 +7,10 @@ from candor import (
     Ack,
     Compare,
     Delete,
+    Epoch,
     Expect,
     Get,
+    Pos,
     Put,
     Relation,
     RequestId,
@@ -60,6 +62,16 @@ def compare_of(compare):
     return Compare(values.pop("key"), relation, **values)
 
 
+def awaited_of(command):
+    """A token, a position, a seq, or nothing: the session."""
+    if "token" in command:
+        return Token.parse(command["token"])
+    if "pos" in command:
+        pos = command["pos"]
+        return Pos(Epoch(pos["generation"], pos["term"], pos["owner"]), pos["seq"])
+    return command.get("seq")
+
+
 def operation_of(command):
     """(name of the method, its arguments, its options, what makes the answer of its result)"""
     op, key = command["op"], command.get("key")
@@ -94,6 +106,9 @@ def operation_of(command):
         request = command["request"]
         named = RequestId(bytes.fromhex(request["client_id"]), request["number"])
         return "txn_status", [named], deadline_of(command), status_json
+    if op == "await_commit":
+        options = {"level": Ack[command.get("level", "MAJORITY")], **deadline_of(command)}
+        return "await_commit", [awaited_of(command)], options, awaited_json
     if op == "watch_next":
         return "watch_next", [], {}, changes_json
     raise ValueError(f"op {op!r}")
@@ -213,6 +228,10 @@ def status_json(result):
     return answer_json(result, state=result.state.name, seq=seq, parts=result.parts)
 
 
+def awaited_json(result):
+    return answer_json(result, seq=result.pos.seq, term=result.pos.epoch.term, ack=result.ack.name)
+
+
 def event_json(event):
     return {
         "type": event.type.name,
@@ -260,4 +279,5 @@ def error_json(error):
         "request": request_json(details.request),
         "number": details.number,
         "session_loss": loss_json(details.loss),
+        "reached": details.reached.name if details.reached is not None else None,
     }

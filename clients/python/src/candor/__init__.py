@@ -27,6 +27,7 @@ from candor.errors import (
     Overloaded,
     ProtocolError,
     RequestIdReused,
+    RolledBack,
     SessionLost,
     TooLarge,
     Unavailable,
@@ -45,6 +46,7 @@ from candor.operations import ABSENT, PRESENT, Compare, Delete, Expect, Get, Put
 from candor.position import Epoch, Pos, Token
 from candor.results import (
     Answer,
+    AwaitResult,
     BatchResult,
     CasResult,
     DeleteResult,
@@ -76,6 +78,7 @@ __all__ = [  # in the order of the documentation
     "Answer",
     "AsyncClient",
     "AsyncWatch",
+    "AwaitResult",
     "BatchResult",
     "CandorError",
     "CasResult",
@@ -119,6 +122,7 @@ __all__ = [  # in the order of the documentation
     "RequestId",
     "RequestIdReused",
     "Role",
+    "RolledBack",
     "ScanPage",
     "SessionLoss",
     "SessionLost",

@@ -13,7 +13,7 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 from candor._client import ClientBase, NodeAnswer, node_call
-from candor._core import reads, writes
+from candor._core import awaiting, reads, writes
 from candor._core.call import Call
 from candor._core.envelope import pack
 from candor._core.limits import WATCH_PAUSE_S
@@ -31,8 +31,9 @@ from candor.errors import CandorError
 from candor.freshness import Freshness
 from candor.levels import EVENTUAL, Ack, ReadLevel
 from candor.operations import BatchOp, Bytes, Compare, Expect, Put, TxnOp
-from candor.position import Pos
+from candor.position import Pos, Token
 from candor.results import (
+    AwaitResult,
     BatchResult,
     CasResult,
     DeleteResult,
@@ -147,6 +148,19 @@ class Client(ClientBase):
     def txn_status(self, of: RequestId | Pos, *, deadline: float | None = None) -> TxnStatusResult:
         """What became of a write: result.request or error.request names it, or its position."""
         return self._run(reads.txn_status(of, deadline))
+
+    def await_commit(
+        self,
+        of: Token | Pos | int | None = None,
+        *,
+        level: Ack = Ack.MAJORITY,
+        deadline: float | None = None,
+    ) -> AwaitResult:
+        """Waits until a write is safe: of a token (result.freshness.token), a position, a seq
+        (whatever is committed there), or None: all that this session has written and read. Any
+        client may ask, at any time, also after failovers. RolledBack: another history is committed
+        in its place; DeadlineExceeded: not yet."""
+        return self._run(awaiting.await_commit(of, level, deadline, self._core.session))
 
     # -- Writes -----------------------------------------------------------------------------------
 

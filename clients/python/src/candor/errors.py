@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from candor.codes import Code, Reason
 from candor.freshness import Freshness
+from candor.levels import Ack
 from candor.results import RequestId, SessionLoss
 
 
@@ -32,6 +33,7 @@ class Details:
     violation: str | None = None
     loss: SessionLoss | None = None
     number: int | None = None  # Increment's present number, beside OUT_OF_RANGE
+    reached: Ack | None = None  # await_commit(): how far the write had come at the deadline
 
 
 class CandorError(Exception):
@@ -77,7 +79,11 @@ class Unavailable(CandorError):
 
 
 class DeadlineExceeded(Unavailable):
-    """The deadline came before an answer."""
+    """The deadline came before an answer. `reached`: how far await_commit()'s write had come."""
+
+    @property
+    def reached(self) -> Ack | None:
+        return self.details.reached
 
 
 class Overloaded(Unavailable):
@@ -96,6 +102,16 @@ class FailedPrecondition(CandorError):
 class SessionLost(CandorError):
     """What the session had seen was rolled back. `loss` tells what, as far as it is known;
     restart_session(loss.token) goes on."""
+
+    @property
+    def loss(self) -> SessionLoss:
+        assert self.details.loss is not None  # noqa: S101 (made so)
+        return self.details.loss
+
+
+class RolledBack(CandorError):
+    """await_commit(): another history is committed in place of the write. `loss` tells where it is
+    archived, as far as the node that answered knows."""
 
     @property
     def loss(self) -> SessionLoss:
@@ -131,6 +147,7 @@ class ClientClosed(CandorError):
 
 _BY_REASON: dict[Reason, type[CandorError]] = {
     Reason.SESSION_LOST: SessionLost,
+    Reason.ROLLED_BACK: RolledBack,
     Reason.OUTCOME_UNKNOWN: OutcomeUnknown,
     Reason.REQUEST_TOO_OLD: OutcomeUnknown,
     Reason.REQUEST_ID_REUSED: RequestIdReused,
@@ -155,6 +172,6 @@ _BY_CODE: dict[Code, type[CandorError]] = {
 def error_of(code: Code, reason: Reason, message: str, details: Details) -> CandorError:
     """Of the class that its reason, else its code, has."""
     kind = _BY_REASON.get(reason) or _BY_CODE.get(code) or CandorError
-    if kind is SessionLost and details.loss is None:
+    if kind in (SessionLost, RolledBack) and details.loss is None:
         kind = CandorError
     return kind(code, reason, message, details)

@@ -147,6 +147,12 @@ class TxnResult(WriteResult):
     results: tuple[TxnOpResult, ...]  # of the list that was executed, in order
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitResult(Answer):
+    pos: Pos
+    ack: Ack  # the level that it has reached, for good
+
+
 class TxnState(enum.Enum):
     UNKNOWN = 0  # no effect there, rolled back, or forgotten
     COMMITTED = 1  # no failover that is not forced takes it back

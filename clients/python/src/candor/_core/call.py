@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from candor._core.steps import Group
 from candor.codes import Reason
 from candor.freshness import Freshness
+from candor.levels import Ack
 from candor.position import Pos, Token, token_message
 from candor.results import RequestId, SessionLoss
 
@@ -60,13 +61,15 @@ class Call(Generic[T]):
     at_primary: bool = False  # begins with it, where it is known
     only: str | None = None  # this endpoint once, and nobody else
     session: bool = True  # the answer is something that the session has seen
-    names_client: bool = False  # a SESSION read: is told which writes of this client were lost
+    names_client: bool = False  # is told which writes of this client were lost
     max_staleness_ms: int = 0  # of a BOUNDED read
     asked: Token | None = None  # the session's, where the request brings it
     deadline_s: float | None = None  # None: the client's
     also: frozenset[Reason] = field(default_factory=frozenset)  # errors that are an answer
     # The present number that stands beside OUT_OF_RANGE
     number: Callable[[bytes], int] | None = None
+    # How far it has come, which stands beside NO_MAJORITY
+    reached: Callable[[bytes], Ack] | None = None
 
     def bring(self, token: Token | None) -> None:
         """Puts the session's token into the request's options."""

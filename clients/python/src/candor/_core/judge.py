@@ -47,7 +47,7 @@ def refusal_of(reply: rpc_pb2.RpcReply, freshness: Freshness | None) -> Refusal:
         retry = reply.retry
         hint = Hint(retry.primary, retry.endpoint, retry.retry_after_ms)
     loss = None
-    if reason is Reason.SESSION_LOST and freshness is not None:
+    if reason in (Reason.SESSION_LOST, Reason.ROLLED_BACK) and freshness is not None:
         writes = tuple(LostWrite(w.number, pos_of(w.pos)) for w in reply.lost.writes)
         loss = SessionLoss(
             freshness.token, freshness.node, reply.lost.archive_id, writes, reply.lost.more

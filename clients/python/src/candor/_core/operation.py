@@ -295,7 +295,7 @@ class _Operation(Generic[T]):
         if refusal.freshness is None and before is not None and before.freshness is not None:
             message = f"{before.freshness.node}: {before.message}; {message}"
             refusal = replace(refusal, reason=before.reason, freshness=before.freshness,
-                              hint=before.hint, loss=before.loss)  # fmt: skip
+                              hint=before.hint, loss=before.loss, body=before.body)  # fmt: skip
         ms = (now_ns() - self.begun_ns) // 1_000_000
         times = f"{self.attempts} attempt{'' if self.attempts == 1 else 's'}"
         return self._error(
@@ -303,12 +303,14 @@ class _Operation(Generic[T]):
         )
 
     def _error(self, refusal: Refusal) -> CandorError:
-        number = None
-        if refusal.code is Code.OUT_OF_RANGE and self.call.number and refusal.body:
-            try:
+        number, reached = None, None
+        try:
+            if refusal.code is Code.OUT_OF_RANGE and self.call.number and refusal.body:
                 number = self.call.number(refusal.body)
-            except DecodeError:
-                refusal = self._malformed(refusal.freshness, "its body does not decode")
+            if refusal.reason is Reason.NO_MAJORITY and self.call.reached and refusal.body:
+                reached = self.call.reached(refusal.body)
+        except DecodeError:
+            refusal = self._malformed(refusal.freshness, "its body does not decode")
         reason = refusal.reason
         if self.uncertain and keeps_uncertainty(refusal):
             reason = Reason.OUTCOME_UNKNOWN
@@ -322,6 +324,7 @@ class _Operation(Generic[T]):
             violation=self.violation,
             loss=refusal.loss or self.session_loss,
             number=number,
+            reached=reached,
         )
         return error_of(refusal.code, reason, refusal.message, details)
 
