@@ -154,6 +154,7 @@ static void tell_json(struct deletion *deletion)
         json_object_set_new(out, "pos", json_null());
         json_object_set_new(out, "ack", json_null());
         json_object_set_new(out, "replayed", json_false());
+        json_object_set_new(out, "token", json_null());
         json_object_set_new(out, "freshness", json_null());
     }
     output_json(deletion->ctx, out);

@@ -2,6 +2,7 @@
 #include "cli/keys/writing.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "topology/topology.h"
@@ -99,10 +100,24 @@ void note_lost(struct command_context *ctx, const struct candor_result *result)
             ctx, "part of what this session saw was rolled back; `kvctl rollback ls` shows what");
 }
 
+/* As `kvctl await` takes it. */
+static json_t *json_token(const struct candor_token *token)
+{
+    uint8_t bytes[CANDOR_TOKEN_BYTES_MAX];
+    size_t length = candor_token_export(token, bytes);
+    if (length == 0)
+        return json_null();
+    char *text = base64_encode(bytes, length);
+    json_t *out = json_string(text);
+    free(text);
+    return out;
+}
+
 void json_set_written(json_t *object, const struct candor_result *result)
 {
     json_object_set_new(object, "pos", json_pos(&result->last));
     json_object_set_new(object, "ack", json_string(ack_text(result->ack)));
     json_object_set_new(object, "replayed", json_boolean(result->replayed));
+    json_object_set_new(object, "token", json_token(&result->token));
     json_set_answer(object, result);
 }

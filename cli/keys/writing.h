@@ -50,7 +50,7 @@ int write_run(struct command_context *ctx, const struct writing *writing);
 void print_position(const struct candor_result *result);
 /* Warns of lost writes. */
 void note_lost(struct command_context *ctx, const struct candor_result *result);
-/* Adds "pos", "ack", "replayed" and what json_set_answer() adds. */
+/* Adds "pos", "ack", "replayed", "token" and what json_set_answer() adds. */
 void json_set_written(json_t *object, const struct candor_result *result);
 const char *ack_text(enum candor_ack ack);
 

@@ -65,7 +65,7 @@ class Ranges(unittest.TestCase):
         self.assertRegex(out, r"^sev:a\tdeleted\nsev:none\tthere was no such key\nsev:b\\t\tdeleted\nseq \d+, epoch \d+, LOCAL\n$")
         self.c.put("sev:a", "v")
         done = self.c.json("del", "sev:a", "sev:none")
-        self.assertEqual(list(done), ["keys", "deleted", "pos", "ack", "replayed", "freshness"])
+        self.assertEqual(list(done), ["keys", "deleted", "pos", "ack", "replayed", "token", "freshness"])
         self.assertEqual((done["keys"], done["deleted"]), ([{"key": "sev:a", "found": True}, {"key": "sev:none", "found": False}], 1))
         self.assertEqual(self.c.json("del", "sev:none", "sev:none2")["deleted"], 0)  # no failure, as of one
 
@@ -108,14 +108,14 @@ class Ranges(unittest.TestCase):
         self.c.put("long9", "v")
         self.c.put("lonf", "v")
         done = self.c.json("del", "--start", keys[10], "--end", keys[19990], "--yes")
-        self.assertEqual(list(done), ["deleted", "pos", "ack", "replayed", "freshness"])
+        self.assertEqual(list(done), ["deleted", "pos", "ack", "replayed", "token", "freshness"])
         self.assertEqual(done["deleted"], 19980)
         self.assertEqual(self.count("long:"), 20)
         out, _ = self.c.kvctl("del", "--prefix", "long:", "--yes", "--ack", "majority")
         self.assertRegex(out, r"^deleted 20 keys in [\d.]+ s, last seq \d+, epoch \d+, MAJORITY\n$")
         self.assertEqual(self.count("lon"), 2)
         self.assertEqual(self.c.json("del", "--prefix", "long:", "--yes"),
-                         {"deleted": 0, "pos": None, "ack": None, "replayed": False, "freshness": None})
+                         {"deleted": 0, "pos": None, "ack": None, "replayed": False, "token": None, "freshness": None})
 
     def test_an_interrupt_says_how_many_were_deleted_and_the_same_command_goes_on(self):
         self.put_keys("cut:", 30000)

@@ -119,7 +119,7 @@ class Running(unittest.TestCase):
 
     def test_cas_writes_when_the_key_is_as_expected(self):
         first = self.c.json("cas", "cas:1", "--expect-absent", "one")
-        self.assertEqual(list(first), ["key", "succeeded", "pos", "ack", "replayed", "freshness"])
+        self.assertEqual(list(first), ["key", "succeeded", "pos", "ack", "replayed", "token", "freshness"])
         self.assertTrue(first["succeeded"])
         failed = self.c.json("cas", "cas:1", "--expect-absent", "two", status=6)
         self.assertFalse(failed["succeeded"])

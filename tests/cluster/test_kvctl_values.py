@@ -82,7 +82,7 @@ class Values(unittest.TestCase):
 
     def test_mset_writes_all_or_none_at_one_position(self):
         done = json.loads(self.run_kvctl("mset", "m1", "1", "m2", "2", "m1", "3", "-o", "json").stdout)
-        self.assertEqual(list(done), ["keys", "written", "pos", "ack", "replayed", "freshness"])
+        self.assertEqual(list(done), ["keys", "written", "pos", "ack", "replayed", "token", "freshness"])
         self.assertEqual([(k["key"], k["found"]) for k in done["keys"]], [("m1", False), ("m2", False), ("m1", True)])
         self.assertEqual(self.value("m1"), b"3")
         self.assertEqual({self.c.get(key)["mod_seq"] for key in ("m1", "m2")}, {done["pos"]["seq"]})
