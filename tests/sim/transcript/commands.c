@@ -340,6 +340,7 @@ static const struct {
     {"reuse", operation_reuse},
     {"cancel", operation_cancel},
     {"get", operation_get},
+    {"await", operation_await},
     {"wait", operation_wait},
     {"promote", operation_promote},
     {"accept-history", operation_accept},

@@ -11,7 +11,7 @@ enum { PATIENCE_MS = 10000 };
 struct operation *operation_new(struct transcript *transcript, struct words *words,
                                 enum operation_kind kind, uint32_t node)
 {
-    static const char letters[] = {'w', 'f', 'r', 'o'};
+    static const char letters[] = {'w', 'f', 'r', 'o', 'a'};
     if (transcript->operation_count == MOST_OPERATIONS) {
         words_wrong(words, "there are more than %d operations", MOST_OPERATIONS);
         return &transcript->operations[0];
@@ -215,6 +215,11 @@ void operation_finished(struct world *world, struct node *node, const struct tic
         break;
     case OPERATION_ORDER:
         order_finished(transcript, operation, finish);
+        break;
+    case OPERATION_AWAIT:
+        await_told(transcript, operation, node, finish);
+        break;
+    case OPERATION_KINDS:
         break;
     }
 }

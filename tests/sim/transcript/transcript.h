@@ -8,6 +8,7 @@
  *   operations.c  what clients and operators ask for, by name; the wait for the answer
  *   writes.c      clients that write
  *   reads.c       clients that read
+ *   awaits.c      clients that ask later what became of a write
  *   orders.c      operators
  *   watch.c       what a node did, as a line
  *   phrases.c     positions, records and messages in words
@@ -55,7 +56,14 @@ void words_end(struct words *words); /* nothing is left */
 
 /* ---- The transcript -------------------------------------------------------------------------- */
 
-enum operation_kind { OPERATION_WRITE, OPERATION_FILL, OPERATION_READ, OPERATION_ORDER };
+enum operation_kind {
+    OPERATION_WRITE,
+    OPERATION_FILL,
+    OPERATION_READ,
+    OPERATION_ORDER,
+    OPERATION_AWAIT,
+    OPERATION_KINDS
+};
 
 struct operation {
     char name[NAME_BYTES]; /* w1, r2, o3 */
@@ -66,12 +74,14 @@ struct operation {
     struct request *request; /* WRITE */
     char text[NAME_BYTES];   /* WRITE: the value */
     struct read *read;
-    uint32_t key;           /* READ */
-    uint64_t deadline_ns;   /* READ: on the node's clock */
-    uint64_t value;         /* READ: the number of the write that it shows; 0: there is none */
-    uint64_t count;         /* FILL: how many there are */
-    uint64_t left;          /* and are not answered yet */
-    struct candor_pos last; /* FILL: the newest that was answered */
+    uint32_t key;              /* READ */
+    uint64_t deadline_ns;      /* READ, AWAIT: on the node's clock */
+    uint64_t value;            /* READ: the number of the write that it shows; 0: there is none */
+    uint64_t count;            /* FILL: how many there are */
+    uint64_t left;             /* and are not answered yet */
+    struct candor_pos last;    /* FILL: the newest that was answered */
+    struct candor_pos awaited; /* AWAIT */
+    enum candor_ack ack;       /* AWAIT: for which level */
 };
 
 struct seen { /* of a node, in the lines so far */
@@ -98,7 +108,7 @@ struct transcript {
     struct seen seen[SIM_NODES];
     struct operation operations[MOST_OPERATIONS];
     uint32_t operation_count;
-    uint32_t counts[4]; /* of operations, by kind */
+    uint32_t counts[OPERATION_KINDS]; /* of operations, by kind */
     char keys[SIM_KEYS][NAME_BYTES];
     uint32_t key_count;
     char values[MOST_VALUES][NAME_BYTES]; /* by the number of the write */
@@ -155,6 +165,11 @@ void fill_finished(struct transcript *transcript, struct operation *operation,
 void operation_get(struct transcript *transcript, struct words *words);
 void read_finished(struct transcript *transcript, struct operation *operation, struct node *node,
                    const struct core_action_finish *finish);
+
+/* awaits.c */
+void operation_await(struct transcript *transcript, struct words *words);
+void await_told(struct transcript *transcript, struct operation *operation, struct node *node,
+                const struct core_action_finish *finish);
 
 /* orders.c */
 void operation_promote(struct transcript *transcript, struct words *words);
