@@ -28,14 +28,14 @@ class Identities:
 
     def __init__(self, client_id: bytes | None = None) -> None:
         self._lanes = [_Lane(client_id or os.urandom(CLIENT_ID_BYTES))]
-        self.several = False  # ids were drawn
+        self.several = False  # ids were drawn: what a node knows of one is not all of this client
 
     def _lane(self) -> _Lane:
         self._lanes = [lane for lane in self._lanes if not lane.retired or lane.in_flight]
         for lane in self._lanes:
             if lane.has_room():
                 return lane
-        self.several |= bool(self._lanes)
+        self.several = True
         self._lanes.append(_Lane(os.urandom(CLIENT_ID_BYTES)))
         return self._lanes[-1]
 

@@ -163,7 +163,7 @@ class _Operation(Generic[T]):
         if refusal is not None and not (refusal.reason in self.call.also and refusal.body):
             if freshness is not None:
                 freshness = self._check(freshness, received_ns, None)
-            return replace(refusal, freshness=freshness)
+            return replace(refusal, freshness=freshness, loss=self._of_all_ids(refusal.loss))
         try:
             taken = self.call.take(reply.body, Reason(reply.reason))
         except (DecodeError, MisfitError) as error:
@@ -171,6 +171,12 @@ class _Operation(Generic[T]):
         if freshness is None:
             return self._malformed(None, "it says nothing of its age")
         return self._finish(taken, freshness, received_ns, ok=refusal is None)
+
+    def _of_all_ids(self, loss: SessionLoss | None) -> SessionLoss | None:
+        """The node names the lost writes of one client id alone."""
+        if loss is None or not loss.archive_id or not self.core.identities.several:
+            return loss
+        return replace(loss, more=True)
 
     def _malformed(self, freshness: Freshness | None, why: str) -> Refusal:
         node = freshness.node if freshness else self.target
