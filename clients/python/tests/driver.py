@@ -13,7 +13,7 @@ from driver_forms import error_json, operation_of, options_of
 
 from candor import AsyncClient, CandorError, Client, Cursor, Token
 
-CAN = ["reads", "writes", "txn", "txn_status", "await", "watch", "sessions", "many"]
+CAN = ["reads", "writes", "txn", "txn_status", "await", "watch", "sessions", "many", "ttl"]
 
 
 def told(function):

@@ -50,9 +50,16 @@ def deadline_of(command):
     return {"deadline": command["deadline_ms"] / 1000} if "deadline_ms" in command else {}
 
 
+def ttl_of(ttl_ms):
+    return ttl_ms / 1000 if ttl_ms is not None else None
+
+
 def op_of(op):
     """{"put": {"key": ..., "value": ...}}"""
-    ((name, values),) = op.items()
+    ((name, given),) = op.items()
+    values = dict(given)
+    if "ttl_ms" in values:
+        values["ttl"] = ttl_of(values.pop("ttl_ms"))
     return OPS[name](**values)
 
 
@@ -84,7 +91,8 @@ def operation_of(command):
         wanted = {name: command[name] for name in names if name in command}
         return "scan", [], {**wanted, **read_options(command)}, scan_json
     if op == "put":
-        return "put", [key, command["value"]], write_options(command), write_json
+        options = {"ttl": ttl_of(command.get("ttl_ms")), **write_options(command)}
+        return "put", [key, command["value"]], options, write_json
     if op == "delete":
         return "delete", [key], write_options(command), found_json
     if op == "batch":
@@ -93,7 +101,12 @@ def operation_of(command):
     if op == "cas":
         expect = Expect(**command["expect"])
         arguments = [key, expect, command["value"]]
-        return "compare_and_swap", arguments, write_options(command), cas_json
+        options = {"ttl": ttl_of(command.get("ttl_ms")), **write_options(command)}
+        return "compare_and_swap", arguments, options, cas_json
+    if op == "expire":
+        arguments = [key, ttl_of(command["ttl_ms"])]
+        options = {"expect_mod_seq": command.get("expect_mod_seq"), **write_options(command)}
+        return "expire", arguments, options, cas_json
     if op == "increment":
         bounds = {name: command[name] for name in ("least", "most", "initial") if name in command}
         options = {**bounds, **write_options(command)}
@@ -156,7 +169,12 @@ def item_json(item):
         "found": item.found,
         "mod_seq": item.mod_seq,
         "version": item.version,
+        "ttl_ms": ttl_ms(item.ttl),
     }
+
+
+def ttl_ms(ttl):
+    return round(ttl * 1000) if ttl is not None else None
 
 
 def loss_json(loss):
@@ -240,6 +258,8 @@ def event_json(event):
         "value": text(event.value),
         "more": event.more,
         "taken_back": event.taken_back,
+        "expired": event.expired,
+        "ttl_ms": ttl_ms(event.ttl),
     }
 
 
