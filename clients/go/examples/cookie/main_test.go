@@ -1,0 +1,97 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"candor.example/candor"
+	"candor.example/candor/candorv1"
+	"candor.example/candor/internal/fakenode"
+)
+
+// notes is a node that counts writes, and keeps the token that the newest read brought.
+type notes struct {
+	written atomic.Uint64
+	brought atomic.Uint64
+	lost    atomic.Bool
+}
+
+func (n *notes) answer(request *candorv1.RpcRequest) *candorv1.RpcReply {
+	if request.Method == "/candor.v1.KV/Put" {
+		return fakenode.Written(n.written.Add(1))
+	}
+	var get candorv1.GetRequest
+	if err := proto.Unmarshal(request.Body, &get); err != nil {
+		panic(err)
+	}
+	n.brought.Store(get.Options.GetToken().GetPos().GetSeq())
+	if n.lost.Load() {
+		return fakenode.Refused(candorv1.Code_CODE_ABORTED, candorv1.Reason_REASON_SESSION_LOST)
+	}
+	return fakenode.Found(n.written.Load(), "milk")
+}
+
+func serve(t *testing.T) (*notes, http.Handler) {
+	n := &notes{}
+	client, err := candor.Open([]string{"tcp://a:1"},
+		candor.Options{Dial: fakenode.New(t, n.answer).Dial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return n, notepad(client)
+}
+
+// ask makes a request with this cookie and gives the answer, and the cookie that is left.
+func ask(handler http.Handler, method, cookie string) (*http.Response, string) {
+	r := httptest.NewRequest(method, "/notes/me", strings.NewReader("milk"))
+	if cookie != "" {
+		r.AddCookie(&http.Cookie{Name: cookieName, Value: cookie})
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	answer := w.Result()
+	for _, set := range answer.Cookies() {
+		cookie = set.Value
+	}
+	return answer, cookie
+}
+
+func TestABrowserBringsWhatItHasSeen(t *testing.T) {
+	notes, handler := serve(t)
+	ask(handler, "POST", "")
+	answer, cookie := ask(handler, "POST", "")
+	if answer.StatusCode != http.StatusNoContent || cookie == "" {
+		t.Fatal(answer.Status, cookie)
+	}
+	answer, _ = ask(handler, "GET", cookie)
+	if answer.StatusCode != http.StatusOK || notes.brought.Load() != 2 {
+		t.Errorf("%s, with a token of %d", answer.Status, notes.brought.Load())
+	}
+	for _, other := range []string{"", "no token"} { // another browser, or a forged cookie
+		if ask(handler, "GET", other); notes.brought.Load() != 0 {
+			t.Errorf("%q brings a token of %d", other, notes.brought.Load())
+		}
+	}
+}
+
+func TestALostSessionIsToldAndGoesOn(t *testing.T) {
+	notes, handler := serve(t)
+	ask(handler, "POST", "")
+	_, cookie := ask(handler, "POST", "")
+	notes.lost.Store(true)
+	answer, cookie := ask(handler, "GET", cookie)
+	if answer.StatusCode != http.StatusConflict {
+		t.Errorf("%s", answer.Status)
+	}
+	notes.lost.Store(false)
+	answer, _ = ask(handler, "GET", cookie)
+	if answer.StatusCode != http.StatusOK || notes.brought.Load() != 1 {
+		t.Errorf("%s, with a token of %d", answer.Status, notes.brought.Load())
+	}
+}
