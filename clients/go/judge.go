@@ -121,15 +121,21 @@ func (r *refusal) judge(follows, single bool) next {
 	return retry
 }
 
-// keepsUncertainty: a later refusal does not say what became of an attempt before it. Nor does
-// SESSION_LOST: the node may be overruled by one that has both the session's position and the
-// write.
-func (r *refusal) keepsUncertainty() bool {
-	if r.reason == ReasonTooLarge {
-		return false
+// settles: it also says what became of the attempts before it: none was executed, or this is the
+// answer. No other refusal does: its node, or its epoch, may be overruled by one that has the write.
+func (r *refusal) settles() bool {
+	switch r.code {
+	case CodeOutOfRange:
+		return true
+	case CodeFailedPrecondition:
+		return r.reason == ReasonNone
 	}
-	return r.isPassing() || r.reason == ReasonSessionLost || r.reason == ReasonMaxHops ||
-		r.code == CodeResourceExhausted || r.code == CodeCancelled
+	return r.reason == ReasonTooLarge || r.reason == ReasonRequestIDReused
+}
+
+// saysItself: its own reason tells that the write may have been executed, and why nobody knows.
+func (r *refusal) saysItself() bool {
+	return r.reason == ReasonRequestTooOld || r.code == CodeInternal && r.reason == ReasonMalformed
 }
 
 // pause has full jitter: clients that failed together do not come back together.

@@ -385,10 +385,10 @@ func (o *operation) failed(r *refusal) *Error {
 		Request: o.request, Attempts: o.attempts, Redirects: o.redirects, Violation: o.violation,
 		Loss: r.loss, Number: number, cause: r.cause,
 	}
-	if o.uncertain && r.keepsUncertainty() {
+	e.OutcomeUnknown = o.uncertain && !r.settles()
+	if e.OutcomeUnknown && !r.saysItself() {
 		e.Reason = ReasonOutcomeUnknown
 	}
-	e.OutcomeUnknown = o.uncertain || e.Reason == ReasonOutcomeUnknown
 	if e.Loss == nil {
 		e.Loss = o.loss
 	}

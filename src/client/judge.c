@@ -210,17 +210,33 @@ void judge_keep_refusal(struct operation *operation)
         *operation->refusal = *operation->result;
 }
 
-/* That the session was lost says nothing of an attempt before: the node that refused may be
- * overruled by one that has both the session's position and the write. */
+/* It also says what became of the attempts before it: none was executed, or this is the answer; or
+ * its reason tells that nobody knows. */
+static bool settles(const struct candor_error *error)
+{
+    switch (error->code) {
+    case CANDOR_OK:
+    case CANDOR_OUT_OF_RANGE:
+        return true;
+    case CANDOR_FAILED_PRECONDITION: /* a number it is not; with a reason the node may not answer */
+        return error->reason == CANDOR_REASON_NONE;
+    case CANDOR_INTERNAL:
+        return error->reason == CANDOR_REASON_MALFORMED;
+    default:
+        return error->reason == CANDOR_REASON_TOO_LARGE ||
+               error->reason == CANDOR_REASON_REQUEST_ID_REUSED ||
+               error->reason == CANDOR_REASON_REQUEST_TOO_OLD;
+    }
+}
+
+/* No other refusal says anything of an attempt before it, nor that the session was lost: the node
+ * that refused, or its epoch, may be overruled by one that has the write. */
 void judge_keep_uncertainty(struct operation *operation)
 {
     struct candor_result *result = operation->result;
-    struct candor_error *error = &result->error;
-    bool lost = error->reason == CANDOR_REASON_SESSION_LOST;
-    bool refused = worth_a_retry(error) || error->code == CANDOR_RESOURCE_EXHAUSTED ||
-                   error->code == CANDOR_CANCELLED || lost;
-    if (!operation->uncertain || !refused || error->reason == CANDOR_REASON_TOO_LARGE)
+    if (!operation->uncertain || settles(&result->error))
         return;
-    result->session_lost = result->session_lost || lost;
-    error->reason = CANDOR_REASON_OUTCOME_UNKNOWN;
+    result->session_lost =
+        result->session_lost || result->error.reason == CANDOR_REASON_SESSION_LOST;
+    result->error.reason = CANDOR_REASON_OUTCOME_UNKNOWN;
 }

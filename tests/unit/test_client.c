@@ -347,6 +347,30 @@ static void outcome_stays_unknown_when_later_attempts_are_refused(void **state)
     candor_result_free(&result);
 }
 
+/* Its epoch was over, or it does not serve this: of the attempt before it knows nothing. */
+static void outcome_stays_unknown_when_a_later_refusal_is_final(void **state)
+{
+    struct fixture *f = *state;
+    static const struct reply final[] = {
+        {.code = CANDOR_ABORTED},
+        {.code = CANDOR_INTERNAL},
+        {.code = CANDOR_INVALID_ARGUMENT, .reason = CANDOR_REASON_FOREIGN_CLUSTER},
+        {.code = CANDOR_UNIMPLEMENTED, .reason = CANDOR_REASON_UNKNOWN_METHOD}};
+    SCRIPT(&f->nodes[0], {.code = CANDOR_UNKNOWN, .reason = CANDOR_REASON_OUTCOME_UNKNOWN});
+    for (size_t i = 0; i < sizeof final / sizeof final[0]; i++) {
+        struct candor_client *client = open_client(f, 2, false);
+        struct candor_result result;
+        script(&f->nodes[1], 1, &final[i]);
+        f->nodes[0].calls = f->nodes[1].calls = 0;
+        EXPECT(put(client, &result), final[i].code, result);
+        assert_int_equal(result.error.reason, CANDOR_REASON_OUTCOME_UNKNOWN);
+        assert_int_equal(result.attempts, 2);
+        candor_result_free(&result);
+        candor_client_close(client);
+        f->client = NULL;
+    }
+}
+
 static bool same_client(const struct node *node, size_t a, size_t b)
 {
     return memcmp(node->client_ids[a], node->client_ids[b], CANDOR_CLIENT_ID_BYTES) == 0;
@@ -957,6 +981,7 @@ int main(void)
         TEST(write_that_may_have_been_executed_is_repeated_with_its_request_id),
         TEST(silent_node_does_not_use_up_a_writes_deadline),
         TEST(outcome_stays_unknown_when_later_attempts_are_refused),
+        TEST(outcome_stays_unknown_when_a_later_refusal_is_final),
         TEST(slow_write_is_passed_by_under_another_client_id),
         TEST(unknown_outcome_ends_its_client_id),
         TEST(id_that_somebody_else_uses_is_told_and_given_up),

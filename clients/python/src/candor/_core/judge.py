@@ -109,14 +109,19 @@ def judge(refusal: Refusal, *, follow: bool, single: bool) -> Next:
     return Next.FOLLOW if refusal.hint and refusal.hint.endpoint else Next.RETRY
 
 
-def keeps_uncertainty(refusal: Refusal) -> bool:
-    """A later refusal does not say what became of an attempt before it. Nor does SESSION_LOST: the
-    node may be overruled by one that has both the session's position and the write."""
-    if refusal.reason is Reason.TOO_LARGE:
-        return False
-    others = refusal.reason in (Reason.SESSION_LOST, Reason.MAX_HOPS)
-    final = (Code.RESOURCE_EXHAUSTED, Code.CANCELLED)
-    return worth_a_retry(refusal) or others or refusal.code in final
+def settles(refusal: Refusal) -> bool:
+    """It also says what became of the attempts before it: none was executed, or this is the answer.
+    No other refusal does: its node, or its epoch, may be overruled by one that has the write."""
+    if refusal.code is Code.FAILED_PRECONDITION:
+        return refusal.reason is Reason.NONE
+    never = (Reason.TOO_LARGE, Reason.REQUEST_ID_REUSED)
+    return refusal.code is Code.OUT_OF_RANGE or refusal.reason in never
+
+
+def says_itself(refusal: Refusal) -> bool:
+    """Its own reason tells that the write may have been executed, and why nobody knows."""
+    malformed = refusal.code is Code.INTERNAL and refusal.reason is Reason.MALFORMED
+    return malformed or refusal.reason is Reason.REQUEST_TOO_OLD
 
 
 def draw_pause_s(refusal: Refusal, failures: int, endpoints: int) -> float:

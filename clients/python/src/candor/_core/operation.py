@@ -17,9 +17,10 @@ from candor._core.judge import (
     Refusal,
     draw_pause_s,
     judge,
-    keeps_uncertainty,
     refusal_of,
     refusal_of_silence,
+    says_itself,
+    settles,
     surely_refused,
 )
 from candor._core.limits import DEADLINE_MAX_S, ENVELOPE_BYTES, HOPS_MAX
@@ -69,7 +70,7 @@ class _Operation(Generic[T]):
             result = yield from self._attempts()
             unknown = False
         except CandorError as error:
-            unknown = error.reason is Reason.OUTCOME_UNKNOWN
+            unknown = error.outcome_unknown
             if error.reason is Reason.REQUEST_ID_REUSED:
                 with self.core.lock:
                     self.core.identities.retire()
@@ -318,13 +319,14 @@ class _Operation(Generic[T]):
         except DecodeError:
             refusal = self._malformed(refusal.freshness, "its body does not decode")
         reason = refusal.reason
-        if self.uncertain and keeps_uncertainty(refusal):
+        unknown = self.uncertain and not settles(refusal)
+        if unknown and not says_itself(refusal):
             reason = Reason.OUTCOME_UNKNOWN
         details = Details(
             freshness=refusal.freshness,
             hint=refusal.hint,
             request=self.request,
-            outcome_unknown=self.uncertain or reason is Reason.OUTCOME_UNKNOWN,
+            outcome_unknown=unknown,
             attempts=self.attempts,
             redirects=self.redirects,
             violation=self.violation,
