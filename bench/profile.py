@@ -12,6 +12,7 @@ import tempfile
 
 from comparison.candor import Candor
 from comparison.document import table
+from profile_kinds import OWN, kind_of
 
 # name -> arguments of comparison.candor.Candor.bench()
 WORK = {
@@ -28,46 +29,7 @@ WORK = {
     "put majority, 1 thread": ("put", {"callers": 1, "blocking": True, "ack": "majority"}),
 }
 
-# The first that fits any frame of a sample's stack, innermost frame first, tells what it was doing.
-KINDS = [
-    ("kernel: TCP", r"^(__x64_sys_(sendmsg|sendto|write|writev|recvmsg|recvfrom|read|readv)|tcp_.*|ksys_(write|read))$"),
-    ("kernel: waking and waiting (futex)", r"^(__x64_sys_futex|do_futex)$"),
-    ("kernel: epoll", r"^(__x64_sys_epoll_.*|do_epoll_.*)$"),
-    ("kernel: disk", r"^(__x64_sys_(fdatasync|fsync|pwrite64|pwritev|pread64|msync|fallocate)|.*fsync.*)$"),
-    ("kernel: page faults", r"^(asm_exc_page_fault|exc_page_fault)$"),
-    ("kernel: scheduling", r"^(schedule|__schedule|ret_from_fork.*|sysvec_.*|asm_sysvec_.*|irqentry_.*|exit_to_user_mode.*)$"),
-    ("memory (malloc, free)", r"^(_?_?(int_)?(malloc|free|calloc|realloc).*|unlink_chunk.*|tcache_.*|sysmalloc|malloc_.*)$"),
-    ("copying and comparing bytes", r"^(__?mem(move|cpy|set|cmp)_?.*)$"),
-    ("checksums", r"^(by_sse42|crc32c.*|XXH.*)$"),
-    ("locks and conditions in user space", r"^(___?pthread_.*|pthread_.*|__lll_.*|__GI___pthread.*|__futex_.*|_?nni_plat_(mtx|cv).*)$"),
-    ("NNG", r"^(nn[gi]_.*|rep0_.*|req0_.*|pub0_.*|sub0_.*|tcptran_.*|ipctran_.*)$"),
-    ("LMDB", r"^mdb_.*$"),
-    ("protobuf", r"^(protobuf_c_.*|candor__v1__.*|parse_.*|pack_.*|get_packed_.*|required_field_.*|scan_.*_data)$"),
-]
-LIBRARIES = [("liblmdb", "LMDB"), ("libprotobuf-c", "protobuf"), ("libxxhash", "checksums"), ("libc.so", "the C library's rest"),
-             ("[vdso]", "clocks")]
 MOST_SYMBOLS = 12  # of its own code, that are named
-KERNEL_OTHER, OWN = "kernel: other", "Candor's own code"
-
-
-def kernel_kind(frames):
-    for name, pattern in KINDS:
-        if name.startswith("kernel") and any(in_kernel and re.match(pattern, symbol) for symbol, in_kernel, _ in frames):
-            return name
-    return KERNEL_OTHER
-
-
-def kind_of(frames):
-    """`frames`: (symbol, is of the kernel, file), innermost first. What user code does is told by where it is, not by its callers."""
-    if not frames:
-        return OWN
-    symbol, in_kernel, file = frames[0]
-    if in_kernel:
-        return kernel_kind(frames)
-    for name, pattern in KINDS:
-        if not name.startswith("kernel") and re.match(pattern, symbol):
-            return name
-    return next((name for library, name in LIBRARIES if library in file), OWN)
 
 
 def samples(path):
@@ -79,8 +41,7 @@ def samples(path):
         for line in lines:
             found = re.match(r"\s*[0-9a-f]+ (\S+)(?:\+\S+)? .*\(([^()]*(?:\([^()]*\))?[^()]*)\)$", line)
             if found:
-                frames.append((found[1], found[2].startswith("[kernel") or "/vmlinux" in found[2] or found[2].endswith(".ko"),
-                               found[2]))
+                frames.append((found[1], found[2]))
         yield int(first.split()[0]), frames
 
 

@@ -3,12 +3,18 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import unittest
 
 from harness import BIN, ROOT, main
 
-COMPARE = os.path.join(ROOT, "bench/compare.py")
+BENCH = os.path.join(ROOT, "bench")
+COMPARE = os.path.join(BENCH, "compare.py")
+sys.path.insert(0, BENCH)
+
+from comparison import document  # noqa: E402
+from profile_kinds import kind_of  # noqa: E402
 
 
 class Compare(unittest.TestCase):
@@ -40,6 +46,33 @@ class Compare(unittest.TestCase):
     def test_a_part_that_is_none_is_named(self):
         done = self.run_compare("--only", "get,putt", status=2)
         self.assertIn("no part is named putt", done.stderr)
+
+    def test_the_document_says_what_was_measured(self):
+        with open(os.path.join(BENCH, "results.json")) as f:
+            results = json.load(f)
+        with open(os.path.join(BENCH, "missed.md")) as f:
+            notes = f.read()
+        with open(os.path.join(BENCH, "RESULTS.md")) as f:
+            text = f.read()
+        pictures = [name for name in document.TITLES if f"pictures/{name}-dark.svg" in text]
+        self.assertEqual(document.write(results, pictures, notes), text)
+        for name in pictures:
+            for theme in ("dark", "light"):
+                self.assertTrue(os.path.exists(os.path.join(BENCH, "pictures", f"{name}-{theme}.svg")), name)
+
+
+class Profile(unittest.TestCase):
+    def test_a_sample_is_of_what_was_being_done(self):
+        kernel, own, lmdb = "[kernel.kallsyms]", "/build/bin/kvd", "/usr/lib/liblmdb.so.0.0.0"
+        self.assertEqual(kind_of([("__schedule", kernel), ("do_futex", kernel), ("wait_one", own)]), "kernel: waking and waiting (futex)")
+        self.assertEqual(kind_of([("copy_folio", kernel), ("__x64_sys_pwrite64", kernel), ("[unknown]", lmdb)]), "kernel: files")
+        self.assertEqual(kind_of([("tcp_sendmsg", kernel), ("__x64_sys_sendmsg", kernel)]), "kernel: TCP")
+        self.assertEqual(kind_of([("sysvec_apic_timer_interrupt", kernel)]), "kernel: scheduling")
+        self.assertEqual(kind_of([("who_knows", kernel), ("main", own)]), "kernel: other")
+        self.assertEqual(kind_of([("[unknown]", lmdb)]), "LMDB")
+        self.assertEqual(kind_of([("nni_aio_begin", own), ("mdb_get", lmdb)]), "NNG")
+        self.assertEqual(kind_of([("run_read", own), ("nni_task_exec", own)]), "Candor's own code")
+        self.assertEqual(kind_of([]), "Candor's own code")
 
 
 if __name__ == "__main__":
