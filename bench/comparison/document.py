@@ -1,24 +1,35 @@
 """bench/RESULTS.md, written from what was measured."""
 import statistics
+import textwrap
 
 from .rows import CELLS, TARGETS
 
-LIMITS = """- One machine: clients and all nodes share its processors and its disk, and the network is loopback. What a system spends on its
-  clients' side counts as much as what its servers spend. The systems of a group are up at the same time and measured in turn.
-- **Redis, WAIT 1**: one replica *has* the write, in memory; with Candor's MAJORITY and etcd's put a majority has *synced* it to disk. Redis
-  replicas may lose or fork what was acknowledged; a Redis read says nothing of its age. Redis is one thread a node.
-- **etcd** keeps all revisions until they are compacted (not done here), and checks a quota. Its serializable get is nearest to EVENTUAL, its
-  get to LINEARIZABLE.
-- **Generators**: Candor: `kvctl bench`, one process and one client of libcandor: "asynchronous" submits operations (candor/async.h), "threads"
-  are callers that block in its calls. Redis: `redis-benchmark`; `bench/load/redis_load.c` (one thread, epoll) for WAIT, for a given rate and for a
-  timeline. etcd: `bench/load/etcd_load.go`, goroutines over etcd's own client of Debian's golang-etcd-server-dev, one connection for each 8
-  of them, at most 8, to the leader: Debian has none of etcd's `benchmark`.
-- **Memory** is what a process has of its own (RssAnon). Candor's keys and values are in files that it maps, etcd's as well; Redis has them in
-  memory alone, and says them again from its log.
-- **Percentiles**: of `kvctl bench` and the two generators above at most 0.8 % too long; of redis-benchmark as it prints them.
-- **Latency against offered load** counts from when an operation was due, not from when it was sent: what a slow answer holds up is late.
-- **Failover of Redis** needs Sentinel, and is not measured. A partition is a leader that is stopped (SIGSTOP) and goes on later.
-- The floor of PUT MAJORITY takes one NNG round trip, a PUB hop each way and one fdatasync, one after the other, of 200 bytes."""
+COLUMNS = 98  # and the backslash of a line that goes on
+
+LIMITS = """- One machine: clients and all nodes share its processors and its disk, and the network is loopback.
+  What a system spends on its clients' side counts as much as what its servers spend. The systems of
+  a group are up at the same time and measured in turn.
+- **Redis, WAIT 1**: one replica *has* the write, in memory; with Candor's MAJORITY and etcd's put a
+  majority has *synced* it to disk. Redis replicas may lose or fork what was acknowledged; a Redis
+  read says nothing of its age. Redis is one thread a node.
+- **etcd** keeps all revisions until they are compacted (not done here), and checks a quota. Its
+  serializable get is nearest to EVENTUAL, its get to LINEARIZABLE.
+- **Generators**: Candor: `kvctl bench`, one process and one client of libcandor: "asynchronous"
+  submits operations (candor/async.h), "threads" are callers that block in its calls. Redis:
+  `redis-benchmark`; `bench/load/redis_load.c` (one thread, epoll) for WAIT, for a given rate and
+  for a timeline. etcd: `bench/load/etcd_load.go`, goroutines over etcd's own client of Debian's
+  golang-etcd-server-dev, one connection for each 8 of them, at most 8, to the leader: Debian has
+  none of etcd's `benchmark`.
+- **Memory** is what a process has of its own (RssAnon). Candor's keys and values are in files that
+  it maps, etcd's as well; Redis has them in memory alone, and says them again from its log.
+- **Percentiles**: of `kvctl bench` and the two generators above at most 0.8 % too long; of
+  redis-benchmark as it prints them.
+- **Latency against offered load** counts from when an operation was due, not from when it was sent:
+  what a slow answer holds up is late.
+- **Failover of Redis** needs Sentinel, and is not measured. A partition is a leader that is stopped
+  (SIGSTOP) and goes on later.
+- The floor of PUT MAJORITY takes one NNG round trip, a PUB hop each way and one fdatasync, one
+  after the other, of 200 bytes."""
 
 
 def number(value, unit=""):
@@ -86,8 +97,9 @@ TITLES = {"callers-get": "GETs a second against operations in flight", "callers-
 def write(results, names, notes):
     """The text of the document; `names` of the pictures that were drawn, `notes` that somebody wrote about what is missed."""
     lines = ["# What was measured, beside Redis and etcd", "",
-             f"By `{results['command']}`, {results['began']}, in {results['took_s'] / 60:.0f} minutes.",
-             "Written by the program: what is to be said of the figures stands in missed.md beside it, and is copied.", ""]
+             f"{results['began']}, in {results['took_s'] / 60:.0f} minutes, by", "", "```sh",
+             " \\\n".join(textwrap.wrap(results["command"], COLUMNS, subsequent_indent="    ")), "```", "",
+             "Written by the program. What is to be said of the figures stands in `missed.md` beside it.", ""]
     if results["settings"]["quick"]:
         lines += ["**This is a quick run: it shows that the program works. Its figures mean nothing.**", ""]
     lines += ["## Targets", "", *table(["work", "at least", "measured", "met or missed"], (
