@@ -6,6 +6,15 @@ pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)            # topologie
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)          # JSON in and out of kvctl
 pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)             # kvctl shell: line editing and history
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)         # digests of whole states, configuration hash
+# What candor-feed feeds; without one of them it is built without that.
+pkg_check_modules(NATS IMPORTED_TARGET libnats)                      # streams of NATS JetStream
+pkg_check_modules(RDKAFKA IMPORTED_TARGET rdkafka)                   # topics of Kafka
+if(NOT NATS_FOUND)
+  message(WARNING "candor-feed is built without NATS JetStream: there is no libnats (Debian: libnats-dev)")
+endif()
+if(NOT RDKAFKA_FOUND)
+  message(WARNING "candor-feed is built without Kafka: there is no librdkafka (Debian: librdkafka-dev)")
+endif()
 find_package(cmocka REQUIRED)                                        # unit tests
 
 find_library(LMDB_LIBRARY lmdb REQUIRED)                             # the state: memory-mapped B+tree, MVCC readers

@@ -1,7 +1,7 @@
 # What `cmake --install` puts where. Nothing of it names the place it was built in or installed to: the tree may be moved.
 include(CMakePackageConfigHelpers)
 
-install(TARGETS kvd kvctl RUNTIME)
+install(TARGETS kvd kvctl candor-feed RUNTIME)
 install(DIRECTORY include/candor DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h)
 install(DIRECTORY proto/candor DESTINATION ${CMAKE_INSTALL_DATADIR}/candor/proto FILES_MATCHING PATTERN *.proto)
 
@@ -37,6 +37,6 @@ add_custom_command(OUTPUT ${manuals}/made
   COMMAND ${CMAKE_COMMAND} -E rm -rf ${manuals}
   COMMAND /usr/bin/python3 -B ${PROJECT_SOURCE_DIR}/docs/manuals ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${manuals}
   COMMAND ${CMAKE_COMMAND} -E touch ${manuals}/made
-  DEPENDS kvctl kvd docs/manuals docs/topology.md docs/libcandor.md CHANGELOG.md ${headers} VERBATIM)
+  DEPENDS kvctl kvd candor-feed docs/manuals docs/topology.md docs/libcandor.md CHANGELOG.md ${headers} VERBATIM)
 add_custom_target(manuals ALL DEPENDS ${manuals}/made)
 install(DIRECTORY ${manuals}/ DESTINATION ${CMAKE_INSTALL_MANDIR} PATTERN made EXCLUDE)

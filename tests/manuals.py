@@ -58,7 +58,7 @@ def missing(build):
     for function in declared():
         if not os.path.exists(os.path.join(folder, "man3", function + ".3")):
             yield f"{function}() has no page"
-    for page in ("man1/kvctl.1", "man8/kvd.8", "man5/candor-topology.5", "man3/libcandor.3"):
+    for page in ("man1/kvctl.1", "man8/kvd.8", "man8/candor-feed.8", "man5/candor-topology.5", "man3/libcandor.3"):
         if len(shown(os.path.join(folder, page))) < 200:
             yield f"{page} says little"
 

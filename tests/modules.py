@@ -15,9 +15,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Of the table "The folders"; those of one line do not include each other.
 ORDER = ["include", "base", "disk", "record", "topology", "log", "state", "eval", "core", "wire", "net", "rpc", "stream", "client",
          "node/shared", "node/store", "node/serve", "node/loop", "node",
-         "cli/dynamic", "cli/faultproxy", "cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli", "cli/kvd"]
-# Some may include nothing but what is named here, whatever stands above them. kvctl is a client like any other: of libcandor it knows
-# the installed headers; beside them the helpers of base and disk, and topology, which reads its YAML.
+         "cli/dynamic", "cli/faultproxy", "cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli", "cli/kvd", "cli/feed"]
+# Some may include nothing but what is named here, whatever stands above them. kvctl and candor-feed are clients like any other: of
+# libcandor they know the installed headers; beside them the helpers of base and disk, and topology, which reads the YAML.
 PUBLIC = {"include", "base", "disk", "topology"}
 COMMANDS = {"cli/dynamic", "cli/faultproxy", "cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli"}
 ONLY = {
@@ -25,10 +25,11 @@ ONLY = {
     "stream": {"include", "base", "net"},
     "cli/dynamic": {"include", "base"},
     "cli/faultproxy": {"include", "base", "topology"},
+    "cli/feed": PUBLIC,
     **{folder: PUBLIC | COMMANDS for folder in ("cli/frame", "cli/keys", "cli/cluster", "cli/local", "cli/tools", "cli")},
 }
 # Folders whose files must not call each other in a circle, either: a file here is x.c and x.h together.
-ACYCLIC = COMMANDS | {"core", "net", "rpc", "stream", "node/shared", "node/store", "node/serve", "node/loop", "node", "cli/kvd"}
+ACYCLIC = COMMANDS | {"core", "net", "rpc", "stream", "node/shared", "node/store", "node/serve", "node/loop", "node", "cli/kvd", "cli/feed"}
 # Folders that may include headers of NNG.
 KNOW_NNG = {"net", "rpc", "stream"}
 # A function that others may call, where it is defined: the name at the line's beginning but for its type, the body below it.

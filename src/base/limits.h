@@ -342,4 +342,21 @@ _Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS + LIMIT_WATCHES < LIMI
 /* the file that `kvctl up` leaves for `kvctl down`; over it: refused */
 #define LIMIT_RUN_STATE_BYTES (1u << 20)
 
+/* candor-feed. What it holds is one answer to a watch and the messages made of it. */
+/* records of one answer; the next is asked for when the target has acknowledged them all */
+#define LIMIT_FEED_RECORDS 1000
+#define LIMIT_FEED_ACK_MS 10000 /* how long the target may take; beyond: it is dialled anew */
+/* between two attempts, growing from the first to the second */
+#define LIMIT_FEED_PAUSE_MS_MIN 100
+#define LIMIT_FEED_PAUSE_MS_MAX 30000
+/* Messages at the end of a stream that may have been deleted by hand; beyond: the cursor is lost */
+#define LIMIT_FEED_LOOK_BACK 1000
+#define LIMIT_FEED_SUBJECT_PREFIX_BYTES 256 /* with the terminator */
+#define LIMIT_FEED_SERVERS 32               /* of --nats */
+#define LIMIT_FEED_SETTINGS_BYTES (64u << 10)
+/* How often the target is told how far all was seen, where nothing else tells it. */
+#define LIMIT_FEED_PROGRESS_MS_DEFAULT 60000
+#define LIMIT_FEED_PROGRESS_MS_MIN 100
+#define LIMIT_FEED_PROGRESS_MS_MAX 3600000
+
 #endif
