@@ -1,18 +1,20 @@
-"""The transcripts of the documents are run: every `$ kvctl` line of their ```console blocks, in order, must print what stands below it.
+"""The transcripts of the documents are run: every `$` line of their ```console blocks, in order, must print what stands below it. What
+ends with `&` runs on until the document ends. A ```yaml block whose first line is `# NAME.yaml` is that file.
 
 Numbers, times, process ids and the run directory may differ; words may not.
 """
 import os
 import re
-import shlex
+import shutil
 import subprocess
 import tempfile
 import time
 import unittest
 
-from harness import BIN, ROOT, copy_on_free_ports, main
+from harness import BIN, ROOT, copy_on_free_ports, free_port, main, until
+from nats_server import held
 
-DOCUMENTS = ("README.md",)
+PROGRAMS = ("kvctl", "candor-feed", "nats-server")
 PATIENCE_S = 20  # a state takes its time to show; the transcript's line is asked for again until it does
 
 
@@ -61,44 +63,94 @@ class Pictures(unittest.TestCase):
         self.assertEqual({name.replace("-light", "-dark") for name in there}, {name for name in there if "-dark" in name})
 
 
+class Running:
+    """One document's commands, in a directory of its own."""
+
+    def __init__(self, path, home):
+        self.home = home
+        # A run directory of its own, so that the document's cluster does not meet a user's; the example's ports are fixed.
+        self.environment = dict(os.environ, XDG_RUNTIME_DIR=home, XDG_CONFIG_HOME=home,
+                                PATH=f"{BIN}:{os.environ['PATH']}:/usr/sbin")
+        self.environment.pop("CANDOR_TOPOLOGY", None)
+        self.background = []
+        self.nats_port = str(free_port())
+        shutil.copytree(os.path.join(ROOT, "examples/topologies"), os.path.join(home, "examples/topologies"))
+        for block in re.findall(r"```yaml\n(.*?)```", read(path), re.S):
+            if name := re.match(r"# (\w+\.yaml)\n", block):
+                with open(os.path.join(home, name[1]), "w", encoding="utf-8") as f:
+                    f.write(block)
+
+    def here(self, command):
+        return command.replace(":4222", ":" + self.nats_port).replace("--port 4222", "--port " + self.nats_port)
+
+    def start(self, command, expected):
+        """What goes on; judged by what it prints at first."""
+        with tempfile.NamedTemporaryFile("w", dir=self.home, delete=False) as out:
+            process = subprocess.Popen(["bash", "-c", "exec " + self.here(command)], cwd=self.home, env=self.environment,
+                                       stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL)
+        self.background.append(process)
+        until(lambda: shape(read(out.name)) == expected or process.poll() is not None, f"{command} prints {expected}", PATIENCE_S)
+        if process.poll() is not None:
+            raise AssertionError(f"$ {command}\nended with status {process.returncode}")
+
+    def run(self, command):
+        """What it printed."""
+        if up := re.match(r"kvctl up (\S+)", command):
+            path = os.path.join(self.home, up[1])
+            copy_on_free_ports(path, path)  # as it is used from here on
+        done = subprocess.run(self.here(command), shell=True, cwd=self.home, env=self.environment, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60, check=False)
+        # Progress on stderr is for a person who waits; the documents leave it out.
+        notes = [line for line in done.stderr.splitlines() if " is ready (pid " not in line]
+        return shape(done.stdout + "\n".join(notes))
+
+    def close(self):
+        for process in reversed(self.background):
+            process.terminate()
+            process.wait(60)
+        run = os.path.join(self.home, "candor")
+        for cluster in os.listdir(run) if os.path.isdir(run) else []:
+            subprocess.run(["kvctl", "down", cluster], cwd=self.home, env=self.environment, capture_output=True, check=False)
+
+
 class Documents(unittest.TestCase):
-    def run_document(self, path):
+    def run_document(self, path, then=lambda running: None):
         with tempfile.TemporaryDirectory(prefix="candor-doc-") as home:
-            # A run directory of its own, so that the document's cluster does not meet a user's; the example's ports are fixed.
-            environment = dict(os.environ, XDG_RUNTIME_DIR=home, PATH=BIN + ":" + os.environ["PATH"])
-            environment.pop("CANDOR_TOPOLOGY", None)
+            running = Running(path, home)
             try:
                 for command, expected in steps(path):
-                    self.run_step(command, expected, environment, home)
+                    self.run_step(running, command, shape("\n".join(expected)))
+                then(running)
             finally:
-                subprocess.run(["kvctl", "down"], cwd=home, env=environment, capture_output=True, check=False)
+                running.close()
 
-    def run_step(self, command, expected, environment, home):
-        words = shlex.split(command)
-        self.assertEqual(words[0], "kvctl", command)
-        words = [re.sub(r"^examples/", ROOT + "/examples/", w) for w in words]
-        if words[1] == "up":
-            # The same file elsewhere, so that its data are made there, and on ports of its own.
-            copied = os.path.join(home, os.path.basename(words[2]))
-            copy_on_free_ports(words[2], copied)
-            words[2] = copied
+    def run_step(self, running, command, expected):
+        self.assertIn(command.split()[0], PROGRAMS, command)
+        if command.endswith(" &"):
+            running.start(command[:-2], expected)
+            return
         end = time.monotonic() + PATIENCE_S
-        while True:
-            done = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, timeout=60,
-                                  check=False)
-            # Progress on stderr is for a person who waits; the documents leave it out.
-            notes = [line for line in done.stderr.splitlines() if " is ready (pid " not in line]
-            got = shape(done.stdout + "\n".join(notes))
-            if got == shape("\n".join(expected)):
-                return
-            if time.monotonic() > end or words[1] in ("up", "down"):
-                self.fail(f"$ {command}\nprinted\n  " + "\n  ".join(got) + "\ninstead of\n  " +
-                          "\n  ".join(shape("\n".join(expected))))
+        while (got := running.run(command)) != expected:
+            if time.monotonic() > end or command.startswith(("kvctl up", "kvctl down")):
+                self.fail(f"$ {command}\nprinted\n  " + "\n  ".join(got) + "\ninstead of\n  " + "\n  ".join(expected))
 
-    def test_documents_tell_what_happens(self):
-        for path in DOCUMENTS:
-            with self.subTest(path):
-                self.run_document(path)
+    def test_the_readme_tells_what_happens(self):
+        self.run_document("README.md")
+
+    def test_past_one_group_tells_what_happens_and_what_the_stream_then_holds(self):
+        path, nats = "docs/past-one-group.md", []
+        rows = re.findall(r"^\| `(shop\.\S+)` \| `(\w+)` \| ?`?(\w*)`? \|(?: `Nats-Msg-Id: (\S+)`)?",
+                          read(path), re.M)
+        self.assertGreater(len(rows), 4)
+        self.run_document(path, lambda running: nats.append(until(
+            lambda: (there := held(running.nats_port, "ORDERS")) and len(there) >= len(rows) and there, "the messages", PATIENCE_S)))
+        self.assertEqual([(m.subject, m.kind, m.payload.decode(), m.id or "") for m in nats[0] if m.kind not in ("resume", "progress")], rows)
+
+    def test_every_header_of_a_feed_is_in_its_table(self):
+        sent = set()
+        for name in os.listdir(os.path.join(ROOT, "cli/feed")):
+            sent |= set(re.findall(r'"((?:Candor|Nats-Msg)-[\w-]+)"', read(os.path.join("cli/feed", name))))
+        self.assertEqual(sent, set(re.findall(r"`((?:Candor|Nats-Msg)-[\w-]+)`", read("docs/past-one-group.md"))))
 
     def test_what_is_written_instead_of_other_stores_commands_is_right(self):
         """Each `kvctl` line of the tables is taken as right, whatever then becomes of it: nobody is there."""
