@@ -274,6 +274,8 @@ _Static_assert(LIMIT_PENDING_WRITES + LIMIT_PENDING_READS + LIMIT_WATCHES < LIMI
 /* What was read stays open so long for its commit (R32), then is read again: an open view keeps the
  * state from using its free pages again, and a commit that takes longer does not come soon. */
 #define LIMIT_READ_HOLD_MS 1000
+/* Explain of a LINEARIZABLE read says WAITS when leadership was not confirmed within so long. */
+#define LIMIT_EXPLAIN_WAIT_MS 1000
 /* Views kept open like that at once, a part of LIMIT_STATE_READERS; beyond: read again at once when
  * committed. */
 #define LIMIT_READ_HOLDS 256

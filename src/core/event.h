@@ -125,6 +125,8 @@ struct core_event {
             uint32_t records;     /* how many records it will make at most (a Batch makes many) */
             uint64_t deadline_ns; /* MAJORITY, ALL: when the caller stops waiting (R21) */
             struct candor_token token; /* what its session has seen (I8); seq 0: no demand */
+            /* It is told whether it would be taken, and goes no further. */
+            bool dry_run;
         } write;
         struct {
             enum core_wait kind;

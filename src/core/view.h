@@ -136,6 +136,21 @@ struct core_read_decision core_decide_read(const struct core_view *view,
                                            const struct core_freshness *fresh,
                                            const struct core_read *read);
 
+/* What core_decide_read() will say of a read, from data that stand at `applied`, when nothing more
+ * is heard and nothing more is applied. */
+struct core_forecast {
+    enum candor_state state; /* now */
+    struct core_read_decision decision;
+    bool ends;
+    uint64_t holds_ms; /* after so long state or decision are ... */
+    enum candor_state then_state;
+    struct core_read_decision then;
+};
+
+/* Found by asking core_view_freshness() and core_decide_read() themselves of later times. Pure. */
+void core_forecast_read(const struct core_view *view, uint64_t applied, uint64_t now_ns,
+                        const struct core_read *read, struct core_forecast *out);
+
 /* Up to which seq a watch may be told what was recorded, from data at `applied` (R41): what is
  * committed, or all. Pure. */
 uint64_t core_view_watch_upto(const struct core_view *view, uint64_t applied, bool uncommitted);

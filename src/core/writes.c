@@ -242,6 +242,11 @@ void writes_take(struct core *core, const struct core_event *event)
 {
     if (refuse_write(core, event))
         return;
+    if (event->write.dry_run) {
+        act_finish(core, event->ticket, CANDOR_OK, CANDOR_REASON_NONE, who_durable_pos(core),
+                   CANDOR_ACK_NONE);
+        return;
+    }
     struct pending_write write = {
         .ticket = event->ticket,
         .ack = event->write.ack,

@@ -30,6 +30,8 @@ void kv_txn_status(Candor__V1__KV_Service *service, const Candor__V1__TxnStatusR
                    Candor__V1__TxnStatusResponse_Closure closure, void *closure_data);
 void kv_await_commit(Candor__V1__KV_Service *service, const Candor__V1__AwaitCommitRequest *request,
                      Candor__V1__AwaitCommitResponse_Closure closure, void *closure_data);
+void kv_explain(Candor__V1__KV_Service *service, const Candor__V1__ExplainRequest *request,
+                Candor__V1__ExplainResponse_Closure closure, void *closure_data);
 void kv_watch(Candor__V1__KV_Service *service, const Candor__V1__WatchRequest *request,
               Candor__V1__WatchResponse_Closure closure, void *closure_data);
 

@@ -116,9 +116,15 @@ static void wait_until(struct read_call *of, enum core_wait kind, struct candor_
     reply_fail_busy(of->ticket.node, of->ticket.call);
 }
 
+static uint64_t deadline_of(const struct read_call *of)
+{
+    uint64_t deadline_ns = reply_deadline_ns(of->ticket.call);
+    return of->explains == NULL ? deadline_ns : min_u64(deadline_ns, of->explains->wait_until_ns);
+}
+
 static void wait_for(const struct reading *reading, enum core_wait kind, struct candor_token token)
 {
-    wait_until(reading->of, kind, token, reply_deadline_ns(reading->call));
+    wait_until(reading->of, kind, token, deadline_of(reading->of));
 }
 
 /* What was read is kept open for a moment only, and by few: the pages that it holds cannot be used
@@ -127,7 +133,7 @@ static void wait_for_commit(const struct reading *reading, struct candor_pos pos
                             struct state_view *data)
 {
     struct node *node = reading->node;
-    uint64_t until_ns = reply_deadline_ns(reading->call);
+    uint64_t until_ns = deadline_of(reading->of);
     if (reading->share != NULL) { /* from here on it is this read's */
         reading->share->data = NULL;
         reading->share->shown = NULL;
@@ -148,7 +154,7 @@ static void wait_for_commit(const struct reading *reading, struct candor_pos pos
 static bool wait_on_without_data(struct read_call *of, const struct outcome *outcome)
 {
     const struct core_event *event = &of->ticket.event.core;
-    uint64_t deadline_ns = reply_deadline_ns(of->ticket.call);
+    uint64_t deadline_ns = deadline_of(of);
     bool held = of->data != NULL && outcome->reason == CANDOR_REASON_NO_MAJORITY;
     if (!held || clock_boot_ns() >= deadline_ns)
         return false;
@@ -164,6 +170,11 @@ static void wait_finished(struct ticket *ticket, const struct outcome *outcome)
     struct node *node = ticket->node;
     if (wait_on_without_data(of, outcome))
         return;
+    if (outcome->code != CANDOR_OK && of->explains != NULL) {
+        drop_data(of);
+        of->explains->not_waited(of, outcome);
+        return;
+    }
     if (outcome->code != CANDOR_OK) {
         drop_data(of);
         of->job.run = run_lost;
@@ -341,6 +352,8 @@ static void conclude(struct reading *reading, struct core_read_decision decision
         if (!shares_freshness(reading))
             reply_freshness(reading->call, &reading->view, applied->seq, applied, &room);
         reading->of->ticket.reply(reading->response, reading->call);
+    } else if (reading->of->explains != NULL) {
+        reading->of->explains->refused(reading, decision);
     } else {
         reply_fail(reading->node, reading->call, &reading->view, decision.code, decision.reason,
                    "");

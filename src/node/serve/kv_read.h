@@ -10,6 +10,17 @@
 #include "state/state.h"
 
 struct reading;
+struct read_call;
+
+/* Of a call that says what would be answered instead of answering so (kv_explain.c). It is served
+ * as any read; only what it cannot be served for is told otherwise. */
+struct read_explains {
+    /* Instead of the refusal or redirect. Finishes the call. */
+    void (*refused)(struct reading *reading, struct core_read_decision decision);
+    /* (node) Instead of the error with which a wait ended. Likewise. */
+    void (*not_waited)(struct read_call *of, const struct outcome *outcome);
+    uint64_t wait_until_ns; /* no wait goes on for longer */
+};
 
 /* One read, from its request to its reply; in its call's arena. */
 struct read_call {
@@ -22,6 +33,7 @@ struct read_call {
     bool (*fill)(struct reading *reading, struct state_view *data);
     /* (slow) Replies that the token's position was rolled back; NULL: as to any session. */
     void (*lost)(struct read_call *of);
+    const struct read_explains *explains; /* NULL: of any other call */
     /* What is shown must be committed, too. */
     bool committed;
     /* The core said that the wait for a session or for confirmed leadership is over ... */
@@ -62,6 +74,7 @@ struct reading {
         Candor__V1__GetResponse get;
         Candor__V1__MultiGetResponse multi_get;
         Candor__V1__ScanResponse scan;
+        Candor__V1__ExplainResponse explain;
     };
     Candor__V1__KeyValue item;
     Candor__V1__KeyValue *items; /* malloc'd */

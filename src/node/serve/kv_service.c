@@ -20,6 +20,7 @@ struct service *kv_service_new(struct node *node)
         .txn = kv_txn,
         .txn_status = kv_txn_status,
         .await_commit = kv_await_commit,
+        .explain = kv_explain,
         .watch = kv_watch,
     };
     return service;

@@ -168,18 +168,23 @@ static bool read_token(struct node *node, struct rpc_call *call,
     return kv_fail(node, call, &err);
 }
 
+bool kv_write_options(struct node *node, struct rpc_call *call,
+                      const Candor__V1__WriteOptions *options, enum candor_ack *ack,
+                      struct candor_token *token)
+{
+    struct candor_error err = {0};
+    if (read_ack(options, ack, &err) != CANDOR_OK)
+        return kv_fail(node, call, &err);
+    return read_token(node, call, options, token);
+}
+
 struct write *kv_write_new(struct node *node, struct rpc_call *call, size_t op_count,
                            const Candor__V1__WriteOptions *options, ProtobufCClosure reply)
 {
-    struct candor_error err = {0};
     enum candor_ack ack;
     struct request_id request;
     struct candor_token token;
-    if (read_ack(options, &ack, &err) != CANDOR_OK) {
-        kv_fail(node, call, &err);
-        return NULL;
-    }
-    if (!read_token(node, call, options, &token) ||
+    if (!kv_write_options(node, call, options, &ack, &token) ||
         !kv_read_request_id(node, call, rpc_call_envelope(call)->request_id, &request))
         return NULL;
     struct write *write = ticket_new(node, call, reply, sizeof *write);

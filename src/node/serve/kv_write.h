@@ -8,6 +8,10 @@
 /* A ticket with room for its ops, all zeros; NULL: the call was failed. */
 struct write *kv_write_new(struct node *node, struct rpc_call *call, size_t op_count,
                            const Candor__V1__WriteOptions *options, ProtobufCClosure reply);
+/* What a write asks for. False: the call was failed. */
+bool kv_write_options(struct node *node, struct rpc_call *call,
+                      const Candor__V1__WriteOptions *options, enum candor_ack *ack,
+                      struct candor_token *token);
 void kv_write_submit(struct write *write);
 
 #endif

@@ -99,9 +99,9 @@ static uint32_t retry_after_ms(const struct node *node, enum candor_code code,
     return 0;
 }
 
-/* R45: never to itself. A redirect to nobody is UNAVAILABLE. */
-static void direct(const struct node *node, const struct core_view *view, struct rpc_call *call,
-                   struct candor_error *error, struct reply_room *room)
+/* R45: never to itself. */
+bool reply_direct(const struct node *node, const struct core_view *view, struct candor_error *error,
+                  Candor__V1__RetryHint *hint)
 {
     bool redirect = error->code == CANDOR_FAILED_PRECONDITION && may_redirect(error->reason);
     bool other = !node_id_empty(view->primary) && !node_id_equal(view->primary, view->self);
@@ -112,27 +112,28 @@ static void direct(const struct node *node, const struct core_view *view, struct
         redirect = false;
     }
     uint32_t after_ms = retry_after_ms(node, error->code, error->reason);
+    if (error->message[0] == '\0')
+        snprintf(error->message, sizeof error->message, "%s", default_text(error->reason));
     if (!redirect && after_ms == 0)
-        return;
-    candor__v1__retry_hint__init(&room->retry);
-    room->retry.retry_after_ms = after_ms;
+        return false;
+    candor__v1__retry_hint__init(hint);
+    hint->retry_after_ms = after_ms;
     if (redirect) {
-        room->retry.primary = wire_string(view->primary.text);
-        room->retry.endpoint = wire_string(endpoint_of(node, view));
+        hint->primary = wire_string(view->primary.text);
+        hint->endpoint = wire_string(endpoint_of(node, view));
     }
-    rpc_call_reply(call)->retry = &room->retry;
+    return true;
 }
 
 static void fail_with_token(struct node *node, struct rpc_call *call, const struct core_view *view,
                             struct candor_error *error, const struct candor_pos *token)
 {
     struct reply_room room;
-    direct(node, view, call, error, &room);
-    const Candor__V1__RetryHint *hint = rpc_call_reply(call)->retry;
+    bool hinted = reply_direct(node, view, error, &room.retry);
+    if (hinted)
+        rpc_call_reply(call)->retry = &room.retry;
     if (error->code != CANDOR_CANCELLED) /* else nobody is told */
-        failovers_tell(node, error->reason, hint != NULL && hint->endpoint[0] != '\0');
-    if (error->message[0] == '\0')
-        snprintf(error->message, sizeof error->message, "%s", default_text(error->reason));
+        failovers_tell(node, error->reason, hinted && room.retry.endpoint[0] != '\0');
     reply_freshness(call, view, view->applied, token, &room);
     rpc_call_fail(call, error);
 }

@@ -26,6 +26,10 @@ void reply_fail_now(struct node *node, struct rpc_call *call, enum candor_code c
                     enum candor_reason reason, const char *text);
 void reply_fail_busy(struct node *node, struct rpc_call *call); /* stopping or overloaded */
 void reply_outcome_failed(struct ticket *ticket, const struct outcome *outcome);
+/* What a refusal is told as (R45): a redirect to nobody is UNAVAILABLE. True: `hint` says where to
+ * go, or when to come back; it points into `view` and `node`. */
+bool reply_direct(const struct node *node, const struct core_view *view, struct candor_error *error,
+                  Candor__V1__RetryHint *hint);
 /* The server's own errors carry freshness, too. */
 void reply_server_freshness(void *closure, struct rpc_call *call);
 /* Whether this node may tell what became of positions, as its state is: FORKED, DOUBTFUL and
