@@ -64,14 +64,12 @@ static enum candor_code await_commit(struct candor_client *client, const struct 
     struct candor_token own = {0};
     arguments_need(&arguments, "client", client);
     ARGUMENTS_KNOWN(&arguments, "options", options);
-    if (token != NULL)
-        arguments_epoch(&arguments, "token", &token->pos.epoch);
-    else if (pos != NULL)
-        arguments_epoch(&arguments, "pos", &pos->epoch);
-    if (token == NULL && pos == NULL && client != NULL) {
-        candor_client_token(client, &own);
+    if (token == NULL && pos == NULL) {
+        candor_client_token(client, &own); /* without a client it stays empty */
         token = &own;
     }
+    arguments_epoch(&arguments, token != NULL ? "token" : "pos",
+                    token != NULL ? &token->pos.epoch : &pos->epoch);
     if (token != NULL && token->cluster_id == 0)
         arguments_wrong(&arguments, "token", "it is empty: nothing was written or read with it");
     if (arguments.what != NULL)
