@@ -223,6 +223,18 @@ struct candor_lost_write {
     struct candor_pos pos; /* where it had been */
 };
 
+/* Why a rung of a read's ladder was not met. */
+struct candor_missed_rung {
+    /* As a read of that level alone would have been refused; DEADLINE_EXCEEDED: the time that the
+     * rung had was over. */
+    enum candor_code code;
+    enum candor_reason reason;
+    uint64_t waited_ms;
+    bool has_staleness_bound; /* BOUNDED: what the node could prove; false: nothing */
+    uint64_t staleness_bound_ms;
+    uint64_t reserved[3];
+};
+
 /* What a call gave. Every call fills all of it, whatever it returns; candor_result_free()
  * afterwards. */
 struct candor_result {
@@ -276,7 +288,14 @@ struct candor_result {
 
     void *memory;   /* private */
     bool no_memory; /* private: for the answer */
-    uint64_t reserved[16];
+
+    /* Of a read with a ladder, from the node that answered last: the number of the rung that was
+     * met, from 1 (0: none), and why those above it were not, from the first on. `session_lost` is
+     * set where one of them is SESSION_LOST. */
+    uint32_t rung;
+    uint32_t missed_count;
+    struct candor_missed_rung *missed;
+    uint64_t reserved[14];
 };
 
 void candor_result_free(struct candor_result *result); /* may be called again */
@@ -289,7 +308,12 @@ struct candor_read_options {
     const struct candor_token *token; /* SESSION; NULL: the client's own */
     bool allow_syncing;   /* EVENTUAL: take an answer even from a node that is catching up */
     uint32_t deadline_ms; /* 0: the client's */
-    uint64_t reserved[8];
+    /* Instead of level, max_staleness_ms and allow_syncing: several levels, the one wanted most
+     * first, 1 to CANDOR_RUNGS_MAX of them. The node that is asked tries them one after the other,
+     * and the first that it can meet counts: result->rung. */
+    const struct candor_rung *ladder; /* NULL: none */
+    size_t rung_count;
+    uint64_t reserved[6];
 };
 
 /* `options` may be NULL everywhere. All give the error's code. OK and item.found = false: there is

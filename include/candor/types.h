@@ -11,6 +11,7 @@
 #ifndef CANDOR_TYPES_H
 #define CANDOR_TYPES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -65,6 +66,21 @@ enum candor_read_level {
     CANDOR_READ_SESSION = 3,
     /* Sees every write acknowledged before it was sent, and nothing that can be rolled back. */
     CANDOR_READ_LINEARIZABLE = 4,
+};
+
+enum { CANDOR_RUNGS_MAX = 8 }; /* of one ladder */
+
+/* One level of a ladder: a read that asks for several, the one wanted most first. Each promises
+ * less than those above it: BOUNDED and SESSION may stand in either order, BOUNDED more than once,
+ * with a longer time each time. */
+struct candor_rung {
+    enum candor_read_level level; /* not DEFAULT */
+    /* SESSION, LINEARIZABLE: a node waits for it so long, from when it gave up those above it, and
+     * no longer than the deadline. 0: half of what is left; of the last rung all. */
+    uint32_t within_ms;
+    uint64_t max_staleness_ms; /* BOUNDED, which needs it */
+    bool allow_syncing;        /* EVENTUAL; may stand below an EVENTUAL without it */
+    uint64_t reserved[3];
 };
 
 /* What a node is in its cluster. */

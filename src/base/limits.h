@@ -29,6 +29,8 @@
  * when all nodes are down. */
 #define LIMIT_LOG_TIME_MARK_MS UINT64_C(60000)
 #define LIMIT_BATCH_OPS 4096 /* operations of a Batch, keys of a MultiGet */
+/* Rungs of a read's ladder (R71): each level that differs from the others, and some more bounds. */
+#define LIMIT_READ_RUNGS 8
 /* what a write's record keeps of its answer (R46); a Txn that writes and reads more: TOO_LARGE */
 #define LIMIT_RESULT_BYTES (32u << 10)
 /* what the gets of a Txn without effect may read; beyond: TOO_LARGE */
@@ -145,6 +147,9 @@
 #define LIMIT_CLIENT_OPERATIONS 4096
 #define LIMIT_CLIENT_OPERATION_BYTES ((size_t)64 << 20)
 #define LIMIT_CLIENT_OPERATIONS_MAX (1u << 20)
+/* Of a read with a ladder that says how long it waits: how long a node may take beyond that, until
+ * another one is asked. */
+#define LIMIT_CLIENT_LADDER_MS 200
 /* a call waits so long for a connection; beyond: UNAVAILABLE */
 #define LIMIT_RPC_CONNECT_GRACE_MS 300
 

@@ -2,6 +2,7 @@
 #include "client/arguments.h"
 
 #include "base/limits.h"
+#include "base/rungs.h"
 
 void arguments_wrong(struct arguments *arguments, const char *what, const char *why)
 {
@@ -50,11 +51,39 @@ void arguments_epoch(struct arguments *arguments, const char *what,
         arguments_wrong(arguments, what, "the owner of its epoch is not terminated");
 }
 
+static void read_ladder(struct arguments *arguments, const struct candor_read_options *options)
+{
+    static const char *const names[LIMIT_READ_RUNGS] = {
+        "options.ladder[0]", "options.ladder[1]", "options.ladder[2]", "options.ladder[3]",
+        "options.ladder[4]", "options.ladder[5]", "options.ladder[6]", "options.ladder[7]"};
+    arguments_need_list(arguments, "options.ladder", options->ladder, options->rung_count);
+    if (options->ladder == NULL)
+        return;
+    if (options->rung_count == 0)
+        arguments_wrong(arguments, "options.ladder", "it has no rung");
+    if (options->rung_count > LIMIT_READ_RUNGS)
+        arguments_wrong(arguments, "options.ladder", "it has more rungs than CANDOR_RUNGS_MAX");
+    if (options->level != CANDOR_READ_DEFAULT || options->max_staleness_ms != 0 ||
+        options->allow_syncing)
+        arguments_wrong(arguments, "options.ladder",
+                        "excludes level, max_staleness_ms and allow_syncing, which its rungs have");
+    if (arguments->what != NULL)
+        return;
+    for (size_t i = 0; i < options->rung_count; i++)
+        ARGUMENTS_KNOWN(arguments, names[i], &options->ladder[i]);
+    size_t at;
+    const char *why = rungs_problem(options->ladder, options->rung_count, &at);
+    if (why != NULL)
+        arguments_wrong(arguments, names[at], why);
+}
+
 void arguments_read(struct arguments *arguments, const struct candor_read_options *options)
 {
     ARGUMENTS_KNOWN(arguments, "options", options);
     if (options != NULL && options->token != NULL)
         arguments_epoch(arguments, "options.token", &options->token->pos.epoch);
+    if (options != NULL)
+        read_ladder(arguments, options);
 }
 
 void arguments_write(struct arguments *arguments, const struct candor_write_options *options)

@@ -466,6 +466,9 @@ void candor_result_free(struct candor_result *result)
     free(result->items);
     free(result->found);
     free(result->lost_writes);
+    free(result->missed);
+    result->missed = NULL;
+    result->missed_count = 0;
     result->lost_writes = NULL;
     result->lost_write_count = 0;
     result->memory = NULL;

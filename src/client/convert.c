@@ -88,9 +88,38 @@ static void convert_lost(const Candor__V1__LostSession *lost, struct candor_resu
     }
 }
 
+/* More rungs than a ladder may have are of nobody who is to be believed. */
+static void convert_ladder(const Candor__V1__LadderReport *from, struct candor_result *result)
+{
+    if (from->n_missed > LIMIT_READ_RUNGS)
+        return;
+    free(result->missed);
+    result->missed_count = 0;
+    result->missed = calloc(from->n_missed + 1, sizeof *result->missed);
+    result->no_memory = result->no_memory || result->missed == NULL;
+    if (result->missed == NULL)
+        return;
+    result->rung = from->met;
+    result->missed_count = (uint32_t)from->n_missed;
+    for (size_t i = 0; i < from->n_missed; i++) {
+        const Candor__V1__MissedRung *rung = from->missed[i];
+        result->missed[i] = (struct candor_missed_rung){
+            .code = (enum candor_code)rung->code,
+            .reason = (enum candor_reason)rung->reason,
+            .waited_ms = rung->waited_ms,
+            .has_staleness_bound =
+                rung->bound_case == CANDOR__V1__MISSED_RUNG__BOUND_STALENESS_BOUND_MS,
+            .staleness_bound_ms = rung->staleness_bound_ms};
+        result->session_lost =
+            result->session_lost || rung->reason == CANDOR__V1__REASON__REASON_SESSION_LOST;
+    }
+}
+
 void convert_envelope(const Candor__V1__RpcReply *reply, struct candor_result *result)
 {
     convert_freshness(reply->freshness, result);
+    if (reply->ladder != NULL)
+        convert_ladder(reply->ladder, result);
     bool lost = result->error.reason == CANDOR_REASON_SESSION_LOST ||
                 result->error.reason == CANDOR_REASON_ROLLED_BACK;
     if (reply->lost != NULL && lost)

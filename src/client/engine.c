@@ -77,7 +77,7 @@ static bool prepare(struct operation *operation)
         operation_out_of_memory(error);
         return false;
     }
-    if (call->level == CANDOR_READ_SESSION || call->names_client)
+    if (ladder_has(call, CANDOR_READ_SESSION) || call->names_client)
         name_client(operation);
     return true;
 }
@@ -203,9 +203,11 @@ static void take_answer(struct operation *operation, struct slice response)
         not_ours(result);
     if (call->write)
         see_own_write(result);
-    promise_check(client, call, operation->sent_ns, received_ns, result);
+    ladder_check(call, result);
+    struct call kept = ladder_met(call, result);
+    promise_check(client, &kept, operation->sent_ns, received_ns, result);
     if (result->error.code == CANDOR_OK && !call->apart)
-        client_see_token(client, &call->asked, &result->token);
+        client_see_token(client, &kept.asked, &result->token);
     /* The node's bound held when it answered, which was after the request was sent. */
     if (result->freshness.has_staleness_bound)
         result->freshness.staleness_bound_ms += ns_to_ms_up(clock_boot_ns() - operation->sent_ns);
@@ -301,7 +303,10 @@ static uint32_t attempt_ms(const struct operation *operation)
     uint32_t left = left_ms(operation);
     bool alone = operation->call.single ||
                  (operation->client->endpoint_count == 1 && operation->hop_count == 0);
-    return alone ? left : (left + 1) / 2;
+    if (alone)
+        return left;
+    uint32_t patience = operation->call.patience_ms;
+    return (uint32_t)min_u64((left + 1) / 2, patience != 0 ? patience : UINT32_MAX);
 }
 
 /* Of the attempt before; an operation's counts stay, and what it learnt of the session's losses. */

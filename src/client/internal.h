@@ -138,6 +138,11 @@ struct call {
     uint32_t deadline_ms;
     enum candor_read_level level; /* DEFAULT: EVENTUAL, or not a read of keys */
     uint64_t max_staleness_ms;
+    /* Of a read with a ladder, in `memory`; `level` and `max_staleness_ms` are those of the first
+     * rung. NULL: it has none. */
+    const struct candor_rung *rungs;
+    size_t rung_count;
+    uint32_t patience_ms; /* an attempt takes no longer, where there are other nodes; 0: no limit */
     struct candor_token asked; /* what the session had seen, as it was sent; empty: nothing was */
     size_t wanted;             /* items that the answer must have, where that is known */
     /* Takes the body of an OK reply into the result; false: it does not decode. */
@@ -339,6 +344,22 @@ void fork_note_connected(void); /* before NNG is used, or a thread begun */
 unsigned fork_generation(void); /* another one in each child */
 /* True, with the error: this process is a child that cannot make calls. */
 bool fork_stranded(struct candor_error *error);
+
+/* ladder.c */
+/* Puts the options' ladder into the call, and into `message`. False: there is no memory. */
+struct ladder_message {
+    Candor__V1__ReadRung rungs[LIMIT_READ_RUNGS];
+    Candor__V1__ReadRung *list[LIMIT_READ_RUNGS];
+};
+bool ladder_ask(const struct candor_read_options *options, struct call *call,
+                struct ladder_message *message, Candor__V1__ReadOptions *wire);
+bool ladder_has(const struct call *call, enum candor_read_level level);
+/* With whom it travels. */
+enum rpc_class ladder_class(const struct call *call);
+/* An answer must name the rung that it keeps; else the error says what is wrong with it. */
+void ladder_check(const struct call *call, struct candor_result *result);
+/* The call as the one level that was met has it: what the answer is to be held to. */
+struct call ladder_met(const struct call *call, const struct candor_result *result);
 
 /* promise.c */
 /* Compares a reply with what the node and the call were promised, and remembers what it promises

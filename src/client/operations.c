@@ -136,11 +136,14 @@ enum candor_code operation_call(struct candor_client *client, struct call *call,
 struct read_message {
     Candor__V1__ReadOptions options;
     struct token_message token;
+    struct ladder_message ladder;
 };
 
-static enum rpc_class class_of_read(enum candor_read_level level)
+static enum rpc_class class_of_read(const struct call *call)
 {
-    switch (level) {
+    if (call->rungs != NULL)
+        return ladder_class(call);
+    switch (call->level) {
     case CANDOR_READ_LINEARIZABLE:
         return RPC_CONFIRMED;
     case CANDOR_READ_SESSION:
@@ -150,6 +153,7 @@ static enum rpc_class class_of_read(enum candor_read_level level)
     }
 }
 
+/* NULL: there is no memory. */
 static Candor__V1__ReadOptions *read_options(struct candor_client *client,
                                              const struct candor_read_options *options,
                                              struct call *call, struct read_message *message)
@@ -163,7 +167,9 @@ static Candor__V1__ReadOptions *read_options(struct candor_client *client,
     message->options.level = (Candor__V1__ReadLevel)options->level;
     message->options.max_staleness_ms = options->max_staleness_ms;
     message->options.allow_syncing = options->allow_syncing;
-    if (options->level == CANDOR_READ_SESSION) {
+    if (options->ladder != NULL && !ladder_ask(options, call, &message->ladder, &message->options))
+        return NULL;
+    if (ladder_has(call, CANDOR_READ_SESSION)) {
         if (options->token != NULL)
             call->asked = *options->token;
         else
@@ -241,7 +247,9 @@ static enum candor_code get(struct candor_client *client, struct candor_bytes ke
     Candor__V1__GetRequest request = CANDOR__V1__GET_REQUEST__INIT;
     request.key = operation_binary(key);
     request.options = read_options(client, options, &call, &read);
-    call.class = class_of_read(options == NULL ? CANDOR_READ_DEFAULT : options->level);
+    if (request.options == NULL)
+        return operation_fail(outlet);
+    call.class = class_of_read(&call);
     return operation_call(client, &call, &request.base, outlet);
 }
 
@@ -280,7 +288,9 @@ static enum candor_code mget(struct candor_client *client, const struct candor_b
     for (size_t i = 0; i < count; i++)
         request.keys[i] = operation_binary(keys[i]);
     request.options = read_options(client, options, &call, &read);
-    enum candor_code code = operation_call(client, &call, &request.base, outlet);
+    enum candor_code code = request.options == NULL
+                                ? operation_fail(outlet)
+                                : operation_call(client, &call, &request.base, outlet);
     free(request.keys);
     return code;
 }
@@ -319,6 +329,8 @@ static enum candor_code scan(struct candor_client *client, const struct candor_r
     request.reverse = range->reverse;
     request.keys_only = range->keys_only;
     request.options = read_options(client, options, &call, &read);
+    if (request.options == NULL)
+        return operation_fail(outlet);
     return operation_call(client, &call, &request.base, outlet);
 }
 

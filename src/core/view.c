@@ -114,6 +114,7 @@ void core_view(const struct core *core, struct core_view *view)
         view->primary = view->self;
         view->self = (struct candor_node_id){0};
     }
+    view->rungs_overstated = mutated(core, LADDER_OVERSTATED);
     view_peers(core, view);
 }
 

@@ -68,6 +68,7 @@ struct core_view {
     uint64_t stale_after_ns;
     uint64_t reject_after_ns;
     uint64_t drift_ppm;
+    uint32_t rungs_overstated; /* R71: none, but for a mutation of the simulator */
     uint32_t peer_count;
     struct core_peer_view peers[LIMIT_NODES];
 };

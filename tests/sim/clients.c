@@ -222,7 +222,7 @@ static void check_served(struct world *world, struct node *node, const struct re
     if (read->ask.level == CANDOR_READ_BOUNDED &&
         (!fresh->has_bound || fresh->bound_ms > read->ask.max_staleness_ms))
         violate(world, "I9", "node %s served a bounded read beyond its bound", node->id.text);
-    if (read->foreign)
+    if (read->foreign && read->ask.level == CANDOR_READ_SESSION)
         violate(world, "R43", "node %s served a session of another log that has the same epoch",
                 node->id.text);
     if (read->ask.level == CANDOR_READ_SESSION && read->ask.token.pos.seq > 0 &&
@@ -253,12 +253,16 @@ static void wait_for(struct world *world, struct node *node, struct read *read, 
     struct core_event wait = {.type = CORE_EVENT_WAIT, .ticket = ticket->id};
     wait.wait.kind = kind;
     wait.wait.token = token;
-    wait.wait.deadline_ns = local_ns(world, node) + between(world, 1, 10) * world->plan.beat_ns;
+    wait.wait.deadline_ns =
+        read->ladder.count > 0
+            ? read->ladder.until_ns
+            : local_ns(world, node) + between(world, 1, 10) * world->plan.beat_ns;
     node_step(world, node, &wait);
 }
 
-static void answer_linearizable(struct world *world, struct node *node, const struct read *read)
+static void answer_linearizable(struct world *world, struct node *node, struct read *read)
 {
+    ladder_served(world, node, read);
     TRACE(world, node, "linearizable read answered at seq %" PRIu64, read->applied);
     check_linearizable_read(world, node, read);
     register_read(world, read);
@@ -286,6 +290,7 @@ static void pack_linearizable(struct world *world, struct node *node, struct rea
         wait_for_commit(world, node, read);
 }
 
+/* Level by level, or the first step of a LINEARIZABLE rung. */
 static void pack_other(struct world *world, struct node *node, struct read *read)
 {
     const struct core_view *view = &node->view;
@@ -300,14 +305,23 @@ static void pack_other(struct world *world, struct node *node, struct read *read
           read->ask.level, read->applied, candor_state_name(fresh.state),
           fresh.has_bound ? "" : "none ", fresh.bound_ms, decision.decision,
           candor_reason_name(decision.reason));
+    bool refused = decision.decision == CORE_REDIRECT || decision.decision == CORE_REFUSE;
+    if (refused && ladder_down(world, node, read, decision.code, decision.reason, &fresh)) {
+        open_again(world, node, read, 1000);
+        return;
+    }
     switch (decision.decision) {
     case CORE_SERVE:
+        ladder_served(world, node, read);
         check_served(world, node, read, &fresh);
         read_served(world, node, read);
         break;
     case CORE_WAIT:
         if (read->attempts < LIMIT_READ_ATTEMPTS) {
-            wait_for(world, node, read, CORE_WAIT_SESSION, read->ask.token);
+            wait_for(world, node, read,
+                     read->ask.level == CANDOR_READ_LINEARIZABLE ? CORE_WAIT_LINEARIZABLE
+                                                                 : CORE_WAIT_SESSION,
+                     read->ask.token);
             return;
         }
         break;
@@ -344,7 +358,8 @@ static void pack_read(struct world *world, struct event *event)
     struct core_freshness fresh;
     core_view_freshness(view, read->applied, local_ns(world, node), &fresh);
     check_freshness(world, node, &fresh, read->applied);
-    if (read->ask.level != CANDOR_READ_LINEARIZABLE)
+    bool first_step = read->ladder.count > 0 && !read->waited;
+    if (read->ask.level != CANDOR_READ_LINEARIZABLE || first_step)
         pack_other(world, node, read);
     else if (read->applied > 0)
         pack_linearizable(world, node, read);
@@ -389,7 +404,10 @@ static void wait_finished(struct world *world, struct node *node, const struct t
     } else if (finish->code != CANDOR_OK) {
         if (lost)
             client->token = finish->pos;
-        act_later(world, ticket->client);
+        if (ladder_down(world, node, read, finish->code, finish->reason, NULL))
+            open_again(world, node, read, 1000);
+        else
+            act_later(world, ticket->client);
     } else if (commit && read->holds) {
         answer_linearizable(world, node, read);
     } else if (commit) {
@@ -422,7 +440,9 @@ static void begin_read(struct world *world, struct node *node, uint32_t client)
         read->ask.level = CANDOR_READ_LINEARIZABLE;
     read->ask.max_staleness_ms = between(world, 1, 10) * world->plan.beat_ns / NS_PER_MS;
     read->ask.allow_syncing = chance(world, 300000);
-    if (read->ask.level == CANDOR_READ_SESSION) {
+    if (!(node->index == world->doubted && world->now_ns < world->avoided_until_ns))
+        ladder_of(world, node, read);
+    if (ladder_has(read, CANDOR_READ_SESSION)) {
         read->ask.token = registry_token(world, world->clients[client].token);
         read->ask.token.cluster_id = world->clients[client].token_cluster_id;
         read->foreign = world->plan.weight[FAULT_OTHER_LOG] > 0 && chance(world, 100000) &&
@@ -430,7 +450,8 @@ static void begin_read(struct world *world, struct node *node, uint32_t client)
         read->ask.token.origin += read->foreign;
     }
     uint64_t at_ns = world->now_ns + between(world, 0, world->plan.latency_ns);
-    bool linearizable = read->ask.level == CANDOR_READ_LINEARIZABLE;
+    read->began_ns = at_ns;
+    bool linearizable = read->ask.level == CANDOR_READ_LINEARIZABLE && read->ladder.count == 0;
     schedule_at_node(world, node, at_ns, linearizable ? do_linearizable : open_read)->data = read;
 }
 

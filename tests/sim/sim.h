@@ -11,6 +11,7 @@
  *   net.c         stream messages and calls, lost, late and doubled
  *   snapshot.c    downloads
  *   clients.c     writes, reads and sessions, as a client sees them
+ *   ladders.c     reads that ask for several levels
  *   watches.c     watches that go from node to node
  *   awaits.c      who asks later what became of a write
  *   operators.c   promote, promote --force, accept-history
@@ -44,6 +45,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "core/core.h"
+#include "core/ladder.h"
 #include "record/batch.h"
 
 enum {
@@ -58,6 +60,7 @@ enum {
     SIM_DISKS = 4,  /* of one peer, remembered */
     SIM_GROUP = 16, /* writes of one group commit */
     SIM_PARTS = 3,  /* records of one write */
+    SIM_RUNGS = 5,  /* of one ladder */
     /* newest numbers of a client that are known (R46); few, so that some are too old */
     SIM_REQUESTS = 4,
     SIM_SPINS = 3,       /* what one TICK makes due another may do */
@@ -393,7 +396,11 @@ struct ticket {
 struct read {
     uint32_t client;
     uint64_t operation;
-    struct core_read ask;
+    struct core_read ask; /* with a ladder: of the rung that is tried */
+    /* No rungs: one level alone. */
+    struct candor_rung rungs[SIM_RUNGS];
+    struct core_ladder ladder;
+    struct core_miss misses[SIM_RUNGS]; /* as the reply tells them: ladder.at of them */
     uint64_t began_ns;
     uint32_t attempts;
     /* The data, once they are read. */
@@ -782,6 +789,16 @@ void client_probe(struct world *world, struct node *primary);
 uint64_t client_write(struct world *world, struct node *node, struct request *request);
 struct request *expiry_request(struct world *world, uint32_t key);
 uint64_t expiry_number(struct world *world, struct request *request);
+
+/* ladders.c */
+/* Makes some reads ask for several levels; the read has its drawn bound. */
+void ladder_of(struct world *world, struct node *node, struct read *read);
+bool ladder_has(const struct read *read, enum candor_read_level level);
+/* True: the read goes on with the next rung, from data that are opened anew. */
+bool ladder_down(struct world *world, struct node *node, struct read *read, enum candor_code code,
+                 enum candor_reason reason, const struct core_freshness *fresh);
+/* Before its answer is judged: as one of the level that the reply names. */
+void ladder_served(struct world *world, struct node *node, struct read *read);
 
 /* watches.c */
 void watches_start(struct world *world);

@@ -70,6 +70,33 @@ static void reads_refuse_what_cannot_be_followed(void **state)
     assert_int_equal(candor_get(client, good, NULL, NULL), CANDOR_INVALID_ARGUMENT);
 }
 
+static void ladders_are_refused_by_the_rung_at_fault(void **state)
+{
+    static const struct candor_rung rungs[CANDOR_RUNGS_MAX + 1] = {
+        {.level = CANDOR_READ_EVENTUAL}, {.level = CANDOR_READ_LINEARIZABLE}};
+    static const struct {
+        struct candor_read_options options;
+        const char *says;
+    } cases[] = {
+        {{.ladder = rungs}, "options.ladder: it has no rung"},
+        {{.rung_count = 1}, "options.ladder: NULL"},
+        {{.ladder = rungs, .rung_count = 2}, "options.ladder[1]: promises no less"},
+        {{.ladder = rungs, .rung_count = CANDOR_RUNGS_MAX + 1}, "more rungs than CANDOR_RUNGS_MAX"},
+        {{.ladder = rungs, .rung_count = SIZE_MAX}, "more rungs than CANDOR_RUNGS_MAX"},
+        {{.ladder = rungs, .rung_count = 1, .level = CANDOR_READ_SESSION}, "excludes level"},
+        {{.ladder = rungs, .rung_count = 1, .max_staleness_ms = 1}, "excludes level"},
+    };
+    struct candor_client *client = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct candor_result result;
+        assert_int_equal(candor_get(client, good, &cases[i].options, &result),
+                         CANDOR_INVALID_ARGUMENT);
+        if (strstr(result.error.message, cases[i].says) == NULL)
+            fail_msg("case %zu: %s", i, result.error.message);
+        candor_result_free(&result);
+    }
+}
+
 static void writes_refuse_what_cannot_be_followed(void **state)
 {
     struct candor_client *client = *state;
@@ -325,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(reads_refuse_what_cannot_be_followed),
+        TEST(ladders_are_refused_by_the_rung_at_fault),
         TEST(writes_refuse_what_cannot_be_followed),
         TEST(awaiting_refuses_what_is_no_position),
         TEST(submitting_refuses_with_the_error),

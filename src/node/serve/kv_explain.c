@@ -183,6 +183,11 @@ void kv_explain(Candor__V1__KV_Service *service, const Candor__V1__ExplainReques
     struct rpc_call *call = closure_data;
     if (!kv_check_key(node, call, "key", request->key))
         return;
+    if (request->of_case == CANDOR__V1__EXPLAIN_REQUEST__OF_READ && request->read->n_ladder > 0) {
+        reply_fail_now(node, call, CANDOR_INVALID_ARGUMENT, CANDOR_REASON_NONE,
+                       "read.ladder: one level is explained at a time");
+        return;
+    }
     if (request->of_case == CANDOR__V1__EXPLAIN_REQUEST__OF_READ)
         explain_read(service, request, (ProtobufCClosure)closure, call);
     else if (request->of_case == CANDOR__V1__EXPLAIN_REQUEST__OF_WRITE)

@@ -29,7 +29,7 @@
 #include "state/state.h"
 #include "wire/wire.h"
 
-static void serve(struct reading *reading);
+static bool serve(struct reading *reading);
 static void answer_from(struct reading *reading, struct state_view *data);
 
 static struct read_call *read_of_job(struct job *job)
@@ -78,7 +78,8 @@ static void run_read(struct job *job)
         view_read_without_peers(&reading.node->view, &reading.view);
         answer_from(&reading, data);
     } else if (!reply_came_too_late(reading.node, reading.call)) {
-        serve(&reading);
+        while (serve(&reading))
+            reading_begin(&reading, read_of_job(job));
     }
 }
 
@@ -116,15 +117,17 @@ static void wait_until(struct read_call *of, enum core_wait kind, struct candor_
     reply_fail_busy(of->ticket.node, of->ticket.call);
 }
 
-static uint64_t deadline_of(const struct read_call *of)
+/* How long it may wait. */
+static uint64_t patience_ns(const struct read_call *of)
 {
-    uint64_t deadline_ns = reply_deadline_ns(of->ticket.call);
-    return of->explains == NULL ? deadline_ns : min_u64(deadline_ns, of->explains->wait_until_ns);
+    uint64_t until_ns =
+        of->ladder != NULL ? kv_ladder_until_ns(of->ladder) : reply_deadline_ns(of->ticket.call);
+    return of->explains == NULL ? until_ns : min_u64(until_ns, of->explains->wait_until_ns);
 }
 
 static void wait_for(const struct reading *reading, enum core_wait kind, struct candor_token token)
 {
-    wait_until(reading->of, kind, token, deadline_of(reading->of));
+    wait_until(reading->of, kind, token, patience_ns(reading->of));
 }
 
 /* What was read is kept open for a moment only, and by few: the pages that it holds cannot be used
@@ -133,7 +136,7 @@ static void wait_for_commit(const struct reading *reading, struct candor_pos pos
                             struct state_view *data)
 {
     struct node *node = reading->node;
-    uint64_t until_ns = deadline_of(reading->of);
+    uint64_t until_ns = patience_ns(reading->of);
     if (reading->share != NULL) { /* from here on it is this read's */
         reading->share->data = NULL;
         reading->share->shown = NULL;
@@ -154,13 +157,42 @@ static void wait_for_commit(const struct reading *reading, struct candor_pos pos
 static bool wait_on_without_data(struct read_call *of, const struct outcome *outcome)
 {
     const struct core_event *event = &of->ticket.event.core;
-    uint64_t deadline_ns = deadline_of(of);
+    uint64_t deadline_ns = patience_ns(of);
     bool held = of->data != NULL && outcome->reason == CANDOR_REASON_NO_MAJORITY;
     if (!held || clock_boot_ns() >= deadline_ns)
         return false;
     drop_data(of);
     wait_until(of, CORE_WAIT_COMMIT, event->wait.token, deadline_ns);
     return true;
+}
+
+/* R71: what one rung has waited for says nothing of the next. */
+static bool go_down(struct read_call *of, enum candor_code code, enum candor_reason reason,
+                    const struct core_freshness *fresh)
+{
+    if (!kv_ladder_down(of->ladder, code, reason, fresh))
+        return false;
+    kv_ladder_ask(of->ladder, &of->read);
+    of->waited = false;
+    return true;
+}
+
+/* On the node thread. The wait has ended without what it was for. */
+static void wait_failed(struct read_call *of, const struct outcome *outcome)
+{
+    struct node *node = of->ticket.node;
+    drop_data(of);
+    if (go_down(of, outcome->code, outcome->reason, NULL)) {
+        outbox_add(&node->ready_reads, of);
+        return;
+    }
+    of->job.run = run_lost;
+    if (outcome->reason == CANDOR_REASON_SESSION_LOST && pool_push(&node->slow, &of->job))
+        return;
+    if (outcome->reason == CANDOR_REASON_SESSION_LOST && of->lost != NULL)
+        reply_fail_busy(node, of->ticket.call);
+    else
+        reply_outcome_failed(&of->ticket, outcome);
 }
 
 /* On the node thread. */
@@ -176,14 +208,7 @@ static void wait_finished(struct ticket *ticket, const struct outcome *outcome)
         return;
     }
     if (outcome->code != CANDOR_OK) {
-        drop_data(of);
-        of->job.run = run_lost;
-        if (outcome->reason == CANDOR_REASON_SESSION_LOST && pool_push(&node->slow, &of->job))
-            return;
-        if (outcome->reason == CANDOR_REASON_SESSION_LOST && of->lost != NULL)
-            reply_fail_busy(node, ticket->call);
-        else
-            reply_outcome_failed(ticket, outcome);
+        wait_failed(of, outcome);
         return;
     }
     if (ticket->event.core.wait.kind != CORE_WAIT_COMMIT) {
@@ -315,12 +340,11 @@ static void end_data(const struct reading *reading, struct state_view *data)
         state_view_end(data);
 }
 
-static struct core_read_decision decide(const struct reading *reading, const struct core_read *read,
+static struct core_read_decision decide(struct reading *reading, const struct core_read *read,
                                         uint64_t applied)
 {
-    struct core_freshness fresh;
-    core_view_freshness(&reading->view, applied, clock_boot_ns(), &fresh);
-    return core_decide_read(&reading->view, &fresh, read);
+    core_view_freshness(&reading->view, applied, clock_boot_ns(), &reading->judged);
+    return core_decide_read(&reading->view, &reading->judged, read);
 }
 
 /* In the reply of a bundle, for all who share what was read. */
@@ -349,6 +373,7 @@ static void conclude(struct reading *reading, struct core_read_decision decision
 {
     if (decision.decision == CORE_SERVE) {
         struct reply_room room;
+        kv_ladder_served(reading->of->ladder, &reading->view);
         if (!shares_freshness(reading))
             reply_freshness(reading->call, &reading->view, applied->seq, applied, &room);
         reading->of->ticket.reply(reading->response, reading->call);
@@ -412,26 +437,31 @@ static void serve_confirmed(struct reading *reading, struct state_view *data)
         wait_for_commit(reading, applied, data);
 }
 
-static void serve_or_refuse(struct reading *reading, const struct core_read *read,
+/* True: the next rung is to be tried. */
+static bool serve_or_refuse(struct reading *reading, const struct core_read *read,
                             struct core_read_decision decision, struct state_view *data)
 {
     struct candor_pos applied = state_view_applied(data);
     bool answer = true;
     if (decision.decision == CORE_SERVE && reading->of->committed) {
         serve_confirmed(reading, data);
-        return;
+        return false;
     }
     if (decision.decision == CORE_SERVE) {
         answer = read_data(reading, data);
         /* Once more, since reading took time and a bound grows. */
         decision = decide(reading, read, applied.seq);
     }
-    if (answer)
+    bool again = answer && decision.decision != CORE_SERVE &&
+                 go_down(reading->of, decision.code, decision.reason, &reading->judged);
+    if (answer && !again)
         conclude(reading, decision, &applied);
     finish_reading(reading, data);
+    return again;
 }
 
-static void serve(struct reading *reading)
+/* True: the next rung is to be tried. */
+static bool serve(struct reading *reading)
 {
     const struct read_call *of = reading->of;
     struct state_view *data = begin_data(reading);
@@ -440,21 +470,28 @@ static void serve(struct reading *reading)
     bool still_true = of->waited && of->rewinds == state_view_rewinds(data);
     if (linearizable && still_true) {
         serve_confirmed(reading, data);
-        return;
+        return false;
     }
     /* the core said so, and nothing was taken back since */
     if (still_true)
         read.token.pos.seq = 0;
     struct core_read_decision decision = decide(reading, &read, state_view_applied(data).seq);
-    if (decision.decision != CORE_WAIT) {
-        serve_or_refuse(reading, &read, decision, data);
-        return;
-    }
+    if (decision.decision != CORE_WAIT)
+        return serve_or_refuse(reading, &read, decision, data);
     end_data(reading, data);
     wait_for(reading, linearizable ? CORE_WAIT_LINEARIZABLE : CORE_WAIT_SESSION, read.token);
+    return false;
 }
 
 /* ---- Requests -------------------------------------------------------------------------------- */
+
+static bool asks_for_session(const Candor__V1__ReadOptions *options)
+{
+    for (size_t i = 0; i < options->n_ladder; i++)
+        if (options->ladder[i]->level == CANDOR__V1__READ_LEVEL__READ_LEVEL_SESSION)
+            return true;
+    return options->level == CANDOR__V1__READ_LEVEL__READ_LEVEL_SESSION;
+}
 
 static enum candor_code read_options(const struct rpc_call *call,
                                      const Candor__V1__ReadOptions *options, struct core_read *out,
@@ -470,7 +507,7 @@ static enum candor_code read_options(const struct rpc_call *call,
         out->level = (enum candor_read_level)options->level;
     out->max_staleness_ms = options->max_staleness_ms;
     out->allow_syncing = options->allow_syncing;
-    bool of_bundle = options->token == NULL && out->level == CANDOR_READ_SESSION;
+    bool of_bundle = options->token == NULL && asks_for_session(options);
     return wire_read_token(of_bundle ? rpc_call_token(call) : options->token, &out->token, err);
 }
 
@@ -481,9 +518,11 @@ void *kv_read_new_of(size_t bytes, Candor__V1__KV_Service *service, struct rpc_c
     struct node *node = node_of(service);
     struct candor_error err = {0};
     struct core_read read;
+    struct read_ladder *ladder = NULL;
     if (!reply_check_hops(node, call))
         return NULL;
-    if (read_options(call, options, &read, &err) != CANDOR_OK) {
+    if (read_options(call, options, &read, &err) != CANDOR_OK ||
+        kv_ladder_new(call, options, &ladder, &err) != CANDOR_OK) {
         reply_fail_now(node, call, err.code, err.reason, err.message);
         return NULL;
     }
@@ -496,6 +535,9 @@ void *kv_read_new_of(size_t bytes, Candor__V1__KV_Service *service, struct rpc_c
     of->ticket.cancellable = true;
     of->request = request;
     of->read = read;
+    of->ladder = ladder;
+    if (ladder != NULL)
+        kv_ladder_ask(ladder, &of->read);
     return of;
 }
 

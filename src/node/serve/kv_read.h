@@ -4,6 +4,7 @@
 #define NODE_KV_READ_H
 
 #include "candor/v1/kv.pb-c.h"
+#include "node/serve/kv_ladder.h"
 #include "node/serve/reply.h"
 #include "node/shared/pool.h"
 #include "node/shared/ticket.h"
@@ -28,7 +29,8 @@ struct read_call {
     struct job job;
     struct read_call *next; /* of those that one reader serves together */
     const ProtobufCMessage *request;
-    struct core_read read;
+    struct core_read read;      /* with a ladder: of the rung that is tried */
+    struct read_ladder *ladder; /* NULL: one level alone */
     /* Fills `response` from the data. False: the call was failed, or is in other hands now. */
     bool (*fill)(struct reading *reading, struct state_view *data);
     /* (slow) Replies that the token's position was rolled back; NULL: as to any session. */
@@ -67,7 +69,8 @@ struct reading {
     struct rpc_call *call;
     const ProtobufCMessage *request;
     struct core_view view;
-    struct read_share *share; /* whose data these are; NULL: this reading's own */
+    struct core_freshness judged; /* the data that were judged last */
+    struct read_share *share;     /* whose data these are; NULL: this reading's own */
     /* The response, and what it points to. */
     ProtobufCMessage *response;
     union {
