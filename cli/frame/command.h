@@ -223,6 +223,9 @@ void json_set_bytes(json_t *object, const char *name, const void *bytes, size_t 
 json_t *json_u64(uint64_t value);
 /* The object of a read's "freshness". */
 json_t *json_freshness(const struct candor_freshness *freshness);
+/* A list of the rungs of a read's ladder that were not met:
+ * {"code","reason","waited_ms","staleness_bound_ms"}. */
+json_t *json_missed(const struct candor_result *result);
 /* "1h2m", "350ms": ages for people, two units at most. Returns `out`. */
 #define AGE_TEXT_BYTES 32
 char *age_text(uint64_t ms, char out[AGE_TEXT_BYTES]);

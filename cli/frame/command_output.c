@@ -192,6 +192,23 @@ json_t *json_freshness(const struct candor_freshness *freshness)
     return out;
 }
 
+json_t *json_missed(const struct candor_result *result)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < result->missed_count; i++) {
+        const struct candor_missed_rung *missed = &result->missed[i];
+        json_t *out = json_object();
+        json_object_set_new(out, "code", json_string(candor_code_name(missed->code)));
+        json_object_set_new(out, "reason", json_string(candor_reason_name(missed->reason)));
+        json_object_set_new(out, "waited_ms", json_u64(missed->waited_ms));
+        json_object_set_new(out, "staleness_bound_ms",
+                            missed->has_staleness_bound ? json_u64(missed->staleness_bound_ms)
+                                                        : json_null());
+        json_array_append_new(list, out);
+    }
+    return list;
+}
+
 char *age_text(uint64_t ms, char out[AGE_TEXT_BYTES])
 {
     uint64_t s = ms / 1000;

@@ -43,6 +43,8 @@ static void add_json(struct command_context *ctx, const struct candor_error *err
                                                                 : json_null());
     if (result != NULL && result->lost_archive[0] != '\0')
         json_set_bytes(inner, "lost_archive", result->lost_archive, strlen(result->lost_archive));
+    if (result != NULL && result->missed_count > 0)
+        json_object_set_new(inner, "missed", json_missed(result));
     if (ctx->errors == NULL)
         ctx->errors = json_array();
     json_array_append_new(ctx->errors, inner);

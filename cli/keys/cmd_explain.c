@@ -130,7 +130,7 @@ static int run_explain_get(struct command_context *ctx, int argc, char **argv)
     uint8_t *owned = NULL;
     struct candor_read_options options;
     struct explained explained = {.ctx = ctx};
-    if (!read_options(ctx, &options, &status) ||
+    if (!level_options(ctx, &options, &status) ||
         !key_operand(ctx, argv[0], &explained.key, &owned, &status))
         return status;
     status = explain_read(&explained, &options);

@@ -17,6 +17,7 @@ static void print_value(struct command_context *ctx, const struct candor_result 
     if (context_json(ctx)) {
         json_t *out = json_item(item, false);
         json_set_answer(out, result);
+        ladder_json(ctx, out, result);
         output_json(ctx, out);
         return;
     }
@@ -37,8 +38,10 @@ static int get_key(struct command_context *ctx, const char *operand)
     struct candor_bytes key;
     uint8_t *owned = NULL;
     struct candor_read_options options;
+    struct ladder_given ladder;
     struct session session;
-    if (!read_options(ctx, &options, &status) || !key_operand(ctx, operand, &key, &owned, &status))
+    if (!read_options(ctx, &options, &ladder, &status) ||
+        !key_operand(ctx, operand, &key, &owned, &status))
         return status;
     struct candor_client *client = context_client(ctx, &status);
     if (client == NULL || !session_begin(ctx, client, &session, &status))
@@ -49,7 +52,7 @@ static int get_key(struct command_context *ctx, const char *operand)
         print_value(ctx, &result);
         status = result.items[0].found ? EXIT_DONE : EXIT_NOT_FOUND;
     } else {
-        status = report_result(ctx, &result.error, &result, NULL);
+        status = report_read(ctx, &result);
     }
     candor_result_free(&result);
     status = session_end(ctx, client, &session, status);
@@ -112,6 +115,8 @@ const struct command command_get = {
     .examples = "kvctl get greeting\twhatever the first node holds\n"
                 "kvctl get greeting --node b --no-redirect\tfrom b, or not at all\n"
                 "kvctl get greeting --max-staleness 500ms\tprovably no older than that\n"
+                "kvctl get greeting --ladder linearizable:5ms,bounded:500ms,eventual\tthe best of "
+                "these that can be had\n"
                 "kvctl get greeting --session s.token\tsees all that this session wrote and read\n"
                 "kvctl get image --raw > image.png\tthe exact bytes\n"
                 "kvctl get --prefix cart: --count-only\thow many there are\n",

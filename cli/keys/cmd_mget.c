@@ -14,6 +14,7 @@ static void print_items(struct command_context *ctx, const struct candor_result 
         json_t *out = json_object();
         json_object_set_new(out, "items", items);
         json_set_answer(out, result);
+        ladder_json(ctx, out, result);
         output_json(ctx, out);
         return;
     }
@@ -41,8 +42,9 @@ static int read_keys(struct command_context *ctx, const struct candor_bytes *key
 {
     int status;
     struct candor_read_options options;
+    struct ladder_given ladder;
     struct session session;
-    if (!read_options(ctx, &options, &status))
+    if (!read_options(ctx, &options, &ladder, &status))
         return status;
     struct candor_client *client = context_client(ctx, &status);
     if (client == NULL || !session_begin(ctx, client, &session, &status))
@@ -55,7 +57,7 @@ static int read_keys(struct command_context *ctx, const struct candor_bytes *key
             output_note(ctx, "mget: %zu of %zu keys are not there", missing, count);
         status = missing > 0 ? EXIT_NOT_FOUND : EXIT_DONE;
     } else {
-        status = report_result(ctx, &result.error, &result, NULL);
+        status = report_read(ctx, &result);
     }
     candor_result_free(&result);
     return session_end(ctx, client, &session, status);

@@ -18,6 +18,7 @@ static void print_ttl(struct command_context *ctx, const struct candor_result *r
     if (context_json(ctx)) {
         json_t *out = json_item(item, true);
         json_set_answer(out, result);
+        ladder_json(ctx, out, result);
         output_json(ctx, out);
         return;
     }
@@ -43,7 +44,7 @@ static int read_ttl(struct command_context *ctx, struct candor_bytes key,
         print_ttl(ctx, &result);
         status = result.items[0].found ? EXIT_DONE : EXIT_NOT_FOUND;
     } else {
-        status = report_result(ctx, &result.error, &result, NULL);
+        status = report_read(ctx, &result);
     }
     candor_result_free(&result);
     return session_end(ctx, client, &session, status);
@@ -56,7 +57,9 @@ static int run_ttl(struct command_context *ctx, int argc, char **argv)
     struct candor_bytes key;
     uint8_t *owned = NULL;
     struct candor_read_options options;
-    if (!read_options(ctx, &options, &status) || !key_operand(ctx, argv[0], &key, &owned, &status))
+    struct ladder_given ladder;
+    if (!read_options(ctx, &options, &ladder, &status) ||
+        !key_operand(ctx, argv[0], &key, &owned, &status))
         return status;
     status = read_ttl(ctx, key, &options);
     free(owned);

@@ -27,6 +27,9 @@ static void tell_json(struct walk *walk)
         json_object_set_new(out, "count", json_u64(walk->items));
     json_object_set_new(out, "more", json_boolean(walk->result.more));
     json_set_answer(out, &walk->result);
+    ladder_json(walk->ctx, out, &walk->result);
+    if (walk->lowest_rung > 0)
+        json_object_set_new(out, "lowest_rung", json_u64(walk->lowest_rung));
     output_json(walk->ctx, out);
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool read_options(struct command_context *ctx, struct candor_read_options *out, int *status)
+bool level_options(struct command_context *ctx, struct candor_read_options *out, int *status)
 {
     static const char *const names[] = {"default", "eventual", "bounded", "session",
                                         "linearizable"};
@@ -41,6 +41,26 @@ bool read_options(struct command_context *ctx, struct candor_read_options *out, 
     return true;
 }
 
+bool read_options(struct command_context *ctx, struct candor_read_options *out,
+                  struct ladder_given *ladder, int *status)
+{
+    *status = EXIT_USAGE;
+    if (!ladder_read(ctx, ladder))
+        return false;
+    if (ladder->count == 0)
+        return level_options(ctx, out, status);
+    *status = EXIT_DONE;
+    *out = (struct candor_read_options){.ladder = ladder->rungs, .rung_count = ladder->count};
+    return true;
+}
+
+int report_read(struct command_context *ctx, const struct candor_result *result)
+{
+    int status = report_result(ctx, &result->error, result, NULL);
+    ladder_note(ctx, result);
+    return status;
+}
+
 void note_freshness(struct command_context *ctx, const struct candor_result *result)
 {
     const struct candor_freshness *f = &result->freshness;
@@ -66,6 +86,7 @@ void note_freshness(struct command_context *ctx, const struct candor_result *res
                 colours ? (f->stale ? "\033[33m" : "\033[32m") : "", candor_state_name(f->state),
                 colours ? "\033[0m" : "", f->node, candor_role_name(f->role), f->epoch.term, bound,
                 heard, f->applied_seq, of, f->commit_seq);
+    ladder_note(ctx, result);
     if (result->session_lost)
         output_note(
             ctx, "part of what this session saw was rolled back; `kvctl rollback ls` shows what");

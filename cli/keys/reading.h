@@ -5,6 +5,7 @@
 #include <candor/client.h>
 
 #include "cli/frame/command.h"
+#include "cli/keys/ladder.h"
 #include "cli/keys/session.h"
 
 #define READ_OPTIONS                                                                               \
@@ -13,18 +14,24 @@
      "session"},                                                                                   \
         {"max-staleness", 'm', "DURATION", false,                                                  \
          "Only data that are provably no older than this, as in 500ms"},                           \
-        SESSION_OPTIONS,                                                                           \
+        LADDER_OPTION, SESSION_OPTIONS,                                                            \
         {"no-redirect", 0, NULL, false, "Report a redirect instead of following it"},              \
     {                                                                                              \
         "allow-syncing", 0, NULL, false, "Take an answer even from a node that is catching up"     \
     }
 
-/* From the options. False after a report. */
-bool read_options(struct command_context *ctx, struct candor_read_options *out, int *status);
+/* From the options of one level. False after a report. */
+bool level_options(struct command_context *ctx, struct candor_read_options *out, int *status);
+/* From the options; `out` points into `ladder`. False after a report. */
+bool read_options(struct command_context *ctx, struct candor_read_options *out,
+                  struct ladder_given *ladder, int *status);
 
-/* One line on stderr: who answered, and how old it may be. Nothing under --quiet or -o json. Warns
- * of lost writes. */
+/* One line on stderr: who answered, and how old it may be; more of a ladder. Nothing under --quiet
+ * or -o json. Warns of lost writes. */
 void note_freshness(struct command_context *ctx, const struct candor_result *result);
+
+/* As report_result(), of a read; says of its ladder why no rung was met. */
+int report_read(struct command_context *ctx, const struct candor_result *result);
 
 /* {"key","value","found","mod_seq","ttl_ms"}; without a value member under keys_only. */
 json_t *json_item(const struct candor_item *item, bool keys_only);

@@ -108,10 +108,12 @@ bool walk_page(struct walk *walk, int *status)
         walk->range.limit = walk->page;
     candor_result_free(&walk->result);
     if (candor_scan(walk->client, &walk->range, &walk->options, &walk->result) != CANDOR_OK) {
-        *status = report_result(walk->ctx, &walk->result.error, &walk->result, NULL);
+        *status = report_read(walk->ctx, &walk->result);
         return false;
     }
     walk->pages++;
+    walk->lowest_rung =
+        walk->result.rung > walk->lowest_rung ? walk->result.rung : walk->lowest_rung;
     walk->applied_last = walk->result.freshness.applied_seq;
     if (walk->pages == 1)
         walk->applied_first = walk->applied_last;
@@ -127,7 +129,7 @@ int walk_run(struct walk *walk)
 {
     int status;
     struct session session;
-    if (!read_options(walk->ctx, &walk->options, &status))
+    if (!read_options(walk->ctx, &walk->options, &walk->ladder, &status))
         return status;
     walk->client = context_client(walk->ctx, &status);
     if (walk->client == NULL || !session_begin(walk->ctx, walk->client, &session, &status))
@@ -140,6 +142,8 @@ int walk_run(struct walk *walk)
 void walk_note(const struct walk *walk)
 {
     note_freshness(walk->ctx, &walk->result);
+    if (walk->lowest_rung != walk->result.rung)
+        output_note(walk->ctx, "a page before met rung %u only", walk->lowest_rung);
     if (walk->applied_first != walk->applied_last)
         output_note(walk->ctx,
                     "%" PRIu64 " pages, read at positions %" PRIu64 " to %" PRIu64

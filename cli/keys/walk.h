@@ -35,6 +35,8 @@ struct walk {
     struct command_context *ctx;
     struct candor_client *client;
     struct candor_read_options options;
+    struct ladder_given ladder; /* of options */
+    uint32_t lowest_rung;       /* that a page has met; 0: no ladder */
     struct candor_range range;
     uint32_t page;  /* items of a page; 0: as many as the node gives */
     uint64_t limit; /* items wanted; UINT64_MAX: all */

@@ -211,6 +211,27 @@ class Mistyped(Usage):
         self.refuses("put", "k", "v", "--value-file", "-", says="both")
         self.refuses("scan", "--prefix", "p", "--start", "s", says="--prefix excludes")
 
+    def test_ladders_that_are_none(self):
+        def refuses(ladder, *more, says):
+            self.refuses("get", "k", "--ladder", ladder, *more, says=says)
+        refuses("", says=("--ladder is empty", "RUNG,RUNG..."))
+        refuses("linearizable:5ms,,eventual", says="--ladder, rung 2, '': it is empty")
+        refuses("eventual,", says="rung 2, '': it is empty")
+        refuses("linearisable:5ms,eventual", says=("rung 1, 'linearisable:5ms': there is no such level", "linearizable"))
+        refuses("x" * 5000, says=("rung 1, 'xxx", "there is no such level"))
+        refuses("bounded", says=("rung 1, 'bounded': it needs a time", "as in bounded:500ms"))
+        refuses("bounded:500", says=("no duration", "as in bounded:500ms"))
+        refuses("bounded:0", says="no duration of a millisecond or more")
+        refuses("linearizable:2000h", says="no duration")
+        refuses("eventual:5ms", says="it waits for nothing")
+        refuses("eventual,linearizable", says=("rung 2, 'linearizable': promises no less", "wanted most first"))
+        refuses("bounded:1s,bounded:500ms", says="rung 2, 'bounded:500ms'")
+        refuses("session,eventual", says=("rung 1: it needs a session", "--session FILE"))
+        refuses(",".join(f"bounded:{n}s" for n in range(1, 10)), says="more than 8 rungs")
+        refuses("eventual", "--level", "eventual", says="--ladder excludes --level")
+        refuses("eventual", "--max-staleness", "1s", says="--ladder excludes --max-staleness")
+        refuses("eventual", "--allow-syncing", says=("--ladder excludes --allow-syncing", "in a rung"))
+
     def test_keys_and_values_out_of_bounds(self):
         self.refuses("get", "", says="1 to 511 bytes")
         self.refuses("get", "x" * 512, says="1 to 511 bytes, not 512")
