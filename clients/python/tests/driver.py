@@ -13,7 +13,22 @@ from driver_forms import error_json, operation_of, options_of
 
 from candor import AsyncClient, CandorError, Client, Cursor, Token
 
-CAN = ["reads", "writes", "txn", "txn_status", "await", "watch", "sessions", "many", "ttl"]
+CAN = [
+    "reads",
+    "ladders",
+    "writes",
+    "txn",
+    "txn_status",
+    "await",
+    "watch",
+    "sessions",
+    "many",
+    "ttl",
+]
+
+
+def refused(error):
+    return {"ok": False, "code": "INVALID_ARGUMENT", "reason": "NONE", "message": str(error)}
 
 
 def told(function):
@@ -21,7 +36,7 @@ def told(function):
     try:
         function()
     except ValueError as error:
-        return {"ok": False, "code": "INVALID_ARGUMENT", "reason": "NONE", "message": str(error)}
+        return refused(error)
     return {"ok": True}
 
 
@@ -90,12 +105,14 @@ class SyncDriver(Driver):
         return self.operate(command)
 
     def operate(self, command):
-        name, arguments, options, form = operation_of(command)
         try:
+            name, arguments, options, form = operation_of(command)
             if name == "watch_next":
                 return form(next(self.watch))
             result = getattr(self.client, name)(*arguments, **options)
             return form(list(result) if name == "scan" else result)
+        except ValueError as error:
+            return refused(error)
         except CandorError as error:
             return error_json(error)
 
@@ -122,13 +139,15 @@ class AsyncDriver(Driver):
         return await self.operate(command)
 
     async def operate(self, command):
-        name, arguments, options, form = operation_of(command)
         try:
+            name, arguments, options, form = operation_of(command)
             if name == "watch_next":
                 return form(await anext(self.watch))
             if name == "scan":
                 return form([item async for item in self.client.scan(**options)])
             return form(await getattr(self.client, name)(*arguments, **options))
+        except ValueError as error:
+            return refused(error)
         except CandorError as error:
             return error_json(error)
 

@@ -16,6 +16,7 @@ from candor import (
     RequestId,
     Token,
     bounded,
+    ladder,
 )
 
 LEVELS = {"EVENTUAL": EVENTUAL, "SESSION": SESSION, "LINEARIZABLE": LINEARIZABLE}
@@ -36,10 +37,20 @@ def options_of(command):
 # ---- Commands ------------------------------------------------------------------------------------
 
 
+def level_of(asked):
+    level = asked.get("level", "EVENTUAL")
+    return bounded(asked["max_staleness_ms"]) if level == "BOUNDED" else LEVELS[level]
+
+
+def rung_of(rung):
+    return (level_of(rung), rung["within_ms"] / 1000) if "within_ms" in rung else level_of(rung)
+
+
 def read_options(command):
-    level = command.get("level", "EVENTUAL")
-    known = bounded(command["max_staleness_ms"]) if level == "BOUNDED" else LEVELS[level]
-    return {"level": known, **deadline_of(command)}
+    """ValueError: a ladder that is none."""
+    if "ladder" in command:
+        return {"level": ladder(*map(rung_of, command["ladder"])), **deadline_of(command)}
+    return {"level": level_of(command), **deadline_of(command)}
 
 
 def write_options(command):
@@ -151,6 +162,21 @@ def freshness_json(freshness):
     }
 
 
+def ladder_json(report):
+    if report is None:
+        return {"rung": None, "missed": None}
+    missed = [
+        {
+            "code": one.code.name,
+            "reason": one.reason.name,
+            "waited_ms": one.waited_ms,
+            "staleness_bound_ms": one.staleness_bound_ms,
+        }
+        for one in report.missed
+    ]
+    return {"rung": report.met, "missed": missed}
+
+
 def answer_json(result, **more):
     return {
         "ok": True,
@@ -158,6 +184,7 @@ def answer_json(result, **more):
         "attempts": result.attempts,
         "redirects": result.redirects,
         "violation": result.violation,
+        **ladder_json(result.ladder),
         **more,
     }
 
@@ -300,4 +327,5 @@ def error_json(error):
         "number": details.number,
         "session_loss": loss_json(details.loss),
         "reached": details.reached.name if details.reached is not None else None,
+        **ladder_json(details.ladder),
     }

@@ -39,8 +39,11 @@ from candor.levels import (
     LINEARIZABLE,
     SESSION,
     Ack,
+    Ladder,
     ReadLevel,
+    Rung,
     bounded,
+    ladder,
 )
 from candor.operations import ABSENT, PRESENT, Compare, Delete, Expect, Get, Put, Relation
 from candor.position import Epoch, Pos, Token
@@ -54,7 +57,9 @@ from candor.results import (
     GetResult,
     IncrementResult,
     Item,
+    LadderReport,
     LostWrite,
+    MissedRung,
     MultiGetResult,
     RequestId,
     ScanPage,
@@ -105,7 +110,10 @@ __all__ = [  # in the order of the documentation
     "IncrementResult",
     "InvalidRequest",
     "Item",
+    "Ladder",
+    "LadderReport",
     "LostWrite",
+    "MissedRung",
     "MultiGetResult",
     "NoRoom",
     "NodeAnswer",
@@ -123,6 +131,7 @@ __all__ = [  # in the order of the documentation
     "RequestIdReused",
     "Role",
     "RolledBack",
+    "Rung",
     "ScanPage",
     "SessionLoss",
     "SessionLost",
@@ -136,4 +145,5 @@ __all__ = [  # in the order of the documentation
     "Watch",
     "WriteResult",
     "bounded",
+    "ladder",
 ]  # fmt: skip

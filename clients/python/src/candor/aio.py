@@ -30,7 +30,7 @@ from candor._transport.nng import AsyncNng
 from candor._transport.outcomes import reply_or_silence, silence, too_large
 from candor.errors import CandorError
 from candor.freshness import Freshness
-from candor.levels import EVENTUAL, Ack, ReadLevel
+from candor.levels import EVENTUAL, Ack, Ladder, ReadLevel
 from candor.operations import BatchOp, Bytes, Compare, Expect, Put, TxnOp
 from candor.position import Pos, Token
 from candor.results import (
@@ -97,13 +97,17 @@ class AsyncClient(ClientBase):
     # -- Reads ------------------------------------------------------------------------------------
 
     async def get(
-        self, key: Bytes, *, level: ReadLevel = EVENTUAL, deadline: float | None = None
+        self, key: Bytes, *, level: ReadLevel | Ladder = EVENTUAL, deadline: float | None = None
     ) -> GetResult:
         """One key."""
         return await self._run(reads.get(key, ReadOptions(level, deadline), self._core.session))
 
     async def multi_get(
-        self, keys: Sequence[Bytes], *, level: ReadLevel = EVENTUAL, deadline: float | None = None
+        self,
+        keys: Sequence[Bytes],
+        *,
+        level: ReadLevel | Ladder = EVENTUAL,
+        deadline: float | None = None,
     ) -> MultiGetResult:
         """Many keys, all from one state."""
         return await self._run(
@@ -120,7 +124,7 @@ class AsyncClient(ClientBase):
         reverse: bool = False,
         keys_only: bool = False,
         page: int = 0,
-        level: ReadLevel = EVENTUAL,
+        level: ReadLevel | Ladder = EVENTUAL,
         deadline: float | None = None,
     ) -> AsyncIterator[ScanPage]:
         """A range of keys, page by page; each page is from one state and has its own Freshness.
@@ -147,7 +151,7 @@ class AsyncClient(ClientBase):
         reverse: bool = False,
         keys_only: bool = False,
         page: int = 0,
-        level: ReadLevel = EVENTUAL,
+        level: ReadLevel | Ladder = EVENTUAL,
         deadline: float | None = None,
     ) -> AsyncIterator[Item]:
         """A range of keys, one by one, fetched as they are asked for. See scan_pages()."""

@@ -29,7 +29,7 @@ from candor._transport.outcomes import reply_or_silence, silence, too_large
 from candor._transport.sync_socket import SyncSockets
 from candor.errors import CandorError
 from candor.freshness import Freshness
-from candor.levels import EVENTUAL, Ack, ReadLevel
+from candor.levels import EVENTUAL, Ack, Ladder, ReadLevel
 from candor.operations import BatchOp, Bytes, Compare, Expect, Put, TxnOp
 from candor.position import Pos, Token
 from candor.results import (
@@ -86,13 +86,17 @@ class Client(ClientBase):
     # -- Reads ------------------------------------------------------------------------------------
 
     def get(
-        self, key: Bytes, *, level: ReadLevel = EVENTUAL, deadline: float | None = None
+        self, key: Bytes, *, level: ReadLevel | Ladder = EVENTUAL, deadline: float | None = None
     ) -> GetResult:
         """One key."""
         return self._run(reads.get(key, ReadOptions(level, deadline), self._core.session))
 
     def multi_get(
-        self, keys: Sequence[Bytes], *, level: ReadLevel = EVENTUAL, deadline: float | None = None
+        self,
+        keys: Sequence[Bytes],
+        *,
+        level: ReadLevel | Ladder = EVENTUAL,
+        deadline: float | None = None,
     ) -> MultiGetResult:
         """Many keys, all from one state."""
         return self._run(reads.multi_get(keys, ReadOptions(level, deadline), self._core.session))
@@ -107,7 +111,7 @@ class Client(ClientBase):
         reverse: bool = False,
         keys_only: bool = False,
         page: int = 0,
-        level: ReadLevel = EVENTUAL,
+        level: ReadLevel | Ladder = EVENTUAL,
         deadline: float | None = None,
     ) -> Iterator[ScanPage]:
         """A range of keys, page by page; each page is from one state and has its own Freshness.
@@ -134,7 +138,7 @@ class Client(ClientBase):
         reverse: bool = False,
         keys_only: bool = False,
         page: int = 0,
-        level: ReadLevel = EVENTUAL,
+        level: ReadLevel | Ladder = EVENTUAL,
         deadline: float | None = None,
     ) -> Iterator[Item]:
         """A range of keys, one by one, fetched as they are asked for. See scan_pages()."""

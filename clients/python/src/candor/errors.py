@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from candor.codes import Code, Reason
 from candor.freshness import Freshness
 from candor.levels import Ack
-from candor.results import RequestId, SessionLoss
+from candor.results import LadderReport, RequestId, SessionLoss
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Details:
     redirects: int = 0
     violation: str | None = None
     loss: SessionLoss | None = None
+    ladder: LadderReport | None = None  # of a read with one: why no rung was met
     number: int | None = None  # Increment's present number, beside OUT_OF_RANGE
     reached: Ack | None = None  # await_commit(): how far the write had come at the deadline
 

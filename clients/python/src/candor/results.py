@@ -6,8 +6,9 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from candor.codes import Code, Reason
 from candor.freshness import Freshness
-from candor.levels import Ack
+from candor.levels import Ack, ReadLevel
 from candor.position import Pos, Token
 
 
@@ -52,6 +53,25 @@ class SessionLoss:
     more: bool  # there may be others
 
 
+@dataclass(frozen=True, slots=True)
+class MissedRung:
+    """Why a rung was not met: as a read of that level alone would have been refused."""
+
+    code: Code  # DEADLINE_EXCEEDED: the time that it had was over
+    reason: Reason
+    waited_ms: int
+    staleness_bound_ms: int | None  # BOUNDED: what the node could prove; None: nothing
+
+
+@dataclass(frozen=True, slots=True)
+class LadderReport:
+    """How a read with a ladder went."""
+
+    met: int  # the number of the rung that was met, from 1; 0: none
+    level: ReadLevel | None  # of that rung
+    missed: tuple[MissedRung, ...]  # those above it, from the first on
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What all results have."""
@@ -60,6 +80,7 @@ class Answer:
     attempts: int = 1  # requests sent for it
     redirects: int = 0  # followed for it
     violation: str | None = None  # what the node went back on; None, as it should be: nothing
+    ladder: LadderReport | None = None  # of a read with one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

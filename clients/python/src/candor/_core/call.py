@@ -11,9 +11,9 @@ from google.protobuf.message import Message
 from candor._core.steps import Group
 from candor.codes import Reason
 from candor.freshness import Freshness
-from candor.levels import Ack
+from candor.levels import Ack, Rung
 from candor.position import Pos, Token, token_message
-from candor.results import RequestId, SessionLoss
+from candor.results import LadderReport, RequestId, SessionLoss
 
 T = TypeVar("T")
 
@@ -29,6 +29,7 @@ class AnswerFields(TypedDict):
     attempts: int
     redirects: int
     violation: str | None
+    ladder: LadderReport | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Call(Generic[T]):
     session: bool = True  # the answer is something that the session has seen
     names_client: bool = False  # is told which writes of this client were lost
     max_staleness_ms: int = 0  # of a BOUNDED read
+    rungs: tuple[Rung, ...] = ()  # of a read with a ladder
     asked: Token | None = None  # the session's, where the request brings it
     deadline_s: float | None = None  # None: the client's
     also: frozenset[Reason] = field(default_factory=frozenset)  # errors that are an answer

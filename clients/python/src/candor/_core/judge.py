@@ -12,7 +12,7 @@ from candor.codes import Code, Reason
 from candor.errors import Hint
 from candor.freshness import Freshness
 from candor.position import Token, pos_of
-from candor.results import LostWrite, SessionLoss
+from candor.results import LadderReport, LostWrite, SessionLoss
 from candor.v1 import rpc_pb2
 
 
@@ -34,6 +34,7 @@ class Refusal:
     hint: Hint | None = None
     body: bytes = b""
     loss: SessionLoss | None = None
+    ladder: LadderReport | None = None
 
     @property
     def token(self) -> Token | None:

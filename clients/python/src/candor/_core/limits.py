@@ -6,6 +6,8 @@ ENVELOPE_BYTES = 1024  # around a request's body: method, ids, hops
 HOPS_MAX = 8
 DEADLINE_S = 5.0
 DEADLINE_MAX_S = 600.0
+# Of a ladder that says how long it waits: how long a node may take beyond that.
+LADDER_S = 0.2
 BACKOFF_FIRST_S = 0.010
 BACKOFF_MOST_S = 0.500
 NODES_MAX = 32

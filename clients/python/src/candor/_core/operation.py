@@ -23,6 +23,7 @@ from candor._core.judge import (
     settles,
     surely_refused,
 )
+from candor._core.ladders import held_to, patience_s, report_of
 from candor._core.limits import DEADLINE_MAX_S, ENVELOPE_BYTES, HOPS_MAX
 from candor._core.promise import Answered
 from candor._core.steps import Ask, Outcome, Pause, Silence, Steps
@@ -30,7 +31,7 @@ from candor.codes import Code, Reason
 from candor.errors import CandorError, Details, error_of
 from candor.freshness import Freshness, Role, freshness_of
 from candor.position import Token
-from candor.results import RequestId, SessionLoss
+from candor.results import LadderReport, RequestId, SessionLoss
 from candor.v1 import rpc_pb2
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class _Operation(Generic[T]):
         self.session_loss: SessionLoss | None = None
         self.refused: Refusal | None = None  # what a node said of itself when it refused
         self.violation: str | None = None
+        self.ladder: LadderReport | None = None  # of the newest reply
 
     # -- From the first attempt to the end --------------------------------------------------------
 
@@ -136,6 +138,9 @@ class _Operation(Generic[T]):
         alone = len(self.core.addresses.endpoints) == 1 and not self.hops
         share = 1.0 if alone or call.only is not None else 0.5
         timeout_s = max(0.001, self._left_s() * share)
+        patience = patience_s(call.rungs)
+        if patience is not None and share < 1.0:
+            timeout_s = min(timeout_s, patience)
         told_s = timeout_s - min(_ON_THE_WAY_S, timeout_s / 10)
         request = rpc_pb2.RpcRequest(
             method=call.method,
@@ -160,11 +165,18 @@ class _Operation(Generic[T]):
         received_ns = now_ns()
         reply = outcome.message
         freshness = freshness_of(reply.freshness)
+        try:
+            self.ladder = report_of(reply, self.call.rungs)
+        except MisfitError as error:
+            return self._malformed(freshness, str(error))
         refusal = refusal_of(reply, freshness) if reply.code != 0 else None
         if refusal is not None and not (refusal.reason in self.call.also and refusal.body):
             if freshness is not None:
                 freshness = self._check(freshness, received_ns, None)
-            return replace(refusal, freshness=freshness, loss=self._of_all_ids(refusal.loss))
+            loss = self._of_all_ids(refusal.loss)
+            return replace(refusal, freshness=freshness, loss=loss, ladder=self.ladder)
+        if self.call.rungs and (self.ladder is None or self.ladder.met == 0):
+            return self._knows_no_ladders(freshness)
         try:
             taken = self.call.take(reply.body, Reason(reply.reason))
         except (DecodeError, MisfitError) as error:
@@ -183,6 +195,13 @@ class _Operation(Generic[T]):
         node = freshness.node if freshness else self.target
         text = f"the answer of {node} to {self.call.method} is none: {why}"
         return Refusal(Code.INTERNAL, Reason.MALFORMED, text, freshness=freshness)
+
+    def _knows_no_ladders(self, freshness: Freshness | None) -> Refusal:
+        node = freshness.node if freshness else self.target
+        text = f"node {node} does not say which rung it has met: its version knows no ladders"
+        return Refusal(
+            Code.UNIMPLEMENTED, Reason.LEVEL_UNAVAILABLE, text, answered=True, freshness=freshness
+        )
 
     def _finish(
         self, taken: Taken[T], freshness: Freshness, received_ns: int, *, ok: bool
@@ -204,6 +223,7 @@ class _Operation(Generic[T]):
             attempts=self.attempts,
             redirects=self.redirects,
             violation=self.violation,
+            ladder=self.ladder,
         )
         return taken.finish(Told(answer, self.request, self.session_loss))
 
@@ -217,16 +237,17 @@ class _Operation(Generic[T]):
     ) -> Freshness:
         """Holds it against the node's promises; adds to the bound what passed since it was sent."""
         call = self.call
+        asked, most_ms = held_to(call.rungs, self.ladder, call.asked, call.max_staleness_ms)
         answered = Answered(
             freshness=freshness,
             sent_ns=self.sent_ns,
             received_ns=received_ns,
             ok=ok,
-            asked=call.asked,
+            asked=asked,
             write=call.write,
             written=taken.written if taken else None,
             wrote=taken.wrote if taken else False,
-            max_staleness_ms=call.max_staleness_ms,
+            max_staleness_ms=most_ms,
         )
         with self.core.lock:
             self.violation = self.core.promises.check(answered)
@@ -239,9 +260,10 @@ class _Operation(Generic[T]):
 
     def _remember(self, freshness: Freshness, token: Token | None) -> None:
         call = self.call
+        asked, _ = held_to(call.rungs, self.ladder, call.asked, 0)
         with self.core.lock:
             if call.session:
-                self.core.session.see(call.asked, token)
+                self.core.session.see(asked, token)
             if call.only is None:
                 self.core.addresses.answered(
                     self.target,
@@ -333,6 +355,7 @@ class _Operation(Generic[T]):
             loss=refusal.loss or self.session_loss,
             number=number,
             reached=reached,
+            ladder=refusal.ladder,
         )
         return error_of(refusal.code, reason, refusal.message, details)
 

@@ -13,7 +13,7 @@ from candor._core.decode import decode
 from candor._core.session import Session
 from candor._core.steps import Group
 from candor.codes import Reason
-from candor.levels import EVENTUAL, LINEARIZABLE, READ_LEVELS, SESSION, ReadLevel
+from candor.levels import EVENTUAL, LINEARIZABLE, READ_LEVELS, SESSION, Ladder, ReadLevel, Rung
 from candor.operations import Bytes, to_bytes
 from candor.position import Pos, pos_message, pos_of, token_message
 from candor.results import (
@@ -33,7 +33,7 @@ Take: TypeAlias = Callable[[bytes, Reason], Taken[T]]
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    level: ReadLevel = EVENTUAL
+    level: ReadLevel | Ladder = EVENTUAL
     deadline_s: float | None = None
 
 
@@ -59,16 +59,43 @@ def item_of(message: kv_pb2.KeyValue, *, keys_only: bool = False) -> Item:
 _GROUPS = {LINEARIZABLE.name: Group.CONFIRMED, SESSION.name: Group.SESSION}
 
 
+def _rungs(options: ReadOptions) -> tuple[Rung, ...]:
+    return options.level.rungs if isinstance(options.level, Ladder) else ()
+
+
+def _levels(options: ReadOptions) -> tuple[str, ...]:
+    level = options.level
+    return tuple(r.level.name for r in level.rungs) if isinstance(level, Ladder) else (level.name,)
+
+
+def _rung_message(rung: Rung) -> kv_pb2.ReadRung:
+    return kv_pb2.ReadRung(
+        level=READ_LEVELS[rung.level.name],
+        max_staleness_ms=rung.level.max_staleness_ms,
+        allow_syncing=rung.level.allow_syncing,
+        within_ms=round((rung.within or 0.0) * 1000),
+    )
+
+
 def _options(options: ReadOptions, session: Session) -> kv_pb2.ReadOptions:
     level = options.level
-    message = kv_pb2.ReadOptions(
-        level=READ_LEVELS[level.name],
-        max_staleness_ms=level.max_staleness_ms,
-        allow_syncing=level.allow_syncing,
-    )
-    if level == SESSION and session.token is not None:
+    message = kv_pb2.ReadOptions()
+    if isinstance(level, Ladder):
+        message.ladder.extend(_rung_message(rung) for rung in level.rungs)
+    else:
+        message.level = READ_LEVELS[level.name]
+        message.max_staleness_ms = level.max_staleness_ms
+        message.allow_syncing = level.allow_syncing
+    if SESSION.name in _levels(options) and session.token is not None:
         message.token.CopyFrom(token_message(session.token))
     return message
+
+
+def _group(options: ReadOptions) -> Group:
+    """A ladder that may wait goes alone: in a message with others it would wait for theirs."""
+    if isinstance(options.level, ReadLevel):
+        return _GROUPS.get(options.level.name, Group.AT_ONCE)
+    return Group.ALONE if set(_levels(options)) & set(_GROUPS) else Group.AT_ONCE
 
 
 def _read(
@@ -79,15 +106,17 @@ def _read(
     session: Session,
     group: Group | None = None,
 ) -> Call[T]:
-    of_session = options.level == SESSION
+    level = options.level
+    of_session = SESSION.name in _levels(options)
     return Call(
         method=f"/candor.v1.KV/{name}",
         request=request,
         take=take,
-        group=group or _GROUPS.get(options.level.name, Group.AT_ONCE),
-        at_primary=options.level == LINEARIZABLE,
+        group=group or _group(options),
+        at_primary=_levels(options)[0] == LINEARIZABLE.name,
         names_client=of_session,
-        max_staleness_ms=options.level.max_staleness_ms,
+        max_staleness_ms=0 if isinstance(level, Ladder) else level.max_staleness_ms,
+        rungs=_rungs(options),
         asked=session.token if of_session else None,
         deadline_s=options.deadline_s,
     )

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypedDict, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from candor._core.call import Call, MisfitError, Taken, Told
+from candor._core.call import AnswerFields, Call, MisfitError, Taken, Told
 from candor._core.decode import decode
 from candor._core.reads import item_of
 from candor._core.session import Session
 from candor._core.steps import Group
 from candor.codes import Reason
-from candor.freshness import Freshness
 from candor.levels import Ack
 from candor.operations import (
     BatchOp,
@@ -53,13 +52,9 @@ class WriteOptions:
     deadline_s: float | None = None
 
 
-class _WriteFields(TypedDict):
+class _WriteFields(AnswerFields):
     """Of every result of a write."""
 
-    freshness: Freshness
-    attempts: int
-    redirects: int
-    violation: str | None
     request: RequestId
     session_loss: SessionLoss | None
     pos: Pos
