@@ -13,6 +13,8 @@ static void set_id(json_t *object, const char *name, uint64_t id)
 
 static void set_status(json_t *object, const struct candor_status *status)
 {
+    json_object_set_new(object, "zone",
+                        status->zone[0] != '\0' ? json_string(status->zone) : json_null());
     json_object_set_new(object, "pid", json_u64(status->pid));
     json_object_set_new(object, "version", json_string(status->version));
     json_object_set_new(object, "uptime_ms", json_u64(status->uptime_ms));

@@ -170,6 +170,8 @@ struct candor_client *context_client(struct command_context *ctx, int *status)
     options.deadline_ms = (uint32_t)(ctx->deadline_ms < UINT32_MAX ? ctx->deadline_ms : UINT32_MAX);
     options.message_bytes = ctx->topology != NULL ? ctx->topology->limit_message_bytes : 0;
     options.clock_drift_ppm = ctx->topology != NULL ? (uint32_t)ctx->topology->clock_drift_ppm : 0;
+    if (has_option(ctx->command, "zone"))
+        options.zone = option_text(ctx, "zone");
     struct candor_error error = {0};
     if (candor_client_open(&options, &ctx->client, &error) != CANDOR_OK)
         *status = report_error(ctx, &error, NULL);

@@ -41,16 +41,44 @@ bool level_options(struct command_context *ctx, struct candor_read_options *out,
     return true;
 }
 
+/* False after a report. */
+static bool route_option(struct command_context *ctx, enum candor_route *out)
+{
+    static const char *const names[] = {[CANDOR_ROUTE_PRIMARY] = "primary",
+                                        [CANDOR_ROUTE_ANY] = "any",
+                                        [CANDOR_ROUTE_NEAREST] = "nearest",
+                                        [CANDOR_ROUTE_ZONE] = "zone",
+                                        [CANDOR_ROUTE_FRESHEST] = "freshest"};
+    const char *route = option_text(ctx, "route");
+    bool zone = option_given(ctx, "zone");
+    *out = CANDOR_ROUTE_DEFAULT;
+    for (int i = CANDOR_ROUTE_PRIMARY; route != NULL && i <= CANDOR_ROUTE_FRESHEST; i++)
+        if (strcmp(route, names[i]) == 0)
+            *out = (enum candor_route)i;
+    if (route != NULL && context_node(ctx) != NULL)
+        report_usage(ctx, "leave out one of them", "--route excludes --node, which names the node");
+    else if (*out == CANDOR_ROUTE_ZONE && !zone)
+        report_usage(ctx, "as in --route zone --zone east", "--route zone needs --zone");
+    else if (*out != CANDOR_ROUTE_ZONE && zone)
+        report_usage(ctx, NULL, "--zone goes with --route zone");
+    else
+        return true;
+    return false;
+}
+
 bool read_options(struct command_context *ctx, struct candor_read_options *out,
                   struct ladder_given *ladder, int *status)
 {
+    enum candor_route route;
     *status = EXIT_USAGE;
-    if (!ladder_read(ctx, ladder))
+    if (!route_option(ctx, &route) || !ladder_read(ctx, ladder))
         return false;
-    if (ladder->count == 0)
-        return level_options(ctx, out, status);
+    if (ladder->count == 0 && !level_options(ctx, out, status))
+        return false;
     *status = EXIT_DONE;
-    *out = (struct candor_read_options){.ladder = ladder->rungs, .rung_count = ladder->count};
+    if (ladder->count > 0)
+        *out = (struct candor_read_options){.ladder = ladder->rungs, .rung_count = ladder->count};
+    out->route = route;
     return true;
 }
 

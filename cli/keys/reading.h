@@ -14,7 +14,12 @@
      "session"},                                                                                   \
         {"max-staleness", 'm', "DURATION", false,                                                  \
          "Only data that are provably no older than this, as in 500ms"},                           \
-        LADDER_OPTION, SESSION_OPTIONS,                                                            \
+        LADDER_OPTION,                                                                             \
+        {"route", 0, "primary|any|nearest|zone|freshest", false,                                   \
+         "Which of the nodes is asked, by what is seen of them; default: the first of the list, "  \
+         "or the primary; with --ladder the one that most likely meets its first rung"},           \
+        {"zone", 0, "NAME", false, "Where this command stands, for --route zone"},                 \
+        SESSION_OPTIONS,                                                                           \
         {"no-redirect", 0, NULL, false, "Report a redirect instead of following it"},              \
     {                                                                                              \
         "allow-syncing", 0, NULL, false, "Take an answer even from a node that is catching up"     \

@@ -120,6 +120,25 @@ size_t candor_token_export(const struct candor_token *token, uint8_t out[CANDOR_
 enum candor_code candor_token_import(struct candor_bytes bytes, struct candor_token *out,
                                      struct candor_error *err);
 
+/* ---- Which node is asked --------------------------------------------------------------------- */
+
+/* Where a read begins, of a client or of one read. What is said of a node is what this client has
+ * seen: of each, its round trips (smoothed), its role, state and bound, its zone. A client that
+ * routes learns the members of the cluster from the nodes, and asks each of them for its status
+ * every two seconds; an address that has not answered is left out for as long. Writes begin at the
+ * primary, whatever the route is. */
+enum candor_route {
+    /* At the endpoint that answered the last one, at first the first of the list; with a ladder:
+     * at the node that most likely meets the highest rung, the nearest of these. Where there are
+     * several endpoints, only then are members learnt. */
+    CANDOR_ROUTE_DEFAULT = 0,
+    CANDOR_ROUTE_PRIMARY = 1,  /* the primary; where none is known, the nearest */
+    CANDOR_ROUTE_ANY = 2,      /* any, each time another one */
+    CANDOR_ROUTE_NEAREST = 3,  /* the shortest round trip */
+    CANDOR_ROUTE_ZONE = 4,     /* the client's own zone, the nearest there; else the nearest */
+    CANDOR_ROUTE_FRESHEST = 5, /* the smallest bound that was proven */
+};
+
 /* ---- A client -------------------------------------------------------------------------------- */
 
 struct candor_client;
@@ -154,7 +173,11 @@ struct candor_client_options {
      * before its result comes. May be NULL. */
     void (*violation)(void *closure, const char *text);
     void *closure;
-    uint64_t reserved[16];
+    enum candor_route route; /* of reads that name none */
+    /* Of CANDOR_ROUTE_ZONE, as the topology names it: where the client stands. NULL: nowhere.
+     * Copied. */
+    const char *zone;
+    uint64_t reserved[14];
 };
 
 /* Returns at once: connections are made when they are needed. INVALID_ARGUMENT for no endpoint, too
@@ -313,7 +336,8 @@ struct candor_read_options {
      * and the first that it can meet counts: result->rung. */
     const struct candor_rung *ladder; /* NULL: none */
     size_t rung_count;
-    uint64_t reserved[6];
+    enum candor_route route; /* DEFAULT: the client's */
+    uint64_t reserved[5];
 };
 
 /* `options` may be NULL everywhere. All give the error's code. OK and item.found = false: there is
@@ -568,7 +592,8 @@ struct candor_status {
     uint64_t scrubbed_age_ms;
     uint64_t scrub_findings;
     char scrub_finding[256]; /* rot in log, checkpoint or archives that is still there; "": none */
-    uint64_t reserved[16];
+    char zone[CANDOR_NODE_ID_BYTES]; /* where it stands, by its topology; "": not said */
+    uint64_t reserved[12];
 };
 
 /* Of the node at `endpoint`, without redirects or other endpoints. NULL: of the first endpoint. */

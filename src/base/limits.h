@@ -150,6 +150,17 @@
 /* Of a read with a ladder that says how long it waits: how long a node may take beyond that, until
  * another one is asked. */
 #define LIMIT_CLIENT_LADDER_MS 200
+/* A client that routes its reads (client.h): how often it asks each member for its status; how long
+ * what it saw of one counts as of now; how long one is left out that did not answer; how long its
+ * first read waits for the first statuses; how long a member is kept that the others name no
+ * more. */
+#define LIMIT_CLIENT_PROBE_MS 2000
+#define LIMIT_CLIENT_SIGHT_MS 5000
+#define LIMIT_CLIENT_AVOID_MS 2000
+#define LIMIT_CLIENT_FIRST_SIGHT_MS 300
+#define LIMIT_CLIENT_MEMBER_MS 5000
+/* It stops asking when it has routed no read for so long. */
+#define LIMIT_CLIENT_IDLE_MS 30000
 /* a call waits so long for a connection; beyond: UNAVAILABLE */
 #define LIMIT_RPC_CONNECT_GRACE_MS 300
 

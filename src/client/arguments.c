@@ -51,6 +51,12 @@ void arguments_epoch(struct arguments *arguments, const char *what,
         arguments_wrong(arguments, what, "the owner of its epoch is not terminated");
 }
 
+static void arguments_route(struct arguments *arguments, const char *what, enum candor_route route)
+{
+    if ((unsigned)route > CANDOR_ROUTE_FRESHEST)
+        arguments_wrong(arguments, what, "unknown value");
+}
+
 static void read_ladder(struct arguments *arguments, const struct candor_read_options *options)
 {
     static const char *const names[LIMIT_READ_RUNGS] = {
@@ -82,8 +88,10 @@ void arguments_read(struct arguments *arguments, const struct candor_read_option
     ARGUMENTS_KNOWN(arguments, "options", options);
     if (options != NULL && options->token != NULL)
         arguments_epoch(arguments, "options.token", &options->token->pos.epoch);
-    if (options != NULL)
-        read_ladder(arguments, options);
+    if (options == NULL)
+        return;
+    read_ladder(arguments, options);
+    arguments_route(arguments, "options.route", options->route);
 }
 
 void arguments_write(struct arguments *arguments, const struct candor_write_options *options)
@@ -168,6 +176,12 @@ void arguments_client(struct arguments *arguments, const struct candor_client_op
     size_t count = options->endpoint_count <= LIMIT_NODES ? options->endpoint_count : 0;
     for (size_t i = 0; options->endpoints != NULL && i < count; i++)
         arguments_need(arguments, "options.endpoints: one of them", options->endpoints[i]);
+    arguments_route(arguments, "options.route", options->route);
+    bool named = options->zone != NULL && options->zone[0] != '\0';
+    if (named && strnlen(options->zone, CANDOR_NODE_ID_BYTES) == CANDOR_NODE_ID_BYTES)
+        arguments_wrong(arguments, "options.zone", "longer than a topology's zones");
+    if (!named && options->route == CANDOR_ROUTE_ZONE)
+        arguments_wrong(arguments, "options.zone", "the route ZONE needs it");
 }
 
 bool arguments_good(const struct arguments *arguments, struct candor_error *err)

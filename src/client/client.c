@@ -153,6 +153,8 @@ static struct candor_client *client_new(const struct candor_client_options *opti
                                                           : LIMIT_CLIENT_OPERATION_BYTES);
     client->violation = options->violation;
     client->closure = options->closure;
+    client->route = options->route;
+    text_copy(client->zone, sizeof client->zone, options->zone != NULL ? options->zone : "");
     client->primary = CONNECTIONS_MAX;
     rng_seed(&client->rng, random_u64_nonzero());
     client->identities = identity_new(client);
@@ -207,14 +209,17 @@ void candor_client_close(struct candor_client *client)
     }
     struct candor_error stranded;
     bool own = !fork_stranded(&stranded); /* else threads and connections are the parent's */
-    if (own)
+    if (own) {
         agenda_close(client);
+        scout_close(client);
+    }
     fork_unwatch(client);
     for (size_t i = 0; own && i < client->connection_count; i++) {
         if (client->connections[i].rpc != NULL)
             rpc_client_close(client->connections[i].rpc);
     }
     agenda_free(client);
+    scout_free(client, own);
     account_release(client->account);
     while (client->identities != NULL) {
         struct identity *identity = client->identities;
@@ -281,6 +286,8 @@ static bool find_place(struct candor_client *client, size_t *index, struct rpc_c
     if (*former != NULL)
         counts_keep(client, *former);
     connection->rpc = NULL;
+    connection->told_ns = 0;
+    client->seen[*index] = (struct route_seen){0};
     if (client->primary == *index)
         client->primary = CONNECTIONS_MAX;
     return true;

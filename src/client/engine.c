@@ -50,6 +50,8 @@ static void take_first_target(struct operation *operation)
     pthread_mutex_lock(&client->lock);
     size_t target =
         at_primary && client->primary != CONNECTIONS_MAX ? client->primary : client->nearest;
+    if (call->routed)
+        target = scout_choose(client, call);
     operation->target = call->single ? call->only : target;
     client_take(client, operation->target);
     pthread_mutex_unlock(&client->lock);
@@ -108,7 +110,8 @@ static void leave_target(struct operation *operation)
             client->primary = target;
         /* A read that was redirected comes back to the near node, which may have caught up by
          * then. */
-        if (!call->write && operation->hop_count == 0 && target < client->endpoint_count)
+        bool stays = !call->write && !call->routed && operation->hop_count == 0;
+        if (stays && target < client->endpoint_count)
             client->nearest = target;
     }
     pthread_mutex_unlock(&client->lock);
@@ -205,6 +208,7 @@ static void take_answer(struct operation *operation, struct slice response)
         see_own_write(result);
     ladder_check(call, result);
     struct call kept = ladder_met(call, result);
+    scout_note(operation, received_ns);
     promise_check(client, &kept, operation->sent_ns, received_ns, result);
     if (result->error.code == CANDOR_OK && !call->apart)
         client_see_token(client, &kept.asked, &result->token);
@@ -301,8 +305,8 @@ static uint32_t left_ms(const struct operation *operation)
 static uint32_t attempt_ms(const struct operation *operation)
 {
     uint32_t left = left_ms(operation);
-    bool alone = operation->call.single ||
-                 (operation->client->endpoint_count == 1 && operation->hop_count == 0);
+    bool alone = operation->call.single || (operation->client->endpoint_count == 1 &&
+                                            operation->hop_count == 0 && !operation->call.routed);
     if (alone)
         return left;
     uint32_t patience = operation->call.patience_ms;
@@ -511,8 +515,10 @@ static void turn_elsewhere(struct operation *operation)
         if (client->primary == target)
             client->primary = CONNECTIONS_MAX;
         bool endpoint = target < client->endpoint_count;
-        client_move(client, &operation->target,
-                    endpoint ? (target + 1) % client->endpoint_count : 0);
+        size_t next = endpoint ? (target + 1) % client->endpoint_count : 0;
+        if (operation->call.routed)
+            next = scout_choose(client, &operation->call);
+        client_move(client, &operation->target, next);
         pthread_mutex_unlock(&client->lock);
     }
     ask_opened(operation);

@@ -17,12 +17,13 @@
 #include "candor/v1/rpc.pb-c.h"
 #include "client/arguments.h"
 #include "client/convert.h"
+#include "client/route.h"
 #include "rpc/rpc.h"
 
 /* Addresses known at a time: endpoints, and nodes that redirects have named. At it, the one that
  * was used longest ago makes room; a redirect is not followed only while calls are under way at all
  * others. */
-#define CONNECTIONS_MAX ((size_t)2 * LIMIT_NODES)
+#define CONNECTIONS_MAX ROUTE_ADDRESSES
 
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_MOST_MS 500
@@ -38,6 +39,7 @@ struct connection {
     uint32_t asked;
     struct submitted *line_first;
     struct submitted *line_last;
+    uint64_t told_ns; /* when a node named it as a member's address; 0: never */
 };
 
 /* What one node has shown so far. Times are this process's CLOCK_BOOTTIME. */
@@ -95,6 +97,9 @@ struct candor_client {
     struct account *account;
     void (*violation)(void *closure, const char *text);
     void *closure;
+    atomic_bool routes; /* a read was routed: what answers show is noted */
+    enum candor_route route;
+    char zone[CANDOR_NODE_ID_BYTES];
     struct candor_client *next; /* in the list of fork.c, under its lock */
 
     atomic_bool closing;     /* set under `lock` */
@@ -105,7 +110,8 @@ struct candor_client {
     size_t connection_count;
     uint64_t uses; /* of connections, counted up */
     struct connection connections[CONNECTIONS_MAX];
-    size_t nearest;              /* endpoint that reads begin with */
+    struct route_seen seen[CONNECTIONS_MAX]; /* of each of them, of a client that routes */
+    size_t nearest;                          /* endpoint that reads begin with */
     size_t primary;              /* connection that writes begin with; CONNECTIONS_MAX: unknown */
     struct identity *identities; /* those that draw come before those that were drawn later */
     uint64_t ids_drawn;
@@ -113,6 +119,7 @@ struct candor_client {
     struct candor_token token;
 
     struct agenda *agenda; /* NULL: nothing was submitted yet */
+    struct scout *scout;   /* NULL: no read was routed yet */
 
     size_t promise_count;
     struct promise promises[LIMIT_NODES];
@@ -142,6 +149,8 @@ struct call {
      * rung. NULL: it has none. */
     const struct candor_rung *rungs;
     size_t rung_count;
+    bool routed; /* its targets are chosen by `route` */
+    enum candor_route route;
     uint32_t patience_ms; /* an attempt takes no longer, where there are other nodes; 0: no limit */
     struct candor_token asked; /* what the session had seen, as it was sent; empty: nothing was */
     size_t wanted;             /* items that the answer must have, where that is known */
@@ -344,6 +353,19 @@ void fork_note_connected(void); /* before NNG is used, or a thread begun */
 unsigned fork_generation(void); /* another one in each child */
 /* True, with the error: this process is a child that cannot make calls. */
 bool fork_stranded(struct candor_error *error);
+
+/* scout.c: what a client that routes knows of the nodes. */
+/* Whether the call's targets are chosen from what was seen; then nodes are looked at from now on.
+ * Where the caller may wait, the first such call waits for the first sights, a moment. */
+void scout_enlist(struct candor_client *client, struct call *call, bool may_wait);
+/* Under the lock: the connection with which the call begins, or goes on when others have failed. */
+size_t scout_choose(struct candor_client *client, const struct call *call);
+/* The newest attempt has ended: what it shows of its target. */
+void scout_note(struct operation *operation, uint64_t received_ns);
+/* Nothing is looked at any more. Before the connections are closed. */
+void scout_close(struct candor_client *client);
+/* After that. Not `own`: this is a child, whose parent waits for what it has. */
+void scout_free(struct candor_client *client, bool own);
 
 /* ladder.c */
 /* Puts the options' ladder into the call, and into `message`. False: there is no memory. */

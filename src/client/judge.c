@@ -125,8 +125,10 @@ static bool hopeless(struct candor_client *client, char *why, size_t size)
 {
     bool hope = false;
     pthread_mutex_lock(&client->lock);
-    for (size_t i = 0; i < client->endpoint_count && !hope; i++) {
+    for (size_t i = 0; i < client->connection_count && !hope; i++) {
         struct rpc_client *rpc = client->connections[i].rpc;
+        if (i >= client->endpoint_count && !client->seen[i].known)
+            continue;
         hope = rpc == NULL || !rpc_client_hopeless(rpc, why, size); /* NULL: not asked yet */
     }
     pthread_mutex_unlock(&client->lock);

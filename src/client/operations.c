@@ -164,6 +164,7 @@ static Candor__V1__ReadOptions *read_options(struct candor_client *client,
     call->level = options->level;
     call->max_staleness_ms = options->max_staleness_ms;
     call->deadline_ms = options->deadline_ms;
+    call->route = options->route;
     message->options.level = (Candor__V1__ReadLevel)options->level;
     message->options.max_staleness_ms = options->max_staleness_ms;
     message->options.allow_syncing = options->allow_syncing;
@@ -177,6 +178,13 @@ static Candor__V1__ReadOptions *read_options(struct candor_client *client,
         message->options.token = convert_token(&call->asked, &message->token);
     }
     return &message->options;
+}
+
+static enum candor_code read_call(struct candor_client *client, struct call *call,
+                                  const ProtobufCMessage *message, const struct outlet *outlet)
+{
+    scout_enlist(client, call, outlet->result != NULL);
+    return operation_call(client, call, message, outlet);
 }
 
 struct candor_item operation_item(const Candor__V1__KeyValue *from)
@@ -250,7 +258,7 @@ static enum candor_code get(struct candor_client *client, struct candor_bytes ke
     if (request.options == NULL)
         return operation_fail(outlet);
     call.class = class_of_read(&call);
-    return operation_call(client, &call, &request.base, outlet);
+    return read_call(client, &call, &request.base, outlet);
 }
 
 enum candor_code candor_get(struct candor_client *client, struct candor_bytes key,
@@ -290,7 +298,7 @@ static enum candor_code mget(struct candor_client *client, const struct candor_b
     request.options = read_options(client, options, &call, &read);
     enum candor_code code = request.options == NULL
                                 ? operation_fail(outlet)
-                                : operation_call(client, &call, &request.base, outlet);
+                                : read_call(client, &call, &request.base, outlet);
     free(request.keys);
     return code;
 }
@@ -331,7 +339,7 @@ static enum candor_code scan(struct candor_client *client, const struct candor_r
     request.options = read_options(client, options, &call, &read);
     if (request.options == NULL)
         return operation_fail(outlet);
-    return operation_call(client, &call, &request.base, outlet);
+    return read_call(client, &call, &request.base, outlet);
 }
 
 enum candor_code candor_scan(struct candor_client *client, const struct candor_range *range,
@@ -578,6 +586,7 @@ static bool take_status(const struct call *call, struct slice body, struct cando
     text_copy(out->version, sizeof out->version, response->version);
     text_copy(out->primary, sizeof out->primary, response->primary);
     text_copy(out->rpc, sizeof out->rpc, response->rpc);
+    text_copy(out->zone, sizeof out->zone, response->zone);
     out->pid = response->pid;
     out->uptime_ms = response->uptime_ms;
     out->cluster_id = response->cluster_id;

@@ -126,7 +126,8 @@ const struct key topology_keys[KEY_COUNT] = {
      .doc = "`voter`: counts for majorities and can become primary. `reader`: a replica that does "
             "neither."},
     {SECTION_NODE, "zone", KIND_NAME, NEED_NOTHING, FIELD(topology_node, zone),
-     .doc = "Where the node stands, for people: `kvctl topology show` draws zones as boxes."},
+     .doc = "Where the node stands: `kvctl topology show` draws zones as boxes, and clients may "
+            "read in their own (`--route zone`)."},
     {SECTION_NODE, "durability", KIND_CHOICE, NEED_DERIVED, FIELD(topology_node, durability),
      .choices = durabilities, .fallback = "the cluster's", .doc = "This node's own `durability`."},
 };

@@ -27,9 +27,11 @@ static Candor__V1__Role peer_role(const struct core_view *view, const struct cor
     return peer->voter ? CANDOR__V1__ROLE__ROLE_REPLICA : CANDOR__V1__ROLE__ROLE_READER;
 }
 
-static void fill_peer(const struct core_view *view, const struct core_peer_view *peer,
-                      uint64_t now_ns, Candor__V1__PeerStatus *out)
+static void fill_peer(const struct topology *topology, const struct core_view *view,
+                      const struct core_peer_view *peer, uint64_t now_ns,
+                      Candor__V1__PeerStatus *out)
 {
+    const struct topology_node *configured = topology_find(topology, peer->node);
     candor__v1__peer_status__init(out);
     out->node = wire_string(peer->node.text);
     out->role = peer_role(view, peer);
@@ -40,6 +42,8 @@ static void fill_peer(const struct core_view *view, const struct core_peer_view 
     out->match_seq = peer->match;
     out->differs_seq = peer->differs_seq;
     out->state = (Candor__V1__NodeState)peer->state;
+    out->rpc = wire_string(configured != NULL ? configured->rpc : "");
+    out->zone = wire_string(configured != NULL ? configured->zone : "");
 }
 
 static void fill_status(struct node *node, const struct core_view *view,
@@ -75,6 +79,7 @@ static void fill_status(struct node *node, const struct core_view *view,
     out->admitted = view->admitted;
     out->primary = wire_string(view->primary.text);
     out->rpc = wire_string(node->self->rpc);
+    out->zone = wire_string(node->self->zone);
     out->keys = position->keys;
     out->waiting_calls = atomic_load(&node->open_count);
     out->cancelled_calls = atomic_load(&node->cancelled);
@@ -101,7 +106,7 @@ static void status(Candor__V1__Cluster_Service *service, const Candor__V1__Statu
     struct candor_pos last = {view.applied_epoch, view.applied};
     response.last = wire_pos(&last, &last_room);
     for (uint32_t i = 0; i < view.peer_count; i++) {
-        fill_peer(&view, &view.peers[i], now_ns, &peers[i]);
+        fill_peer(node->topology, &view, &view.peers[i], now_ns, &peers[i]);
         peer_list[i] = &peers[i];
     }
     response.n_peers = view.peer_count;
