@@ -14,6 +14,7 @@
 static const char from_state[] = " state";
 static const char from_since[] = " since";
 static const char from_cursor[] = "cursor:";
+static const char from_within[] = "within:"; /* the present state */
 static const char key_word[] = "key:";
 
 uint32_t mark_range(struct candor_bytes prefix)
@@ -41,7 +42,7 @@ char *mark_text(const struct mark *mark, char out[MARK_BYTES])
     snprintf(out, MARK_BYTES, "%" PRIu64 " %" PRIu64 ".%" PRIu32 " %08" PRIx32 "%s", mark->number,
              mark->told_seq, mark->told_part, mark->range, words[mark->from]);
     if (mark->from == MARK_CURSOR)
-        put_word(out, from_cursor, mark->cursor, mark->cursor_length);
+        put_word(out, mark->telling ? from_within : from_cursor, mark->cursor, mark->cursor_length);
     if (mark->key_length > 0)
         put_word(out, key_word, mark->key, mark->key_length);
     return out;
@@ -73,20 +74,27 @@ static bool begins(const char **at, const char *word)
     return true;
 }
 
+/* `at` moves behind the word. */
+static bool take_cursor(const char **at, struct mark *out)
+{
+    out->telling = begins(at, from_within);
+    if (!out->telling && !begins(at, from_cursor))
+        return false;
+    out->from = MARK_CURSOR;
+    out->cursor_length = take_bytes(*at, out->cursor, sizeof out->cursor);
+    *at += strcspn(*at, " ");
+    return out->cursor_length > 0;
+}
+
 /* The words behind the numbers. */
 static bool take_words(const char *at, struct mark *out)
 {
-    if (begins(&at, from_state))
+    if (begins(&at, from_state)) {
         out->from = MARK_STATE;
-    else if (begins(&at, from_since))
+        out->telling = true;
+    } else if (begins(&at, from_since))
         out->from = MARK_SINCE;
-    else if (begins(&at, " ") && begins(&at, from_cursor)) {
-        out->from = MARK_CURSOR;
-        out->cursor_length = take_bytes(at, out->cursor, sizeof out->cursor);
-        if (out->cursor_length == 0)
-            return false;
-        at += strcspn(at, " ");
-    } else
+    else if (!begins(&at, " ") || !take_cursor(&at, out))
         return false;
     if (*at == '\0')
         return true;

@@ -7,7 +7,8 @@
  *
  * As text, in the header Candor-Resume: `17 4711.0 5f3a91c2 cursor:CgYI... key:Y2FydDox`: the
  * message's number in the target, the newest change, which keys are fed (a checksum of the prefix),
- * where to begin, and, while the present state is told, the newest key of it.
+ * where to begin, and the newest key of a page of the present state. While that is told the word is
+ * `within:` instead of `cursor:`.
  *
  * Pure. Threads: any. */
 #ifndef CLI_FEED_MARK_H
@@ -37,6 +38,7 @@ struct mark {
     enum mark_from from;
     uint8_t cursor[CANDOR_CURSOR_BYTES_MAX];
     size_t cursor_length;
+    bool telling; /* the present state has begun, and not ended */
     /* Of the present state's page that begins at the cursor: the newest one in the target; else 0.
      */
     uint8_t key[LIMIT_KEY_BYTES];

@@ -111,6 +111,7 @@ static enum candor_code add_state(struct feeding *feeding, const struct candor_e
 static void begin_state(struct mark *mark)
 {
     mark->from = MARK_STATE;
+    mark->telling = true;
     mark->cursor_length = mark->key_length = 0;
     mark->told_seq = 0;
     mark->told_part = 0;
@@ -145,6 +146,7 @@ static enum candor_code add_end(struct feeding *feeding, const struct candor_cha
                                 struct candor_error *err)
 {
     feeding->mark.key_length = 0;
+    feeding->mark.telling = false;
     feeding->mark.from = MARK_CURSOR;
     feeding->mark.cursor_length = candor_watch_cursor(feeding->watch, feeding->mark.cursor);
     log_info("state_told", "seq=%" PRIu64, changes->seen_seq);
@@ -203,14 +205,15 @@ static enum candor_code send_answer(struct feeding *feeding, const struct candor
     return CANDOR_OK;
 }
 
-/* That all was seen up to there is news, too, and so is that it may be old. */
+/* That all was seen up to there is news, too, and so is that it may be old. Within the present
+ * state it is not so yet. */
 static enum candor_code send_progress(struct feeding *feeding, const struct candor_changes *changes,
                                       struct candor_error *err)
 {
     bool turned = changes->freshness.stale != feeding->stale;
     bool due = clock_boot_ns() >= feeding->progress_at_ns || feed_signals_ended();
     feeding->stale = changes->freshness.stale;
-    if (feeding->mark.from != MARK_CURSOR || feeding->again ||
+    if (feeding->mark.from != MARK_CURSOR || feeding->mark.telling ||
         !(turned || (due && changes->seen_seq != feeding->told_upto)))
         return CANDOR_OK;
     return send_control(feeding, FEED_PROGRESS, changes->seen_seq, NULL, changes, err);
@@ -300,11 +303,13 @@ static struct opening open_blank(struct feeding *feeding)
     switch (feeding->arguments->begin) {
     case FEED_BEGIN_SINCE:
         mark->from = MARK_SINCE;
+        mark->telling = false;
         mark->told_seq = feeding->arguments->since_seq - 1;
         mark->told_part = UINT32_MAX;
         return (struct opening){FEED_RESUME, mark->told_seq, "since"};
     case FEED_BEGIN_NOW:
         mark->from = MARK_NOW;
+        mark->telling = false;
         return (struct opening){FEED_RESUME, 0, "from-now"};
     case FEED_BEGIN_PRESENT:
         break;
@@ -328,7 +333,8 @@ static enum candor_code find_mark(struct feeding *feeding, struct opening *out,
 {
     struct newest newest;
     struct mark *mark = &feeding->mark;
-    *mark = (struct mark){.from = MARK_STATE, .range = mark_range(prefix_of(feeding))};
+    *mark = (struct mark){.range = mark_range(prefix_of(feeding))};
+    begin_state(mark);
     if (feeding->ops->newest(feeding->sink, &newest, err) != CANDOR_OK)
         return err->code;
     switch (newest.found) {

@@ -11,8 +11,9 @@ FEED = os.path.join(BIN, "candor-feed")
 
 class Feed:
     def __init__(self, topology, *args):
+        """`topology` None: the arguments say which cluster."""
         self.log = tempfile.NamedTemporaryFile("w+", prefix="candor-test-")
-        self.command = [FEED, "--topology", topology, *args]
+        self.command = [FEED, *(["--topology", topology] if topology else []), *args]
         self.start()
 
     def start(self):

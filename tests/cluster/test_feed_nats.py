@@ -9,7 +9,7 @@ import threading
 import unittest
 
 from feed_process import FEED, Feed
-from harness import KVCTL, Cluster, main, until
+from harness import KVCTL, Cluster, free_port, main, until
 from nats_server import NatsServer, key_of
 
 CHANGES = ("put", "delete")
@@ -132,7 +132,7 @@ class OneNode(unittest.TestCase):
 
     def test_a_state_that_was_told_in_part_is_told_on(self):
         self.c.import_lines(2000, 2000, "part")  # some answers
-        feed = self.feed("PART", "--prefix", "part").ready()
+        feed = self.feed("PART", "--prefix", "part", "--progress", "100ms").ready()
         kills = 0
         while kills < 5 and not self.told("PART", "end"):
             count = self.nats.count("PART")
@@ -145,6 +145,9 @@ class OneNode(unittest.TestCase):
         messages = self.nats.messages("PART")
         begun = max(i for i, m in enumerate(messages) if m.kind == "begin")
         state = [m.subject for m in messages[begun:] if m.kind == "state"]
+        # Until it was told as a whole, nothing says so.
+        kinds = [m.kind for m in messages]
+        self.assertNotIn("progress", kinds[:kinds.index("end")])
         self.assertEqual(len(state), 2000)
         self.assertEqual(len(set(state)), 2000)
 
@@ -166,6 +169,15 @@ class OneNode(unittest.TestCase):
         self.c.kvctl("put", "two:4", "w")
         self.assertEqual(second.wait(), 6)
         self.assertEqual(self.nats.messages("TWO")[-1].subject, "two.stranger")
+
+    def test_by_addresses_instead_of_a_topology(self):
+        feed = Feed(None, "--endpoint", f"tcp://127.0.0.1:{free_port()},{self.c.addresses()['a']}", "--nats", self.nats.url,
+                    "--stream", "PLACE", "--subject-prefix", "place", "--create-stream", "--prefix", "place:")
+        self.addCleanup(feed.close)
+        feed.ready()
+        self.c.kvctl("put", "place:1", "x")
+        self.until_told("PLACE", "put")
+        self.assertEqual(feed.end(), 0)
 
     def test_a_stream_of_another_cluster_stays_as_it_is(self):
         self.c.kvctl("put", "of:1", "x")

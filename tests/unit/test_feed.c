@@ -109,7 +109,8 @@ static void a_stream_covers_the_subjects_or_not(void **state)
 static void assert_same(const struct mark *a, const struct mark *b)
 {
     assert_true(a->number == b->number && a->told_seq == b->told_seq &&
-                a->told_part == b->told_part && a->range == b->range && a->from == b->from);
+                a->told_part == b->told_part && a->range == b->range && a->from == b->from &&
+                a->telling == b->telling);
     assert_int_equal(a->cursor_length, b->cursor_length);
     assert_memory_equal(a->cursor, b->cursor, a->cursor_length);
     assert_int_equal(a->key_length, b->key_length);
@@ -120,7 +121,7 @@ static void a_mark_survives_its_text(void **state)
 {
     (void)state;
     struct mark marks[] = {
-        {.number = 1, .from = MARK_STATE},
+        {.number = 1, .from = MARK_STATE, .telling = true},
         {.number = 2, .from = MARK_SINCE, .told_seq = 41, .told_part = UINT32_MAX},
         {.number = 17,
          .from = MARK_CURSOR,
@@ -129,6 +130,7 @@ static void a_mark_survives_its_text(void **state)
          .cursor = "\0x",
          .cursor_length = 2},
         {.number = 3,
+         .telling = true,
          .from = MARK_CURSOR,
          .cursor = "c",
          .cursor_length = 1,
@@ -161,6 +163,8 @@ static void what_is_no_mark_is_refused(void **state)
         "17 1.0 00000000 elsewhere",
         "17 1.0 00000000 cursor:",
         "17 1.0 00000000 cursor:!!",
+        "17 1.0 00000000 within:",
+        "17 1.0 00000000 cursor:Yw== within:Yw==",
         "17 1.0 00000000 cursor:Yw== key:",
         "17 1.0 00000000 cursor:Yw== key:!!",
         "17 1.0 00000000 cursor:Yw== key:aw== more",
