@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/types.h"
 #include "base/units.h"
 
 #if defined(FEED_NATS) && defined(FEED_KAFKA)
@@ -153,7 +154,7 @@ static void take_subject_prefix(struct feed_arguments *arguments, const char *te
                    "wildcards and '%%', apart by dots, not NATS's own ($..., _INBOX), at most %d "
                    "bytes",
                    text, LIMIT_FEED_SUBJECT_PREFIX_BYTES - 1);
-    strcpy(arguments->subjects.prefix, text);
+    text_copy(arguments->subjects.prefix, sizeof arguments->subjects.prefix, text);
 }
 
 /* What is in an address stands in every list of processes. */
