@@ -17,7 +17,7 @@ from chaos_checks import (Violation, archived_records, check_equal, check_journa
                           check_versions, export_map, run_checker, write_rolled_back)
 from chaos_clients import Journal, all_workers
 from chaos_history import CONDITIONAL, Caller, Shared
-from chaos_library import LibraryClients
+from chaos_library import all_programs
 from chaos_nemesis import CLOCK_DRIFT_PPM, Nemesis
 from chaos_package import all_of_the_package
 from harness import Timeout
@@ -59,9 +59,10 @@ def version_reader(shared):
     return version_of, client
 
 
-def stop(shared, workers, library):
+def stop(shared, workers, programs):
     shared.halt.set()
-    library.stop()
+    for program in programs:
+        program.stop()
     for worker in workers:
         worker.join(60)
         assert not worker.is_alive(), f"client {worker.name} hangs"
@@ -127,9 +128,9 @@ def run(cluster, args, directory):
     cluster.up().wait_fresh()
     require(shared)
     workers = all_workers(shared, args.seed) + all_bundlers(shared, args.seed) + all_of_the_package(shared, args.seed)
-    library = LibraryClients(shared, args.seed, CLOCK_DRIFT_PPM)
+    programs = all_programs(shared, args.seed, CLOCK_DRIFT_PPM)
     nemesis = Nemesis(cluster, shared, args.seed)
-    for client in [*workers, library]:
+    for client in [*workers, *programs]:
         client.start()
     try:
         nemesis.run(time.monotonic() + 60 * args.minutes)
@@ -139,9 +140,9 @@ def run(cluster, args, directory):
         try:
             nemesis.heal()
         finally:
-            stop(shared, workers, library)
+            stop(shared, workers, programs)
         summary(shared, nemesis)
-    judge(cluster, shared, workers, [worker.caller.path for worker in workers] + [library.path])
+    judge(cluster, shared, workers, [client.path for client in [*(w.caller for w in workers), *programs]])
 
 
 def keep(cluster, directory):
