@@ -22,13 +22,15 @@ type call struct {
 	write     bool
 	atPrimary bool   // begins with it, where it is known
 	only      string // this endpoint once, and nobody else
+	aside     bool   // the answer is nothing that the session has seen
 	asked     Token  // the session's, where the request brings it
 	bring     func(Token)
-	// Of a Session read: is told which writes of this client were lost.
+	// Is told which writes of this client were lost.
 	namesClient  bool
 	maxStaleness time.Duration // of a Bounded read
 	also         []Reason      // errors that are an answer
 	number       func() int64  // of the response beside OUT_OF_RANGE
+	reached      func() Ack    // of the response beside NO_MAJORITY
 	effect       func() effect // of a write's response
 }
 

@@ -19,6 +19,8 @@ var (
 	// ErrSessionLost: what the session had seen was rolled back. Error.Loss tells what;
 	// Client.RestartSession(Error.Loss.Token) goes on.
 	ErrSessionLost = errors.New("candor: what the session saw was rolled back")
+	// ErrRolledBack: another history is committed in place of the write that AwaitCommit asked for.
+	ErrRolledBack = errors.New("candor: the write was rolled back")
 	// ErrOutOfRange: Increment would leave its bounds; *Error.Number is the present number.
 	ErrOutOfRange = errors.New("candor: out of range")
 	// ErrFailedPrecondition: the node may not answer this, and Error.Hint names who may, where that is
@@ -44,6 +46,7 @@ var (
 
 var kindByReason = map[Reason]error{
 	ReasonSessionLost:     ErrSessionLost,
+	ReasonRolledBack:      ErrRolledBack,
 	ReasonOutcomeUnknown:  ErrOutcomeUnknown,
 	ReasonRequestTooOld:   ErrOutcomeUnknown,
 	ReasonRequestIDReused: ErrRequestIDReused,
@@ -92,6 +95,7 @@ type Error struct {
 	Violation      string
 	Loss           *SessionLoss
 	Number         *int64 // Increment's present number, beside ErrOutOfRange
+	Reached        *Ack   // AwaitCommit: how far the write had come at the deadline
 	cause          error  // of the caller's context, or ErrClosed
 }
 

@@ -40,7 +40,7 @@ func refusalOf(reply *candorv1.RpcReply, freshness *Freshness) *refusal {
 	if hint := reply.Retry; hint != nil {
 		r.hint = &Hint{hint.Primary, hint.Endpoint, milliseconds(uint64(hint.RetryAfterMs))}
 	}
-	if r.reason == ReasonSessionLost && freshness != nil {
+	if (r.reason == ReasonSessionLost || r.reason == ReasonRolledBack) && freshness != nil {
 		r.loss = &SessionLoss{
 			Token: freshness.Token, Node: freshness.Node,
 			ArchiveID: reply.Lost.GetArchiveId(), More: reply.Lost.GetMore(),

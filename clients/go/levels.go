@@ -50,6 +50,14 @@ const (
 	All                 // durable on every voter
 )
 
+// ackOf gives AckNone for a level of a later version.
+func ackOf(level candorv1.AckLevel) Ack {
+	if ack := Ack(level); ack >= AckNone && ack <= All {
+		return ack
+	}
+	return AckNone
+}
+
 func (a Ack) String() string {
 	return nameOf([]string{"NONE", "LOCAL", "MAJORITY", "ALL"}, int32(a))
 }

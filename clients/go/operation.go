@@ -284,7 +284,9 @@ func (o *operation) remember(f *Freshness) {
 	if o.call.only != "" {
 		return
 	}
-	o.session.see(o.call.asked, f.Token)
+	if !o.call.aside {
+		o.session.see(o.call.asked, f.Token)
+	}
 	o.addresses.answered(o.target, o.call.write || f.Role == RolePrimary,
 		!o.call.write && len(o.hops) == 0)
 }
@@ -363,7 +365,7 @@ func (o *operation) gaveUp(r *refusal) error {
 	if before := o.refused; r.freshness == nil && before != nil {
 		last.message = fmt.Sprintf("%s: %s; %s", before.freshness.Node, before.message, r.message)
 		last.reason, last.freshness = before.reason, before.freshness
-		last.hint, last.loss = before.hint, before.loss
+		last.hint, last.loss, last.body = before.hint, before.loss, before.body
 	}
 	last.message += fmt.Sprintf(" (gave up after %v and %d attempts)",
 		time.Since(o.begun).Round(time.Millisecond), o.attempts)
@@ -371,19 +373,24 @@ func (o *operation) gaveUp(r *refusal) error {
 }
 
 func (o *operation) failed(r *refusal) *Error {
-	var number *int64
-	if r.code == CodeOutOfRange && o.call.number != nil && len(r.body) > 0 {
+	tells := r.code == CodeOutOfRange && o.call.number != nil ||
+		r.reason == ReasonNoMajority && o.call.reached != nil
+	if tells = tells && len(r.body) > 0; tells {
 		if err := proto.Unmarshal(r.body, o.call.response); err != nil {
-			r = o.malformed(r.freshness, errors.New("its body does not decode"))
-		} else {
-			present := o.call.number()
-			number = &present
+			tells, r = false, o.malformed(r.freshness, errors.New("its body does not decode"))
 		}
 	}
 	e := &Error{
 		Code: r.code, Reason: r.reason, Message: r.message, Freshness: r.freshness, Hint: r.hint,
 		Request: o.request, Attempts: o.attempts, Redirects: o.redirects, Violation: o.violation,
-		Loss: r.loss, Number: number, cause: r.cause,
+		Loss: r.loss, cause: r.cause,
+	}
+	if tells && o.call.number != nil {
+		number := o.call.number()
+		e.Number = &number
+	} else if tells {
+		reached := o.call.reached()
+		e.Reached = &reached
 	}
 	e.OutcomeUnknown = o.uncertain && !r.settles()
 	if e.OutcomeUnknown && !r.saysItself() {

@@ -238,10 +238,7 @@ func (c *Client) write(ctx context.Context, write *call) (*WriteResult, error) {
 		return nil, err
 	}
 	did := write.effect()
-	ack := Ack(write.response.(written).GetAck())
-	if ack < AckNone || ack > All {
-		ack = AckNone // a level of a later version
-	}
+	ack := ackOf(write.response.(written).GetAck())
 	return &WriteResult{
 		Answer: done.Answer, Request: done.request, Pos: did.pos, Ack: ack,
 		Replayed: did.replayed, Wrote: did.wrote, SessionLoss: done.loss,

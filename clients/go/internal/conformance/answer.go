@@ -148,6 +148,11 @@ func txnJSON(r *candor.TxnResult) object {
 	return with(writeJSON(&r.WriteResult), object{"succeeded": r.Succeeded, "results": results})
 }
 
+func awaitJSON(r *candor.AwaitResult) object {
+	return with(answerJSON(&r.Answer), object{"seq": r.Pos.Seq, "term": r.Pos.Epoch.Term,
+		"ack": r.Ack.String()})
+}
+
 // ---- Watches and errors -------------------------------------------------------------------------
 
 func changesJSON(c *candor.Changes) object {
@@ -183,7 +188,15 @@ func errorJSON(err error) object {
 		"outcome_unknown": e.OutcomeUnknown, "attempts": e.Attempts, "redirects": e.Redirects,
 		"violation": orNull(e.Violation != "", e.Violation), "request": requestJSON(e.Request),
 		"number": numberJSON(e.Number), "session_loss": lossJSON(e.Loss),
+		"reached": reachedJSON(e.Reached),
 	}
+}
+
+func reachedJSON(a *candor.Ack) any {
+	if a == nil {
+		return nil
+	}
+	return a.String()
 }
 
 func numberJSON(n *int64) any {

@@ -40,6 +40,12 @@ type command struct {
 		Number   uint64
 	}
 
+	Pos *struct {
+		Generation, Term, Seq uint64
+		Owner                 string
+	}
+	Seq uint64
+
 	Cursor      string
 	SinceSeq    uint64 `json:"since_seq"`
 	WithState   bool   `json:"with_state"`
@@ -219,6 +225,8 @@ func (d *driver) operation(ctx context.Context, c *command) (object, error) {
 		return answered(r, err, txnJSON)
 	case "txn_status":
 		return d.txnStatus(ctx, c)
+	case "await_commit":
+		return d.awaitCommit(ctx, c)
 	case "watch_next":
 		changes, err, goesOn := d.next()
 		if !goesOn {
@@ -267,4 +275,27 @@ func (d *driver) txnStatus(ctx context.Context, c *command) (object, error) {
 	}
 	r, err := d.client.TxnStatus(ctx, of)
 	return answered(r, err, txnStatusJSON)
+}
+
+func (d *driver) awaitCommit(ctx context.Context, c *command) (object, error) {
+	var of candor.Awaited
+	switch {
+	case c.Token != "":
+		token, err := candor.ParseToken(c.Token)
+		if err != nil {
+			return nil, err
+		}
+		of = candor.AwaitToken(token)
+	case c.Pos != nil:
+		epoch := candor.Epoch{Generation: c.Pos.Generation, Term: c.Pos.Term, Owner: c.Pos.Owner}
+		of = candor.AwaitPos(candor.Pos{Epoch: epoch, Seq: c.Pos.Seq})
+	case c.Seq != 0:
+		of = candor.AwaitSeq(c.Seq)
+	}
+	level := candor.Majority
+	if c.Level == "ALL" {
+		level = candor.All
+	}
+	r, err := d.client.AwaitCommit(ctx, of, level)
+	return answered(r, err, awaitJSON)
 }
