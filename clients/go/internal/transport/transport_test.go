@@ -70,6 +70,10 @@ func TestManyCallsShareOneConnectionAndNoneWaitsForAnother(t *testing.T) {
 	if outcome := <-silent; !outcome.Silence.TimedOut || !outcome.Silence.Sent {
 		t.Errorf("%v", outcome.Silence)
 	}
+	c := transport.pool.entries["a:1"].connection
+	if c.calls() != 0 || c.used.Load() == 0 {
+		t.Errorf("%d calls are kept; answered %v after it was made", c.calls(), c.used.Load())
+	}
 	if node.Dials() != 1 {
 		t.Errorf("%d connections", node.Dials())
 	}
