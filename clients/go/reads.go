@@ -116,10 +116,10 @@ func (c *Client) scanPage(ctx context.Context, of Range, options []ReadOption) (
 	}
 	var response candorv1.ScanResponse
 	scan := o.call("Scan", &response, request, func(Reason) error {
-		if response.More && len(response.Items) == 0 {
-			return misfit("a page without an item could never be resumed")
+		if !response.More || of.goesOn(response.Items) {
+			return nil
 		}
-		return nil
+		return misfit("it has more behind it, and no item to go on from")
 	})
 	scan.group = transport.Alone
 	done, err := c.run(ctx, scan)
@@ -133,6 +133,15 @@ func (c *Client) scanPage(ctx context.Context, of Range, options []ReadOption) (
 		}
 	}
 	return page, nil
+}
+
+// goesOn: another page comes behind these items, and is another one.
+func (r *Range) goesOn(items []*candorv1.KeyValue) bool {
+	if len(items) == 0 {
+		return false
+	}
+	last := string(items[len(items)-1].Key)
+	return r.After == "" || last != r.After && last < r.After == r.Reverse
 }
 
 // TxnStatus tells what became of a write: WriteResult.Request or Error.Request names it. It begins

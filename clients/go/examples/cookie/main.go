@@ -77,6 +77,9 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, candor.ErrSessionLost) && errors.As(err, &failure):
 		ClientOf(r).RestartSession(failure.Loss.Token)
 		http.Error(w, "a failover has taken back what you saw; look again", http.StatusConflict)
+	case errors.As(err, &failure) && failure.Reason == candor.ReasonForeignCluster:
+		ClientOf(r).RestartSession(candor.Token{}) // the data were put into a new cluster
+		http.Error(w, "your session is over; look again", http.StatusConflict)
 	case errors.Is(err, candor.ErrOutcomeUnknown):
 		http.Error(w, "it may have been written; look again", http.StatusGatewayTimeout)
 	case errors.Is(err, candor.ErrUnavailable):

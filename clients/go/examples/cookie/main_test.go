@@ -18,7 +18,7 @@ import (
 type notes struct {
 	written atomic.Uint64
 	brought atomic.Uint64
-	lost    atomic.Bool
+	refuses atomic.Pointer[candorv1.RpcReply] // what reads get
 }
 
 func (n *notes) answer(request *candorv1.RpcRequest) *candorv1.RpcReply {
@@ -30,8 +30,8 @@ func (n *notes) answer(request *candorv1.RpcRequest) *candorv1.RpcReply {
 		panic(err)
 	}
 	n.brought.Store(get.Options.GetToken().GetPos().GetSeq())
-	if n.lost.Load() {
-		return fakenode.Refused(candorv1.Code_CODE_ABORTED, candorv1.Reason_REASON_SESSION_LOST)
+	if reply := n.refuses.Load(); reply != nil {
+		return reply
 	}
 	return fakenode.Found(n.written.Load(), "milk")
 }
@@ -57,7 +57,9 @@ func ask(handler http.Handler, method, cookie string) (*http.Response, string) {
 	handler.ServeHTTP(w, r)
 	answer := w.Result()
 	for _, set := range answer.Cookies() {
-		cookie = set.Value
+		if cookie = set.Value; set.MaxAge < 0 {
+			cookie = ""
+		}
 	}
 	return answer, cookie
 }
@@ -80,18 +82,25 @@ func TestABrowserBringsWhatItHasSeen(t *testing.T) {
 	}
 }
 
-func TestALostSessionIsToldAndGoesOn(t *testing.T) {
-	notes, handler := serve(t)
-	ask(handler, "POST", "")
-	_, cookie := ask(handler, "POST", "")
-	notes.lost.Store(true)
-	answer, cookie := ask(handler, "GET", cookie)
-	if answer.StatusCode != http.StatusConflict {
-		t.Errorf("%s", answer.Status)
-	}
-	notes.lost.Store(false)
-	answer, _ = ask(handler, "GET", cookie)
-	if answer.StatusCode != http.StatusOK || notes.brought.Load() != 1 {
-		t.Errorf("%s, with a token of %d", answer.Status, notes.brought.Load())
+func TestASessionThatIsLostOrOfAnotherClusterIsToldAndGoesOn(t *testing.T) {
+	for reason, from := range map[candorv1.Reason]uint64{
+		candorv1.Reason_REASON_SESSION_LOST:    1, // where the node says
+		candorv1.Reason_REASON_FOREIGN_CLUSTER: 0,
+	} {
+		t.Run(reason.String(), func(t *testing.T) {
+			notes, handler := serve(t)
+			ask(handler, "POST", "")
+			_, cookie := ask(handler, "POST", "")
+			notes.refuses.Store(fakenode.Refused(candorv1.Code_CODE_ABORTED, reason))
+			answer, cookie := ask(handler, "GET", cookie)
+			if answer.StatusCode != http.StatusConflict {
+				t.Error(answer.Status)
+			}
+			notes.refuses.Store(nil)
+			answer, _ = ask(handler, "GET", cookie)
+			if answer.StatusCode != http.StatusOK || notes.brought.Load() != from {
+				t.Errorf("%s, with a token of %d", answer.Status, notes.brought.Load())
+			}
+		})
 	}
 }

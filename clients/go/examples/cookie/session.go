@@ -15,11 +15,15 @@ const cookieName = "candor-session"
 func Sessions(client *candor.Client, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var token candor.Token
-		if cookie, err := r.Cookie(cookieName); err == nil {
+		cookie, err := r.Cookie(cookieName)
+		if err == nil {
 			token, _ = candor.ParseToken(cookie.Value) // one that cannot be read begins anew
 		}
 		session := client.WithSession(token)
-		keeper := &keeper{ResponseWriter: w, session: session}
+		keeper := &keeper{w, session, &http.Cookie{
+			Name: cookieName, Path: "/", HttpOnly: true, Secure: r.TLS != nil,
+			SameSite: http.SameSiteLaxMode,
+		}}
 		next.ServeHTTP(keeper, r.WithContext(context.WithValue(r.Context(), contextKey{}, session)))
 		keeper.keep() // of an answer without a body
 	})
@@ -36,19 +40,18 @@ type contextKey struct{}
 type keeper struct {
 	http.ResponseWriter
 	session *candor.Client
-	kept    bool
+	cookie  *http.Cookie // nil: it was set
 }
 
 func (k *keeper) keep() {
-	token := k.session.Session()
-	if k.kept || token.IsZero() {
+	if k.cookie == nil {
 		return
 	}
-	k.kept = true
-	http.SetCookie(k.ResponseWriter, &http.Cookie{
-		Name: cookieName, Value: token.String(), Path: "/", HttpOnly: true,
-		SameSite: http.SameSiteLaxMode,
-	})
+	if k.cookie.Value = k.session.Session().String(); k.cookie.Value == "" {
+		k.cookie.MaxAge = -1 // there is no session: one that the browser has is of no use
+	}
+	http.SetCookie(k.ResponseWriter, k.cookie)
+	k.cookie = nil
 }
 
 func (k *keeper) WriteHeader(status int) {

@@ -152,8 +152,8 @@ def multi_get(
 def scan(wanted: Range, options: ReadOptions, session: Session) -> Call[ScanPage]:
     def take(body: bytes, _: Reason) -> Taken[ScanPage]:
         response = decode(kv_pb2.ScanResponse, body)
-        if response.more and not response.items:
-            raise MisfitError("a page without an item could never be resumed")
+        if response.more and not _goes_on(wanted, response):
+            raise MisfitError("it has more behind it, and no item to go on from")
         items = tuple(item_of(item, keys_only=wanted.keys_only) for item in response.items)
         more = response.more
         return Taken(lambda told: ScanPage(items=items, more=more, **told.answer))
@@ -169,6 +169,14 @@ def scan(wanted: Range, options: ReadOptions, session: Session) -> Call[ScanPage
         options=_options(options, session),
     )
     return _read("Scan", request, take, options, session, Group.ALONE)
+
+
+def _goes_on(wanted: Range, response: kv_pb2.ScanResponse) -> bool:
+    """Another page comes behind these items, and is another one."""
+    if not response.items:
+        return False
+    last, after = response.items[-1].key, wanted.after
+    return not after or (last < after if wanted.reverse else last > after)
 
 
 def txn_status(of: RequestId | Pos, deadline_s: float | None) -> Call[TxnStatusResult]:
