@@ -7,8 +7,8 @@ import (
 	"candor.example/candor/internal/transport"
 )
 
-// Awaited names what AwaitCommit waits for: AwaitToken, AwaitPos, AwaitSeq, or the zero Awaited, all
-// that the session has written and read.
+// Awaited names what AwaitCommit waits for: AwaitToken, AwaitPos, AwaitSeq, or the zero Awaited,
+// all that the session has written and read.
 type Awaited struct {
 	set func(*candorv1.AwaitCommitRequest)
 	pos Pos // what an answer must tell of; without an epoch: any
@@ -44,8 +44,8 @@ type AwaitResult struct {
 
 // AwaitCommit waits until a write is safe: Majority, or All. Any client may ask, at any time, also
 // after failovers. ErrRolledBack: another history is committed in its place, and Error.Loss tells
-// where it is archived, as far as the node knows. At the deadline Error.Reached tells how far it has
-// come.
+// where it is archived, as far as the node knows. At the deadline Error.Reached tells how far it
+// has come.
 func (c *Client) AwaitCommit(ctx context.Context, of Awaited, level Ack) (*AwaitResult, error) {
 	if of.set == nil {
 		token := c.session.get()

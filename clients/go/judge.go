@@ -122,7 +122,8 @@ func (r *refusal) judge(follows, single bool) next {
 }
 
 // settles: it also says what became of the attempts before it: none was executed, or this is the
-// answer. No other refusal does: its node, or its epoch, may be overruled by one that has the write.
+// answer. No other refusal does: its node, or its epoch, may be overruled by one that has the
+// write.
 func (r *refusal) settles() bool {
 	switch r.code {
 	case CodeOutOfRange:

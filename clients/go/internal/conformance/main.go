@@ -15,7 +15,8 @@ import (
 	"candor.example/candor"
 )
 
-var can = []string{"reads", "writes", "txn", "txn_status", "await", "watch", "sessions", "many", "ttl"}
+var can = []string{"reads", "writes", "txn", "txn_status", "await", "watch", "sessions", "many",
+	"ttl"}
 
 // driver has what the commands before have made.
 type driver struct {
