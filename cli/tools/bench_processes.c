@@ -74,15 +74,15 @@ struct bench_processes *bench_processes_fork(struct bench *bench)
     return processes;
 }
 
+/* Their ends of the gate close with them. */
 static void await(struct bench_processes *processes)
 {
-    bool told = false;
+    if (!interrupt_wait(processes->gate, UINT64_MAX))
+        for (size_t i = 0; i < processes->count; i++)
+            kill(processes->pids[i], SIGTERM);
     for (size_t i = 0; i < processes->count; i++) {
-        while (waitpid(processes->pids[i], NULL, 0) < 0 && errno == EINTR) {
-            for (size_t j = i; j < processes->count && interrupt_seen() && !told; j++)
-                kill(processes->pids[j], SIGTERM);
-            told = told || interrupt_seen();
-        }
+        while (waitpid(processes->pids[i], NULL, 0) < 0 && errno == EINTR)
+            ;
         processes->pids[i] = 0;
     }
 }

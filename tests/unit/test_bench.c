@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "cli/tools/bench.h"
 
@@ -122,6 +125,36 @@ static void the_open_loop_is_due_whatever_became_of_the_ones_before(void **state
     assert_false(bench_take(&bench, &due));
 }
 
+static void set_address(char *out, const char *address)
+{
+    snprintf(out, CANDOR_ADDRESS_BYTES, "%s", address);
+}
+
+/* It came when the parent had looked for it, and had not begun to wait yet. */
+static void an_interrupt_just_before_the_wait_ends_the_processes(void **state)
+{
+    (void)state;
+    static struct bench_tally tally;
+    uint8_t value[1] = {0};
+    struct bench bench = bench_of(10, false);
+    bench.work.callers = 1;
+    bench.work.processes = 2;
+    bench.work.duration_ns = 3600 * NS_PER_S;
+    bench.work.deadline_ms = 100;
+    bench.tally = &tally;
+    bench.value = value;
+    bench.place.endpoint_count = 1;
+    set_address(bench.place.target.address, "tcp://127.0.0.1:1"); /* nobody listens */
+    set_address(bench.place.endpoints[0], "tcp://127.0.0.1:1");
+    struct bench_processes *processes = bench_processes_fork(&bench);
+    interrupt_begin();
+    raise(SIGTERM);
+    bench_processes_run(processes, &bench);
+    assert_true(interrupt_seen());
+    interrupt_end();
+    bench_processes_free(processes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +163,7 @@ int main(void)
         cmocka_unit_test(keys_are_drawn_as_asked),
         cmocka_unit_test(zeta_is_that_of_ycsb),
         cmocka_unit_test(the_open_loop_is_due_whatever_became_of_the_ones_before),
+        cmocka_unit_test(an_interrupt_just_before_the_wait_ends_the_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
