@@ -42,6 +42,8 @@ static void set_status(json_t *object, const struct candor_status *status)
     json_object_set_new(object, "admitted", json_boolean(status->admitted));
     json_object_set_new(object, "primary",
                         status->primary[0] != '\0' ? json_string(status->primary) : json_null());
+    json_object_set_new(object, "relay",
+                        status->relay[0] != '\0' ? json_string(status->relay) : json_null());
     set_id(object, "cluster_id", status->cluster_id);
     set_id(object, "store_id", status->store_id);
 }
@@ -57,6 +59,7 @@ static json_t *json_row(const struct node_row *row)
                                           "applied_seq",
                                           "primary_seq",
                                           "commit_seq",
+                                          "cut_off",
                                           "lag",
                                           "admitted",
                                           NULL};

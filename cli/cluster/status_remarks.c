@@ -4,6 +4,18 @@
 
 #include "cli/cluster/status_look.h"
 
+static void remark_cut_off(const struct node_row *row, FILE *to)
+{
+    static const char *const why[] = {
+        [CANDOR_CUT_OFF_ME] = "no other node hears it, or it hears none",
+        [CANDOR_CUT_OFF_PRIMARY] = "the nodes that it hears do not hear the primary either",
+        [CANDOR_CUT_OFF_UNKNOWN] = "it hears other nodes, which may hear the primary",
+    };
+    enum candor_cut_off cut_off = row->result.freshness.cut_off;
+    if (cut_off != CANDOR_CUT_OFF_NO)
+        output_line(to, "%s: cut off: %s", row->target.id, why[cut_off]);
+}
+
 void status_remarks(const struct status_look *look, FILE *to)
 {
     const struct node_row *primary = NULL;
@@ -15,6 +27,10 @@ void status_remarks(const struct status_look *look, FILE *to)
                         row->result.error.message);
             continue;
         }
+        remark_cut_off(row, to);
+        if (row->status.relay[0] != '\0')
+            output_line(to, "%s: hears %s through %s: the link between the two is lost",
+                        row->target.id, row->status.primary, row->status.relay);
         if (row->status.differs_seq > 0)
             output_line(
                 to,

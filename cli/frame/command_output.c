@@ -189,6 +189,10 @@ json_t *json_freshness(const struct candor_freshness *freshness)
     json_object_set_new(out, "applied_seq", json_u64(freshness->applied_seq));
     json_object_set_new(out, "primary_seq", json_u64(freshness->primary_seq));
     json_object_set_new(out, "commit_seq", json_u64(freshness->commit_seq));
+    bool cut_off = freshness->cut_off != CANDOR_CUT_OFF_NO;
+    json_object_set_new(out, "cut_off",
+                        cut_off ? json_string(candor_cut_off_name(freshness->cut_off))
+                                : json_null());
     return out;
 }
 

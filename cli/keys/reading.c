@@ -97,6 +97,7 @@ void note_freshness(struct command_context *ctx, const struct candor_result *res
     char age[AGE_TEXT_BYTES];
     char bound[64] = "nothing proves how old";
     char heard[64] = "";
+    char cut_off[32] = "";
     char of[32] = ""; /* nothing that the primary announced is known: 0 */
     bool colours = output_colours(stderr);
     fflush(stdout);
@@ -106,14 +107,16 @@ void note_freshness(struct command_context *ctx, const struct candor_result *res
         snprintf(heard, sizeof heard, ", primary heard %s ago", age_text(f->heartbeat_age_ms, age));
     else if (f->role != CANDOR_ROLE_PRIMARY)
         snprintf(heard, sizeof heard, ", primary never heard in this epoch");
+    if (f->cut_off != CANDOR_CUT_OFF_NO)
+        snprintf(cut_off, sizeof cut_off, ", cut off: %s", candor_cut_off_name(f->cut_off));
     if (f->primary_seq > 0)
         snprintf(of, sizeof of, " of %" PRIu64, f->primary_seq);
     output_line(stderr,
-                "%s%s%s from %s (%s, epoch %" PRIu64 "): %s%s; applied %" PRIu64
+                "%s%s%s from %s (%s, epoch %" PRIu64 "): %s%s%s; applied %" PRIu64
                 "%s, committed %" PRIu64,
                 colours ? (f->stale ? "\033[33m" : "\033[32m") : "", candor_state_name(f->state),
                 colours ? "\033[0m" : "", f->node, candor_role_name(f->role), f->epoch.term, bound,
-                heard, f->applied_seq, of, f->commit_seq);
+                heard, cut_off, f->applied_seq, of, f->commit_seq);
     ladder_note(ctx, result);
     if (result->session_lost)
         output_note(

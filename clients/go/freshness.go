@@ -44,6 +44,21 @@ func (s NodeState) String() string {
 	return nameOf(names, int32(s))
 }
 
+// CutOff is who is cut off, where a node does not hear its primary or is not heard by it: as far as
+// it knows by other nodes' words.
+type CutOff int32
+
+const (
+	CutOffNo      CutOff = iota // it is not; or it does not say
+	CutOffMe                    // no other node hears it, or it hears none
+	CutOffPrimary               // those that it hears do not hear the primary either
+	CutOffUnknown
+)
+
+func (c CutOff) String() string {
+	return nameOf([]string{"NO", "ME", "PRIMARY", "UNKNOWN"}, int32(c))
+}
+
 func nameOf(names []string, number int32) string {
 	if number < 0 || int(number) >= len(names) {
 		return names[0]
@@ -69,12 +84,16 @@ type Freshness struct {
 	PrimarySeq     uint64 // newest record that the primary announced
 	CommitSeq      uint64 // newest record known to be committed
 	Token          Token  // position of this answer
+	CutOff         CutOff
 }
 
 func (f Freshness) String() string {
 	age := "nothing proves how old"
 	if f.StalenessBound != Forever {
 		age = fmt.Sprintf("at most %v old", f.StalenessBound.Round(time.Millisecond))
+	}
+	if f.CutOff != CutOffNo {
+		age += fmt.Sprintf(", cut off: %v", f.CutOff)
 	}
 	return fmt.Sprintf("%v from %s (%v, epoch %v): %s; applied %d of %d, committed %d", f.State,
 		f.Node, f.Role, f.Epoch, age, f.AppliedSeq, f.PrimarySeq, f.CommitSeq)
@@ -92,12 +111,16 @@ func freshnessOf(message *candorv1.Freshness) *Freshness {
 		HeartbeatAge: Forever, StalenessBound: Forever,
 		AppliedSeq: message.AppliedSeq, PrimarySeq: message.PrimarySeq,
 		CommitSeq: message.CommitSeq, Token: tokenOf(message.Token),
+		CutOff: CutOff(message.CutOff),
 	}
 	if f.Role.String() == RoleUnknown.String() {
 		f.Role = RoleUnknown // a number of a later version
 	}
 	if f.State.String() == StateUnknown.String() {
 		f.State = StateUnknown
+	}
+	if f.CutOff.String() == CutOffNo.String() {
+		f.CutOff = CutOffNo
 	}
 	if message.Heartbeat != nil {
 		f.HeartbeatAge = milliseconds(message.GetHeartbeatAgeMs())

@@ -110,7 +110,8 @@ struct candor_freshness {
     uint64_t applied_seq; /* newest record in the data that were read */
     uint64_t primary_seq; /* newest record that the primary announced */
     uint64_t commit_seq;  /* newest record known to be committed */
-    uint64_t reserved[4];
+    enum candor_cut_off cut_off;
+    uint64_t reserved[3];
 };
 
 /* To keep a token: at most CANDOR_TOKEN_BYTES_MAX bytes (a candor.v1.SessionToken). Returns the
@@ -593,7 +594,9 @@ struct candor_status {
     uint64_t scrub_findings;
     char scrub_finding[256]; /* rot in log, checkpoint or archives that is still there; "": none */
     char zone[CANDOR_NODE_ID_BYTES]; /* where it stands, by its topology; "": not said */
-    uint64_t reserved[12];
+    /* Who passes the primary's words on to it: the link between them is lost. "": nobody */
+    char relay[CANDOR_NODE_ID_BYTES];
+    uint64_t reserved[8];
 };
 
 /* Of the node at `endpoint`, without redirects or other endpoints. NULL: of the first endpoint. */

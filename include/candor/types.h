@@ -103,9 +103,20 @@ enum candor_state {
     CANDOR_STATE_DOUBTFUL = 6,
 };
 
+/* Whether a node that does not hear its primary, or that its primary does not hear, knows who of
+ * them is cut off: as far as other nodes' words tell. */
+enum candor_cut_off {
+    CANDOR_CUT_OFF_NO = 0,      /* it hears, or does not say */
+    CANDOR_CUT_OFF_ME = 1,      /* no other node hears it, or it hears none */
+    CANDOR_CUT_OFF_PRIMARY = 2, /* those that it hears do not hear the primary either */
+    CANDOR_CUT_OFF_UNKNOWN = 3,
+};
+
 /* Static strings; of a number that is none of them, that of 0. */
 const char *candor_role_name(enum candor_role role);    /* "primary" ... */
 const char *candor_state_name(enum candor_state state); /* "FRESH" ... */
+/* "me", "primary", "unknown"; "no" */
+const char *candor_cut_off_name(enum candor_cut_off cut_off);
 
 #ifdef __cplusplus
 }

@@ -222,6 +222,12 @@ const char *candor_state_name(enum candor_state state)
     return names[(unsigned)state < sizeof names / sizeof names[0] ? state : CANDOR_STATE_UNKNOWN];
 }
 
+const char *candor_cut_off_name(enum candor_cut_off cut_off)
+{
+    static const char *const names[] = {"no", "me", "primary", "unknown"};
+    return names[(unsigned)cut_off < sizeof names / sizeof names[0] ? cut_off : CANDOR_CUT_OFF_NO];
+}
+
 const char *ack_level_name(enum candor_ack ack)
 {
     static const char *const names[] = {"NONE", "LOCAL", "MAJORITY", "ALL"};

@@ -67,6 +67,8 @@ void convert_freshness(const Candor__V1__Freshness *from, struct candor_result *
     to->applied_seq = from->applied_seq;
     to->primary_seq = from->primary_seq;
     to->commit_seq = from->commit_seq;
+    if ((int)from->cut_off > CANDOR_CUT_OFF_NO && (int)from->cut_off <= CANDOR_CUT_OFF_UNKNOWN)
+        to->cut_off = (enum candor_cut_off)from->cut_off;
     result->has_freshness = true;
 }
 

@@ -585,6 +585,7 @@ static bool take_status(const struct call *call, struct slice body, struct cando
     text_copy(out->node, sizeof out->node, response->node);
     text_copy(out->version, sizeof out->version, response->version);
     text_copy(out->primary, sizeof out->primary, response->primary);
+    text_copy(out->relay, sizeof out->relay, response->relay);
     text_copy(out->rpc, sizeof out->rpc, response->rpc);
     text_copy(out->zone, sizeof out->zone, response->zone);
     out->pid = response->pid;

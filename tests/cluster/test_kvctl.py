@@ -72,7 +72,7 @@ class Kvctl(unittest.TestCase):
         self.assertEqual(list(reply), ["key", "value", "found", "mod_seq", "ttl_ms", "freshness"])
         self.assertEqual(list(reply["freshness"]),
                          ["node", "role", "state", "epoch", "generation", "owner", "heartbeat_age_ms",
-                          "stale", "staleness_bound_ms", "applied_seq", "primary_seq", "commit_seq"])
+                          "stale", "staleness_bound_ms", "applied_seq", "primary_seq", "commit_seq", "cut_off"])
         self.assertIsInstance(reply["freshness"]["staleness_bound_ms"], int)
 
     def test_missing_key_is_status_1(self):

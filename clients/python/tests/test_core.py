@@ -4,17 +4,29 @@ import unittest
 
 import support  # noqa: F401 (makes the package importable)
 
-from candor import Client, Cursor, Epoch, Pos, Token
+from candor import Client, Cursor, CutOff, Epoch, Pos, Token
 from candor._core.addresses import Addresses, host_and_port
 from candor._core.crc32c import _plain, crc32c
 from candor._core.identity import Identities
 from candor._core.limits import NUMBERS_IN_FLIGHT
 from candor._core.session import Session
 from candor._transport.framing import FramingError, Numbers, frame, parse_head
+from candor.freshness import freshness_of
+from candor.v1 import rpc_pb2
 
 
 def token(term, seq, origin=0, cluster=1):
     return Token(cluster, Pos(Epoch(1, term, "a"), seq), origin)
+
+
+class Ages(unittest.TestCase):
+    def test_who_is_cut_off(self):
+        for number, wanted in ((0, CutOff.NO), (1, CutOff.ME), (2, CutOff.PRIMARY), (3, CutOff.UNKNOWN)):
+            freshness = freshness_of(rpc_pb2.Freshness(node="a", cut_off=number))
+            self.assertIs(freshness.cut_off, wanted)
+            self.assertEqual("cut off" in str(freshness), wanted is not CutOff.NO)
+        later = freshness_of(rpc_pb2.Freshness(node="a", cut_off=77))  # of a later version
+        self.assertIs(later.cut_off, CutOff.NO)
 
 
 class Texts(unittest.TestCase):

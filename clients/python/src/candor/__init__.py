@@ -32,7 +32,7 @@ from candor.errors import (
     TooLarge,
     Unavailable,
 )
-from candor.freshness import Freshness, NodeState, Role
+from candor.freshness import CutOff, Freshness, NodeState, Role
 from candor.levels import (
     EVENTUAL,
     EVENTUAL_ALSO_SYNCING,
@@ -93,6 +93,7 @@ __all__ = [  # in the order of the documentation
     "Code",
     "Compare",
     "Cursor",
+    "CutOff",
     "DataLoss",
     "DeadlineExceeded",
     "Delete",

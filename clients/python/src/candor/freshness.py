@@ -26,6 +26,16 @@ class NodeState(enum.Enum):
     DOUBTFUL = 6  # its data differ from the others': redirects
 
 
+class CutOff(enum.Enum):
+    """Who is cut off, where a node does not hear its primary or is not heard by it: as far as it
+    knows by other nodes' words."""
+
+    NO = 0  # it is not; or it does not say
+    ME = 1  # no other node hears it, or it hears none
+    PRIMARY = 2  # those that it hears do not hear the primary either
+    UNKNOWN = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Freshness:
     """Who answered, and how old that may be. It is on every result, and on the error of every node
@@ -45,11 +55,14 @@ class Freshness:
     primary_seq: int  # newest record that the primary announced
     commit_seq: int  # newest record known to be committed
     token: Token | None = None  # position of this answer
+    cut_off: CutOff = CutOff.NO
 
     def __str__(self) -> str:
         age = "nothing proves how old"
         if self.staleness_bound_ms is not None:
             age = f"at most {self.staleness_bound_ms} ms old"
+        if self.cut_off is not CutOff.NO:
+            age += f", cut off: {self.cut_off.name.lower()}"
         return (
             f"{self.state.name} from {self.node} ({self.role.name.lower()}, epoch {self.epoch}): "
             f"{age}; applied {self.applied_seq} of {self.primary_seq}, committed {self.commit_seq}"
@@ -78,8 +91,10 @@ def freshness_of(message: rpc_pb2.Freshness) -> Freshness | None:
         primary_seq=message.primary_seq,
         commit_seq=message.commit_seq,
         token=token_of(message.token),
+        cut_off=CutOff(message.cut_off) if message.cut_off in _CUT_OFFS else CutOff.NO,
     )
 
 
 _ROLES = frozenset(role.value for role in Role)
 _STATES = frozenset(state.value for state in NodeState)
+_CUT_OFFS = frozenset(cut_off.value for cut_off in CutOff)
