@@ -8,6 +8,7 @@
 #include "core/evidence.h"
 #include "core/follow.h"
 #include "core/notice.h"
+#include "core/relay.h"
 #include "core/resync.h"
 #include "core/risk.h"
 #include "core/room.h"
@@ -33,7 +34,7 @@ void attach_ask(struct core *core)
     msg->attach.chain = core->log.end.chain;
     msg->attach.history = core->log.history;
     core->follow.attach = ATTACH_ASKED;
-    core->follow.attach_nonce = act_call(core, core->epoch.owner, msg);
+    core->follow.attach_nonce = act_call(core, relay_source(core), msg);
 }
 
 static void attached(struct core *core)
@@ -120,6 +121,42 @@ void attach_truncated(struct core *core, const struct core_event *event)
     core->follow.attach = ATTACH_NONE;
     act_log(core, LOG_LEVEL_INFO, "rolled_back last=%" PRIu64, core->log.last);
     stand_plan(core);
+}
+
+/* ---- At a relay (R75) ------------------------------------------------------------------------ */
+
+/* What this node has verified is the primary's log up to there. */
+static bool may_compare(const struct core *core, const struct peer *peer,
+                        const struct core_msg *msg)
+{
+    return peer != NULL && core->phase < PHASE_OPENING && core->follow.attach == ATTACH_DONE &&
+           epoch_equal(msg->header.epoch, core->epoch) && core->follow.match >= core->log.durable &&
+           msg->attach.here_rewinds == core->log.rewinds &&
+           !chain_forgets(core, &msg->attach.history, msg->attach.last);
+}
+
+/* Where the replica's log is longer than what this node has verified, and they part nowhere before,
+ * only the primary knows. */
+static enum core_verdict verdict_of(const struct core *core, const struct core_msg *msg,
+                                    uint64_t common)
+{
+    bool compared = msg->attach.last == 0 || msg->attach.last + 1 >= core->log.first;
+    if (common == msg->attach.last)
+        return compared && common + 1 >= core->log.first ? CORE_CONTINUE : CORE_REFUSED;
+    bool parts = common < core->log.durable || mutated(core, RELAY_CUTS_UNPROVEN);
+    return parts ? CORE_TRUNCATE_TO : CORE_REFUSED;
+}
+
+void attach_compare(struct core *core, const struct peer *peer, uint64_t ticket,
+                    const struct core_msg *msg)
+{
+    struct core_msg *reply = act_message(core, CORE_MSG_ATTACH_ANSWER);
+    uint64_t common = 0;
+    if (may_compare(core, peer, msg) && chain_common(core, msg, &common)) {
+        reply->attach_answer.verdict = verdict_of(core, msg, common);
+        reply->attach_answer.seq = common;
+    }
+    act_answer(core, ticket, reply);
 }
 
 void attach_accept_history(struct core *core, const struct core_event *event)

@@ -10,5 +10,8 @@ void attach_answer(struct core *core, const struct core_msg *msg);
 void attach_truncated(struct core *core, const struct core_event *event);
 void attach_accept_history(struct core *core, const struct core_event *event);
 void attach_tick(struct core *core);
+/* another replica asks, whose link to the primary is lost (R75) */
+void attach_compare(struct core *core, const struct peer *peer, uint64_t ticket,
+                    const struct core_msg *msg);
 
 #endif

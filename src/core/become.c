@@ -25,8 +25,9 @@ static void forget_progress(struct core *core)
         peer->equal_seq = peer->differs_seq = 0;
         peer->answered_hb = 0;
         peer->sample_count = 0;
-        peer->has_echo = false;
+        peer->has_echo = peer->echo_relayed = false;
         peer->echo_ts_ns = peer->announced_ts_ns = peer->recorded_ts_ns = 0;
+        peer->seen_hb = peer->relayed_ns = 0;
     }
     core->lead = (struct lead){0};
 }

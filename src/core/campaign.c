@@ -243,8 +243,7 @@ static void propose_own_members(struct core *core)
             member->voter = member->voter || core->stand.forcing;
         } else if (core->stand.founding && peer != NULL) {
             member->store_id = peer->answer_store_id;
-        } else if (core->stand.forcing && peer != NULL && peer->heard &&
-                   core->now_ns - peer->heard_ns < who_silence_ns(core)) {
+        } else if (core->stand.forcing && peer != NULL && who_speaks(core, peer)) {
             member->store_id = peer->store_id;
         }
     }

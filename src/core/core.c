@@ -7,6 +7,7 @@
 #include "core/chain.h"
 #include "core/digests.h"
 #include "core/lives.h"
+#include "core/relay.h"
 #include "core/risk.h"
 #include "core/stand.h"
 #include "core/waiting.h"
@@ -36,6 +37,7 @@ struct core *core_new(const struct core_config *config, const struct core_boot *
     reads_init(core);
     rng_seed(&core->rng, config->seed);
     core->born_ns = core->now_ns = now_ns;
+    relay_begins(core);
     core->notice.earned_ns = now_ns;
     core->cluster_id = boot->cluster_id;
     core->store_id = boot->store_id;

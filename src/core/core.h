@@ -46,7 +46,8 @@ void core_flush(struct core *core, uint64_t now_ns, struct core_actions *actions
 uint64_t core_next_wake_ns(const struct core *core);
 
 /* Whether statuses may be taken later, with the next event or the next flush: this node follows a
- * primary, and nothing that it does waits for what other replicas say. As after any flush. */
+ * primary, and nothing that it does waits for what other replicas say. As after any flush. One that
+ * asks this node to relay (R72) is better taken at once. */
 bool core_hears_late(const struct core *core);
 
 /* Asserts every invariant of docs/protocol.md §12 that one node can see. The simulator calls it

@@ -60,8 +60,7 @@ static struct opinion opinion(const struct core *core, uint64_t first)
         else if (peer->equal_seq >= first)
             opinion.agree++;
         else
-            opinion.undecided += peer->shown.seq >= first && peer->heard &&
-                                 core->now_ns - peer->heard_ns < who_silence_ns(core);
+            opinion.undecided += peer->shown.seq >= first && who_speaks(core, peer);
     }
     return opinion;
 }

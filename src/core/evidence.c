@@ -50,7 +50,15 @@ static void add_evidence(struct core *core, uint64_t last, uint64_t ts_ns)
         core->proof.pending[core->proof.pending_count++] = evidence;
 }
 
-void evidence_read(struct core *core, const struct core_echoes *echoes)
+/* How the way to the primary and back stands (R72). */
+static void note_way(struct core *core, const struct core_echo *echo, bool relayed)
+{
+    core->follow.proven_ns = max_u64(core->follow.proven_ns, echo->ts_ns);
+    if (!relayed && !echo->relayed)
+        core->follow.echoed_ns = max_u64(core->follow.echoed_ns, echo->ts_ns);
+}
+
+void evidence_read(struct core *core, const struct core_echoes *echoes, bool relayed)
 {
     for (uint32_t i = 0; i < echoes->count; i++) {
         const struct core_echo *echo = &echoes->list[i];
@@ -60,8 +68,10 @@ void evidence_read(struct core *core, const struct core_echoes *echoes)
                     mutated(core, OLD_BOOT_ACCEPTED);
         /* R8, R35: a time stamp of a former life says nothing on this clock. No primary's log is
          * empty: an echo that speaks of no record proves nothing. */
-        if (mine && echoes->last > 0 && echo->ts_ns <= core->now_ns)
-            add_evidence(core, echoes->last, echo->ts_ns);
+        if (!mine || echoes->last == 0 || echo->ts_ns > core->now_ns)
+            continue;
+        note_way(core, echo, relayed);
+        add_evidence(core, echoes->last, echo->ts_ns);
     }
     if (mutated(core, ARRIVAL_IS_EVIDENCE))
         add_evidence(core, core->log.durable, core->now_ns);

@@ -6,6 +6,7 @@
 
 void evidence_forget(struct core *core);
 void evidence_weigh(struct core *core);
-void evidence_read(struct core *core, const struct core_echoes *echoes);
+/* `relayed`: they came through another node */
+void evidence_read(struct core *core, const struct core_echoes *echoes, bool relayed);
 
 #endif

@@ -5,6 +5,7 @@
 #include "core/evidence.h"
 #include "core/failover.h"
 #include "core/lease.h"
+#include "core/relay.h"
 #include "core/stand.h"
 #include "core/who.h"
 #include "core/work.h"
@@ -26,6 +27,7 @@ void follow_reset(struct core *core)
 {
     follow_detach(core);
     core->follow = (struct follow){.attach = core->follow.attach};
+    relay_begins(core);
     evidence_forget(core);
 }
 
@@ -83,15 +85,24 @@ void follow_withdraw_consent(struct core *core)
     core->fork.accepting = false;
 }
 
-/* The primary has said something newer than all that was heard of it. Records that name a heartbeat
- * count as that heartbeat: they left after it. */
-void follow_heard(struct core *core)
+/* The primary itself has said something newer than all that came from it before. Records that name
+ * a heartbeat count as that heartbeat: they left after it. It is what the next status answers
+ * (R73), and what this node promises for (R30). */
+void follow_heard_directly(struct core *core, uint64_t hb_id)
 {
+    core->follow.direct_hb = hb_id;
+    core->follow.direct_ns = core->now_ns;
+    lease_promise(core);
+}
+
+/* What was said is newer than all that was heard, by whichever way. */
+void follow_heard(struct core *core, uint64_t hb_id)
+{
+    core->follow.hb_id = max_u64(core->follow.hb_id, hb_id);
     failover_heard(core);
     core->follow.heard = core->hearing.contacted = true;
     core->follow.suspect = false;
     core->hearing.heartbeat_ns = core->hearing.contact_ns = core->hearing.live_ns = core->now_ns;
     core->hearing.live_owner = core->epoch.owner;
-    lease_promise(core);
     stand_plan(core);
 }

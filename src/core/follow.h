@@ -11,6 +11,7 @@ void follow_retry(struct core *core);
 void follow_fork_ends(struct core *core);
 void follow_withdraw_consent(struct core *core);
 void follow_fork(struct core *core, uint64_t common);
-void follow_heard(struct core *core);
+void follow_heard_directly(struct core *core, uint64_t hb_id);
+void follow_heard(struct core *core, uint64_t hb_id);
 
 #endif

@@ -7,6 +7,7 @@
 #include "core/commit.h"
 #include "core/doubt.h"
 #include "core/log_time.h"
+#include "core/relay.h"
 #include "core/transfer.h"
 #include "core/who.h"
 
@@ -17,20 +18,91 @@ static uint64_t sent_ns(const struct core *core, uint64_t heartbeat)
     return core->lead.hb_sent[heartbeat % LIMIT_HEARTBEATS_IN_FLIGHT].ns;
 }
 
+/* The newest time stamp of the life whose samples are kept, and who brought it. */
+static struct sample newest_of(const struct peer *peer)
+{
+    if (peer->sample_count > 0)
+        return peer->samples[peer->sample_count - 1];
+    return (struct sample){.ts_ns = peer->echo_ts_ns, .relayed = peer->echo_relayed};
+}
+
 /* s_conf is always the moment of a heartbeat, so of all that arrives between two of them the newest
  * will do. When there is no room for more the oldest stay: s_conf reaches them first. */
-void heartbeat_sample(struct core *core, struct peer *peer, uint64_t ts_ns)
+static void add_sample(struct core *core, struct peer *peer, struct sample sample)
 {
     if (peer->sample_count > 0) {
         struct sample *newest = &peer->samples[peer->sample_count - 1];
         if (newest->arrival_ns > sent_ns(core, core->lead.hb_id)) {
-            newest->ts_ns = max_u64(newest->ts_ns, ts_ns);
+            newest->relayed =
+                sample.ts_ns > newest->ts_ns ? sample.relayed : newest->relayed && sample.relayed;
+            newest->ts_ns = max_u64(newest->ts_ns, sample.ts_ns);
             newest->arrival_ns = core->now_ns;
             return;
         }
     }
     if (peer->sample_count < SAMPLES)
-        peer->samples[peer->sample_count++] = (struct sample){ts_ns, core->now_ns};
+        peer->samples[peer->sample_count++] = sample;
+}
+
+static bool is_voice(const struct peer *peer, uint64_t store_id, uint64_t boot)
+{
+    return peer->voice.store_id == store_id && peer->voice.boot == boot;
+}
+
+static void begin_voice(struct peer *peer, uint64_t store_id, uint64_t boot)
+{
+    peer->voice.store_id = store_id;
+    peer->voice.boot = boot;
+    peer->sample_count = 0;
+    peer->has_echo = peer->echo_relayed = false;
+    peer->echo_ts_ns = peer->announced_ts_ns = peer->recorded_ts_ns = 0;
+}
+
+void heartbeat_seen(const struct core *core, struct peer *peer, uint64_t hb_id)
+{
+    if (hb_id <= core->lead.hb_id) /* what was never sent nobody can have heard: hostile */
+        peer->seen_hb = max_u64(peer->seen_hb, hb_id);
+}
+
+void heartbeat_sample(struct core *core, struct peer *peer, uint64_t ts_ns)
+{
+    /* What was heard of another life is on another clock (R35). And what the peer says itself is no
+     * older than what a relay has told of it, unless the relay has lied. */
+    struct sample newest = newest_of(peer);
+    if (!is_voice(peer, peer->store_id, peer->boot) || (newest.relayed && newest.ts_ns > ts_ns))
+        begin_voice(peer, peer->store_id, peer->boot);
+    add_sample(core, peer, (struct sample){.ts_ns = ts_ns, .arrival_ns = core->now_ns});
+}
+
+/* R73. While the peer is heard itself nobody speaks for it. Else it may have begun another life
+ * since. */
+static bool may_be_relayed(const struct core *core, const struct peer *peer,
+                           const struct core_msg *msg)
+{
+    bool silent =
+        !peer->heard || core->now_ns - peer->heard_ns > core->config.heartbeat_interval_ns;
+    bool former = peer->voice.store_id == msg->relayed_status.store_id &&
+                  msg->relayed_status.boot < peer->voice.boot;
+    return silent && !former;
+}
+
+void heartbeat_sample_relayed(struct core *core, struct peer *peer, const struct core_msg *msg)
+{
+    uint64_t store_id = msg->relayed_status.store_id;
+    uint64_t ts_ns = msg->relayed_status.ts_ns;
+    if (!may_be_relayed(core, peer, msg))
+        return;
+    if (!is_voice(peer, store_id, msg->relayed_status.boot))
+        begin_voice(peer, store_id, msg->relayed_status.boot);
+    peer->relayed_ns = core->now_ns;
+    heartbeat_seen(core, peer, msg->relayed_status.seen_hb);
+    if (ts_ns <= newest_of(peer).ts_ns)
+        return; /* late */
+    add_sample(core, peer, (struct sample){ts_ns, core->now_ns, true});
+    if (mutated(core, RELAYED_UNCONFIRMED)) {
+        peer->has_echo = peer->echo_relayed = true;
+        peer->echo_ts_ns = ts_ns;
+    }
 }
 
 /* The newest sample that arrived at or before s_conf; older ones are done with. */
@@ -40,8 +112,11 @@ static void choose_echo(struct core *core, struct peer *peer)
     bool unconfirmed = mutated(core, ECHO_UNCONFIRMED);
     while (used < peer->sample_count &&
            (unconfirmed || peer->samples[used].arrival_ns <= core->lead.confirmed_ns)) {
+        const struct sample *sample = &peer->samples[used];
+        if (!peer->has_echo || sample->ts_ns >= peer->echo_ts_ns)
+            peer->echo_relayed = sample->relayed;
         peer->has_echo = true;
-        peer->echo_ts_ns = max_u64(peer->echo_ts_ns, peer->samples[used].ts_ns);
+        peer->echo_ts_ns = max_u64(peer->echo_ts_ns, sample->ts_ns);
         used++;
     }
     memmove(peer->samples, peer->samples + used,
@@ -62,8 +137,8 @@ static bool has_news(struct core *core)
 
 static void add_echo(const struct peer *peer, struct core_echoes *out)
 {
-    out->list[out->count++] =
-        (struct core_echo){peer->id, peer->boot, peer->echo_ts_ns, peer->store_id};
+    out->list[out->count++] = (struct core_echo){peer->id, peer->voice.boot, peer->echo_ts_ns,
+                                                 peer->voice.store_id, peer->echo_relayed};
 }
 
 /* What was acknowledged before an echoed status was sent was stored here before the status came,
@@ -106,6 +181,7 @@ static void publish_heartbeat(struct core *core)
     msg->heartbeat.log_ms = log_time_ms(core);
     msg->heartbeat.successor = transfer_successor(core);
     doubt_tell(core, &msg->heartbeat.verdicts);
+    relay_missed(core, &msg->heartbeat.missed);
     memcpy(msg->heartbeat.rpc, core->config.rpc, sizeof msg->heartbeat.rpc);
     msg->heartbeat.echoes.last = echoes_last(core);
     for (uint32_t i = 0; i < core->peer_count; i++) {
@@ -132,12 +208,20 @@ static void send_heartbeat(struct core *core)
 
 /* ---- Evidence without waiting for the next interval (R36) ------------------------------------ */
 
+static bool may_answer(const struct core *core, const struct peer *peer)
+{
+    uint64_t relayed_for_ns = 2 * core->config.heartbeat_interval_ns;
+    bool relayed = peer->relayed_ns != 0 && core->now_ns - peer->relayed_ns < relayed_for_ns;
+    return relayed || who_speaks(core, peer);
+}
+
+/* Those who have seen it through a relay, too: it is to their evidence that it makes a difference
+ * (R73). */
 static bool all_have_answered(const struct core *core, uint64_t heartbeat)
 {
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
-        bool speaks = peer->heard && core->now_ns - peer->heard_ns < who_silence_ns(core);
-        if (speaks && peer->answered_hb < heartbeat)
+        if (may_answer(core, peer) && max_u64(peer->answered_hb, peer->seen_hb) < heartbeat)
             return false;
     }
     return true;

@@ -115,7 +115,7 @@ void lives_request(struct core *core, struct peer *peer, uint64_t ticket,
             answer->lasted = peer->life;
         if (remembers(core, peer))
             answer->newest = present_life(peer);
-        answer->speaks = peer->heard && core->now_ns - peer->heard_ns < who_silence_ns(core);
+        answer->speaks = who_speaks(core, peer);
         note_older(core, peer, &msg->header, &answer->lasted);
     }
     act_answer(core, ticket, reply);

@@ -20,6 +20,7 @@ struct core_echo {
     uint64_t boot;
     uint64_t ts_ns;
     uint64_t store_id; /* with boot: which life's clock ts_ns is of */
+    bool relayed;      /* the status had come through a relay (R72) */
 };
 
 /* What the primary has heard of replicas before s_conf (R36): it speaks of data that hold
@@ -65,6 +66,22 @@ enum core_msg_type {
     CORE_MSG_LIFE_ANSWER,
     /* the primary asks the receiver to stand at once (R26); answered by a VOTE_ANSWER */
     CORE_MSG_TRANSFER,
+    /* stream: what a relay passes on (R72) */
+    CORE_MSG_RELAYED_HEARTBEAT, /* of the primary of the header's epoch: `heartbeat` */
+    CORE_MSG_RELAYED_STATUS,    /* of a replica: `relayed_status` */
+};
+
+/* What a node says of its way to the primary of its epoch and back (R72). */
+enum core_hearing {
+    CORE_HEARING_UNSAID, /* it leads; or it is of an older version */
+    CORE_HEARING_DIRECT, /* it hears the primary, and the primary hears it */
+    CORE_HEARING_LOST,
+};
+
+/* Nodes that the sender does not hear. */
+struct core_missed {
+    uint32_t count;
+    struct candor_node_id list[LIMIT_NODES];
 };
 
 enum core_verdict { CORE_REFUSED, CORE_CONTINUE, CORE_TRUNCATE_TO, CORE_SNAPSHOT };
@@ -93,11 +110,12 @@ struct core_msg {
             struct candor_node_id successor;
             struct core_echoes echoes;
             struct core_verdicts verdicts;
+            struct core_missed missed;
             char rpc[LIMIT_ADDRESS_BYTES];
         } heartbeat;
         struct {
             uint64_t ts_ns;
-            uint64_t hb_id;
+            uint64_t hb_id; /* newest heartbeat that came from the primary itself */
             uint64_t last;
             uint64_t durable;
             uint64_t match;
@@ -108,7 +126,19 @@ struct core_msg {
             uint64_t rewinds;        /* how often that state went back or was replaced */
             /* it elects nobody else for so long after that heartbeat (R30); 0: no promise */
             uint64_t promise_ns;
+            uint64_t seen_hb; /* newest heartbeat heard, through a relay too */
+            enum core_hearing hearing;
+            struct candor_node_id relay; /* who is asked to relay (R72); "": nobody */
+            struct core_missed missed;
         } status;
+        /* All that a relay passes on of a status: nothing of it counts for a majority (R73). */
+        struct {
+            struct candor_node_id node; /* whose, in which life */
+            uint64_t store_id;
+            uint64_t boot;
+            uint64_t ts_ns;
+            uint64_t seen_hb;
+        } relayed_status;
         struct {
             uint64_t last;
             uint64_t commit;    /* what the sender knows as committed */
@@ -116,6 +146,7 @@ struct core_msg {
             /* In an event: the shell looks up the chain of its own log at `last`; seq 0 where it
              * holds none. */
             struct chain_at here;
+            uint64_t here_rewinds; /* how often that log had gone back before it was looked up */
             /* In an event: the sender's; in an action: the core's own. */
             struct epoch_history history;
         } attach;

@@ -44,11 +44,11 @@ static void tell_state(struct core *core, const struct core_view *view,
         snprintf(bound, sizeof bound, "%" PRIu64, fresh->bound_ms);
     act_log(core, level_of(fresh->state),
             "state_changed from=%s to=%s role=%s primary=%s heartbeat_age_ms=%s bound_ms=%s "
-            "applied=%" PRIu64 " changes=%" PRIu64,
+            "cut_off=%s applied=%" PRIu64 " changes=%" PRIu64,
             candor_state_name(core->notice.logged), candor_state_name(fresh->state),
             candor_role_name(fresh->role),
-            node_id_empty(view->primary) ? "none" : view->primary.text, age, bound, view->applied,
-            core->notice.changes);
+            node_id_empty(view->primary) ? "none" : view->primary.text, age, bound,
+            candor_cut_off_name(fresh->cut_off), view->applied, core->notice.changes);
     core->notice.logged = fresh->state;
     core->notice.changes = 0;
 }

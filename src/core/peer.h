@@ -8,6 +8,7 @@
 struct sample {
     uint64_t ts_ns;
     uint64_t arrival_ns;
+    bool relayed;
 };
 
 enum { SAMPLES = 16, LOST_DISKS = 4 };
@@ -38,6 +39,13 @@ struct peer {
     uint64_t reset_ns; /* when its connection was last dropped */
     enum candor_state state;
     bool no_room; /* its disk is full, as its newest Status says */
+    /* What its newest Status says of who hears whom (R72, R74). */
+    enum core_hearing hearing;
+    struct candor_node_id relay; /* whom it asks to relay; "": nobody */
+    bool misses_me;
+    /* What was passed on for it last (R72). */
+    uint64_t passed_hb;
+    uint64_t passed_ns;
     bool foreign_logged;
     bool impostor_logged;
     bool epoch_logged; /* one that it named and that was not adopted */
@@ -51,10 +59,17 @@ struct peer {
     uint64_t match;       /* verified and durable there (R16) */
     uint64_t answered_hb; /* newest heartbeat it answered; 0: none */
     uint64_t promise_ns;  /* R30 */
+    struct {
+        uint64_t store_id;
+        uint64_t boot;
+    } voice; /* of which life the samples and the echo are: a relay may know a newer one (R73) */
     struct sample samples[SAMPLES];
     uint32_t sample_count;
     bool has_echo;
     uint64_t echo_ts_ns;
+    bool echo_relayed;
+    uint64_t seen_hb;    /* newest heartbeat that it has heard, by whichever way (R73) */
+    uint64_t relayed_ns; /* when a relay last brought a word of it; 0: never */
     /* The newest echo that heartbeats, and that records have carried to it. */
     uint64_t announced_ts_ns;
     uint64_t recorded_ts_ns;

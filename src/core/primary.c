@@ -72,6 +72,7 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
     if (!epoch_equal(msg->header.epoch, core->epoch))
         return;
     note_answer(core, peer, msg->status.hb_id);
+    heartbeat_seen(core, peer, msg->status.seen_hb);
     peer->promise_ns = msg->status.promise_ns;
     peer->no_room = msg->status.no_room;
     heartbeat_sample(core, peer, msg->status.ts_ns);
@@ -92,6 +93,21 @@ void primary_status(struct core *core, struct peer *peer, const struct core_msg 
         peer->match = max_u64(peer->match, match);
     commit_confirm(core);
     commit_advance(core);
+}
+
+/* R73: it brings the replica its evidence, and is no answer: majorities are made of what nodes have
+ * said themselves. */
+void primary_relayed_status(struct core *core, const struct peer *relay, const struct core_msg *msg)
+{
+    struct peer *peer = who_peer(core, msg->relayed_status.node);
+    bool of_this_epoch = epoch_equal(msg->header.epoch, core->epoch);
+    if (!of_this_epoch || peer == NULL || peer == relay || msg->relayed_status.store_id == 0)
+        return;
+    heartbeat_sample_relayed(core, peer, msg);
+    if (mutated(core, RELAYED_COUNTED)) {
+        note_answer(core, peer, msg->relayed_status.seen_hb);
+        commit_confirm(core);
+    }
 }
 
 /* More records of this very epoch than this core knows to be durable can only have come from its

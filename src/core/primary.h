@@ -10,6 +10,8 @@ void primary_digest_noted(struct core *core);
 /* a published group could not be stored */
 void primary_withdrawn(struct core *core, struct candor_epoch epoch);
 void primary_status(struct core *core, struct peer *peer, const struct core_msg *msg);
+void primary_relayed_status(struct core *core, const struct peer *relay,
+                            const struct core_msg *msg);
 void primary_attach(struct core *core, struct peer *peer, uint64_t ticket,
                     const struct core_msg *msg);
 void primary_tick(struct core *core);

@@ -15,7 +15,7 @@ static bool names_lost_disks(const struct core *core)
         return false;
     for (uint32_t i = 0; i < core->peer_count; i++) {
         const struct peer *peer = &core->peers[i];
-        bool speaks = peer->heard && core->now_ns - peer->heard_ns < who_silence_ns(core);
+        bool speaks = who_speaks(core, peer);
         if (speaks && campaign_peer_votes(core, peer) && !who_is_member(core, peer))
             return true;
     }

@@ -7,6 +7,7 @@
 #include "core/evidence.h"
 #include "core/follow.h"
 #include "core/log_time.h"
+#include "core/relay.h"
 #include "core/risk.h"
 #include "core/status.h"
 #include "core/who.h"
@@ -21,7 +22,7 @@ void records_fetch(struct core *core)
         return;
     struct core_msg *msg = act_message(core, CORE_MSG_FETCH);
     msg->fetch.from_seq = core->log.last + 1;
-    core->follow.fetch_nonce = act_call(core, core->epoch.owner, msg);
+    core->follow.fetch_nonce = act_call(core, relay_source(core), msg);
 }
 
 /* Records that do not follow from what is here: the attach was wrong, or the bytes are. */
@@ -127,10 +128,10 @@ void records_take(struct core *core, const struct core_msg *msg)
     }
     core->follow.announced = max_u64(core->follow.announced, core->log.last);
     commit_learn(core, msg->records.commit);
-    evidence_read(core, &msg->records.echoes);
-    if (core->follow.heard && msg->records.hb_id > core->follow.hb_id) {
-        core->follow.hb_id = msg->records.hb_id;
-        follow_heard(core);
+    evidence_read(core, &msg->records.echoes, false);
+    if (core->follow.heard && msg->records.hb_id > core->follow.direct_hb) {
+        follow_heard_directly(core, msg->records.hb_id);
+        follow_heard(core, msg->records.hb_id);
     }
 }
 
@@ -138,8 +139,14 @@ void records_fetched(struct core *core, const struct core_msg *msg)
 {
     core->follow.fetch_nonce = 0;
     bool here = core->follow.attach == ATTACH_DONE && epoch_equal(msg->header.epoch, core->epoch);
+    bool from_primary = node_id_equal(msg->header.node, core->epoch.owner);
     if (!here)
         return;
+    /* a relay's log may begin later than the primary's, or be given up */
+    if (!msg->fetch_answer.ok && !from_primary) {
+        core->hearing.fetch_retry_ns = core->now_ns + core->config.heartbeat_interval_ns;
+        return;
+    }
     if (!msg->fetch_answer.ok) {
         follow_detach(core);
         follow_retry(core);
@@ -155,6 +162,9 @@ void records_fetched(struct core *core, const struct core_msg *msg)
         records_fetch(core);
     else if (taken == NOT_NOW)
         core->hearing.fetch_retry_ns = core->now_ns + core->config.heartbeat_interval_ns;
+    /* the relay does not have them either, yet */
+    else if (!from_primary && core->log.last < core->follow.announced)
+        core->hearing.fetch_retry_ns = core->now_ns + core->config.heartbeat_interval_ns / 4;
 }
 
 /* Nothing of the failed work was stored: forget that it was accepted; it is fetched again later.

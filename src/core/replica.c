@@ -10,6 +10,7 @@
 #include "core/follow.h"
 #include "core/log_time.h"
 #include "core/records.h"
+#include "core/relay.h"
 #include "core/status.h"
 #include "core/who.h"
 
@@ -29,20 +30,24 @@ static void leave_other_log(struct core *core)
 
 /* ---- Heartbeats and statuses ----------------------------------------------------------------- */
 
-void replica_heartbeat(struct core *core, const struct core_msg *msg)
+/* Repeated, or late: no sign of life. What it proves stays proven. */
+static void take_again(struct core *core, const struct core_msg *msg, bool relayed)
 {
-    if (core->follow.heard && msg->heartbeat.hb_id <= core->follow.hb_id) {
-        /* Repeated, or late: no sign of life. What it proves stays proven. */
-        /* records that name it may have overtaken it */
-        if (msg->heartbeat.hb_id == core->follow.hb_id)
-            core->hearing.successor = msg->heartbeat.successor;
-        commit_learn(core, msg->heartbeat.commit);
-        evidence_read(core, &msg->heartbeat.echoes);
-        return;
-    }
-    follow_heard(core);
-    core->follow.hb_id = msg->heartbeat.hb_id;
-    core->hearing.successor = msg->heartbeat.successor;
+    commit_learn(core, msg->heartbeat.commit);
+    evidence_read(core, &msg->heartbeat.echoes, relayed);
+}
+
+/* Records of the last interval may still be on their way; older ones were lost. To whom a relay
+ * passes heartbeats on, no records come by themselves (R72). */
+static bool lacks_records(const struct core *core, bool relayed)
+{
+    uint64_t announced = relayed ? core->follow.announced : core->follow.announced_before;
+    return core->follow.attach == ATTACH_DONE && core->log.last < announced && who_settled(core);
+}
+
+static void take_news(struct core *core, const struct core_msg *msg, bool relayed)
+{
+    follow_heard(core, msg->heartbeat.hb_id);
     core->follow.announced_before = core->follow.announced;
     core->follow.announced = max_u64(core->follow.announced, msg->heartbeat.last);
     memcpy(core->follow.primary_rpc, msg->heartbeat.rpc, sizeof core->follow.primary_rpc);
@@ -54,12 +59,42 @@ void replica_heartbeat(struct core *core, const struct core_msg *msg)
         log_time_told(core, core->epoch, msg->heartbeat.log_ms);
     doubt_verdict(core, &msg->heartbeat.verdicts);
     commit_learn(core, msg->heartbeat.commit);
-    evidence_read(core, &msg->heartbeat.echoes);
+    evidence_read(core, &msg->heartbeat.echoes, relayed);
     core->hearing.status_owed = true;
-    /* Records of the last interval may still be on their way; older ones were lost. */
-    if (core->follow.attach == ATTACH_DONE && core->log.last < core->follow.announced_before &&
-        who_settled(core))
+    if (lacks_records(core, relayed))
         records_fetch(core);
+}
+
+void replica_heartbeat(struct core *core, const struct core_msg *msg)
+{
+    bool news = !core->follow.heard || msg->heartbeat.hb_id > core->follow.direct_hb;
+    if (news)
+        follow_heard_directly(core, msg->heartbeat.hb_id);
+    /* R26: by the primary itself; records that name it may have overtaken it */
+    if (msg->heartbeat.hb_id == core->follow.direct_hb)
+        core->hearing.successor = msg->heartbeat.successor;
+    if (news)
+        take_news(core, msg, false);
+    else
+        take_again(core, msg, false);
+    relay_heartbeat(core, msg);
+}
+
+/* R73: it counts as heard, and for what it proves; it is not answered. Nobody is believed who was
+ * not asked. */
+void replica_relayed(struct core *core, const struct peer *peer, const struct core_msg *msg)
+{
+    bool asked = core->phase < PHASE_OPENING && epoch_equal(msg->header.epoch, core->epoch) &&
+                 node_id_equal(core->follow.relay, peer->id);
+    if (!asked)
+        return;
+    relay_passed(core);
+    if (!core->follow.heard || msg->heartbeat.hb_id > core->follow.hb_id)
+        take_news(core, msg, true);
+    else
+        take_again(core, msg, true);
+    if (mutated(core, RELAY_LOOPS))
+        relay_heartbeat(core, msg);
 }
 
 /* One status answers all heartbeats and records that came together. What is owed waits for its
@@ -74,6 +109,7 @@ static void say_how_it_stands(struct core *core)
 
 void replica_tick(struct core *core)
 {
+    relay_choose(core);
     if (core->phase < PHASE_OPENING)
         say_how_it_stands(core);
     attach_tick(core);
@@ -91,7 +127,7 @@ uint64_t replica_wake_ns(const struct core *core)
 {
     if (core->phase >= PHASE_OPENING)
         return UINT64_MAX;
-    uint64_t wake_ns = core->hearing.status_due_ns;
+    uint64_t wake_ns = min_u64(core->hearing.status_due_ns, relay_wake_ns(core));
     if (core->fork.ticket != 0)
         wake_ns = min_u64(wake_ns, core->fork.deadline_ns);
     if (core->follow.attach == ATTACH_NONE && core->follow.heard &&

@@ -5,6 +5,8 @@
 #include "core/state.h"
 
 void replica_heartbeat(struct core *core, const struct core_msg *msg);
+/* a heartbeat that `peer` has passed on */
+void replica_relayed(struct core *core, const struct peer *peer, const struct core_msg *msg);
 /* the hard state is stored */
 void replica_saved(struct core *core);
 void replica_tick(struct core *core);

@@ -24,7 +24,7 @@ void room_note(struct core *core, bool no_room)
 static bool may_take_over(const struct core *core, const struct peer *peer)
 {
     const struct member *member = members_find(&core->log.members, peer->id);
-    bool speaks = peer->heard && core->now_ns - peer->heard_ns < who_silence_ns(core);
+    bool speaks = who_speaks(core, peer);
     return member != NULL && member->voter && who_is_member(core, peer) && speaks &&
            !peer->no_room && peer->differs_seq == 0 && peer->match == core->log.durable &&
            peer->match > 0;

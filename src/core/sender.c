@@ -80,9 +80,15 @@ static void peer_reborn(struct core *core, struct peer *peer, const struct core_
     peer->no_room = false;
     peer->shown = (struct digest_at){0};
     peer->equal_seq = peer->differs_seq = 0;
+    peer->voice.store_id = header->store_id;
+    peer->voice.boot = header->boot;
     peer->sample_count = 0;
-    peer->has_echo = false;
+    peer->has_echo = peer->echo_relayed = false;
     peer->echo_ts_ns = peer->announced_ts_ns = peer->recorded_ts_ns = 0;
+    peer->seen_hb = peer->relayed_ns = 0;
+    peer->hearing = CORE_HEARING_UNSAID;
+    peer->relay = (struct candor_node_id){0};
+    peer->misses_me = false;
 }
 
 static void note_impostor(struct core *core, struct peer *at, const struct core_header *header)
@@ -120,7 +126,7 @@ struct peer *sender_known(struct core *core, struct candor_node_id dialled,
     if (!old_life && (peer->store_id != header->store_id || peer->boot != header->boot))
         peer_reborn(core, peer, header);
     /* it lasts while it is heard all the time (R62) */
-    if (!peer->heard || core->now_ns - peer->heard_ns >= who_silence_ns(core))
+    if (!who_speaks(core, peer))
         peer->life_since_ns = core->now_ns;
     peer->heard = true;
     peer->heard_ns = core->now_ns;

@@ -16,6 +16,7 @@
  *   transfer   handing over                  voters     who counts
  *   room       a full disk hands over        evidence   what proves freshness
  *   follow     following begins and ends     resync     snapshots at a replica
+ *   relay      what nodes pass on for each other
  *   doubt      whether equal positions hold equal data
  *   heartbeat  heartbeats, and the evidence that they and records carry
  *   wait       reads that wait               writes     writes, until they are acknowledged
@@ -143,11 +144,20 @@ struct follow {
     uint64_t fetch_nonce; /* 0: none under way */
     bool heard;
     bool suspect;              /* the primary's connection closed since its last heartbeat (R22) */
-    uint64_t hb_id;            /* the newest heartbeat heard */
+    uint64_t hb_id;            /* the newest heartbeat heard, through a relay too */
+    uint64_t direct_hb;        /* the newest that came from the primary itself; 0: none */
     uint64_t announced;        /* newest heartbeat.last or record seen */
     uint64_t announced_before; /* heartbeat.last of the heartbeat before */
     uint64_t announced_commit;
     char primary_rpc[LIMIT_ADDRESS_BYTES];
+    /* The way to the primary (R72): since the epoch was adopted, if nothing came since. */
+    uint64_t direct_ns; /* arrival of the newest heartbeat that came from it directly */
+    uint64_t echoed_ns; /* the newest own time stamp that came back directly, both ways ... */
+    uint64_t proven_ns; /* ... and by whatever way */
+    struct candor_node_id relay; /* who is asked to relay; "": nobody */
+    uint64_t relay_ns;           /* when it was first asked, or last has passed something on */
+    uint64_t relayed_ns; /* when it has passed something on first; 0: not since it was asked */
+    bool relay_logged;
 };
 
 /* What was heard of primaries, whatever their epochs. */

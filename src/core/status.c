@@ -4,6 +4,7 @@
 #include "core/act.h"
 #include "core/digests.h"
 #include "core/lease.h"
+#include "core/relay.h"
 #include "core/view.h"
 #include "core/who.h"
 
@@ -23,7 +24,10 @@ void status_publish(struct core *core)
     core_view_freshness(&view, core->log.durable, core->now_ns, &fresh);
     struct core_msg *msg = act_message(core, CORE_MSG_STATUS);
     msg->status.ts_ns = core->now_ns;
-    msg->status.hb_id = core->follow.heard ? core->follow.hb_id : 0;
+    msg->status.seen_hb = core->follow.heard ? core->follow.hb_id : 0;
+    /* R73: majorities are made of what the primary has told this node itself */
+    msg->status.hb_id =
+        mutated(core, RELAYED_ANSWERED) ? msg->status.seen_hb : core->follow.direct_hb;
     msg->status.last = core->log.last;
     msg->status.durable = core->log.durable;
     bool verified = core->follow.attach == ATTACH_DONE;
@@ -38,6 +42,9 @@ void status_publish(struct core *core)
     msg->status.digest = digests_own(core);
     msg->status.rewinds = core->log.rewinds;
     msg->status.promise_ns = lease_promise_ns(core);
+    msg->status.hearing = relay_hearing(core);
+    msg->status.relay = core->follow.relay;
+    relay_missed(core, &msg->status.missed);
     core->hearing.status_owed = false;
     act_publish(core, msg);
 }

@@ -14,6 +14,7 @@
 #include "core/primary.h"
 #include "core/promote.h"
 #include "core/records.h"
+#include "core/relay.h"
 #include "core/replica.h"
 #include "core/resync.h"
 #include "core/room.h"
@@ -39,13 +40,18 @@ static void on_stream(struct core *core, struct candor_node_id dialled, const st
     if (msg->type == CORE_MSG_HEARTBEAT) {
         epoch_founded(core);
         epoch_take_cluster(core, msg->header.cluster_id);
+        relay_hears(core, peer, &msg->heartbeat.missed);
+        peer->hearing = CORE_HEARING_UNSAID; /* it leads, or did */
+    } else if (msg->type == CORE_MSG_STATUS) {
+        relay_hears(core, peer, &msg->status.missed);
     }
     peer->epoch = msg->header.epoch;
     bool old_epoch = epoch_compare(msg->header.epoch, core->epoch) < 0;
     if (old_epoch && !mutated(core, OLD_EPOCH_ACCEPTED)) {
         if (msg->type == CORE_MSG_STATUS)
             peer->state = msg->status.state;
-        return; /* R7 */
+        peer->hearing = CORE_HEARING_UNSAID; /* it is of another primary */
+        return;                              /* R7 */
     }
     bool from_owner = node_id_equal(msg->header.node, core->epoch.owner) ||
                       (old_epoch && node_id_equal(msg->header.node, msg->header.epoch.owner));
@@ -58,8 +64,16 @@ static void on_stream(struct core *core, struct candor_node_id dialled, const st
         if (from_owner && core->phase < PHASE_OPENING)
             records_take(core, msg);
         break;
+    case CORE_MSG_RELAYED_HEARTBEAT:
+        replica_relayed(core, peer, msg);
+        break;
+    case CORE_MSG_RELAYED_STATUS:
+        if (core->phase == PHASE_PRIMARY)
+            primary_relayed_status(core, peer, msg);
+        break;
     case CORE_MSG_STATUS:
         peer->state = msg->status.state;
+        relay_status(core, peer, msg);
         if (core->phase == PHASE_PRIMARY)
             primary_status(core, peer, msg);
         else
@@ -82,7 +96,10 @@ static void on_request(struct core *core, uint64_t ticket, const struct core_msg
         vote_request(core, peer, ticket, msg);
         return;
     case CORE_MSG_ATTACH:
-        primary_attach(core, peer, ticket, msg);
+        if (core->phase == PHASE_PRIMARY)
+            primary_attach(core, peer, ticket, msg);
+        else
+            attach_compare(core, peer, ticket, msg);
         return;
     case CORE_MSG_TRANSFER:
         vote_transfer_request(core, peer, ticket, msg);
@@ -366,7 +383,8 @@ void core_flush(struct core *core, uint64_t now_ns, struct core_actions *actions
 
 bool core_hears_late(const struct core *core)
 {
-    return core->phase == PHASE_FOLLOWER && core->follow.attach == ATTACH_DONE;
+    return core->phase == PHASE_FOLLOWER && core->follow.attach == ATTACH_DONE &&
+           !relay_serves(core) && !relay_is_used(core);
 }
 
 uint64_t core_next_wake_ns(const struct core *core)

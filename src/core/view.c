@@ -46,6 +46,26 @@ static void view_freshness(const struct core *core, struct core_view *view)
     view->evidence_seq = leads ? core->lead.confirmed_last : core->proof.evidence.last;
 }
 
+static void view_ways(const struct core *core, struct core_view *view)
+{
+    bool leads = core->phase == PHASE_PRIMARY;
+    if (core->follow.relayed_ns != 0)
+        view->relay = core->follow.relay;
+    view->alone = core->peer_count == 0;
+    view->way_ns =
+        leads ? max_u64(core->lead.confirmed_ns, core->lead.opened_ns) : core->follow.proven_ns;
+    uint64_t beat_ns = core->config.heartbeat_interval_ns;
+    view->lately_ns =
+        max_u64(saturating_sub(core->config.stale_after_ns, beat_ns), beat_ns * 3 / 2);
+    for (uint32_t i = 0; i < core->peer_count; i++) {
+        const struct peer *peer = &core->peers[i];
+        if (peer->heard && !peer->misses_me)
+            view->hears_ns = max_u64(view->hears_ns, peer->heard_ns);
+        if (peer->heard && peer->hearing != CORE_HEARING_LOST)
+            view->others_ns = max_u64(view->others_ns, peer->heard_ns);
+    }
+}
+
 static void view_peers(const struct core *core, struct core_view *view)
 {
     view->peer_count = core->peer_count;
@@ -83,6 +103,7 @@ void core_view(const struct core *core, struct core_view *view)
     view->equal_seq = core->doubt.equal_seq;
     view->differs_seq = core->doubt.differs_seq;
     view_freshness(core, view);
+    view_ways(core, view);
     view->last = core->log.last;
     view->durable = core->log.durable;
     view->match = leads ? core->log.durable : core->follow.match;
@@ -108,6 +129,8 @@ void core_view(const struct core *core, struct core_view *view)
     view->stale_after_ns = core->config.stale_after_ns;
     view->reject_after_ns = core->config.reject_after_ns;
     view->drift_ppm = core->config.drift_ppm;
+    if (mutated(core, CUT_OFF_UNTOLD))
+        view->alone = true;
     if (mutated(core, NEVER_STALE))
         view->stale_after_ns = UINT64_MAX / 4;
     if (mutated(core, REDIRECT_TO_SELF)) {
@@ -162,6 +185,26 @@ static enum candor_state state_of(const struct core_view *view, bool has_bound, 
     return view->behind ? CANDOR_STATE_SYNCING : CANDOR_STATE_STALE;
 }
 
+static bool heard_lately(const struct core_view *view, uint64_t heard_ns, uint64_t now_ns)
+{
+    return heard_ns != 0 && saturating_sub(now_ns, heard_ns) < view->lately_ns;
+}
+
+/* R74. While heartbeats and the own time stamps come, by whichever way, nobody is cut off; what
+ * else is known is what the others say. */
+static enum candor_cut_off cut_off_of(const struct core_view *view, uint64_t now_ns)
+{
+    bool leads = view->role == CANDOR_ROLE_PRIMARY;
+    uint64_t open_ns =
+        leads || !view->heard ? view->way_ns : min_u64(view->way_ns, view->heartbeat_ns);
+    if (view->alone || saturating_sub(now_ns, open_ns) <= view->stale_after_ns)
+        return CANDOR_CUT_OFF_NO;
+    if (!heard_lately(view, view->hears_ns, now_ns))
+        return CANDOR_CUT_OFF_ME;
+    bool others = leads || heard_lately(view, view->others_ns, now_ns);
+    return others ? CANDOR_CUT_OFF_UNKNOWN : CANDOR_CUT_OFF_PRIMARY;
+}
+
 void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_t now_ns,
                          struct core_freshness *out)
 {
@@ -182,6 +225,7 @@ void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_
     out->applied_seq = applied;
     out->primary_seq = view->primary_seq;
     out->commit_seq = view->commit;
+    out->cut_off = cut_off_of(view, now_ns);
 }
 
 /* ---- The read contract (docs/consistency.md) ------------------------------------------------- */
@@ -224,9 +268,11 @@ static struct core_read_decision decide_session(const struct core_view *view,
     return (struct core_read_decision){CORE_WAIT, CANDOR_OK, CANDOR_REASON_NONE};
 }
 
+/* Itself: who hears it through a relay cannot call it. */
 static bool hears_primary(const struct core_view *view, const struct core_freshness *fresh)
 {
-    return fresh->has_heartbeat_age && fresh->heartbeat_age_ms <= ns_to_ms_up(view->stale_after_ns);
+    return node_id_empty(view->relay) && fresh->has_heartbeat_age &&
+           fresh->heartbeat_age_ms <= ns_to_ms_up(view->stale_after_ns);
 }
 
 struct core_read_decision core_decide_read(const struct core_view *view,

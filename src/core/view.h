@@ -36,13 +36,20 @@ struct core_view {
     bool behind;      /* has not applied what the oldest unproven heartbeat announced */
     bool admitted;    /* its store_id is a member (R4) */
     bool forked;
-    bool doubtful;         /* R59 */
-    bool outvoted;         /* a majority of the voters holds other data */
-    uint64_t equal_seq;    /* where its data were last the primary's; 0: not known */
-    uint64_t differs_seq;  /* since where they are not */
-    bool contacted;        /* a heartbeat of any epoch since the start */
-    uint64_t contact_ns;   /* its arrival: what reject_after counts from */
-    bool heard;            /* a heartbeat of this epoch */
+    bool doubtful;        /* R59 */
+    bool outvoted;        /* a majority of the voters holds other data */
+    uint64_t equal_seq;   /* where its data were last the primary's; 0: not known */
+    uint64_t differs_seq; /* since where they are not */
+    bool contacted;       /* a heartbeat of any epoch since the start */
+    uint64_t contact_ns;  /* its arrival: what reject_after counts from */
+    /* Who passes the primary's words on to it (R72); "": it hears them itself, or not at all. */
+    struct candor_node_id relay;
+    bool alone;         /* the cluster has no other node */
+    uint64_t way_ns;    /* up to when its way to the primary and back is known to be open (R74) */
+    uint64_t hears_ns;  /* arrival of the newest word of a node that has not said it misses this */
+    uint64_t others_ns; /* ... of a node that has not said it does not hear the primary */
+    uint64_t lately_ns; /* so long such words count */
+    bool heard;         /* a heartbeat of this epoch */
     uint64_t heartbeat_ns; /* its arrival */
     bool proven;           /* evidence (R36); at the primary: s_conf */
     uint64_t evidence_ns;
@@ -95,6 +102,7 @@ struct core_freshness {
     uint64_t applied_seq;
     uint64_t primary_seq;
     uint64_t commit_seq;
+    enum candor_cut_off cut_off; /* R74 */
 };
 
 /* The log's time now, as far as this node knows (R69). */

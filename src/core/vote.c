@@ -19,13 +19,6 @@ static bool hears_live_primary(const struct core *core, const struct peer *candi
            !node_id_equal(core->hearing.live_owner, candidate->id);
 }
 
-/* Who is not heard could neither be voted for nor followed: its epoch would be opened for
- * nothing. */
-static bool hears_stream_of(const struct core *core, const struct peer *candidate)
-{
-    return candidate->heard && core->now_ns - candidate->heard_ns < who_silence_ns(core);
-}
-
 /* R26: the primary wants it itself, and has said so on its own stream. */
 static bool is_successor(const struct core *core, struct candor_node_id node)
 {
@@ -59,7 +52,9 @@ static const char *refusal(struct core *core, const struct peer *candidate,
     }
     /* The request may be anybody's; what the candidate's stream says is the candidate's (R49,
      * R50). */
-    *unheard = msg->type == CORE_MSG_VOTE ? order > 0 : !hears_stream_of(core, candidate);
+    /* Who is not heard could neither be voted for nor followed: its epoch would be opened for
+     * nothing. */
+    *unheard = msg->type == CORE_MSG_VOTE ? order > 0 : !who_speaks(core, candidate);
     if (*unheard)
         return msg->type == CORE_MSG_VOTE ? "it has not heard of that epoch from a stream yet"
                                           : "it does not hear the stream of the one who asks";

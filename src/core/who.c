@@ -73,6 +73,11 @@ uint64_t who_silence_ns(const struct core *core)
     return max_u64(core->config.stale_after_ns, 5 * core->config.heartbeat_interval_ns);
 }
 
+bool who_speaks(const struct core *core, const struct peer *peer)
+{
+    return peer->heard && core->now_ns - peer->heard_ns < who_silence_ns(core);
+}
+
 bool who_hard_state_durable(const struct core *core)
 {
     return core->hard.saved == core->hard.version;

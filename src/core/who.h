@@ -23,6 +23,8 @@ bool who_is_member(const struct core *core, const struct peer *peer);
 uint64_t who_jitter_ns(struct core *core, uint64_t base_ns);
 /* who was not heard for so long has a dead connection */
 uint64_t who_silence_ns(const struct core *core);
+/* its own word has come within that time */
+bool who_speaks(const struct core *core, const struct peer *peer);
 bool who_hard_state_durable(const struct core *core);
 /* what others may be told (R7) */
 struct candor_epoch who_shown_epoch(const struct core *core);

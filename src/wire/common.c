@@ -125,6 +125,7 @@ Candor__V1__Freshness *wire_freshness(const struct core_freshness *fresh,
     f->applied_seq = fresh->applied_seq;
     f->primary_seq = fresh->primary_seq;
     f->commit_seq = fresh->commit_seq;
+    f->cut_off = (Candor__V1__CutOff)fresh->cut_off;
     if (token->pos.seq > 0)
         f->token = wire_token(token, &out->token);
     return f;
@@ -166,6 +167,10 @@ enum candor_code wire_read_freshness(const Candor__V1__Freshness *freshness,
     out->applied_seq = freshness->applied_seq;
     out->primary_seq = freshness->primary_seq;
     out->commit_seq = freshness->commit_seq;
+    /* a word of a later version says as much as none */
+    if ((int)freshness->cut_off > CANDOR_CUT_OFF_NO &&
+        (int)freshness->cut_off <= CANDOR_CUT_OFF_UNKNOWN)
+        out->cut_off = (enum candor_cut_off)freshness->cut_off;
     return CANDOR_OK;
 }
 

@@ -36,6 +36,7 @@ static void fill_echoes(const struct core_echoes *echoes, struct wire_room *room
         echo->boot = from->boot;
         echo->ts_ns = from->ts_ns;
         echo->store_id = from->store_id;
+        echo->relayed = from->relayed;
         room->echo_list[i] = echo;
     }
 }
@@ -73,6 +74,14 @@ static void fill_verdicts(const struct core_verdicts *verdicts, struct wire_room
     room->heartbeat.verdicts = room->verdict_list;
 }
 
+static size_t fill_missed(const struct core_missed *missed, struct wire_room *room)
+{
+    ASSERT_U64(missed->count, <=, LIMIT_NODES);
+    for (uint32_t i = 0; i < missed->count; i++)
+        room->missed[i] = wire_string(missed->list[i].text);
+    return missed->count;
+}
+
 static void fill_heartbeat(const struct core_msg *msg, struct wire_room *room)
 {
     Candor__V1__Heartbeat *heartbeat = &room->heartbeat;
@@ -91,8 +100,32 @@ static void fill_heartbeat(const struct core_msg *msg, struct wire_room *room)
     heartbeat->echoes = room->echo_list;
     heartbeat->echoes_last = msg->heartbeat.echoes.last;
     fill_verdicts(&msg->heartbeat.verdicts, room);
+    heartbeat->n_missed = fill_missed(&msg->heartbeat.missed, room);
+    heartbeat->missed = room->missed;
     room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_HEARTBEAT;
     room->stream.heartbeat = heartbeat;
+}
+
+static void fill_relayed_heartbeat(const struct core_msg *msg, struct wire_room *room)
+{
+    fill_heartbeat(msg, room);
+    candor__v1__relayed_heartbeat__init(&room->relayed_heartbeat);
+    room->relayed_heartbeat.heartbeat = &room->heartbeat;
+    room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_RELAYED_HEARTBEAT;
+    room->stream.relayed_heartbeat = &room->relayed_heartbeat;
+}
+
+static void fill_relayed_status(const struct core_msg *msg, struct wire_room *room)
+{
+    Candor__V1__RelayedStatus *status = &room->relayed_status;
+    candor__v1__relayed_status__init(status);
+    status->node = wire_string(msg->relayed_status.node.text);
+    status->store_id = msg->relayed_status.store_id;
+    status->boot = msg->relayed_status.boot;
+    status->ts_ns = msg->relayed_status.ts_ns;
+    status->seen_hb_id = msg->relayed_status.seen_hb;
+    room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_RELAYED_STATUS;
+    room->stream.relayed_status = status;
 }
 
 static void fill_status(const struct core_msg *msg, struct wire_room *room)
@@ -112,6 +145,11 @@ static void fill_status(const struct core_msg *msg, struct wire_room *room)
     status->rewinds = msg->status.rewinds;
     status->digest_high = msg->status.digest.digest.high;
     status->digest_low = msg->status.digest.digest.low;
+    status->seen_hb_id = msg->status.seen_hb;
+    status->hearing = (Candor__V1__Hearing)msg->status.hearing;
+    status->relay = wire_string(msg->status.relay.text);
+    status->n_missed = fill_missed(&msg->status.missed, room);
+    status->missed = room->missed;
     room->stream.kind_case = CANDOR__V1__STREAM_MESSAGE__KIND_STATUS;
     room->stream.status = status;
 }
@@ -124,6 +162,10 @@ static ProtobufCMessage *stream_message(const struct core_msg *msg, struct wire_
         fill_records(msg, room);
     else if (msg->type == CORE_MSG_HEARTBEAT)
         fill_heartbeat(msg, room);
+    else if (msg->type == CORE_MSG_RELAYED_HEARTBEAT)
+        fill_relayed_heartbeat(msg, room);
+    else if (msg->type == CORE_MSG_RELAYED_STATUS)
+        fill_relayed_status(msg, room);
     else
         fill_status(msg, room);
     return &room->stream.base;
@@ -276,6 +318,8 @@ ProtobufCMessage *wire_message(const struct core_msg *msg, struct wire_room *roo
     case CORE_MSG_RECORDS:
     case CORE_MSG_HEARTBEAT:
     case CORE_MSG_STATUS:
+    case CORE_MSG_RELAYED_HEARTBEAT:
+    case CORE_MSG_RELAYED_STATUS:
         return stream_message(msg, room);
     case CORE_MSG_ATTACH:
         return attach_message(msg, room);
@@ -370,6 +414,7 @@ static enum candor_code read_echoes(Candor__V1__Echo *const *list, size_t count,
         echo->boot = from->boot;
         echo->ts_ns = from->ts_ns;
         echo->store_id = from->store_id;
+        echo->relayed = from->relayed != 0;
     }
     out->count = (uint32_t)count;
     out->last = last;
@@ -420,6 +465,18 @@ static enum candor_code read_verdicts(const Candor__V1__Heartbeat *heartbeat,
     return CANDOR_OK;
 }
 
+static enum candor_code read_missed(char *const *list, size_t count, struct core_missed *out,
+                                    struct candor_error *err)
+{
+    enum candor_code code = CANDOR_OK;
+    if (count > LIMIT_NODES)
+        return wire_malformed(err, "missed", "more than there can be nodes");
+    for (size_t i = 0; i < count && code == CANDOR_OK; i++)
+        code = wire_read_node(list[i], "missed", &out->list[i], err);
+    out->count = (uint32_t)count;
+    return code;
+}
+
 static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, struct core_msg *out,
                                        struct candor_error *err)
 {
@@ -447,6 +504,8 @@ static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, s
                               &out->heartbeat.successor, err);
     if (code == CANDOR_OK)
         code = read_verdicts(heartbeat, &out->heartbeat.verdicts, err);
+    if (code == CANDOR_OK)
+        code = read_missed(heartbeat->missed, heartbeat->n_missed, &out->heartbeat.missed, err);
     if (code != CANDOR_OK)
         return code;
     memcpy(out->heartbeat.rpc, heartbeat->rpc, length + 1);
@@ -454,19 +513,38 @@ static enum candor_code read_heartbeat(const Candor__V1__Heartbeat *heartbeat, s
                        &out->heartbeat.echoes, err);
 }
 
+/* What a later version means by a hearing that this one does not know says as much as none. */
+static enum candor_code read_hearing(const Candor__V1__Status *status, struct core_msg *out,
+                                     struct candor_error *err)
+{
+    enum candor_code code = CANDOR_OK;
+    if (status->relay[0] != '\0')
+        code = wire_read_node(status->relay, "status.relay", &out->status.relay, err);
+    if (code == CANDOR_OK)
+        code = read_missed(status->missed, status->n_missed, &out->status.missed, err);
+    out->status.seen_hb = status->seen_hb_id;
+    if (status->hearing == CANDOR__V1__HEARING__HEARING_DIRECT ||
+        status->hearing == CANDOR__V1__HEARING__HEARING_LOST)
+        out->status.hearing = (enum core_hearing)status->hearing;
+    return code;
+}
+
 static enum candor_code read_status(const Candor__V1__Status *status, struct core_msg *out,
                                     struct candor_error *err)
 {
-    static const char *const fields[] = {
-        "status.ts_ns",      "status.hb_id",      "status.last",
-        "status.durable",    "status.match",      "status.applied",
-        "status.promise_ms", "status.digest_seq", "status.rewinds"};
+    static const char *const fields[] = {"status.ts_ns",      "status.hb_id",      "status.last",
+                                         "status.durable",    "status.match",      "status.applied",
+                                         "status.promise_ms", "status.digest_seq", "status.rewinds",
+                                         "status.seen_hb_id"};
     if (status == NULL)
         return wire_malformed(err, "status", "missing");
     const uint64_t numbers[] = {status->ts_ns,      status->hb_id,      status->last,
                                 status->durable,    status->match,      status->applied,
-                                status->promise_ms, status->digest_seq, status->rewinds};
-    enum candor_code code = check_numbers(numbers, fields, 9, err);
+                                status->promise_ms, status->digest_seq, status->rewinds,
+                                status->seen_hb_id};
+    enum candor_code code = check_numbers(numbers, fields, sizeof numbers / sizeof numbers[0], err);
+    if (code == CANDOR_OK)
+        code = read_hearing(status, out, err);
     if (code != CANDOR_OK)
         return code;
     if ((int)status->state < CANDOR_STATE_UNKNOWN || (int)status->state > CANDOR_STATE_DOUBTFUL)
@@ -487,6 +565,36 @@ static enum candor_code read_status(const Candor__V1__Status *status, struct cor
     return CANDOR_OK;
 }
 
+static enum candor_code read_relayed_heartbeat(const Candor__V1__RelayedHeartbeat *relayed,
+                                               struct core_msg *out, struct candor_error *err)
+{
+    if (relayed == NULL)
+        return wire_malformed(err, "relayed_heartbeat", "missing");
+    enum candor_code code = read_heartbeat(relayed->heartbeat, out, err);
+    out->type = CORE_MSG_RELAYED_HEARTBEAT;
+    return code;
+}
+
+static enum candor_code read_relayed_status(const Candor__V1__RelayedStatus *status,
+                                            struct core_msg *out, struct candor_error *err)
+{
+    static const char *const fields[] = {"relayed_status.boot", "relayed_status.ts_ns",
+                                         "relayed_status.seen_hb_id"};
+    if (status == NULL)
+        return wire_malformed(err, "relayed_status", "missing");
+    const uint64_t numbers[] = {status->boot, status->ts_ns, status->seen_hb_id};
+    enum candor_code code =
+        wire_read_node(status->node, "relayed_status.node", &out->relayed_status.node, err);
+    if (code == CANDOR_OK)
+        code = check_numbers(numbers, fields, sizeof numbers / sizeof numbers[0], err);
+    out->type = CORE_MSG_RELAYED_STATUS;
+    out->relayed_status.store_id = status->store_id;
+    out->relayed_status.boot = status->boot;
+    out->relayed_status.ts_ns = status->ts_ns;
+    out->relayed_status.seen_hb = status->seen_hb_id;
+    return code;
+}
+
 static enum candor_code read_stream(const Candor__V1__StreamMessage *stream, struct core_msg *out,
                                     struct candor_error *err)
 {
@@ -500,6 +608,10 @@ static enum candor_code read_stream(const Candor__V1__StreamMessage *stream, str
         return read_heartbeat(stream->heartbeat, out, err);
     case CANDOR__V1__STREAM_MESSAGE__KIND_STATUS:
         return read_status(stream->status, out, err);
+    case CANDOR__V1__STREAM_MESSAGE__KIND_RELAYED_HEARTBEAT:
+        return read_relayed_heartbeat(stream->relayed_heartbeat, out, err);
+    case CANDOR__V1__STREAM_MESSAGE__KIND_RELAYED_STATUS:
+        return read_relayed_status(stream->relayed_status, out, err);
     default:
         return wire_malformed(err, "kind", "missing");
     }

@@ -104,8 +104,10 @@ struct wire_room {
     union {
         Candor__V1__Records records;
         Candor__V1__Status status;
+        Candor__V1__RelayedStatus relayed_status;
         struct {
             Candor__V1__Heartbeat heartbeat;
+            Candor__V1__RelayedHeartbeat relayed_heartbeat;
             Candor__V1__Echo echoes[LIMIT_NODES];
             Candor__V1__Echo *echo_list[LIMIT_NODES];
             Candor__V1__StateVerdict verdicts[LIMIT_NODES];
@@ -118,6 +120,7 @@ struct wire_room {
         struct wire_life lives[2];
         struct wire_history *history; /* malloc'd */
     };
+    char *missed[LIMIT_NODES];
     bool has_history;
 };
 

@@ -272,8 +272,14 @@ void check_shown(struct world *world, struct node *node, struct candor_epoch sho
 void check_published(struct world *world, struct node *node, const struct core_msg *msg)
 {
     check_shown(world, node, msg->header.epoch);
-    if (msg->type == CORE_MSG_STATUS)
+    if (msg->type == CORE_MSG_RELAYED_HEARTBEAT || msg->type == CORE_MSG_RELAYED_STATUS) {
+        rules_passed_on(world, node, msg);
+        return;
+    }
+    if (msg->type == CORE_MSG_STATUS) {
         rules_shown(world, node, &msg->status.digest);
+        rules_answers(world, node, msg);
+    }
     char epoch[EPOCH_TEXT_BYTES];
     char promised[EPOCH_TEXT_BYTES];
     if (msg->type != CORE_MSG_STATUS)
@@ -360,7 +366,7 @@ static bool note_heard(struct node *node, uint32_t from, const struct core_msg *
 /* Records that name a newer heartbeat than came by itself count as it. */
 static void note_heartbeat(struct world *world, struct node *node, const struct core_msg *msg)
 {
-    bool beats = msg->type == CORE_MSG_HEARTBEAT;
+    bool beats = msg->type == CORE_MSG_HEARTBEAT || msg->type == CORE_MSG_RELAYED_HEARTBEAT;
     int order = epoch_compare(msg->header.epoch, node->beat.epoch);
     bool names = msg->type == CORE_MSG_RECORDS && order == 0 && msg->records.hb_id > node->beat.id;
     if (!(beats && order >= 0) && !names)
@@ -382,13 +388,15 @@ void check_heard(struct world *world, struct node *node, const struct core_msg *
         node->heard_at_ns[from->index] = world->now_ns;
     }
     note_heartbeat(world, node, msg);
+    rules_heard_directly(world, node, msg);
 }
 
 /* A heartbeat of a higher epoch that the node must drop does not count: somebody at its sender's
  * address had named a life that has not come yet (R8). */
 void check_dropped(struct node *node, const struct core_msg *msg)
 {
-    if (msg->type == CORE_MSG_HEARTBEAT && epoch_equal(node->beat.epoch, msg->header.epoch) &&
+    bool beats = msg->type == CORE_MSG_HEARTBEAT || msg->type == CORE_MSG_RELAYED_HEARTBEAT;
+    if (beats && epoch_equal(node->beat.epoch, msg->header.epoch) &&
         epoch_compare(msg->header.epoch, node->view.epoch) > 0)
         node->beat = node->beat_before;
 }
@@ -644,6 +652,7 @@ void check_freshness(struct world *world, struct node *node, const struct core_f
         check_bound(world, node, fresh, applied);
     if (!fresh->stale)
         check_not_stale(world, node, fresh);
+    rules_cut_off(world, node, fresh);
 }
 
 /* ---- Linearizable reads (I7, R32) ------------------------------------------------------------ */

@@ -266,6 +266,7 @@ static void look_up_chain(const struct node *node, struct core_msg *msg)
     const struct disk *disk = &node->disk;
     uint64_t last = msg->attach.last;
     bool held = last + 1 >= disk->first && last <= disk->last;
+    msg->attach.here_rewinds = node->view.rewinds;
     msg->attach.here =
         held ? (struct chain_at){last, disk_chain(disk, last)} : (struct chain_at){0};
 }

@@ -140,8 +140,13 @@ void rules_view(struct world *world, const struct node *node)
 /* ---- Votes (R23) ----------------------------------------------------------------------------- */
 
 /* After each event: what is taken together with others may be forgotten at the end of it. */
-void rules_hears(struct node *node)
+void rules_hears(struct world *world, struct node *node)
 {
+    bool leads = node->view.role == CANDOR_ROLE_PRIMARY;
+    struct candor_epoch follows = leads ? (struct candor_epoch){0} : node->view.epoch;
+    if (node->follows_ns == 0 || !epoch_equal(follows, node->follows))
+        node->follows_ns = local_ns(world, node);
+    node->follows = follows;
     if (node->view.role == CANDOR_ROLE_PRIMARY) {
         node->live_ns = 0;
     } else if (node->view.heard && node->view.heartbeat_ns >= node->live_ns) {
@@ -182,6 +187,74 @@ void rules_hands_over(struct world *world, const struct node *node, const struct
     if (asked->hands_over && answer->vote_answer.granted && !node->asked_to_lead)
         violate(world, "R26", "node %s stands at once, and nobody has wanted a transfer to it",
                 node->id.text);
+}
+
+/* ---- Relays (R72-R74) ------------------------------------------------------------------------ */
+
+void rules_heard_directly(struct world *world, struct node *node, const struct core_msg *msg)
+{
+    bool beats = msg->type == CORE_MSG_HEARTBEAT;
+    if (!beats && msg->type != CORE_MSG_RECORDS)
+        return;
+    uint64_t id = beats ? msg->heartbeat.hb_id : msg->records.hb_id;
+    int order = epoch_compare(msg->header.epoch, node->direct.epoch);
+    if (order > 0) {
+        node->direct_before = node->direct; /* the node may have to drop this one (R8) */
+        node->direct = (struct beat){.epoch = msg->header.epoch};
+    }
+    if (order >= 0)
+        node->direct.id = max_u64(node->direct.id, id);
+    if (beats)
+        node->came = (struct beat){msg->header.epoch, id, world->now_ns};
+}
+
+/* One hop, and at once: what is old cannot look new. */
+void rules_passed_on(struct world *world, const struct node *node, const struct core_msg *msg)
+{
+    if (msg->type == CORE_MSG_RELAYED_HEARTBEAT) {
+        bool now = node->came.ns == world->now_ns && node->came.id == msg->heartbeat.hb_id &&
+                   epoch_equal(node->came.epoch, msg->header.epoch);
+        if (!now)
+            violate(world, "R72",
+                    "node %s passes heartbeat %" PRIu64
+                    " on, which has not just come from its primary",
+                    node->id.text, msg->heartbeat.hb_id);
+        return;
+    }
+    const struct node *of = find_node(world, msg->relayed_status.node);
+    if (of == NULL || node->heard_at_ns[of->index] != world->now_ns)
+        violate(world, "R72", "node %s passes a status of %s on, which has not just come from it",
+                node->id.text, msg->relayed_status.node.text);
+}
+
+void rules_answers(struct world *world, const struct node *node, const struct core_msg *status)
+{
+    bool before = epoch_equal(node->direct_before.epoch, status->header.epoch);
+    const struct beat *direct = before ? &node->direct_before : &node->direct;
+    bool came =
+        epoch_equal(direct->epoch, status->header.epoch) && status->status.hb_id <= direct->id;
+    if (status->status.hb_id != 0 && !came)
+        violate(world, "R73",
+                "node %s answers heartbeat %" PRIu64 ", which its primary has not told it itself",
+                node->id.text, status->status.hb_id);
+}
+
+/* Who hears no heartbeat, by whichever way, says so (I10), and who says that it is cut off is not
+ * FRESH. */
+void rules_cut_off(struct world *world, const struct node *node, const struct core_freshness *fresh)
+{
+    /* its own epoch may begin anew, and end before it led */
+    bool own = node_id_equal(node->view.epoch.owner, node->id);
+    if (fresh->role == CANDOR_ROLE_PRIMARY || own || world->node_count == 1)
+        return;
+    uint64_t heard_ns = max_u64(node->beat.ns, node->follows_ns);
+    uint64_t silent_ns = saturating_sub(local_ns(world, node), heard_ns);
+    if (fresh->cut_off == CANDOR_CUT_OFF_NO && silent_ns > world->plan.stale_after_ns)
+        violate(world, "R74", "node %s has heard no heartbeat for %.3f s, and is not cut off",
+                node->id.text, (double)silent_ns / 1e9);
+    if (fresh->cut_off != CANDOR_CUT_OFF_NO && !fresh->stale)
+        violate(world, "R74", "node %s is FRESH and cut off (%s)", node->id.text,
+                candor_cut_off_name(fresh->cut_off));
 }
 
 /* ---- A full disk (R52) ----------------------------------------------------------------------- */

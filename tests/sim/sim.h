@@ -507,8 +507,15 @@ struct node {
     uint64_t commit;
     uint64_t commit_generation;
     struct beat beat;
-    struct beat beat_before;       /* the last one */
-    struct beat sent;              /* the newest heartbeat that it published */
+    struct beat beat_before; /* the last one */
+    struct beat sent;        /* the newest heartbeat that it published */
+    /* the newest that its sender itself has told, of the newest epoch and of the one before */
+    struct beat direct;
+    struct beat direct_before;
+    struct beat came; /* the last that came from its sender itself; ns: global time */
+    /* own clock: since when it follows the epoch that it follows, or leads it not any more */
+    uint64_t follows_ns;
+    struct candor_epoch follows;   /* none: it leads */
     uint64_t status_ns[SIM_NODES]; /* own clock: arrival of the newest status of each */
     struct heard heard[SIM_NODES][SIM_DISKS];
     uint64_t heard_at_ns[SIM_NODES]; /* global time: of the newest status of each */
@@ -930,7 +937,12 @@ void rules_write_taken(struct world *world, const struct node *node, const struc
 void rules_write_refused(struct world *world, const struct node *node, const struct ticket *ticket);
 void rules_write_unknown(struct world *world, const struct node *node, const struct ticket *ticket,
                          struct candor_pos pos);
-void rules_hears(struct node *node);
+void rules_hears(struct world *world, struct node *node);
+void rules_heard_directly(struct world *world, struct node *node, const struct core_msg *msg);
+void rules_passed_on(struct world *world, const struct node *node, const struct core_msg *msg);
+void rules_answers(struct world *world, const struct node *node, const struct core_msg *status);
+void rules_cut_off(struct world *world, const struct node *node,
+                   const struct core_freshness *fresh);
 void rules_write_stored(struct world *world, const struct node *node, struct write *write);
 void rules_expired(struct world *world, const struct node *node, const struct entry *entry);
 void rules_order_done(struct world *world, struct node *node, const struct ticket *ticket,

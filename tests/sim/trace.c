@@ -36,6 +36,8 @@ static const char *message_name(enum core_msg_type type)
         [CORE_MSG_READ_INDEX_ANSWER] = "READ_INDEX_ANSWER",
         [CORE_MSG_LIFE] = "LIFE",
         [CORE_MSG_LIFE_ANSWER] = "LIFE_ANSWER",
+        [CORE_MSG_RELAYED_HEARTBEAT] = "RELAYED_HEARTBEAT",
+        [CORE_MSG_RELAYED_STATUS] = "RELAYED_STATUS",
     };
     return type < sizeof names / sizeof names[0] && names[type] != NULL ? names[type] : "?";
 }
@@ -53,7 +55,8 @@ static void describe(const struct core_msg *msg, char *out, size_t bytes)
                  msg->records.batches.length, msg->records.commit);
         break;
     }
-    case CORE_MSG_HEARTBEAT: {
+    case CORE_MSG_HEARTBEAT:
+    case CORE_MSG_RELAYED_HEARTBEAT: {
         int used = snprintf(out, bytes, "hb=%" PRIu64 " last=%" PRIu64 " commit=%" PRIu64 " echo",
                             msg->heartbeat.hb_id, msg->heartbeat.last, msg->heartbeat.commit);
         for (uint32_t i = 0; i < msg->heartbeat.echoes.count && (size_t)used < bytes; i++)
@@ -63,15 +66,20 @@ static void describe(const struct core_msg *msg, char *out, size_t bytes)
                              (double)msg->heartbeat.echoes.list[i].ts_ns / 1e9);
         break;
     }
+    case CORE_MSG_RELAYED_STATUS:
+        snprintf(out, bytes, "of=%s.%" PRIu64 " ts=%.6f seen=%" PRIu64,
+                 msg->relayed_status.node.text, msg->relayed_status.boot,
+                 (double)msg->relayed_status.ts_ns / 1e9, msg->relayed_status.seen_hb);
+        break;
     case CORE_MSG_STATUS:
         snprintf(
             out, bytes,
             "ts=%.6f hb=%" PRIu64 " last=%" PRIu64 " durable=%" PRIu64 " match=%" PRIu64
-            " digest=%04x@%" PRIu64 " %s",
+            " digest=%04x@%" PRIu64 " %s relay=%s",
             (double)msg->status.ts_ns / 1e9, msg->status.hb_id, msg->status.last,
             msg->status.durable, msg->status.match,
             (unsigned)((msg->status.digest.digest.high ^ msg->status.digest.digest.low) & 0xffff),
-            msg->status.digest.seq, candor_state_name(msg->status.state));
+            msg->status.digest.seq, candor_state_name(msg->status.state), msg->status.relay.text);
         break;
     case CORE_MSG_ATTACH:
         snprintf(out, bytes, "last=%" PRIu64 " epochs=%u", msg->attach.last,

@@ -345,7 +345,7 @@ static void plan_tick(struct world *world, struct node *node)
 static void perform_all(struct world *world, struct node *node, const struct core_event *event)
 {
     core_view(node->core, &node->view);
-    rules_hears(node);
+    rules_hears(world, node);
     if (world->watcher != NULL)
         world->watcher->stepped(world, node, event);
     for (size_t i = 0; i < node->actions.count; i++) {
@@ -519,6 +519,8 @@ void node_start(struct world *world, struct node *node)
     node->commit = boot.commit;
     node->commit_generation = 0;
     node->beat = node->beat_before = (struct beat){0};
+    node->direct = node->direct_before = node->came = (struct beat){0};
+    node->follows_ns = 0;
     memset(node->status_ns, 0, sizeof node->status_ns);
     memset(node->heard_at_ns, 0, sizeof node->heard_at_ns);
     node->hinted_ns = 0;

@@ -13,8 +13,10 @@ static void who_promised_a_lease_while_it_asked_does_not_stand(void **state)
     run_ms(c, 2500);
     assert_int_equal(primary_of(c), 0);
     cut_link(c, 0, 1, true);
+    cut_link(c, 1, 2, true); /* nor does c relay (R72) */
     run_ms(c, 1000);
     cut_link(c, 0, 2, true);
+    cut_link(c, 1, 2, false);
     uint64_t cut_ns = c->now_ns;
     c->hold = true;
     while (c->held_count == 0)

@@ -75,7 +75,7 @@ static void records_round_trip(void **state)
     records.records.batches = slice_of("\0bytes\0", 7);
     records.records.hb_id = 40;
     records.records.echoes = (struct core_echoes){.last = 39, .count = 1};
-    records.records.echoes.list[0] = (struct core_echo){node_id_of("c"), 3, 1003, 5};
+    records.records.echoes.list[0] = (struct core_echo){node_id_of("c"), 3, 1003, 5, false};
     travel(&records, &message, &out);
     assert_int_equal(out.records.commit, 41);
     assert_int_equal(out.records.hb_id, 40);
@@ -103,11 +103,13 @@ static void heartbeats_round_trip(void **state)
     heartbeat.heartbeat.verdicts.count = 1;
     heartbeat.heartbeat.verdicts.list[0] =
         (struct core_state_verdict){node_id_of("c"), UINT64_MAX, 5, 6, 7, true};
+    heartbeat.heartbeat.missed.count = 1;
+    heartbeat.heartbeat.missed.list[0] = node_id_of("d");
     heartbeat.heartbeat.echoes.last = 6;
     heartbeat.heartbeat.echoes.count = LIMIT_NODES;
     for (uint32_t i = 0; i < LIMIT_NODES; i++)
         heartbeat.heartbeat.echoes.list[i] =
-            (struct core_echo){node_id_of("b"), i, 1000 + i, 7 + i};
+            (struct core_echo){node_id_of("b"), i, 1000 + i, 7 + i, i % 2 == 1};
     travel(&heartbeat, &message, &out);
     assert_int_equal(out.heartbeat.hb_id, 9);
     assert_int_equal(out.heartbeat.last, 8);
@@ -123,12 +125,44 @@ static void heartbeats_round_trip(void **state)
     assert_int_equal(out.heartbeat.verdicts.list[0].differs_seq, 6);
     assert_int_equal(out.heartbeat.verdicts.list[0].rewinds, 7);
     assert_true(out.heartbeat.verdicts.list[0].vouched);
+    assert_int_equal(out.heartbeat.missed.count, 1);
+    assert_string_equal(out.heartbeat.missed.list[0].text, "d");
     assert_int_equal(out.heartbeat.echoes.last, 6);
     assert_int_equal(out.heartbeat.echoes.count, LIMIT_NODES);
     assert_string_equal(out.heartbeat.echoes.list[31].node.text, "b");
     assert_int_equal(out.heartbeat.echoes.list[31].boot, 31);
     assert_int_equal(out.heartbeat.echoes.list[31].ts_ns, 1031);
     assert_int_equal(out.heartbeat.echoes.list[31].store_id, 38);
+    assert_true(out.heartbeat.echoes.list[31].relayed);
+    assert_false(out.heartbeat.echoes.list[30].relayed);
+    done(message, &out);
+    heartbeat.type = CORE_MSG_RELAYED_HEARTBEAT; /* as it came */
+    travel(&heartbeat, &message, &out);
+    assert_int_equal(out.heartbeat.hb_id, 9);
+    assert_string_equal(out.heartbeat.rpc, "tcp://127.0.0.1:7000");
+    assert_int_equal(out.heartbeat.echoes.count, LIMIT_NODES);
+    assert_int_equal(out.heartbeat.echoes.list[31].ts_ns, 1031);
+    assert_string_equal(out.heartbeat.verdicts.list[0].node.text, "c");
+    done(message, &out);
+}
+
+static void relayed_statuses_round_trip(void **state)
+{
+    (void)state;
+    ProtobufCMessage *message;
+    struct core_msg out;
+    struct core_msg status = message_of(CORE_MSG_RELAYED_STATUS);
+    status.relayed_status.node = node_id_of("c");
+    status.relayed_status.store_id = UINT64_MAX;
+    status.relayed_status.boot = 7;
+    status.relayed_status.ts_ns = 8;
+    status.relayed_status.seen_hb = 9;
+    travel(&status, &message, &out);
+    assert_string_equal(out.relayed_status.node.text, "c");
+    assert_int_equal(out.relayed_status.store_id, UINT64_MAX);
+    assert_int_equal(out.relayed_status.boot, 7);
+    assert_int_equal(out.relayed_status.ts_ns, 8);
+    assert_int_equal(out.relayed_status.seen_hb, 9);
     done(message, &out);
 }
 
@@ -148,6 +182,12 @@ static void statuses_round_trip(void **state)
     status.status.no_room = true;
     status.status.digest = (struct digest_at){6, {.high = UINT64_MAX, .low = 9}};
     status.status.promise_ns = 600 * NS_PER_MS;
+    status.status.seen_hb = 10;
+    status.status.hearing = CORE_HEARING_LOST;
+    status.status.relay = node_id_of("b");
+    status.status.missed.count = LIMIT_NODES;
+    for (uint32_t i = 0; i < LIMIT_NODES; i++)
+        status.status.missed.list[i] = node_id_of("a");
     travel(&status, &message, &out);
     assert_int_equal(out.status.ts_ns, 1);
     assert_int_equal(out.status.hb_id, 2);
@@ -158,6 +198,11 @@ static void statuses_round_trip(void **state)
     assert_int_equal(out.status.digest.seq, 6);
     assert_int_equal(out.status.digest.digest.high, UINT64_MAX);
     assert_int_equal(out.status.digest.digest.low, 9);
+    assert_int_equal(out.status.seen_hb, 10);
+    assert_int_equal(out.status.hearing, CORE_HEARING_LOST);
+    assert_string_equal(out.status.relay.text, "b");
+    assert_int_equal(out.status.missed.count, LIMIT_NODES);
+    assert_string_equal(out.status.missed.list[31].text, "a");
     assert_int_equal(out.status.state, CANDOR_STATE_SYNCING);
     assert_int_equal(out.status.promise_ns, 600 * NS_PER_MS);
     done(message, &out);
@@ -282,7 +327,8 @@ static void freshness_keeps_absent_apart_from_zero(void **state)
                                    .stale = true,
                                    .applied_seq = 5,
                                    .primary_seq = 6,
-                                   .commit_seq = 4};
+                                   .commit_seq = 4,
+                                   .cut_off = CANDOR_CUT_OFF_PRIMARY};
     struct candor_token token = {0xc1, {epoch_of(1, 2, "a"), 5}, 0xabcdef0123456789};
     struct wire_freshness room;
     struct core_freshness back;
@@ -298,6 +344,7 @@ static void freshness_keeps_absent_apart_from_zero(void **state)
     assert_int_equal(back.applied_seq, 5);
     assert_int_equal(back.primary_seq, 6);
     assert_int_equal(back.commit_seq, 4);
+    assert_int_equal(back.cut_off, CANDOR_CUT_OFF_PRIMARY);
     struct candor_token came;
     assert_int_equal(wire_read_token(f->token, &came, &err), CANDOR_OK);
     assert_true(pos_equal(came.pos, token.pos));
@@ -464,7 +511,7 @@ static void cut_and_flipped_messages_never_crash(void **state)
     msg.heartbeat.hb_id = 300;
     msg.heartbeat.echoes.count = 3;
     for (int i = 0; i < 3; i++)
-        msg.heartbeat.echoes.list[i] = (struct core_echo){node_id_of("b"), 1, 70000, 1};
+        msg.heartbeat.echoes.list[i] = (struct core_echo){node_id_of("b"), 1, 70000, 1, false};
     strcpy(msg.heartbeat.rpc, "tcp://h:1");
     struct buffer good = {0};
     wire_stream_pack(&msg, &good);
@@ -564,6 +611,7 @@ int main(void)
         cmocka_unit_test(records_round_trip),
         cmocka_unit_test(heartbeats_round_trip),
         cmocka_unit_test(statuses_round_trip),
+        cmocka_unit_test(relayed_statuses_round_trip),
         cmocka_unit_test(attach_round_trips_with_its_history),
         cmocka_unit_test(fetches_and_read_indexes_round_trip),
         cmocka_unit_test(votes_round_trip),

@@ -23,6 +23,15 @@ static bool has_room(struct node *node, const struct core_msg *msg)
                LIMIT_WRITER_BACKLOG_BYTES;
 }
 
+/* What only tells how others stand, or is passed on for others, waits for the next event; whom it
+ * concerns has asked for all (core_hears_late()). */
+static bool may_wait(const struct node *node, const struct core_msg *msg)
+{
+    bool asks_me = msg->type == CORE_MSG_STATUS && node_id_equal(msg->status.relay, node->self->id);
+    return !asks_me && (msg->type == CORE_MSG_STATUS || msg->type == CORE_MSG_RELAYED_STATUS ||
+                        msg->type == CORE_MSG_RELAYED_HEARTBEAT);
+}
+
 static void take_stream_event(struct node *node, struct node_event *event)
 {
     const struct core_msg *msg = &event->message->msg;
@@ -30,8 +39,8 @@ static void take_stream_event(struct node *node, struct node_event *event)
         event->backlog_bytes = msg->records.batches.length;
         atomic_fetch_add(&node->backlog_bytes, event->backlog_bytes);
     }
-    bool taken = msg->type == CORE_MSG_STATUS ? queue_push_quiet(node->events, event)
-                                              : queue_push(node->events, event);
+    bool taken = may_wait(node, msg) ? queue_push_quiet(node->events, event)
+                                     : queue_push(node->events, event);
     if (!taken)
         event_free(node, event);
 }

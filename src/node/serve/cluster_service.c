@@ -78,6 +78,7 @@ static void fill_status(struct node *node, const struct core_view *view,
     }
     out->admitted = view->admitted;
     out->primary = wire_string(view->primary.text);
+    out->relay = wire_string(view->relay.text);
     out->rpc = wire_string(node->self->rpc);
     out->zone = wire_string(node->self->zone);
     out->keys = position->keys;

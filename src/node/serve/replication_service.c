@@ -48,6 +48,9 @@ static void look_up_chain(struct node *node, struct core_msg *msg)
 {
     struct candor_error err = {0};
     struct chain_at *here = &msg->attach.here;
+    struct core_view view;
+    view_read_without_peers(&node->view, &view);
+    msg->attach.here_rewinds = view.rewinds;
     enum candor_code code = log_chain_at(node->log, msg->attach.last, &here->chain, &err);
     if (code == CANDOR_DATA_LOSS)
         scrub_met_rot(node, msg->attach.last, &err);
@@ -159,6 +162,14 @@ static bool read_records(struct node *node, const struct core_view *view,
     return code == CANDOR_OK;
 }
 
+/* A replica that serves may go back while its log is read, and take other records there. */
+static bool still_holds(struct node *node, const struct core_view *before)
+{
+    struct core_view now;
+    view_read_without_peers(&node->view, &now);
+    return now.attached && now.rewinds == before->rewinds && epoch_equal(now.epoch, before->epoch);
+}
+
 static void serve_fetch(const struct call_job *job)
 {
     struct node *node = job->node;
@@ -173,7 +184,10 @@ static void serve_fetch(const struct call_job *job)
     struct buffer batches = {0};
     struct core_msg answer = {.type = CORE_MSG_FETCH_ANSWER};
     node_header(node, &view, &answer.header);
-    answer.fetch_answer.ok = read_records(node, &view, &asked, &batches);
+    answer.fetch_answer.ok =
+        read_records(node, &view, &asked, &batches) && still_holds(node, &view);
+    if (!answer.fetch_answer.ok)
+        buffer_clear(&batches);
     answer.fetch_answer.commit = view.commit;
     answer.fetch_answer.batches = buffer_slice(&batches);
     struct reply_room reply_room;

@@ -96,6 +96,8 @@ char *phrase_freshness(const struct core_freshness *fresh, char out[PHRASE_BYTES
         add(out, ", bound %" PRIu64 " ms", fresh->bound_ms);
     else
         add(out, ", no bound");
+    if (fresh->cut_off != CANDOR_CUT_OFF_NO)
+        add(out, ", cut off: %s", candor_cut_off_name(fresh->cut_off));
     uint64_t lag = saturating_sub(fresh->primary_seq, fresh->applied_seq);
     if (lag > 0)
         add(out, ", %" PRIu64 " behind", lag);
@@ -261,6 +263,7 @@ static void add_answer(char out[PHRASE_BYTES], const struct core_msg *msg)
 char *phrase_message(const struct transcript *transcript, const struct core_msg *msg,
                      char out[PHRASE_BYTES])
 {
+    char ms[PHRASE_BYTES];
     out[0] = '\0';
     switch (msg->type) {
     case CORE_MSG_RECORDS:
@@ -269,6 +272,14 @@ char *phrase_message(const struct transcript *transcript, const struct core_msg 
         break;
     case CORE_MSG_HEARTBEAT:
         add_heartbeat(transcript, msg, out);
+        break;
+    case CORE_MSG_RELAYED_HEARTBEAT:
+        add(out, "passes on: ");
+        add_heartbeat(transcript, msg, out);
+        break;
+    case CORE_MSG_RELAYED_STATUS:
+        add(out, "passes on: Status of %s@%s", msg->relayed_status.node.text,
+            phrase_ms(transcript, msg->relayed_status.ts_ns, ms));
         break;
     case CORE_MSG_STATUS:
         add(out, "Status on %" PRIu64 ": durable %" PRIu64 ", match %" PRIu64 ", %s",

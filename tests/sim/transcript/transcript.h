@@ -94,6 +94,8 @@ struct seen { /* of a node, in the lines so far */
     uint64_t staged;   /* published, and to be stored (R68) */
     uint64_t answered; /* of a group of writes, which one line shows: up to which write */
     struct candor_node_id successor;
+    struct candor_node_id relay; /* through whom it hears its primary */
+    enum candor_cut_off cut_off;
     uint64_t differs[SIM_NODES]; /* as its heartbeats say: since where; 0: they do not */
 };
 

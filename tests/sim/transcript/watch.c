@@ -167,6 +167,23 @@ static void watch_state(struct transcript *transcript, struct node *node)
     if (fresh.state != seen->state)
         say(transcript, node->id.text, "is %s", candor_state_name(fresh.state));
     seen->state = fresh.state;
+    if (fresh.cut_off != seen->cut_off && fresh.cut_off != CANDOR_CUT_OFF_NO)
+        say(transcript, node->id.text, "is cut off: %s", candor_cut_off_name(fresh.cut_off));
+    seen->cut_off = fresh.cut_off;
+}
+
+static void watch_relay(struct transcript *transcript, const struct node *node)
+{
+    struct seen *seen = &transcript->seen[node->index];
+    struct candor_node_id relay = node->view.relay;
+    if (node_id_equal(relay, seen->relay))
+        return;
+    if (node_id_empty(relay))
+        say(transcript, node->id.text, "%s relays no more", seen->relay.text);
+    else
+        say(transcript, node->id.text, "hears %s through %s", node->view.epoch.owner.text,
+            relay.text);
+    seen->relay = relay;
 }
 
 void watch_states(struct transcript *transcript)
@@ -174,8 +191,10 @@ void watch_states(struct transcript *transcript)
     struct world *world = transcript->world;
     for (uint32_t i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];
-        if (node->up && node->paused_until_ns <= world->now_ns)
-            watch_state(transcript, node);
+        if (!node->up || node->paused_until_ns > world->now_ns)
+            continue;
+        watch_state(transcript, node);
+        watch_relay(transcript, node);
     }
 }
 
