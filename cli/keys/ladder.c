@@ -93,9 +93,11 @@ static bool read_rung(struct command_context *ctx, const char *text, size_t leng
         report_usage(ctx, NULL, "--ladder: more than %d rungs", CANDOR_RUNGS_MAX);
         return false;
     }
-    if (length == 0)
-        why = "it is empty";
-    else if (!split(text, length, &parts))
+    if (length == 0) {
+        report_usage(ctx, hint, "--ladder: rung %zu is empty", out->count + 1);
+        return false;
+    }
+    if (!split(text, length, &parts))
         why = "there is no such level";
     else
         why = rung_from(&parts, rung, &hint);

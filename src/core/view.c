@@ -51,6 +51,8 @@ static void view_ways(const struct core *core, struct core_view *view)
     bool leads = core->phase == PHASE_PRIMARY;
     if (core->follow.relayed_ns != 0)
         view->relay = core->follow.relay;
+    if (core->follow.direct_hb != 0)
+        view->direct_ns = core->follow.direct_ns;
     view->alone = core->peer_count == 0;
     view->way_ns =
         leads ? max_u64(core->lead.confirmed_ns, core->lead.opened_ns) : core->follow.proven_ns;
@@ -216,6 +218,10 @@ void core_view_freshness(const struct core_view *view, uint64_t applied, uint64_
     /* R38 */
     if (view->role != CANDOR_ROLE_PRIMARY && view->heard)
         out->heartbeat_age_ms = ns_to_ms_up(saturating_sub(now_ns, view->heartbeat_ns));
+    /* Who hears it through a relay alone cannot call it. A relay is asked when a heartbeat is late,
+     * long before the way is given up. */
+    out->hears_primary = view->heard && view->direct_ns != 0 &&
+                         saturating_sub(now_ns, view->direct_ns) <= view->stale_after_ns;
     /* Evidence speaks of data that hold evidence_seq: older data are not covered by it. */
     out->has_bound = view->proven && applied >= view->evidence_seq;
     uint64_t bound = out->has_bound ? bound_ns(view, now_ns) : 0;
@@ -268,13 +274,6 @@ static struct core_read_decision decide_session(const struct core_view *view,
     return (struct core_read_decision){CORE_WAIT, CANDOR_OK, CANDOR_REASON_NONE};
 }
 
-/* Itself: who hears it through a relay cannot call it. */
-static bool hears_primary(const struct core_view *view, const struct core_freshness *fresh)
-{
-    return node_id_empty(view->relay) && fresh->has_heartbeat_age &&
-           fresh->heartbeat_age_ms <= ns_to_ms_up(view->stale_after_ns);
-}
-
 struct core_read_decision core_decide_read(const struct core_view *view,
                                            const struct core_freshness *fresh,
                                            const struct core_read *read)
@@ -301,7 +300,7 @@ struct core_read_decision core_decide_read(const struct core_view *view,
     case CANDOR_READ_LINEARIZABLE:
         /* A replica that hears nobody cannot ask for the read index; its caller may reach the
          * primary. One that hears it asks, whatever is proven of its own data. */
-        if (view->role != CANDOR_ROLE_PRIMARY && !hears_primary(view, fresh))
+        if (view->role != CANDOR_ROLE_PRIMARY && !fresh->hears_primary)
             return redirect(view, CANDOR_REASON_NO_PRIMARY);
         return (struct core_read_decision){CORE_WAIT, CANDOR_OK, CANDOR_REASON_NONE};
     }

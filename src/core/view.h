@@ -44,6 +44,7 @@ struct core_view {
     uint64_t contact_ns;  /* its arrival: what reject_after counts from */
     /* Who passes the primary's words on to it (R72); "": it hears them itself, or not at all. */
     struct candor_node_id relay;
+    uint64_t direct_ns; /* arrival of the newest heartbeat from the primary itself; 0: none */
     bool alone;         /* the cluster has no other node */
     uint64_t way_ns;    /* up to when its way to the primary and back is known to be open (R74) */
     uint64_t hears_ns;  /* arrival of the newest word of a node that has not said it misses this */
@@ -96,6 +97,7 @@ struct core_freshness {
     struct candor_epoch epoch;
     bool has_heartbeat_age;
     uint64_t heartbeat_age_ms; /* rounded up */
+    bool hears_primary;        /* itself, within stale_after: it can be asked */
     bool stale;
     bool has_bound;
     uint64_t bound_ms; /* rounded up */

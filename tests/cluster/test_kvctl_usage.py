@@ -215,8 +215,8 @@ class Mistyped(Usage):
         def refuses(ladder, *more, says):
             self.refuses("get", "k", "--ladder", ladder, *more, says=says)
         refuses("", says=("--ladder is empty", "RUNG,RUNG..."))
-        refuses("linearizable:5ms,,eventual", says="--ladder, rung 2, '': it is empty")
-        refuses("eventual,", says="rung 2, '': it is empty")
+        refuses("linearizable:5ms,,eventual", says="--ladder: rung 2 is empty")
+        refuses("eventual,", says="rung 2 is empty")
         refuses("linearisable:5ms,eventual", says=("rung 1, 'linearisable:5ms': there is no such level", "linearizable"))
         refuses("x" * 5000, says=("rung 1, 'xxx", "there is no such level"))
         refuses("bounded", says=("rung 1, 'bounded': it needs a time", "as in bounded:500ms"))

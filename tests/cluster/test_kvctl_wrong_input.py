@@ -18,16 +18,19 @@ CODES = {1: {"NOT_FOUND", "UNKNOWN"}, 2: {"INVALID_ARGUMENT"}, 4: {"FAILED_PRECO
 NEEDED = {"accept-history": ["--yes"], "rollback drop": ["--yes"], "watch-status": ["--count", "1"], "top": ["--count", "1"], "version": ["--nodes"], "cas": ["--expect", "x"],
           "bench": ["--seconds", "1"], "context add": ["--endpoint", "tcp://h:1"]}
 # Operands beyond those that the table asks for: without them, or something in their place, the line is wrong.
-FULL = {"get": ["k"], "del": ["k"], "put": ["k", "v"], "cas": ["k", "v"], "rpc": ["KV/Get"], "logs": ["alpha"], "fault heal": ["alpha", "beta"]}
+FULL = {"get": ["k"], "del": ["k"], "put": ["k", "v"], "cas": ["k", "v"], "rpc": ["KV/Get"], "await": ["g1.t1.a:1"], "logs": ["alpha"], "fault heal": ["alpha", "beta"]}
 OPERANDS = {"NAME": "n", "CONTEXT": "nosuch", "KEY": "k", "VALUE": "v", "NODE": "alpha", "ARCHIVE": "1-2-00000000", "DELTA": "1", "CLUSTER": "nosuch", "DURATION": "5ms",
             "METHOD": "KV/Get", "JSON": "{}", "COMMAND": "get", "get|put|mixed|scan|txn|lag|load|clean": "get", "bash|zsh|fish|words": "bash"}
 # Values that an option of this kind must refuse. Every kind stands here, but for choices, which have a "|": texts take all.
 BAD_VALUES = {"DURATION": ("5", "x", "", "-1s", "1.2.3s", "5 parsecs"), "COUNT": ("x", "-1", "", "1.5", "99999999999999999999999"),
               "NUMBER": ("x", "0", ""), "SECONDS": ("x", "", "-1", "0", "1e3"), "PERCENT": ("x", "", "101", "-1"), "N": ("x", "", "1e3", "99999999999999999999999"), "SIZE": ("5MB", "x", "-1B", ""),
               "NODE": ("", "nosuch"), "ADDRESS": ("nonsense", "tcp://", "tcp://h", "http://h:1", "tls+tcp://h:1", ""),
-              "FILE": ("",), "DIR": ("",), "CLUSTER": ("",), "CONTEXT": ("", "nosuch"), "KEY": (), "VALUE": (), "PREFIX": (), "TEXT": (),
+              "RUNG,RUNG...": ("", "x", "linearizable:5", "bounded", ","),
+              "FILE": ("",), "DIR": ("",), "CLUSTER": ("",), "CONTEXT": ("", "nosuch"), "KEY": (), "VALUE": (), "PREFIX": (), "TEXT": (), "NAME": ("",),
               "SEQ": ("x", "-1", "", "0", "1.5", "99999999999999999999999"), "COMMAND": ()}
-TABLES = {"status", "version", "member ls", "watch-status", "top", "health"}  # what cannot be reached is what they are asked for: it stands in their table
+# What cannot be reached is what they are asked for: it stands in their table, in this word.
+TABLES = {**dict.fromkeys(("status", "version", "member ls", "watch-status", "top", "health"), "UNREACHABLE"),
+          "explain get": "does not answer", "explain put": "does not answer"}
 
 TOPOLOGY = """cluster: wrong-input
 initial_primary: alpha
@@ -232,13 +235,13 @@ class Walk(unittest.TestCase):
             if not self.is_remote(command) or name in ("shell", "verify") or self.names_nodes(command):
                 continue
             self.refused(name, *line, "--endpoint", self.nowhere, status=5, where=self.nowhere,
-                         table="UNREACHABLE" if name in TABLES else False)
+                         table=TABLES.get(name, False))
 
     def test_nodes_that_are_down(self):
         for command in self.commands:
             name, line = self.good(command)
             if self.is_remote(command) and name != "shell":
-                self.refused(name, *line, status=5, table="UNREACHABLE" if name in TABLES else False)
+                self.refused(name, *line, status=5, table=TABLES.get(name, False))
 
     def test_nodes_that_are_not_of_the_cluster(self):
         for command in self.commands:

@@ -245,7 +245,8 @@ void rules_cut_off(struct world *world, const struct node *node, const struct co
 {
     /* its own epoch may begin anew, and end before it led */
     bool own = node_id_equal(node->view.epoch.owner, node->id);
-    if (fresh->role == CANDOR_ROLE_PRIMARY || own || world->node_count == 1)
+    bool noted = node->follows_ns != 0; /* a client may ask before the node's first step */
+    if (fresh->role == CANDOR_ROLE_PRIMARY || own || world->node_count == 1 || !noted)
         return;
     uint64_t heard_ns = max_u64(node->beat.ns, node->follows_ns);
     uint64_t silent_ns = saturating_sub(local_ns(world, node), heard_ns);

@@ -1579,7 +1579,7 @@ static const struct {
     bool has_bound;
     uint64_t bound_ms;
     bool primary_known;
-    bool hears; /* a heartbeat within stale_after */
+    bool hears;
     enum core_decision decision;
     enum candor_reason reason;
 } contract[] = {
@@ -1622,12 +1622,11 @@ static void read_contract_table(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof contract / sizeof contract[0]; i++) {
-        struct core_view view = {.self = node_id_of("b"), .stale_after_ns = 500 * NS_PER_MS};
+        struct core_view view = {.self = node_id_of("b")};
         if (contract[i].primary_known)
             view.primary = node_id_of("a");
         struct core_freshness fresh = {.state = contract[i].state,
-                                       .has_heartbeat_age = true,
-                                       .heartbeat_age_ms = contract[i].hears ? 500 : 501,
+                                       .hears_primary = contract[i].hears,
                                        .has_bound = contract[i].has_bound,
                                        .bound_ms = contract[i].bound_ms};
         struct core_read read = {.level = contract[i].level,

@@ -142,6 +142,14 @@ static void a_relay_that_lags_tells_nobody_to_go_back(void **state)
     cluster_free(c);
 }
 
+static struct core_read_decision linearizable_at(struct cluster *c, int node)
+{
+    struct core_view view = view_of(c, node);
+    struct core_freshness fresh = fresh_of(c, node);
+    struct core_read read = {.level = CANDOR_READ_LINEARIZABLE};
+    return core_decide_read(&view, &fresh, &read);
+}
+
 /* Its call would not come through. */
 static void a_linearizable_read_is_redirected(void **state)
 {
@@ -149,14 +157,25 @@ static void a_linearizable_read_is_redirected(void **state)
     struct cluster *c = led_by_a();
     cut_link(c, A, C, true);
     run_ms(c, 1000);
-    struct core_view view = view_of(c, C);
-    struct core_freshness fresh = fresh_of(c, C);
-    struct core_read read = {.level = CANDOR_READ_LINEARIZABLE};
-    struct core_read_decision decision = core_decide_read(&view, &fresh, &read);
+    struct core_read_decision decision = linearizable_at(c, C);
     assert_int_equal(decision.decision, CORE_REDIRECT);
     assert_int_equal(decision.reason, CANDOR_REASON_NO_PRIMARY);
-    read = (struct core_read){.level = CANDOR_READ_BOUNDED, .max_staleness_ms = 500};
+    struct core_view view = view_of(c, C);
+    struct core_freshness fresh = fresh_of(c, C);
+    struct core_read read = {.level = CANDOR_READ_BOUNDED, .max_staleness_ms = 500};
     assert_int_equal(core_decide_read(&view, &fresh, &read).decision, CORE_SERVE);
+    cluster_free(c);
+}
+
+/* A relay is asked when a heartbeat is late; that does not say that the way is lost. */
+static void a_late_heartbeat_redirects_no_linearizable_read(void **state)
+{
+    (void)state;
+    struct cluster *c = led_by_a();
+    cut_link(c, A, C, true);
+    while (relay_of(c, C)[0] == '\0')
+        run_ms(c, 10);
+    assert_int_equal(linearizable_at(c, C).decision, CORE_WAIT);
     cluster_free(c);
 }
 
@@ -337,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_start_behind_a_lost_link_attaches_through_the_relay),
         cmocka_unit_test(a_relay_that_lags_tells_nobody_to_go_back),
         cmocka_unit_test(a_linearizable_read_is_redirected),
+        cmocka_unit_test(a_late_heartbeat_redirects_no_linearizable_read),
         cmocka_unit_test(who_is_cut_off_says_what_it_knows),
         cmocka_unit_test(who_is_heard_by_nobody_learns_it),
         cmocka_unit_test(without_a_primary_the_others_say_that_it_is_the_one),
