@@ -92,7 +92,7 @@ class Install(unittest.TestCase):
         before, body = text.split("struct candor_read_options {", 1)
         with open(header, "w", encoding="utf-8") as f:
             f.write(before + "struct candor_read_options {" +
-                    body.replace("uint64_t reserved[8];", "uint64_t zone; uint64_t reserved[7];", 1))
+                    re.sub(r"uint64_t reserved\[(\d+)\];", lambda m: f"uint64_t of_later; uint64_t reserved[{int(m[1]) - 1}];", body, count=1))
         program = os.path.join(later, "program")
         output_of(["cc", "-std=c11", os.path.join(OUTSIDE, "later.c"), f"-I{later}/include", f"-L{self.libraries}", "-lcandor",
                    "-o", program])

@@ -1,12 +1,13 @@
-/* A program of a later version, for test_install.py: its headers know a field `zone` of
- * candor_read_options, the library does not. later ENDPOINT; writes `good`. */
+/* A program of a later version, for test_install.py: its headers know a field `of_later`
+ * of candor_read_options, the library does not. later ENDPOINT; writes `good`. */
 #include <candor/client.h>
 
 #include <stdio.h>
 
-static enum candor_code get(struct candor_client *client, uint64_t zone, struct candor_error *error)
+static enum candor_code get(struct candor_client *client, uint64_t value,
+                            struct candor_error *error)
 {
-    struct candor_read_options options = {.level = CANDOR_READ_LINEARIZABLE, .zone = zone};
+    struct candor_read_options options = {.level = CANDOR_READ_LINEARIZABLE, .of_later = value};
     struct candor_result result;
     enum candor_code code = candor_get(client, candor_text("k"), &options, &result);
     *error = result.error;
