@@ -21,7 +21,12 @@ def token(term, seq, origin=0, cluster=1):
 
 class Ages(unittest.TestCase):
     def test_who_is_cut_off(self):
-        for number, wanted in ((0, CutOff.NO), (1, CutOff.ME), (2, CutOff.PRIMARY), (3, CutOff.UNKNOWN)):
+        for number, wanted in (
+            (0, CutOff.NO),
+            (1, CutOff.ME),
+            (2, CutOff.PRIMARY),
+            (3, CutOff.UNKNOWN),
+        ):
             freshness = freshness_of(rpc_pb2.Freshness(node="a", cut_off=number))
             self.assertIs(freshness.cut_off, wanted)
             self.assertEqual("cut off" in str(freshness), wanted is not CutOff.NO)
